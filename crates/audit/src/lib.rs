@@ -1,0 +1,1 @@
+//! The append-only Merkle log: entries, proofs, checkpoints, sealed personal fields

@@ -1,0 +1,49 @@
+//! The limits on everything that comes from outside. Reaching one has a reason of its own; see `docs/reasons.md`.
+
+use crate::time::Seconds;
+
+/// The limits that every room shares. Constants, because a limit that can be turned off is not one.
+pub struct Limits;
+
+impl Limits {
+    /// Bytes in an identifier.
+    pub const ID_BYTES_MAX: usize = 128;
+    /// Bytes in one compact JWS: an access token or a proof.
+    pub const JWS_BYTES_MAX: usize = 8 * 1024;
+    /// Bytes in a proof's `htu`.
+    pub const URL_BYTES_MAX: usize = 4 * 1024;
+    /// Life of an access token.
+    pub const ACCESS_TOKEN_LIFE: Seconds = Seconds(300);
+    /// How old a proof without a nonce may be; RFC 9449 section 11.1 asks for a window of seconds or minutes.
+    pub const PROOF_AGE_MAX: Seconds = Seconds(60);
+    /// How far ahead of us a phone's clock may be.
+    pub const PROOF_SKEW_MAX: Seconds = Seconds(5);
+    /// How long a nonce is taken after the bucket in which it was issued.
+    pub const NONCE_LIFE: Seconds = Seconds(300);
+    /// Proofs remembered at one time; beyond it new proofs are refused, not old ones forgotten.
+    pub const REPLAY_ENTRIES_MAX: usize = 2_000_000;
+    /// Bytes in all header names and values of a request.
+    pub const HEADER_BYTES_MAX: usize = 32 * 1024;
+    /// Header lines in a request.
+    pub const HEADERS_MAX: usize = 100;
+    /// Bytes of a body that policy looks at or that obligations rewrite.
+    pub const PARSED_BODY_BYTES_MAX: usize = 1024 * 1024;
+    /// Bytes of a body that streams through.
+    pub const STREAMED_BODY_BYTES_MAX: u64 = 64 * 1024 * 1024;
+    /// Bytes of a JSON document at a door of ours (enrolment, login).
+    pub const DOOR_JSON_BYTES_MAX: usize = 128 * 1024;
+    /// Nesting of a JSON document.
+    pub const JSON_DEPTH_MAX: usize = 64;
+    /// Certificates in an attestation chain.
+    pub const CHAIN_CERTIFICATES_MAX: usize = 10;
+    /// Bytes of one certificate in an attestation chain.
+    pub const CERTIFICATE_BYTES_MAX: usize = 16 * 1024;
+    /// Life of a challenge for enrolment, passkey registration or login.
+    pub const CHALLENGE_LIFE: Seconds = Seconds(300);
+    /// Challenges outstanding at one time.
+    pub const CHALLENGES_MAX: usize = 100_000;
+    /// Life of an authorization code; RFC 6749 section 4.1.2 recommends at most ten minutes.
+    pub const CODE_LIFE: Seconds = Seconds(60);
+    /// How long the same refresh request is answered with the same tokens.
+    pub const REFRESH_REPEAT_WINDOW: Seconds = Seconds(600);
+}

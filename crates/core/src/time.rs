@@ -1,0 +1,81 @@
+//! Instants and durations as types, and the two windows on the world that only servers may hold.
+
+use std::fmt;
+
+/// An instant in whole seconds since 1970-01-01T00:00:00Z, as JOSE's NumericDate without a fraction (RFC 7519 section 2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UnixSeconds(pub u64);
+
+/// An instant in milliseconds since 1970-01-01T00:00:00Z; what the audit log and people's eyes need.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UnixMillis(pub u64);
+
+/// A span of time in whole seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Seconds(pub u64);
+
+impl UnixSeconds {
+    /// This instant plus `span`; stays at the end of time instead of wrapping.
+    #[must_use]
+    pub const fn plus(self, span: Seconds) -> Self {
+        Self(self.0.saturating_add(span.0))
+    }
+
+    /// This instant minus `span`; stays at the epoch instead of wrapping.
+    #[must_use]
+    pub const fn minus(self, span: Seconds) -> Self {
+        Self(self.0.saturating_sub(span.0))
+    }
+
+    /// How long ago `earlier` was; zero when it lies ahead.
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> Seconds {
+        Seconds(self.0.saturating_sub(earlier.0))
+    }
+}
+
+impl UnixMillis {
+    /// The whole second this instant lies in.
+    #[must_use]
+    pub const fn seconds(self) -> UnixSeconds {
+        UnixSeconds(self.0 / 1000)
+    }
+}
+
+impl From<UnixSeconds> for UnixMillis {
+    fn from(value: UnixSeconds) -> Self {
+        Self(value.0.saturating_mul(1000))
+    }
+}
+
+impl fmt::Display for UnixSeconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The time of day. Implemented once, in the binary; tests and the demo have clocks of their own.
+pub trait Clock: Send + Sync {
+    /// The present instant.
+    fn now(&self) -> UnixMillis;
+}
+
+/// Unpredictable bytes. Implemented once, in the binary, by the operating system's generator.
+pub trait Entropy: Send + Sync {
+    /// Fills `buffer` with unpredictable bytes.
+    fn fill(&self, buffer: &mut [u8]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instants_never_wrap() {
+        assert_eq!(UnixSeconds(u64::MAX).plus(Seconds(1)), UnixSeconds(u64::MAX));
+        assert_eq!(UnixSeconds(3).minus(Seconds(5)), UnixSeconds(0));
+        assert_eq!(UnixSeconds(3).since(UnixSeconds(5)), Seconds(0));
+        assert_eq!(UnixMillis(1999).seconds(), UnixSeconds(1));
+        assert_eq!(UnixMillis::from(UnixSeconds(u64::MAX)), UnixMillis(u64::MAX));
+    }
+}

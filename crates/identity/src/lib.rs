@@ -1,0 +1,1 @@
+//! Who acts: passkeys, grants, assurance and pairwise subjects as pure rules

@@ -1,0 +1,1 @@
+//! The authorization server: enrolment, passkey login, tokens

@@ -1,0 +1,1 @@
+//! What may be done: operations, Cedar policies and the one decision function

@@ -1,0 +1,1 @@
+//! Tokens, keys and proofs of possession: strict, pure verification

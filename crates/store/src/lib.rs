@@ -1,0 +1,1 @@
+//! Promises about state, and the backends that keep them
