@@ -1,1 +1,15 @@
-//! Who acts: passkeys, grants, assurance and pairwise subjects as pure rules
+//! Who acts, as pure rules: grants, passkeys, assurance, pairwise subjects.
+//!
+//! This crate decides; it does not store, send, or read a clock. State comes in, an answer goes out, and the servers do
+//! what the answer says. It knows nothing of devices' evidence (that is `attest`) and nothing of HTTP (that is `issuer`).
+
+mod grant;
+mod hash;
+mod pairwise;
+
+pub use grant::{
+    CodeGrant, CodeRequest, CodeState, DeviceBinding, Exchange, GrantRefusal, RefreshFamily, RefreshRequest, RefreshState, Renewal,
+    exchange, renew,
+};
+pub use hash::{CodeChallenge, TokenHash, VerifierRefusal};
+pub use pairwise::{PairwiseKey, Sector};

@@ -1,1 +1,27 @@
-//! Promises about state, and the backends that keep them
+//! Promises about state, and the backends that keep them.
+//!
+//! One promise a file: small traits, named for what they promise, atomic where two callers may race. Nothing above this
+//! crate knows which backend it talks to. The store judges nothing: rules live in `identity` and `proof`, and a promise
+//! only says which of two racing callers was first. Every error here is ours (`Unavailable`) or a named outcome; both refuse.
+
+mod challenges;
+mod counters;
+mod devices;
+mod grants;
+mod keys;
+mod records;
+mod replay;
+mod sessions;
+mod subjects;
+mod unavailable;
+
+pub use challenges::{ChallengeId, ChallengePurpose, Challenges, IssueError};
+pub use counters::{RateCounters, TakeError};
+pub use devices::{Device, DeviceState, Devices, LivePosture, PostureError};
+pub use grants::{Grants, RedeemError};
+pub use keys::{KeyPurpose, Keys, StoredKey, SubjectKeys};
+pub use records::{Receipt, Recorder};
+pub use replay::{FreshProof, ReplayMemory, SpendError};
+pub use sessions::{LiveError, LiveSession, SessionFilter, Sessions, StateChange};
+pub use subjects::{Created, Invitation, Passkey, Subjects, Used, User, UserState};
+pub use unavailable::Unavailable;
