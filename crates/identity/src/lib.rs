@@ -3,13 +3,20 @@
 //! This crate decides; it does not store, send, or read a clock. State comes in, an answer goes out, and the servers do
 //! what the answer says. It knows nothing of devices' evidence (that is `attest`) and nothing of HTTP (that is `issuer`).
 
+mod assurance;
 mod grant;
 mod hash;
 mod pairwise;
+mod passkey;
 
+pub use assurance::Assurance;
 pub use grant::{
     CodeGrant, CodeRequest, CodeState, DeviceBinding, Exchange, GrantRefusal, RefreshFamily, RefreshRequest, RefreshState, Renewal,
     exchange, renew,
 };
 pub use hash::{CodeChallenge, TokenHash, VerifierRefusal};
 pub use pairwise::{PairwiseKey, Sector};
+pub use passkey::{
+    CeremonyOptions, LoginCeremony, LoginCredential, NewAccount, Origin, OriginError, PasskeyRefusal, RegisteredPasskey,
+    RegistrationCeremony, RelyingParty, RelyingPartyError, StoredPasskey, UserHandle, VerifiedLogin,
+};

@@ -1,0 +1,71 @@
+//! From how a person signed in to what tokens and policies say about it (RFC 8176, RFC 9470).
+
+use countersign_core::{Acr, Amr, EvidenceTier, Posture, SecurityLevel};
+
+/// How strongly somebody was authenticated, and by which methods.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Assurance {
+    /// The class.
+    pub acr: Acr,
+    /// The methods: sorted, without repetition.
+    pub amr: Vec<Amr>,
+}
+
+impl Assurance {
+    /// A passkey with user verification, used from an enrolled device that signed the ceremony with its device key.
+    ///
+    /// The passkey alone makes it phishing-resistant and two factors (possession, and a finger, face or PIN). Whether the
+    /// possession was of hardware is claimed for the *device key* only, because only its home is attested: nobody vouches
+    /// for where a passkey without attestation lives, and a synchronised one lives in several places.
+    #[must_use]
+    pub fn of_passkey(device: &Posture) -> Self {
+        let key = match (device.tier, device.security_level) {
+            (EvidenceTier::Hardware, SecurityLevel::TrustedEnvironment | SecurityLevel::StrongBox) => Amr::HardwareKey,
+            (EvidenceTier::Hardware, SecurityLevel::Software)
+            | (EvidenceTier::None | EvidenceTier::Platform | EvidenceTier::SelfReported, _) => Amr::SoftwareKey,
+        };
+        let mut amr = vec![key, Amr::MultiFactor, Amr::UserVerified];
+        amr.sort();
+        Self { acr: Acr::PhishingResistant, amr }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use countersign_core::{DeviceId, Platform, Thumbprint, UnixSeconds};
+
+    fn posture(tier: EvidenceTier, security_level: SecurityLevel) -> Posture {
+        Posture {
+            device: DeviceId::from_random([1; 16]),
+            key: Thumbprint::from_bytes([1; 32]),
+            platform: Platform::Android,
+            tier,
+            established_at: UnixSeconds(1000),
+            security_level,
+            bootloader_locked: None,
+            boot_state: None,
+            os_version: None,
+            patch_level: None,
+            app: None,
+            app_version: None,
+        }
+    }
+
+    #[test]
+    fn hardware_is_said_only_where_it_was_attested() {
+        let rows: &[(&str, EvidenceTier, SecurityLevel, &str)] = &[
+            ("an attested enclave", EvidenceTier::Hardware, SecurityLevel::TrustedEnvironment, "hwk mfa user"),
+            ("an attested chip", EvidenceTier::Hardware, SecurityLevel::StrongBox, "hwk mfa user"),
+            ("an attested software key", EvidenceTier::Hardware, SecurityLevel::Software, "mfa swk user"),
+            ("a vendor's verdict about the phone, not the key", EvidenceTier::Platform, SecurityLevel::StrongBox, "mfa swk user"),
+            ("the app's own word", EvidenceTier::SelfReported, SecurityLevel::StrongBox, "mfa swk user"),
+            ("nobody's word", EvidenceTier::None, SecurityLevel::StrongBox, "mfa swk user"),
+        ];
+        for (name, tier, level, amr) in rows {
+            let assurance = Assurance::of_passkey(&posture(*tier, *level));
+            assert_eq!(assurance.acr, Acr::PhishingResistant, "{name}");
+            assert_eq!(assurance.amr.iter().map(|amr| amr.as_str()).collect::<Vec<_>>().join(" "), *amr, "{name}");
+        }
+    }
+}
