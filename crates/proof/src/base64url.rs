@@ -1,0 +1,32 @@
+//! Unpadded base64url in its one canonical spelling (RFC 7515 section 2, RFC 4648 section 3.5).
+
+use base64::{DecodeSliceError, Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+
+/// The text is not canonical: another alphabet, padding, an impossible length or left-over bits that are not zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotCanonical;
+
+/// Writes `bytes`.
+pub fn encode(bytes: impl AsRef<[u8]>) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// Appends `bytes` to `out`.
+pub fn encode_onto(bytes: impl AsRef<[u8]>, out: &mut String) {
+    URL_SAFE_NO_PAD.encode_string(bytes, out);
+}
+
+/// Reads bytes back.
+// SECURITY: the engine refuses padding and left-over bits, so that no signed text has a second spelling.
+pub fn decode(text: &str) -> Result<Vec<u8>, NotCanonical> {
+    URL_SAFE_NO_PAD.decode(text).map_err(|_| NotCanonical)
+}
+
+/// Reads exactly `N` bytes back.
+pub fn decode_array<const N: usize>(text: &str) -> Result<[u8; N], NotCanonical> {
+    let mut out = [0; N];
+    match URL_SAFE_NO_PAD.decode_slice(text, &mut out) {
+        Ok(written) if written == N => Ok(out),
+        Ok(_) | Err(DecodeSliceError::DecodeError(_) | DecodeSliceError::OutputSliceTooSmall) => Err(NotCanonical),
+    }
+}

@@ -1,0 +1,94 @@
+//! JSON objects whose member names are unique (RFC 7515 section 4, RFC 7517 section 4, RFC 7519 section 4).
+
+use std::{borrow::Cow, fmt};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error, MapAccess, Visitor},
+};
+use serde_json::value::RawValue;
+
+/// Members in one object; ours have about a dozen, and the search for duplicates is quadratic.
+const MEMBERS_MAX: usize = 64;
+
+/// The text is not one JSON object with unique members, or a member has another type than is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotTheObject;
+
+/// One JSON object: its members in their order, their values unread.
+#[derive(Debug)]
+pub struct Object<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'a> Object<'a> {
+    /// Reads `text`, which must be exactly one object.
+    pub fn parse(text: &'a str) -> Result<Self, NotTheObject> {
+        serde_json::from_str(text).map_err(|_| NotTheObject)
+    }
+
+    /// The same from bytes, which must be UTF-8.
+    pub fn from_bytes(bytes: &'a [u8]) -> Result<Self, NotTheObject> {
+        Self::parse(std::str::from_utf8(bytes).map_err(|_| NotTheObject)?)
+    }
+
+    /// Whether a member of this name is there.
+    pub fn has(&self, name: &str) -> bool {
+        self.raw(name).is_some()
+    }
+
+    /// A member's value as it is written.
+    pub fn raw(&self, name: &str) -> Option<&'a str> {
+        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.get())
+    }
+
+    /// A member that may be absent but not of another type; `null` is another type.
+    pub fn optional<T: Deserialize<'a>>(&self, name: &str) -> Result<Option<T>, NotTheObject> {
+        self.raw(name).map(serde_json::from_str).transpose().map_err(|_| NotTheObject)
+    }
+
+    /// A member that must be there.
+    pub fn required<T: Deserialize<'a>>(&self, name: &str) -> Result<T, NotTheObject> {
+        self.optional(name)?.ok_or(NotTheObject)
+    }
+
+    /// A text that may be absent.
+    pub fn optional_text(&self, name: &str) -> Result<Option<Cow<'a, str>>, NotTheObject> {
+        Ok(self.optional::<Text<'a>>(name)?.map(|text| text.0))
+    }
+
+    /// A text that must be there.
+    pub fn text(&self, name: &str) -> Result<Cow<'a, str>, NotTheObject> {
+        self.optional_text(name)?.ok_or(NotTheObject)
+    }
+}
+
+/// Borrows where the text has no escapes.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members;
+
+        impl<'de> Visitor<'de> for Members {
+            type Value = Vec<(Cow<'de, str>, &'de RawValue)>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut members: Self::Value = Vec::with_capacity(8);
+                while let Some((Text(name), value)) = map.next_entry::<Text<'de>, &'de RawValue>()? {
+                    // SECURITY: two readers may take different ones of two members of one name.
+                    if members.len() >= MEMBERS_MAX || members.iter().any(|(known, _)| *known == name) {
+                        return Err(A::Error::custom("too many members, or two of one name"));
+                    }
+                    members.push((name, value));
+                }
+                Ok(members)
+            }
+        }
+
+        deserializer.deserialize_map(Members).map(Self)
+    }
+}

@@ -1,0 +1,95 @@
+//! Nonces that need no storage: a time bucket under a key that all nodes share (RFC 9449 sections 8 and 9).
+
+use aws_lc_rs::hmac;
+use countersign_core::{Limits, Seconds, Secret, UnixSeconds};
+use subtle::ConstantTimeEq;
+
+use crate::base64url;
+
+/// The seconds of one bucket: all nonces issued in one are the same text, so that clients need not change theirs all the time.
+const BUCKET_SECONDS: u64 = 60;
+
+/// What is under the key besides the bucket, so that it can serve no other purpose.
+const LABEL: &[u8] = b"countersign nonce 1";
+
+/// The keys that make and recognise nonces.
+#[derive(Debug)]
+pub struct NonceKeys {
+    current: hmac::Key,
+    previous: Option<hmac::Key>,
+}
+
+/// When a nonce of ours counts. Only [`NonceKeys::check`] makes one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct NonceTime {
+    bucket: UnixSeconds,
+}
+
+/// Why a text is no nonce, now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NonceRefusal {
+    /// It was issued here, too long ago.
+    Stale,
+    /// It was never issued here.
+    Unknown,
+}
+
+impl NonceTime {
+    /// The first second at which it counts. Nodes' clocks differ a little, so it lies before the bucket.
+    #[must_use]
+    pub const fn first(&self) -> UnixSeconds {
+        self.bucket.minus(Limits::PROOF_SKEW_MAX)
+    }
+
+    /// The last second at which it counts.
+    #[must_use]
+    pub const fn last(&self) -> UnixSeconds {
+        self.bucket.plus(Seconds(BUCKET_SECONDS)).plus(Limits::NONCE_LIFE)
+    }
+}
+
+impl NonceKeys {
+    /// Nonces are made with `current`; those made with `previous` are still recognised, so that the key can be changed.
+    #[must_use]
+    pub fn new(current: &Secret<[u8; 32]>, previous: Option<&Secret<[u8; 32]>>) -> Self {
+        let key = |secret: &Secret<[u8; 32]>| hmac::Key::new(hmac::HMAC_SHA256, secret.expose());
+        Self { current: key(current), previous: previous.map(key) }
+    }
+
+    /// The nonce of this moment: 32 characters of base64url.
+    #[must_use]
+    pub fn issue(&self, now: UnixSeconds) -> String {
+        let bucket = now.0.saturating_sub(now.0 % BUCKET_SECONDS).to_be_bytes();
+        let mut out = String::with_capacity(32);
+        let mut nonce = [0; 24];
+        nonce.iter_mut().zip(bucket.iter().chain(&tag(&self.current, bucket))).for_each(|(to, from)| *to = *from);
+        base64url::encode_onto(nonce, &mut out);
+        out
+    }
+
+    /// Recognises a nonce of ours.
+    ///
+    /// # Errors
+    /// `Unknown` unless it was made with one of our keys; `Stale` when its time is over.
+    pub fn check(&self, text: &str, now: UnixSeconds) -> Result<NonceTime, NonceRefusal> {
+        let bytes: [u8; 24] = base64url::decode_array(text).map_err(|_| NonceRefusal::Unknown)?;
+        let (bucket, given) = bytes.split_first_chunk::<8>().ok_or(NonceRefusal::Unknown)?;
+        let made_with = |key: &hmac::Key| bool::from(tag(key, *bucket).ct_eq(given));
+        if !made_with(&self.current) && !self.previous.as_ref().is_some_and(made_with) {
+            return Err(NonceRefusal::Unknown);
+        }
+        let time = NonceTime { bucket: UnixSeconds(u64::from_be_bytes(*bucket)) };
+        if (time.first()..=time.last()).contains(&now) { Ok(time) } else { Err(NonceRefusal::Stale) }
+    }
+}
+
+/// Half of an HMAC-SHA256 is still 128 bits that nobody guesses (RFC 2104 section 5).
+fn tag(key: &hmac::Key, bucket: [u8; 8]) -> [u8; 16] {
+    let mut context = hmac::Context::with_key(key);
+    context.update(LABEL);
+    context.update(&bucket);
+    let mut out = [0; 16];
+    out.iter_mut().zip(context.sign().as_ref()).for_each(|(to, from)| *to = *from);
+    out
+}

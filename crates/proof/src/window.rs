@@ -1,0 +1,97 @@
+//! When a proof is taken, and so for how long it must be remembered: one type decides both.
+
+use countersign_core::{Limits, Reason, UnixSeconds};
+
+use crate::nonce::{NonceKeys, NonceRefusal, NonceTime};
+
+/// What is asked of a proof's nonce (RFC 9449 sections 8 and 9).
+#[derive(Clone, Copy, Debug)]
+pub enum NonceRule<'a> {
+    /// One of ours is the clock when it is there; without one the proof's own `iat` counts.
+    Accepted(&'a NonceKeys),
+    /// One of ours must be there.
+    Required(&'a NonceKeys),
+}
+
+/// Why the time of a proof is refused. Alphabetical.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimeRefusal {
+    /// Its nonce was ours and has lapsed.
+    NonceStale,
+    /// Its nonce was never issued here.
+    NonceUnknown,
+    /// It has no nonce, and one is required.
+    NonceWanted,
+    /// Its `iat` lies ahead of us.
+    TooEarly,
+    /// Its `iat` lies too far behind us.
+    TooOld,
+}
+
+impl TimeRefusal {
+    /// The stable code.
+    #[must_use]
+    pub const fn reason(&self) -> Reason {
+        match self {
+            Self::NonceStale | Self::NonceUnknown => Reason::ProofNonceStale,
+            Self::NonceWanted => Reason::ProofNonceWanted,
+            Self::TooEarly => Reason::ProofTooEarly,
+            Self::TooOld => Reason::ProofTooOld,
+        }
+    }
+}
+
+/// The seconds, both ends included, in which one proof is taken (RFC 9449 section 4.3, checks 10 and 11).
+///
+/// SECURITY: the last of them is also how long the proof must be remembered. As long as both come from here, a proof cannot
+/// be forgotten while it still counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AcceptanceWindow {
+    first: UnixSeconds,
+    last: UnixSeconds,
+}
+
+impl AcceptanceWindow {
+    /// The window of a proof that says itself when it was made, by a clock that may be a little off.
+    #[must_use]
+    pub const fn of_issue(issued_at: UnixSeconds) -> Self {
+        Self { first: issued_at.minus(Limits::PROOF_SKEW_MAX), last: issued_at.plus(Limits::PROOF_AGE_MAX) }
+    }
+
+    /// The window of a proof with a nonce of ours: the nonce is the clock, whatever the phone's says.
+    #[must_use]
+    pub const fn of_nonce(nonce: &NonceTime) -> Self {
+        Self { first: nonce.first(), last: nonce.last() }
+    }
+
+    /// The last second at which this very proof would be taken again.
+    #[must_use]
+    pub const fn last(&self) -> UnixSeconds {
+        self.last
+    }
+
+    /// Finds the window of a proof by its `nonce` or `issued_at`, and whether `now` lies in it.
+    ///
+    /// # Errors
+    /// What is wrong with its nonce or its clock.
+    pub fn admit(nonce: Option<&str>, issued_at: UnixSeconds, rule: NonceRule<'_>, now: UnixSeconds) -> Result<Self, TimeRefusal> {
+        match (nonce, rule) {
+            (Some(nonce), NonceRule::Accepted(keys) | NonceRule::Required(keys)) => match keys.check(nonce, now) {
+                Ok(time) => Ok(Self::of_nonce(&time)),
+                Err(NonceRefusal::Stale) => Err(TimeRefusal::NonceStale),
+                Err(NonceRefusal::Unknown) => Err(TimeRefusal::NonceUnknown),
+            },
+            (None, NonceRule::Required(_)) => Err(TimeRefusal::NonceWanted),
+            (None, NonceRule::Accepted(_)) => {
+                let window = Self::of_issue(issued_at);
+                if now < window.first {
+                    return Err(TimeRefusal::TooEarly);
+                }
+                if now > window.last {
+                    return Err(TimeRefusal::TooOld);
+                }
+                Ok(window)
+            }
+        }
+    }
+}
