@@ -1,0 +1,34 @@
+# What people type. `make` alone says so.
+.PHONY: help demo test lint bench fuzz crash build clean
+
+help:
+	@printf 'make demo   build, then attack a bank behind Countersign for half a minute, and print what held\n'
+	@printf 'make test   format, lints, and all tests\n'
+	@printf 'make lint   format and lints alone\n'
+	@printf 'make bench  what a request costs, side by side with nginx and a bare proxy\n'
+	@printf 'make fuzz   every fuzz target, SECONDS=600 each (nightly, cargo-fuzz)\n'
+	@printf 'make crash  kill -9 a loaded node ROUNDS=50 times and look for what was lost\n'
+
+build:
+	cargo build --release --locked --package countersign
+
+demo: build
+	target/release/countersign demo $(ARGS)
+
+test: lint
+	cargo test --workspace --locked --quiet
+
+lint:
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked --quiet -- -D warnings
+
+bench:
+	scripts/bench
+
+SECONDS ?= 600
+fuzz:
+	scripts/fuzz $(SECONDS)
+
+ROUNDS ?= 50
+crash: build
+	scripts/crash $(ROUNDS)
