@@ -76,6 +76,7 @@ reasons! {
     BodyTooLarge = "body_too_large", RequestInvalid, "the body is larger than the operation's limit";
     BootNotVerified = "boot_not_verified", DeviceUnproven, "the phone did not verify its system at boot with an accepted key";
     BootloaderUnlocked = "bootloader_unlocked", DeviceUnproven, "the phone's bootloader is unlocked";
+    CeremonyForeignKey = "ceremony_foreign_key", ProofInvalid, "a ceremony was finished by another device key than the one that began it";
     CertificateExpired = "certificate_expired", DeviceUnproven, "a certificate of the attestation chain has expired";
     CertificateMalformed = "certificate_malformed", DeviceUnproven, "a certificate of the attestation chain does not parse";
     CertificateNotYetValid = "certificate_not_yet_valid", DeviceUnproven, "a certificate of the attestation chain is not valid yet";
@@ -85,6 +86,7 @@ reasons! {
     ChainSignatureInvalid = "chain_signature_invalid", DeviceUnproven, "a signature in the attestation chain does not verify";
     ChallengeMismatch = "challenge_mismatch", DeviceUnproven, "the evidence answers another challenge";
     ChallengeUnknown = "challenge_unknown", Retry, "the challenge was never issued, has expired or was used before";
+    ChallengesFull = "challenges_full", Unavailable, "as many challenges are outstanding as are kept, so no new one is issued";
     ClientUnknown = "client_unknown", RequestInvalid, "the client is not one of the configured apps";
     CodeReused = "code_reused", SignInAgain, "an authorization code was redeemed twice; its session was revoked";
     CodeUnknown = "code_unknown", SignInAgain, "the authorization code was never issued or has expired";
@@ -93,6 +95,7 @@ reasons! {
     DeviceRevoked = "device_revoked", Revoked, "the device was revoked";
     DeviceUnknown = "device_unknown", Revoked, "the device is not enrolled";
     EvidenceStale = "evidence_stale", DeviceUnproven, "the evidence about the device is older than is accepted";
+    GrantTypeUnknown = "grant_type_unknown", RequestInvalid, "the token request's grant type is neither `authorization_code` nor `refresh_token`";
     HostUnknown = "host_unknown", RequestInvalid, "the request is for another host than `public_url` names";
     Internal = "internal", Unavailable, "a fault of ours; the log entry with this decision number tells where";
     KeyNotGenerated = "key_not_generated", DeviceUnproven, "the attested key was imported or is of unknown origin; only a key made inside the hardware counts";
@@ -101,7 +104,9 @@ reasons! {
     KeyPurposeWrong = "key_purpose_wrong", DeviceUnproven, "the attested key may do something else than sign";
     KeyUnsupported = "key_unsupported", DeviceUnproven, "the attested key is not a P-256 key";
     LoginRefused = "login_refused", SignInAgain, "the passkey's answer did not verify";
+    MediaTypeWrong = "media_type_wrong", RequestInvalid, "the body's content type is not the one that this door takes";
     MethodUnknown = "method_unknown", RequestInvalid, "the request's method is not one that this door knows";
+    NameTaken = "name_taken", NameTaken, "somebody else has an account of this name";
     NoPermit = "no_permit", NotPermitted, "no policy permits this";
     OriginRefused = "origin_refused", SignInAgain, "the passkey was used on an origin that is not configured";
     ParameterInvalid = "parameter_invalid", RequestInvalid, "a parameter of the path is not an identifier";
@@ -250,6 +255,8 @@ tolds! {
     ClockFar = 401, "clock_far", WithNonce, [], "Check the date and time", "Set this phone's date and time to automatic if this keeps happening.";
     /// The device could not be proved; one class for every check behind it.
     DeviceUnproven = 403, "device_unproven", AfterRemedy, [UpdateSystem, ContactSupport], "We could not check this phone", "This phone could not be verified, so this is not available on it.";
+    /// The name of a new account belongs to somebody else.
+    NameTaken = 409, "name_taken", AfterRemedy, [], "This name is taken", "Somebody has this name already. Please choose another one.";
     /// The person may not do this.
     NotPermitted = 403, "policy", Never, [], "You don't have access to this", "You don't have access to this.";
     /// The proof of possession did not verify; one class for all its faults.
