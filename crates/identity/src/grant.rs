@@ -126,8 +126,19 @@ pub fn exchange(state: Option<&CodeState>, request: &CodeRequest, now: UnixSecon
         None => Exchange::Refuse(GrantRefusal::CodeUnknown),
         Some(CodeState::Exchanged { grant, family, session }) => match fits(grant, request, now) {
             Ok(()) => Exchange::Repeat { family: family.clone(), session: session.clone() },
+            // The same phone with the same verifier is no thief: a retry that comes late signs nobody out.
+            Err(GrantRefusal::CodeExpired) => Exchange::Refuse(GrantRefusal::CodeExpired),
             // A second use by anybody else means that the code leaked (RFC 6749 section 4.1.2).
-            Err(_) => Exchange::RevokeAndRefuse { session: session.clone() },
+            Err(
+                GrantRefusal::ClientMismatch
+                | GrantRefusal::CodeReused
+                | GrantRefusal::CodeUnknown
+                | GrantRefusal::ForeignKey
+                | GrantRefusal::RefreshExpired
+                | GrantRefusal::RefreshRevoked
+                | GrantRefusal::RefreshUnknown
+                | GrantRefusal::VerifierMismatch,
+            ) => Exchange::RevokeAndRefuse { session: session.clone() },
         },
         Some(CodeState::Issued(grant)) => match fits(grant, request, now) {
             Ok(()) => Exchange::Issue(grant.clone()),
@@ -144,11 +155,12 @@ fn fits(grant: &CodeGrant, request: &CodeRequest, now: UnixSeconds) -> Result<()
     if grant.binding.key != request.key {
         return Err(GrantRefusal::ForeignKey);
     }
-    if grant.expires_at < now {
-        return Err(GrantRefusal::CodeExpired);
-    }
     if CodeChallenge::of_verifier(&request.verifier) != Ok(grant.challenge) {
         return Err(GrantRefusal::VerifierMismatch);
+    }
+    // Last, so that lateness alone is never taken for a theft nor hides one.
+    if grant.expires_at < now {
+        return Err(GrantRefusal::CodeExpired);
     }
     Ok(())
 }
@@ -266,7 +278,9 @@ mod tests {
             ("another verifier", &issued, request("shop", 1, &"b".repeat(43)), 1000, refuse(GrantRefusal::VerifierMismatch)),
             ("no verifier", &issued, request("shop", 1, ""), 1000, refuse(GrantRefusal::VerifierMismatch)),
             ("the answer was lost", &exchanged, request("shop", 1, VERIFIER), 1060, Exchange::Repeat { family, session: session.clone() }),
-            ("a second use, too late", &exchanged, request("shop", 1, VERIFIER), 1061, revoke()),
+            ("a retry that comes late", &exchanged, request("shop", 1, VERIFIER), 1061, refuse(GrantRefusal::CodeExpired)),
+            ("a second use by a thief, too late", &exchanged, request("shop", 2, VERIFIER), 1061, revoke()),
+            ("a second use by another client", &exchanged, request("bank", 1, VERIFIER), 1000, revoke()),
             ("a second use by a thief", &exchanged, request("shop", 2, VERIFIER), 1000, revoke()),
             ("a second use, another verifier", &exchanged, request("shop", 1, &"b".repeat(43)), 1000, revoke()),
         ];

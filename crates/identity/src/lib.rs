@@ -17,6 +17,6 @@ pub use grant::{
 pub use hash::{CodeChallenge, TokenHash, VerifierRefusal};
 pub use pairwise::{PairwiseKey, Sector};
 pub use passkey::{
-    CeremonyOptions, LoginCeremony, LoginCredential, NewAccount, Origin, OriginError, PasskeyRefusal, RegisteredPasskey,
+    CeremonyOptions, LoginCeremony, LoginCredential, NewAccount, OriginError, PasskeyOrigin, PasskeyRefusal, RegisteredPasskey,
     RegistrationCeremony, RelyingParty, RelyingPartyError, StoredPasskey, UserHandle, VerifiedLogin,
 };

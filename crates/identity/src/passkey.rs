@@ -24,7 +24,7 @@ const CREDENTIAL_ID_BYTES_MAX: usize = 1023;
 
 /// A place where passkeys of ours may be used, exactly as the client writes it into the client data.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Origin {
+pub struct PasskeyOrigin {
     text: String,
     url: Url,
 }
@@ -54,7 +54,7 @@ impl fmt::Display for OriginError {
 
 impl std::error::Error for OriginError {}
 
-impl Origin {
+impl PasskeyOrigin {
     const ANDROID: &'static str = "android:apk-key-hash:";
 
     /// Reads `https://host[:port]` (browsers, and iOS apps by their associated domain) or `android:apk-key-hash:...`
@@ -116,7 +116,7 @@ impl std::error::Error for RelyingPartyError {}
 /// Who asks for passkeys, and from where they are accepted.
 pub struct RelyingParty {
     webauthn: Webauthn,
-    origins: Vec<Origin>,
+    origins: Vec<PasskeyOrigin>,
 }
 
 /// The 128 unpredictable bits by which authenticators know an account (WebAuthn level 3 section 5.4.3, `user.id`).
@@ -330,7 +330,7 @@ impl RelyingParty {
     ///
     /// # Errors
     /// When there is no web origin or one lies outside of the id's domain.
-    pub fn new(rp_id: &str, origins: &[Origin]) -> Result<Self, RelyingPartyError> {
+    pub fn new(rp_id: &str, origins: &[PasskeyOrigin]) -> Result<Self, RelyingPartyError> {
         let mut builder: Option<WebauthnBuilder<'_>> = None;
         for origin in origins.iter().filter(|origin| origin.url.domain().is_some()) {
             // `new` is what checks an origin against the id, so every one goes through it.
@@ -392,7 +392,11 @@ impl RelyingParty {
     pub fn start_login(&self) -> Result<(CeremonyOptions, LoginCeremony), ContractViolation> {
         let (options, state) =
             self.webauthn.start_discoverable_authentication().map_err(|_| ContractViolation("a login can always begin"))?;
-        let options = serde_json::to_value(options.public_key).map_err(|_| ContractViolation("request options are JSON"))?;
+        let mut options = serde_json::to_value(options.public_key).map_err(|_| ContractViolation("request options are JSON"))?;
+        // An empty list means "any passkey of this site", and some clients read it as "none".
+        if let Value::Object(members) = &mut options {
+            members.remove("allowCredentials");
+        }
         let state = serde_json::to_string(&state).map_err(|_| ContractViolation("a ceremony's state is JSON"))?;
         Ok((CeremonyOptions(options), LoginCeremony(state)))
     }
@@ -490,7 +494,9 @@ fn refusal(error: &WebauthnError) -> PasskeyRefusal {
         | WebauthnError::COSEKeyInvalidAlgorithm
         | WebauthnError::COSEKeyEDUnsupported
         | WebauthnError::COSEKeyECDSAInvalidCurve
-        | WebauthnError::COSEKeyEDDSAInvalidCurve => PasskeyRefusal::AlgorithmRefused,
+        | WebauthnError::COSEKeyEDDSAInvalidCurve
+        | WebauthnError::COSEKeyRSANEInvalid
+        | WebauthnError::SshPublicKeyEDUnsupported => PasskeyRefusal::AlgorithmRefused,
         WebauthnError::CredentialMayNotBeHardwareBound | WebauthnError::CredentialBackupEligibilityInconsistent => {
             PasskeyRefusal::BackupInconsistent
         }
@@ -504,8 +510,14 @@ fn refusal(error: &WebauthnError) -> PasskeyRefusal {
         | WebauthnError::MissingAttestationCredentialData
         | WebauthnError::COSEKeyInvalidCBORValue
         | WebauthnError::COSEKeyECDSAXYInvalid
-        | WebauthnError::COSEKeyRSANEInvalid
         | WebauthnError::COSEKeyEDDSAXInvalid => PasskeyRefusal::CredentialMalformed,
         _ => PasskeyRefusal::AttestationInvalid,
     }
 }
+
+#[cfg(test)]
+mod soft_phone;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod w3c;
