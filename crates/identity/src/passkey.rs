@@ -514,10 +514,3 @@ fn refusal(error: &WebauthnError) -> PasskeyRefusal {
         _ => PasskeyRefusal::AttestationInvalid,
     }
 }
-
-#[cfg(test)]
-mod soft_phone;
-#[cfg(test)]
-mod tests;
-#[cfg(test)]
-mod w3c;

@@ -1,11 +1,21 @@
 //! Every rule of the ceremonies against a foreign authenticator, a foreign client and the W3C's vectors.
+//!
+//! Out here, because a soft authenticator is asynchronous and a pure room has no such code in it, not even for tests.
+#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "tests, in helpers that clippy does not know as such")]
 
-use super::{
-    soft_phone::{Finger, SoftPhone, as_creation_options, as_request_options, foreign_authenticator},
-    *,
+mod soft_phone;
+mod w3c;
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use countersign_identity::{
+    LoginCeremony, LoginCredential, NewAccount, OriginError, PasskeyOrigin, PasskeyRefusal, RegistrationCeremony, RelyingParty,
+    RelyingPartyError, StoredPasskey, UserHandle,
 };
 use passkey::client::{Client, DefaultClientData};
 use proptest::prelude::*;
+use serde_json::{Value, json};
+use soft_phone::{Finger, SoftPhone, as_creation_options, as_request_options, foreign_authenticator};
+use url::Url;
 
 const WEB: &str = "https://login.example.org";
 const APP: &str = "android:apk-key-hash:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE";

@@ -4,7 +4,13 @@
 //! which rule refuses; the second answer is the one that the same vector gets once user verification is waived, so that a
 //! missing finger does not hide whether key, attestation and signature are read correctly.
 
-use super::*;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use countersign_identity::{
+    LoginCeremony, LoginCredential, NewAccount, PasskeyOrigin, PasskeyRefusal, RegistrationCeremony, RelyingParty, UserHandle,
+};
+use serde_json::{Value, json};
+
+const HANDLE: [u8; 16] = [7; 16];
 
 const UNVERIFIED: Outcome = Err(PasskeyRefusal::UserNotVerified);
 const FRAMED: Outcome = Err(PasskeyRefusal::CrossOrigin);
@@ -54,7 +60,7 @@ fn fixed(state: &str, member: &str, challenge: &Value, verification: &Verificati
 
 fn judge(party: &RelyingParty, vector: &Value, verification: &Verification) -> [Outcome; 2] {
     let (register, log_in) = (&vector["registration"], &vector["authentication"]);
-    let handle = UserHandle::from_random([7; 16]);
+    let handle = UserHandle::from_random(HANDLE);
     let account = NewAccount { handle, name: "alice".to_owned() };
     let id = &register["credential_id"];
     let answer = json!({
@@ -62,7 +68,7 @@ fn judge(party: &RelyingParty, vector: &Value, verification: &Verification) -> [
         "response": { "clientDataJSON": register["clientDataJSON"], "attestationObject": register["attestationObject"] },
     });
     let (_, ceremony) = party.start_registration(&account).expect("a ceremony");
-    let ceremony = RegistrationCeremony(fixed(&ceremony.0, "rs", &register["challenge"], verification));
+    let ceremony = RegistrationCeremony::recall(fixed(ceremony.as_str(), "rs", &register["challenge"], verification));
     let passkey = match party.finish_registration(&ceremony, &answer.to_string()) {
         Ok(passkey) => passkey.into_stored(),
         Err(refusal) => return [Err(refusal); 2],
@@ -71,10 +77,10 @@ fn judge(party: &RelyingParty, vector: &Value, verification: &Verification) -> [
         "id": id, "rawId": id, "type": "public-key",
         // The user handle is not signed and the vectors leave it out.
         "response": { "clientDataJSON": log_in["clientDataJSON"], "authenticatorData": log_in["authenticatorData"],
-            "signature": log_in["signature"], "userHandle": URL_SAFE_NO_PAD.encode(handle.0) },
+            "signature": log_in["signature"], "userHandle": URL_SAFE_NO_PAD.encode(HANDLE) },
     });
     let (_, ceremony) = party.start_login().expect("a ceremony");
-    let ceremony = LoginCeremony(fixed(&ceremony.0, "ast", &log_in["challenge"], verification));
+    let ceremony = LoginCeremony::recall(fixed(ceremony.as_str(), "ast", &log_in["challenge"], verification));
     let credential = LoginCredential::parse(&answer.to_string()).expect("well-formed");
     [Ok(()), party.finish_login(&ceremony, &credential, &passkey, &handle.user()).map(|_| ())]
 }

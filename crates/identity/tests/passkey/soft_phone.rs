@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use aws_lc_rs::digest;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use countersign_identity::CeremonyOptions;
 use passkey::{
     authenticator::{Authenticator, UiHint, UserCheck, UserValidationMethod},
     crypto::aws_lc_rs::AwsLcRsBackend,
@@ -14,8 +15,6 @@ use passkey::{
     },
 };
 use serde_json::{Value, json};
-
-use super::CeremonyOptions;
 
 /// Whether the person shows a finger when asked.
 #[derive(Clone, Copy, PartialEq, Eq)]
