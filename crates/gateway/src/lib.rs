@@ -1,1 +1,28 @@
-//! The policy enforcement point: the way of a request
+//! The policy enforcement point: the way of a request, from the wire to the upstream and back.
+//!
+//! [`listen`] serves connections, [`serve`] takes one request the way that `DESIGN.md` draws: receive, match, token, proof,
+//! session, posture, validate, decide, record, act. What is decided is decided below: this crate holds no rule about tokens,
+//! proofs or policies, only the order in which they are asked, the strict HTTP around them, and the proof by types that
+//! nothing is forwarded that was not decided and recorded.
+//!
+//! What this crate does not do: it issues no tokens, enrols no device, changes no session, reads no file and no environment.
+
+mod answer;
+pub mod body;
+mod config;
+mod framing;
+mod listen;
+mod path;
+mod peer;
+mod receive;
+mod refusal;
+mod tls;
+
+pub use config::{ForeignHost, GatewayConfig, Origin, OriginError, PublicHost, Scheme, UpstreamConfig};
+pub use framing::{Scanner, Wire};
+pub use listen::{ListenConfig, Transport, listen};
+pub use path::{PathRefusal, normal as normal_path};
+pub use peer::Peer;
+pub use receive::{CredentialRefusal, Received, RequestRefusal, parse as parse_request};
+pub use refusal::Refusal;
+pub use tls::{CertificateError, Certificates};

@@ -1,0 +1,184 @@
+//! The one place where a reason becomes an answer: status, challenge, problem (RFC 9457). What the caller learns is coarse.
+//!
+//! A nonce is offered only where one is asked for (`use_dpop_nonce`, `clock_far`): a phone with a good clock never needs one,
+//! and one with a bad clock asks again once in the life of a nonce. Every answer made here is dated by our clock, so that a
+//! phone can learn the time from it.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use countersign_core::{DecisionId, Outcome, Reason, Remedy, Retry, Told, UnixMillis, UnixSeconds};
+use countersign_proof::nonce::NonceKeys;
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use serde::Serialize;
+
+use crate::{
+    body::{self, Body},
+    refusal::Refusal,
+};
+
+/// The header that names the decision, to clients and upstreams.
+pub(crate) static DECISION: HeaderName = HeaderName::from_static("countersign-decision");
+static DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
+
+/// Where a client that got no better advice may come again, in seconds.
+const RETRY_LATER_SECONDS: u64 = 5;
+
+/// The algorithms that proofs may have (RFC 9449 section 7.1).
+const ALGORITHMS: &str = r#"algs="ES256 EdDSA""#;
+
+/// RFC 9457 section 3.1, with the members that the SDKs read.
+#[derive(Serialize)]
+struct Problem<'a> {
+    #[serde(rename = "type")]
+    kind: String,
+    title: &'a str,
+    status: u16,
+    code: &'a str,
+    detail: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    instance: Option<String>,
+    remedies: Vec<WireRemedy>,
+    retry: &'a str,
+}
+
+#[derive(Serialize)]
+struct WireRemedy {
+    kind: &'static str,
+    label: &'static str,
+}
+
+/// The answer to a refused request.
+pub(crate) fn refusal(refusal: &Refusal, id: &DecisionId, nonces: &NonceKeys, now: UnixMillis) -> Response<Body> {
+    let told = class(refusal);
+    let mut answer = problem(refusal, told, Some(id), now);
+    let headers = answer.headers_mut();
+    if let Some(challenge) = challenge(told, refusal) {
+        insert(headers, header::WWW_AUTHENTICATE, &challenge);
+    }
+    if wants_nonce(told) {
+        insert(headers, DPOP_NONCE.clone(), &nonces.issue(now.seconds()));
+    }
+    insert(headers, DECISION.clone(), id.as_str());
+    answer
+}
+
+/// The answer in place of one that never came about.
+pub(crate) fn fault(now: UnixMillis) -> Response<Body> {
+    problem(&Refusal::because(Reason::Internal), Told::Unavailable, None, now)
+}
+
+/// The class that the client is told. A curable refusal is always `step_up`, whatever the policy's reason is called.
+fn class(refusal: &Refusal) -> Told {
+    match refusal.decision().outcome {
+        Outcome::StepUp => Told::StepUp,
+        Outcome::Allow | Outcome::Limit | Outcome::Deny => refusal.reason().told(),
+    }
+}
+
+fn problem(refusal: &Refusal, told: Told, id: Option<&DecisionId>, now: UnixMillis) -> Response<Body> {
+    // A fault of ours that nobody foresaw is a 500; all that was foreseen has the status of its class.
+    let status = if *refusal.reason() == Reason::Internal { StatusCode::INTERNAL_SERVER_ERROR } else { status(told) };
+    let (remedies, retry) = remedies(refusal, told);
+    let problem = Problem {
+        kind: format!("https://docs.countersign.dev/p/{}", told.code()),
+        title: told.title(),
+        status: status.as_u16(),
+        code: told.code(),
+        detail: told.for_person(),
+        instance: id.map(|id| format!("urn:csign:decision:{id}")),
+        remedies: remedies.iter().map(|remedy| WireRemedy { kind: remedy.kind(), label: remedy.label() }).collect(),
+        retry: retry.as_str(),
+    };
+    let mut answer = Response::new(body::full(serde_json::to_vec(&problem).unwrap_or_default()));
+    *answer.status_mut() = status;
+    let headers = answer.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    insert(headers, header::DATE, &date(now.seconds()));
+    if let Some(seconds) = retry_after(told, refusal) {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    answer
+}
+
+fn status(told: Told) -> StatusCode {
+    StatusCode::from_u16(told.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+/// What policy found out beats what the class says in general.
+fn remedies(refusal: &Refusal, told: Told) -> (&[Remedy], Retry) {
+    let advised = &refusal.decision().advice.remedies;
+    if advised.is_empty() { (told.remedies(), told.retry()) } else { (advised, Retry::AfterRemedy) }
+}
+
+fn retry_after(told: Told, refusal: &Refusal) -> Option<u64> {
+    match told {
+        Told::TooMany | Told::Unavailable => Some(refusal.retry_after().map_or(RETRY_LATER_SECONDS, |wait| wait.0)),
+        Told::ClockFar
+        | Told::DeviceUnproven
+        | Told::NameTaken
+        | Told::NotPermitted
+        | Told::ProofInvalid
+        | Told::RequestInvalid
+        | Told::Retry
+        | Told::Revoked
+        | Told::SignInAgain
+        | Told::StepUp
+        | Told::TokenExpired
+        | Told::TokenInvalid
+        | Told::TokenMissing
+        | Told::UseNonce => None,
+    }
+}
+
+fn wants_nonce(told: Told) -> bool {
+    matches!(told, Told::ClockFar | Told::UseNonce)
+}
+
+/// `WWW-Authenticate` of a 401 (RFC 9449 sections 7.1 and 9, RFC 9470 section 3).
+fn challenge(told: Told, refusal: &Refusal) -> Option<String> {
+    let error = match told {
+        Told::ClockFar | Told::UseNonce => "use_dpop_nonce",
+        Told::ProofInvalid => "invalid_dpop_proof",
+        Told::Revoked | Told::SignInAgain | Told::TokenExpired | Told::TokenInvalid => "invalid_token",
+        Told::StepUp => return Some(step_up(refusal)),
+        // Without a token there is nothing to find wrong (RFC 6750 section 3.1).
+        Told::TokenMissing => return Some(format!("DPoP {ALGORITHMS}")),
+        Told::DeviceUnproven
+        | Told::NameTaken
+        | Told::NotPermitted
+        | Told::RequestInvalid
+        | Told::Retry
+        | Told::TooMany
+        | Told::Unavailable => return None,
+    };
+    Some(format!(r#"DPoP error="{error}", {ALGORITHMS}"#))
+}
+
+fn step_up(refusal: &Refusal) -> String {
+    let decision = refusal.decision();
+    let mut text = String::from(r#"DPoP error="insufficient_user_authentication""#);
+    if let Some(acr) = decision.acr {
+        text += &format!(r#", acr_values="{}""#, acr.as_str());
+    }
+    if let Some(age) = decision.max_age {
+        text += &format!(r#", max_age="{}""#, age.0);
+    }
+    text += ", ";
+    text += ALGORITHMS;
+    text
+}
+
+/// Inserts a text of ours, which has no byte that a header cannot have.
+fn insert(headers: &mut HeaderMap, name: HeaderName, text: &str) {
+    if let Ok(value) = HeaderValue::from_str(text) {
+        headers.insert(name, value);
+    }
+}
+
+/// `Date` (RFC 9110 section 5.6.7); the epoch for an instant that no date expresses.
+fn date(now: UnixSeconds) -> String {
+    // Beyond the year 9999 there is no such text.
+    let instant = UNIX_EPOCH.checked_add(Duration::from_secs(now.0.min(253_402_300_799))).unwrap_or(UNIX_EPOCH);
+    httpdate::fmt_http_date(instant)
+}
