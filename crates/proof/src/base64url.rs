@@ -30,3 +30,33 @@ pub fn decode_array<const N: usize>(text: &str) -> Result<[u8; N], NotCanonical>
         Ok(_) | Err(DecodeSliceError::DecodeError(_) | DecodeSliceError::OutputSliceTooSmall) => Err(NotCanonical),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_text_has_one_spelling() {
+        let rows: &[(&str, &str, Result<Vec<u8>, NotCanonical>)] = &[
+            ("nothing", "", Ok(vec![])),
+            ("both odd letters", "-_8", Ok(vec![0xfb, 0xff])),
+            ("left-over bits", "-_9", Err(NotCanonical)),
+            ("padding", "-_8=", Err(NotCanonical)),
+            ("the other alphabet", "+/8", Err(NotCanonical)),
+            ("an impossible length", "-_8AA", Err(NotCanonical)),
+            ("a space", "-_ 8", Err(NotCanonical)),
+            ("a line break at the end", "-_8\n", Err(NotCanonical)),
+        ];
+        for (name, text, expected) in rows {
+            assert_eq!(decode(text), *expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn arrays_have_one_length() {
+        assert_eq!(decode_array::<2>("-_8"), Ok([0xfb, 0xff]));
+        assert_eq!(decode_array::<1>("-_8"), Err(NotCanonical), "one byte more");
+        assert_eq!(decode_array::<3>("-_8"), Err(NotCanonical), "one byte less");
+        assert_eq!(decode_array::<2>("-_9"), Err(NotCanonical), "left-over bits");
+    }
+}

@@ -5,15 +5,18 @@
 //! (`jwk`) and the claims `jkt` (the request key's thumbprint), `htu` (the token endpoint), `grant` (SHA-256 of the code or
 //! refresh token that is redeemed), `iat`, `jti` and, when the server gave one, `nonce`.
 
-use countersign_core::{ProofId, Reason, Secret, Thumbprint, UnixSeconds};
+use countersign_core::{Limits, ProofId, Reason, Secret, Thumbprint, UnixSeconds};
+use serde::Serialize;
 
 use crate::{
-    bound::BoundProof,
+    base64url,
+    bound::{BoundProof, ReplayId},
+    json::{NotTheObject, Object},
     jwk::{CryptoFailure, JwkRefusal, PublicKey, SigningKey},
-    jws::JwsRefusal,
+    jws::{self, HeaderToSign, Jws, JwsRefusal, NamedBy, Type},
     sha256::sha256,
-    target::Target,
-    window::{NonceRule, TimeRefusal},
+    target::{OtherTarget, Target},
+    window::{AcceptanceWindow, NonceRule, TimeRefusal},
 };
 
 /// SHA-256 of the code or refresh token that a delegation is made for.
@@ -72,11 +75,38 @@ impl DelegationRefusal {
     }
 }
 
+impl From<JwsRefusal> for DelegationRefusal {
+    fn from(why: JwsRefusal) -> Self {
+        Self::Jws(why)
+    }
+}
+
+impl From<JwkRefusal> for DelegationRefusal {
+    fn from(why: JwkRefusal) -> Self {
+        Self::Key(why)
+    }
+}
+
+impl From<NotTheObject> for DelegationRefusal {
+    fn from(NotTheObject: NotTheObject) -> Self {
+        Self::ClaimsMalformed
+    }
+}
+
+/// The media type of a delegation. It differs from a proof's, so that neither is ever taken for the other.
+const TYPE: &str = "csign-delegation+jwt";
+
 /// A delegation whose structure and signature are in order. Not yet bound to any request.
 #[derive(Debug)]
 #[must_use]
 pub struct SignedDelegation {
     key: PublicKey,
+    id: ReplayId,
+    request_key: Thumbprint,
+    target: String,
+    grant: GrantHash,
+    issued_at: UnixSeconds,
+    nonce: Option<String>,
 }
 
 impl SignedDelegation {
@@ -132,8 +162,23 @@ impl BoundDelegation {
 /// # Errors
 /// The first check that fails.
 pub fn read(delegation: &str) -> Result<SignedDelegation, DelegationRefusal> {
-    let _ = delegation;
-    Err(DelegationRefusal::ClaimsMalformed)
+    let jws = Jws::read(delegation, Type::Is(TYPE))?;
+    let key = PublicKey::from_jwk(jws.jwk().ok_or(DelegationRefusal::KeyMissing)?)?;
+    let payload = jws.verify(&key)?;
+    let claims = Object::from_bytes(payload.as_bytes())?;
+    let id = claims.text("jti")?;
+    if !(1..=Limits::ID_BYTES_MAX).contains(&id.len()) {
+        return Err(DelegationRefusal::ClaimsMalformed);
+    }
+    Ok(SignedDelegation {
+        id: ReplayId::of(b"dele", key.thumbprint(), &id),
+        request_key: Thumbprint::parse(&claims.text("jkt")?).map_err(|_| NotTheObject)?,
+        target: claims.text("htu")?.into_owned(),
+        grant: GrantHash(base64url::decode_array(&claims.text("grant")?).map_err(|_| NotTheObject)?),
+        issued_at: UnixSeconds(claims.required("iat")?),
+        nonce: claims.optional_text("nonce")?.map(String::from),
+        key,
+    })
 }
 
 /// Checks that `delegation` was made for this request, now.
@@ -141,8 +186,17 @@ pub fn read(delegation: &str) -> Result<SignedDelegation, DelegationRefusal> {
 /// # Errors
 /// The first check that fails.
 pub fn bind(delegation: SignedDelegation, expected: &Expected<'_>, now: UnixSeconds) -> Result<BoundDelegation, DelegationRefusal> {
-    let _ = (delegation, expected, now);
-    Err(DelegationRefusal::ClaimsMalformed)
+    expected.target.admit(&delegation.target).map_err(|OtherTarget| DelegationRefusal::TargetMismatch)?;
+    let window = AcceptanceWindow::admit(delegation.nonce.as_deref(), delegation.issued_at, expected.nonces, now)
+        .map_err(DelegationRefusal::Time)?;
+    if delegation.grant != *expected.grant {
+        return Err(DelegationRefusal::GrantMismatch);
+    }
+    if delegation.request_key != *expected.request_key {
+        return Err(DelegationRefusal::RequestKeyMismatch);
+    }
+    let proof = BoundProof::new(*delegation.key.thumbprint(), delegation.id, window);
+    Ok(BoundDelegation { proof, request_key: delegation.request_key })
 }
 
 /// What a client puts into a delegation.
@@ -162,11 +216,31 @@ pub struct DelegationToMake<'a> {
     pub issued_at: UnixSeconds,
 }
 
+/// The claims on the wire.
+#[derive(Serialize)]
+struct WireClaims<'a> {
+    jti: &'a str,
+    jkt: String,
+    htu: &'a str,
+    grant: String,
+    iat: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nonce: Option<&'a str>,
+}
+
 /// Makes a delegation, signed by the device key.
 ///
 /// # Errors
 /// When the library fails.
 pub fn make(key: &SigningKey, delegation: &DelegationToMake<'_>) -> Result<String, CryptoFailure> {
-    let _ = (key, delegation);
-    Err(CryptoFailure)
+    let wire = WireClaims {
+        jti: delegation.id.as_str(),
+        jkt: delegation.request_key.to_string(),
+        htu: delegation.target.as_str(),
+        grant: base64url::encode(delegation.grant.0),
+        iat: delegation.issued_at.0,
+        nonce: delegation.nonce,
+    };
+    let payload = serde_json::to_vec(&wire).map_err(|_| CryptoFailure)?;
+    jws::sign(key, HeaderToSign { typ: TYPE, key: NamedBy::Embedded }, &payload)
 }

@@ -92,3 +92,47 @@ impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
         deserializer.deserialize_map(Members).map(Self)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_object_is_read_strictly() {
+        let many = |n: usize| format!("{{{}}}", (0..n).map(|i| format!("\"m{i}\":1")).collect::<Vec<_>>().join(","));
+        let (most, too_many) = (many(MEMBERS_MAX), many(MEMBERS_MAX + 1));
+        let rows: &[(&str, &str, Result<(), NotTheObject>)] = &[
+            ("no members", "{}", Ok(())),
+            ("space around", " \n{ \"a\" : 1 }\t", Ok(())),
+            ("as many members as are read", &most, Ok(())),
+            ("one member more", &too_many, Err(NotTheObject)),
+            ("two of one name", r#"{"a":1,"a":1}"#, Err(NotTheObject)),
+            ("two of one name, one escaped", r#"{"a":1,"\u0061":1}"#, Err(NotTheObject)),
+            ("more after the end", "{}{}", Err(NotTheObject)),
+            ("a comma at the end", r#"{"a":1,}"#, Err(NotTheObject)),
+            ("an array", "[]", Err(NotTheObject)),
+            ("a text", "\"{}\"", Err(NotTheObject)),
+            ("nothing", "", Err(NotTheObject)),
+            ("cut off", r#"{"a":"#, Err(NotTheObject)),
+            ("a byte order mark", "\u{feff}{}", Err(NotTheObject)),
+        ];
+        for (name, text, expected) in rows {
+            assert_eq!(Object::parse(text).map(|_| ()), *expected, "{name}");
+        }
+        assert_eq!(Object::from_bytes(b"{\"a\":\"\xff\"}").map(|_| ()), Err(NotTheObject), "not UTF-8");
+    }
+
+    #[test]
+    fn members_have_their_types() {
+        let object = Object::parse(r#"{"text":"a\u0062","null":null,"whole":7,"fraction":7.5,"less":-1,"huge":18446744073709551616}"#)
+            .expect("an object");
+        assert_eq!(object.text("text").as_deref(), Ok("ab"));
+        assert_eq!(object.optional_text("absent"), Ok(None));
+        assert_eq!(object.text("absent"), Err(NotTheObject));
+        assert_eq!(object.optional_text("null"), Err(NotTheObject));
+        assert_eq!(object.required::<u64>("whole"), Ok(7));
+        for name in ["fraction", "less", "huge", "text", "null"] {
+            assert_eq!(object.required::<u64>(name), Err(NotTheObject), "{name}");
+        }
+    }
+}

@@ -1,8 +1,14 @@
 //! The one reader and writer of signed texts: JWS in compact serialisation (RFC 7515 sections 3.1, 4, 5 and 7.1).
 
-use countersign_core::KeyId;
+use countersign_core::{KeyId, Limits};
+use serde::Serialize;
+use serde_json::value::RawValue;
 
-use crate::jwk::{Algorithm, CryptoFailure, PublicKey, SigningKey};
+use crate::{
+    base64url::{self, NotCanonical},
+    json::{NotTheObject, Object},
+    jwk::{Algorithm, CryptoFailure, PublicKey, SigningKey},
+};
 
 /// Why a JWS is refused. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +46,23 @@ pub enum Type<'a> {
     Is(&'a str),
 }
 
+impl Type<'_> {
+    fn admit(self, typ: Option<&str>) -> Result<(), JwsRefusal> {
+        let Self::Is(wanted) = self else { return Ok(()) };
+        let typ = typ.ok_or(JwsRefusal::TypeWrong)?;
+        // A `typ` with another `/` in it is a whole media type, and `application/` must not be taken off a second time.
+        let bare = match typ.split_once('/') {
+            Some((prefix, rest)) if prefix.eq_ignore_ascii_case("application") => rest,
+            Some(_) | None => typ,
+        };
+        if bare.eq_ignore_ascii_case(wanted) { Ok(()) } else { Err(JwsRefusal::TypeWrong) }
+    }
+}
+
+/// Header members that would have this reader do something other than verify what it sees (RFC 7797, RFC 7516 section 4.1.3,
+/// RFC 7515 sections 4.1.2 and 4.1.5).
+const REFUSED_MEMBERS: [&str; 4] = ["b64", "jku", "x5u", "zip"];
+
 /// A JWS that was taken apart. Nothing in it is verified.
 #[derive(Debug)]
 pub struct Jws<'a> {
@@ -70,8 +93,31 @@ impl<'a> Jws<'a> {
     /// # Errors
     /// The first rule that it breaks.
     pub fn read(text: &'a str, wanted: Type<'_>) -> Result<Self, JwsRefusal> {
-        let _ = (text, wanted);
-        Err(JwsRefusal::TooLarge)
+        if text.len() > Limits::JWS_BYTES_MAX {
+            return Err(JwsRefusal::TooLarge);
+        }
+        let (signing_input, signature) = text.rsplit_once('.').ok_or(JwsRefusal::NotThreeParts)?;
+        let (header, payload) = signing_input.split_once('.').ok_or(JwsRefusal::NotThreeParts)?;
+        if payload.contains('.') {
+            return Err(JwsRefusal::NotThreeParts);
+        }
+        let header = base64url::decode(header)?;
+        let header = Object::from_bytes(&header)?;
+        if header.has("crit") {
+            return Err(JwsRefusal::CriticalHeader);
+        }
+        if REFUSED_MEMBERS.iter().any(|name| header.has(name)) {
+            return Err(JwsRefusal::HeaderRefused);
+        }
+        wanted.admit(header.optional_text("typ")?.as_deref())?;
+        Ok(Self {
+            signing_input,
+            algorithm: Algorithm::parse(&header.text("alg")?).ok_or(JwsRefusal::AlgorithmRefused)?,
+            key_id: header.optional_text("kid")?.map(String::from),
+            jwk: header.raw("jwk").map(String::from),
+            payload: base64url::decode(payload)?,
+            signature: base64url::decode(signature)?,
+        })
     }
 
     /// The header's `alg`.
@@ -125,11 +171,44 @@ pub struct HeaderToSign<'a> {
     pub key: NamedBy<'a>,
 }
 
+#[derive(Serialize)]
+struct WireHeader<'a> {
+    typ: &'a str,
+    alg: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kid: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jwk: Option<&'a RawValue>,
+}
+
 /// Signs `payload`.
 ///
 /// # Errors
 /// When the library fails.
 pub fn sign(key: &SigningKey, header: HeaderToSign<'_>, payload: &[u8]) -> Result<String, CryptoFailure> {
-    let _ = (key, header, payload);
-    Err(CryptoFailure)
+    let (kid, jwk) = match header.key {
+        NamedBy::Embedded => (None, Some(RawValue::from_string(key.public().to_jwk()).map_err(|_| CryptoFailure)?)),
+        NamedBy::Kid(id) => (Some(id.as_str()), None),
+        NamedBy::Nothing => (None, None),
+    };
+    let wire = WireHeader { typ: header.typ, alg: key.public().algorithm().as_str(), kid, jwk: jwk.as_deref() };
+    let mut out = base64url::encode(serde_json::to_vec(&wire).map_err(|_| CryptoFailure)?);
+    out.push('.');
+    base64url::encode_onto(payload, &mut out);
+    let signature = key.sign(out.as_bytes())?;
+    out.push('.');
+    base64url::encode_onto(signature, &mut out);
+    Ok(out)
+}
+
+impl From<NotTheObject> for JwsRefusal {
+    fn from(NotTheObject: NotTheObject) -> Self {
+        Self::HeaderMalformed
+    }
+}
+
+impl From<NotCanonical> for JwsRefusal {
+    fn from(NotCanonical: NotCanonical) -> Self {
+        Self::EncodingInvalid
+    }
 }

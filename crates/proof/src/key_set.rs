@@ -3,18 +3,23 @@
 use std::sync::Arc;
 
 use countersign_core::{KeyId, Limits, Seconds, UnixSeconds};
+use serde_json::value::RawValue;
 
 use crate::{
+    json::Object,
     jwk::{JwkRefusal, PublicKey, SigningKey},
     jws::{Jws, JwsRefusal, VerifiedPayload},
 };
+
+/// Bytes in a JWK Set document; its number of keys is bounded by it.
+const SET_BYTES_MAX: usize = 64 * 1024;
 
 /// Public keys by `kid`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KeySet(Vec<(KeyId, PublicKey)>);
 
 impl KeySet {
-    /// Makes a set; of two keys of one name the first counts.
+    /// Makes a set of keys of ours; of two of one name the first counts.
     #[must_use]
     pub fn new(keys: impl IntoIterator<Item = (KeyId, PublicKey)>) -> Self {
         Self(keys.into_iter().collect())
@@ -38,7 +43,26 @@ impl KeySet {
     /// The set as a JWK Set document (RFC 7517 section 5), each key with `kid`, `alg` and `use`.
     #[must_use]
     pub fn to_jwks(&self) -> String {
-        String::new()
+        let mut out = String::from(r#"{"keys":["#);
+        for (i, (id, key)) in self.0.iter().enumerate() {
+            if i > 0 {
+                out.push(',');
+            }
+            let mut jwk = key.to_jwk();
+            // INVARIANT: a JWK of ours ends with `}` and has members; names of keys hold nothing that JSON escapes.
+            jwk.pop();
+            out.push_str(&jwk);
+            for (name, value) in [("alg", key.algorithm().as_str()), ("kid", id.as_str()), ("use", "sig")] {
+                out.push_str(",\"");
+                out.push_str(name);
+                out.push_str("\":\"");
+                out.push_str(value);
+                out.push('"');
+            }
+            out.push('}');
+        }
+        out.push_str("]}");
+        out
     }
 
     /// Reads a JWK Set document. Keys of other kinds are passed over (RFC 7517 section 5); private and duplicate ones refuse all.
@@ -46,8 +70,26 @@ impl KeySet {
     /// # Errors
     /// When the document or a key of our kinds is malformed.
     pub fn from_jwks(text: &str) -> Result<Self, JwkRefusal> {
-        let _ = text;
-        Err(JwkRefusal::Malformed)
+        if text.len() > SET_BYTES_MAX {
+            return Err(JwkRefusal::Malformed);
+        }
+        let keys: Vec<&RawValue> = Object::parse(text)?.required("keys")?;
+        let mut set = Self::default();
+        for key in keys {
+            let key = key.get();
+            let public = match PublicKey::from_jwk(key) {
+                Ok(public) => public,
+                Err(JwkRefusal::AlgorithmRefused | JwkRefusal::UseRefused) => continue,
+                Err(why @ (JwkRefusal::Malformed | JwkRefusal::PointInvalid | JwkRefusal::PrivateKey)) => return Err(why),
+            };
+            let id = KeyId::parse(&Object::parse(key)?.text("kid")?).map_err(|_| JwkRefusal::Malformed)?;
+            // SECURITY: two keys of one name would let the order of the document decide which of them is trusted.
+            if set.find(id.as_str()).is_some() {
+                return Err(JwkRefusal::Malformed);
+            }
+            set.0.push((id, public));
+        }
+        Ok(set)
     }
 }
 
@@ -66,6 +108,22 @@ impl Rotation {
     /// The turns of keys for access tokens: a month each, announced for a day.
     pub const ACCESS_TOKENS: Self =
         Self { announced_for: Seconds(86_400), signs_for: Seconds(30 * 86_400), longest_life: Limits::ACCESS_TOKEN_LIFE };
+
+    /// The life of a key made at `created_at`, when older keys sign until `covered_until`.
+    ///
+    /// It is announced first, unless that left a gap in which no key signs: the first key of all signs at once. The end of its
+    /// turn does not depend on other keys, so that destroying an old one changes nothing.
+    fn times(&self, created_at: UnixSeconds, covered_until: UnixSeconds) -> KeyTimes {
+        let announced = created_at.plus(self.announced_for);
+        let signs_until = announced.plus(self.signs_for);
+        KeyTimes {
+            published_from: created_at,
+            signs_from: announced.min(covered_until.max(created_at)),
+            signs_until,
+            // Signed in the last second, the last thing signed is verified until its end, by nodes whose clocks lag a little.
+            published_until: signs_until.plus(self.longest_life).plus(Limits::PROOF_SKEW_MAX),
+        }
+    }
 }
 
 /// The life of one signing key.
@@ -102,33 +160,49 @@ pub struct KeyRing {
 impl KeyRing {
     /// Orders the keys by age and gives each its times.
     #[must_use]
-    pub fn new(keys: Vec<RingKey>, rotation: Rotation) -> Self {
-        let _ = keys;
-        Self { keys: Vec::new(), rotation }
+    pub fn new(mut keys: Vec<RingKey>, rotation: Rotation) -> Self {
+        keys.sort_by(|a, b| (a.created_at, a.id.as_str()).cmp(&(b.created_at, b.id.as_str())));
+        let mut covered_until = UnixSeconds(0);
+        let keys = keys
+            .into_iter()
+            .map(|key| {
+                let times = rotation.times(key.created_at, covered_until);
+                covered_until = covered_until.max(times.signs_until);
+                (key, times)
+            })
+            .collect();
+        Self { keys, rotation }
     }
 
-    /// The key that signs now; `None` when a new one is due and was not made.
+    /// The key that signs now: the newest that may. `None` when a new one is due and was not made.
     #[must_use]
     pub fn current(&self, now: UnixSeconds) -> Option<&RingKey> {
-        let _ = now;
-        self.keys.first().map(|(key, _)| key)
+        let may_sign = |times: &KeyTimes| times.signs_from <= now && now < times.signs_until;
+        self.keys.iter().rev().find(|(_, times)| may_sign(times)).map(|(key, _)| key)
     }
 
-    /// The keys to publish, and to verify by, now.
+    /// The keys to publish, and to verify by, now; oldest first.
     #[must_use]
     pub fn published(&self, now: UnixSeconds) -> KeySet {
-        let _ = (now, self.rotation);
-        KeySet::default()
+        let is_published = |times: &KeyTimes| times.published_from <= now && now < times.published_until;
+        KeySet::new(self.keys.iter().filter(|(_, times)| is_published(times)).map(|(ring, _)| (ring.id.clone(), ring.key.public().clone())))
     }
 
-    /// The first second in which a new key must be made, so that it is announced long enough before the last one stops.
+    /// The first second in which a new key must be made, so that it is announced long enough before the last one stops. At once
+    /// for an empty ring.
     #[must_use]
     pub fn next_due(&self) -> UnixSeconds {
-        UnixSeconds(0)
+        let covered_until = self.keys.iter().map(|(_, times)| times.signs_until).max();
+        covered_until.map_or(UnixSeconds(0), |until| until.minus(self.rotation.announced_for))
     }
 
     /// Keys whose time is over and that may be destroyed.
     pub fn over(&self, now: UnixSeconds) -> impl Iterator<Item = &KeyId> {
         self.keys.iter().filter(move |(_, times)| times.published_until <= now).map(|(key, _)| &key.id)
+    }
+
+    /// Each key's name and times, oldest first.
+    pub fn times(&self) -> impl Iterator<Item = (&KeyId, &KeyTimes)> {
+        self.keys.iter().map(|(key, times)| (&key.id, times))
     }
 }

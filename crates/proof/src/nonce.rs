@@ -93,3 +93,63 @@ fn tag(key: &hmac::Key, bucket: [u8; 8]) -> [u8; 16] {
     out.iter_mut().zip(context.sign().as_ref()).for_each(|(to, from)| *to = *from);
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: Secret<[u8; 32]> = Secret::new([1; 32]);
+    const OLD: Secret<[u8; 32]> = Secret::new([2; 32]);
+    /// The first second of a bucket.
+    const BUCKET: UnixSeconds = UnixSeconds(1_000_020);
+
+    #[test]
+    fn a_nonce_counts_for_its_time() {
+        let keys = NonceKeys::new(&KEY, None);
+        let nonce = keys.issue(BUCKET.plus(Seconds(59)));
+        assert_eq!(nonce, keys.issue(BUCKET), "one bucket, one nonce");
+        assert_ne!(nonce, keys.issue(BUCKET.plus(Seconds(60))), "the next bucket, the next nonce");
+        assert_eq!(nonce.len(), 32);
+        let rows: &[(&str, i64, Result<(), NonceRefusal>)] = &[
+            ("at once", 0, Ok(())),
+            ("on a node whose clock lags", -5, Ok(())),
+            ("before it was made", -6, Err(NonceRefusal::Stale)),
+            ("in its last second", 360, Ok(())),
+            ("one second later", 361, Err(NonceRefusal::Stale)),
+        ];
+        for (name, seconds, expected) in rows {
+            let now = UnixSeconds(BUCKET.0.saturating_add_signed(*seconds));
+            assert_eq!(keys.check(&nonce, now).map(|_| ()), *expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn nobody_else_makes_nonces() {
+        let keys = NonceKeys::new(&KEY, Some(&OLD));
+        let good = keys.issue(BUCKET);
+        let old = NonceKeys::new(&OLD, None).issue(BUCKET);
+        let foreign = NonceKeys::new(&Secret::new([3; 32]), None).issue(BUCKET);
+        let (long, short) = (format!("{good}A"), good.chars().skip(1).collect::<String>());
+        let rows: &[(&str, &str, Result<(), NonceRefusal>)] = &[
+            ("ours", &good, Ok(())),
+            ("by the key before", &old, Ok(())),
+            ("by a foreign key", &foreign, Err(NonceRefusal::Unknown)),
+            ("one character more", &long, Err(NonceRefusal::Unknown)),
+            ("one character less", &short, Err(NonceRefusal::Unknown)),
+            ("nothing", "", Err(NonceRefusal::Unknown)),
+            ("beyond ASCII", "ää", Err(NonceRefusal::Unknown)),
+        ];
+        for (name, text, expected) in rows {
+            assert_eq!(keys.check(text, BUCKET).map(|_| ()), *expected, "{name}");
+        }
+        assert_eq!(NonceKeys::new(&KEY, None).check(&old, BUCKET).map(|_| ()), Err(NonceRefusal::Unknown), "the key before is gone");
+    }
+
+    #[test]
+    fn the_ends_of_time_do_not_wrap() {
+        let keys = NonceKeys::new(&KEY, None);
+        for now in [UnixSeconds(0), UnixSeconds(u64::MAX)] {
+            assert!(keys.check(&keys.issue(now), now).is_ok(), "{now}");
+        }
+    }
+}

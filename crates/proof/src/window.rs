@@ -95,3 +95,62 @@ impl AcceptanceWindow {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use countersign_core::{Seconds, Secret};
+
+    const NOW: UnixSeconds = UnixSeconds(1_000_000);
+
+    #[test]
+    fn a_proof_is_taken_exactly_while_it_is_remembered() {
+        let keys = NonceKeys::new(&Secret::new([1; 32]), None);
+        let foreign = NonceKeys::new(&Secret::new([2; 32]), None).issue(NOW);
+        let nonce = keys.issue(NOW);
+        let stale = keys.issue(NOW.minus(Seconds(1_000)));
+        let (taken, wanted) = (NonceRule::Accepted(&keys), NonceRule::Required(&keys));
+        let at = |seconds: i64| UnixSeconds(NOW.0.saturating_add_signed(seconds));
+        let rows: &[(&str, Option<&str>, UnixSeconds, NonceRule<'_>, Result<(), TimeRefusal>)] = &[
+            ("made now", None, NOW, taken, Ok(())),
+            ("the last second ahead", None, at(5), taken, Ok(())),
+            ("one second too early", None, at(6), taken, Err(TimeRefusal::TooEarly)),
+            ("the end of time", None, UnixSeconds(u64::MAX), taken, Err(TimeRefusal::TooEarly)),
+            ("the oldest second", None, at(-60), taken, Ok(())),
+            ("one second too old", None, at(-61), taken, Err(TimeRefusal::TooOld)),
+            ("the epoch", None, UnixSeconds(0), taken, Err(TimeRefusal::TooOld)),
+            ("no nonce where one is wanted", None, NOW, wanted, Err(TimeRefusal::NonceWanted)),
+            ("a nonce", Some(&nonce), NOW, wanted, Ok(())),
+            ("a nonce and a clock a day behind", Some(&nonce), at(-86_400), taken, Ok(())),
+            ("a nonce and a clock at the end of time", Some(&nonce), UnixSeconds(u64::MAX), taken, Ok(())),
+            ("an old nonce", Some(&stale), NOW, taken, Err(TimeRefusal::NonceStale)),
+            ("a nonce of another house", Some(&foreign), NOW, taken, Err(TimeRefusal::NonceUnknown)),
+            ("an empty nonce", Some(""), NOW, taken, Err(TimeRefusal::NonceUnknown)),
+        ];
+        for (name, nonce, issued_at, rule, expected) in rows {
+            let window = AcceptanceWindow::admit(*nonce, *issued_at, *rule, NOW);
+            assert_eq!(window.map(|_| ()), *expected, "{name}");
+            let Ok(window) = window else { continue };
+            let last = window.last();
+            assert!(AcceptanceWindow::admit(*nonce, *issued_at, *rule, last).is_ok(), "{name}: refused while it is remembered");
+            assert!(
+                AcceptanceWindow::admit(*nonce, *issued_at, *rule, last.plus(Seconds(1))).is_err(),
+                "{name}: taken when it is forgotten"
+            );
+        }
+    }
+
+    #[test]
+    fn a_clock_that_is_off_is_told_apart_from_a_forgery() {
+        let rows = [
+            (TimeRefusal::NonceStale, Reason::ProofNonceStale),
+            (TimeRefusal::NonceUnknown, Reason::ProofNonceStale),
+            (TimeRefusal::NonceWanted, Reason::ProofNonceWanted),
+            (TimeRefusal::TooEarly, Reason::ProofTooEarly),
+            (TimeRefusal::TooOld, Reason::ProofTooOld),
+        ];
+        for (refusal, reason) in rows {
+            assert_eq!(refusal.reason(), reason);
+        }
+    }
+}
