@@ -297,3 +297,173 @@ impl VerifiedToken {
         &self.claims
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jwk::{Algorithm, PublicKey};
+    use countersign_core::Seconds;
+
+    const NOW: UnixSeconds = UnixSeconds(1_000_000);
+
+    fn claims(key: &PublicKey) -> Claims {
+        Claims {
+            issuer: String::from("https://api.example.com"),
+            audience: String::from("https://api.example.com"),
+            subject: PairwiseId::parse("p_1").expect("an id"),
+            client: ClientId::parse("bank").expect("an id"),
+            session: SessionId::parse("s_1").expect("an id"),
+            id: ProofId::parse("t_1").expect("an id"),
+            issued_at: NOW,
+            expires_at: NOW.plus(Limits::ACCESS_TOKEN_LIFE),
+            auth_time: NOW,
+            acr: Acr::PhishingResistant,
+            amr: vec![Amr::HardwareKey, Amr::UserVerified],
+            key: *key.thumbprint(),
+        }
+    }
+
+    fn house() -> (SigningKey, KeyId, TokenVerifier) {
+        let (key, _) = SigningKey::generate(Algorithm::Es256).expect("a key");
+        let id = KeyId::parse("k1").expect("a name");
+        let verifier = TokenVerifier {
+            issuer: String::from("https://api.example.com"),
+            audience: String::from("https://api.example.com"),
+            keys: KeySet::new([(id.clone(), key.public().clone())]),
+        };
+        (key, id, verifier)
+    }
+
+    #[test]
+    fn what_is_issued_is_verified() {
+        let (key, id, verifier) = house();
+        let claims = claims(key.public());
+        let token = issue(&key, &id, &claims).expect("a token");
+        let verified = verifier.verify(token.expose(), NOW).expect("our own token");
+        assert_eq!(*verified.claims(), claims);
+        assert_eq!(verified.hash(), hash_text(token.expose()));
+        assert_eq!((verified.subject(), verified.client(), verified.session()), (&claims.subject, &claims.client, &claims.session));
+        assert_eq!((verified.key(), verified.expires_at()), (&claims.key, claims.expires_at));
+    }
+
+    /// The claims of a good token, with `from` replaced by `to`.
+    fn with(key: &SigningKey, id: &KeyId, from: &str, to: &str) -> String {
+        let good = format!(
+            r#"{{"iss":"https://api.example.com","sub":"p_1","aud":"https://api.example.com","client_id":"bank","sid":"s_1","jti":"t_1","iat":1000000,"exp":1000300,"auth_time":1000000,"acr":"phishing_resistant","amr":["hwk","user"],"cnf":{{"jkt":"{}"}}}}"#,
+            key.public().thumbprint()
+        );
+        assert!(good.contains(from), "`{from}` is not in the claims");
+        jws::sign(key, HeaderToSign { typ: TYPE, key: NamedBy::Kid(id) }, good.replacen(from, to, 1).as_bytes()).expect("a token")
+    }
+
+    #[test]
+    fn claims_are_read_strictly() {
+        let (key, id, verifier) = house();
+        let malformed = Err(TokenRefusal::ClaimsMalformed);
+        let aud = r#""aud":"https://api.example.com""#;
+        let rows: &[(&str, &str, &str, Result<(), TokenRefusal>)] = &[
+            ("all fits", "", "", Ok(())),
+            ("an unknown claim", "{", r#"{"tenant":"a","#, Ok(())),
+            ("an unknown method", "\"user\"", "\"iris\"", Ok(())),
+            ("an audience as an array", aud, r#""aud":["https://api.example.com"]"#, Ok(())),
+            ("two audiences", aud, r#""aud":["https://api.example.com","https://b"]"#, Err(TokenRefusal::AudienceWrong)),
+            ("no audience in the array", aud, r#""aud":[]"#, Err(TokenRefusal::AudienceWrong)),
+            ("another audience", aud, r#""aud":"https://api.example.com/""#, Err(TokenRefusal::AudienceWrong)),
+            ("another audience as an array", aud, r#""aud":["https://b"]"#, Err(TokenRefusal::AudienceWrong)),
+            ("no audience", "\"aud\"", "\"auds\"", malformed),
+            ("an audience of another type", aud, "\"aud\":1", malformed),
+            ("another issuer", "\"iss\":\"https", "\"iss\":\"http", Err(TokenRefusal::IssuerWrong)),
+            ("no issuer", "\"iss\"", "\"is\"", malformed),
+            ("two issuers", "{", r#"{"iss":"https://api.example.com","#, malformed),
+            ("no subject", "\"sub\"", "\"su\"", malformed),
+            ("an empty subject", "p_1", "", malformed),
+            ("no client", "\"client_id\"", "\"client\"", malformed),
+            ("no session", "\"sid\"", "\"si\"", malformed),
+            ("no name", "\"jti\"", "\"jt\"", malformed),
+            ("no time of issue", "\"iat\"", "\"ia\"", malformed),
+            ("no end", "\"exp\"", "\"ex\"", malformed),
+            ("an end as a text", "1000300", "\"1000300\"", malformed),
+            ("an end with a fraction", "1000300", "1000299.5", malformed),
+            ("an end before the epoch", "1000300", "-1", malformed),
+            ("no time of authentication", "\"auth_time\"", "\"auth\"", malformed),
+            ("an unknown strength", "phishing_resistant", "superb", malformed),
+            ("methods of another type", "[\"hwk\",\"user\"]", "\"hwk\"", malformed),
+            ("no key", "\"cnf\"", "\"cn\"", malformed),
+            ("a key of another kind", "\"jkt\"", "\"x5t#S256\"", malformed),
+            ("two keys", "{\"jkt\"", "{\"jkt\":\"a\",\"jkt\"", malformed),
+            ("no object", "{", "[{", malformed),
+            ("the last second", "1000300", "1000001", Ok(())),
+            ("over", "1000300", "1000000", Err(TokenRefusal::Expired)),
+            ("one second too long a life", "1000300", "1000301", Err(TokenRefusal::LifeTooLong)),
+            ("the end of time", "1000300", "18446744073709551615", Err(TokenRefusal::LifeTooLong)),
+            ("issued by a clock a little ahead", "\"iat\":1000000", "\"iat\":1000005", Ok(())),
+            ("issued in the future", "\"iat\":1000000", "\"iat\":1000006", Err(TokenRefusal::NotYetValid)),
+            ("not before a little later", "{", r#"{"nbf":1000005,"#, Ok(())),
+            ("not before later", "{", r#"{"nbf":1000006,"#, Err(TokenRefusal::NotYetValid)),
+            ("not before, of another type", "{", r#"{"nbf":"1","#, malformed),
+        ];
+        for (name, from, to, expected) in rows {
+            let token = with(&key, &id, from, to);
+            assert_eq!(verifier.verify(&token, NOW).map(|_| ()), *expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn only_our_keys_sign_tokens() {
+        let (key, id, verifier) = house();
+        let (foreign, _) = SigningKey::generate(Algorithm::Es256).expect("a key");
+        let claims = claims(key.public());
+        let other_id = KeyId::parse("k2").expect("a name");
+        let wrong_type = jws::sign(&key, HeaderToSign { typ: "JWT", key: NamedBy::Kid(&id) }, b"{}").expect("a text");
+        let good = issue(&key, &id, &claims).expect("a token");
+        let by_foreign_key = issue(&foreign, &id, &claims).expect("a token");
+        let by_unknown_name = issue(&key, &other_id, &claims).expect("a token");
+        let rows: &[(&str, &str, JwsRefusal)] = &[
+            ("a foreign key", by_foreign_key.expose(), JwsRefusal::SignatureInvalid),
+            ("an unknown name", by_unknown_name.expose(), JwsRefusal::KeyUnknown),
+            ("another type", &wrong_type, JwsRefusal::TypeWrong),
+            ("no token", "a", JwsRefusal::NotThreeParts),
+            ("cut off", good.expose().trim_end_matches(|c| c != '.'), JwsRefusal::SignatureInvalid),
+        ];
+        for (name, token, expected) in rows {
+            assert_eq!(verifier.verify(token, NOW).map(|_| ()), Err(TokenRefusal::Jws(*expected)), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_token_from_a_cache_is_asked_for_its_time_again() {
+        let (key, id, verifier) = house();
+        let token = issue(&key, &id, &claims(key.public())).expect("a token");
+        let token = verifier.verify(token.expose(), NOW).expect("our own token");
+        let rows: &[(&str, UnixSeconds, Result<(), TokenRefusal>)] = &[
+            ("a clock that lags", NOW.minus(Seconds(5)), Ok(())),
+            ("a clock that went back", NOW.minus(Seconds(6)), Err(TokenRefusal::NotYetValid)),
+            ("the last second", NOW.plus(Seconds(299)), Ok(())),
+            ("one second later", NOW.plus(Seconds(300)), Err(TokenRefusal::Expired)),
+        ];
+        for (name, now, expected) in rows {
+            assert_eq!(token.fresh(*now), *expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn every_refusal_has_its_reason() {
+        let rows = [
+            (TokenRefusal::AudienceWrong, Reason::TokenAudienceWrong),
+            (TokenRefusal::ClaimsMalformed, Reason::TokenMalformed),
+            (TokenRefusal::Expired, Reason::TokenExpired),
+            (TokenRefusal::IssuerWrong, Reason::TokenIssuerWrong),
+            (TokenRefusal::LifeTooLong, Reason::TokenMalformed),
+            (TokenRefusal::NotYetValid, Reason::TokenNotYetValid),
+            (TokenRefusal::Jws(JwsRefusal::AlgorithmMismatch), Reason::TokenAlgorithmRefused),
+            (TokenRefusal::Jws(JwsRefusal::AlgorithmRefused), Reason::TokenAlgorithmRefused),
+            (TokenRefusal::Jws(JwsRefusal::KeyUnknown), Reason::TokenKeyUnknown),
+            (TokenRefusal::Jws(JwsRefusal::SignatureInvalid), Reason::TokenSignatureInvalid),
+            (TokenRefusal::Jws(JwsRefusal::TypeWrong), Reason::TokenTypeWrong),
+            (TokenRefusal::Jws(JwsRefusal::TooLarge), Reason::TokenMalformed),
+        ];
+        for (refusal, reason) in rows {
+            assert_eq!(refusal.reason(), reason);
+        }
+    }
+}

@@ -244,3 +244,140 @@ pub fn make(key: &SigningKey, delegation: &DelegationToMake<'_>) -> Result<Strin
     let payload = serde_json::to_vec(&wire).map_err(|_| CryptoFailure)?;
     jws::sign(key, HeaderToSign { typ: TYPE, key: NamedBy::Embedded }, &payload)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{dpop, jwk::Algorithm, nonce::NonceKeys};
+    use countersign_core::{KeyId, Seconds};
+
+    const NOW: UnixSeconds = UnixSeconds(1_000_000);
+
+    struct House {
+        device: SigningKey,
+        request_key: Thumbprint,
+        target: Target,
+        grant: GrantHash,
+        nonces: NonceKeys,
+    }
+
+    impl House {
+        fn new() -> Self {
+            Self {
+                device: SigningKey::generate(Algorithm::Es256).expect("a key").0,
+                request_key: *SigningKey::generate(Algorithm::Es256).expect("a key").0.public().thumbprint(),
+                target: Target::parse("https://api.example.com/token").expect("a target"),
+                grant: GrantHash::of(&Secret::new(String::from("code"))),
+                nonces: NonceKeys::new(&Secret::new([1; 32]), None),
+            }
+        }
+
+        fn expected(&self) -> Expected<'_> {
+            let nonces = NonceRule::Accepted(&self.nonces);
+            Expected { target: &self.target, grant: &self.grant, request_key: &self.request_key, nonces }
+        }
+
+        /// A delegation of the type `typ`, good but that `from` is replaced by `to` in its claims.
+        fn signed(&self, typ: &str, from: &str, to: &str) -> String {
+            let good = format!(
+                r#"{{"jti":"j-1","jkt":"{}","htu":"https://api.example.com/token","grant":"{}","iat":1000000}}"#,
+                self.request_key,
+                base64url::encode(self.grant.0)
+            );
+            assert!(good.contains(from), "`{from}` is not in the claims");
+            let header = HeaderToSign { typ, key: NamedBy::Embedded };
+            jws::sign(&self.device, header, good.replacen(from, to, 1).as_bytes()).expect("a delegation")
+        }
+    }
+
+    #[test]
+    fn claims_fit_the_request() {
+        let house = House::new();
+        let (jkt, grant) = (house.request_key.to_string(), base64url::encode(house.grant.0));
+        let other = base64url::encode([7; 32]);
+        let foreign = NonceKeys::new(&Secret::new([2; 32]), None).issue(NOW);
+        let (ours, theirs) = (format!("{{\"nonce\":\"{}\",", house.nonces.issue(NOW)), format!("{{\"nonce\":\"{foreign}\","));
+        let stale = format!("{{\"nonce\":\"{}\",", house.nonces.issue(NOW.minus(Seconds(1_000))));
+        let too_long = "j".repeat(129);
+        let malformed = Err(DelegationRefusal::ClaimsMalformed);
+        let rows: &[(&str, &str, &str, Result<(), DelegationRefusal>)] = &[
+            ("all fits", "", "", Ok(())),
+            ("a nonce", "{", &ours, Ok(())),
+            ("a foreign nonce", "{", &theirs, Err(DelegationRefusal::Time(TimeRefusal::NonceUnknown))),
+            ("an old nonce", "{", &stale, Err(DelegationRefusal::Time(TimeRefusal::NonceStale))),
+            ("too old", "1000000", "999939", Err(DelegationRefusal::Time(TimeRefusal::TooOld))),
+            ("the oldest second", "1000000", "999940", Ok(())),
+            ("too early", "1000000", "1000006", Err(DelegationRefusal::Time(TimeRefusal::TooEarly))),
+            ("another endpoint", "/token", "/tokens", Err(DelegationRefusal::TargetMismatch)),
+            ("another request key", &jkt, &other, Err(DelegationRefusal::RequestKeyMismatch)),
+            ("another code", &grant, &other, Err(DelegationRefusal::GrantMismatch)),
+            ("no code", "\"grant\"", "\"grants\"", malformed),
+            ("half a code", &grant, "AAAA", malformed),
+            ("no request key", "\"jkt\"", "\"jk\"", malformed),
+            ("half a request key", &jkt, "AAAA", malformed),
+            ("no endpoint", "\"htu\"", "\"ht\"", malformed),
+            ("no time", "\"iat\"", "\"ia\"", malformed),
+            ("no name", "\"jti\"", "\"jt\"", malformed),
+            ("an empty name", "j-1", "", malformed),
+            ("too long a name", "j-1", &too_long, malformed),
+            ("two request keys", "{", "{\"jkt\":\"a\",", malformed),
+            ("no object", "{", "[{", malformed),
+        ];
+        for (name, from, to, expected) in rows {
+            let bound = read(&house.signed(TYPE, from, to)).and_then(|signed| bind(signed, &house.expected(), NOW));
+            assert_eq!(bound.map(|_| ()), *expected, "{name}");
+        }
+        let required = Expected { nonces: NonceRule::Required(&house.nonces), ..house.expected() };
+        let bound = read(&house.signed(TYPE, "", "")).and_then(|signed| bind(signed, &required, NOW));
+        assert_eq!(bound.map(|_| ()), Err(DelegationRefusal::Time(TimeRefusal::NonceWanted)), "no nonce where one is required");
+    }
+
+    #[test]
+    fn only_a_signed_delegation_is_one() {
+        let house = House::new();
+        let id = KeyId::parse("a").expect("a name");
+        let good = house.signed(TYPE, "", "");
+        let payload = good.split('.').nth(1).expect("a payload");
+        let named = jws::sign(&house.device, HeaderToSign { typ: TYPE, key: NamedBy::Kid(&id) }, b"{}").expect("a text");
+        let unsigned = format!("{}.{payload}.", good.split('.').next().expect("a header"));
+        let private = format!(r#"{{"typ":"{TYPE}","alg":"ES256","jwk":{{"d":"AA"}}}}"#);
+        let private = format!("{}.{payload}.AA", base64url::encode(private));
+        let rows: &[(&str, &str, DelegationRefusal)] = &[
+            ("a proof", &house.signed("dpop+jwt", "", ""), DelegationRefusal::Jws(JwsRefusal::TypeWrong)),
+            ("no signature", &unsigned, DelegationRefusal::Jws(JwsRefusal::SignatureInvalid)),
+            ("a name instead of the key", &named, DelegationRefusal::KeyMissing),
+            ("a private key", &private, DelegationRefusal::Key(JwkRefusal::PrivateKey)),
+            ("nothing", "", DelegationRefusal::Jws(JwsRefusal::NotThreeParts)),
+        ];
+        for (name, text, expected) in rows {
+            let refusal = read(text).map(|_| ()).expect_err(name);
+            assert_eq!(refusal, *expected, "{name}");
+            assert_eq!(refusal.reason(), Reason::DelegationInvalid, "{name}");
+        }
+        assert!(dpop::read(&good).is_err(), "a delegation is no proof");
+        assert_eq!(DelegationRefusal::Time(TimeRefusal::NonceWanted).reason(), Reason::ProofNonceWanted);
+    }
+
+    #[test]
+    fn what_a_client_makes_is_taken() {
+        let house = House::new();
+        let id = ProofId::parse("j-1").expect("an id");
+        let nonce = house.nonces.issue(NOW);
+        for nonce in [None, Some(nonce.as_str())] {
+            let (request_key, target, grant) = (&house.request_key, &house.target, &house.grant);
+            let to_make = DelegationToMake { request_key, target, grant, nonce, id: &id, issued_at: NOW };
+            let signed = read(&make(&house.device, &to_make).expect("a delegation")).expect("our own delegation");
+            assert_eq!(signed.key(), house.device.public());
+            let bound = bind(signed, &house.expected(), NOW).expect("our own delegation");
+            assert_eq!((bound.device_key(), bound.request_key()), (house.device.public().thumbprint(), request_key));
+            assert!(bound.into_proof().remember_until() >= NOW);
+        }
+    }
+
+    /// A proof and a delegation by one key under one name are two things to remember.
+    #[test]
+    fn a_delegation_does_not_use_up_a_proof() {
+        let key = Thumbprint::from_bytes([1; 32]);
+        assert_ne!(ReplayId::of(b"dele", &key, "j-1"), ReplayId::of(b"dpop", &key, "j-1"));
+    }
+}

@@ -227,3 +227,228 @@ pub fn make(key: &SigningKey, proof: &ProofToMake<'_>) -> Result<String, CryptoF
     let payload = serde_json::to_vec(&wire).map_err(|_| CryptoFailure)?;
     jws::sign(key, HeaderToSign { typ: TYPE, key: NamedBy::Embedded }, &payload)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{access_token, base64url, jwk::Algorithm, nonce::NonceKeys};
+    use countersign_core::{Seconds, Secret};
+
+    const NOW: UnixSeconds = UnixSeconds(1_000_000);
+
+    struct House {
+        key: SigningKey,
+        other: SigningKey,
+        target: Target,
+        nonces: NonceKeys,
+        hash: String,
+    }
+
+    impl House {
+        fn new() -> Self {
+            Self {
+                key: SigningKey::generate(Algorithm::Es256).expect("a key").0,
+                other: SigningKey::generate(Algorithm::EdDsa).expect("a key").0,
+                target: Target::parse("https://api.example.com/pay").expect("a target"),
+                nonces: NonceKeys::new(&Secret::new([1; 32]), None),
+                hash: access_token::hash_text("token"),
+            }
+        }
+
+        fn expected(&self) -> Expected<'_> {
+            Expected {
+                method: "POST",
+                target: &self.target,
+                bound_to: BoundTo::AccessToken { key: self.key.public().thumbprint(), hash: &self.hash },
+                nonces: NonceRule::Accepted(&self.nonces),
+            }
+        }
+
+        /// The claims of a good proof, with `from` replaced by `to`.
+        fn claims(&self, from: &str, to: &str) -> String {
+            let good = format!(
+                r#"{{"jti":"j-1","htm":"POST","htu":"https://api.example.com/pay","iat":1000000,"ath":"{}","nonce":"{}"}}"#,
+                self.hash,
+                self.nonces.issue(NOW)
+            );
+            assert!(good.contains(from), "`{from}` is not in the claims");
+            good.replacen(from, to, 1)
+        }
+    }
+
+    fn signed(key: &SigningKey, claims: &str) -> String {
+        jws::sign(key, HeaderToSign { typ: TYPE, key: NamedBy::Embedded }, claims.as_bytes()).expect("a proof")
+    }
+
+    fn judge(proof: &str, expected: &Expected<'_>) -> Result<BoundProof, ProofRefusal> {
+        bind(read(proof)?, expected, NOW)
+    }
+
+    #[test]
+    fn claims_fit_the_request() {
+        let house = House::new();
+        let nonce = house.nonces.issue(NOW);
+        let without_nonce = format!(",\"nonce\":\"{nonce}\"");
+        let (longest, too_long) = ("j".repeat(128), "j".repeat(129));
+        let malformed = Err(ProofRefusal::ClaimsMalformed);
+        let rows: &[(&str, &str, &str, Result<(), ProofRefusal>)] = &[
+            ("all fits", "", "", Ok(())),
+            ("an unknown claim", "{", r#"{"trace":{},"#, Ok(())),
+            ("a URL in another spelling", "https://api.example.com/pay", "HTTPS://API.example.com:443/x/../p%61y?a=b#c", Ok(())),
+            ("a clock a day off, and a nonce", "1000000", "913600", Ok(())),
+            ("another method", "POST", "GET", Err(ProofRefusal::MethodMismatch)),
+            ("the method in lower case", "POST", "post", Err(ProofRefusal::MethodMismatch)),
+            ("another path", "/pay", "/pays", Err(ProofRefusal::TargetMismatch)),
+            ("a slash more", "/pay", "/pay/", Err(ProofRefusal::TargetMismatch)),
+            ("another host", "api.example.com", "api.example.org", Err(ProofRefusal::TargetMismatch)),
+            ("another scheme", "https:", "http:", Err(ProofRefusal::TargetMismatch)),
+            ("another port", "example.com/", "example.com:8443/", Err(ProofRefusal::TargetMismatch)),
+            ("a relative URL", "https://api.example.com", "", Err(ProofRefusal::TargetMismatch)),
+            ("no URL", "https://api.example.com/pay", "", Err(ProofRefusal::TargetMismatch)),
+            ("a made-up nonce", &nonce, "n", Err(ProofRefusal::Time(TimeRefusal::NonceUnknown))),
+            ("another token", &house.hash, "fUHyO2r2Z3DZ53EsNrWBb0xWXoaNy59IiKCAqksmQEo", Err(ProofRefusal::TokenHashMismatch)),
+            ("no token", "\"ath\"", "\"at\"", Err(ProofRefusal::TokenHashMismatch)),
+            ("no method", "\"htm\"", "\"ht\"", malformed),
+            ("no URL member", "\"htu\"", "\"ht\"", malformed),
+            ("no time", "\"iat\"", "\"ia\"", malformed),
+            ("no name", "\"jti\"", "\"jt\"", malformed),
+            ("an empty name", "j-1", "", malformed),
+            ("the longest name", "j-1", &longest, Ok(())),
+            ("one byte too long a name", "j-1", &too_long, malformed),
+            ("a name of another type", "\"j-1\"", "1", malformed),
+            ("a time as a text", "1000000", "\"1000000\"", malformed),
+            ("a time before the epoch", "1000000", "-1", malformed),
+            ("a time with a fraction", "1000000", "1000000.5", malformed),
+            ("a hash of another type", "\"ath\":\"", "\"ath\":1,\"x\":\"", malformed),
+            ("a nonce of another type", "\"nonce\":\"", "\"nonce\":1,\"x\":\"", malformed),
+            ("two methods", "{", r#"{"htm":"GET","#, malformed),
+            ("no object", "{", "[{", malformed),
+            ("no nonce, and the clock fits", &without_nonce, "", Ok(())),
+        ];
+        for (name, from, to, expected) in rows {
+            let proof = signed(&house.key, &house.claims(from, to));
+            assert_eq!(judge(&proof, &house.expected()).map(|_| ()), *expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_proof_fits_its_place() {
+        let house = House::new();
+        let (ours, theirs) = (house.key.public().thumbprint(), house.other.public().thumbprint());
+        let bound_to = |key| BoundTo::AccessToken { key, hash: &house.hash };
+        let proof = signed(&house.key, &house.claims("", ""));
+        let without_token = signed(&house.key, &house.claims("\"ath\"", "\"at\""));
+        let nonce = format!(",\"nonce\":\"{}\"", house.nonces.issue(NOW));
+        let without_nonce = signed(&house.key, &house.claims(&nonce, ""));
+        let late = NOW.plus(Seconds(1_000));
+        let stale = ProofRefusal::Time(TimeRefusal::NonceStale);
+        let wanted = ProofRefusal::Time(TimeRefusal::NonceWanted);
+        let (taken, required) = (NonceRule::Accepted(&house.nonces), NonceRule::Required(&house.nonces));
+        let rows: &[(&str, &str, BoundTo<'_>, NonceRule<'_>, UnixSeconds, Result<(), ProofRefusal>)] = &[
+            ("with its token", &proof, bound_to(ours), taken, NOW, Ok(())),
+            ("with a stolen token", &proof, bound_to(theirs), taken, NOW, Err(ProofRefusal::KeyMismatch)),
+            ("without a token", &without_token, BoundTo::TokenRequest, taken, NOW, Ok(())),
+            ("made for a token, used without", &proof, BoundTo::TokenRequest, taken, NOW, Ok(())),
+            ("made without a token, used with", &without_token, bound_to(ours), taken, NOW, Err(ProofRefusal::TokenHashMismatch)),
+            ("late", &proof, bound_to(ours), taken, late, Err(stale)),
+            ("a nonce where one is required", &proof, bound_to(ours), required, NOW, Ok(())),
+            ("no nonce where one is required", &without_nonce, bound_to(ours), required, NOW, Err(wanted)),
+            ("no nonce, late", &without_nonce, bound_to(ours), taken, late, Err(ProofRefusal::Time(TimeRefusal::TooOld))),
+            ("no nonce, early", &without_nonce, bound_to(ours), taken, UnixSeconds(0), Err(ProofRefusal::Time(TimeRefusal::TooEarly))),
+        ];
+        for (name, proof, bound_to, nonces, now, expected) in rows {
+            let fits = Expected { bound_to: *bound_to, nonces: *nonces, ..house.expected() };
+            assert_eq!(bind(read(proof).expect("a proof"), &fits, *now).map(|_| ()), *expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_proof_brings_its_public_key() {
+        let house = House::new();
+        let claims = house.claims("", "");
+        let jwk = house.key.public().to_jwk();
+        let private = jwk.replace("{\"crv\"", "{\"d\":\"AA\",\"crv\"");
+        let foreign = SigningKey::generate(Algorithm::Es256).expect("a key").0.public().to_jwk();
+        let header = |more: &str| format!(r#"{{"typ":"dpop+jwt","alg":"ES256"{more}}}"#);
+        let rows: &[(&str, String, Result<(), ProofRefusal>)] = &[
+            ("its own", header(&format!(",\"jwk\":{jwk}")), Ok(())),
+            ("another's", header(&format!(",\"jwk\":{foreign}")), Err(ProofRefusal::Jws(JwsRefusal::SignatureInvalid))),
+            ("its private one", header(&format!(",\"jwk\":{private}")), Err(ProofRefusal::Key(JwkRefusal::PrivateKey))),
+            (
+                "one of another kind",
+                header(&format!(",\"jwk\":{}", house.other.public().to_jwk())),
+                Err(ProofRefusal::Jws(JwsRefusal::AlgorithmMismatch)),
+            ),
+            ("a name only", header(",\"kid\":\"a\""), Err(ProofRefusal::KeyMissing)),
+            ("no object", header(",\"jwk\":\"a\""), Err(ProofRefusal::Key(JwkRefusal::Malformed))),
+            ("two", header(&format!(",\"jwk\":{jwk},\"jwk\":{jwk}")), Err(ProofRefusal::Jws(JwsRefusal::HeaderMalformed))),
+            (
+                "its own, as a token",
+                header(&format!(",\"jwk\":{jwk}")).replace("dpop", "at"),
+                Err(ProofRefusal::Jws(JwsRefusal::TypeWrong)),
+            ),
+        ];
+        for (name, header, expected) in rows {
+            let input = format!("{}.{}", base64url::encode(header), base64url::encode(&claims));
+            let proof = format!("{input}.{}", base64url::encode(house.key.sign(input.as_bytes()).expect("a signature")));
+            assert_eq!(judge(&proof, &house.expected()).map(|_| ()), *expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_a_client_makes_is_taken() {
+        let house = House::new();
+        let (id, nonce) = (ProofId::parse("j-1").expect("an id"), house.nonces.issue(NOW));
+        for (token_hash, nonce) in [(None, None), (Some(house.hash.as_str()), Some(nonce.as_str()))] {
+            let to_make = ProofToMake { method: "POST", target: &house.target, token_hash, nonce, id: &id, issued_at: NOW };
+            let proof = make(&house.key, &to_make).expect("a proof");
+            let bound_to = match token_hash {
+                Some(hash) => BoundTo::AccessToken { key: house.key.public().thumbprint(), hash },
+                None => BoundTo::TokenRequest,
+            };
+            let bound = judge(&proof, &Expected { bound_to, ..house.expected() }).expect("our own proof");
+            assert_eq!(bound.key(), house.key.public().thumbprint());
+        }
+    }
+
+    /// What the replay memory goes by: the name and the key, and nothing that a thief could vary.
+    #[test]
+    fn a_proof_is_remembered_by_key_and_name() {
+        let house = House::new();
+        let id = |key: &SigningKey, from: &str, to: &str| {
+            let any_key = Expected { bound_to: BoundTo::TokenRequest, ..house.expected() };
+            *judge(&signed(key, &house.claims(from, to)), &any_key).expect("a proof").id()
+        };
+        let first = id(&house.key, "", "");
+        assert_eq!(id(&house.key, "", ""), first, "ECDSA signs differently every time");
+        assert_eq!(id(&house.key, "1000000", "1000001"), first, "another time");
+        assert_eq!(id(&house.key, "j-1", "\\u006a-1"), first, "another spelling of the name");
+        assert_ne!(id(&house.key, "j-1", "j-2"), first, "another name");
+        assert_ne!(id(&house.other, "", ""), first, "another key");
+    }
+
+    #[test]
+    fn every_refusal_has_its_reason() {
+        let rows = [
+            (ProofRefusal::ClaimsMalformed, Reason::ProofMalformed),
+            (ProofRefusal::KeyMissing, Reason::ProofMalformed),
+            (ProofRefusal::KeyMismatch, Reason::ProofKeyMismatch),
+            (ProofRefusal::MethodMismatch, Reason::ProofWrongMethod),
+            (ProofRefusal::TargetMismatch, Reason::ProofWrongTarget),
+            (ProofRefusal::TokenHashMismatch, Reason::ProofTokenMismatch),
+            (ProofRefusal::Time(TimeRefusal::NonceStale), Reason::ProofNonceStale),
+            (ProofRefusal::Key(JwkRefusal::PrivateKey), Reason::ProofPrivateKey),
+            (ProofRefusal::Key(JwkRefusal::AlgorithmRefused), Reason::ProofAlgorithmRefused),
+            (ProofRefusal::Key(JwkRefusal::PointInvalid), Reason::ProofMalformed),
+            (ProofRefusal::Jws(JwsRefusal::AlgorithmRefused), Reason::ProofAlgorithmRefused),
+            (ProofRefusal::Jws(JwsRefusal::AlgorithmMismatch), Reason::ProofAlgorithmRefused),
+            (ProofRefusal::Jws(JwsRefusal::SignatureInvalid), Reason::ProofSignatureInvalid),
+            (ProofRefusal::Jws(JwsRefusal::TooLarge), Reason::ProofTooLarge),
+            (ProofRefusal::Jws(JwsRefusal::TypeWrong), Reason::ProofTypeWrong),
+            (ProofRefusal::Jws(JwsRefusal::NotThreeParts), Reason::ProofMalformed),
+        ];
+        for (refusal, reason) in rows {
+            assert_eq!(refusal.reason(), reason);
+        }
+    }
+}

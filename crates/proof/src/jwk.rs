@@ -330,3 +330,139 @@ impl fmt::Debug for SigningKey {
         write!(f, "SigningKey({} {})", self.public.algorithm.as_str(), self.public.thumbprint)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const X: &str = "l8tFrhx-34tV3hRICRDY9zCkDlpBhF42UQUfWVAWBFs";
+    const Y: &str = "9VE4jf_Ok_o64zbTTlcuNJajHmt6v9TDVrU0CdvGRDA";
+    /// RFC 8037 appendix A.2.
+    const ED: &str = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
+
+    fn ec(more: &str) -> String {
+        format!(r#"{{"kty":"EC","crv":"P-256","x":"{X}","y":"{Y}"{more}}}"#)
+    }
+
+    fn okp(x: &[u8; 32]) -> String {
+        format!(r#"{{"kty":"OKP","crv":"Ed25519","x":"{}"}}"#, base64url::encode(x))
+    }
+
+    #[test]
+    fn a_jwk_is_read_strictly() {
+        let padded = format!(r#"{{"kty":"EC","crv":"P-256","x":"{X}=","y":"{Y}"}}"#);
+        let long = format!(r#"{{"kty":"EC","crv":"P-256","x":"AA{X}","y":"{Y}"}}"#);
+        let swapped = format!(r#"{{"kty":"EC","crv":"P-256","x":"{Y}","y":"{X}"}}"#);
+        let without_y = format!(r#"{{"kty":"EC","crv":"P-256","x":"{X}"}}"#);
+        let p384 = format!(r#"{{"kty":"EC","crv":"P-384","x":"{X}","y":"{Y}"}}"#);
+        let ed = format!(r#"{{"kty":"OKP","crv":"Ed25519","x":"{ED}"}}"#);
+        let x25519 = format!(r#"{{"kty":"OKP","crv":"X25519","x":"{ED}"}}"#);
+        let crossed = format!(r#"{{"kty":"EC","crv":"Ed25519","x":"{ED}"}}"#);
+        let rows: &[(&str, &str, Result<Algorithm, JwkRefusal>)] = &[
+            ("P-256", &ec(""), Ok(Algorithm::Es256)),
+            ("Ed25519", &ed, Ok(Algorithm::EdDsa)),
+            ("what says nothing about the key", &ec(r#","kid":"a","x5t":"b","ext":true"#), Ok(Algorithm::Es256)),
+            ("for signatures", &ec(r#","use":"sig","key_ops":["verify"],"alg":"ES256""#), Ok(Algorithm::Es256)),
+            ("for encryption", &ec(r#","use":"enc""#), Err(JwkRefusal::UseRefused)),
+            ("for other operations", &ec(r#","key_ops":["deriveKey"]"#), Err(JwkRefusal::UseRefused)),
+            ("for no operation", &ec(r#","key_ops":[]"#), Err(JwkRefusal::UseRefused)),
+            ("for another algorithm", &ec(r#","alg":"ES384""#), Err(JwkRefusal::AlgorithmRefused)),
+            ("another curve", &p384, Err(JwkRefusal::AlgorithmRefused)),
+            ("a curve for agreement", &x25519, Err(JwkRefusal::AlgorithmRefused)),
+            ("a curve of another type", &crossed, Err(JwkRefusal::AlgorithmRefused)),
+            ("RSA", r#"{"kty":"RSA","n":"AQ","e":"AQAB"}"#, Err(JwkRefusal::AlgorithmRefused)),
+            ("a private key", &ec(r#","d":"AA""#), Err(JwkRefusal::PrivateKey)),
+            ("an empty private key", &ec(r#","d":null"#), Err(JwkRefusal::PrivateKey)),
+            ("a symmetric key", r#"{"kty":"oct","k":"AA"}"#, Err(JwkRefusal::PrivateKey)),
+            ("a private RSA key", r#"{"kty":"RSA","n":"AQ","e":"AQAB","qi":"AA"}"#, Err(JwkRefusal::PrivateKey)),
+            ("two of one member", &ec(r#","x":"AA""#), Err(JwkRefusal::Malformed)),
+            ("two of a member that is passed over", &ec(r#","kid":"a","kid":"a""#), Err(JwkRefusal::Malformed)),
+            ("no type", "{}", Err(JwkRefusal::Malformed)),
+            ("no y", &without_y, Err(JwkRefusal::Malformed)),
+            ("no object", "[]", Err(JwkRefusal::Malformed)),
+            ("a use of another type", &ec(r#","use":1"#), Err(JwkRefusal::Malformed)),
+            ("padding", &padded, Err(JwkRefusal::PointInvalid)),
+            ("a zero before x", &long, Err(JwkRefusal::PointInvalid)),
+            ("off the curve", &swapped, Err(JwkRefusal::PointInvalid)),
+        ];
+        for (name, text, expected) in rows {
+            assert_eq!(PublicKey::from_jwk(text).map(|key| key.algorithm()), *expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn points_that_prove_nothing_are_refused() {
+        for point in SMALL_ORDER {
+            let mut other_sign = point;
+            other_sign[31] |= 0x80;
+            for point in [point, other_sign] {
+                assert_eq!(PublicKey::from_jwk(&okp(&point)), Err(JwkRefusal::PointInvalid), "{point:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_key_from_a_certificate_is_the_key_of_its_jwk() {
+        let jwk = PublicKey::from_jwk(&ec("")).expect("a key");
+        let mut point = vec![4];
+        point.extend(base64url::decode(X).expect("x"));
+        point.extend(base64url::decode(Y).expect("y"));
+        assert_eq!(PublicKey::from_p256_sec1(&point), Ok(jwk));
+        let mut off = point.clone();
+        off[64] ^= 1;
+        let rows: &[(&str, &[u8])] = &[
+            ("nothing", &[]),
+            ("the point at infinity", &[0]),
+            ("one byte less", &point[..64]),
+            ("one byte more", &[&point[..], &[0]].concat()),
+            ("compressed", &[&[2], &point[1..33]].concat()),
+            ("hybrid", &[&[6], &point[1..]].concat()),
+            ("off the curve", &off),
+        ];
+        for (name, bytes) in rows {
+            assert_eq!(PublicKey::from_p256_sec1(bytes), Err(JwkRefusal::PointInvalid), "{name}");
+        }
+    }
+
+    #[test]
+    fn thumbprints_are_those_of_the_rfcs() {
+        // RFC 8037 appendix A.3 and RFC 9449 section 6.1.
+        let ed = PublicKey::from_jwk(&format!(r#"{{"x":"{ED}","crv":"Ed25519","kty":"OKP"}}"#)).expect("a key");
+        assert_eq!(ed.thumbprint().to_string(), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+        assert_eq!(ed.to_jwk(), format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{ED}"}}"#));
+        let p256 = PublicKey::from_jwk(&ec(r#","kid":"a""#)).expect("a key");
+        assert_eq!(p256.thumbprint().to_string(), "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I");
+        assert_eq!(p256.to_jwk(), format!(r#"{{"crv":"P-256","kty":"EC","x":"{X}","y":"{Y}"}}"#));
+        assert_ne!(ed, p256);
+    }
+
+    #[test]
+    fn what_is_signed_is_verified_by_its_own_key_only() {
+        for algorithm in [Algorithm::EdDsa, Algorithm::Es256] {
+            let (key, pkcs8) = SigningKey::generate(algorithm).expect("a key");
+            let (other, _) = SigningKey::generate(algorithm).expect("another key");
+            let kept = SigningKey::from_pkcs8(algorithm, &pkcs8).expect("the key that was kept");
+            assert_eq!(kept.public(), key.public());
+            assert_eq!(PublicKey::from_jwk(&key.public().to_jwk()).as_ref(), Ok(key.public()));
+            let signature = kept.sign(b"this").expect("a signature");
+            assert_eq!(signature.len(), 64);
+            assert_eq!(key.public().verify(b"this", &signature), Ok(()));
+            assert_eq!(key.public().verify(b"that", &signature), Err(SignatureInvalid));
+            assert_eq!(key.public().verify(b"this", &[&signature[..], &[0]].concat()), Err(SignatureInvalid));
+            assert_eq!(other.public().verify(b"this", &signature), Err(SignatureInvalid));
+            let crossed = if algorithm == Algorithm::EdDsa { Algorithm::Es256 } else { Algorithm::EdDsa };
+            assert_eq!(SigningKey::from_pkcs8(crossed, &pkcs8).map(|_| ()).err(), Some(CryptoFailure));
+            assert!(!format!("{key:?}").contains(&hex::encode(&pkcs8.expose()[..8])), "a signing key shows its public half only");
+        }
+    }
+
+    #[test]
+    fn algorithms_are_named_exactly() {
+        for algorithm in [Algorithm::EdDsa, Algorithm::Es256] {
+            assert_eq!(Algorithm::parse(algorithm.as_str()), Some(algorithm));
+        }
+        for other in ["none", "None", "", "HS256", "RS256", "ES384", "es256", "ES256 ", "Ed25519"] {
+            assert_eq!(Algorithm::parse(other), None, "{other}");
+        }
+    }
+}

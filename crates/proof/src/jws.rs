@@ -212,3 +212,109 @@ impl From<NotCanonical> for JwsRefusal {
         Self::EncodingInvalid
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key() -> SigningKey {
+        SigningKey::generate(Algorithm::Es256).expect("a key").0
+    }
+
+    /// A text with this header, truly signed.
+    fn with_header(key: &SigningKey, header: &str) -> String {
+        let input = format!("{}.{}", base64url::encode(header), base64url::encode("payload"));
+        let signature = key.sign(input.as_bytes()).expect("a signature");
+        format!("{input}.{}", base64url::encode(signature))
+    }
+
+    #[test]
+    fn a_header_is_read_strictly() {
+        let key = key();
+        let rows: &[(&str, &str, Result<(), JwsRefusal>)] = &[
+            ("all fits", r#"{"alg":"ES256","typ":"at+jwt"}"#, Ok(())),
+            ("another case", r#"{"alg":"ES256","typ":"AT+JWT"}"#, Ok(())),
+            ("the whole media type", r#"{"alg":"ES256","typ":"application/at+jwt"}"#, Ok(())),
+            ("the whole media type in another case", r#"{"alg":"ES256","typ":"Application/AT+jwt"}"#, Ok(())),
+            ("members that say nothing here", r#"{"alg":"ES256","typ":"at+jwt","cty":"a","x5t":"b"}"#, Ok(())),
+            ("another media type", r#"{"alg":"ES256","typ":"text/at+jwt"}"#, Err(JwsRefusal::TypeWrong)),
+            ("the prefix twice", r#"{"alg":"ES256","typ":"application/application/at+jwt"}"#, Err(JwsRefusal::TypeWrong)),
+            ("another type", r#"{"alg":"ES256","typ":"JWT"}"#, Err(JwsRefusal::TypeWrong)),
+            ("no type", r#"{"alg":"ES256"}"#, Err(JwsRefusal::TypeWrong)),
+            ("a type of another type", r#"{"alg":"ES256","typ":1}"#, Err(JwsRefusal::HeaderMalformed)),
+            ("no algorithm", r#"{"typ":"at+jwt"}"#, Err(JwsRefusal::HeaderMalformed)),
+            ("two algorithms", r#"{"alg":"ES256","alg":"none","typ":"at+jwt"}"#, Err(JwsRefusal::HeaderMalformed)),
+            ("none", r#"{"alg":"none","typ":"at+jwt"}"#, Err(JwsRefusal::AlgorithmRefused)),
+            ("none in capitals", r#"{"alg":"NONE","typ":"at+jwt"}"#, Err(JwsRefusal::AlgorithmRefused)),
+            ("a symmetric one", r#"{"alg":"HS256","typ":"at+jwt"}"#, Err(JwsRefusal::AlgorithmRefused)),
+            ("one of another kind of key", r#"{"alg":"EdDSA","typ":"at+jwt"}"#, Err(JwsRefusal::AlgorithmMismatch)),
+            ("an extension", r#"{"alg":"ES256","typ":"at+jwt","crit":["exp"],"exp":1}"#, Err(JwsRefusal::CriticalHeader)),
+            ("no extension, but the member", r#"{"alg":"ES256","typ":"at+jwt","crit":[]}"#, Err(JwsRefusal::CriticalHeader)),
+            ("an unencoded payload", r#"{"alg":"ES256","typ":"at+jwt","b64":false}"#, Err(JwsRefusal::HeaderRefused)),
+            ("compression", r#"{"alg":"ES256","typ":"at+jwt","zip":"DEF"}"#, Err(JwsRefusal::HeaderRefused)),
+            ("a key set to fetch", r#"{"alg":"ES256","typ":"at+jwt","jku":"https://a"}"#, Err(JwsRefusal::HeaderRefused)),
+            ("a certificate to fetch", r#"{"alg":"ES256","typ":"at+jwt","x5u":"https://a"}"#, Err(JwsRefusal::HeaderRefused)),
+            ("an array", "[]", Err(JwsRefusal::HeaderMalformed)),
+            ("a name that is no text", r#"{"alg":"ES256","typ":"at+jwt","kid":1}"#, Err(JwsRefusal::HeaderMalformed)),
+        ];
+        for (name, header, expected) in rows {
+            let text = with_header(&key, header);
+            let verified = Jws::read(&text, Type::Is("at+jwt")).and_then(|jws| jws.verify(key.public()));
+            assert_eq!(verified.map(|payload| payload.as_bytes() == b"payload"), expected.map(|()| true), "{name}");
+        }
+        let untyped = with_header(&key, r#"{"alg":"ES256"}"#);
+        assert!(Jws::read(&untyped, Type::Any).and_then(|jws| jws.verify(key.public())).is_ok(), "where no type is asked for");
+    }
+
+    #[test]
+    fn a_text_has_three_canonical_parts() {
+        let (key, other) = (key(), key());
+        let good = sign(&key, HeaderToSign { typ: "JWT", key: NamedBy::Nothing }, b"{}").expect("a text");
+        let parts: Vec<_> = good.split('.').collect();
+        let [header, payload, signature] = parts[..] else { panic!("three parts") };
+        let longest = "a".repeat(Limits::JWS_BYTES_MAX);
+        let too_long = "a".repeat(Limits::JWS_BYTES_MAX + 1);
+        let rows: &[(&str, String, Result<(), JwsRefusal>)] = &[
+            ("all fits", good.clone(), Ok(())),
+            ("nothing", String::new(), Err(JwsRefusal::NotThreeParts)),
+            ("one part", header.to_owned(), Err(JwsRefusal::NotThreeParts)),
+            ("two parts", format!("{header}.{payload}"), Err(JwsRefusal::NotThreeParts)),
+            ("four parts", format!("{good}."), Err(JwsRefusal::NotThreeParts)),
+            ("five parts", format!("{good}.."), Err(JwsRefusal::NotThreeParts)),
+            ("the longest, of one part", longest, Err(JwsRefusal::NotThreeParts)),
+            ("one byte too long", too_long, Err(JwsRefusal::TooLarge)),
+            ("a space at the end", format!("{good} "), Err(JwsRefusal::EncodingInvalid)),
+            ("a line break at the beginning", format!("\n{good}"), Err(JwsRefusal::EncodingInvalid)),
+            ("padding", format!("{header}.{payload}=.{signature}"), Err(JwsRefusal::EncodingInvalid)),
+            ("left-over bits", format!("{header}.e31.{signature}"), Err(JwsRefusal::EncodingInvalid)),
+            ("JSON serialisation", format!(r#"{{"payload":"{payload}"}}"#), Err(JwsRefusal::NotThreeParts)),
+            ("no header", format!(".{payload}.{signature}"), Err(JwsRefusal::HeaderMalformed)),
+            ("no signature", format!("{header}.{payload}."), Err(JwsRefusal::SignatureInvalid)),
+            ("half a signature", format!("{header}.{payload}.{}", &signature[..43 - 3]), Err(JwsRefusal::SignatureInvalid)),
+            ("another payload", format!("{header}.e30K.{signature}"), Err(JwsRefusal::SignatureInvalid)),
+        ];
+        for (name, text, expected) in rows {
+            let verified = Jws::read(text, Type::Is("JWT")).and_then(|jws| jws.verify(key.public()));
+            assert_eq!(verified.map(|_| ()), *expected, "{name}");
+        }
+        let foreign = Jws::read(&good, Type::Any).and_then(|jws| jws.verify(other.public()));
+        assert_eq!(foreign.map(|_| ()), Err(JwsRefusal::SignatureInvalid), "another key");
+    }
+
+    #[test]
+    fn a_text_names_its_key_as_asked() {
+        let key = key();
+        let id = KeyId::parse("k-1").expect("a name");
+        let jwk = key.public().to_jwk();
+        let rows: &[(&str, NamedBy<'_>, Option<&str>, Option<&str>)] = &[
+            ("by name", NamedBy::Kid(&id), Some("k-1"), None),
+            ("by itself", NamedBy::Embedded, None, Some(&jwk)),
+            ("not at all", NamedBy::Nothing, None, None),
+        ];
+        for (name, named_by, kid, jwk) in rows {
+            let text = sign(&key, HeaderToSign { typ: "JWT", key: *named_by }, b"{}").expect("a text");
+            let jws = Jws::read(&text, Type::Is("JWT")).expect("our own text");
+            assert_eq!((jws.key_id(), jws.jwk(), jws.algorithm()), (*kid, *jwk, Algorithm::Es256), "{name}");
+        }
+    }
+}

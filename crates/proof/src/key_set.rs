@@ -206,3 +206,153 @@ impl KeyRing {
         self.keys.iter().map(|(key, times)| (&key.id, times))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        jwk::Algorithm,
+        jws::{self, HeaderToSign, NamedBy, Type},
+    };
+
+    fn id(text: &str) -> KeyId {
+        KeyId::parse(text).expect("a name")
+    }
+
+    fn key(algorithm: Algorithm) -> Arc<SigningKey> {
+        Arc::new(SigningKey::generate(algorithm).expect("a key").0)
+    }
+
+    #[test]
+    fn a_published_set_is_read_back() {
+        let (a, b) = (key(Algorithm::Es256), key(Algorithm::EdDsa));
+        let set = KeySet::new([(id("a"), a.public().clone()), (id("b"), b.public().clone())]);
+        let text = set.to_jwks();
+        assert_eq!(KeySet::from_jwks(&text), Ok(set));
+        assert!(text.contains(r#""alg":"ES256","kid":"a","use":"sig"}"#), "{text}");
+        assert_eq!(KeySet::from_jwks(&KeySet::default().to_jwks()), Ok(KeySet::default()));
+    }
+
+    #[test]
+    fn a_set_is_read_strictly() {
+        let jwk = key(Algorithm::Es256).public().to_jwk();
+        let named = |more: &str| jwk.replace("{\"crv\"", &format!("{{{more}\"crv\""));
+        let huge = format!(r#"{{"keys":[],"a":"{}"}}"#, "a".repeat(SET_BYTES_MAX));
+        let rows: &[(&str, String, Result<usize, JwkRefusal>)] = &[
+            ("one key", named("\"kid\":\"a\","), Ok(1)),
+            ("a key of another kind", r#"{"kty":"RSA","n":"AQ","e":"AQAB"}"#.to_owned(), Ok(0)),
+            ("a key for another use", named("\"use\":\"enc\","), Ok(0)),
+            ("a key without a name", jwk.clone(), Err(JwkRefusal::Malformed)),
+            ("a name that is none", named("\"kid\":\"a b\","), Err(JwkRefusal::Malformed)),
+            ("two of one name", format!("{0},{0}", named("\"kid\":\"a\",")), Err(JwkRefusal::Malformed)),
+            ("a private key", named("\"kid\":\"a\",\"d\":\"AA\","), Err(JwkRefusal::PrivateKey)),
+            ("no key at all", "1".to_owned(), Err(JwkRefusal::Malformed)),
+            ("no point", named("\"kid\":\"a\",").replace("\"y\":\"", "\"y\":\"A"), Err(JwkRefusal::PointInvalid)),
+        ];
+        for (name, keys, expected) in rows {
+            let text = format!(r#"{{"keys":[{keys}]}}"#);
+            assert_eq!(KeySet::from_jwks(&text).map(|set| set.0.len()), *expected, "{name}");
+        }
+        for (name, text) in [("no member", "{}"), ("no document", ""), ("too large", &huge)] {
+            assert_eq!(KeySet::from_jwks(text), Err(JwkRefusal::Malformed), "{name}");
+        }
+    }
+
+    #[test]
+    fn only_a_named_key_verifies() {
+        let (ours, foreign) = (key(Algorithm::Es256), key(Algorithm::Es256));
+        let set = KeySet::new([(id("ours"), ours.public().clone())]);
+        let rows: &[(&str, &SigningKey, NamedBy<'_>, Result<(), JwsRefusal>)] = &[
+            ("by its name", &ours, NamedBy::Kid(&id("ours")), Ok(())),
+            ("by another name", &ours, NamedBy::Kid(&id("theirs")), Err(JwsRefusal::KeyUnknown)),
+            ("by no name", &ours, NamedBy::Nothing, Err(JwsRefusal::KeyUnknown)),
+            ("by a key that it brings itself", &foreign, NamedBy::Embedded, Err(JwsRefusal::KeyUnknown)),
+            ("by a foreign key under our name", &foreign, NamedBy::Kid(&id("ours")), Err(JwsRefusal::SignatureInvalid)),
+        ];
+        for (name, key, named_by, expected) in rows {
+            let text = jws::sign(key, HeaderToSign { typ: "JWT", key: *named_by }, b"{}").expect("a text");
+            let verified = Jws::read(&text, Type::Any).and_then(|jws| set.verify(jws));
+            assert_eq!(verified.map(|_| ()), *expected, "{name}");
+        }
+    }
+
+    const ROTATION: Rotation = Rotation { announced_for: Seconds(100), signs_for: Seconds(1_000), longest_life: Seconds(30) };
+
+    fn ring(created: &[u64]) -> KeyRing {
+        let key = key(Algorithm::EdDsa);
+        let ring_key = |at: &u64| RingKey { id: id(&format!("k{at}")), key: key.clone(), created_at: UnixSeconds(*at) };
+        KeyRing::new(created.iter().rev().map(ring_key).collect(), ROTATION)
+    }
+
+    #[test]
+    fn keys_take_turns() {
+        // Made at 10 000 and, when it was due, at 11 000. The first signs until 11 100 and is published until 11 135.
+        let ring = ring(&[10_000, 11_000]);
+        assert_eq!(ring.next_due(), UnixSeconds(12_000));
+        let rows: &[(&str, u64, Option<&str>, &[&str], &[&str])] = &[
+            ("before all", 9_999, None, &[], &[]),
+            ("the first key signs at once", 10_000, Some("k10000"), &["k10000"], &[]),
+            ("before the next is made", 10_999, Some("k10000"), &["k10000"], &[]),
+            ("the next is announced", 11_000, Some("k10000"), &["k10000", "k11000"], &[]),
+            ("the first signs for the last time", 11_099, Some("k10000"), &["k10000", "k11000"], &[]),
+            ("the next signs", 11_100, Some("k11000"), &["k10000", "k11000"], &[]),
+            ("the first is published for the last time", 11_134, Some("k11000"), &["k10000", "k11000"], &[]),
+            ("the first is over", 11_135, Some("k11000"), &["k11000"], &["k10000"]),
+            ("the next signs for the last time", 12_099, Some("k11000"), &["k11000"], &["k10000"]),
+            ("nobody made another", 12_100, None, &["k11000"], &["k10000"]),
+            ("all are over", 12_135, None, &[], &["k10000", "k11000"]),
+        ];
+        for (name, now, current, published, over) in rows {
+            let now = UnixSeconds(*now);
+            assert_eq!(ring.current(now).map(|key| key.id.as_str()), *current, "{name}");
+            let names: Vec<_> = ring.published(now).0.iter().map(|(id, _)| id.as_str().to_owned()).collect();
+            assert_eq!(names, *published, "{name}");
+            assert_eq!(ring.over(now).map(KeyId::as_str).collect::<Vec<_>>(), *over, "{name}");
+        }
+    }
+
+    #[test]
+    fn an_empty_ring_needs_a_key_at_once() {
+        let ring = ring(&[]);
+        assert_eq!(ring.next_due(), UnixSeconds(0));
+        assert!(ring.current(UnixSeconds(1)).is_none());
+    }
+
+    /// A key that came late signs at once: a gap would refuse everybody, a short announcement only those who cached the old set.
+    #[test]
+    fn a_late_key_leaves_no_gap() {
+        let late = ring(&[10_000, 20_000]);
+        assert_eq!(late.current(UnixSeconds(20_000)).map(|key| key.id.as_str()), Some("k20000"));
+        let a_little_late = ring(&[10_000, 11_050]);
+        assert_eq!(a_little_late.current(UnixSeconds(11_099)).map(|key| key.id.as_str()), Some("k10000"));
+        assert_eq!(a_little_late.current(UnixSeconds(11_100)).map(|key| key.id.as_str()), Some("k11050"));
+    }
+
+    /// What is signed at any moment is verifiable as long as it lives; and its key was announced, unless it is the first.
+    #[test]
+    fn published_keys_overlap() {
+        let ring = ring(&[10_000, 11_000, 12_000, 13_000]);
+        for signed_at in 10_000..14_000 {
+            let key = ring.current(UnixSeconds(signed_at)).expect("a key");
+            for after in 0..=ROTATION.longest_life.0 {
+                let published = ring.published(UnixSeconds(signed_at + after));
+                assert!(published.find(key.id.as_str()).is_some(), "signed at {signed_at}, {after} s later");
+            }
+            if key.created_at > UnixSeconds(10_000) {
+                let announced = ring.published(UnixSeconds(signed_at).minus(ROTATION.announced_for));
+                assert!(announced.find(key.id.as_str()).is_some(), "signed at {signed_at}");
+            }
+        }
+    }
+
+    #[test]
+    fn destroying_an_old_key_moves_no_other() {
+        let (both, one) = (ring(&[10_000, 11_000]), ring(&[11_000]));
+        for now in (11_135..12_200).map(UnixSeconds) {
+            assert_eq!(both.current(now).map(|key| &key.id), one.current(now).map(|key| &key.id), "{now}");
+            assert_eq!(both.published(now).find("k11000").is_some(), one.published(now).find("k11000").is_some(), "{now}");
+        }
+        assert_eq!(both.next_due(), one.next_due());
+        assert_eq!(both.times().count(), 2);
+    }
+}
