@@ -1,6 +1,6 @@
 //! What an operator decides about the gateway. The binary reads the file; this crate takes the result as types.
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use countersign_core::Limits;
 use http::uri::Authority;
@@ -160,6 +160,8 @@ pub struct UpstreamConfig {
     pub idle_max: Duration,
     /// Unused connections kept.
     pub idle_connections_max: usize,
+    /// What verifies the certificate of an `https` upstream.
+    pub trust: Option<Arc<rustls::ClientConfig>>,
 }
 
 impl UpstreamConfig {
@@ -172,6 +174,7 @@ impl UpstreamConfig {
             head_max: Duration::from_secs(30),
             idle_max: Duration::from_secs(4),
             idle_connections_max: 256,
+            trust: None,
         }
     }
 }

@@ -1,0 +1,98 @@
+//! What the upstream is told of who was let in: a JWT of ours that names the decision and lives a minute.
+
+use arc_swap::ArcSwap;
+use countersign_core::{Acr, ClientId, DecisionId, DeviceId, KeyId, PairwiseId, UnixSeconds};
+use countersign_proof::{
+    jwk::{CryptoFailure, SigningKey},
+    jws::{self, HeaderToSign, NamedBy},
+};
+use serde::Serialize;
+
+/// Its `typ`.
+pub const STATEMENT_TYPE: &str = "csign-statement+jwt";
+
+/// How long an upstream may take it, in seconds: the way there and a little difference of clocks.
+const LIFE_SECONDS: u64 = 60;
+
+/// The key that signs statements, by the name under which upstreams find it at `/.well-known/jwks.json`.
+#[derive(Debug)]
+pub struct StatementKey {
+    /// Its `kid`.
+    pub id: KeyId,
+    /// The key.
+    pub key: SigningKey,
+}
+
+/// Signs statements.
+#[derive(Debug)]
+pub struct Statements {
+    key: ArcSwap<StatementKey>,
+    issuer: String,
+    audience: String,
+}
+
+/// Who was let in.
+#[derive(Clone, Copy, Debug)]
+pub struct Admitted<'a> {
+    /// Under the name that this upstream knows.
+    pub subject: &'a PairwiseId,
+    /// On which device.
+    pub device: &'a DeviceId,
+    /// Through which app.
+    pub client: &'a ClientId,
+    /// How strongly authenticated.
+    pub acr: Acr,
+    /// Since when.
+    pub auth_time: UnixSeconds,
+    /// By which decision.
+    pub decision: &'a DecisionId,
+}
+
+#[derive(Serialize)]
+struct Claims<'a> {
+    iss: &'a str,
+    aud: &'a str,
+    sub: &'a str,
+    device: &'a str,
+    client_id: &'a str,
+    acr: &'static str,
+    auth_time: u64,
+    decision: &'a str,
+    iat: u64,
+    exp: u64,
+}
+
+impl Statements {
+    /// Statements of `issuer` (our public origin) for `audience` (the upstream's origin).
+    #[must_use]
+    pub fn new(issuer: &str, audience: &str, key: StatementKey) -> Self {
+        Self { key: ArcSwap::from_pointee(key), issuer: issuer.to_owned(), audience: audience.to_owned() }
+    }
+
+    /// Signs by another key from now on. Publish it before.
+    pub fn replace(&self, key: StatementKey) {
+        self.key.store(std::sync::Arc::new(key));
+    }
+
+    /// Signs one.
+    ///
+    /// # Errors
+    /// When the library fails.
+    pub fn sign(&self, admitted: &Admitted<'_>, now: UnixSeconds) -> Result<String, CryptoFailure> {
+        let claims = Claims {
+            iss: &self.issuer,
+            aud: &self.audience,
+            sub: admitted.subject.as_str(),
+            device: admitted.device.as_str(),
+            client_id: admitted.client.as_str(),
+            acr: admitted.acr.as_str(),
+            auth_time: admitted.auth_time.0,
+            decision: admitted.decision.as_str(),
+            iat: now.0,
+            exp: now.0.saturating_add(LIFE_SECONDS),
+        };
+        let payload = serde_json::to_vec(&claims).map_err(|_| CryptoFailure)?;
+        let key = self.key.load();
+        jws::sign(&key.key, HeaderToSign { typ: STATEMENT_TYPE, key: NamedBy::Kid(&key.id) }, &payload)
+    }
+}
