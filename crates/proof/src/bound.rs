@@ -47,9 +47,9 @@ impl BoundProof {
         &self.id
     }
 
-    /// The last second at which this very proof would be taken again, and so until which, inclusive, it must be remembered.
+    /// The last second, inclusive, in which it must be remembered: a little longer than it would be taken again.
     #[must_use]
     pub const fn remember_until(&self) -> UnixSeconds {
-        self.window.last()
+        self.window.remember_until()
     }
 }

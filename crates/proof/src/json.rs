@@ -135,4 +135,29 @@ mod tests {
             assert_eq!(object.required::<u64>(name), Err(NotTheObject), "{name}");
         }
     }
+
+    /// JSONTestSuite, beside the checkout: each text as the value of a member, which is read only as far as JSON goes.
+    #[test]
+    fn values_are_json_and_nothing_else() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data/json/test_parsing");
+        let Ok(files) = std::fs::read_dir(folder) else {
+            println!("skipped: shared/ is not beside the checkout");
+            return;
+        };
+        let mut judged = 0;
+        for file in files.flatten() {
+            let name = file.file_name().to_string_lossy().into_owned();
+            let value = std::fs::read(file.path()).expect("a file of the suite");
+            let text = [b"{\"a\":", &value[..], b"}"].concat();
+            let taken = Object::from_bytes(&text).is_ok();
+            // What the suite leaves open (`i_`) must not panic; a text that is not UTF-8 is refused by rule.
+            match name.split('_').next() {
+                Some("y") => assert!(taken, "{name} was refused"),
+                Some("n") => assert!(!taken, "{name} was taken"),
+                Some(_) | None => assert!(!taken || std::str::from_utf8(&value).is_ok(), "{name} was taken"),
+            }
+            judged += 1;
+        }
+        assert!(judged > 300, "the suite is not whole: {judged}");
+    }
 }

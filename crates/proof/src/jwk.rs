@@ -57,6 +57,20 @@ pub enum JwkRefusal {
     UseRefused,
 }
 
+impl fmt::Display for JwkRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::AlgorithmRefused => "the key is neither P-256 for ES256 nor Ed25519 for EdDSA; make one of these",
+            Self::Malformed => "the key is not a JWK, or one of its members stands twice or has another type (RFC 7517)",
+            Self::PrivateKey => "the key is private; send its public members only, and make a new one if this one left its place",
+            Self::PointInvalid => "the key's coordinates are no point of its curve that could prove anything",
+            Self::UseRefused => "the key is not for signatures (`use`, `key_ops`)",
+        })
+    }
+}
+
+impl std::error::Error for JwkRefusal {}
+
 /// The signature does not belong to the message and the key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SignatureInvalid;

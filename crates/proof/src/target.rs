@@ -25,6 +25,22 @@ pub enum TargetRefusal {
     UserInfo,
 }
 
+impl fmt::Display for TargetRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::AuthorityInvalid => "the host or port does not parse; write it like `https://api.example.com:7443`",
+            Self::IllegalByte => "a URL holds visible ASCII only, and no backslash; encode other characters with `%`",
+            Self::PercentInvalid => "a `%` stands before two hexadecimal digits; write `%25` for the sign itself",
+            Self::SchemeInvalid => "a URL starts with `https://` or `http://` here",
+            Self::TooLong => "a URL has at most 4096 bytes here",
+            Self::UnexpectedPart => "give scheme, host and port only, or a path that starts with `/`, without query and fragment",
+            Self::UserInfo => "a user name or password has no place in this URL; leave out all before the `@`",
+        })
+    }
+}
+
+impl std::error::Error for TargetRefusal {}
+
 /// A URL in normal form, without query and fragment.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Target(String);

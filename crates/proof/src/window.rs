@@ -43,7 +43,7 @@ impl TimeRefusal {
 
 /// The seconds, both ends included, in which one proof is taken (RFC 9449 section 4.3, checks 10 and 11).
 ///
-/// SECURITY: the last of them is also how long the proof must be remembered. As long as both come from here, a proof cannot
+/// SECURITY: how long the proof must be remembered follows from the last of them. As long as both come from here, a proof cannot
 /// be forgotten while it still counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AcceptanceWindow {
@@ -68,6 +68,13 @@ impl AcceptanceWindow {
     #[must_use]
     pub const fn last(&self) -> UnixSeconds {
         self.last
+    }
+
+    /// The last second in which the proof must be remembered. A clock may be set back a little, and another node's may lag: by
+    /// as much as is forgiven elsewhere, the memory outlives the window.
+    #[must_use]
+    pub const fn remember_until(&self) -> UnixSeconds {
+        self.last.plus(Limits::PROOF_SKEW_MAX)
     }
 
     /// Finds the window of a proof by its `nonce` or `issued_at`, and whether `now` lies in it.
@@ -104,7 +111,7 @@ mod tests {
     const NOW: UnixSeconds = UnixSeconds(1_000_000);
 
     #[test]
-    fn a_proof_is_taken_exactly_while_it_is_remembered() {
+    fn a_proof_is_remembered_longer_than_it_is_taken() {
         let keys = NonceKeys::new(&Secret::new([1; 32]), None);
         let foreign = NonceKeys::new(&Secret::new([2; 32]), None).issue(NOW);
         let nonce = keys.issue(NOW);
@@ -132,7 +139,7 @@ mod tests {
             assert_eq!(window.map(|_| ()), *expected, "{name}");
             let Ok(window) = window else { continue };
             let last = window.last();
-            assert!(AcceptanceWindow::admit(*nonce, *issued_at, *rule, last).is_ok(), "{name}: refused while it is remembered");
+            assert!(AcceptanceWindow::admit(*nonce, *issued_at, *rule, last).is_ok(), "{name}: refused in its window");
             assert!(
                 AcceptanceWindow::admit(*nonce, *issued_at, *rule, last.plus(Seconds(1))).is_err(),
                 "{name}: taken when it is forgotten"
