@@ -110,6 +110,7 @@ reasons! {
     NoPermit = "no_permit", NotPermitted, "no policy permits this";
     OriginRefused = "origin_refused", SignInAgain, "the passkey was used on an origin that is not configured";
     ParameterInvalid = "parameter_invalid", RequestInvalid, "a parameter of the path is not an identifier";
+    PatchLevelTooOld = "patch_level_too_old", DeviceUnproven, "the phone's security patches are older than enrolment requires";
     PathAmbiguous = "path_ambiguous", RequestInvalid, "the path could be read in two ways (`//`, `..`, `;`, encoded separators or dots)";
     PkceMismatch = "pkce_mismatch", SignInAgain, "the code verifier does not belong to the code challenge, or the method is not S256";
     PolicyError = "policy_error", NotPermitted, "a policy could not be evaluated; it is treated as a refusal";

@@ -1,0 +1,305 @@
+//! The authorization lists of a key description: what software and what hardware enforces about a key.
+//!
+//! Tolerant where phones differ (any order of tags, tags we do not know), strict where meaning is at stake (each tag once, each
+//! value of its type, in DER).
+
+use der::{
+    Decode, Reader, SliceReader,
+    asn1::{AnyRef, OctetStringRef},
+};
+
+use super::{application::ApplicationId, boot_state::RootOfTrust, origin::Origin, refusal::DescriptionRefusal};
+
+/// What a tag's value is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shape {
+    Application,
+    Bytes,
+    Integer,
+    Integers,
+    Origin,
+    Present,
+    RootOfTrust,
+}
+
+/// The value of a tag.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Value {
+    /// The app that made the key.
+    Application(ApplicationId),
+    /// Bytes; text for the identifiers of a phone.
+    Bytes(Vec<u8>),
+    /// A number: a size, an enumerated value, a version, an instant in milliseconds.
+    Integer(u64),
+    /// A set of enumerated values, in the order in which they stand.
+    Integers(Vec<u64>),
+    /// How the key came to be.
+    Origin(Origin),
+    /// The tag says all by standing there.
+    Present,
+    /// How the phone booted.
+    RootOfTrust(RootOfTrust),
+    /// The DER inside a tag that we do not know.
+    Unknown(Vec<u8>),
+}
+
+/// One tag and its value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Authorization {
+    /// The tag.
+    pub tag: Tag,
+    /// The value; of the tag's type, or the encoder refuses it.
+    pub value: Value,
+}
+
+macro_rules! tags {
+    ($($variant:ident = $number:literal, $name:literal, $shape:ident;)*) => {
+        /// A property of a key or of the phone (Keymaster's and KeyMint's tags). By number.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Tag {
+            $(
+                #[doc = concat!("`", $name, "`, ", stringify!($number), ".")]
+                $variant,
+            )*
+            /// A tag that we do not know, by its number; passed over, as later versions may add some.
+            Other(u32),
+        }
+
+        impl Tag {
+            /// Every tag that we know.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// The tag of this number.
+            #[must_use]
+            pub const fn from_number(number: u32) -> Self {
+                match number {
+                    $($number => Self::$variant,)*
+                    other => Self::Other(other),
+                }
+            }
+
+            /// Its number.
+            #[must_use]
+            pub const fn number(self) -> u32 {
+                match self {
+                    $(Self::$variant => $number,)*
+                    Self::Other(number) => number,
+                }
+            }
+
+            /// Its name in Google's verifier; `None` for a tag that we do not know.
+            #[must_use]
+            pub const fn name(self) -> Option<&'static str> {
+                match self {
+                    $(Self::$variant => Some($name),)*
+                    Self::Other(_) => None,
+                }
+            }
+
+            const fn shape(self) -> Option<Shape> {
+                match self {
+                    $(Self::$variant => Some(Shape::$shape),)*
+                    Self::Other(_) => None,
+                }
+            }
+        }
+    };
+}
+
+tags! {
+    Purpose = 1, "purposes", Integers;
+    Algorithm = 2, "algorithms", Integer;
+    KeySize = 3, "keySize", Integer;
+    BlockMode = 4, "blockModes", Integers;
+    Digest = 5, "digests", Integers;
+    Padding = 6, "paddings", Integers;
+    CallerNonce = 7, "callerNonce", Present;
+    MinMacLength = 8, "minMacLength", Integer;
+    EcCurve = 10, "ecCurve", Integer;
+    MlDsaVariant = 11, "mlDsaVariant", Integer;
+    RsaPublicExponent = 200, "rsaPublicExponent", Integer;
+    RsaOaepMgfDigest = 203, "rsaOaepMgfDigests", Integers;
+    RollbackResistance = 303, "rollbackResistance", Present;
+    EarlyBootOnly = 305, "earlyBootOnly", Present;
+    ActiveDateTime = 400, "activeDateTime", Integer;
+    OriginationExpireDateTime = 401, "originationExpireDateTime", Integer;
+    UsageExpireDateTime = 402, "usageExpireDateTime", Integer;
+    UsageCountLimit = 405, "usageCountLimit", Integer;
+    NoAuthRequired = 503, "noAuthRequired", Present;
+    UserAuthType = 504, "userAuthType", Integer;
+    AuthTimeout = 505, "authTimeout", Integer;
+    AllowWhileOnBody = 506, "allowWhileOnBody", Present;
+    TrustedUserPresenceRequired = 507, "trustedUserPresenceRequired", Present;
+    TrustedConfirmationRequired = 508, "trustedConfirmationRequired", Present;
+    UnlockedDeviceRequired = 509, "unlockedDeviceRequired", Present;
+    AllApplications = 600, "allApplications", Present;
+    CreationDateTime = 701, "creationDateTime", Integer;
+    Origin = 702, "origin", Origin;
+    RollbackResistant = 703, "rollbackResistant", Present;
+    RootOfTrust = 704, "rootOfTrust", RootOfTrust;
+    OsVersion = 705, "osVersion", Integer;
+    OsPatchLevel = 706, "osPatchLevel", Integer;
+    AttestationApplicationId = 709, "attestationApplicationId", Application;
+    AttestationIdBrand = 710, "attestationIdBrand", Bytes;
+    AttestationIdDevice = 711, "attestationIdDevice", Bytes;
+    AttestationIdProduct = 712, "attestationIdProduct", Bytes;
+    AttestationIdSerial = 713, "attestationIdSerial", Bytes;
+    AttestationIdImei = 714, "attestationIdImei", Bytes;
+    AttestationIdMeid = 715, "attestationIdMeid", Bytes;
+    AttestationIdManufacturer = 716, "attestationIdManufacturer", Bytes;
+    AttestationIdModel = 717, "attestationIdModel", Bytes;
+    VendorPatchLevel = 718, "vendorPatchLevel", Integer;
+    BootPatchLevel = 719, "bootPatchLevel", Integer;
+    DeviceUniqueAttestation = 720, "deviceUniqueAttestation", Present;
+    AttestationIdSecondImei = 723, "attestationIdSecondImei", Bytes;
+    ModuleHash = 724, "moduleHash", Bytes;
+}
+
+/// One list. Each tag stands in it at most once; the order is the one in which it came.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AuthorizationList {
+    entries: Vec<Authorization>,
+}
+
+impl AuthorizationList {
+    /// Tags in one list.
+    pub const TAGS_MAX: usize = 128;
+
+    /// A list of these, in this order.
+    ///
+    /// # Errors
+    /// When a tag stands twice, has a value of another type, or there are too many.
+    pub fn new(entries: Vec<Authorization>) -> Result<Self, DescriptionRefusal> {
+        let mut out = Self::default();
+        for entry in entries {
+            if entry.tag.shape() != entry.value.shape() {
+                return Err(DescriptionRefusal::TagMalformed { number: entry.tag.number() });
+            }
+            out.push(entry)?;
+        }
+        Ok(out)
+    }
+
+    /// Reads the elements of the `AuthorizationList` sequence.
+    pub(super) fn parse(sequence: AnyRef<'_>) -> Result<Self, DescriptionRefusal> {
+        if sequence.header().tag() != der::Tag::Sequence {
+            return Err(DescriptionRefusal::NotDer);
+        }
+        let mut reader = SliceReader::new(sequence.value()).map_err(|_| DescriptionRefusal::NotDer)?;
+        let mut out = Self::default();
+        while !reader.is_finished() {
+            let field = AnyRef::decode(&mut reader).map_err(|_| DescriptionRefusal::NotDer)?;
+            let der::Tag::ContextSpecific { constructed: true, number } = field.header().tag() else {
+                return Err(DescriptionRefusal::NotDer);
+            };
+            let tag = Tag::from_number(number.value());
+            let malformed = DescriptionRefusal::TagMalformed { number: tag.number() };
+            out.push(Authorization { tag, value: Value::parse(tag, field.value()).ok_or(malformed)? })?;
+        }
+        Ok(out)
+    }
+
+    /// The value of a tag.
+    #[must_use]
+    pub fn find(&self, tag: Tag) -> Option<&Value> {
+        self.entries.iter().find(|entry| entry.tag == tag).map(|entry| &entry.value)
+    }
+
+    /// The value of a tag that is a number.
+    #[must_use]
+    pub fn integer(&self, tag: Tag) -> Option<u64> {
+        self.find(tag).and_then(|value| if let Value::Integer(number) = value { Some(*number) } else { None })
+    }
+
+    /// The value of a tag that is a set of numbers.
+    #[must_use]
+    pub fn integers(&self, tag: Tag) -> Option<&[u64]> {
+        self.find(tag).and_then(|value| if let Value::Integers(numbers) = value { Some(numbers.as_slice()) } else { None })
+    }
+
+    /// How the key came to be.
+    #[must_use]
+    pub fn origin(&self) -> Option<Origin> {
+        self.find(Tag::Origin).and_then(|value| if let Value::Origin(origin) = value { Some(*origin) } else { None })
+    }
+
+    /// How the phone booted.
+    #[must_use]
+    pub fn root_of_trust(&self) -> Option<&RootOfTrust> {
+        self.find(Tag::RootOfTrust).and_then(|value| if let Value::RootOfTrust(root) = value { Some(root) } else { None })
+    }
+
+    /// The app that made the key.
+    #[must_use]
+    pub fn application_id(&self) -> Option<&ApplicationId> {
+        self.find(Tag::AttestationApplicationId).and_then(|value| if let Value::Application(app) = value { Some(app) } else { None })
+    }
+
+    /// All tags, in the order in which they stand.
+    pub fn iter(&self) -> impl Iterator<Item = &Authorization> {
+        self.entries.iter()
+    }
+
+    /// Whether the tags stand in ascending order, as DER asks for; some phones do not keep to it.
+    #[must_use]
+    pub fn tags_ordered(&self) -> bool {
+        self.entries.is_sorted_by_key(|entry| entry.tag.number())
+    }
+
+    fn push(&mut self, entry: Authorization) -> Result<(), DescriptionRefusal> {
+        if self.entries.len() >= Self::TAGS_MAX {
+            return Err(DescriptionRefusal::TooManyTags);
+        }
+        if self.find(entry.tag).is_some() {
+            return Err(DescriptionRefusal::TagRepeated { number: entry.tag.number() });
+        }
+        self.entries.push(entry);
+        Ok(())
+    }
+}
+
+impl Value {
+    fn parse(tag: Tag, bytes: &[u8]) -> Option<Self> {
+        Some(match tag.shape() {
+            Some(Shape::Application) => Self::Application(ApplicationId::parse(octets(bytes)?)?),
+            Some(Shape::Bytes) => Self::Bytes(octets(bytes)?.to_vec()),
+            Some(Shape::Integer) => Self::Integer(u64::from_der(bytes).ok()?),
+            Some(Shape::Integers) => Self::Integers(integers(bytes)?),
+            Some(Shape::Origin) => Self::Origin(Origin::from_number(u64::from_der(bytes).ok()?)),
+            Some(Shape::Present) => AnyRef::from_der(bytes).ok().filter(|any| any.is_null()).map(|_| Self::Present)?,
+            Some(Shape::RootOfTrust) => Self::RootOfTrust(RootOfTrust::parse(bytes)?),
+            None => Self::Unknown(bytes.to_vec()),
+        })
+    }
+
+    const fn shape(&self) -> Option<Shape> {
+        match self {
+            Self::Application(_) => Some(Shape::Application),
+            Self::Bytes(_) => Some(Shape::Bytes),
+            Self::Integer(_) => Some(Shape::Integer),
+            Self::Integers(_) => Some(Shape::Integers),
+            Self::Origin(_) => Some(Shape::Origin),
+            Self::Present => Some(Shape::Present),
+            Self::RootOfTrust(_) => Some(Shape::RootOfTrust),
+            Self::Unknown(_) => None,
+        }
+    }
+}
+
+fn octets(bytes: &[u8]) -> Option<&[u8]> {
+    <&OctetStringRef>::from_der(bytes).ok().map(OctetStringRef::as_bytes)
+}
+
+fn integers(bytes: &[u8]) -> Option<Vec<u64>> {
+    let set = AnyRef::from_der(bytes).ok().filter(|any| any.header().tag() == der::Tag::Set)?;
+    let mut reader = SliceReader::new(set.value()).ok()?;
+    let mut out = Vec::new();
+    while !reader.is_finished() {
+        let number = u64::decode(&mut reader).ok()?;
+        if out.contains(&number) {
+            return None;
+        }
+        out.push(number);
+    }
+    Some(out)
+}

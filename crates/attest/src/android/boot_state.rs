@@ -1,0 +1,71 @@
+//! `RootOfTrust`: what the bootloader tells the secure hardware about the system that it started (Android Verified Boot).
+
+use countersign_core::BootState;
+use der::{
+    Decode, Reader, SliceReader,
+    asn1::{AnyRef, OctetStringRef},
+};
+
+/// How the phone booted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RootOfTrust {
+    /// Digest of the key that verified the system; zeros or nothing when unlocked.
+    pub verified_boot_key: Vec<u8>,
+    /// Whether the bootloader refuses to start what its key did not sign.
+    pub device_locked: bool,
+    /// What it verified.
+    pub verified_boot_state: BootState,
+    /// Digest of all that was verified; from attestation version 3 on.
+    pub verified_boot_hash: Option<Vec<u8>>,
+}
+
+impl RootOfTrust {
+    /// Reads the `RootOfTrust` sequence; `None` when it is none.
+    pub(super) fn parse(der: &[u8]) -> Option<Self> {
+        let sequence = AnyRef::from_der(der).ok().filter(|any| any.header().tag() == der::Tag::Sequence)?;
+        let mut reader = SliceReader::new(sequence.value()).ok()?;
+        let verified_boot_key = <&OctetStringRef>::decode(&mut reader).ok()?.as_bytes().to_vec();
+        let device_locked = bool::decode(&mut reader).ok()?;
+        let state = AnyRef::decode(&mut reader).ok().filter(|any| any.header().tag() == der::Tag::Enumerated)?;
+        let verified_boot_state = match state.value() {
+            [number] => from_number(*number)?,
+            _ => return None,
+        };
+        let verified_boot_hash = match reader.is_finished() {
+            true => None,
+            false => Some(<&OctetStringRef>::decode(&mut reader).ok()?.as_bytes().to_vec()),
+        };
+        reader.finish().ok()?;
+        Some(Self { verified_boot_key, device_locked, verified_boot_state, verified_boot_hash })
+    }
+}
+
+const fn from_number(number: u8) -> Option<BootState> {
+    match number {
+        0 => Some(BootState::Verified),
+        1 => Some(BootState::SelfSigned),
+        2 => Some(BootState::Unverified),
+        3 => Some(BootState::Failed),
+        _ => None,
+    }
+}
+
+/// Its number.
+pub(super) const fn number(state: BootState) -> u8 {
+    match state {
+        BootState::Verified => 0,
+        BootState::SelfSigned => 1,
+        BootState::Unverified => 2,
+        BootState::Failed => 3,
+    }
+}
+
+/// Its name in Google's verifier.
+pub(super) const fn name(state: BootState) -> &'static str {
+    match state {
+        BootState::Verified => "VERIFIED",
+        BootState::SelfSigned => "SELF_SIGNED",
+        BootState::Unverified => "UNVERIFIED",
+        BootState::Failed => "FAILED",
+    }
+}

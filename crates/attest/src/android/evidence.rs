@@ -1,0 +1,98 @@
+//! What a verified attestation proves.
+
+use countersign_core::{AppId, DeviceId, EvidenceTier, Platform, Posture, SecurityLevel, Thumbprint, UnixSeconds};
+use countersign_proof::jwk::PublicKey;
+
+use super::{
+    application::{ApplicationId, Package},
+    chain::Provisioning,
+    key_description::KeyDescription,
+    refusal::AttestRefusal,
+    requirements::KeyRule,
+};
+use crate::{
+    anchors::{Anchor, Purpose},
+    x509::SubjectKey,
+};
+
+/// A key and a phone, vouched for by a chain that held at a certain time. Only [`super::verify`] makes one.
+#[derive(Debug)]
+#[must_use]
+pub struct Evidence {
+    pub(super) description: KeyDescription,
+    pub(super) key: SubjectKey,
+    pub(super) anchor: Anchor,
+    pub(super) provisioning: Provisioning,
+    pub(super) package: Option<Package>,
+}
+
+impl Evidence {
+    /// What the phone says about key, app and system.
+    #[must_use]
+    pub const fn description(&self) -> &KeyDescription {
+        &self.description
+    }
+
+    /// The attested key as `SubjectPublicKeyInfo` in DER.
+    #[must_use]
+    pub fn key_spki(&self) -> &[u8] {
+        self.key.spki()
+    }
+
+    /// The attested key as one that verifies proofs.
+    ///
+    /// # Errors
+    /// When it is not a P-256 key.
+    pub fn device_key(&self) -> Result<PublicKey, AttestRefusal> {
+        KeyRule::P256.met(&self.key)?;
+        PublicKey::from_p256_sec1(self.key.bits()).map_err(|_| AttestRefusal::KeyUnsupported { kind: self.key.kind().to_string() })
+    }
+
+    /// The trust anchor at which the chain ends.
+    #[must_use]
+    pub const fn anchor(&self) -> &Anchor {
+        &self.anchor
+    }
+
+    /// How the phone came by its attestation certificate.
+    #[must_use]
+    pub const fn provisioning(&self) -> &Provisioning {
+        &self.provisioning
+    }
+
+    /// The app that made the key, with all packages of its identity and their signers.
+    #[must_use]
+    pub fn application_id(&self) -> Option<&ApplicationId> {
+        self.description.application_id()
+    }
+
+    /// Who vouches for what this says: the hardware, or nobody but the phone's software.
+    #[must_use]
+    pub fn tier(&self) -> EvidenceTier {
+        match (self.anchor.source().purpose, self.description.security_level()) {
+            (Purpose::AndroidHardware, SecurityLevel::TrustedEnvironment | SecurityLevel::StrongBox) => EvidenceTier::Hardware,
+            (Purpose::AndroidHardware, SecurityLevel::Software)
+            | (Purpose::AndroidSoftware | Purpose::AppAttest | Purpose::AppAttestReceipt, _) => EvidenceTier::SelfReported,
+        }
+    }
+
+    /// The posture that it establishes for a device and its key, at the time of verification.
+    #[must_use]
+    pub fn posture(&self, device: DeviceId, key: Thumbprint, now: UnixSeconds) -> Posture {
+        let root = self.description.root_of_trust();
+        Posture {
+            device,
+            key,
+            platform: Platform::Android,
+            tier: self.tier(),
+            established_at: now,
+            security_level: self.description.security_level(),
+            bootloader_locked: root.map(|root| root.device_locked),
+            boot_state: root.map(|root| root.verified_boot_state),
+            os_version: self.description.os_version(),
+            patch_level: self.description.os_patch_level(),
+            app: self.package.as_ref().and_then(|package| AppId::parse(&package.name).ok()),
+            app_version: self.package.as_ref().map(|package| package.version),
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! `KeyDescription`: the content of the attestation extension.
+
+use countersign_core::{PatchLevel, SecurityLevel};
+use der::{
+    Decode, Reader, SliceReader,
+    asn1::{AnyRef, OctetStringRef},
+};
+
+use super::{
+    application::ApplicationId,
+    authorization::{AuthorizationList, Tag},
+    boot_state::RootOfTrust,
+    origin::Origin,
+    refusal::DescriptionRefusal,
+    security_level,
+};
+
+/// What a phone's keystore says about a key, whoever signed it. Keymaster 2 to 4 (versions 1 to 4) and KeyMint 1 to 5 (100 to 500).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyDescription {
+    /// Version of the structure.
+    pub attestation_version: u32,
+    /// Where the structure was put together.
+    pub attestation_security_level: SecurityLevel,
+    /// Version of the keystore's hardware interface.
+    pub key_mint_version: u32,
+    /// Where the key lives.
+    pub key_mint_security_level: SecurityLevel,
+    /// What whoever asked for the attestation gave.
+    pub challenge: Vec<u8>,
+    /// A rotating identifier of the phone, for system apps only.
+    pub unique_id: Vec<u8>,
+    /// What Android enforces.
+    pub software_enforced: AuthorizationList,
+    /// What the secure hardware enforces.
+    pub hardware_enforced: AuthorizationList,
+}
+
+impl KeyDescription {
+    /// The versions that we know the meaning of.
+    pub const VERSIONS: [u32; 9] = [1, 2, 3, 4, 100, 200, 300, 400, 500];
+
+    /// Reads the content of the attestation extension.
+    ///
+    /// # Errors
+    /// The first thing that is not as its version defines.
+    pub fn parse(der: &[u8]) -> Result<Self, DescriptionRefusal> {
+        let not_der = |_| DescriptionRefusal::NotDer;
+        let whole = AnyRef::from_der(der).map_err(not_der)?;
+        if whole.header().tag() != der::Tag::Sequence {
+            return Err(DescriptionRefusal::NotDer);
+        }
+        let mut reader = SliceReader::new(whole.value()).map_err(not_der)?;
+        let attestation_version = u32::decode(&mut reader).map_err(not_der)?;
+        if !Self::VERSIONS.contains(&attestation_version) {
+            return Err(DescriptionRefusal::VersionUnknown { version: attestation_version });
+        }
+        let out = Self {
+            attestation_version,
+            attestation_security_level: level(&mut reader)?,
+            key_mint_version: u32::decode(&mut reader).map_err(not_der)?,
+            key_mint_security_level: level(&mut reader)?,
+            challenge: <&OctetStringRef>::decode(&mut reader).map_err(not_der)?.as_bytes().to_vec(),
+            unique_id: <&OctetStringRef>::decode(&mut reader).map_err(not_der)?.as_bytes().to_vec(),
+            software_enforced: AuthorizationList::parse(AnyRef::decode(&mut reader).map_err(not_der)?)?,
+            hardware_enforced: AuthorizationList::parse(AnyRef::decode(&mut reader).map_err(not_der)?)?,
+        };
+        reader.finish().map_err(not_der)?;
+        Ok(out)
+    }
+
+    /// The lower of the two security levels: a key is no safer than what vouches for it.
+    #[must_use]
+    pub fn security_level(&self) -> SecurityLevel {
+        self.attestation_security_level.min(self.key_mint_security_level)
+    }
+
+    /// How the phone booted, when hardware says so. What Android itself claims does not count: it is what is being asked about.
+    #[must_use]
+    pub fn root_of_trust(&self) -> Option<&RootOfTrust> {
+        match self.attestation_security_level {
+            SecurityLevel::Software => None,
+            SecurityLevel::TrustedEnvironment | SecurityLevel::StrongBox => self.hardware_enforced.root_of_trust(),
+        }
+    }
+
+    /// How the key came to be, as the place where it lives says.
+    #[must_use]
+    pub fn origin(&self) -> Option<Origin> {
+        self.enforced().origin()
+    }
+
+    /// What the key may be used for, by Keymaster's numbers (2 signs, 3 verifies), as the place where it lives says.
+    #[must_use]
+    pub fn purposes(&self) -> Option<&[u64]> {
+        self.enforced().integers(Tag::Purpose)
+    }
+
+    /// Version of the system as `MMmmss`; `None` when unknown, which some phones write as 0.
+    #[must_use]
+    pub fn os_version(&self) -> Option<u64> {
+        self.hardware_enforced.integer(Tag::OsVersion).filter(|version| *version != 0)
+    }
+
+    /// Security patch level of the system.
+    #[must_use]
+    pub fn os_patch_level(&self) -> Option<PatchLevel> {
+        self.patch_level(Tag::OsPatchLevel)
+    }
+
+    /// Security patch level of the vendor's partition.
+    #[must_use]
+    pub fn vendor_patch_level(&self) -> Option<PatchLevel> {
+        self.patch_level(Tag::VendorPatchLevel)
+    }
+
+    /// Security patch level of the boot image.
+    #[must_use]
+    pub fn boot_patch_level(&self) -> Option<PatchLevel> {
+        self.patch_level(Tag::BootPatchLevel)
+    }
+
+    /// The app that made the key. Android tells the hardware, so it stands in the software list.
+    #[must_use]
+    pub fn application_id(&self) -> Option<&ApplicationId> {
+        self.software_enforced.application_id().or_else(|| self.hardware_enforced.application_id())
+    }
+
+    /// Whether any list opens the key to every app.
+    #[must_use]
+    pub fn all_applications(&self) -> bool {
+        [&self.software_enforced, &self.hardware_enforced].iter().any(|list| list.find(Tag::AllApplications).is_some())
+    }
+
+    fn patch_level(&self, tag: Tag) -> Option<PatchLevel> {
+        self.hardware_enforced.integer(tag).and_then(PatchLevel::from_number)
+    }
+
+    /// The list that the place where the key lives enforces.
+    const fn enforced(&self) -> &AuthorizationList {
+        match self.key_mint_security_level {
+            SecurityLevel::Software => &self.software_enforced,
+            SecurityLevel::TrustedEnvironment | SecurityLevel::StrongBox => &self.hardware_enforced,
+        }
+    }
+}
+
+fn level(reader: &mut SliceReader<'_>) -> Result<SecurityLevel, DescriptionRefusal> {
+    let any = AnyRef::decode(reader).map_err(|_| DescriptionRefusal::NotDer)?;
+    match (any.header().tag(), any.value()) {
+        (der::Tag::Enumerated, [number]) => security_level::from_number(*number).ok_or(DescriptionRefusal::SecurityLevelUnknown),
+        (der::Tag::Enumerated, _) => Err(DescriptionRefusal::SecurityLevelUnknown),
+        _ => Err(DescriptionRefusal::NotDer),
+    }
+}

@@ -1,0 +1,38 @@
+//! Android Key Attestation: what the secure hardware of a phone says about a key, the app that made it and the system that ran.
+//!
+//! See <https://source.android.com/docs/security/features/keystore/attestation> for the format and
+//! <https://developer.android.com/privacy-and-security/security-key-attestation> for the rules of verification.
+//!
+//! [`verify`] is the whole rule, [`inspect`] the same rules told to a person, [`encode`] the inverse of the parser for test chains.
+
+mod application;
+mod author;
+mod authorization;
+mod boot_state;
+mod chain;
+mod evidence;
+mod key_description;
+mod origin;
+mod provisioning;
+mod refusal;
+mod requirements;
+mod revocation;
+mod security_level;
+mod trust;
+mod verify;
+
+pub use application::{ApplicationId, Package};
+pub use author::{encode, encode_provisioning_info};
+pub use authorization::{Authorization, AuthorizationList, Tag, Value};
+pub use boot_state::RootOfTrust;
+pub use chain::{ATTESTATION_EXTENSION, Chain, PROVISIONING_EXTENSION, Provisioning, RawChain, chain_from_der_list, chain_from_pem};
+pub use evidence::Evidence;
+pub use key_description::KeyDescription;
+pub use origin::Origin;
+pub use refusal::{AttestRefusal, DescriptionRefusal};
+pub use requirements::{
+    App, AppRule, ApplicationsRule, BootKeyRule, BootloaderRule, KeyRule, OriginRule, PurposeRule, Requirements, RootOfTrustRule,
+};
+pub use revocation::{Status, StatusList, StatusListRefusal, StatusRule};
+pub use trust::Trust;
+pub use verify::verify;

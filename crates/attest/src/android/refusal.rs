@@ -1,0 +1,351 @@
+//! Why an attestation is refused: one variant per rule.
+
+use std::fmt;
+
+use countersign_core::{BootState, PatchLevel, Reason, SecurityLevel, UnixSeconds};
+
+use crate::x509::{Malformed, SignatureRefusal};
+
+/// Why the content of the attestation extension is not a key description. Alphabetical.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DescriptionRefusal {
+    /// Not the DER of the structure, or bytes after it.
+    NotDer,
+    /// A security level that no version defines.
+    SecurityLevelUnknown,
+    /// A tag whose value is not of the tag's type.
+    TagMalformed {
+        /// The tag's number.
+        number: u32,
+    },
+    /// The same tag twice in one list: its meaning would depend on the reader.
+    TagRepeated {
+        /// The tag's number.
+        number: u32,
+    },
+    /// More tags in one list than are read.
+    TooManyTags,
+    /// A version that we do not know, so that we cannot say what it means.
+    VersionUnknown {
+        /// The version that it claims.
+        version: u32,
+    },
+}
+
+/// Why an attestation is refused. The first that applies, in the order of [`super::verify`]. Alphabetical.
+///
+/// Certificates are counted from the attested key's own, which is 0.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AttestRefusal {
+    /// The chain ends at a key that is no trust anchor.
+    AnchorUnknown {
+        /// The issuer that the last certificate names.
+        issuer: String,
+    },
+    /// The app that made the key is signed by somebody else than its makers.
+    AppSignerUnknown {
+        /// The package.
+        package: String,
+        /// SHA-256 of the certificates that signed it.
+        signers: Vec<Vec<u8>>,
+    },
+    /// The app that made the key is none of those accepted, or no app is named.
+    AppUnknown {
+        /// The packages that are named.
+        packages: Vec<String>,
+    },
+    /// No certificate of the chain attests anything.
+    AttestationMissing,
+    /// The attestation was put together by something below the security level that is required.
+    AttestationNotHardware {
+        /// What is required.
+        level_min: SecurityLevel,
+        /// What it was.
+        level: SecurityLevel,
+    },
+    /// The system was verified with a key that its owner installed and that is not accepted here.
+    BootKeyUnknown {
+        /// The key's digest, as the bootloader gives it.
+        key: Vec<u8>,
+    },
+    /// The system was not verified as required.
+    BootNotVerified {
+        /// What the bootloader says.
+        state: BootState,
+    },
+    /// The bootloader is unlocked.
+    BootloaderUnlocked,
+    /// A certificate of a remotely provisioned chain has expired.
+    CertificateExpired {
+        /// Which.
+        index: usize,
+        /// When.
+        not_after: UnixSeconds,
+    },
+    /// A certificate does not parse.
+    CertificateMalformed {
+        /// Which.
+        index: usize,
+        /// What is wrong with it.
+        malformed: Malformed,
+    },
+    /// A certificate is not valid yet.
+    CertificateNotYetValid {
+        /// Which.
+        index: usize,
+        /// When it will be.
+        not_before: UnixSeconds,
+    },
+    /// The same certificate stands in the chain twice.
+    CertificateRepeated {
+        /// The second one.
+        index: usize,
+    },
+    /// A certificate stands on the vendor's revocation list.
+    CertificateRevoked {
+        /// Which.
+        index: usize,
+        /// Its serial number.
+        serial: String,
+    },
+    /// Certificates were appended below the attested one.
+    ChainExtended {
+        /// Where the attested one, the nearest to the root, stands.
+        attested: usize,
+    },
+    /// More certificates than are read.
+    ChainTooLong,
+    /// Fewer certificates than any phone sends: the key's own, the one that attests it, and the root.
+    ChainTooShort {
+        /// How many there are.
+        count: usize,
+    },
+    /// The attestation answers another challenge.
+    ChallengeMismatch,
+    /// A certificate restricts itself in a way that we do not understand.
+    CriticalExtensionUnknown {
+        /// Which certificate.
+        index: usize,
+        /// The extension's identifier.
+        oid: String,
+    },
+    /// The key description does not parse.
+    DescriptionMalformed(DescriptionRefusal),
+    /// A certificate names another issuer than the one that follows it.
+    IssuerMismatch {
+        /// Which.
+        index: usize,
+    },
+    /// A certificate that is no certification authority issued another.
+    IssuerNotAllowed {
+        /// Which.
+        index: usize,
+    },
+    /// The key was not generated where it lives, or nothing says so.
+    KeyNotGenerated,
+    /// The key lives below the security level that is required.
+    KeyNotHardware {
+        /// What is required.
+        level_min: SecurityLevel,
+        /// Where it lives.
+        level: SecurityLevel,
+    },
+    /// Every app on the phone can use the key.
+    KeyOpenToAllApplications,
+    /// The key may do something else than sign, or nothing says what it may.
+    KeyPurposeWrong {
+        /// What it may, by Keymaster's numbers.
+        purposes: Vec<u64>,
+    },
+    /// The key is of another kind than P-256.
+    KeyUnsupported {
+        /// Its kind.
+        kind: String,
+    },
+    /// The system's security patches are older than required, or nothing says how old they are.
+    PatchLevelTooOld {
+        /// What is required.
+        level_min: PatchLevel,
+        /// What the phone has.
+        level: Option<PatchLevel>,
+    },
+    /// A certificate allows fewer certificates below it than there are.
+    PathTooLong {
+        /// Which.
+        index: usize,
+    },
+    /// A block of the PEM text, or an element of the list, is no certificate.
+    PemMalformed {
+        /// Which.
+        index: usize,
+    },
+    /// The hardware does not say how the phone booted.
+    RootOfTrustMissing,
+    /// A signature does not verify, or is made with an algorithm that is not taken.
+    SignatureInvalid {
+        /// The certificate that is signed with it.
+        index: usize,
+        /// Why.
+        why: SignatureRefusal,
+    },
+    /// A revocation list is required and there is none.
+    StatusListMissing,
+    /// The revocation list is older than is accepted.
+    StatusListStale {
+        /// When it was fetched.
+        fetched_at: UnixSeconds,
+    },
+}
+
+impl AttestRefusal {
+    /// The stable code.
+    #[must_use]
+    pub const fn reason(&self) -> Reason {
+        match self {
+            Self::AnchorUnknown { .. } => Reason::AnchorUnknown,
+            Self::AppSignerUnknown { .. } => Reason::AppSignerUnknown,
+            Self::AppUnknown { .. } => Reason::AppUnknown,
+            Self::AttestationMissing | Self::DescriptionMalformed(_) => Reason::DescriptionMalformed,
+            Self::AttestationNotHardware { .. } | Self::KeyNotHardware { .. } => Reason::KeyNotHardware,
+            Self::BootKeyUnknown { .. } | Self::BootNotVerified { .. } => Reason::BootNotVerified,
+            Self::BootloaderUnlocked => Reason::BootloaderUnlocked,
+            Self::CertificateExpired { .. } => Reason::CertificateExpired,
+            Self::CertificateMalformed { .. } | Self::CriticalExtensionUnknown { .. } | Self::PemMalformed { .. } => {
+                Reason::CertificateMalformed
+            }
+            Self::CertificateNotYetValid { .. } => Reason::CertificateNotYetValid,
+            Self::CertificateRevoked { .. } => Reason::CertificateRevoked,
+            Self::CertificateRepeated { .. }
+            | Self::ChainTooLong
+            | Self::ChainTooShort { .. }
+            | Self::IssuerMismatch { .. }
+            | Self::IssuerNotAllowed { .. }
+            | Self::PathTooLong { .. } => Reason::ChainBroken,
+            Self::ChainExtended { .. } => Reason::ChainExtended,
+            Self::ChallengeMismatch => Reason::ChallengeMismatch,
+            Self::KeyNotGenerated => Reason::KeyNotGenerated,
+            Self::KeyOpenToAllApplications => Reason::KeyOpenToAllApplications,
+            Self::KeyPurposeWrong { .. } => Reason::KeyPurposeWrong,
+            Self::KeyUnsupported { .. } => Reason::KeyUnsupported,
+            Self::PatchLevelTooOld { .. } => Reason::PatchLevelTooOld,
+            Self::RootOfTrustMissing => Reason::RootOfTrustMissing,
+            Self::SignatureInvalid { .. } => Reason::ChainSignatureInvalid,
+            Self::StatusListMissing => Reason::StatusListMissing,
+            Self::StatusListStale { .. } => Reason::StatusListStale,
+        }
+    }
+}
+
+/// For operators: what was found, where, and what it means.
+impl fmt::Display for AttestRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AnchorUnknown { issuer } => {
+                write!(f, "the chain ends at `{issuer}`, whose key is no trust anchor; add the anchor if you trust it")
+            }
+            Self::AppSignerUnknown { package, signers } => {
+                let signers: Vec<_> = signers.iter().map(hex::encode).collect();
+                write!(
+                    f,
+                    "the app `{package}` is signed by `{}`, which is not accepted; a repackaged app looks like this",
+                    signers.join(", ")
+                )
+            }
+            Self::AppUnknown { packages } if packages.is_empty() => f.write_str("the attestation names no app"),
+            Self::AppUnknown { packages } => write!(f, "the key was made by `{}`, which is not accepted", packages.join(", ")),
+            Self::AttestationMissing => {
+                f.write_str("no certificate of the chain has the attestation extension; was the key made with a challenge?")
+            }
+            Self::AttestationNotHardware { level_min, level } => {
+                write!(f, "the attestation was made by {}, and {} is required", level_text(*level), level_text(*level_min))
+            }
+            Self::BootKeyUnknown { key } => {
+                write!(
+                    f,
+                    "the system was verified with the owner's key `{}`, which is not accepted; add it if you trust that system",
+                    hex::encode(key)
+                )
+            }
+            Self::BootNotVerified { state } => write!(f, "the bootloader says that the system is {}", boot_text(*state)),
+            Self::BootloaderUnlocked => f.write_str("the phone's bootloader is unlocked"),
+            Self::CertificateExpired { index, not_after } => write!(f, "certificate {index} expired at {not_after}"),
+            Self::CertificateMalformed { index, malformed } => write!(f, "certificate {index} {malformed}"),
+            Self::CertificateNotYetValid { index, not_before } => {
+                write!(f, "certificate {index} is not valid before {not_before}; check this server's clock")
+            }
+            Self::CertificateRepeated { index } => write!(f, "certificate {index} stands in the chain a second time"),
+            Self::CertificateRevoked { index, serial } => {
+                write!(f, "certificate {index} (serial `{serial}`) stands on the vendor's revocation list")
+            }
+            Self::ChainExtended { attested } => {
+                write!(
+                    f,
+                    "certificate {attested} is the attested one and others follow below it; somebody tried to pass a key of their own"
+                )
+            }
+            Self::ChainTooLong => f.write_str("the chain has more certificates than are read"),
+            Self::ChainTooShort { count } => {
+                write!(f, "the chain has {count} certificates; the whole chain, root included, has at least three")
+            }
+            Self::ChallengeMismatch => f.write_str("the attestation answers another challenge"),
+            Self::CriticalExtensionUnknown { index, oid } => write!(f, "certificate {index} has the unknown critical extension `{oid}`"),
+            Self::DescriptionMalformed(why) => write!(f, "the key description {}", description_text(*why)),
+            Self::IssuerMismatch { index } => write!(f, "certificate {index} names another issuer than the certificate after it"),
+            Self::IssuerNotAllowed { index } => write!(f, "certificate {index} issued another and is no certification authority"),
+            Self::KeyNotGenerated => f.write_str("nothing says that the key was generated where it lives"),
+            Self::KeyNotHardware { level_min, level } => {
+                write!(f, "the key lives in {}, and {} is required", level_text(*level), level_text(*level_min))
+            }
+            Self::KeyOpenToAllApplications => f.write_str("every app on the phone can use the key"),
+            Self::KeyPurposeWrong { purposes } => write!(f, "the key is for the purposes {purposes:?} and has to be for signing (2) only"),
+            Self::KeyUnsupported { kind } => write!(f, "the key is of the kind `{kind}` and has to be EC P-256"),
+            Self::PatchLevelTooOld { level_min, level: Some(level) } => {
+                write!(f, "the system's patches are of {level}, and {level_min} is required")
+            }
+            Self::PatchLevelTooOld { level_min, level: None } => {
+                write!(f, "nothing says how old the patches are, and {level_min} is required")
+            }
+            Self::PathTooLong { index } => write!(f, "certificate {index} allows fewer certificates below it than there are"),
+            Self::PemMalformed { index } => write!(f, "certificate {index} is no PEM block that could be read"),
+            Self::RootOfTrustMissing => f.write_str("the hardware does not say how the phone booted"),
+            Self::SignatureInvalid { index, why: SignatureRefusal::Invalid } => {
+                write!(f, "the signature of certificate {index} does not verify")
+            }
+            Self::SignatureInvalid { index, why: SignatureRefusal::AlgorithmRefused } => {
+                write!(f, "certificate {index} is signed with an algorithm that is not taken, or that its issuer's key cannot make")
+            }
+            Self::StatusListMissing => f.write_str("no revocation list is loaded, and the configuration asks for one"),
+            Self::StatusListStale { fetched_at } => write!(f, "the revocation list was fetched at {fetched_at}, which is too long ago"),
+        }
+    }
+}
+
+impl std::error::Error for AttestRefusal {}
+
+const fn level_text(level: SecurityLevel) -> &'static str {
+    match level {
+        SecurityLevel::Software => "software",
+        SecurityLevel::TrustedEnvironment => "the trusted environment",
+        SecurityLevel::StrongBox => "a StrongBox",
+    }
+}
+
+const fn boot_text(state: BootState) -> &'static str {
+    match state {
+        BootState::Failed => "one whose verification failed",
+        BootState::SelfSigned => "verified with a key of the owner's",
+        BootState::Unverified => "not verified",
+        BootState::Verified => "verified",
+    }
+}
+
+fn description_text(why: DescriptionRefusal) -> String {
+    match why {
+        DescriptionRefusal::NotDer => String::from("is not its structure in DER"),
+        DescriptionRefusal::SecurityLevelUnknown => String::from("has a security level that no version defines"),
+        DescriptionRefusal::TagMalformed { number } => format!("has a value of another type in tag {number}"),
+        DescriptionRefusal::TagRepeated { number } => format!("has tag {number} twice in one list"),
+        DescriptionRefusal::TooManyTags => String::from("has more tags than are read"),
+        DescriptionRefusal::VersionUnknown { version } => format!("is of version {version}, which is not known"),
+    }
+}

@@ -1,0 +1,174 @@
+//! Google's attestation status list: which certificates of phones are no longer believed.
+//!
+//! See <https://developer.android.com/privacy-and-security/security-key-attestation#certificate_status>. Fetching it is the
+//! server's task; here it is a value with an age.
+
+use std::{collections::BTreeMap, fmt};
+
+use countersign_core::{Seconds, UnixSeconds};
+use serde::Deserialize;
+
+use super::{chain::Chain, refusal::AttestRefusal};
+use crate::x509::Certificate;
+
+/// What the list says of a certificate. All refuse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// Something that we do not know. It stands on the list, so it refuses.
+    Other,
+    /// For good.
+    Revoked,
+    /// For now.
+    Suspended,
+}
+
+/// Why a text is not a status list. Alphabetical.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StatusListRefusal {
+    /// Not the JSON of Google's format; with what the parser found.
+    Malformed(String),
+    /// A key that is no hexadecimal serial number: the entry would never be found.
+    SerialMalformed(String),
+    /// More bytes or entries than are read.
+    TooLarge,
+}
+
+impl fmt::Display for StatusListRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed(why) => write!(f, "the status list is not JSON in Google's format ({why}); fetch it again"),
+            Self::SerialMalformed(serial) => write!(f, "`{serial}` in the status list is no hexadecimal serial number; fetch it again"),
+            Self::TooLarge => f.write_str("the status list is larger than is read; fetch it again"),
+        }
+    }
+}
+
+impl std::error::Error for StatusListRefusal {}
+
+/// A status list and when it was fetched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StatusList {
+    entries: BTreeMap<String, Status>,
+    fetched_at: UnixSeconds,
+}
+
+/// Google's format is extensible: what is not read here is passed over.
+#[derive(Deserialize)]
+struct WireList {
+    entries: BTreeMap<String, WireEntry>,
+}
+
+#[derive(Deserialize)]
+struct WireEntry {
+    status: String,
+}
+
+impl StatusList {
+    /// Bytes of a list; the whole of Google's is well below one tenth of it.
+    pub const BYTES_MAX: usize = 32 * 1024 * 1024;
+    /// Entries of a list.
+    pub const ENTRIES_MAX: usize = 500_000;
+
+    /// Reads Google's JSON.
+    ///
+    /// # Errors
+    /// When it is something else or too large. Keep the list that you have then; its age is judged, not its absence forgiven.
+    pub fn parse(json: &str, fetched_at: UnixSeconds) -> Result<Self, StatusListRefusal> {
+        if json.len() > Self::BYTES_MAX {
+            return Err(StatusListRefusal::TooLarge);
+        }
+        let wire: WireList = serde_json::from_str(json).map_err(|why| StatusListRefusal::Malformed(why.to_string()))?;
+        if wire.entries.len() > Self::ENTRIES_MAX {
+            return Err(StatusListRefusal::TooLarge);
+        }
+        let mut entries = BTreeMap::new();
+        for (serial, entry) in wire.entries {
+            let status = match entry.status.as_str() {
+                "REVOKED" => Status::Revoked,
+                "SUSPENDED" => Status::Suspended,
+                _ => Status::Other,
+            };
+            entries.insert(normal(&serial).ok_or(StatusListRefusal::SerialMalformed(serial))?, status);
+        }
+        Ok(Self { entries, fetched_at })
+    }
+
+    /// When it was fetched.
+    #[must_use]
+    pub const fn fetched_at(&self) -> UnixSeconds {
+        self.fetched_at
+    }
+
+    /// Entries in it.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether it names nobody.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// What it says of a serial number in lower-case hexadecimal without leading zeros.
+    #[must_use]
+    pub fn status(&self, serial: &str) -> Option<Status> {
+        self.entries.get(serial).copied()
+    }
+}
+
+fn normal(serial: &str) -> Option<String> {
+    if serial.is_empty() || !serial.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return None;
+    }
+    let lower = serial.to_ascii_lowercase();
+    match lower.trim_start_matches('0') {
+        "" => Some(String::from("0")),
+        trimmed => Some(trimmed.to_owned()),
+    }
+}
+
+/// What is asked of the status list. There is no rule by which a list is used when it happens to be there: that would be no rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StatusRule {
+    /// Nothing: for anchors whose owner publishes no list, such as a demo's.
+    NotAsked,
+    /// No certificate may stand on it.
+    Required {
+        /// The list; none has been loaded yet when `None`, and then everything is refused.
+        list: Option<StatusList>,
+        /// How old it may be.
+        age_max: Seconds,
+    },
+}
+
+impl StatusRule {
+    /// The list to look into now; `None` when none is asked for.
+    pub(super) fn list(&self, now: UnixSeconds) -> Result<Option<&StatusList>, AttestRefusal> {
+        match self {
+            Self::NotAsked => Ok(None),
+            Self::Required { list: None, .. } => Err(AttestRefusal::StatusListMissing),
+            Self::Required { list: Some(list), age_max } if now.since(list.fetched_at) > *age_max => {
+                Err(AttestRefusal::StatusListStale { fetched_at: list.fetched_at })
+            }
+            Self::Required { list: Some(list), .. } => Ok(Some(list)),
+        }
+    }
+}
+
+/// The certificate does not stand on the list.
+pub(super) fn not_revoked(index: usize, certificate: &Certificate, list: &StatusList) -> Result<(), AttestRefusal> {
+    match list.status(certificate.serial()) {
+        Some(Status::Other | Status::Revoked | Status::Suspended) => {
+            Err(AttestRefusal::CertificateRevoked { index, serial: certificate.serial().to_owned() })
+        }
+        None => Ok(()),
+    }
+}
+
+/// No certificate of the chain stands on the list that the rule asks for.
+pub(super) fn none_revoked(chain: &Chain, rule: &StatusRule, now: UnixSeconds) -> Result<(), AttestRefusal> {
+    let Some(list) = rule.list(now)? else { return Ok(()) };
+    chain.iter().try_for_each(|(index, certificate)| not_revoked(index, certificate, list))
+}

@@ -1,0 +1,50 @@
+//! The verification of an attestation, from chain to evidence, in one function.
+
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use countersign_core::UnixSeconds;
+
+use super::{
+    chain::{Chain, anchored, in_force, issued_by, may_issue, not_extended, understood},
+    evidence::Evidence,
+    key_description::KeyDescription,
+    refusal::AttestRefusal,
+    requirements::Requirements,
+    revocation::none_revoked,
+    trust::Trust,
+};
+
+/// Judges an attestation: whether the chain holds, whether it answers `challenge`, and whether phone and key are as required.
+///
+/// What the phone says is read only once it is known who signed it.
+///
+/// # Errors
+/// The first rule that is broken, in the order in which they stand below.
+pub fn verify(
+    chain: &Chain,
+    trust: &Trust,
+    requirements: &Requirements,
+    challenge: &[u8],
+    now: UnixSeconds,
+) -> Result<Evidence, AttestRefusal> {
+    let anchor = anchored(chain, &trust.anchors)?;
+    chain.links().try_for_each(|(index, subject, issuer)| issued_by(index, subject, issuer))?;
+    let (attested, content) = chain.attestation()?;
+    not_extended(attested)?;
+    chain.iter().try_for_each(|(index, certificate)| may_issue(index, certificate))?;
+    chain.iter().try_for_each(|(index, certificate)| understood(index, certificate))?;
+    let provisioning = chain.provisioning();
+    chain.iter().try_for_each(|(index, certificate)| in_force(index, certificate, &provisioning, now))?;
+    none_revoked(chain, &trust.status, now)?;
+
+    let description = KeyDescription::parse(content).map_err(AttestRefusal::DescriptionMalformed)?;
+    answers(&description, challenge)?;
+    let key = chain.leaf().key();
+    requirements.answers(&description, key).into_iter().collect::<Result<(), _>>()?;
+    let package = requirements.app.accepted(description.application_id())?.cloned();
+    Ok(Evidence { description, key: key.clone(), anchor: anchor.clone(), provisioning, package })
+}
+
+/// The attestation was made for this challenge; compared in constant time.
+pub(super) fn answers(description: &KeyDescription, challenge: &[u8]) -> Result<(), AttestRefusal> {
+    verify_slices_are_equal(&description.challenge, challenge).map_err(|_| AttestRefusal::ChallengeMismatch)
+}

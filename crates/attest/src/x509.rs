@@ -1,0 +1,446 @@
+//! One X.509 certificate: strictly parsed, so that what is judged later is exactly what was signed (RFC 5280 section 4.1).
+//!
+//! Web rules (names, extended key usage, name constraints) have no place in attestation chains and are not here.
+
+use std::{collections::BTreeMap, fmt};
+
+use aws_lc_rs::{
+    digest::{SHA256, digest},
+    signature::{
+        ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA384_ASN1, ECDSA_P384_SHA256_ASN1, ECDSA_P384_SHA384_ASN1, ECDSA_P521_SHA256_ASN1,
+        ECDSA_P521_SHA384_ASN1, ECDSA_P521_SHA512_ASN1, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512,
+        UnparsedPublicKey, VerificationAlgorithm,
+    },
+};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use const_oid::ObjectIdentifier;
+use countersign_core::{Limits, UnixSeconds};
+use der::{Decode, Encode, Reader, SliceReader};
+use x509_cert::{
+    ext::pkix::{BasicConstraints, KeyUsage},
+    name::Name,
+    time::Time,
+};
+
+/// Why bytes are not a certificate that we judge. Alphabetical.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Malformed {
+    /// The signed part and the signature name different algorithms (RFC 5280 section 4.1.1.2).
+    AlgorithmsDiffer,
+    /// A `basicConstraints` or `keyUsage` extension that does not parse.
+    Extension,
+    /// The same extension twice (RFC 5280 section 4.2).
+    ExtensionRepeated,
+    /// Not the DER of one certificate, or bytes after it.
+    NotDer,
+    /// A signature that is not a whole number of bytes.
+    SignatureBits,
+    /// More bytes than [`Limits::CERTIFICATE_BYTES_MAX`].
+    TooLarge,
+}
+
+/// Completes the sentence that begins with which certificate it is.
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::AlgorithmsDiffer => "names two signature algorithms",
+            Self::Extension => "has an extension that does not parse",
+            Self::ExtensionRepeated => "has the same extension twice",
+            Self::NotDer => "is not one certificate in DER",
+            Self::SignatureBits => "has a signature that is no whole number of bytes",
+            Self::TooLarge => "is larger than is read",
+        })
+    }
+}
+
+/// Why a signature does not count. Alphabetical.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SignatureRefusal {
+    /// Not one of RSA (PKCS#1 v1.5, 2048 to 8192 bits) or ECDSA (P-256, P-384, P-521) with SHA-256, SHA-384 or SHA-512, or not
+    /// an algorithm of the issuer's key. SHA-1 is refused.
+    AlgorithmRefused,
+    /// It does not verify.
+    Invalid,
+}
+
+/// What kind of public key a certificate holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeyKind {
+    /// On the NIST curve P-256.
+    P256,
+    /// On the NIST curve P-384.
+    P384,
+    /// On the NIST curve P-521.
+    P521,
+    /// RSA; the modulus has this many bits.
+    Rsa(usize),
+    /// Any other algorithm, by its identifier: attested keys may be of kinds that no chain is signed with (ML-DSA, X25519).
+    Other(ObjectIdentifier),
+}
+
+impl fmt::Display for KeyKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::P256 => f.write_str("EC P-256"),
+            Self::P384 => f.write_str("EC P-384"),
+            Self::P521 => f.write_str("EC P-521"),
+            Self::Rsa(bits) => write!(f, "RSA {bits}"),
+            Self::Other(oid) => match *oid {
+                ML_DSA_44 => f.write_str("ML-DSA-44"),
+                ML_DSA_65 => f.write_str("ML-DSA-65"),
+                ML_DSA_87 => f.write_str("ML-DSA-87"),
+                ED25519 => f.write_str("Ed25519"),
+                other => write!(f, "{other}"),
+            },
+        }
+    }
+}
+
+/// Whether a certificate may issue others (RFC 5280 sections 4.2.1.3 and 4.2.1.9).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Issuing {
+    /// It may.
+    Allowed {
+        /// How many intermediate certificates may follow below it, when that is limited.
+        path_length_max: Option<u8>,
+    },
+    /// Its `basicConstraints` are missing or say that it is no CA.
+    NotACa,
+    /// Its `keyUsage` has no `keyCertSign`.
+    UsageRefused,
+}
+
+/// A certificate that parsed. Says nothing yet about whether anybody should believe it.
+#[derive(Clone)]
+pub struct Certificate {
+    der: Vec<u8>,
+    signed: Vec<u8>,
+    signature: Vec<u8>,
+    signature_algorithm: ObjectIdentifier,
+    subject: Name,
+    issuer: Name,
+    serial: String,
+    not_before: UnixSeconds,
+    not_after: UnixSeconds,
+    key: SubjectKey,
+    issuing: Issuing,
+    extensions: BTreeMap<ObjectIdentifier, Extension>,
+}
+
+#[derive(Clone)]
+struct Extension {
+    criticality: Criticality,
+    value: Vec<u8>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Criticality {
+    Critical,
+    NonCritical,
+}
+
+/// A certificate's public key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SubjectKey {
+    spki: Vec<u8>,
+    bits: Vec<u8>,
+    kind: KeyKind,
+}
+
+impl SubjectKey {
+    /// The `SubjectPublicKeyInfo` in DER (RFC 5280 section 4.1.2.7); what two equal keys have in common.
+    #[must_use]
+    pub fn spki(&self) -> &[u8] {
+        &self.spki
+    }
+
+    /// The bits of the key alone; a point for EC (SEC 1 section 2.3.3).
+    #[must_use]
+    pub fn bits(&self) -> &[u8] {
+        &self.bits
+    }
+
+    /// Its kind.
+    #[must_use]
+    pub const fn kind(&self) -> &KeyKind {
+        &self.kind
+    }
+}
+
+impl Certificate {
+    /// Reads the DER of one certificate.
+    ///
+    /// # Errors
+    /// The first rule that it breaks.
+    pub fn parse(der: &[u8]) -> Result<Self, Malformed> {
+        if der.len() > Limits::CERTIFICATE_BYTES_MAX {
+            return Err(Malformed::TooLarge);
+        }
+        let parsed = x509_cert::Certificate::from_der(der).map_err(|_| Malformed::NotDer)?;
+        let tbs = parsed.tbs_certificate();
+        if tbs.signature() != parsed.signature_algorithm() {
+            return Err(Malformed::AlgorithmsDiffer);
+        }
+        let extensions = extensions_of(tbs.extensions().map_or(&[][..], Vec::as_slice))?;
+        Ok(Self {
+            // SECURITY: the signature is checked over the bytes that came, never over what an encoder makes of them.
+            signed: signed_part(der).map_err(|_| Malformed::NotDer)?,
+            der: der.to_vec(),
+            signature: parsed.signature().as_bytes().ok_or(Malformed::SignatureBits)?.to_vec(),
+            signature_algorithm: parsed.signature_algorithm().oid,
+            subject: tbs.subject().clone(),
+            issuer: tbs.issuer().clone(),
+            serial: serial_text(tbs.serial_number().as_bytes()),
+            not_before: instant(&tbs.validity().not_before),
+            not_after: instant(&tbs.validity().not_after),
+            key: subject_key(tbs.subject_public_key_info())?,
+            issuing: issuing(&extensions)?,
+            extensions,
+        })
+    }
+
+    /// The certificate as it came.
+    #[must_use]
+    pub fn der(&self) -> &[u8] {
+        &self.der
+    }
+
+    /// SHA-256 of the certificate as it came: its usual fingerprint.
+    #[must_use]
+    pub fn fingerprint(&self) -> [u8; 32] {
+        let mut out = [0; 32];
+        out.iter_mut().zip(digest(&SHA256, &self.der).as_ref()).for_each(|(to, from)| *to = *from);
+        out
+    }
+
+    /// Whom it is about.
+    #[must_use]
+    pub const fn subject(&self) -> &Name {
+        &self.subject
+    }
+
+    /// Who signed it, as it says itself.
+    #[must_use]
+    pub const fn issuer(&self) -> &Name {
+        &self.issuer
+    }
+
+    /// The serial number in lower-case hexadecimal without leading zeros, as Google's revocation list writes it.
+    #[must_use]
+    pub fn serial(&self) -> &str {
+        &self.serial
+    }
+
+    /// First second of its validity; an instant before 1970 cannot be written here.
+    #[must_use]
+    pub const fn not_before(&self) -> UnixSeconds {
+        self.not_before
+    }
+
+    /// Last second of its validity.
+    #[must_use]
+    pub const fn not_after(&self) -> UnixSeconds {
+        self.not_after
+    }
+
+    /// Its public key.
+    #[must_use]
+    pub const fn key(&self) -> &SubjectKey {
+        &self.key
+    }
+
+    /// Whether it may issue others.
+    #[must_use]
+    pub const fn issuing(&self) -> Issuing {
+        self.issuing
+    }
+
+    /// The content of an extension.
+    #[must_use]
+    pub fn extension(&self, oid: ObjectIdentifier) -> Option<&[u8]> {
+        self.extensions.get(&oid).map(|extension| extension.value.as_slice())
+    }
+
+    /// A critical extension that is none of those that attestation chains use, and that therefore must not be passed over (RFC
+    /// 5280 section 4.2).
+    #[must_use]
+    pub fn unknown_critical_extension(&self) -> Option<ObjectIdentifier> {
+        let unknown = |(oid, extension): &(&ObjectIdentifier, &Extension)| {
+            extension.criticality == Criticality::Critical && !EXTENSIONS_KNOWN.contains(oid)
+        };
+        self.extensions.iter().find(unknown).map(|(oid, _)| *oid)
+    }
+
+    /// Whether this certificate's issuer is the subject of `issuer`.
+    ///
+    /// Compared attribute by attribute; which of ASN.1's string types a name is written in does not matter, because makers mix
+    /// them. Security does not rest on names but on [`Self::verify_signature_of`].
+    #[must_use]
+    pub fn names_as_issuer(&self, issuer: &Self) -> bool {
+        let parts = |name: &Name| -> Vec<(ObjectIdentifier, Vec<u8>)> {
+            name.iter().map(|attribute| (attribute.oid, attribute.value.value().to_vec())).collect()
+        };
+        parts(&self.issuer) == parts(&issuer.subject)
+    }
+
+    /// Verifies that the owner of `issuer` signed this certificate.
+    ///
+    /// # Errors
+    /// When the algorithm is not taken or the signature does not verify.
+    pub fn verify_signature_of(&self, issuer: &SubjectKey) -> Result<(), SignatureRefusal> {
+        let algorithm = verification(self.signature_algorithm, &issuer.kind).ok_or(SignatureRefusal::AlgorithmRefused)?;
+        UnparsedPublicKey::new(algorithm, &issuer.bits).verify(&self.signed, &self.signature).map_err(|_| SignatureRefusal::Invalid)
+    }
+}
+
+impl fmt::Debug for Certificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Certificate({} by {}, serial {})", self.subject, self.issuer, self.serial)
+    }
+}
+
+/// The DER of every `CERTIFICATE` block of a PEM text (RFC 7468 section 5); what stands between the blocks is explanation.
+///
+/// # Errors
+/// The position, from 0, of the first block that is no base64 or does not end. Blocks beyond `blocks_max` count as such.
+pub fn pem_blocks(text: &str, blocks_max: usize) -> Result<Vec<Vec<u8>>, usize> {
+    let mut out = Vec::new();
+    for (index, rest) in text.split("-----BEGIN CERTIFICATE-----").skip(1).enumerate() {
+        if index >= blocks_max {
+            return Err(index);
+        }
+        let (body, _) = rest.split_once("-----END CERTIFICATE-----").ok_or(index)?;
+        // A block of base64 is a third longer than its bytes, and every line of it may end in two bytes.
+        if body.len() > Limits::CERTIFICATE_BYTES_MAX.saturating_mul(2) {
+            return Err(index);
+        }
+        let dense: String = body.chars().filter(|c| !c.is_ascii_whitespace()).collect();
+        out.push(STANDARD.decode(dense).map_err(|_| index)?);
+    }
+    Ok(out)
+}
+
+const EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
+const RSA_ENCRYPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
+const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
+const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
+const P521: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.35");
+const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
+const ML_DSA_44: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.3.17");
+const ML_DSA_65: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.3.18");
+const ML_DSA_87: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.3.19");
+const RSA_SHA256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.11");
+const RSA_SHA384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.12");
+const RSA_SHA512: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.13");
+const ECDSA_SHA256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.2");
+const ECDSA_SHA384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.3");
+const ECDSA_SHA512: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.4");
+const BASIC_CONSTRAINTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.19");
+const KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.15");
+
+/// The extensions that may be critical: constraints and key usage, which are enforced; the key identifiers, revocation points
+/// and policies, which restrict nothing here; and Android's own two.
+const EXTENSIONS_KNOWN: [ObjectIdentifier; 8] = [
+    BASIC_CONSTRAINTS,
+    KEY_USAGE,
+    ObjectIdentifier::new_unwrap("2.5.29.14"),
+    ObjectIdentifier::new_unwrap("2.5.29.35"),
+    ObjectIdentifier::new_unwrap("2.5.29.31"),
+    ObjectIdentifier::new_unwrap("2.5.29.32"),
+    ObjectIdentifier::new_unwrap("1.3.6.1.4.1.11129.2.1.17"),
+    ObjectIdentifier::new_unwrap("1.3.6.1.4.1.11129.2.1.30"),
+];
+
+fn signed_part(der: &[u8]) -> der::Result<Vec<u8>> {
+    SliceReader::new(der)?.sequence(|reader| {
+        let signed = reader.tlv_bytes()?.to_vec();
+        reader.tlv_bytes()?;
+        reader.tlv_bytes()?;
+        Ok(signed)
+    })
+}
+
+fn extensions_of(list: &[x509_cert::ext::Extension]) -> Result<BTreeMap<ObjectIdentifier, Extension>, Malformed> {
+    let mut out = BTreeMap::new();
+    for extension in list {
+        let criticality = if extension.critical { Criticality::Critical } else { Criticality::NonCritical };
+        let kept = Extension { criticality, value: extension.extn_value.as_bytes().to_vec() };
+        if out.insert(extension.extn_id, kept).is_some() {
+            return Err(Malformed::ExtensionRepeated);
+        }
+    }
+    Ok(out)
+}
+
+fn subject_key(info: &x509_cert::SubjectPublicKeyInfo) -> Result<SubjectKey, Malformed> {
+    let bits = info.subject_public_key.as_bytes().ok_or(Malformed::NotDer)?.to_vec();
+    let curve = || info.algorithm.parameters.as_ref().and_then(|parameters| parameters.decode_as::<ObjectIdentifier>().ok());
+    let kind = match info.algorithm.oid {
+        RSA_ENCRYPTION => KeyKind::Rsa(modulus_bits(&bits).ok_or(Malformed::NotDer)?),
+        EC_PUBLIC_KEY => match curve() {
+            Some(P256) => KeyKind::P256,
+            Some(P384) => KeyKind::P384,
+            Some(P521) => KeyKind::P521,
+            Some(other) => KeyKind::Other(other),
+            None => KeyKind::Other(EC_PUBLIC_KEY),
+        },
+        other => KeyKind::Other(other),
+    };
+    Ok(SubjectKey { spki: info.to_der().map_err(|_| Malformed::NotDer)?, bits, kind })
+}
+
+fn modulus_bits(key: &[u8]) -> Option<usize> {
+    let (modulus, _exponent) = SliceReader::new(key)
+        .ok()?
+        .sequence(|reader| -> der::Result<_> { Ok((der::asn1::UintRef::decode(reader)?, der::asn1::UintRef::decode(reader)?)) })
+        .ok()?;
+    let bytes = modulus.as_bytes();
+    let unused = usize::try_from(bytes.first()?.leading_zeros()).ok()?;
+    bytes.len().checked_mul(8)?.checked_sub(unused)
+}
+
+fn issuing(extensions: &BTreeMap<ObjectIdentifier, Extension>) -> Result<Issuing, Malformed> {
+    let constraints = match extensions.get(&BASIC_CONSTRAINTS) {
+        Some(extension) => Some(BasicConstraints::from_der(&extension.value).map_err(|_| Malformed::Extension)?),
+        None => None,
+    };
+    let usage = match extensions.get(&KEY_USAGE) {
+        Some(extension) => Some(KeyUsage::from_der(&extension.value).map_err(|_| Malformed::Extension)?),
+        None => None,
+    };
+    Ok(match (constraints, usage) {
+        (Some(constraints), usage) if constraints.ca => match usage {
+            Some(usage) if !usage.key_cert_sign() => Issuing::UsageRefused,
+            Some(_) | None => Issuing::Allowed { path_length_max: constraints.path_len_constraint },
+        },
+        _ => Issuing::NotACa,
+    })
+}
+
+fn serial_text(bytes: &[u8]) -> String {
+    let text = hex::encode(bytes);
+    match text.trim_start_matches('0') {
+        "" => String::from("0"),
+        trimmed => trimmed.to_owned(),
+    }
+}
+
+fn instant(time: &Time) -> UnixSeconds {
+    UnixSeconds(time.to_unix_duration().as_secs())
+}
+
+fn verification(algorithm: ObjectIdentifier, key: &KeyKind) -> Option<&'static dyn VerificationAlgorithm> {
+    Some(match (key, algorithm) {
+        (KeyKind::Rsa(_), RSA_SHA256) => &RSA_PKCS1_2048_8192_SHA256,
+        (KeyKind::Rsa(_), RSA_SHA384) => &RSA_PKCS1_2048_8192_SHA384,
+        (KeyKind::Rsa(_), RSA_SHA512) => &RSA_PKCS1_2048_8192_SHA512,
+        (KeyKind::P256, ECDSA_SHA256) => &ECDSA_P256_SHA256_ASN1,
+        (KeyKind::P256, ECDSA_SHA384) => &ECDSA_P256_SHA384_ASN1,
+        (KeyKind::P384, ECDSA_SHA256) => &ECDSA_P384_SHA256_ASN1,
+        (KeyKind::P384, ECDSA_SHA384) => &ECDSA_P384_SHA384_ASN1,
+        (KeyKind::P521, ECDSA_SHA256) => &ECDSA_P521_SHA256_ASN1,
+        (KeyKind::P521, ECDSA_SHA384) => &ECDSA_P521_SHA384_ASN1,
+        (KeyKind::P521, ECDSA_SHA512) => &ECDSA_P521_SHA512_ASN1,
+        _ => return None,
+    })
+}
