@@ -400,6 +400,7 @@ mod tests {
             ("issued in the future", "\"iat\":1000000", "\"iat\":1000006", Err(TokenRefusal::NotYetValid)),
             ("not before a little later", "{", r#"{"nbf":1000005,"#, Ok(())),
             ("not before later", "{", r#"{"nbf":1000006,"#, Err(TokenRefusal::NotYetValid)),
+            ("not before long ago, issued in the future", "\"iat\":1000000", "\"nbf\":1,\"iat\":1000006", Err(TokenRefusal::NotYetValid)),
             ("not before, of another type", "{", r#"{"nbf":"1","#, malformed),
         ];
         for (name, from, to, expected) in rows {

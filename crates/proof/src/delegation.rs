@@ -377,7 +377,15 @@ mod tests {
     /// A proof and a delegation by one key under one name are two things to remember.
     #[test]
     fn a_delegation_does_not_use_up_a_proof() {
-        let key = Thumbprint::from_bytes([1; 32]);
-        assert_ne!(ReplayId::of(b"dele", &key, "j-1"), ReplayId::of(b"dpop", &key, "j-1"));
+        let house = House::new();
+        let (key, target, id) = (&house.device, &house.target, &ProofId::parse("j-1").expect("an id"));
+        let to_make = dpop::ProofToMake { method: "POST", target, token_hash: None, nonce: None, id, issued_at: NOW };
+        let (bound_to, nonces) = (dpop::BoundTo::TokenRequest, NonceRule::Accepted(&house.nonces));
+        let fits = dpop::Expected { method: "POST", target, bound_to, nonces };
+        let proof = dpop::read(&dpop::make(key, &to_make).expect("a proof")).and_then(|proof| dpop::bind(proof, &fits, NOW));
+        let delegation = read(&house.signed(TYPE, "", "")).and_then(|signed| bind(signed, &house.expected(), NOW));
+        let (proof, delegation) = (proof.expect("a proof"), delegation.expect("a delegation").into_proof());
+        assert_eq!(proof.key(), delegation.key());
+        assert_ne!(proof.id(), delegation.id());
     }
 }

@@ -328,6 +328,14 @@ mod tests {
         assert_eq!(a_little_late.current(UnixSeconds(11_100)).map(|key| key.id.as_str()), Some("k11050"));
     }
 
+    #[test]
+    fn the_newest_key_that_may_sign_does() {
+        // Made before it was due, by somebody who wants the first one gone: it takes over once it was announced.
+        let early = ring(&[10_000, 10_500]);
+        assert_eq!(early.current(UnixSeconds(10_599)).map(|key| key.id.as_str()), Some("k10000"));
+        assert_eq!(early.current(UnixSeconds(10_600)).map(|key| key.id.as_str()), Some("k10500"));
+    }
+
     /// What is signed at any moment is verifiable as long as it lives; and its key was announced, unless it is the first.
     #[test]
     fn published_keys_overlap() {
