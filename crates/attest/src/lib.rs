@@ -11,4 +11,6 @@
 
 pub mod anchors;
 pub mod android;
+mod calendar;
+pub mod cases;
 pub mod x509;

@@ -4,7 +4,10 @@ use std::fmt;
 
 use countersign_core::{BootState, PatchLevel, Reason, SecurityLevel, UnixSeconds};
 
-use crate::x509::{Malformed, SignatureRefusal};
+use crate::{
+    calendar::written,
+    x509::{Malformed, SignatureRefusal},
+};
 
 /// Why the content of the attestation extension is not a key description. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -268,10 +271,10 @@ impl fmt::Display for AttestRefusal {
             }
             Self::BootNotVerified { state } => write!(f, "the bootloader says that the system is {}", boot_text(*state)),
             Self::BootloaderUnlocked => f.write_str("the phone's bootloader is unlocked"),
-            Self::CertificateExpired { index, not_after } => write!(f, "certificate {index} expired at {not_after}"),
+            Self::CertificateExpired { index, not_after } => write!(f, "certificate {index} expired at {}", written(*not_after)),
             Self::CertificateMalformed { index, malformed } => write!(f, "certificate {index} {malformed}"),
             Self::CertificateNotYetValid { index, not_before } => {
-                write!(f, "certificate {index} is not valid before {not_before}; check this server's clock")
+                write!(f, "certificate {index} is not valid before {}; check this server's clock", written(*not_before))
             }
             Self::CertificateRepeated { index } => write!(f, "certificate {index} stands in the chain a second time"),
             Self::CertificateRevoked { index, serial } => {
@@ -315,7 +318,7 @@ impl fmt::Display for AttestRefusal {
                 write!(f, "certificate {index} is signed with an algorithm that is not taken, or that its issuer's key cannot make")
             }
             Self::StatusListMissing => f.write_str("no revocation list is loaded, and the configuration asks for one"),
-            Self::StatusListStale { fetched_at } => write!(f, "the revocation list was fetched at {fetched_at}, which is too long ago"),
+            Self::StatusListStale { fetched_at } => write!(f, "the revocation list was fetched at {}, which is too long ago", written(*fetched_at)),
         }
     }
 }

@@ -158,7 +158,7 @@ impl Requirements {
     }
 
     /// Each rule's answer, in the order in which they are asked; and the app, when one is named that the rule accepts.
-    pub(super) fn answers(&self, description: &KeyDescription, key: &SubjectKey) -> [Result<(), AttestRefusal>; 9] {
+    pub(super) fn answers(&self, description: &KeyDescription, key: &SubjectKey) -> [Result<(), AttestRefusal>; 10] {
         [
             self.attested_at(description),
             self.key_lives_at(description),
@@ -167,7 +167,8 @@ impl Requirements {
             self.patched(description),
             self.app.accepted(description.application_id()).map(|_| ()),
             self.applications.met(description),
-            self.key.met(key).and_then(|()| self.origin.met(description)),
+            self.key.met(key),
+            self.origin.met(description),
             self.purpose.met(description),
         ]
     }

@@ -1,0 +1,109 @@
+//! A key description as a tree of names and texts, with the names of Google's verifier: for JSON, for people, for comparison.
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+
+use super::{
+    application::{ApplicationId, Package},
+    authorization::{Authorization, AuthorizationList, Tag, Value},
+    boot_state::{self, RootOfTrust},
+    key_description::KeyDescription,
+    security_level,
+};
+
+/// A node of the tree. Numbers are decimal texts, instants milliseconds since 1970, bytes base64.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Field {
+    /// A fact.
+    Flag(bool),
+    /// Named fields, in order.
+    Group(Vec<(String, Field)>),
+    /// Values without names.
+    List(Vec<Field>),
+    /// A text.
+    Text(String),
+}
+
+impl Field {
+    /// A named field of a group.
+    #[must_use]
+    pub fn find(&self, name: &str) -> Option<&Self> {
+        match self {
+            Self::Group(fields) => fields.iter().find(|(known, _)| known == name).map(|(_, field)| field),
+            Self::Flag(_) | Self::List(_) | Self::Text(_) => None,
+        }
+    }
+}
+
+/// All that a description says.
+#[must_use]
+pub fn description_fields(description: &KeyDescription) -> Field {
+    group([
+        ("attestationVersion", number(description.attestation_version)),
+        ("attestationSecurityLevel", text(security_level::name(description.attestation_security_level))),
+        ("keyMintVersion", number(description.key_mint_version)),
+        ("keyMintSecurityLevel", text(security_level::name(description.key_mint_security_level))),
+        ("attestationChallenge", bytes(&description.challenge)),
+        ("uniqueId", bytes(&description.unique_id)),
+        ("softwareEnforced", list(&description.software_enforced)),
+        ("hardwareEnforced", list(&description.hardware_enforced)),
+    ])
+}
+
+fn list(list: &AuthorizationList) -> Field {
+    let mut fields: Vec<_> = list.iter().map(|entry| (name(entry.tag), value(entry))).collect();
+    fields.push((String::from("areTagsOrdered"), Field::Flag(list.tags_ordered())));
+    Field::Group(fields)
+}
+
+fn name(tag: Tag) -> String {
+    tag.name().map_or_else(|| format!("tag{}", tag.number()), str::to_owned)
+}
+
+fn value(entry: &Authorization) -> Field {
+    match &entry.value {
+        Value::Application(app) => application(app),
+        Value::Bytes(content) if entry.tag == Tag::ModuleHash => bytes(content),
+        // The identifiers of a phone are texts.
+        Value::Bytes(content) => std::str::from_utf8(content).map_or_else(|_| bytes(content), text),
+        Value::Integer(value) => number(*value),
+        Value::Integers(values) => Field::List(values.iter().map(|value| number(*value)).collect()),
+        Value::Origin(origin) => text(origin.name()),
+        Value::Present => Field::Flag(true),
+        Value::RootOfTrust(root) => root_of_trust(root),
+        Value::Unknown(der) => bytes(der),
+    }
+}
+
+fn application(app: &ApplicationId) -> Field {
+    let package = |package: &Package| group([("name", text(&package.name)), ("version", number(package.version))]);
+    group([
+        ("packages", Field::List(app.packages.iter().map(package).collect())),
+        ("signatures", Field::List(app.signers.iter().map(|signer| bytes(signer)).collect())),
+    ])
+}
+
+fn root_of_trust(root: &RootOfTrust) -> Field {
+    let mut fields = vec![
+        (String::from("verifiedBootKey"), bytes(&root.verified_boot_key)),
+        (String::from("deviceLocked"), Field::Flag(root.device_locked)),
+        (String::from("verifiedBootState"), text(boot_state::name(root.verified_boot_state))),
+    ];
+    fields.extend(root.verified_boot_hash.as_ref().map(|hash| (String::from("verifiedBootHash"), bytes(hash))));
+    Field::Group(fields)
+}
+
+fn group<const N: usize>(fields: [(&str, Field); N]) -> Field {
+    Field::Group(fields.into_iter().map(|(name, field)| (name.to_owned(), field)).collect())
+}
+
+fn number(value: impl ToString) -> Field {
+    Field::Text(value.to_string())
+}
+
+fn text(value: &str) -> Field {
+    Field::Text(value.to_owned())
+}
+
+fn bytes(value: &[u8]) -> Field {
+    Field::Text(STANDARD.encode(value))
+}

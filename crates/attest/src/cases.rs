@@ -1,0 +1,320 @@
+//! Files of attestations with what is expected of each: our shared vectors and an operator's own cases.
+//!
+//! The file is a JSON array. A case names a chain (PEM, the attested key's certificate first) and anchors by file name, a time, a
+//! challenge, requirements and the expected verdict: `accepted`, with those fields of the key description that are to be compared,
+//! or `refused`, with the reason codes of which one has to be given. This is the pure half; whoever calls reads the files.
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use countersign_core::{AppId, BootState, PatchLevel, Seconds, SecurityLevel, UnixSeconds};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::{
+    anchors::{Anchors, Purpose, Source, Vendor},
+    android::{
+        App, AppRule, ApplicationsRule, AttestRefusal, BootKeyRule, BootloaderRule, Evidence, Field, KeyRule, OriginRule, PurposeRule,
+        Requirements, RootOfTrustRule, StatusList, StatusRule, Trust, chain_from_pem, description_fields, verify,
+    },
+};
+
+/// One case, as the file has it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Case {
+    id: String,
+    chain: String,
+    at: u64,
+    challenge_b64: Option<String>,
+    anchors: Vec<String>,
+    status_list: Option<Box<RawValue>>,
+    status: Option<WireStatus>,
+    requirements: WireRequirements,
+    expect: WireExpect,
+    #[serde(rename = "source")]
+    _source: Option<String>,
+    #[serde(rename = "note")]
+    _note: Option<String>,
+}
+
+/// Rules for the age and absence of the list; without them a list is used when the case has one, and counts as fresh.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WireStatus {
+    fetched_at: u64,
+    age_max: u64,
+}
+
+/// The first four are in every case; the others are for what the vendors' vectors do not ask.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WireRequirements {
+    security_level_min: WireLevel,
+    boot_state: Vec<WireBootState>,
+    require_locked: bool,
+    require_root_of_trust: bool,
+    #[serde(default)]
+    boot_keys_b64: Option<Vec<String>>,
+    #[serde(default)]
+    patch_level_min: Option<u64>,
+    #[serde(default)]
+    apps: Option<Vec<WireApp>>,
+    #[serde(default)]
+    require_own_application: bool,
+    #[serde(default)]
+    require_p256: bool,
+    #[serde(default)]
+    require_generated: bool,
+    #[serde(default)]
+    require_sign_only: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WireApp {
+    package: String,
+    signers_b64: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+enum WireLevel {
+    Software,
+    StrongBox,
+    TrustedEnvironment,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+enum WireBootState {
+    Failed,
+    SelfSigned,
+    Unverified,
+    Verified,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(tag = "verdict", rename_all = "snake_case", deny_unknown_fields)]
+enum WireExpect {
+    Accepted {
+        #[serde(default)]
+        description: serde_json::Map<String, serde_json::Value>,
+    },
+    Refused {
+        reason_any: Vec<String>,
+    },
+}
+
+/// The file is not a list of cases; with what the parser found and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CasesMalformed(String);
+
+impl std::fmt::Display for CasesMalformed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "the file does not hold cases: {}", self.0)
+    }
+}
+
+impl std::error::Error for CasesMalformed {}
+
+/// What became of a case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CaseResult {
+    /// The case.
+    pub id: String,
+    /// What its file expects, in words.
+    pub expected: String,
+    /// What came out, in words.
+    pub got: String,
+    /// Whether these agree.
+    pub agreement: Agreement,
+}
+
+/// Whether what came out is what was expected. Alphabetical.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Agreement {
+    /// It is not, or the case itself could not be read.
+    Differs,
+    /// It is.
+    Passed,
+}
+
+/// Reads a file of cases.
+///
+/// # Errors
+/// When it is not one, or has a field that is not known: a misspelt requirement must not pass for one that is met.
+pub fn parse(json: &str) -> Result<Vec<Case>, CasesMalformed> {
+    serde_json::from_str(json).map_err(|why| CasesMalformed(why.to_string()))
+}
+
+impl Case {
+    /// Its name.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The file of its chain, relative to the file of cases.
+    #[must_use]
+    pub fn chain_path(&self) -> &str {
+        &self.chain
+    }
+
+    /// The files of its anchors, without folder and `.pem`.
+    #[must_use]
+    pub fn anchor_names(&self) -> &[String] {
+        &self.anchors
+    }
+
+    /// Judges the case; the texts are those of its files.
+    #[must_use]
+    pub fn run(&self, chain_pem: &str, anchors_pem: &[String]) -> CaseResult {
+        let judged = self.judge(chain_pem, anchors_pem);
+        let (agreement, got) = match (&judged, &self.expect) {
+            (Err(CaseFault(why)), _) => (Agreement::Differs, format!("a case that cannot be judged: {why}")),
+            (Ok(Ok(evidence)), WireExpect::Accepted { description }) => {
+                let differences = differences(description, &description_fields(evidence.description()));
+                match differences.as_slice() {
+                    [] => (Agreement::Passed, String::from("accepted")),
+                    some => (Agreement::Differs, format!("accepted, but {}", some.join("; "))),
+                }
+            }
+            (Ok(Ok(_)), WireExpect::Refused { .. }) => (Agreement::Differs, String::from("accepted")),
+            (Ok(Err(refusal)), expect) => {
+                let code = refusal.reason();
+                let expected = match expect {
+                    WireExpect::Accepted { .. } => false,
+                    WireExpect::Refused { reason_any } => reason_any.iter().any(|reason| reason == code.code()),
+                };
+                let agreement = if expected { Agreement::Passed } else { Agreement::Differs };
+                (agreement, format!("refused: {code} ({refusal})"))
+            }
+        };
+        CaseResult { id: self.id.clone(), expected: self.expectation(), got, agreement }
+    }
+
+    fn expectation(&self) -> String {
+        match &self.expect {
+            WireExpect::Accepted { .. } => String::from("accepted, with the description given"),
+            WireExpect::Refused { reason_any } => format!("refused: {}", reason_any.join(" or ")),
+        }
+    }
+
+    fn judge(&self, chain_pem: &str, anchors_pem: &[String]) -> Result<Result<Evidence, AttestRefusal>, CaseFault> {
+        let trust = Trust { anchors: self.anchors(anchors_pem)?, status: self.status()? };
+        let requirements = self.requirements.read()?;
+        // A case without a challenge is one in which nobody asked for an attestation: no attestation answers that.
+        let challenge = base64("challenge_b64", self.challenge_b64.as_deref().unwrap_or_default())?;
+        Ok(chain_from_pem(chain_pem).and_then(|chain| verify(&chain, &trust, &requirements, &challenge, UnixSeconds(self.at))))
+    }
+
+    fn anchors(&self, pems: &[String]) -> Result<Anchors, CaseFault> {
+        let source = Source { vendor: Vendor::Operator, purpose: Purpose::AndroidHardware };
+        pems.iter().try_fold(Anchors::none(), |all, pem| {
+            let more = Anchors::parse(source, pem).map_err(|why| CaseFault(why.to_string()))?;
+            Ok(all.and(more))
+        })
+    }
+
+    fn status(&self) -> Result<StatusRule, CaseFault> {
+        let read = |json: &RawValue, at| StatusList::parse(json.get(), UnixSeconds(at)).map_err(|why| CaseFault(why.to_string()));
+        Ok(match (&self.status_list, &self.status) {
+            (None, None) => StatusRule::NotAsked,
+            (None, Some(rule)) => StatusRule::Required { list: None, age_max: Seconds(rule.age_max) },
+            (Some(list), None) => StatusRule::Required { list: Some(read(list, self.at)?), age_max: Seconds(0) },
+            (Some(list), Some(rule)) => {
+                StatusRule::Required { list: Some(read(list, rule.fetched_at)?), age_max: Seconds(rule.age_max) }
+            }
+        })
+    }
+}
+
+/// What is wrong with the case itself.
+struct CaseFault(String);
+
+impl WireRequirements {
+    fn read(&self) -> Result<Requirements, CaseFault> {
+        Ok(Requirements {
+            security_level_min: match self.security_level_min {
+                WireLevel::Software => SecurityLevel::Software,
+                WireLevel::TrustedEnvironment => SecurityLevel::TrustedEnvironment,
+                WireLevel::StrongBox => SecurityLevel::StrongBox,
+            },
+            boot_states: self.boot_state.iter().map(|state| boot_state(*state)).collect(),
+            boot_keys: match &self.boot_keys_b64 {
+                None => BootKeyRule::Any,
+                Some(keys) => BootKeyRule::OneOf(keys.iter().map(|key| base64("boot_keys_b64", key)).collect::<Result<_, _>>()?),
+            },
+            bootloader: if self.require_locked { BootloaderRule::Locked } else { BootloaderRule::Any },
+            root_of_trust: if self.require_root_of_trust { RootOfTrustRule::Required } else { RootOfTrustRule::Optional },
+            patch_level_min: match self.patch_level_min {
+                None => None,
+                Some(number) => Some(PatchLevel::from_number(number).ok_or_else(|| fault("patch_level_min", "is no `YYYYMM`"))?),
+            },
+            app: match &self.apps {
+                None => AppRule::Any,
+                Some(apps) => AppRule::OneOf(apps.iter().map(WireApp::read).collect::<Result<_, _>>()?),
+            },
+            applications: if self.require_own_application { ApplicationsRule::OnlyItsOwn } else { ApplicationsRule::Any },
+            key: if self.require_p256 { KeyRule::P256 } else { KeyRule::Any },
+            origin: if self.require_generated { OriginRule::Generated } else { OriginRule::Any },
+            purpose: if self.require_sign_only { PurposeRule::SignOnly } else { PurposeRule::Any },
+        })
+    }
+}
+
+impl WireApp {
+    fn read(&self) -> Result<App, CaseFault> {
+        let signer = |text: &String| {
+            let digest = base64("signers_b64", text)?;
+            <[u8; 32]>::try_from(digest).map_err(|_| fault("signers_b64", "is no SHA-256"))
+        };
+        Ok(App {
+            package: AppId::parse(&self.package).map_err(|why| CaseFault(why.to_string()))?,
+            signers: self.signers_b64.iter().map(signer).collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+const fn boot_state(state: WireBootState) -> BootState {
+    match state {
+        WireBootState::Failed => BootState::Failed,
+        WireBootState::SelfSigned => BootState::SelfSigned,
+        WireBootState::Unverified => BootState::Unverified,
+        WireBootState::Verified => BootState::Verified,
+    }
+}
+
+fn base64(field: &str, text: &str) -> Result<Vec<u8>, CaseFault> {
+    STANDARD.decode(text).map_err(|_| fault(field, "is no base64"))
+}
+
+fn fault(field: &str, what: &str) -> CaseFault {
+    CaseFault(format!("`{field}` {what}"))
+}
+
+/// The expected fields that are missing or different, each in a sentence.
+fn differences(expected: &serde_json::Map<String, serde_json::Value>, got: &Field) -> Vec<String> {
+    let mut out = Vec::new();
+    for (name, value) in expected {
+        match got.find(name) {
+            None => out.push(format!("`{name}` is missing")),
+            Some(field) => compare(name, value, field, &mut out),
+        }
+    }
+    out
+}
+
+fn compare(name: &str, expected: &serde_json::Value, got: &Field, out: &mut Vec<String>) {
+    use serde_json::Value;
+    match (expected, got) {
+        (Value::Object(fields), Field::Group(_)) => {
+            out.extend(differences(fields, got).into_iter().map(|difference| format!("{name}: {difference}")));
+        }
+        (Value::Array(values), Field::List(fields)) if values.len() == fields.len() => {
+            values.iter().zip(fields).for_each(|(value, field)| compare(name, value, field, out));
+        }
+        (Value::Bool(value), Field::Flag(flag)) if value == flag => {}
+        (Value::String(value), Field::Text(text)) if value == text => {}
+        _ => out.push(format!("`{name}` is {got:?}, expected {expected}")),
+    }
+}
