@@ -32,6 +32,14 @@ impl Limits {
     pub const STREAMED_BODY_BYTES_MAX: u64 = 64 * 1024 * 1024;
     /// Bytes of a JSON document at a door of ours (enrolment, login).
     pub const DOOR_JSON_BYTES_MAX: usize = 128 * 1024;
+    /// Bytes of a form at a door of ours (token, revocation).
+    pub const DOOR_FORM_BYTES_MAX: usize = 16 * 1024;
+    /// Parameters in a form.
+    pub const FORM_PARAMETERS_MAX: usize = 32;
+    /// Bytes in the name of an account or a device.
+    pub const NAME_BYTES_MAX: usize = 128;
+    /// Sessions of one person on one device that a step-up reaches.
+    pub const STEP_UP_SESSIONS_MAX: u32 = 32;
     /// Nesting of a JSON document.
     pub const JSON_DEPTH_MAX: usize = 64;
     /// Certificates in an attestation chain.

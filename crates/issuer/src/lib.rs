@@ -1,1 +1,36 @@
-//! The authorization server: enrolment, passkey login, tokens
+//! The authorization server: enrolment of devices, sign-in with passkeys, tokens (RFC 6749, RFC 9449).
+//!
+//! Every door receives one strict request, has a key proved by it, asks a pure rule (`identity`, `proof`, `attest`), records
+//! the answer and gives it. What leaves is coarse; what the log keeps is exact.
+//!
+//! What this crate does not do: it opens no socket and ends no TLS (the listener does), it decides nothing about the protected
+//! API (that is the gateway's), it keeps no state of its own (the store does), and it reads no clock and no generator but those
+//! it is given.
+
+mod answer;
+mod ceremony;
+mod date;
+mod discovery;
+mod door;
+mod enrol;
+mod form;
+mod house;
+mod json;
+mod login;
+mod name;
+mod proven;
+mod receive;
+mod record;
+mod refusal;
+mod registration;
+mod revoke;
+mod routes;
+mod theft;
+mod token;
+mod visit;
+
+pub use door::{BodyKind, Door, Voice};
+pub use form::{Form, FormRefusal};
+pub use house::{App, Issuer, IssuerConfig, IssuerKeys, RefreshKey, SignUp, Stores, World};
+pub use json::JsonRefusal;
+pub use routes::router;

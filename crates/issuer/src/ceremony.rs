@@ -1,0 +1,93 @@
+//! A passkey ceremony between its two halves: begun by a device, finished by the same device, once.
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use countersign_core::{ClientId, DeviceId, Limits, Reason, Thumbprint};
+use countersign_identity::CeremonyOptions;
+use countersign_store::{ChallengeId, ChallengePurpose};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::{Value, value::RawValue};
+
+use crate::{house::Issuer, json, proven::ProvenDevice, refusal::Refusal, visit::Visit};
+
+/// What begins a ceremony's answer.
+#[derive(Serialize)]
+pub struct Started {
+    ceremony: String,
+    options: Value,
+}
+
+/// What ends a ceremony.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Finish {
+    ceremony: String,
+    /// The platform's answer, in the platform's own words.
+    pub credential: Box<RawValue>,
+}
+
+/// What is recalled: who began, and what the kind of ceremony adds.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Recall<T> {
+    client: String,
+    device: String,
+    key: String,
+    more: T,
+}
+
+/// A ceremony that this device began through this app, and that nobody can finish again.
+#[derive(Debug)]
+pub struct Resumed<T> {
+    /// The app through which it began.
+    pub client: ClientId,
+    /// What was to be recalled.
+    pub more: T,
+}
+
+/// Remembers a ceremony for the device that begins it.
+pub async fn start<T: Serialize>(
+    issuer: &Issuer,
+    purpose: ChallengePurpose,
+    (client, device): (&ClientId, &ProvenDevice),
+    (options, more): (CeremonyOptions, T),
+    visit: &Visit,
+) -> Result<Started, Refusal> {
+    let posture = device.live.posture();
+    let recall = Recall { client: client.to_string(), device: posture.device.to_string(), key: posture.key.to_string(), more };
+    let recall = serde_json::to_vec(&recall).map_err(|_| broken())?;
+    let id = issuer.random::<32>();
+    issuer.stores.challenges.issue(ChallengeId(id), purpose, recall, visit.second().plus(Limits::CHALLENGE_LIFE)).await?;
+    Ok(Started { ceremony: URL_SAFE_NO_PAD.encode(id), options: options.into_json() })
+}
+
+/// Takes the ceremony back, before anything in its answer is looked at: a wrong answer uses it up too (law 5).
+pub async fn resume<T: DeserializeOwned>(
+    issuer: &Issuer,
+    purpose: ChallengePurpose,
+    finish: &Finish,
+    device: &ProvenDevice,
+    visit: &Visit,
+) -> Result<Resumed<T>, Refusal> {
+    let id = challenge_id(&finish.ceremony)?;
+    let found = issuer.stores.challenges.take(&id, purpose, visit.second()).await?;
+    let recall: Recall<T> = json::parse(&found.ok_or(Reason::ChallengeUnknown)?).map_err(|_| broken())?;
+    let posture = device.live.posture();
+    let begun_by = (DeviceId::parse(&recall.device), Thumbprint::parse(&recall.key));
+    if begun_by != (Ok(posture.device.clone()), Ok(posture.key)) {
+        return Err(Reason::CeremonyForeignKey.into());
+    }
+    let client = ClientId::parse(&recall.client).map_err(|_| broken())?;
+    visit.learn(|known| known.client = Some(client.clone()));
+    Ok(Resumed { client, more: recall.more })
+}
+
+/// Reads a challenge's name back. One that we did not write is as good as one that lapsed.
+pub fn challenge_id(text: &str) -> Result<ChallengeId, Refusal> {
+    let bytes = URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
+    bytes.map(ChallengeId).ok_or(Refusal::new(Reason::ChallengeUnknown))
+}
+
+/// What we stored ourselves does not read back.
+pub fn broken() -> Refusal {
+    Refusal { reason: Reason::Internal, cause: "a ceremony is recalled as it was remembered".to_owned() }
+}

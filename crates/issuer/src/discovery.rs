@@ -1,0 +1,65 @@
+//! What we offer and by which keys we sign (RFC 8414, RFC 7517).
+
+use axum::response::Response;
+use countersign_core::Reason;
+use http::StatusCode;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::{answer, door::Door, house::Issuer, refusal::Refusal, visit::Visit};
+
+/// RFC 8414 section 2. There is no authorization endpoint: a native app's person signs in at the login door, which gives the
+/// code, so no browser takes part.
+#[derive(Serialize)]
+struct Metadata {
+    issuer: String,
+    token_endpoint: String,
+    revocation_endpoint: String,
+    jwks_uri: String,
+    response_types_supported: [&'static str; 1],
+    grant_types_supported: [&'static str; 2],
+    token_endpoint_auth_methods_supported: [&'static str; 1],
+    revocation_endpoint_auth_methods_supported: [&'static str; 1],
+    code_challenge_methods_supported: [&'static str; 1],
+    dpop_signing_alg_values_supported: [&'static str; 2],
+    countersign_challenge_endpoint: String,
+    countersign_device_endpoint: String,
+    countersign_login_endpoint: String,
+    countersign_registration_endpoint: String,
+}
+
+/// Answers with the metadata.
+pub fn metadata(issuer: &Issuer) -> Response {
+    let origin = issuer.config.public_origin.as_str();
+    let at = |door: Door| format!("{origin}{}", door.path());
+    let metadata = Metadata {
+        issuer: origin.to_owned(),
+        token_endpoint: at(Door::Token),
+        revocation_endpoint: at(Door::Revoke),
+        jwks_uri: at(Door::Jwks),
+        response_types_supported: ["code"],
+        grant_types_supported: ["authorization_code", "refresh_token"],
+        token_endpoint_auth_methods_supported: ["none"],
+        revocation_endpoint_auth_methods_supported: ["none"],
+        code_challenge_methods_supported: ["S256"],
+        dpop_signing_alg_values_supported: ["ES256", "EdDSA"],
+        countersign_challenge_endpoint: at(Door::Challenge),
+        countersign_device_endpoint: at(Door::Devices),
+        countersign_login_endpoint: at(Door::LoginStart),
+        countersign_registration_endpoint: at(Door::RegistrationStart),
+    };
+    answer::json(StatusCode::OK, &metadata)
+}
+
+/// Answers with every key that signs, will soon sign, or signed what may still be in use: access tokens and statements.
+pub fn jwks(issuer: &Issuer, visit: &Visit) -> Result<Response, Refusal> {
+    let mut keys = Vec::new();
+    for ring in [&issuer.keys.access, &issuer.keys.statements] {
+        let mut set: Value = serde_json::from_str(&ring.load().published(visit.second()).to_jwks())
+            .map_err(|_| Refusal { reason: Reason::Internal, cause: "a key set is JSON".to_owned() })?;
+        if let Some(Value::Array(found)) = set.get_mut("keys") {
+            keys.append(found);
+        }
+    }
+    Ok(answer::document(StatusCode::OK, "application/jwk-set+json", json!({ "keys": keys }).to_string()))
+}

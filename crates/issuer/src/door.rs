@@ -1,0 +1,114 @@
+//! The doors of the issuer: where they are and what they take.
+
+use http::Method;
+
+/// One endpoint. Alphabetical.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Door {
+    /// A challenge to be attested.
+    Challenge,
+    /// Enrolment of a device.
+    Devices,
+    /// The published keys (RFC 7517 section 5).
+    Jwks,
+    /// The passkey's answer to a login.
+    LoginFinish,
+    /// The beginning of a login.
+    LoginStart,
+    /// What we offer (RFC 8414).
+    Metadata,
+    /// The passkey's answer to a registration.
+    RegistrationFinish,
+    /// The beginning of a registration.
+    RegistrationStart,
+    /// The end of a session, by its person (RFC 7009).
+    Revoke,
+    /// Tokens (RFC 6749 section 3.2).
+    Token,
+}
+
+/// What a request's body is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyKind {
+    /// `application/x-www-form-urlencoded`.
+    Form,
+    /// `application/json`.
+    Json,
+    /// There is none.
+    Nothing,
+}
+
+/// In which words a door refuses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Voice {
+    /// RFC 6749 section 5.2.
+    OAuth,
+    /// RFC 9457.
+    Problem,
+}
+
+impl Door {
+    /// Every door.
+    pub const ALL: &'static [Self] = &[
+        Self::Challenge,
+        Self::Devices,
+        Self::Jwks,
+        Self::LoginFinish,
+        Self::LoginStart,
+        Self::Metadata,
+        Self::RegistrationFinish,
+        Self::RegistrationStart,
+        Self::Revoke,
+        Self::Token,
+    ];
+
+    /// Its path, which is also its name in metrics.
+    #[must_use]
+    pub const fn path(self) -> &'static str {
+        match self {
+            Self::Challenge => "/countersign/v1/challenge",
+            Self::Devices => "/countersign/v1/devices",
+            Self::Jwks => "/.well-known/jwks.json",
+            Self::LoginFinish => "/countersign/v1/login/finish",
+            Self::LoginStart => "/countersign/v1/login/start",
+            Self::Metadata => "/.well-known/oauth-authorization-server",
+            Self::RegistrationFinish => "/countersign/v1/registration/finish",
+            Self::RegistrationStart => "/countersign/v1/registration/start",
+            Self::Revoke => "/countersign/v1/revoke",
+            Self::Token => "/countersign/v1/token",
+        }
+    }
+
+    /// What it takes.
+    #[must_use]
+    pub const fn body(self) -> BodyKind {
+        match self {
+            Self::Jwks | Self::Metadata => BodyKind::Nothing,
+            Self::Revoke | Self::Token => BodyKind::Form,
+            Self::Challenge
+            | Self::Devices
+            | Self::LoginFinish
+            | Self::LoginStart
+            | Self::RegistrationFinish
+            | Self::RegistrationStart => BodyKind::Json,
+        }
+    }
+
+    /// Its one method.
+    #[must_use]
+    pub const fn method(self) -> Method {
+        match self.body() {
+            BodyKind::Nothing => Method::GET,
+            BodyKind::Form | BodyKind::Json => Method::POST,
+        }
+    }
+
+    /// In which words it refuses.
+    #[must_use]
+    pub const fn voice(self) -> Voice {
+        match self.body() {
+            BodyKind::Form => Voice::OAuth,
+            BodyKind::Json | BodyKind::Nothing => Voice::Problem,
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! What the issuer is made of: its promises, keys and settings. Wired together once, in the binary.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use arc_swap::ArcSwap;
+use aws_lc_rs::hmac;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use countersign_attest::android::{AppRule, Requirements, Trust};
+use countersign_core::{
+    ClientId, Clock, ContractViolation, DecisionId, DeviceId, Entropy, GrantId, Limits, PairwiseId, Posture, ProofId, Reason, Seconds,
+    Secret, SessionId, SignalSink, UnixMillis, UserId,
+};
+use countersign_identity::{PairwiseKey, RelyingParty, Sector};
+use countersign_proof::{key_set::KeyRing, nonce::NonceKeys, target::Origin};
+use countersign_store::{Challenges, Devices, Grants, Recorder, ReplayMemory, Sessions, Subjects};
+
+/// The promises about state that the issuer relies on.
+#[derive(Clone)]
+pub struct Stores {
+    /// Challenges that count once.
+    pub challenges: Arc<dyn Challenges>,
+    /// Devices and their posture.
+    pub devices: Arc<dyn Devices>,
+    /// Codes and refresh families.
+    pub grants: Arc<dyn Grants>,
+    /// The log, before the effect.
+    pub recorder: Arc<dyn Recorder>,
+    /// Proofs that count once.
+    pub replay: Arc<dyn ReplayMemory>,
+    /// Sessions and their state.
+    pub sessions: Arc<dyn Sessions>,
+    /// People and their passkeys.
+    pub subjects: Arc<dyn Subjects>,
+}
+
+/// The windows on the world.
+#[derive(Clone)]
+pub struct World {
+    /// The time of day.
+    pub clock: Arc<dyn Clock>,
+    /// Unpredictable bytes.
+    pub entropy: Arc<dyn Entropy>,
+    /// Where signals go.
+    pub signals: Arc<dyn SignalSink>,
+}
+
+/// The keys. Rings are swapped whole when a key takes its turn, here and in the gateway at once.
+pub struct IssuerKeys {
+    /// Sign access tokens.
+    pub access: Arc<ArcSwap<KeyRing>>,
+    /// Sign statements to upstreams; only published here.
+    pub statements: Arc<ArcSwap<KeyRing>>,
+    /// Make and recognise nonces, the same on every node.
+    pub nonces: Arc<NonceKeys>,
+    /// Makes refresh tokens, the same on every node.
+    pub refresh: RefreshKey,
+    /// Makes pairwise subjects, the same on every node.
+    pub pairwise: PairwiseKey,
+}
+
+/// The key from which refresh tokens are made.
+///
+/// A token is a function of its family's name, so an answer that was lost can be given again although only the token's hash
+/// is stored.
+pub struct RefreshKey(hmac::Key);
+
+impl RefreshKey {
+    /// Takes the key's bytes in.
+    #[must_use]
+    pub fn new(bytes: &Secret<[u8; 32]>) -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, bytes.expose()))
+    }
+
+    /// The refresh token of a family: `csr_` and 256 bits that nobody without the key can guess.
+    #[must_use]
+    pub fn token(&self, family: &GrantId) -> Secret<String> {
+        let mut context = hmac::Context::with_key(&self.0);
+        context.update(b"countersign refresh 1");
+        context.update(family.as_str().as_bytes());
+        Secret::new(format!("csr_{}", URL_SAFE_NO_PAD.encode(context.sign())))
+    }
+}
+
+/// Who may make an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignUp {
+    /// Whoever holds an invitation.
+    Invite,
+    /// Everybody.
+    Open,
+}
+
+/// An app that may use this issuer.
+pub struct App {
+    /// In which sector its people have one name.
+    pub sector: Sector,
+    /// What its devices must prove.
+    pub requirements: Requirements,
+}
+
+impl App {
+    /// Whether a device was enrolled by this app. A device is one installation of one app: what it proved to one is no proof
+    /// to another, which may ask for more.
+    ///
+    /// # Errors
+    /// [`Reason::AppUnknown`].
+    pub fn enrolled(&self, device: &Posture) -> Result<(), Reason> {
+        match &self.requirements.app {
+            AppRule::Any => Ok(()),
+            AppRule::OneOf(apps) if apps.iter().any(|app| device.app.as_ref() == Some(&app.package)) => Ok(()),
+            AppRule::OneOf(_) => Err(Reason::AppUnknown),
+        }
+    }
+}
+
+/// The settings.
+pub struct IssuerConfig {
+    /// Where the world reaches us: OAuth's issuer, the tokens' audience, and the origin of every proof's `htu`.
+    pub public_origin: Origin,
+    /// The apps, by their client id.
+    pub apps: BTreeMap<ClientId, App>,
+    /// Who asks for passkeys, and from where they are accepted.
+    pub passkeys: RelyingParty,
+    /// Who may make an account.
+    pub sign_up: SignUp,
+    /// How long a session lives at most.
+    pub session_life: Seconds,
+    /// How long an access token lives; [`Limits::ACCESS_TOKEN_LIFE`] is the most.
+    pub access_token_life: Seconds,
+}
+
+/// The authorization server.
+pub struct Issuer {
+    /// What it relies on.
+    pub stores: Stores,
+    /// What it sees of the world.
+    pub world: World,
+    /// Its keys.
+    pub keys: IssuerKeys,
+    /// Its settings.
+    pub config: IssuerConfig,
+    /// Whom it believes about phones; replaced whole when anchors or status lists change.
+    pub trust: Arc<ArcSwap<Trust>>,
+}
+
+impl Issuer {
+    /// The app of this client id.
+    #[must_use]
+    pub fn app(&self, client: &ClientId) -> Option<&App> {
+        self.config.apps.get(client)
+    }
+
+    /// The life of an access token, never more than the limit.
+    #[must_use]
+    pub fn access_token_life(&self) -> Seconds {
+        self.config.access_token_life.min(Limits::ACCESS_TOKEN_LIFE)
+    }
+
+    pub(crate) fn now(&self) -> UnixMillis {
+        self.world.clock.now()
+    }
+
+    pub(crate) fn random<const N: usize>(&self) -> [u8; N] {
+        let mut bytes = [0; N];
+        self.world.entropy.fill(&mut bytes);
+        bytes
+    }
+
+    pub(crate) fn new_decision_id(&self) -> DecisionId {
+        DecisionId::from_random(self.random())
+    }
+
+    pub(crate) fn new_device_id(&self) -> DeviceId {
+        DeviceId::from_random(self.random())
+    }
+
+    pub(crate) fn new_family_id(&self) -> GrantId {
+        GrantId::from_random(self.random())
+    }
+
+    pub(crate) fn new_session_id(&self) -> SessionId {
+        SessionId::from_random(self.random())
+    }
+
+    /// A `jti`: 128 unpredictable bits.
+    pub(crate) fn new_token_id(&self) -> Result<ProofId, ContractViolation> {
+        ProofId::parse(&URL_SAFE_NO_PAD.encode(self.random::<16>())).map_err(|_| ContractViolation("base64url is an identifier"))
+    }
+
+    /// An authorization code: `csc_` and 256 unpredictable bits.
+    pub(crate) fn new_code(&self) -> Secret<String> {
+        Secret::new(format!("csc_{}", URL_SAFE_NO_PAD.encode(self.random::<32>())))
+    }
+
+    pub(crate) fn subject(&self, user: &UserId, app: &App) -> Result<PairwiseId, ContractViolation> {
+        self.keys.pairwise.name(user, &app.sector)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refresh_token_is_a_function_of_its_family() {
+        let key = RefreshKey::new(&Secret::new([1; 32]));
+        let family = |byte: u8| GrantId::from_random([byte; 16]);
+        assert!(key.token(&family(1)) == key.token(&family(1)));
+        assert!(key.token(&family(1)) != key.token(&family(2)));
+        assert!(key.token(&family(1)) != RefreshKey::new(&Secret::new([2; 32])).token(&family(1)));
+        let token = key.token(&family(1));
+        assert_eq!((token.expose().get(..4), token.expose().len()), (Some("csr_"), 47));
+    }
+}

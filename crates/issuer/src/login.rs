@@ -1,0 +1,189 @@
+//! Sign-in with a passkey on an enrolled device, natively: it gives an authorization code, or steps a session up (RFC 9470).
+
+use axum::response::Response;
+use countersign_core::{Acr, ClientId, Limits, Reason, SessionState, SignalKind};
+use countersign_identity::{
+    Assurance, CodeChallenge, CodeGrant, DeviceBinding, LoginCeremony, LoginCredential, PasskeyRefusal, StoredPasskey, TokenHash,
+};
+use countersign_store::{ChallengePurpose, Passkey, SessionFilter, Used, User, UserState};
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    answer,
+    ceremony::{self, Finish},
+    house::Issuer,
+    json, name,
+    proven::{ProvenDevice, prove_device},
+    receive::Call,
+    record::{self, Facts},
+    refusal::Refusal,
+    visit::Visit,
+};
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Start {
+    client_id: String,
+    code_challenge: Option<String>,
+    code_challenge_method: Option<String>,
+    name: Option<String>,
+    purpose: Option<Purpose>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Purpose {
+    SignIn,
+    StepUp,
+}
+
+/// What is recalled when the passkey has answered.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Begun {
+    aim: Aim,
+    name: Option<String>,
+    state: String,
+}
+
+/// What the login is for.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "snake_case")]
+enum Aim {
+    /// An authorization code that opens to the verifier of this challenge.
+    Code { challenge: [u8; 32] },
+    /// The sessions of this person on this device.
+    StepUp,
+}
+
+#[derive(Serialize)]
+struct CodeAnswer<'a> {
+    code: &'a str,
+    expires_in: u64,
+}
+
+#[derive(Serialize)]
+struct StepUpAnswer {
+    acr: &'static str,
+    auth_time: u64,
+}
+
+/// Begins a login. Whether the named account exists shows only when it is finished, and then not apart from other failures.
+pub async fn start(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Response, Refusal> {
+    let device = prove_device(issuer, call, visit).await?;
+    let start: Start = json::parse(&call.body)?;
+    let client = ClientId::parse(&start.client_id).map_err(|_| Refusal::new(Reason::ClientUnknown))?;
+    issuer.app(&client).ok_or(Reason::ClientUnknown)?.enrolled(device.live.posture())?;
+    visit.learn(|known| known.client = Some(client.clone()));
+    let aim = aim(&start)?;
+    let name = start.name.as_deref().map(name::parse).transpose()?;
+    let (options, state) = issuer.config.passkeys.start_login()?;
+    let begun = Begun { aim, name, state: state.as_str().to_owned() };
+    let started = ceremony::start(issuer, ChallengePurpose::Login, (&client, &device), (options, begun), visit).await?;
+    Ok(answer::json(StatusCode::OK, &started))
+}
+
+fn aim(start: &Start) -> Result<Aim, Refusal> {
+    match (start.purpose.unwrap_or(Purpose::SignIn), &start.code_challenge, &start.code_challenge_method) {
+        (Purpose::SignIn, Some(challenge), Some(method)) => {
+            // SECURITY: `plain` would hand the verifier to whoever reads the request (RFC 7636 section 7.2).
+            if method != "S256" {
+                return Err(Reason::PkceMismatch.into());
+            }
+            let challenge = CodeChallenge::parse(challenge).map_err(|_| Refusal::new(Reason::BodyFieldInvalid))?;
+            Ok(Aim::Code { challenge: *challenge.as_bytes() })
+        }
+        (Purpose::StepUp, None, None) => Ok(Aim::StepUp),
+        (Purpose::SignIn, None, _) | (Purpose::SignIn, _, None) | (Purpose::StepUp, Some(_), _) | (Purpose::StepUp, _, Some(_)) => {
+            Err(Reason::BodyFieldInvalid.into())
+        }
+    }
+}
+
+/// Takes the passkey's answer.
+pub async fn finish(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Response, Refusal> {
+    let device = prove_device(issuer, call, visit).await?;
+    let finish: Finish = json::parse(&call.body)?;
+    let resumed = ceremony::resume::<Begun>(issuer, ChallengePurpose::Login, &finish, &device, visit).await?;
+    let user = verify(issuer, &resumed.more, finish.credential.get(), visit).await?;
+    match resumed.more.aim {
+        Aim::Code { challenge } => {
+            let challenge = CodeChallenge::from_bytes(challenge);
+            give_code(issuer, (user, resumed.client), challenge, &device, visit).await
+        }
+        Aim::StepUp => step_up(issuer, (&user, &resumed.client), &device, visit).await,
+    }
+}
+
+/// Verifies the passkey and notes its use, before anything comes of it.
+async fn verify(issuer: &Issuer, begun: &Begun, credential: &str, visit: &Visit) -> Result<User, Refusal> {
+    let credential = LoginCredential::parse(credential)?;
+    let subjects = &issuer.stores.subjects;
+    let passkey = subjects.find_passkey(credential.credential()).await?.ok_or(Reason::LoginRefused)?;
+    let user = subjects.find(&passkey.user).await?.filter(|user| user.state == UserState::Active).ok_or(Reason::UserUnknown)?;
+    visit.learn(|known| known.user = Some(user.id.clone()));
+    if begun.name.as_ref().is_some_and(|name| *name != user.name) {
+        return Err(Reason::LoginRefused.into());
+    }
+    let stored = StoredPasskey { credential: passkey.credential.clone(), record: passkey.record.clone(), counter: passkey.counter };
+    let ceremony = LoginCeremony::recall(begun.state.clone());
+    let login = issuer.config.passkeys.finish_login(&ceremony, &credential, &stored, &user.id).map_err(|refusal| {
+        if refusal == PasskeyRefusal::Cloned {
+            visit.signal(issuer, SignalKind::PasskeyCloned, refusal.reason());
+        }
+        Refusal::from(refusal)
+    })?;
+    let after = login.into_stored();
+    let used = Passkey { record: after.record, counter: after.counter, ..passkey };
+    match subjects.use_passkey(used, stored.counter).await? {
+        Used::Noted => Ok(user),
+        Used::Raced => Err(Refusal { reason: Reason::LoginRefused, cause: "another login used the same counter".to_owned() }),
+    }
+}
+
+async fn give_code(
+    issuer: &Issuer,
+    (user, client): (User, ClientId),
+    challenge: CodeChallenge,
+    device: &ProvenDevice,
+    visit: &Visit,
+) -> Result<Response, Refusal> {
+    let posture = device.live.posture();
+    let code = issuer.new_code();
+    let grant = CodeGrant {
+        user: user.id,
+        client,
+        binding: DeviceBinding { device: posture.device.clone(), key: posture.key },
+        challenge,
+        auth_time: visit.second(),
+        expires_at: visit.second().plus(Limits::CODE_LIFE),
+    };
+    record::allowed(issuer, purpose("sign_in"), visit).await?;
+    issuer.stores.grants.issue_code(TokenHash::of(&code), grant).await?;
+    Ok(answer::json(StatusCode::OK, &CodeAnswer { code: code.expose(), expires_in: Limits::CODE_LIFE.0 }))
+}
+
+/// Notes on every live session of this person, on this device, through this app that the person was authenticated again.
+async fn step_up(issuer: &Issuer, (user, client): (&User, &ClientId), device: &ProvenDevice, visit: &Visit) -> Result<Response, Refusal> {
+    let now = visit.second();
+    let filter = SessionFilter { user: Some(user.id.clone()), device: Some(device.id().clone()) };
+    let sessions = issuer.stores.sessions.list(&filter, Limits::STEP_UP_SESSIONS_MAX).await?;
+    let may_act = |state: SessionState| match state {
+        SessionState::Active | SessionState::Limited => true,
+        SessionState::Challenged | SessionState::Revoked => false,
+    };
+    let fitting: Vec<_> = sessions.into_iter().filter(|s| s.client == *client && may_act(s.state) && now <= s.expires_at).collect();
+    let newest = fitting.first().ok_or(Reason::SessionUnknown)?;
+    visit.learn(|known| known.session = Some(newest.id.clone()));
+    record::allowed(issuer, purpose("step_up"), visit).await?;
+    for session in &fitting {
+        issuer.stores.sessions.authenticated(&session.id, now).await?;
+    }
+    let acr: Acr = Assurance::of_passkey(device.live.posture()).acr;
+    Ok(answer::json(StatusCode::OK, &StepUpAnswer { acr: acr.as_str(), auth_time: now.0 }))
+}
+
+fn purpose(word: &str) -> Facts {
+    Facts::from([("purpose".to_owned(), word.to_owned())])
+}

@@ -1,0 +1,107 @@
+//! Whoever speaks to a door proves a key first (RFC 9449 section 4.3), and mostly a device with it.
+
+use countersign_core::{DeviceId, Reason, SignalKind};
+use countersign_proof::{
+    dpop::{self, BoundProof, BoundTo, Expected},
+    jwk::PublicKey,
+    target::Target,
+    window::NonceRule,
+};
+use countersign_store::{FreshProof, LivePosture, SpendError};
+use http::HeaderName;
+
+use crate::{
+    door::Door,
+    house::Issuer,
+    receive::{Call, Header},
+    refusal::Refusal,
+    visit::Visit,
+};
+
+const DPOP: HeaderName = HeaderName::from_static("dpop");
+
+/// A key that signed this very request, now, for the first time.
+#[derive(Debug)]
+pub struct ProvenKey {
+    key: PublicKey,
+    // Kept so that nobody makes a `ProvenKey` without having spent the proof.
+    _fresh: FreshProof,
+}
+
+impl ProvenKey {
+    /// The key.
+    pub const fn key(&self) -> &PublicKey {
+        &self.key
+    }
+}
+
+/// A device that may act, and that signed this very request with its device key.
+#[derive(Debug)]
+pub struct ProvenDevice {
+    /// What is known of it.
+    pub live: LivePosture,
+}
+
+impl ProvenDevice {
+    /// Its id.
+    pub const fn id(&self) -> &DeviceId {
+        &self.live.posture().device
+    }
+}
+
+/// Where a door's proofs are made for.
+pub fn target(issuer: &Issuer, door: Door) -> Result<Target, Refusal> {
+    issuer
+        .config
+        .public_origin
+        .target(door.path())
+        .map_err(|error| Refusal { reason: Reason::Internal, cause: format!("{error:?} for {}", door.path()) })
+}
+
+/// Reads the request's one proof and binds it to this door and moment. Not yet fresh.
+pub fn bound(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<(PublicKey, BoundProof), Refusal> {
+    let proof = match call.header(&DPOP) {
+        Header::Absent => return Err(Reason::ProofMissing.into()),
+        Header::Repeated => return Err(Reason::ProofRepeatedHeader.into()),
+        Header::Unreadable => return Err(Reason::ProofMalformed.into()),
+        Header::Once(text) => dpop::read(text)?,
+    };
+    let key = proof.key().clone();
+    let target = target(issuer, visit.door)?;
+    let method = visit.door.method();
+    let expected = Expected {
+        method: method.as_str(),
+        target: &target,
+        bound_to: BoundTo::TokenRequest,
+        nonces: NonceRule::Accepted(&issuer.keys.nonces),
+    };
+    let bound = dpop::bind(proof, &expected, visit.second())?;
+    Ok((key, bound))
+}
+
+/// Uses the proof up. A proof that was used before is reported: either a client that retries without making a new one, or a
+/// thief with a recording.
+pub async fn spend(issuer: &Issuer, proof: BoundProof, visit: &Visit) -> Result<FreshProof, Refusal> {
+    issuer.stores.replay.spend(proof, visit.second()).await.map_err(|error| {
+        if error == SpendError::AlreadySpent {
+            visit.signal(issuer, SignalKind::ProofReplayed, Reason::ProofReplayed);
+        }
+        error.into()
+    })
+}
+
+/// Proves the request's key.
+pub async fn prove_key(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<ProvenKey, Refusal> {
+    let (key, proof) = bound(issuer, call, visit)?;
+    let fresh = spend(issuer, proof, visit).await?;
+    visit.learn(|known| known.key = Some(*key.thumbprint()));
+    Ok(ProvenKey { key, _fresh: fresh })
+}
+
+/// Proves the request's key, and that it is the device key of a device that may act.
+pub async fn prove_device(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<ProvenDevice, Refusal> {
+    let proven = prove_key(issuer, call, visit).await?;
+    let live = LivePosture::of(issuer.stores.devices.find_by_key(proven.key().thumbprint()).await?)?;
+    visit.learn(|known| known.device = Some(live.posture().device.clone()));
+    Ok(ProvenDevice { live })
+}

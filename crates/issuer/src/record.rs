@@ -1,0 +1,66 @@
+//! Every answer to somebody who proved a key is written down before it is given (law 8).
+
+use std::collections::BTreeMap;
+
+use countersign_audit::{Entry, Event, EventKind, PersonalField, PersonalName};
+use countersign_core::{Outcome, Reason};
+
+use crate::{door::Door, house::Issuer, refusal::Refusal, visit::Visit};
+
+/// What an answer looked at and identifies nobody, by name.
+pub type Facts = BTreeMap<String, String>;
+
+/// Records that what was asked for is done. Nothing may come of it unless this succeeds.
+pub async fn allowed(issuer: &Issuer, facts: Facts, visit: &Visit) -> Result<(), Refusal> {
+    let Some(kind) = kind(visit.door) else { return Ok(()) };
+    write(issuer, Event { facts, ..Event::new(kind, Outcome::Allow) }, visit).await
+}
+
+/// Records a refusal, if whoever is refused had proved a key: a decision about somebody. What comes before is noise that
+/// anybody can make without end, and is counted instead.
+pub async fn refused(issuer: &Issuer, refusal: &Refusal, visit: &Visit) -> Result<(), Refusal> {
+    let (Some(kind), Some(_)) = (kind(visit.door), visit.known().key) else { return Ok(()) };
+    let mut facts = Facts::new();
+    if !refusal.cause.is_empty() {
+        facts.insert("cause".to_owned(), refusal.cause.clone());
+    }
+    let event = Event { facts, reasons: vec![refusal.reason.clone()], ..Event::new(kind, Outcome::Deny) };
+    write(issuer, event, visit).await
+}
+
+async fn write(issuer: &Issuer, mut event: Event, visit: &Visit) -> Result<(), Refusal> {
+    let known = visit.known();
+    event.facts.insert("door".to_owned(), visit.door.path().to_owned());
+    event.facts.extend(known.client.map(|client| ("client".to_owned(), client.to_string())));
+    let field = |name: PersonalName, value: Option<String>| value.map(|value| PersonalField { name, value });
+    // A key that is no device's is all that is known of a thief's tool.
+    let device = known.device.map(|device| device.to_string()).or(known.key.map(|key| key.to_string()));
+    let personal = [
+        field(PersonalName::Device, device),
+        field(PersonalName::Session, known.session.map(|session| session.to_string())),
+        field(PersonalName::User, known.user.as_ref().map(ToString::to_string)),
+    ];
+    let entry = Entry {
+        at: visit.now,
+        decision: visit.number.clone(),
+        event,
+        person: known.user,
+        personal: personal.into_iter().flatten().collect(),
+    };
+    match issuer.stores.recorder.record(entry).await {
+        Ok(_receipt) => Ok(()),
+        Err(fault) => Err(Refusal { reason: Reason::AuditUnavailable, cause: fault.what }),
+    }
+}
+
+/// What a door's answers are called in the log. `None`: nothing is decided about anybody there.
+const fn kind(door: Door) -> Option<EventKind> {
+    match door {
+        Door::Challenge | Door::Jwks | Door::Metadata => None,
+        Door::Devices => Some(EventKind::DeviceEnrolled),
+        Door::LoginFinish | Door::LoginStart => Some(EventKind::SignedIn),
+        Door::RegistrationFinish | Door::RegistrationStart => Some(EventKind::PasskeyRegistered),
+        Door::Revoke => Some(EventKind::TokensRevoked),
+        Door::Token => Some(EventKind::TokensIssued),
+    }
+}

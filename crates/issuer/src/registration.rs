@@ -1,0 +1,120 @@
+//! A new account with its first passkey, made on an enrolled device.
+
+use axum::response::Response;
+use countersign_core::{ClientId, Reason, Secret};
+use countersign_identity::{NewAccount, RegistrationCeremony, StoredPasskey, TokenHash, UserHandle};
+use countersign_store::{ChallengePurpose, Created, Invitation, Passkey, User, UserState};
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    answer,
+    ceremony::{self, Finish},
+    house::{Issuer, SignUp},
+    json, name,
+    proven::prove_device,
+    receive::Call,
+    record::{self, Facts},
+    refusal::Refusal,
+    visit::Visit,
+};
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Start {
+    client_id: String,
+    name: String,
+    invitation: Option<String>,
+}
+
+/// What is recalled when the passkey was made. The invitation is only a hash: who reads the store cannot use it.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Begun {
+    handle: [u8; 16],
+    name: String,
+    invitation: Option<[u8; 32]>,
+    state: String,
+}
+
+#[derive(Serialize)]
+struct Made<'a> {
+    name: &'a str,
+}
+
+/// Begins a registration, if sign-up is open to whoever asks.
+pub async fn start(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Response, Refusal> {
+    let device = prove_device(issuer, call, visit).await?;
+    let start: Start = json::parse(&call.body)?;
+    let client = ClientId::parse(&start.client_id).map_err(|_| Refusal::new(Reason::ClientUnknown))?;
+    issuer.app(&client).ok_or(Reason::ClientUnknown)?.enrolled(device.live.posture())?;
+    visit.learn(|known| known.client = Some(client.clone()));
+    let name = name::parse(&start.name)?;
+    let invitation = invited(issuer, start.invitation, &name, visit).await?;
+    // Said before the person makes a passkey that would lead nowhere. Whoever may sign up can find out either way.
+    if issuer.stores.subjects.find_by_name(&name).await?.is_some() {
+        return Err(Reason::NameTaken.into());
+    }
+    let random = issuer.random();
+    let account = NewAccount { handle: UserHandle::from_random(random), name: name.clone() };
+    let (options, state) = issuer.config.passkeys.start_registration(&account)?;
+    let begun = Begun { handle: random, name, invitation: invitation.map(|hash| *hash.as_bytes()), state: state.as_str().to_owned() };
+    let started = ceremony::start(issuer, ChallengePurpose::Registration, (&client, &device), (options, begun), visit).await?;
+    Ok(answer::json(StatusCode::OK, &started))
+}
+
+/// Whether sign-up is open to this request, and by which invitation. It is used up only when the account is made.
+async fn invited(issuer: &Issuer, code: Option<String>, name: &str, visit: &Visit) -> Result<Option<TokenHash>, Refusal> {
+    let Some(code) = code else {
+        return match issuer.config.sign_up {
+            SignUp::Open => Ok(None),
+            SignUp::Invite => Err(Reason::SignUpClosed.into()),
+        };
+    };
+    let hash = TokenHash::of(&Secret::new(code));
+    let invitation = issuer.stores.subjects.find_invitation(&hash, visit.second()).await?.ok_or(Reason::SignUpClosed)?;
+    if invitation.name.is_some_and(|wanted| wanted != name) {
+        return Err(Reason::SignUpClosed.into());
+    }
+    Ok(Some(hash))
+}
+
+/// Takes the new passkey and makes the account.
+pub async fn finish(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Response, Refusal> {
+    let device = prove_device(issuer, call, visit).await?;
+    let finish: Finish = json::parse(&call.body)?;
+    let resumed = ceremony::resume::<Begun>(issuer, ChallengePurpose::Registration, &finish, &device, visit).await?;
+    let begun = resumed.more;
+    let ceremony = RegistrationCeremony::recall(begun.state);
+    let stored = issuer.config.passkeys.finish_registration(&ceremony, finish.credential.get())?.into_stored();
+    let user = UserHandle::from_random(begun.handle).user();
+    visit.learn(|known| known.user = Some(user.clone()));
+    record::allowed(issuer, Facts::new(), visit).await?;
+    let subjects = &issuer.stores.subjects;
+    let invitation = match begun.invitation {
+        None => None,
+        Some(hash) => {
+            let taken = subjects.take_invitation(&TokenHash::from_bytes(hash), visit.second()).await?;
+            Some(taken.ok_or(Reason::SignUpClosed)?)
+        }
+    };
+    let StoredPasskey { credential, record, counter } = stored;
+    let passkey = Passkey { credential, user: user.clone(), record, counter, created_at: visit.second() };
+    let roles = invitation.as_ref().map(|invitation| invitation.roles.clone()).unwrap_or_default();
+    let account = User { id: user, name: begun.name.clone(), roles, created_at: visit.second(), state: UserState::Active };
+    let refused = match subjects.create(account, passkey).await? {
+        Created::Done => return Ok(answer::json(StatusCode::CREATED, &Made { name: &begun.name })),
+        Created::NameTaken => Reason::NameTaken,
+        Created::CredentialTaken => Reason::LoginRefused,
+    };
+    give_back(issuer, invitation).await?;
+    Err(refused.into())
+}
+
+/// An invitation that made no account stays good.
+async fn give_back(issuer: &Issuer, invitation: Option<Invitation>) -> Result<(), Refusal> {
+    match invitation {
+        None => Ok(()),
+        Some(invitation) => Ok(issuer.stores.subjects.invite(invitation).await?),
+    }
+}

@@ -1,0 +1,35 @@
+//! What happens when a code or a refresh token turns up in the wrong hands.
+//!
+//! The protection comes first and its record with the refusal: a log that is slow must not give a thief time.
+
+use countersign_core::{Reason, SessionId, SessionState, SignalKind};
+use countersign_identity::GrantRefusal;
+
+use crate::{house::Issuer, refusal::Refusal, visit::Visit};
+
+/// A key other than the device key asked for a refresh or an end: nothing goes on before the person signs in again.
+pub async fn freeze(issuer: &Issuer, session: &SessionId, visit: &Visit) -> Refusal {
+    visit.learn(|known| known.session = Some(session.clone()));
+    visit.signal(issuer, SignalKind::ForeignRefreshKey, Reason::RefreshForeignKey);
+    match issuer.stores.sessions.set_state(session, SessionState::Challenged).await {
+        Ok(_) => GrantRefusal::ForeignKey.into(),
+        Err(fault) => fault.into(),
+    }
+}
+
+/// A code was redeemed by somebody else before: what came of it ends (RFC 6749 section 4.1.2).
+pub async fn revoke(issuer: &Issuer, session: &SessionId, visit: &Visit) -> Refusal {
+    visit.learn(|known| known.session = Some(session.clone()));
+    visit.signal(issuer, SignalKind::CodeReused, Reason::CodeReused);
+    match end(issuer, session).await {
+        Ok(()) => GrantRefusal::CodeReused.into(),
+        Err(refusal) => refusal,
+    }
+}
+
+/// Ends a session and its refresh families. The session goes first: once it is gone, nothing that is left opens anything.
+pub async fn end(issuer: &Issuer, session: &SessionId) -> Result<(), Refusal> {
+    issuer.stores.sessions.set_state(session, SessionState::Revoked).await?;
+    issuer.stores.grants.revoke_session(session).await?;
+    Ok(())
+}

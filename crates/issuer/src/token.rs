@@ -1,0 +1,267 @@
+//! The token endpoint (RFC 6749 sections 4.1.3 and 6, RFC 9449 section 5): load, judge, act.
+//!
+//! The rules are `identity::exchange` and `identity::renew`; the store decides races. An answer that was lost is given again,
+//! so that no retry signs anybody out.
+
+use axum::response::Response;
+use countersign_core::{ClientId, GrantId, Reason, Seconds, Secret, Session, SessionState, Thumbprint, UnixSeconds};
+use countersign_identity::{
+    Assurance, CodeGrant, CodeRequest, Exchange, RefreshFamily, RefreshRequest, Renewal, TokenHash, exchange, renew,
+};
+use countersign_proof::{
+    access_token::{self, Claims},
+    delegation::{self, Expected, GrantHash},
+    window::NonceRule,
+};
+use countersign_store::{LiveSession, RedeemError, User, UserState};
+use http::{HeaderName, StatusCode};
+use serde::Serialize;
+
+use crate::{
+    answer,
+    form::Form,
+    house::{App, Issuer},
+    proven::{self, target},
+    receive::{Call, Header},
+    record::{self, Facts},
+    refusal::Refusal,
+    theft,
+    visit::Visit,
+};
+
+const DELEGATION: HeaderName = HeaderName::from_static("countersign-delegation");
+
+/// A token is repeated only while it has this much life left, so that nobody is answered with what is about to lapse.
+const REPEATED_LIFE_MIN: Seconds = Seconds(60);
+
+/// Whoever loses the race for a code asks the rule once more, and is then told that it was redeemed.
+const TURNS: usize = 2;
+
+/// A token request that is well-formed.
+struct Asked {
+    client: ClientId,
+    grant: Grant,
+}
+
+enum Grant {
+    Code { code: Secret<String>, verifier: Secret<String> },
+    Refresh { token: Secret<String> },
+}
+
+impl Grant {
+    /// The hash by which the store and the delegation know it.
+    fn hash(&self) -> TokenHash {
+        match self {
+            Self::Code { code, .. } => TokenHash::of(code),
+            Self::Refresh { token } => TokenHash::of(token),
+        }
+    }
+}
+
+/// The keys that proved a token request.
+struct ProvenKeys {
+    /// The key that the access token is bound to.
+    request: Thumbprint,
+    /// The device key, which named the request key or is the same.
+    device: Thumbprint,
+}
+
+/// RFC 6749 section 5.1.
+#[derive(Serialize)]
+struct Tokens<'a> {
+    access_token: &'a str,
+    token_type: &'static str,
+    expires_in: u64,
+    refresh_token: &'a str,
+}
+
+/// Answers a token request.
+pub async fn issue(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Response, Refusal> {
+    let asked = read(Form::parse(&call.body)?)?;
+    let app = issuer.app(&asked.client).ok_or(Reason::ClientUnknown)?;
+    visit.learn(|known| known.client = Some(asked.client.clone()));
+    let keys = prove(issuer, call, &asked.grant.hash(), visit).await?;
+    let (session, family) = match asked.grant {
+        Grant::Code { code, verifier } => {
+            let request = CodeRequest { client: asked.client, key: keys.device, verifier };
+            redeem(issuer, &TokenHash::of(&code), &request, visit).await?
+        }
+        Grant::Refresh { token } => {
+            let request = RefreshRequest { client: asked.client, key: keys.device };
+            refresh(issuer, &TokenHash::of(&token), &request, visit).await?
+        }
+    };
+    give(issuer, app, &session, (&family, &keys.request), visit).await
+}
+
+fn read(mut form: Form) -> Result<Asked, Refusal> {
+    let mut take = |name: &str| form.take(name).ok_or(Refusal::new(Reason::BodyFieldInvalid));
+    let grant = match take("grant_type")?.expose().as_str() {
+        "authorization_code" => Grant::Code { code: take("code")?, verifier: take("code_verifier")? },
+        "refresh_token" => Grant::Refresh { token: take("refresh_token")? },
+        _ => return Err(Reason::GrantTypeUnknown.into()),
+    };
+    let client = ClientId::parse(take("client_id")?.expose()).map_err(|_| Refusal::new(Reason::ClientUnknown))?;
+    Ok(Asked { client, grant })
+}
+
+/// Proves the request key, and the device key by its own proof or by the delegation with which it names the request key.
+async fn prove(issuer: &Issuer, call: &Call, grant: &TokenHash, visit: &Visit) -> Result<ProvenKeys, Refusal> {
+    let (key, proof) = proven::bound(issuer, call, visit)?;
+    let request = *key.thumbprint();
+    let delegation = match call.header(&DELEGATION) {
+        Header::Absent => None,
+        Header::Repeated | Header::Unreadable => return Err(Reason::DelegationInvalid.into()),
+        Header::Once(text) => {
+            let target = target(issuer, visit.door)?;
+            let grant = GrantHash::from_bytes(*grant.as_bytes());
+            let nonces = NonceRule::Accepted(&issuer.keys.nonces);
+            let expected = Expected { target: &target, grant: &grant, request_key: &request, nonces };
+            Some(delegation::bind(delegation::read(text)?, &expected, visit.second())?)
+        }
+    };
+    let _request_fresh = proven::spend(issuer, proof, visit).await?;
+    let Some(delegation) = delegation else {
+        visit.learn(|known| known.key = Some(request));
+        return Ok(ProvenKeys { request, device: request });
+    };
+    let device = *delegation.device_key();
+    let _device_fresh = proven::spend(issuer, delegation.into_proof(), visit).await?;
+    visit.learn(|known| known.key = Some(device));
+    Ok(ProvenKeys { request, device })
+}
+
+/// The session and refresh family that a code gives, now or when its answer was lost.
+async fn redeem(issuer: &Issuer, code: &TokenHash, request: &CodeRequest, visit: &Visit) -> Result<(LiveSession, GrantId), Refusal> {
+    for _ in 0..TURNS {
+        let state = issuer.stores.grants.find_code(code).await?;
+        match exchange(state.as_ref(), request, visit.second()) {
+            Exchange::Issue(grant) => match open(issuer, code, grant, visit).await? {
+                Opened::First { family, session } => return Ok((issuer.stores.sessions.live(&session, visit.second()).await?, family)),
+                Opened::SomebodyWasFaster => {}
+            },
+            Exchange::Repeat { family, session } => {
+                return Ok((issuer.stores.sessions.live(&session, visit.second()).await?, family));
+            }
+            Exchange::Refuse(why) => return Err(why.into()),
+            Exchange::RevokeAndRefuse { session } => return Err(theft::revoke(issuer, &session, visit).await),
+        }
+    }
+    Err(Refusal { reason: Reason::Internal, cause: "a code is redeemed at most once".to_owned() })
+}
+
+enum Opened {
+    First { family: GrantId, session: countersign_core::SessionId },
+    SomebodyWasFaster,
+}
+
+/// Opens the session that `grant` stands for, then redeems the code. The other way round, a fault between the two would leave
+/// a code that is used up and nothing to show for it.
+async fn open(issuer: &Issuer, code: &TokenHash, grant: CodeGrant, visit: &Visit) -> Result<Opened, Refusal> {
+    let now = visit.second();
+    let user = active_user(issuer, &grant.user).await?;
+    let device = issuer.stores.devices.posture(&grant.binding.device).await?;
+    let assurance = Assurance::of_passkey(device.posture());
+    let session = Session {
+        id: issuer.new_session_id(),
+        user: user.id,
+        roles: user.roles,
+        device: grant.binding.device.clone(),
+        client: grant.client.clone(),
+        state: SessionState::Active,
+        acr: assurance.acr,
+        amr: assurance.amr,
+        auth_time: grant.auth_time,
+        created_at: now,
+        expires_at: now.plus(issuer.config.session_life),
+    };
+    let id = issuer.new_family_id();
+    let family = RefreshFamily {
+        token: TokenHash::of(&issuer.keys.refresh.token(&id)),
+        id: id.clone(),
+        session: session.id.clone(),
+        client: grant.client,
+        binding: grant.binding,
+        expires_at: session.expires_at,
+    };
+    let opened = session.id.clone();
+    issuer.stores.sessions.open(session).await?;
+    match issuer.stores.grants.redeem(code, family).await {
+        Ok(()) => Ok(Opened::First { family: id, session: opened }),
+        Err(RedeemError::AlreadyExchanged) => {
+            // Nobody ever got a token of this session, and nobody shall.
+            issuer.stores.sessions.set_state(&opened, SessionState::Revoked).await?;
+            Ok(Opened::SomebodyWasFaster)
+        }
+        Err(RedeemError::Unavailable(fault)) => Err(fault.into()),
+    }
+}
+
+/// The session and family that a refresh token keeps alive.
+async fn refresh(issuer: &Issuer, token: &TokenHash, request: &RefreshRequest, visit: &Visit) -> Result<(LiveSession, GrantId), Refusal> {
+    let state = issuer.stores.grants.find_refresh(token).await?;
+    match renew(state.as_ref(), request, visit.second()) {
+        Renewal::Issue(family) => {
+            visit.learn(|known| known.session = Some(family.session.clone()));
+            Ok((issuer.stores.sessions.live(&family.session, visit.second()).await?, family.id))
+        }
+        Renewal::Refuse(why) => Err(why.into()),
+        Renewal::FreezeAndRefuse { session } => Err(theft::freeze(issuer, &session, visit).await),
+    }
+}
+
+async fn active_user(issuer: &Issuer, user: &countersign_core::UserId) -> Result<User, Refusal> {
+    let found = issuer.stores.subjects.find(user).await?;
+    found.filter(|user| user.state == UserState::Active).ok_or(Refusal::new(Reason::UserUnknown))
+}
+
+/// Gives the tokens of a live session: the access token bound to the request key, and the family's refresh token.
+async fn give(
+    issuer: &Issuer,
+    app: &App,
+    live: &LiveSession,
+    (family, request_key): (&GrantId, &Thumbprint),
+    visit: &Visit,
+) -> Result<Response, Refusal> {
+    let (session, now) = (live.session(), visit.second());
+    visit.learn(|known| {
+        known.session = Some(session.id.clone());
+        known.device = Some(session.device.clone());
+        known.user = Some(session.user.clone());
+    });
+    // SECURITY: both again at every renewal, so that closing an account or revoking a device ends what they hold.
+    let user = active_user(issuer, &session.user).await?;
+    app.enrolled(issuer.stores.devices.posture(&session.device).await?.posture())?;
+    let expires_at = now.plus(issuer.access_token_life());
+    let claims = Claims {
+        issuer: issuer.config.public_origin.as_str().to_owned(),
+        audience: issuer.config.public_origin.as_str().to_owned(),
+        subject: issuer.subject(&user.id, app)?,
+        client: session.client.clone(),
+        session: session.id.clone(),
+        id: issuer.new_token_id()?,
+        issued_at: now,
+        expires_at,
+        auth_time: session.auth_time,
+        acr: session.acr,
+        amr: session.amr.clone(),
+        key: *request_key,
+    };
+    let ring = issuer.keys.access.load();
+    let key = ring.current(now).ok_or(Refusal { reason: Reason::Internal, cause: "no signing key is due; make one".to_owned() })?;
+    let fresh = access_token::issue(&key.key, &key.id, &claims)?;
+    let refresh = issuer.keys.refresh.token(family);
+    record::allowed(issuer, Facts::new(), visit).await?;
+    let proposed = Secret::new(format!("{expires_at} {}", fresh.expose()));
+    let until = UnixSeconds(expires_at.minus(REPEATED_LIFE_MIN).0.max(now.0));
+    let asked = (TokenHash::of(&refresh), *request_key);
+    let given = issuer.stores.grants.answer_once(asked, proposed, until, now).await?;
+    let (expires_at, access) = given
+        .expose()
+        .split_once(' ')
+        .and_then(|(time, token)| Some((UnixSeconds(time.parse().ok()?), token)))
+        .ok_or(Refusal { reason: Reason::Internal, cause: "the store gave back another answer than it was given".to_owned() })?;
+    let tokens =
+        Tokens { access_token: access, token_type: "DPoP", expires_in: expires_at.since(now).0, refresh_token: refresh.expose() };
+    Ok(answer::json(StatusCode::OK, &tokens))
+}

@@ -1,0 +1,62 @@
+//! One request on its way through one door, and what has become known of whoever sent it.
+
+use std::sync::{Mutex, PoisonError};
+
+use countersign_core::{ClientId, DecisionId, DeviceId, Reason, SessionId, Signal, SignalKind, Thumbprint, UnixMillis, UnixSeconds, UserId};
+
+use crate::{door::Door, house::Issuer};
+
+/// Who is known to act; grows as checks pass.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Known {
+    /// The key that proved the request.
+    pub key: Option<Thumbprint>,
+    /// The device.
+    pub device: Option<DeviceId>,
+    /// The app.
+    pub client: Option<ClientId>,
+    /// The person.
+    pub user: Option<UserId>,
+    /// The session.
+    pub session: Option<SessionId>,
+}
+
+/// One request.
+#[derive(Debug)]
+pub struct Visit {
+    /// Which door.
+    pub door: Door,
+    /// The number under which support finds it.
+    pub number: DecisionId,
+    /// When it came.
+    pub now: UnixMillis,
+    known: Mutex<Known>,
+}
+
+impl Visit {
+    /// Somebody comes to a door.
+    pub fn new(door: Door, number: DecisionId, now: UnixMillis) -> Self {
+        Self { door, number, now, known: Mutex::default() }
+    }
+
+    /// The present second, for rules.
+    pub const fn second(&self) -> UnixSeconds {
+        self.now.seconds()
+    }
+
+    /// What is known by now.
+    pub fn known(&self) -> Known {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes what a check has established.
+    pub fn learn(&self, note: impl FnOnce(&mut Known)) {
+        note(&mut self.known.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Reports `kind` with what is known of the visitor.
+    pub fn signal(&self, issuer: &Issuer, kind: SignalKind, reason: Reason) {
+        let known = self.known();
+        issuer.world.signals.emit(Signal { kind, reason, session: known.session, device: known.device, at: self.now });
+    }
+}
