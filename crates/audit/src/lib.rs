@@ -1,1 +1,25 @@
-//! The append-only Merkle log: entries, proofs, checkpoints, sealed personal fields
+//! The append-only Merkle log: what is written down, how it is proved, and how tampering is found.
+//!
+//! Bytes, keys and random values in; lines, proofs and verdicts out. This crate does not open files, hold a log or decide
+//! what is worth recording: `store::segments` writes what is rendered here, and servers say what happened.
+
+mod checkpoint;
+mod entry;
+mod hash;
+mod line;
+mod merkle;
+mod proof_file;
+mod seal;
+mod verify;
+
+pub use checkpoint::{Checkpoint, CheckpointKey, CheckpointRefusal, CheckpointVerifier, KeyRefusal};
+pub use entry::{Entry, Event, EventKind, PersonalField, PersonalName};
+pub use hash::{Hash, leaf_hash, node_hash};
+pub use line::{Header, Line, LineRefusal, commit_line, record_line};
+pub use merkle::{
+    Frontier, ProofRefusal, VerifiedConsistency, VerifiedInclusion, consistency_proof, inclusion_proof, root, verify_consistency,
+    verify_inclusion,
+};
+pub use proof_file::{CheckedEntry, ProofFileRefusal, check, prove};
+pub use seal::{PersonKey, SealBytes, SealRefusal, open, seal};
+pub use verify::{Fault, FaultKind, Report, Verifier};
