@@ -11,6 +11,7 @@ mod grants;
 mod keys;
 mod records;
 mod replay;
+pub mod segments;
 mod sessions;
 mod subjects;
 mod unavailable;
