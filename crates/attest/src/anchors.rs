@@ -215,3 +215,98 @@ impl Anchors {
         self.all.iter()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const README: &str = include_str!("../data/anchors/README.md");
+
+    fn hex_of(anchor: &Anchor) -> String {
+        hex::encode(anchor.fingerprint())
+    }
+
+    /// Whoever changes a shipped anchor changes this list, and the table that operators read, in the same commit.
+    #[test]
+    fn shipped_anchors_are_pinned() {
+        let rows: &[(&str, Result<Anchors, AnchorsRefusal>, &[(&str, u64)])] = &[
+            (
+                "google.pem",
+                Anchors::google(),
+                &[
+                    ("cedb1cb6dc896ae5ec797348bce9286753c2b38ee71ce0fbe34a9a1248800dfc", 2_278_519_668),
+                    ("6d9db4ce6c5c0b293166d08986e05774a8776ceb525d9e4329520de12ba4bcc0", 2_068_151_538),
+                ],
+            ),
+            (
+                "android_software.pem",
+                Anchors::android_software(),
+                &[
+                    ("51d496ad4664190fbdaf1ad987278efa35d6fbf52e50a9c34ded8395477ede5c", 2_083_193_030),
+                    ("4e42730efd521b21d77b109b7532a0b664ddfefc73e129111936200c5e58cce0", 2_082_630_668),
+                ],
+            ),
+            (
+                "apple_app_attest_root.pem",
+                Anchors::apple_app_attest(),
+                &[("1cb9823ba28ba6ad2d33a006941de2ae4f513ef1d4e831b9f7e0fa7b6242c932", 2_373_148_800)],
+            ),
+            (
+                "apple_receipt_root.pem",
+                Anchors::apple_receipt(),
+                &[("63343abfb89a6a03ebb57e9b3f5fa7be7c4f5c756f3017b3a8c488c3653e9179", 2_187_800_346)],
+            ),
+        ];
+        for (file, anchors, expected) in rows {
+            let anchors = anchors.as_ref().expect("shipped anchors parse");
+            let found: Vec<_> = anchors.iter().map(|anchor| (hex_of(anchor), anchor.not_after().0)).collect();
+            let expected: Vec<_> = expected.iter().map(|(hex, at)| ((*hex).to_owned(), *at)).collect();
+            assert_eq!(found, expected, "{file}");
+            for anchor in anchors.iter() {
+                let day = crate::calendar::written(anchor.not_after());
+                let vendor = format!("{:?}", anchor.source().vendor);
+                let row = README.lines().find(|line| line.contains(&hex_of(anchor))).expect("a row of the table");
+                assert!(
+                    row.contains(file) && row.contains(&vendor) && day.starts_with(row.split('|').nth(5).expect("an expiry").trim()),
+                    "{row}"
+                );
+                // A root of theirs signs itself, or the file was garbled.
+                assert_eq!(anchor.certificate().verify_signature_of(anchor.key()), self_signed(&hex_of(anchor)), "{file}");
+            }
+        }
+    }
+
+    /// The older of the software roots has a key that is too short for us to verify with, which is as well.
+    fn self_signed(hex: &str) -> Result<(), crate::x509::SignatureRefusal> {
+        if hex.starts_with("4e42730e") { Err(crate::x509::SignatureRefusal::Invalid) } else { Ok(()) }
+    }
+
+    #[test]
+    fn sets_of_anchors_are_read_strictly() {
+        let google = include_str!("../data/anchors/google.pem");
+        let source = Source { vendor: Vendor::Google, purpose: Purpose::AndroidHardware };
+        let rows: &[(&str, String, Result<(), AnchorsRefusal>)] = &[
+            ("the shipped ones", google.to_owned(), Ok(())),
+            ("nothing", String::new(), Err(AnchorsRefusal::Empty)),
+            ("the same twice", google.repeat(2), Err(AnchorsRefusal::Repeated { index: 2 })),
+            ("a block that does not end", google.replace("-----END", "-----"), Err(AnchorsRefusal::Pem { index: 0 })),
+            (
+                "a block with too few bytes",
+                google.replacen("MII", "AAA", 1),
+                Err(AnchorsRefusal::Certificate { index: 0, malformed: Malformed::NotDer }),
+            ),
+            ("too many", google.repeat(33), Err(AnchorsRefusal::Pem { index: 64 })),
+        ];
+        for (name, pem, expected) in rows {
+            assert_eq!(Anchors::parse(source, pem).map(|_| ()), *expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn of_two_sets_the_first_speaks_for_a_key() {
+        let google = Anchors::google().expect("anchors");
+        let again = google.clone().and(google.clone()).and(Anchors::apple_receipt().expect("anchors"));
+        assert_eq!(again.iter().count(), 3);
+        assert!(Anchors::none().find(google.iter().next().expect("an anchor").key()).is_none());
+    }
+}

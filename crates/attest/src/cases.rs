@@ -221,9 +221,7 @@ impl Case {
             (None, None) => StatusRule::NotAsked,
             (None, Some(rule)) => StatusRule::Required { list: None, age_max: Seconds(rule.age_max) },
             (Some(list), None) => StatusRule::Required { list: Some(read(list, self.at)?), age_max: Seconds(0) },
-            (Some(list), Some(rule)) => {
-                StatusRule::Required { list: Some(read(list, rule.fetched_at)?), age_max: Seconds(rule.age_max) }
-            }
+            (Some(list), Some(rule)) => StatusRule::Required { list: Some(read(list, rule.fetched_at)?), age_max: Seconds(rule.age_max) },
         })
     }
 }

@@ -5,9 +5,7 @@
 use countersign_core::UnixSeconds;
 
 use super::{
-    chain::{
-        ATTESTATION_EXTENSION, Chain, Provisioning, RawChain, anchored, in_force, issued_by, may_issue, not_extended, understood,
-    },
+    chain::{ATTESTATION_EXTENSION, Chain, Provisioning, RawChain, anchored, in_force, issued_by, may_issue, not_extended, understood},
     fields::{Field, description_fields},
     key_description::KeyDescription,
     refusal::AttestRefusal,
@@ -149,7 +147,9 @@ pub fn inspect(raw: &RawChain, trust: &Trust, requirements: &Requirements, chall
     let mut refusals: Vec<_> = parsed
         .iter()
         .enumerate()
-        .filter_map(|(index, parsed)| parsed.as_ref().err().map(|malformed| AttestRefusal::CertificateMalformed { index, malformed: *malformed }))
+        .filter_map(|(index, parsed)| {
+            parsed.as_ref().err().map(|malformed| AttestRefusal::CertificateMalformed { index, malformed: *malformed })
+        })
         .collect();
     let mut provisioning = None;
     match parsed.into_iter().collect::<Result<Vec<_>, _>>().map(Chain::of) {

@@ -318,7 +318,9 @@ impl fmt::Display for AttestRefusal {
                 write!(f, "certificate {index} is signed with an algorithm that is not taken, or that its issuer's key cannot make")
             }
             Self::StatusListMissing => f.write_str("no revocation list is loaded, and the configuration asks for one"),
-            Self::StatusListStale { fetched_at } => write!(f, "the revocation list was fetched at {}, which is too long ago", written(*fetched_at)),
+            Self::StatusListStale { fetched_at } => {
+                write!(f, "the revocation list was fetched at {}, which is too long ago", written(*fetched_at))
+            }
         }
     }
 }

@@ -172,3 +172,46 @@ pub(super) fn none_revoked(chain: &Chain, rule: &StatusRule, now: UnixSeconds) -
     let Some(list) = rule.list(now)? else { return Ok(()) };
     chain.iter().try_for_each(|(index, certificate)| not_revoked(index, certificate, list))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_are_read_strictly() {
+        let serial = |serial: &str| format!(r#"{{"entries":{{"{serial}":{{"status":"REVOKED"}}}}}}"#);
+        let bad_serial = |serial: &str| Err(StatusListRefusal::SerialMalformed(serial.to_owned()));
+        let rows: &[(&str, String, Result<usize, StatusListRefusal>)] = &[
+            ("nobody", r#"{"entries":{}}"#.to_owned(), Ok(0)),
+            ("somebody", serial("8f"), Ok(1)),
+            (
+                "with what we do not read",
+                r#"{"version":2,"entries":{"8f":{"status":"REVOKED","expires":"2030-01-01","more":[1]}}}"#.to_owned(),
+                Ok(1),
+            ),
+            ("no serial number", serial(""), bad_serial("")),
+            ("a serial number of other digits", serial("xyz"), bad_serial("xyz")),
+            ("a negative serial number", serial("-8f"), bad_serial("-8f")),
+            ("too large", " ".repeat(StatusList::BYTES_MAX + 1), Err(StatusListRefusal::TooLarge)),
+        ];
+        for (name, json, expected) in rows {
+            assert_eq!(StatusList::parse(json, UnixSeconds(0)).map(|list| list.len()), *expected, "{name}");
+        }
+        for json in
+            ["", "[]", "{}", r#"{"entries":[]}"#, r#"{"entries":{"8f":"REVOKED"}}"#, r#"{"entries":{"8f":{}}}"#, r#"{"entries":{}}x"#]
+        {
+            assert!(matches!(StatusList::parse(json, UnixSeconds(0)), Err(StatusListRefusal::Malformed(_))), "{json}");
+        }
+    }
+
+    #[test]
+    fn an_entry_is_found_however_it_is_written() {
+        let list =
+            StatusList::parse(r#"{"entries":{"00AbC":{"status":"SUSPENDED"},"0":{"status":"NEW"}}}"#, UnixSeconds(7)).expect("a list");
+        assert_eq!(list.status("abc"), Some(Status::Suspended));
+        assert_eq!(list.status("0"), Some(Status::Other));
+        assert_eq!(list.status("ab"), None);
+        assert_eq!(list.fetched_at(), UnixSeconds(7));
+        assert!(!list.is_empty());
+    }
+}

@@ -169,7 +169,9 @@ fn in_line(field: &Field) -> String {
 fn draw_verdict(lines: &mut Lines, verdict: &Verdict) {
     match verdict {
         Verdict::Accepted => lines.push("", "Verdict: accepted"),
-        Verdict::AcceptedButForChallenge => lines.push("", "Verdict: accepted, but no challenge was given to compare; it is in the key description"),
+        Verdict::AcceptedButForChallenge => {
+            lines.push("", "Verdict: accepted, but no challenge was given to compare; it is in the key description")
+        }
         Verdict::Refused(refusals) => {
             lines.push("", "Verdict: refused");
             for refusal in refusals {
