@@ -182,3 +182,74 @@ fn date(now: UnixSeconds) -> String {
     let instant = UNIX_EPOCH.checked_add(Duration::from_secs(now.0.min(253_402_300_799))).unwrap_or(UNIX_EPOCH);
     httpdate::fmt_http_date(instant)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use countersign_core::{Acr, Matched, Obligation, Permitted, PolicyName, PolicyReason, RateLimit, Seconds, Secret};
+    use countersign_store::TakeError;
+    use http_body_util::BodyExt;
+    use std::fmt::Write as _;
+
+    const NOW: UnixMillis = UnixMillis(1_789_302_400_000);
+
+    async fn written(name: &str, refused: &Refusal) -> String {
+        let nonces = NonceKeys::new(&Secret::new([7; 32]), None);
+        let answer = refusal(refused, &DecisionId::from_random([1; 8]), &nonces, NOW);
+        let (head, body) = answer.into_parts();
+        let body = body.collect().await.expect("a body").to_bytes();
+        let mut out = format!("=== {name}\n{}\n", head.status);
+        for (name, value) in &head.headers {
+            let _ = writeln!(out, "{name}: {}", value.to_str().expect("text"));
+        }
+        let _ = writeln!(out, "\n{}\n", String::from_utf8_lossy(&body));
+        out
+    }
+
+    fn policy(outcome: Outcome, acr: Option<Acr>, max_age: Option<Seconds>) -> Refusal {
+        let matched = Matched {
+            policy: PolicyName::new("large_transfers"),
+            outcome,
+            reason: Reason::Policy(PolicyReason::parse("large_transfer").expect("a code")),
+            obligations: vec![Obligation::Rate(RateLimit { count: 1, window: Seconds(1) })],
+            acr,
+            max_age,
+        };
+        let permitted = Permitted::By(vec![PolicyName::new("own")]);
+        Refusal::by(countersign_core::Decision::fold(permitted, [matched]))
+    }
+
+    /// One message for every class that a client can be told, and every shape that it can take.
+    #[tokio::test]
+    async fn each_class_has_one_answer() {
+        let mut page = String::new();
+        for told in Told::ALL {
+            let reason = Reason::ALL.iter().find(|reason| reason.told() == *told && **reason != Reason::Internal);
+            // `step_up` comes from policies only; see below.
+            if let Some(reason) = reason {
+                page += &written(told.code(), &Refusal::because(reason.clone())).await;
+            }
+        }
+        page += &written("a step-up, by assurance", &policy(Outcome::StepUp, Some(Acr::PhishingResistant), None)).await;
+        page += &written("a step-up, by freshness too", &policy(Outcome::StepUp, Some(Acr::Presence), Some(Seconds(120)))).await;
+        page += &written("a policy's refusal", &policy(Outcome::Deny, None, None)).await;
+        page += &written("a rate", &Refusal::from(TakeError::Exceeded(Seconds(17)))).await;
+        let mut advised = countersign_core::Decision::deny(Reason::NoPermit);
+        advised.advice.remedies = vec![Remedy::UpdateSystem];
+        page += &written("a default deny that the person can cure", &Refusal::by(advised)).await;
+        page += &written("a fault that nobody foresaw", &Refusal::because(Reason::Internal)).await;
+        insta::assert_snapshot!("answers", page);
+    }
+
+    #[tokio::test]
+    async fn all_faults_behind_one_class_look_the_same() {
+        let strip = |text: String| text.split_once('\n').map(|(_, rest)| rest.to_owned());
+        for told in Told::ALL {
+            let mut answers = std::collections::BTreeSet::new();
+            for reason in Reason::ALL.iter().filter(|r| r.told() == *told && **r != Reason::Internal) {
+                answers.insert(strip(written("", &Refusal::because(reason.clone())).await));
+            }
+            assert!(answers.len() <= 1, "{told:?}: {answers:?}");
+        }
+    }
+}

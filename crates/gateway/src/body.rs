@@ -72,13 +72,13 @@ pub struct Bounds {
 /// A body that names a length beyond the bounds is refused with its first frame; one that lies, where it exceeds them.
 pub fn bounded<B>(inner: B, bounds: Bounds) -> Body
 where
-    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     if inner.is_end_stream() {
         return empty();
     }
-    Bounded { inner: Box::pin(inner), left: bounds.bytes_max, idle_max: bounds.idle_max, alarm: None, ended: End::NotYet }.boxed_unsync()
+    Bounded { inner, left: bounds.bytes_max, idle_max: bounds.idle_max, alarm: None, ended: End::NotYet }.boxed_unsync()
 }
 
 /// Whether a bounded body can still yield a frame.
@@ -89,7 +89,7 @@ enum End {
 }
 
 struct Bounded<B> {
-    inner: Pin<Box<B>>,
+    inner: B,
     left: u64,
     idle_max: Duration,
     /// Set only while a frame is awaited: most bodies are there at once and never need a timer.
@@ -106,7 +106,7 @@ impl<B> Bounded<B> {
 
 impl<B> http_body::Body for Bounded<B>
 where
-    B: http_body::Body<Data = Bytes>,
+    B: http_body::Body<Data = Bytes> + Unpin,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     type Data = Bytes;
@@ -117,7 +117,7 @@ where
         if this.ended == End::Reached {
             return Poll::Ready(None);
         }
-        let Poll::Ready(frame) = this.inner.as_mut().poll_frame(cx) else {
+        let Poll::Ready(frame) = Pin::new(&mut this.inner).poll_frame(cx) else {
             ready!(this.waited_too_long(cx));
             this.ended = End::Reached;
             return Poll::Ready(Some(Err(BodyError::TooSlow)));

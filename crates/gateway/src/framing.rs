@@ -35,6 +35,12 @@ impl WireState {
     pub(crate) fn read(&self) -> Wire {
         if self.0.load(Ordering::Relaxed) { Wire::Ambiguous } else { Wire::Clear }
     }
+
+    /// The memory of a connection that spoke ambiguously.
+    #[cfg(test)]
+    pub(crate) fn ambiguous() -> Self {
+        Self(Arc::new(AtomicBool::new(true)))
+    }
 }
 
 /// A stream whose incoming bytes are scanned.

@@ -9,12 +9,23 @@
 
 mod answer;
 pub mod body;
+mod case;
 mod config;
+#[cfg(feature = "way")]
+mod forward;
 mod framing;
+#[cfg(feature = "way")]
+mod gather;
+#[cfg(feature = "way")]
+mod house;
 mod hygiene;
 mod listen;
+mod media;
+mod observe;
 mod path;
 mod peer;
+mod permit;
+mod raw;
 mod receive;
 mod refusal;
 mod relay;
@@ -22,12 +33,18 @@ mod statement;
 mod tls;
 mod tokens;
 mod upstream;
+#[cfg(feature = "way")]
+mod way;
 
 pub use config::{ForeignHost, GatewayConfig, Origin, OriginError, PublicHost, Scheme, UpstreamConfig};
 pub use framing::{Scanner, Wire};
+#[cfg(feature = "way")]
+pub use house::{House, HouseParts, Rules, Stores};
 pub use listen::{ListenConfig, Transport, listen};
+pub use observe::describe as describe_metrics;
 pub use path::{PathRefusal, normal as normal_path};
 pub use peer::Peer;
+pub use permit::Permit;
 pub use receive::{CredentialRefusal, Received, RequestRefusal, parse as parse_request};
 pub use refusal::Refusal;
 pub use relay::PassThrough;
@@ -35,3 +52,5 @@ pub use statement::{Admitted, STATEMENT_TYPE, StatementKey, Statements};
 pub use tls::{CertificateError, Certificates};
 pub use tokens::Tokens;
 pub use upstream::{Upstream, UpstreamError};
+#[cfg(feature = "way")]
+pub use way::serve;

@@ -276,3 +276,178 @@ fn addressed(head: &request::Parts, peer: &Peer, public: &PublicHost) -> Result<
 const fn is_query(byte: u8) -> bool {
     path::is_pchar(byte) || matches!(byte, b'/' | b'?' | b'[' | b']' | b'%')
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Origin;
+    use http::{HeaderValue, Request};
+    use proptest::prelude::*;
+
+    const PUBLIC: &str = "https://api.example.com";
+
+    fn head(method: &str, url: &str, version: Version, headers: &[(&'static str, &str)]) -> request::Parts {
+        let mut request = Request::builder().method(method).uri(url).version(version);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.body(()).expect("a request").into_parts().0
+    }
+
+    fn peer() -> Peer {
+        Peer::new("192.0.2.7:4711".parse().expect("an address"))
+    }
+
+    fn ours() -> PublicHost {
+        PublicHost::of(&Origin::parse(PUBLIC).expect("an origin"))
+    }
+
+    #[test]
+    fn a_head_has_one_reading() {
+        use RequestRefusal as R;
+        const HOST: (&str, &str) = ("host", "api.example.com");
+        const H1: Version = Version::HTTP_11;
+        const H2: Version = Version::HTTP_2;
+        let url2 = "https://api.example.com/a";
+        let large = "a".repeat(Limits::HEADER_BYTES_MAX);
+        let rows: &[(&str, request::Parts, Result<(), R>)] = &[
+            ("HTTP/1.1", head("GET", "/a", H1, &[HOST]), Ok(())),
+            ("HTTP/2", head("GET", url2, H2, &[]), Ok(())),
+            ("HTTP/2 with a host only", head("GET", "/a", H2, &[HOST]), Ok(())),
+            ("the scheme's own port", head("GET", "/a", H1, &[("host", "api.example.com:443")]), Ok(())),
+            ("a chunked body", head("POST", "/a", H1, &[HOST, ("transfer-encoding", "Chunked")]), Ok(())),
+            ("asked to continue", head("POST", "/a", H1, &[HOST, ("expect", "100-Continue")]), Ok(())),
+            ("a query", head("GET", "/a?b=%20&c[]=/?:@", H1, &[HOST]), Ok(())),
+            ("HTTP/1.0", head("GET", "/a", Version::HTTP_10, &[HOST]), Err(R::VersionUnknown)),
+            ("HTTP/3", head("GET", "/a", Version::HTTP_3, &[HOST]), Err(R::VersionUnknown)),
+            ("an unknown method", head("PROPFIND", "/a", H1, &[HOST]), Err(R::MethodUnknown)),
+            ("a tunnel over HTTP/2", head("CONNECT", url2, H2, &[]), Err(R::MethodUnknown)),
+            ("an upgrade", head("GET", "/a", H1, &[HOST, ("upgrade", "websocket")]), Err(R::Upgrade)),
+            ("an upgrade over HTTP/2", head("GET", url2, H2, &[("upgrade", "websocket")]), Err(R::ConnectionHeader)),
+            ("a connection header over HTTP/2", head("GET", url2, H2, &[("connection", "close")]), Err(R::ConnectionHeader)),
+            ("an encoding over HTTP/2", head("POST", url2, H2, &[("transfer-encoding", "chunked")]), Err(R::ConnectionHeader)),
+            (
+                "a length and an encoding",
+                head("POST", "/a", H1, &[HOST, ("content-length", "3"), ("transfer-encoding", "chunked")]),
+                Err(R::TransferEncoding),
+            ),
+            (
+                "two encodings",
+                head("POST", "/a", H1, &[HOST, ("transfer-encoding", "chunked"), ("transfer-encoding", "chunked")]),
+                Err(R::TransferEncoding),
+            ),
+            ("another encoding", head("POST", "/a", H1, &[HOST, ("transfer-encoding", "gzip, chunked")]), Err(R::TransferEncoding)),
+            ("two lengths", head("POST", url2, H2, &[("content-length", "3"), ("content-length", "3")]), Err(R::LengthInvalid)),
+            ("a list of lengths", head("POST", url2, H2, &[("content-length", "3, 3")]), Err(R::LengthInvalid)),
+            ("an empty length", head("POST", url2, H2, &[("content-length", "")]), Err(R::LengthInvalid)),
+            ("another expectation", head("POST", "/a", H1, &[HOST, ("expect", "a")]), Err(R::ExpectationUnknown)),
+            (
+                "two expectations",
+                head("POST", "/a", H1, &[HOST, ("expect", "100-continue"), ("expect", "100-continue")]),
+                Err(R::ExpectationUnknown),
+            ),
+            ("no host", head("GET", "/a", H1, &[]), Err(R::HostMissing)),
+            ("no host over HTTP/2", head("GET", "/a", H2, &[]), Err(R::HostMissing)),
+            ("two hosts", head("GET", "/a", H1, &[HOST, HOST]), Err(R::HostRepeated)),
+            ("another host", head("GET", "/a", H1, &[("host", "evil.example")]), Err(R::HostForeign)),
+            ("another port", head("GET", "/a", H1, &[("host", "api.example.com:8443")]), Err(R::HostForeign)),
+            ("a dot at the end", head("GET", "/a", H1, &[("host", "api.example.com.")]), Err(R::HostForeign)),
+            ("a list of hosts", head("GET", "/a", H1, &[("host", "api.example.com, evil.example")]), Err(R::HostForeign)),
+            ("an empty host", head("GET", "/a", H1, &[("host", "")]), Err(R::HostForeign)),
+            ("two hosts that differ over HTTP/2", head("GET", url2, H2, &[("host", "evil.example")]), Err(R::HostDisagrees)),
+            ("absolute form", head("GET", url2, H1, &[HOST]), Err(R::TargetForm)),
+            ("asterisk form", head("OPTIONS", "*", H1, &[HOST]), Err(R::TargetForm)),
+            ("a large header", head("GET", "/a", H1, &[HOST, ("x", &large)]), Err(R::HeadTooLarge)),
+            ("an illegal query", head("GET", "/a?b{", H1, &[HOST]), Err(R::QueryIllegal)),
+            ("an ambiguous path", head("GET", "/a//b", H1, &[HOST]), Err(R::Path(path::PathRefusal::EmptySegment))),
+        ];
+        for (name, head, expected) in rows {
+            assert_eq!(parse(head, &peer(), &ours()).map(|_| ()), *expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn headers_are_counted() {
+        let mut head = head("GET", "/a", Version::HTTP_11, &[("host", "api.example.com")]);
+        for n in 1..Limits::HEADERS_MAX {
+            head.headers.append("x", HeaderValue::from(n));
+        }
+        assert_eq!(parse(&head, &peer(), &ours()).map(|_| ()), Ok(()));
+        head.headers.append("x", HeaderValue::from(0));
+        assert_eq!(parse(&head, &peer(), &ours()).map(|_| ()), Err(RequestRefusal::HeadersTooMany));
+    }
+
+    #[test]
+    fn the_handshake_and_the_wire_have_a_say() {
+        let head = head("GET", "/a", Version::HTTP_11, &[("host", "api.example.com")]);
+        let named = |name: &str| {
+            let mut peer = peer();
+            peer.server_name = Some(name.into());
+            peer
+        };
+        assert_eq!(parse(&head, &named("API.example.com"), &ours()).map(|_| ()), Ok(()));
+        assert_eq!(parse(&head, &named("evil.example"), &ours()).map(|_| ()), Err(RequestRefusal::HostDisagrees));
+        let mut watched = peer();
+        watched.watch(crate::framing::WireState::ambiguous());
+        assert_eq!(parse(&head, &watched, &ours()).map(|_| ()), Err(RequestRefusal::WireAmbiguous));
+    }
+
+    #[test]
+    fn credentials_are_one_token_and_one_proof() {
+        use CredentialRefusal as C;
+        const TOKEN: (&str, &str) = ("authorization", "DPoP a.b.c");
+        const PROOF: (&str, &str) = ("dpop", "d.e.f");
+        let rows: &[(&str, &[(&str, &str)], Result<(&str, &str), C>)] = &[
+            ("one of each", &[TOKEN, PROOF], Ok(("a.b.c", "d.e.f"))),
+            ("the scheme in upper case", &[("authorization", "DPOP a.b.c"), PROOF], Ok(("a.b.c", "d.e.f"))),
+            ("no token", &[PROOF], Err(C::TokenMissing)),
+            ("an empty token", &[("authorization", "DPoP "), PROOF], Err(C::TokenMissing)),
+            ("the scheme alone", &[("authorization", "DPoP"), PROOF], Err(C::TokenMissing)),
+            ("another scheme", &[("authorization", "Basic YTpi"), PROOF], Err(C::TokenMissing)),
+            ("a bearer token", &[("authorization", "Bearer a.b.c"), PROOF], Err(C::Bearer)),
+            ("a bearer token in lower case", &[("authorization", "bearer a.b.c"), PROOF], Err(C::Bearer)),
+            ("two tokens", &[TOKEN, TOKEN, PROOF], Err(C::TokenRepeated)),
+            ("a bearer token beside it", &[TOKEN, ("authorization", "Bearer a.b.c"), PROOF], Err(C::TokenRepeated)),
+            ("a list of tokens", &[("authorization", "DPoP a.b.c, DPoP d.e.f"), PROOF], Err(C::TokenIllegible)),
+            ("two spaces", &[("authorization", "DPoP  a.b.c"), PROOF], Err(C::TokenIllegible)),
+            ("a token beyond ASCII", &[("authorization", "DPoP \u{e4}"), PROOF], Err(C::TokenIllegible)),
+            ("no proof", &[TOKEN], Err(C::ProofMissing)),
+            ("two proofs", &[TOKEN, PROOF, PROOF], Err(C::ProofRepeated)),
+            ("a list of proofs", &[TOKEN, ("dpop", "d.e.f,d.e.f")], Err(C::ProofRepeated)),
+            ("a proof beyond ASCII", &[TOKEN, ("dpop", "\u{e4}")], Err(C::ProofUnreadable)),
+            ("a proof with a space", &[TOKEN, ("dpop", "d.e f")], Err(C::ProofUnreadable)),
+        ];
+        for (name, given, expected) in rows {
+            let mut head = head("GET", "/a", Version::HTTP_11, &[("host", "api.example.com")]);
+            for (name, value) in *given {
+                head.headers.append(HeaderName::from_static(name), HeaderValue::from_bytes(value.as_bytes()).expect("a value"));
+            }
+            let peer = peer();
+            let host = ours();
+            let received = parse(&head, &peer, &host).expect("an unambiguous request");
+            let got = received.token().and_then(|token| received.proof().map(|proof| (token, proof)));
+            assert_eq!(got, *expected, "{name}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_head_is_taken_or_refused(
+            method in "[A-Z]{1,8}",
+            path in "/[ -~]{0,40}",
+            headers in proptest::collection::vec(("(host|dpop|authorization|content-length|transfer-encoding|expect|x)", "[ -~]{0,30}"), 0..8),
+        ) {
+            let mut request = Request::builder().method(method.as_str()).uri(path.as_str());
+            for (name, value) in &headers {
+                request = request.header(name.as_str(), value.as_str());
+            }
+            if let Ok(request) = request.body(()) {
+                let (head, ()) = request.into_parts();
+                if let Ok(received) = parse(&head, &peer(), &ours()) {
+                    prop_assert!(received.path().starts_with('/'));
+                    let _ = (received.token(), received.proof());
+                }
+            }
+        }
+    }
+}

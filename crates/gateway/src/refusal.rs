@@ -1,11 +1,15 @@
 //! What judging a request can end in when it does not end in a permit.
 
-use countersign_core::{Decision, Outcome, Reason, Seconds, SignalKind};
+use countersign_core::{Decision, Reason, Seconds, SignalKind};
+use countersign_proof::{access_token::TokenRefusal, dpop::ProofRefusal};
+use countersign_store::{LiveError, PostureError, SpendError, TakeError};
+
+use crate::receive::{CredentialRefusal, RequestRefusal};
 
 /// A decision that forwards nothing, and what the answer to it needs besides.
 #[derive(Debug)]
 pub struct Refusal {
-    decision: Decision,
+    decision: Box<Decision>,
     retry_after: Option<Seconds>,
 }
 
@@ -13,25 +17,16 @@ impl Refusal {
     /// Refused for one reason, before any policy was asked.
     #[must_use]
     pub fn because(reason: Reason) -> Self {
-        Self { decision: Decision::deny(reason), retry_after: None }
+        Self::by(Decision::deny(reason))
     }
 
-    /// Refused because the next request fits only after `wait`.
+    /// Refused by the policies. To refuse is safe whatever the decision says, so that any is taken.
     #[must_use]
-    pub fn too_many(wait: Seconds) -> Self {
-        Self { decision: Decision::deny(Reason::RateExceeded), retry_after: Some(wait) }
-    }
-
-    /// Refused by the policies. `Err` gives back a decision that allows.
-    pub(crate) fn by(decision: Decision) -> Result<Self, Decision> {
-        match decision.outcome {
-            Outcome::Allow | Outcome::Limit => Err(decision),
-            Outcome::StepUp | Outcome::Deny => Ok(Self { decision, retry_after: None }),
-        }
+    pub fn by(decision: Decision) -> Self {
+        Self { decision: Box::new(decision), retry_after: None }
     }
 
     /// The whole decision.
-    #[must_use]
     pub const fn decision(&self) -> &Decision {
         &self.decision
     }
@@ -57,6 +52,33 @@ impl Refusal {
             Some(SignalKind::ForeignProofKey)
         } else {
             None
+        }
+    }
+}
+
+macro_rules! refused_because {
+    ($($error:ty),*) => {$(
+        impl From<$error> for Refusal {
+            fn from(error: $error) -> Self {
+                Self::because(error.reason())
+            }
+        }
+    )*};
+}
+
+refused_because!(CredentialRefusal, LiveError, PostureError, ProofRefusal, RequestRefusal, SpendError, TokenRefusal);
+
+impl From<Reason> for Refusal {
+    fn from(reason: Reason) -> Self {
+        Self::because(reason)
+    }
+}
+
+impl From<TakeError> for Refusal {
+    fn from(error: TakeError) -> Self {
+        match error {
+            TakeError::Exceeded(wait) => Self { retry_after: Some(wait), ..Self::because(Reason::RateExceeded) },
+            TakeError::Unavailable(_) => Self::because(Reason::StoreUnavailable),
         }
     }
 }

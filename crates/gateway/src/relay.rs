@@ -131,7 +131,7 @@ impl PassThrough {
     /// Forwards whatever comes; a bare 502 when the upstream does not answer.
     pub async fn forward<B>(&self, request: Request<B>, peer: &Peer) -> Response<Body>
     where
-        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let (head, body) = request.into_parts();

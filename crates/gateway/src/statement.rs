@@ -96,3 +96,43 @@ impl Statements {
         jws::sign(&key.key, HeaderToSign { typ: STATEMENT_TYPE, key: NamedBy::Kid(&key.id) }, &payload)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use countersign_proof::{
+        jwk::Algorithm,
+        jws::{Jws, Type},
+    };
+
+    #[test]
+    fn an_upstream_can_verify_what_it_is_told() {
+        let new = |id: &str| {
+            let (key, _) = SigningKey::generate(Algorithm::Es256).expect("a key");
+            (key.public().clone(), StatementKey { id: KeyId::parse(id).expect("an id"), key })
+        };
+        let (first, first_key) = new("s1");
+        let (second, second_key) = new("s2");
+        let statements = Statements::new("https://api.example.com", "http://127.0.0.1:8080", first_key);
+        let admitted = Admitted {
+            subject: &PairwiseId::parse("p_1").expect("an id"),
+            device: &DeviceId::parse("d_1").expect("an id"),
+            client: &ClientId::parse("app").expect("an id"),
+            acr: Acr::PhishingResistant,
+            auth_time: UnixSeconds(900),
+            decision: &DecisionId::parse("D-0000-0000-0000").expect("an id"),
+        };
+        let mut next = Some(second_key);
+        for (kid, key) in [("s1", first), ("s2", second)] {
+            let text = statements.sign(&admitted, UnixSeconds(1000)).expect("a statement");
+            let jws = Jws::read(&text, Type::Is(STATEMENT_TYPE)).expect("a JWS");
+            assert_eq!(jws.key_id(), Some(kid));
+            let payload = jws.verify(&key).expect("our signature");
+            assert_eq!(
+                std::str::from_utf8(payload.as_bytes()).expect("text"),
+                r#"{"iss":"https://api.example.com","aud":"http://127.0.0.1:8080","sub":"p_1","device":"d_1","client_id":"app","acr":"phishing_resistant","auth_time":900,"decision":"D-0000-0000-0000","iat":1000,"exp":1060}"#
+            );
+            next.take().into_iter().for_each(|key| statements.replace(key));
+        }
+    }
+}

@@ -61,3 +61,53 @@ impl Epoch {
         Self { verifier, remembered: Cache::new(TOKENS_REMEMBERED_MAX) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use countersign_core::{Acr, ClientId, KeyId, PairwiseId, ProofId, SessionId, Thumbprint};
+    use countersign_proof::{
+        access_token::{self, Claims},
+        jwk::{Algorithm, SigningKey},
+        key_set::KeySet,
+    };
+
+    const ISSUER: &str = "https://api.example.com";
+
+    fn verifier(keys: KeySet) -> TokenVerifier {
+        TokenVerifier { issuer: ISSUER.to_owned(), audience: ISSUER.to_owned(), keys }
+    }
+
+    #[test]
+    fn what_is_remembered_is_still_asked_for_its_time_and_its_key() {
+        let (key, _) = SigningKey::generate(Algorithm::Es256).expect("a key");
+        let id = KeyId::parse("k1").expect("an id");
+        let claims = Claims {
+            issuer: ISSUER.to_owned(),
+            audience: ISSUER.to_owned(),
+            subject: PairwiseId::parse("p_1").expect("an id"),
+            client: ClientId::parse("app").expect("an id"),
+            session: SessionId::parse("s_1").expect("an id"),
+            id: ProofId::parse("t1").expect("an id"),
+            issued_at: UnixSeconds(1000),
+            expires_at: UnixSeconds(1300),
+            auth_time: UnixSeconds(1000),
+            acr: Acr::Basic,
+            amr: vec![],
+            key: Thumbprint::from_bytes([1; 32]),
+        };
+        let token = access_token::issue(&key, &id, &claims).expect("a token");
+        let keys = KeySet::new([(id, key.public().clone())]);
+        let tokens = Tokens::new(verifier(keys.clone()));
+        let verify = |now| tokens.verify(token.expose(), UnixSeconds(now)).map(|_| ());
+        assert_eq!(verify(1000), Ok(()));
+        assert_eq!(verify(1299), Ok(()), "remembered");
+        assert_eq!(verify(1300), Err(TokenRefusal::Expired), "remembered, and its time is over");
+        assert_eq!(verify(1300), Err(TokenRefusal::Expired), "verified anew");
+        assert_eq!(verify(1299), Ok(()));
+        tokens.replace(verifier(KeySet::default()));
+        assert!(verify(1299).is_err(), "the key is no longer published");
+        tokens.replace(verifier(keys));
+        assert_eq!(verify(1299), Ok(()));
+    }
+}

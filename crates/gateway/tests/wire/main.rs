@@ -1,6 +1,10 @@
 //! The listener, the strict layer and the relay over real sockets.
 
-mod support;
+#![expect(clippy::expect_used, reason = "what fails outside of the test functions fails the test too")]
+
+mod listener;
+#[path = "../support/upstream.rs"]
+mod upstream;
 
 use std::{
     sync::{
@@ -20,12 +24,13 @@ use http::{Request, Response, StatusCode};
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Incoming;
-use support::{bytes, read_all, start, text, upstream};
+use listener::{bytes, start, text};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
     sync::mpsc,
 };
+use upstream::upstream;
 
 fn public() -> Origin {
     Origin::parse("https://localhost:7443").expect("an origin")
@@ -160,7 +165,7 @@ async fn only_the_newest_tls_is_spoken() {
 #[tokio::test]
 async fn another_certificate_is_shown_from_the_next_handshake_on() {
     let running = start(|_| {}, strict).await;
-    let other = support::Identity::new();
+    let other = listener::Identity::new();
     let new_client = || other.connector("http/1.1", &[&rustls::version::TLS13]);
     assert!(running.tls_with(new_client()).await.is_err());
     running.certificates.replace(other.chain.clone(), other.key()).expect("a certificate");
@@ -268,7 +273,7 @@ async fn what_does_not_finish_is_cut_off() {
     assert!(answer.await.expect("a task").is_err());
 }
 
-async fn relay(address: std::net::SocketAddr, adjust: impl FnOnce(&mut UpstreamConfig)) -> support::Running {
+async fn relay(address: std::net::SocketAddr, adjust: impl FnOnce(&mut UpstreamConfig)) -> listener::Running {
     let mut config = UpstreamConfig::new(Origin::parse(&format!("http://{address}")).expect("an origin"));
     adjust(&mut config);
     let streams = Bounds { bytes_max: 64 * 1024 * 1024, idle_max: Duration::from_secs(2) };

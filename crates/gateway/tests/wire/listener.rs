@@ -1,5 +1,5 @@
-//! Sockets, certificates and a clock for the tests; nothing here is told what the gateway should answer.
-#![allow(dead_code, reason = "each test binary uses a part of it")]
+//! A listener on a free port, a certificate, a clock, and clients that speak to it.
+#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "what fails here fails the test")]
 
 use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -8,7 +8,7 @@ use countersign_core::{Clock, UnixMillis};
 use countersign_gateway::{Certificates, ListenConfig, Peer, Transport, body::Body, listen};
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
-use hyper::{body::Incoming, client::conn, service::service_fn};
+use hyper::{body::Incoming, client::conn};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tokio::{
@@ -143,29 +143,6 @@ pub async fn read_all(stream: &mut (impl AsyncReadExt + Unpin)) -> String {
         all.extend_from_slice(&part[..count]);
     }
     String::from_utf8_lossy(&all).into_owned()
-}
-
-/// An upstream that answers by `answer`.
-pub async fn upstream<H, F>(answer: H) -> SocketAddr
-where
-    H: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
-    F: Future<Output = Response<Body>> + Send + 'static,
-{
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let address = listener.local_addr().expect("an address");
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            let answer = answer.clone();
-            tokio::spawn(async move {
-                let service = service_fn(move |request| {
-                    let answer = answer(request);
-                    async move { Ok::<_, std::convert::Infallible>(answer.await) }
-                });
-                let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
-            });
-        }
-    });
-    address
 }
 
 pub async fn text(response: Response<impl http_body::Body<Data = Bytes, Error: std::fmt::Debug>>) -> String {

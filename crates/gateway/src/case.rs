@@ -1,0 +1,190 @@
+//! What is known of a request so far, and the entry that it becomes: a refusal is recorded with all that led to it.
+
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv6Addr},
+};
+
+use countersign_audit::{Entry, Event, EventKind, PersonalField, PersonalName};
+use countersign_core::{
+    Action, Decision, DecisionId, DeviceId, Facts, FieldValue, PairwiseId, Posture, Session, SessionId, Signal, SignalKind, UnixMillis,
+    UserId,
+};
+use countersign_proof::access_token::VerifiedToken;
+
+use crate::{permit::Permit, refusal::Refusal};
+
+/// As much of a path is recorded; no operation has a longer one, so only refused requests lose anything.
+const PATH_CHARS_RECORDED: usize = 512;
+
+/// One request under judgement. The way writes into it as it learns.
+pub(crate) struct Case {
+    id: DecisionId,
+    at: UnixMillis,
+    address: IpAddr,
+    path: String,
+    action: Option<Action>,
+    resource: Option<String>,
+    subject: Option<PairwiseId>,
+    session: Option<SessionId>,
+    user: Option<UserId>,
+    device: Option<DeviceId>,
+    facts: BTreeMap<String, String>,
+}
+
+impl Case {
+    /// Opens a case under a new number.
+    pub(crate) fn open(id: DecisionId, path: &str, address: IpAddr, at: UnixMillis) -> Self {
+        Self {
+            id,
+            at,
+            address,
+            path: path.chars().take(PATH_CHARS_RECORDED).collect(),
+            action: None,
+            resource: None,
+            subject: None,
+            session: None,
+            user: None,
+            device: None,
+            facts: BTreeMap::new(),
+        }
+    }
+
+    /// Its number.
+    pub(crate) const fn id(&self) -> &DecisionId {
+        &self.id
+    }
+
+    /// When it was opened.
+    pub(crate) const fn at(&self) -> UnixMillis {
+        self.at
+    }
+
+    /// What is to be done, once that is known.
+    pub(crate) const fn action(&self) -> Option<&Action> {
+        self.action.as_ref()
+    }
+
+    /// The operation was found.
+    pub(crate) fn is_about(&mut self, action: &Action) {
+        self.action = Some(action.clone());
+    }
+
+    /// The token is ours.
+    pub(crate) fn names(&mut self, token: &VerifiedToken) {
+        self.subject = Some(token.subject().clone());
+        self.session = Some(token.session().clone());
+    }
+
+    /// The session is alive.
+    pub(crate) fn belongs_to(&mut self, session: &Session) {
+        self.user = Some(session.user.clone());
+        self.device = Some(session.device.clone());
+    }
+
+    /// All facts are there. What identifies nobody is noted for `why`, in the words that policies use.
+    pub(crate) fn weighs(&mut self, facts: &Facts) {
+        self.resource = Some(facts.resource.id.clone());
+        let mut note = |name: &str, value: String| {
+            self.facts.insert(name.to_owned(), value);
+        };
+        note("auth.acr", facts.session.acr.as_str().to_owned());
+        note("auth.age_seconds", facts.now.since(facts.session.auth_time).0.to_string());
+        note("client", facts.session.client.as_str().to_owned());
+        note("resource.kind", facts.resource.kind.clone());
+        note("session.state", facts.session.state.as_str().to_owned());
+        note_posture(&facts.posture, facts, &mut note);
+        for (name, value) in &facts.request.fields {
+            // Texts may be names or notes of people; numbers and truth values are what policies compare.
+            match value {
+                FieldValue::Bool(value) => note(&format!("request.{name}"), value.to_string()),
+                FieldValue::Long(value) => note(&format!("request.{name}"), value.to_string()),
+                FieldValue::Text(_) => {}
+            }
+        }
+    }
+
+    /// The entry that the log gets, before anything else happens.
+    pub(crate) fn entry(&mut self, verdict: &Result<Permit, Refusal>) -> Entry {
+        let decision = match verdict {
+            Ok(permit) => permit.decision(),
+            Err(refusal) => refusal.decision(),
+        };
+        Entry { at: self.at, decision: self.id.clone(), event: self.event(decision), person: self.user.clone(), personal: self.personal() }
+    }
+
+    fn event(&mut self, decision: &Decision) -> Event {
+        Event {
+            kind: EventKind::Request,
+            action: self.action.clone(),
+            outcome: decision.outcome,
+            reasons: decision.reasons.clone(),
+            policies: decision.policies.clone(),
+            facts: std::mem::take(&mut self.facts),
+            nearest: decision.advice.nearest.clone(),
+            unmet: decision.advice.unmet.clone(),
+            remedies: decision.advice.remedies.clone(),
+        }
+    }
+
+    fn personal(&self) -> Vec<PersonalField> {
+        let known = [
+            (PersonalName::Address, Some(coarse(self.address))),
+            (PersonalName::Device, self.device.as_ref().map(ToString::to_string)),
+            (PersonalName::Path, Some(self.path.clone())),
+            (PersonalName::Resource, self.resource.clone()),
+            (PersonalName::Session, self.session.as_ref().map(ToString::to_string)),
+            (PersonalName::Subject, self.subject.as_ref().map(ToString::to_string)),
+            (PersonalName::User, self.user.as_ref().map(ToString::to_string)),
+        ];
+        known.into_iter().filter_map(|(name, value)| value.map(|value| PersonalField { name, value })).collect()
+    }
+
+    /// What the monitor hears of it.
+    pub(crate) fn signal(&self, kind: SignalKind, refusal: &Refusal) -> Signal {
+        Signal { kind, reason: refusal.reason().clone(), session: self.session.clone(), device: self.device.clone(), at: self.at }
+    }
+}
+
+fn note_posture(posture: &Posture, facts: &Facts, note: &mut impl FnMut(&str, String)) {
+    note("device.trust", posture.trust().to_string());
+    note("device.evidence_age_seconds", posture.evidence_age(facts.now).0.to_string());
+    if let Some(level) = posture.patch_level {
+        note("device.patch_level", level.to_string());
+    }
+    if let Some(version) = posture.app_version {
+        note("device.app_version", version.to_string());
+    }
+}
+
+/// Addresses are kept as networks: /24 of IPv4, /48 of IPv6.
+fn coarse(address: IpAddr) -> String {
+    match address.to_canonical() {
+        IpAddr::V4(ip) => {
+            let [a, b, c, _] = ip.octets();
+            format!("{a}.{b}.{c}.0/24")
+        }
+        IpAddr::V6(ip) => {
+            let [a, b, c, ..] = ip.segments();
+            format!("{}/48", Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_kept_as_networks() {
+        let rows = [
+            ("192.0.2.77", "192.0.2.0/24"),
+            ("2001:db8:1:2:3::4", "2001:db8:1::/48"),
+            ("::1", "::/48"),
+            ("::ffff:192.0.2.77", "192.0.2.0/24"),
+        ];
+        for (address, expected) in rows {
+            assert_eq!(coarse(address.parse().expect("an address")), expected);
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! Step 11 of the way, for what was let through: the request to the upstream, as obliged, and the answer back.
+
+use bytes::Bytes;
+use countersign_core::{DecisionId, Facts, MaskPath, Reason, UnixSeconds};
+use countersign_store::Receipt;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
+
+use crate::{
+    answer::DECISION,
+    body::{self, Body},
+    house::House,
+    media::Media,
+    permit::Permit,
+    raw::RawRequest,
+    statement::Admitted,
+};
+
+static IDENTITY: HeaderName = HeaderName::from_static("countersign-identity");
+static USER: HeaderName = HeaderName::from_static("countersign-user");
+
+/// Forwards one request. It takes the permit and the receipt of its record, so nothing passes that was not decided and recorded.
+///
+/// # Errors
+/// Why the upstream's answer cannot be given. The decision stays what it was; nothing of the upstream's answer passes.
+pub(crate) async fn send(
+    house: &House,
+    raw: RawRequest,
+    permit: Permit,
+    receipt: Receipt,
+    id: &DecisionId,
+) -> Result<Response<Body>, Reason> {
+    tracing::trace!(decision = %id, seq = receipt.seq(), "recorded");
+    let masks = permit.masks();
+    let (facts, body) = permit.spend();
+    let method = raw.head.method.clone();
+    let mut head = house.route.readdress(raw.head, &raw.peer).ok_or(Reason::Internal)?;
+    introduce(&mut head.headers, house, &facts, id)?;
+    if !masks.is_empty() {
+        ask_in_plain(&mut head.headers);
+    }
+    let answer = house.route.send(Request::from_parts(head, body)).await?;
+    let mut answer = if masks.is_empty() { answer } else { masked(answer, &masks, &method).await? };
+    insert(answer.headers_mut(), &DECISION, id.as_str().to_owned())?;
+    Ok(answer)
+}
+
+/// Tells the upstream who was let in, and by which decision.
+fn introduce(headers: &mut HeaderMap, house: &House, facts: &Facts, id: &DecisionId) -> Result<(), Reason> {
+    let session = &facts.session;
+    let admitted = Admitted {
+        subject: &facts.subject,
+        device: &session.device,
+        client: &session.client,
+        acr: session.acr,
+        auth_time: session.auth_time,
+        decision: id,
+    };
+    let now: UnixSeconds = facts.now;
+    let statement = house.statements.sign(&admitted, now).map_err(|_| Reason::Internal)?;
+    insert(headers, &IDENTITY, statement)?;
+    insert(headers, &USER, facts.subject.as_str().to_owned())?;
+    insert(headers, &DECISION, id.as_str().to_owned())
+}
+
+fn insert(headers: &mut HeaderMap, name: &HeaderName, text: String) -> Result<(), Reason> {
+    let value = HeaderValue::from_maybe_shared(Bytes::from(text)).map_err(|_| Reason::Internal)?;
+    headers.insert(name.clone(), value);
+    Ok(())
+}
+
+/// What must be read must not be compressed, and must be whole.
+fn ask_in_plain(headers: &mut HeaderMap) {
+    headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    headers.remove(header::RANGE);
+    headers.remove(header::IF_RANGE);
+}
+
+/// The answer without the fields that must be hidden, or none at all.
+async fn masked(answer: Response<Body>, masks: &[MaskPath], method: &Method) -> Result<Response<Body>, Reason> {
+    let (mut head, body) = answer.into_parts();
+    // Validators and digests are of the whole representation, and nobody else may see this one.
+    for name in [header::ETAG, header::ACCEPT_RANGES, HeaderName::from_static("content-digest"), HeaderName::from_static("repr-digest")] {
+        head.headers.remove(name);
+    }
+    head.headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    let bodiless = *method == Method::HEAD || matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    if bodiless {
+        head.headers.remove(header::CONTENT_LENGTH);
+        return Ok(Response::from_parts(head, body::empty()));
+    }
+    let media = Media::of(&head.headers);
+    if head.status == StatusCode::PARTIAL_CONTENT {
+        return Err(Reason::ResponseNotMaskable);
+    }
+    let bytes = body::collect(body, countersign_core::Limits::PARSED_BODY_BYTES_MAX).await.map_err(|_| Reason::ResponseNotMaskable)?;
+    let hidden = match media {
+        Media::Other if bytes.is_empty() => bytes,
+        Media::Other => return Err(Reason::ResponseNotMaskable),
+        Media::Json => countersign_policy::mask(&bytes, masks).map(Bytes::from).map_err(|_| Reason::ResponseNotMaskable)?,
+    };
+    head.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(hidden.len()));
+    Ok(Response::from_parts(head, body::full(hidden)))
+}

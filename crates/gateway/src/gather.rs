@@ -1,0 +1,73 @@
+//! Steps 8 and 9 of the way: the body as the operation declares it, and the facts for the decision.
+
+use std::collections::BTreeMap;
+
+use countersign_core::{Facts, FieldValue, Limits, Reason, RequestFacts, UnixSeconds};
+use countersign_policy::Found;
+use countersign_proof::access_token::VerifiedToken;
+use countersign_store::{FreshProof, LivePosture, LiveSession};
+use http::request;
+use http_body::Body as _;
+
+use crate::{
+    body::{self, Body, BodyError, Bounds},
+    media::Media,
+    refusal::Refusal,
+};
+
+/// What was proved of a request; each part is the witness of one step.
+pub(crate) struct Proven {
+    /// Step 4.
+    pub(crate) proof: FreshProof,
+    /// Step 5.
+    pub(crate) session: LiveSession,
+    /// Step 6.
+    pub(crate) posture: LivePosture,
+    /// Step 8.
+    pub(crate) fields: BTreeMap<String, FieldValue>,
+}
+
+/// The body's fields that policy looks at, and the body itself for the upstream: the same bytes.
+pub(crate) async fn body(
+    operation: &Found<'_>,
+    head: &request::Parts,
+    body: Body,
+    bounds: Bounds,
+) -> Result<(BTreeMap<String, FieldValue>, Body), Refusal> {
+    if body.size_hint().lower() > bounds.bytes_max {
+        return Err(Reason::BodyTooLarge.into());
+    }
+    if !operation.reads_body() {
+        return Ok((BTreeMap::new(), body));
+    }
+    match Media::of(&head.headers) {
+        Media::Json => {}
+        Media::Other => return Err(Reason::BodyMalformed.into()),
+    }
+    let bytes = body::collect(body, Limits::PARSED_BODY_BYTES_MAX).await.map_err(|error| match error {
+        BodyError::Broken(_) => Reason::BodyMalformed,
+        BodyError::TooLarge => Reason::BodyTooLarge,
+        BodyError::TooSlow => Reason::RequestTooSlow,
+    })?;
+    let fields = operation.fields(&bytes)?;
+    Ok((fields, body::full(bytes)))
+}
+
+/// Everything that the decision may look at.
+pub(crate) fn facts(operation: &Found<'_>, token: &VerifiedToken, proven: Proven, now: UnixSeconds) -> Result<Facts, Refusal> {
+    // The key that signed the proof is the token's: `bind` saw to it, and the memory of used proofs took it up.
+    drop(proven.proof);
+    let session = proven.session.into_session();
+    // A token and its session were made for one app; when they differ, one of the two is not what it seems.
+    if session.client != *token.client() {
+        return Err(Reason::SessionUnknown.into());
+    }
+    Ok(Facts {
+        subject: token.subject().clone(),
+        resource: operation.resource(token.subject()),
+        request: RequestFacts { action: operation.action().clone(), method: operation.method().to_owned(), fields: proven.fields },
+        posture: proven.posture.into_posture(),
+        session,
+        now,
+    })
+}

@@ -1,0 +1,132 @@
+//! Everything that the way of a request leans on, in one place.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use countersign_core::{Clock, DecisionId, Entropy, SignalSink};
+use countersign_policy::{Operations, Policies};
+use countersign_proof::{nonce::NonceKeys, target};
+use countersign_store::{Devices, RateCounters, Recorder, ReplayMemory, Sessions};
+
+use crate::{
+    config::{GatewayConfig, OriginError, PublicHost},
+    relay::Route,
+    statement::Statements,
+    tokens::Tokens,
+    upstream::Upstream,
+};
+
+/// What is offered and what is allowed. One value, so that a request never meets operations of one version and policies of
+/// another.
+pub struct Rules {
+    /// What the API offers.
+    pub operations: Operations,
+    /// Who may do what.
+    pub policies: Policies,
+}
+
+/// What a house is built of: every promise meets its implementation in the binary, once.
+pub struct HouseParts {
+    /// What the operator decided.
+    pub config: GatewayConfig,
+    /// Operations and policies.
+    pub rules: Rules,
+    /// Verifies access tokens.
+    pub tokens: Tokens,
+    /// Makes and recognises nonces.
+    pub nonces: NonceKeys,
+    /// Signs statements to the upstream.
+    pub statements: Statements,
+    /// The API that is protected.
+    pub upstream: Upstream,
+    /// What is remembered between requests.
+    pub stores: Stores,
+    /// Hears what may change trust.
+    pub signals: Arc<dyn SignalSink>,
+    /// The time of day.
+    pub clock: Arc<dyn Clock>,
+    /// Unpredictable bytes, for decision numbers.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+/// The promises of the store that the way of a request needs.
+#[derive(Clone)]
+pub struct Stores {
+    /// Which proofs were used.
+    pub replay: Arc<dyn ReplayMemory>,
+    /// What sessions may do.
+    pub sessions: Arc<dyn Sessions>,
+    /// What is known of devices.
+    pub devices: Arc<dyn Devices>,
+    /// How often sessions did what.
+    pub rates: Arc<dyn RateCounters>,
+    /// The log.
+    pub recorder: Arc<dyn Recorder>,
+}
+
+/// The gateway, ready to serve.
+pub struct House {
+    pub(crate) host: PublicHost,
+    pub(crate) origin: target::Origin,
+    pub(crate) rules: ArcSwap<Rules>,
+    pub(crate) tokens: Tokens,
+    pub(crate) nonces: ArcSwap<NonceKeys>,
+    pub(crate) statements: Statements,
+    pub(crate) route: Route,
+    pub(crate) stores: Stores,
+    pub(crate) signals: Arc<dyn SignalSink>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+}
+
+impl House {
+    /// Puts the parts together.
+    ///
+    /// # Errors
+    /// When the public origin cannot be the origin of a proof's `htu`.
+    pub fn new(parts: HouseParts) -> Result<Self, OriginError> {
+        let origin = target::Origin::parse(parts.config.public.as_str()).map_err(|_| OriginError::Malformed)?;
+        Ok(Self {
+            host: PublicHost::of(&parts.config.public),
+            origin,
+            rules: ArcSwap::from_pointee(parts.rules),
+            tokens: parts.tokens,
+            nonces: ArcSwap::from_pointee(parts.nonces),
+            statements: parts.statements,
+            route: Route::new(&parts.config.public, parts.upstream, parts.config.streams),
+            stores: parts.stores,
+            signals: parts.signals,
+            clock: parts.clock,
+            entropy: parts.entropy,
+        })
+    }
+
+    /// Judges by other rules from the next request on.
+    pub fn replace_rules(&self, rules: Rules) {
+        self.rules.store(Arc::new(rules));
+    }
+
+    /// Makes nonces by other keys from now on.
+    pub fn replace_nonces(&self, nonces: NonceKeys) {
+        self.nonces.store(Arc::new(nonces));
+    }
+
+    /// The tokens' verifier, for keys that change.
+    #[must_use]
+    pub const fn tokens(&self) -> &Tokens {
+        &self.tokens
+    }
+
+    /// The statements' signer, for keys that change.
+    #[must_use]
+    pub const fn statements(&self) -> &Statements {
+        &self.statements
+    }
+
+    /// A number for the next decision.
+    pub(crate) fn next_decision(&self) -> DecisionId {
+        let mut bytes = [0; 8];
+        self.entropy.fill(&mut bytes);
+        DecisionId::from_random(bytes)
+    }
+}

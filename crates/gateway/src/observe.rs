@@ -1,0 +1,45 @@
+//! What operators see of the gateway in figures and log lines. No label and no line names a person, a device or a path.
+
+use std::time::Duration;
+
+use countersign_core::{Action, DecisionId, Outcome, Reason};
+
+/// Requests by action, outcome and first reason.
+const REQUESTS: &str = "countersign_requests_total";
+/// Seconds from the request's head to the decision.
+const DECISION_SECONDS: &str = "countersign_decision_seconds";
+/// Requests that were let through and got no answer from the upstream, by reason.
+const UNANSWERED: &str = "countersign_unanswered_total";
+
+/// Says in the words of the metrics' exporter what the figures mean. Call once, after the exporter was installed.
+pub fn describe() {
+    metrics::describe_counter!(REQUESTS, "requests by action, outcome and first reason");
+    metrics::describe_histogram!(DECISION_SECONDS, metrics::Unit::Seconds, "time from the request's head to the decision");
+    metrics::describe_counter!(UNANSWERED, "requests that were let through and got no answer from the upstream");
+}
+
+/// A request was judged.
+pub(crate) fn judged(id: &DecisionId, action: Option<&Action>, outcome: Outcome, reason: Option<&Reason>, took: Duration) {
+    let action = action.map_or("", Action::as_str);
+    let reason = reason.map_or("", Reason::code);
+    metrics::counter!(REQUESTS, "action" => action.to_owned(), "outcome" => outcome.as_str(), "reason" => reason.to_owned()).increment(1);
+    metrics::histogram!(DECISION_SECONDS).record(took.as_secs_f64());
+    tracing::debug!(decision = %id, action, outcome = outcome.as_str(), reason, micros = took.as_micros(), "judged");
+}
+
+/// A request was let through, and there is no answer to give.
+pub(crate) fn unanswered(id: &DecisionId, reason: &Reason) {
+    metrics::counter!(UNANSWERED, "reason" => reason.code().to_owned()).increment(1);
+    tracing::warn!(decision = %id, reason = reason.code(), "let through, but not answered");
+}
+
+/// A decision could not be recorded, so it was not carried out.
+pub(crate) fn unrecorded(id: &DecisionId, cause: &countersign_store::Unavailable) {
+    metrics::counter!(UNANSWERED, "reason" => Reason::AuditUnavailable.code().to_owned()).increment(1);
+    tracing::error!(decision = %id, %cause, "the decision could not be recorded, so nothing was done");
+}
+
+/// Judging ended in a panic.
+pub(crate) fn panicked(id: &DecisionId) {
+    tracing::error!(decision = %id, "judging a request ended in a panic; it is refused");
+}

@@ -1,0 +1,97 @@
+//! Leave to forward one request.
+
+use countersign_core::{Decision, Facts, MaskPath, Obligation, Outcome, RateLimit};
+
+use crate::{body::Body, refusal::Refusal};
+
+/// Leave to forward one request: it was decided, and the decision allows it. It is spent, not shown.
+///
+/// Nobody outside of this crate can make one,
+///
+/// ```compile_fail,E0451
+/// # fn f(decision: countersign_core::Decision, facts: countersign_core::Facts, body: countersign_gateway::body::Body) {
+/// let permit = countersign_gateway::Permit { decision, facts, body };
+/// # }
+/// ```
+/// ```compile_fail,E0624
+/// # fn f(decision: countersign_core::Decision, facts: countersign_core::Facts, body: countersign_gateway::body::Body) {
+/// let permit = countersign_gateway::Permit::from(decision, facts, body);
+/// # }
+/// ```
+/// nor have two of one,
+///
+/// ```compile_fail,E0599
+/// # fn f(permit: countersign_gateway::Permit) {
+/// let second = permit.clone();
+/// # }
+/// ```
+/// ```compile_fail,E0382
+/// # fn f(permit: countersign_gateway::Permit) {
+/// let spend = |permit: countersign_gateway::Permit| drop(permit);
+/// spend(permit);
+/// spend(permit);
+/// # }
+/// ```
+/// and the same holds for the receipt of its record, without which it forwards nothing:
+///
+/// ```compile_fail,E0451
+/// let receipt = countersign_store::Receipt { seq: 0 };
+/// ```
+/// ```compile_fail,E0624
+/// let receipt = countersign_store::Receipt::new(0);
+/// ```
+/// ```compile_fail,E0599
+/// # fn f(receipt: countersign_store::Receipt) {
+/// let second = receipt.clone();
+/// # }
+/// ```
+#[derive(Debug)]
+#[must_use]
+pub struct Permit {
+    decision: Decision,
+    facts: Facts,
+    body: Body,
+}
+
+impl Permit {
+    /// A decision that allows becomes a permit; every other one a refusal.
+    pub(crate) fn from(decision: Decision, facts: Facts, body: Body) -> Result<Self, Refusal> {
+        match decision.outcome {
+            Outcome::Allow | Outcome::Limit => Ok(Self { decision, facts, body }),
+            Outcome::StepUp | Outcome::Deny => Err(Refusal::by(decision)),
+        }
+    }
+
+    /// The decision.
+    pub const fn decision(&self) -> &Decision {
+        &self.decision
+    }
+
+    /// What it was made of.
+    #[must_use]
+    pub const fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    /// The rates that it obliges us to keep.
+    pub(crate) fn rates(&self) -> impl Iterator<Item = RateLimit> {
+        self.decision.obligations.iter().filter_map(|obligation| match obligation {
+            Obligation::Rate(limit) => Some(*limit),
+            Obligation::Mask(_) => None,
+        })
+    }
+
+    /// The fields that it obliges us to hide.
+    pub(crate) fn masks(&self) -> Vec<MaskPath> {
+        let mask = |obligation: &Obligation| match obligation {
+            Obligation::Mask(path) => Some(path.clone()),
+            Obligation::Rate(_) => None,
+        };
+        self.decision.obligations.iter().filter_map(mask).collect()
+    }
+
+    /// Gives what it let through.
+    pub(crate) fn spend(self) -> (Facts, Body) {
+        (self.facts, self.body)
+    }
+}

@@ -1,0 +1,124 @@
+//! THE WAY OF A REQUEST, top to bottom. Each step is a call into whoever owns it; the order is the argument.
+//!
+//! A step that passes yields what the next one needs; a step that does not ends the way with a [`Refusal`]. Whatever the end,
+//! it is recorded before it has any effect, and only the two witnesses together, [`Permit`] and the log's receipt, forward.
+
+use std::panic::AssertUnwindSafe;
+
+use bytes::Bytes;
+use countersign_core::{Reason, UnixMillis, UnixSeconds};
+use countersign_proof::{
+    dpop::{self, BoundTo, Expected},
+    window::NonceRule,
+};
+use futures_util::FutureExt;
+use http::{Request, Response};
+use tokio::time::Instant;
+
+use crate::{
+    answer, body::Body, case::Case, forward, gather, house::House, observe, peer::Peer, permit::Permit, raw::RawRequest, receive,
+    refusal::Refusal,
+};
+
+/// Steps 1 to 9: a permit, or the first thing that is wrong.
+async fn judge(house: &House, raw: &mut RawRequest, case: &mut Case, now: UnixSeconds) -> Result<Permit, Refusal> {
+    let rules = house.rules.load_full();
+
+    // 1. One normal form.
+    let request = receive::parse(&raw.head, &raw.peer, &house.host)?;
+
+    // 2. Something that the API offers.
+    let operation = rules.operations.find(request.method().as_str(), request.path())?;
+    case.is_about(operation.action());
+
+    // 3. A token of ours, for us, that has not expired.
+    let token = house.tokens.verify(request.token()?, now)?;
+    case.names(&token);
+
+    // 4. A proof by the token's key, for this very request, now, and never seen before.
+    let target = house.origin.target(request.path()).map_err(|_| Refusal::because(Reason::PathAmbiguous))?;
+    let nonces = house.nonces.load();
+    let expected = Expected {
+        method: request.method().as_str(),
+        target: &target,
+        bound_to: BoundTo::AccessToken { key: token.key(), hash: token.hash() },
+        nonces: NonceRule::Accepted(&nonces),
+    };
+    let bound = dpop::bind(dpop::read(request.proof()?)?, &expected, now)?;
+    let fresh = house.stores.replay.spend(bound, now).await?;
+
+    // 5. A session that may act.
+    let session = house.stores.sessions.live(token.session(), now).await?;
+    case.belongs_to(session.session());
+
+    // 6. A device that may act, and what is known of it.
+    let posture = house.stores.devices.posture(&session.session().device).await?;
+
+    // 8. Parameters and body as the operation declares them. What policy looks at is parsed here, once; the rest streams.
+    let (fields, body) = gather::body(&operation, &raw.head, RawRequest::take_body(&mut raw.body), house.route.streams()).await?;
+
+    // 9. The decision: pure, and the same for every door.
+    let facts = gather::facts(&operation, &token, gather::Proven { proof: fresh, session, posture, fields }, now)?;
+    case.weighs(&facts);
+    let decision = rules.policies.decide(&facts);
+    let permit = Permit::from(decision, facts, body)?;
+    for rate in permit.rates() {
+        let facts = permit.facts();
+        house.stores.rates.take(&facts.session.id, &facts.request.action, rate, case.at()).await?;
+    }
+    Ok(permit)
+}
+
+/// Takes one request its whole way and answers it.
+pub async fn serve<B>(house: &House, request: Request<B>, peer: Peer) -> Response<Body>
+where
+    B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let (now, began) = (house.clock.now(), Instant::now());
+    let mut case = Case::open(house.next_decision(), request.uri().path(), peer.address.ip(), now);
+    let mut raw = RawRequest::new(request, peer, house.route.streams());
+    let verdict = AssertUnwindSafe(judge(house, &mut raw, &mut case, now.seconds())).catch_unwind().await;
+    // A panic is a refusal as well, and recorded as one (law 1).
+    let verdict = verdict.unwrap_or_else(|_| {
+        observe::panicked(case.id());
+        Err(Refusal::because(Reason::Internal))
+    });
+    tell(house, &case, &verdict, began);
+
+    // 10. Recorded before its effect (law 8), or there is none (law 1).
+    let receipt = match house.stores.recorder.record(case.entry(&verdict)).await {
+        Ok(receipt) => receipt,
+        Err(cause) => {
+            observe::unrecorded(case.id(), &cause);
+            return refuse(house, &case, &Refusal::because(Reason::AuditUnavailable), now);
+        }
+    };
+
+    // 11. A permit is spent, not shown.
+    match verdict {
+        Ok(permit) => match forward::send(house, raw, permit, receipt, case.id()).await {
+            Ok(answer) => answer,
+            Err(reason) => {
+                observe::unanswered(case.id(), &reason);
+                refuse(house, &case, &Refusal::because(reason), now)
+            }
+        },
+        Err(refusal) => refuse(house, &case, &refusal, now),
+    }
+}
+
+/// Figures for the operator, and for the monitor what no honest client does.
+fn tell(house: &House, case: &Case, verdict: &Result<Permit, Refusal>, began: Instant) {
+    let decision = verdict.as_ref().map_or_else(Refusal::decision, Permit::decision);
+    observe::judged(case.id(), case.action(), decision.outcome, decision.reasons.first(), began.elapsed());
+    if let Err(refusal) = verdict
+        && let Some(kind) = refusal.signal()
+    {
+        house.signals.emit(case.signal(kind, refusal));
+    }
+}
+
+fn refuse(house: &House, case: &Case, refusal: &Refusal, now: UnixMillis) -> Response<Body> {
+    answer::refusal(refusal, case.id(), &house.nonces.load(), now)
+}

@@ -1,0 +1,465 @@
+//! A gateway with everything behind it but the network in front: real proofs, real policies, a real log, a real upstream.
+
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use countersign_audit::Entry;
+use countersign_core::{
+    Acr, Action, Amr, AppId, BootState, ClientId, Clock, DeviceId, Entropy, EvidenceTier, KeyId, PairwiseId, PatchLevel, Platform, Posture,
+    ProofId, RateLimit, Role, Secret, SecurityLevel, Session, SessionId, SessionState, Signal, SignalSink, UnixMillis, UnixSeconds, UserId,
+};
+use countersign_gateway::{
+    GatewayConfig, House, HouseParts, Origin, Peer, StatementKey, Statements, Stores, Tokens, Upstream, UpstreamConfig,
+    body::{self, Body},
+    serve,
+};
+use countersign_proof::{
+    access_token::{self, Claims, TokenVerifier},
+    dpop::{self, ProofToMake},
+    jwk::{Algorithm, SigningKey},
+    key_set::KeySet,
+    nonce::NonceKeys,
+    target,
+};
+use countersign_store::{
+    Device, DeviceState, Devices, FreshProof, LiveError, LivePosture, LiveSession, PostureError, RateCounters, Receipt, Recorder,
+    ReplayMemory, SessionFilter, Sessions, SpendError, StateChange, SubjectKeys, TakeError, Unavailable, segments::SegmentLog,
+};
+use http::{Request, Response, request};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+
+use crate::{rules, upstream::upstream};
+
+pub const NOW: u64 = 1_789_302_400;
+pub const PUBLIC: &str = "https://api.example.com";
+
+/// What a test may bring into disorder, and what it looks at afterwards.
+pub struct World {
+    pub clock: AtomicU64,
+    pub counter: AtomicU64,
+    pub sessions: Mutex<HashMap<SessionId, Session>>,
+    pub devices: Mutex<HashMap<DeviceId, Device>>,
+    pub rates: Mutex<Result<(), TakeError>>,
+    pub signals: Mutex<Vec<Signal>>,
+    pub recorded: Mutex<Vec<Entry>>,
+    /// What the upstream was asked, by method and path.
+    pub asked: Mutex<Vec<String>>,
+    /// Which call to a store fails, counted from 1; 0 for none.
+    pub fails_at: AtomicUsize,
+    pub calls: AtomicUsize,
+}
+
+impl World {
+    /// Counts a call, and says whether it is the one that fails.
+    fn call(&self) -> Result<(), Unavailable> {
+        let number = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
+        if number == self.fails_at.load(Ordering::SeqCst) { Err(Unavailable::new("as the test wants it")) } else { Ok(()) }
+    }
+}
+
+impl Clock for World {
+    fn now(&self) -> UnixMillis {
+        UnixMillis(self.clock.load(Ordering::SeqCst) * 1000)
+    }
+}
+
+impl Entropy for World {
+    fn fill(&self, buffer: &mut [u8]) {
+        let number = self.counter.fetch_add(1, Ordering::SeqCst);
+        buffer.iter_mut().zip(number.to_be_bytes().iter().cycle()).for_each(|(to, from)| *to = *from);
+    }
+}
+
+impl SignalSink for World {
+    fn emit(&self, signal: Signal) {
+        self.signals.lock().expect("a lock").push(signal);
+    }
+}
+
+struct Backed {
+    world: Arc<World>,
+    replay: Arc<dyn ReplayMemory>,
+    log: Arc<dyn Recorder>,
+}
+
+#[async_trait]
+impl ReplayMemory for Backed {
+    async fn spend(&self, proof: dpop::BoundProof, now: UnixSeconds) -> Result<FreshProof, SpendError> {
+        self.world.call().map_err(SpendError::Unavailable)?;
+        self.replay.spend(proof, now).await
+    }
+}
+
+#[async_trait]
+impl Recorder for Backed {
+    async fn record(&self, entry: Entry) -> Result<Receipt, Unavailable> {
+        self.world.call()?;
+        self.world.recorded.lock().expect("a lock").push(entry.clone());
+        self.log.record(entry).await
+    }
+}
+
+#[async_trait]
+impl RateCounters for Backed {
+    async fn take(&self, _: &SessionId, _: &Action, _: RateLimit, _: UnixMillis) -> Result<(), TakeError> {
+        self.world.call().map_err(TakeError::Unavailable)?;
+        self.world.rates.lock().expect("a lock").clone()
+    }
+}
+
+const UNASKED: &str = "the gateway has no business with this";
+
+#[async_trait]
+impl Sessions for Backed {
+    async fn live(&self, id: &SessionId, now: UnixSeconds) -> Result<LiveSession, LiveError> {
+        self.world.call().map_err(LiveError::Unavailable)?;
+        LiveSession::of(self.world.sessions.lock().expect("a lock").get(id).cloned(), now)
+    }
+    async fn open(&self, _: Session) -> Result<(), Unavailable> {
+        panic!("{UNASKED}")
+    }
+    async fn find(&self, _: &SessionId) -> Result<Option<Session>, Unavailable> {
+        panic!("{UNASKED}")
+    }
+    async fn list(&self, _: &SessionFilter, _: u32) -> Result<Vec<Session>, Unavailable> {
+        panic!("{UNASKED}")
+    }
+    async fn set_state(&self, _: &SessionId, _: SessionState) -> Result<StateChange, Unavailable> {
+        panic!("{UNASKED}")
+    }
+    async fn authenticated(&self, _: &SessionId, _: UnixSeconds) -> Result<(), Unavailable> {
+        panic!("{UNASKED}")
+    }
+}
+
+#[async_trait]
+impl Devices for Backed {
+    async fn posture(&self, id: &DeviceId) -> Result<LivePosture, PostureError> {
+        self.world.call().map_err(PostureError::Unavailable)?;
+        LivePosture::of(self.world.devices.lock().expect("a lock").get(id).cloned())
+    }
+    async fn enrol(&self, _: Device) -> Result<Device, Unavailable> {
+        panic!("{UNASKED}")
+    }
+    async fn find(&self, _: &DeviceId) -> Result<Option<Device>, Unavailable> {
+        panic!("{UNASKED}")
+    }
+    async fn find_by_key(&self, _: &countersign_core::Thumbprint) -> Result<Option<Device>, Unavailable> {
+        panic!("{UNASKED}")
+    }
+    async fn list(&self, _: u32) -> Result<Vec<Device>, Unavailable> {
+        panic!("{UNASKED}")
+    }
+    async fn revoke(&self, _: &DeviceId) -> Result<Option<Device>, Unavailable> {
+        panic!("{UNASKED}")
+    }
+}
+
+struct OneKey;
+
+#[async_trait]
+impl SubjectKeys for OneKey {
+    async fn key(&self, _: &UserId, _: Secret<[u8; 32]>) -> Result<Option<Secret<[u8; 32]>>, Unavailable> {
+        Ok(Some(Secret::new([9; 32])))
+    }
+    async fn find(&self, _: &UserId) -> Result<Option<Secret<[u8; 32]>>, Unavailable> {
+        Ok(Some(Secret::new([9; 32])))
+    }
+    async fn destroy(&self, _: &UserId) -> Result<(), Unavailable> {
+        panic!("{UNASKED}")
+    }
+}
+
+pub struct Fixture {
+    pub house: Arc<House>,
+    pub world: Arc<World>,
+    pub upstream: SocketAddr,
+    issuer_key: SigningKey,
+    issuer_key_id: KeyId,
+    pub request_key: SigningKey,
+    pub statement_key_pkcs8: Secret<Vec<u8>>,
+    _directory: tempfile::TempDir,
+}
+
+fn key() -> (SigningKey, Secret<Vec<u8>>) {
+    SigningKey::generate(Algorithm::Es256).expect("a key")
+}
+
+/// What the upstream answers, by path.
+async fn answers(world: Arc<World>, request: Request<Incoming>) -> Response<Body> {
+    let (head, body) = request.into_parts();
+    let body = body.collect().await.expect("a body").to_bytes();
+    world.asked.lock().expect("a lock").push(asked(&head, &body));
+    let json =
+        |text: &'static str| Response::builder().header("content-type", "application/json").body(body::full(text)).expect("an answer");
+    match head.uri.path() {
+        "/v1/accounts/broken" => json("{\"iban\": \"DE02\", "),
+        "/v1/accounts/zipped" => {
+            let builder = Response::builder().header("content-type", "application/json").header("content-encoding", "gzip");
+            builder.body(body::full(&[0x1f, 0x8b][..])).expect("an answer")
+        }
+        "/v1/accounts/page" => Response::builder().header("content-type", "text/html").body(body::full("<p>DE02</p>")).expect("an answer"),
+        "/v1/accounts/forger" => {
+            let builder = Response::builder().header("countersign-decision", "D-FORGED").header("connection", "x-hop").header("x-hop", "1");
+            builder.body(body::full("hello")).expect("an answer")
+        }
+        "/v1/accounts/silent" => std::future::pending().await,
+        _ => {
+            let builder = Response::builder().header("content-type", "application/json").header("etag", "\"e\"");
+            builder.body(body::full(r#"{"id":"a1","iban":"DE02","balance":100}"#)).expect("an answer")
+        }
+    }
+}
+
+fn asked(head: &request::Parts, body: &Bytes) -> String {
+    let mut lines: Vec<String> = head
+        .headers
+        .iter()
+        .map(|(name, value)| match name.as_str() {
+            "countersign-identity" => format!("{name}: {}", claims_of(value.to_str().expect("text"))),
+            "host" => format!("{name}: (upstream)"),
+            _ => format!("{name}: {}", value.to_str().expect("text")),
+        })
+        .collect();
+    lines.sort();
+    format!("{} {}\n{}\n\n{}", head.method, head.uri, lines.join("\n"), String::from_utf8_lossy(body))
+}
+
+fn claims_of(jws: &str) -> String {
+    use base64::Engine as _;
+    let part = |n: usize| {
+        let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(jws.split('.').nth(n).expect("a part")).expect("base64url");
+        String::from_utf8(bytes).expect("text")
+    };
+    let claims = part(1);
+    // The port of the upstream differs from run to run.
+    let port = claims.split("\"aud\":\"http://127.0.0.1:").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default().to_owned();
+    format!("{}.{}", part(0), claims.replace(&port, "PORT"))
+}
+
+impl Fixture {
+    pub async fn new() -> Self {
+        let world = Arc::new(World {
+            clock: AtomicU64::new(NOW),
+            counter: AtomicU64::new(1),
+            sessions: Mutex::new(HashMap::from([(session().id.clone(), session())])),
+            devices: Mutex::new(HashMap::from([(device().posture.device.clone(), device())])),
+            rates: Mutex::new(Ok(())),
+            signals: Mutex::default(),
+            recorded: Mutex::default(),
+            asked: Mutex::default(),
+            fails_at: AtomicUsize::new(0),
+            calls: AtomicUsize::new(0),
+        });
+        let told = Arc::clone(&world);
+        let address = upstream(move |request| answers(Arc::clone(&told), request)).await;
+        Self::with_upstream(world, address).await
+    }
+
+    pub async fn with_upstream(world: Arc<World>, address: SocketAddr) -> Self {
+        let (issuer_key, _) = key();
+        let issuer_key_id = KeyId::parse("k1").expect("an id");
+        let (request_key, _) = key();
+        let (statement_key, statement_key_pkcs8) = key();
+        let directory = tempfile::tempdir().expect("a directory");
+        let public = Origin::parse(PUBLIC).expect("an origin");
+        let mut config = UpstreamConfig::new(Origin::parse(&format!("http://{address}")).expect("an origin"));
+        config.head_max = Duration::from_millis(300);
+        let upstream = Upstream::new(config).expect("an upstream");
+        let verifier = TokenVerifier {
+            issuer: PUBLIC.to_owned(),
+            audience: PUBLIC.to_owned(),
+            keys: KeySet::new([(issuer_key_id.clone(), issuer_key.public().clone())]),
+        };
+        let log = SegmentLog::open(
+            directory.path(),
+            rules::checkpoint_key(),
+            Arc::new(OneKey),
+            Arc::clone(&world) as Arc<dyn Clock>,
+            Arc::clone(&world) as Arc<dyn Entropy>,
+        )
+        .expect("a log");
+        let backed = Arc::new(Backed { world: Arc::clone(&world), replay: rules::replay(), log: Arc::new(log) });
+        let statement = StatementKey { id: KeyId::parse("s1").expect("an id"), key: statement_key };
+        let house = House::new(HouseParts {
+            config: GatewayConfig::new(public),
+            rules: rules::rules(),
+            tokens: Tokens::new(verifier),
+            nonces: NonceKeys::new(&Secret::new([7; 32]), None),
+            statements: Statements::new(PUBLIC, upstream.origin().as_str(), statement),
+            upstream,
+            stores: Stores {
+                replay: Arc::clone(&backed) as _,
+                sessions: Arc::clone(&backed) as _,
+                devices: Arc::clone(&backed) as _,
+                rates: Arc::clone(&backed) as _,
+                recorder: backed,
+            },
+            signals: Arc::clone(&world) as _,
+            clock: Arc::clone(&world) as _,
+            entropy: Arc::clone(&world) as _,
+        })
+        .expect("a house");
+        Self {
+            house: Arc::new(house),
+            world,
+            upstream: address,
+            issuer_key,
+            issuer_key_id,
+            request_key,
+            statement_key_pkcs8,
+            _directory: directory,
+        }
+    }
+
+    pub fn claims(&self) -> Claims {
+        Claims {
+            issuer: PUBLIC.to_owned(),
+            audience: PUBLIC.to_owned(),
+            subject: PairwiseId::parse("p_alice").expect("an id"),
+            client: ClientId::parse("com.example.bank").expect("an id"),
+            session: session().id,
+            id: ProofId::parse("t1").expect("an id"),
+            issued_at: UnixSeconds(NOW - 10),
+            expires_at: UnixSeconds(NOW + 290),
+            auth_time: UnixSeconds(NOW - 10),
+            acr: Acr::PhishingResistant,
+            amr: vec![Amr::HardwareKey, Amr::UserVerified],
+            key: *self.request_key.public().thumbprint(),
+        }
+    }
+
+    pub fn token(&self, claims: &Claims) -> String {
+        access_token::issue(&self.issuer_key, &self.issuer_key_id, claims).expect("a token").expose().clone()
+    }
+
+    /// A request as the SDK makes it: token, proof and JSON.
+    pub fn request(&self, method: &str, path: &str, body: &str) -> Request<Full<Bytes>> {
+        self.request_with(method, path, body, Attack::default())
+    }
+
+    pub fn request_with(&self, method: &str, path: &str, body: &str, attack: Attack<'_>) -> Request<Full<Bytes>> {
+        let mut claims = self.claims();
+        (attack.claims)(&mut claims);
+        let token = attack.token.map_or_else(|| self.token(&claims), str::to_owned);
+        let id = ProofId::parse(&format!("j{}", self.world.counter.fetch_add(1, Ordering::SeqCst))).expect("an id");
+        let bare = path.split('?').next().expect("a path");
+        let aim = target::Origin::parse(PUBLIC).expect("an origin").target(attack.proof_path.unwrap_or(bare)).expect("a target");
+        let hash = attack.proof_hash.map_or_else(|| access_token::hash_text(&token), str::to_owned);
+        let proof = ProofToMake {
+            method: attack.proof_method.unwrap_or(method),
+            target: &aim,
+            token_hash: Some(&hash),
+            nonce: attack.nonce,
+            id: &id,
+            issued_at: UnixSeconds(attack.proof_time.unwrap_or(NOW)),
+        };
+        let proof = dpop::make(attack.key.unwrap_or(&self.request_key), &proof).expect("a proof");
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("host", "api.example.com")
+            .header("authorization", format!("DPoP {token}"))
+            .header("dpop", proof)
+            .header("user-agent", "shop/1.0")
+            .header("cookie", "a=b")
+            .header("countersign-user", "p_forged")
+            .header("x-forwarded-for", "6.6.6.6");
+        if !body.is_empty() {
+            request = request.header("content-type", "application/json");
+        }
+        request.body(Full::new(Bytes::copy_from_slice(body.as_bytes()))).expect("a request")
+    }
+
+    pub async fn serve(&self, request: Request<Full<Bytes>>) -> Response<Body> {
+        serve(&self.house, request, Peer::new("192.0.2.77:50000".parse().expect("an address"))).await
+    }
+
+    pub fn set_session(&self, change: impl FnOnce(&mut Session)) {
+        let mut session = session();
+        change(&mut session);
+        self.world.sessions.lock().expect("a lock").insert(session.id.clone(), session);
+    }
+
+    pub fn set_device(&self, change: impl FnOnce(&mut Device)) {
+        let mut device = device();
+        change(&mut device);
+        self.world.devices.lock().expect("a lock").insert(device.posture.device.clone(), device);
+    }
+}
+
+/// What is wrong with a request. By default nothing is.
+pub struct Attack<'a> {
+    pub claims: &'a dyn Fn(&mut Claims),
+    pub token: Option<&'a str>,
+    pub key: Option<&'a SigningKey>,
+    pub proof_method: Option<&'a str>,
+    pub proof_path: Option<&'a str>,
+    pub proof_hash: Option<&'a str>,
+    pub proof_time: Option<u64>,
+    pub nonce: Option<&'a str>,
+}
+
+impl Default for Attack<'_> {
+    fn default() -> Self {
+        Self {
+            claims: &|_| {},
+            token: None,
+            key: None,
+            proof_method: None,
+            proof_path: None,
+            proof_hash: None,
+            proof_time: None,
+            nonce: None,
+        }
+    }
+}
+
+pub fn session() -> Session {
+    Session {
+        id: SessionId::parse("s_1").expect("an id"),
+        user: UserId::parse("u_alice").expect("an id"),
+        roles: vec![Role::parse("customer").expect("a role")],
+        device: DeviceId::parse("d_1").expect("an id"),
+        client: ClientId::parse("com.example.bank").expect("an id"),
+        state: SessionState::Active,
+        acr: Acr::PhishingResistant,
+        amr: vec![Amr::HardwareKey, Amr::UserVerified],
+        auth_time: UnixSeconds(NOW - 10),
+        created_at: UnixSeconds(NOW - 1000),
+        expires_at: UnixSeconds(NOW + 100_000),
+    }
+}
+
+pub fn device() -> Device {
+    Device {
+        posture: Posture {
+            device: DeviceId::parse("d_1").expect("an id"),
+            key: countersign_core::Thumbprint::from_bytes([3; 32]),
+            platform: Platform::Android,
+            tier: EvidenceTier::Hardware,
+            established_at: UnixSeconds(NOW - 5000),
+            security_level: SecurityLevel::TrustedEnvironment,
+            bootloader_locked: Some(true),
+            boot_state: Some(BootState::Verified),
+            os_version: Some(160_000),
+            patch_level: PatchLevel::from_number(202_608),
+            app: AppId::parse("com.example.bank").ok(),
+            app_version: Some(7),
+        },
+        key_jwk: "{}".to_owned(),
+        name: "a phone".to_owned(),
+        enrolled_at: UnixSeconds(NOW - 5000),
+        state: DeviceState::Active,
+    }
+}

@@ -1,0 +1,1 @@
+//! The operations and policies that the tests judge by, and the witnesses' makers.
