@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fmt};
 
 use countersign_core::UnixSeconds;
 
-use crate::x509::{Certificate, Malformed, SubjectKey, pem_blocks};
+use crate::x509::{Certificate, Malformed, PemRefusal, SubjectKey, pem_blocks};
 
 /// Whose root it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -91,7 +91,7 @@ pub enum AnchorsRefusal {
     },
     /// No certificate at all.
     Empty,
-    /// A block that is no base64, does not end, or is one too many.
+    /// A block that is no base64 or does not end.
     Pem {
         /// Its position in the text, from 0.
         index: usize,
@@ -101,6 +101,8 @@ pub enum AnchorsRefusal {
         /// Position of the second, from 0.
         index: usize,
     },
+    /// More than [`Anchors::COUNT_MAX`].
+    TooMany,
 }
 
 impl fmt::Display for AnchorsRefusal {
@@ -112,6 +114,7 @@ impl fmt::Display for AnchorsRefusal {
             Self::Empty => f.write_str("no trust anchor in the file; it holds certificates as PEM blocks"),
             Self::Pem { index } => write!(f, "block {index} of the trust anchors is not PEM; copy it again from its vendor's page"),
             Self::Repeated { index } => write!(f, "trust anchor {index} has the same key as one before it; remove one of them"),
+            Self::TooMany => f.write_str("more trust anchors than are read; keep those that you trust"),
         }
     }
 }
@@ -139,7 +142,10 @@ impl Anchors {
     /// # Errors
     /// The first certificate that does not parse or is a second one for its key; no certificate at all.
     pub fn parse(source: Source, pem: &str) -> Result<Self, AnchorsRefusal> {
-        let blocks = pem_blocks(pem, Self::COUNT_MAX).map_err(|index| AnchorsRefusal::Pem { index })?;
+        let blocks = pem_blocks(pem, Self::COUNT_MAX).map_err(|why| match why {
+            PemRefusal::BlockMalformed { index } => AnchorsRefusal::Pem { index },
+            PemRefusal::TooManyBlocks => AnchorsRefusal::TooMany,
+        })?;
         let (mut all, mut keys) = (Vec::new(), BTreeSet::new());
         for (index, der) in blocks.iter().enumerate() {
             let certificate = Certificate::parse(der).map_err(|malformed| AnchorsRefusal::Certificate { index, malformed })?;
@@ -295,7 +301,7 @@ mod tests {
                 google.replacen("MII", "AAA", 1),
                 Err(AnchorsRefusal::Certificate { index: 0, malformed: Malformed::NotDer }),
             ),
-            ("too many", google.repeat(33), Err(AnchorsRefusal::Pem { index: 64 })),
+            ("too many", google.repeat(33), Err(AnchorsRefusal::TooMany)),
         ];
         for (name, pem, expected) in rows {
             assert_eq!(Anchors::parse(source, pem).map(|_| ()), *expected, "{name}");

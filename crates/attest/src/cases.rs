@@ -316,3 +316,135 @@ fn compare(name: &str, expected: &serde_json::Value, got: &Field, out: &mut Vec<
         _ => out.push(format!("`{name}` is {got:?}, expected {expected}")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    const CHAIN: &str = include_str!("../tests/vectors/chains/factory.pem");
+    const ANCHOR: &str = include_str!("../tests/vectors/anchors/factory.pem");
+
+    fn accepted() -> Value {
+        json!({
+            "id": "a",
+            "chain": "chains/factory.pem",
+            "at": 1_751_328_000,
+            "challenge_b64": "YSBjaGFsbGVuZ2Ugb2YgdGhpcnR5LXR3byBieXRlcyE=",
+            "anchors": ["factory"],
+            "requirements": {
+                "security_level_min": "TRUSTED_ENVIRONMENT", "boot_state": ["VERIFIED"], "require_locked": true, "require_root_of_trust": true,
+            },
+            "expect": { "verdict": "accepted", "description": { "hardwareEnforced": { "osVersion": "150000" } } },
+        })
+    }
+
+    #[test]
+    fn what_differs_is_told() {
+        let rows: &[(&str, fn(&mut Value), Agreement, &str)] = &[
+            ("as expected", |_| {}, Agreement::Passed, "accepted"),
+            (
+                "refused as expected",
+                |case| {
+                    case["at"] = json!(0);
+                    case["expect"] = json!({ "verdict": "refused", "reason_any": ["chain_broken", "certificate_not_yet_valid"] });
+                },
+                Agreement::Passed,
+                "refused: certificate_not_yet_valid (certificate 1 is not valid before 2025-01-01T00:00:00Z",
+            ),
+            (
+                "refused otherwise",
+                |case| {
+                    case["at"] = json!(0);
+                    case["expect"] = json!({ "verdict": "refused", "reason_any": ["chain_broken"] });
+                },
+                Agreement::Differs,
+                "refused: certificate_not_yet_valid",
+            ),
+            ("refused instead of accepted", |case| case["at"] = json!(0), Agreement::Differs, "refused: "),
+            (
+                "accepted instead of refused",
+                |case| case["expect"] = json!({ "verdict": "refused", "reason_any": ["chain_broken"] }),
+                Agreement::Differs,
+                "accepted",
+            ),
+            (
+                "another value",
+                |case| case["expect"]["description"]["hardwareEnforced"]["osVersion"] = json!("1"),
+                Agreement::Differs,
+                "hardwareEnforced: `osVersion` is",
+            ),
+            (
+                "another type",
+                |case| case["expect"]["description"]["hardwareEnforced"]["osVersion"] = json!(150_000),
+                Agreement::Differs,
+                "`osVersion` is",
+            ),
+            (
+                "a value more in a list",
+                |case| case["expect"]["description"]["hardwareEnforced"]["purposes"] = json!(["2", "3"]),
+                Agreement::Differs,
+                "`purposes` is",
+            ),
+            (
+                "a field that is not there",
+                |case| case["expect"]["description"]["keyMintMood"] = json!("good"),
+                Agreement::Differs,
+                "`keyMintMood` is missing",
+            ),
+            (
+                "a challenge that is no base64",
+                |case| case["challenge_b64"] = json!("%"),
+                Agreement::Differs,
+                "cannot be judged: `challenge_b64` is no base64",
+            ),
+            ("a list of nonsense", |case| case["status_list"] = json!([]), Agreement::Differs, "cannot be judged: the status list"),
+            (
+                "a month that is none",
+                |case| case["requirements"]["patch_level_min"] = json!(13),
+                Agreement::Differs,
+                "cannot be judged: `patch_level_min`",
+            ),
+            (
+                "a digest that is none",
+                |case| case["requirements"]["apps"] = json!([{ "package": "a", "signers_b64": ["AA=="] }]),
+                Agreement::Differs,
+                "cannot be judged: `signers_b64`",
+            ),
+            (
+                "a package that is none",
+                |case| case["requirements"]["apps"] = json!([{ "package": "", "signers_b64": [] }]),
+                Agreement::Differs,
+                "cannot be judged: an identifier",
+            ),
+        ];
+        for (name, change, agreement, got) in rows {
+            let mut case = accepted();
+            change(&mut case);
+            let cases = parse(&json!([case]).to_string()).expect("a case");
+            let result = cases[0].run(CHAIN, &[ANCHOR.to_owned()]);
+            assert_eq!(result.agreement, *agreement, "{name}: {result:?}");
+            assert!(result.got.contains(got), "{name}: {result:?}");
+        }
+        let unreadable = parse(&json!([accepted()]).to_string()).expect("a case")[0].run(CHAIN, &[String::new()]);
+        assert!(unreadable.got.contains("cannot be judged: no trust anchor"), "{unreadable:?}");
+    }
+
+    #[test]
+    fn a_misspelt_case_is_no_case() {
+        let rows: &[(&str, fn(&mut Value))] = &[
+            ("an unknown field", |case| case["expext"] = json!({})),
+            ("an unknown requirement", |case| case["requirements"]["require_lock"] = json!(true)),
+            ("an unknown security level", |case| case["requirements"]["security_level_min"] = json!("TEE")),
+            ("an unknown verdict", |case| case["expect"]["verdict"] = json!("maybe")),
+            ("no verdict", |case| case["expect"] = json!({})),
+            ("no requirements", |case| drop(case.as_object_mut().expect("an object").remove("requirements"))),
+        ];
+        for (name, change) in rows {
+            let mut case = accepted();
+            change(&mut case);
+            assert!(parse(&json!([case]).to_string()).is_err(), "{name}");
+        }
+        assert!(parse("{}").is_err());
+    }
+}

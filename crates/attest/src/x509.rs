@@ -299,23 +299,36 @@ impl fmt::Debug for Certificate {
     }
 }
 
+/// Why a text is no list of certificates. Alphabetical.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PemRefusal {
+    /// A block that is no base64, does not end, or is larger than any certificate that is read.
+    BlockMalformed {
+        /// Its position in the text, from 0.
+        index: usize,
+    },
+    /// More blocks than are read.
+    TooManyBlocks,
+}
+
 /// The DER of every `CERTIFICATE` block of a PEM text (RFC 7468 section 5); what stands between the blocks is explanation.
 ///
 /// # Errors
-/// The position, from 0, of the first block that is no base64 or does not end. Blocks beyond `blocks_max` count as such.
-pub fn pem_blocks(text: &str, blocks_max: usize) -> Result<Vec<Vec<u8>>, usize> {
+/// The first block that cannot be read, or more than `blocks_max` of them.
+pub fn pem_blocks(text: &str, blocks_max: usize) -> Result<Vec<Vec<u8>>, PemRefusal> {
     let mut out = Vec::new();
     for (index, rest) in text.split("-----BEGIN CERTIFICATE-----").skip(1).enumerate() {
         if index >= blocks_max {
-            return Err(index);
+            return Err(PemRefusal::TooManyBlocks);
         }
-        let (body, _) = rest.split_once("-----END CERTIFICATE-----").ok_or(index)?;
-        // A block of base64 is a third longer than its bytes, and every line of it may end in two bytes.
+        let malformed = PemRefusal::BlockMalformed { index };
+        let (body, _) = rest.split_once("-----END CERTIFICATE-----").ok_or(malformed)?;
+        // Base64 takes a third more than its bytes, and every line of it ends in one or two more.
         if body.len() > Limits::CERTIFICATE_BYTES_MAX.saturating_mul(2) {
-            return Err(index);
+            return Err(malformed);
         }
         let dense: String = body.chars().filter(|c| !c.is_ascii_whitespace()).collect();
-        out.push(STANDARD.decode(dense).map_err(|_| index)?);
+        out.push(STANDARD.decode(dense).map_err(|_| malformed)?);
     }
     Ok(out)
 }

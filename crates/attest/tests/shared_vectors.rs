@@ -1,16 +1,32 @@
 //! Genuine chains of genuine phones, and the same with one thing broken.
+#![expect(clippy::print_stdout, reason = "a skipped test says why")]
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
-use countersign_attest::cases::{self, Agreement};
+use countersign_attest::{
+    anchors::Anchors,
+    android::{RawChain, Requirements, StatusRule, Trust, Verdict, chain_from_pem, inspect, verify},
+    cases::{self, Agreement},
+};
+use countersign_core::UnixSeconds;
+
+/// The folder of the shared vectors, when it is there.
+fn shared() -> Option<PathBuf> {
+    let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/vectors"));
+    if folder.is_dir() {
+        return Some(folder.to_owned());
+    }
+    println!("skipped: shared/ is not beside the checkout");
+    None
+}
 
 #[test]
 fn every_shared_vector_gives_the_expected_result() {
-    let shared = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/vectors"));
-    let Ok(json) = fs::read_to_string(shared.join("android/cases.json")) else {
-        println!("skipped: shared/ is not beside the checkout");
-        return;
-    };
+    let Some(shared) = shared() else { return };
+    let json = fs::read_to_string(shared.join("android/cases.json")).expect("the cases can be read");
     let cases = cases::parse(&json).expect("the file of cases parses");
     let mut differing = Vec::new();
     for case in &cases {
@@ -24,4 +40,29 @@ fn every_shared_vector_gives_the_expected_result() {
     }
     assert!(differing.is_empty(), "{} of {} differ: {differing:#?}", differing.len(), cases.len());
     assert!(cases.len() >= 176, "only {} cases", cases.len());
+}
+
+/// The report names first what a verification would name, and draws every chain, whatever is broken in it.
+#[test]
+fn every_shared_chain_is_explained() {
+    let Some(shared) = shared() else { return };
+    let google = || Anchors::google().expect("anchors");
+    for file in fs::read_dir(shared.join("android/chains")).expect("the chains") {
+        let path = file.expect("a chain").path();
+        let pem = fs::read_to_string(&path).expect("the chain can be read");
+        for (now, anchors) in [(1_727_389_885, google()), (1_727_389_885, Anchors::none()), (0, google())] {
+            let trust = Trust { anchors, status: StatusRule::NotAsked };
+            let requirements = Requirements::enforce(vec![]);
+            let verified = chain_from_pem(&pem).and_then(|chain| verify(&chain, &trust, &requirements, b"challenge", UnixSeconds(now)));
+            let raw = RawChain::from_pem(&pem).expect("within the limits");
+            let report = inspect(&raw, &trust, &requirements, Some(b"challenge"), UnixSeconds(now));
+            let first = match report.verdict() {
+                Verdict::Refused(refusals) => refusals.first().cloned(),
+                Verdict::Accepted | Verdict::AcceptedButForChallenge => None,
+            };
+            assert_eq!(first, verified.err(), "{}", path.display());
+            assert_eq!(report.certificates().len(), raw.ders().len(), "{}", path.display());
+            assert!(report.text().contains("Verdict: refused"), "{}", path.display());
+        }
+    }
 }

@@ -6,7 +6,7 @@ use countersign_core::{Limits, UnixSeconds};
 use super::{provisioning::certificates_issued, refusal::AttestRefusal};
 use crate::{
     anchors::{Anchor, Anchors},
-    x509::{Certificate, Issuing, pem_blocks},
+    x509::{Certificate, Issuing, PemRefusal, pem_blocks},
 };
 
 /// The extension that holds a key description.
@@ -33,9 +33,10 @@ impl RawChain {
     /// # Errors
     /// A block that is no PEM; too many of them.
     pub fn from_pem(text: &str) -> Result<Self, AttestRefusal> {
-        // One more than allowed is read, so that the refusal can say what is wrong.
-        let ders =
-            pem_blocks(text, Limits::CHAIN_CERTIFICATES_MAX.saturating_add(1)).map_err(|index| AttestRefusal::PemMalformed { index })?;
+        let ders = pem_blocks(text, Limits::CHAIN_CERTIFICATES_MAX).map_err(|why| match why {
+            PemRefusal::BlockMalformed { index } => AttestRefusal::PemMalformed { index },
+            PemRefusal::TooManyBlocks => AttestRefusal::ChainTooLong,
+        })?;
         Self::from_der_list(ders)
     }
 

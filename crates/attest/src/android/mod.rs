@@ -14,9 +14,11 @@ mod evidence;
 mod fields;
 mod inspect;
 mod key_description;
+mod meaning;
 mod origin;
 mod provisioning;
 mod refusal;
+mod report;
 mod requirements;
 mod revocation;
 mod security_level;
@@ -31,10 +33,11 @@ pub use boot_state::RootOfTrust;
 pub use chain::{ATTESTATION_EXTENSION, Chain, PROVISIONING_EXTENSION, Provisioning, RawChain, chain_from_der_list, chain_from_pem};
 pub use evidence::Evidence;
 pub use fields::{Field, description_fields};
-pub use inspect::{CertificateFacts, CertificateReport, CertificateRole, Content, Report, Verdict, inspect};
+pub use inspect::inspect;
 pub use key_description::KeyDescription;
 pub use origin::Origin;
 pub use refusal::{AttestRefusal, DescriptionRefusal};
+pub use report::{CertificateFacts, CertificateReport, CertificateRole, Content, Report, Verdict};
 pub use requirements::{
     App, AppRule, ApplicationsRule, BootKeyRule, BootloaderRule, KeyRule, OriginRule, PurposeRule, Requirements, RootOfTrustRule,
 };

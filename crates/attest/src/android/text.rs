@@ -5,16 +5,24 @@ use std::fmt::Write;
 use super::{
     chain::Provisioning,
     fields::Field,
-    inspect::{CertificateFacts, CertificateReport, CertificateRole, Content, Report, Verdict},
+    meaning::meaning,
     refusal::AttestRefusal,
+    report::{CertificateFacts, CertificateReport, CertificateRole, Content, Report, Verdict},
 };
 use crate::{
     anchors::{Purpose, Source, Vendor},
     calendar::written,
 };
 
-/// The whole drawing, ending in a line break.
-pub(super) fn drawn(report: &Report) -> String {
+impl Report {
+    /// The report as a drawing in lines of text.
+    #[must_use]
+    pub fn text(&self) -> String {
+        drawn(self)
+    }
+}
+
+fn drawn(report: &Report) -> String {
     let mut lines = Lines(String::new());
     let count = report.certificates().len();
     lines.push("", &format!("Android Key Attestation: {count} certificates, looked at for {}", written(report.at())));
@@ -63,7 +71,8 @@ fn draw_certificate(lines: &mut Lines, report: &Report, certificate: &Certificat
     let margin = format!("{}{}", "   ".repeat(depth), if is_last { "     " } else { "│    " });
     lines.push(&branch, &format!("{} [{}]", role(certificate), certificate.index));
     match &certificate.content {
-        Content::Malformed(malformed) => lines.push(&margin, &format!("this {malformed}")),
+        // A refusal below says so.
+        Content::Malformed(_) => {}
         Content::Parsed(facts) => draw_facts(lines, facts, &margin),
     }
     if let Verdict::Refused(refusals) = report.verdict() {
@@ -144,25 +153,25 @@ fn draw_fields(lines: &mut Lines, fields: &[(String, Field)], margin: &str) {
                 lines.push(&branch, name);
                 draw_fields(lines, inner, &below);
             }
-            Field::Flag(_) | Field::List(_) | Field::Text(_) => lines.push(&branch, &format!("{name}: {}", in_line(field))),
+            Field::Flag(_) | Field::List(_) | Field::Text(_) => lines.push(&branch, &format!("{name}: {}", in_line(name, field))),
         }
     }
 }
 
-fn in_line(field: &Field) -> String {
+fn in_line(name: &str, field: &Field) -> String {
     match field {
         Field::Flag(true) => String::from("yes"),
         Field::Flag(false) => String::from("no"),
         Field::Group(fields) => {
-            let parts: Vec<_> = fields.iter().map(|(name, field)| format!("{name} {}", in_line(field))).collect();
+            let parts: Vec<_> = fields.iter().map(|(name, field)| format!("{name} {}", in_line(name, field))).collect();
             parts.join(" ")
         }
         Field::List(fields) => {
-            let parts: Vec<_> = fields.iter().map(in_line).collect();
-            format!("[{}]", parts.join(", "))
+            let parts: Vec<_> = fields.iter().map(|field| in_line(name, field)).collect();
+            if parts.is_empty() { String::from("(none)") } else { parts.join(", ") }
         }
         Field::Text(text) if text.is_empty() => String::from("(empty)"),
-        Field::Text(text) => text.clone(),
+        Field::Text(text) => meaning(name, text).map_or_else(|| text.clone(), |meaning| format!("{text} ({meaning})")),
     }
 }
 

@@ -46,5 +46,9 @@ pub fn verify(
 
 /// The attestation was made for this challenge; compared in constant time.
 pub(super) fn answers(description: &KeyDescription, challenge: &[u8]) -> Result<(), AttestRefusal> {
+    // SECURITY: a key that was made without a challenge can be as old as its phone. It answers nothing, not even no question.
+    if challenge.is_empty() {
+        return Err(AttestRefusal::ChallengeMismatch);
+    }
     verify_slices_are_equal(&description.challenge, challenge).map_err(|_| AttestRefusal::ChallengeMismatch)
 }

@@ -1,4 +1,5 @@
 //! A certification authority for chains as phones have them, with one thing wrong at a time.
+#![expect(clippy::expect_used, reason = "what fails here fails the test")]
 #![allow(dead_code, reason = "each test that includes this file uses a part of it")]
 
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -49,7 +50,7 @@ pub struct Blueprint {
 }
 
 /// A chain, the attested key's certificate first, and the keys that whoever holds the phone has.
-pub struct Made4 {
+pub struct Phone {
     pub ders: Vec<Vec<u8>>,
     pub root_pem: String,
     pub attested: KeyPair,
@@ -146,7 +147,7 @@ fn replaced(mut entries: Vec<Authorization>, tag: Tag, value: Option<Value>) -> 
     list(entries)
 }
 
-pub fn make(blueprint: &Blueprint) -> Made4 {
+pub fn make(blueprint: &Blueprint) -> Phone {
     let root_key = generate(&PKCS_ECDSA_P256_SHA256);
     let mut root_params = authority("Test Attestation Root", 0xa1);
     root_params.not_before = date_time_ymd(2020, 1, 1);
@@ -159,7 +160,7 @@ pub fn make(blueprint: &Blueprint) -> Made4 {
     if let Made::Factory = blueprint.made {
         intermediate_params.distinguished_name.push(DnType::CustomDnType(vec![2, 5, 4, 5]), "f92009e853b6b045");
     }
-    intermediate_params.is_ca = blueprint.intermediate_ca.clone();
+    intermediate_params.is_ca = blueprint.intermediate_ca;
     intermediate_params.key_usages = blueprint.intermediate_usages.clone();
     intermediate_params.custom_extensions = blueprint.intermediate_extensions.clone();
     let intermediate = intermediate_params.signed_by(&intermediate_key, &root_issuer).expect("an intermediate");
@@ -187,11 +188,11 @@ pub fn make(blueprint: &Blueprint) -> Made4 {
     let leaf = attested_params.signed_by(&attested, &attesting_issuer).expect("a leaf");
 
     let ders = [&leaf, &attesting, &intermediate, &root].iter().map(|certificate| certificate.der().to_vec()).collect();
-    Made4 { ders, root_pem: root.pem(), attested, attested_params }
+    Phone { ders, root_pem: root.pem(), attested, attested_params }
 }
 
 /// What an attacker does who holds an attested key: signs a certificate for a key of his own, with a better description.
-pub fn append(made: &Made4, with_description: Option<Vec<u8>>) -> Vec<Vec<u8>> {
+pub fn append(made: &Phone, with_description: Option<Vec<u8>>) -> Vec<Vec<u8>> {
     let issuer = Issuer::from_params(&made.attested_params, &made.attested);
     let mut params = named("Android Keystore Key", 2);
     params.custom_extensions =
@@ -199,16 +200,6 @@ pub fn append(made: &Made4, with_description: Option<Vec<u8>>) -> Vec<Vec<u8>> {
     let own = generate(&PKCS_ECDSA_P256_SHA256);
     let appended = params.signed_by(&own, &issuer).expect("an appended certificate");
     [vec![appended.der().to_vec()], made.ders.clone()].concat()
-}
-
-/// Without its attestation extension the leaf attests nothing.
-pub fn make_without_attestation() -> Made4 {
-    let mut blueprint = honest(Made::Factory);
-    blueprint.extension = Some(vec![]);
-    let mut made = make(&blueprint);
-    // The chain above the leaf alone: two certificates more than is needed, none of which attests.
-    made.ders.remove(0);
-    made
 }
 
 pub fn extension(oid: &[u64], content: &[u8], critical: bool) -> CustomExtension {
