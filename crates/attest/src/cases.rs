@@ -9,12 +9,10 @@ use countersign_core::{AppId, BootState, PatchLevel, Seconds, SecurityLevel, Uni
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::{
-    anchors::{Anchors, Purpose, Source, Vendor},
-    android::{
-        App, AppRule, ApplicationsRule, AttestRefusal, BootKeyRule, BootloaderRule, Evidence, Field, KeyRule, OriginRule, PurposeRule,
-        Requirements, RootOfTrustRule, StatusList, StatusRule, Trust, chain_from_pem, description_fields, verify,
-    },
+use crate::anchors::{Anchors, Purpose, Source, Vendor};
+use crate::android::{
+    App, AppRule, ApplicationsRule, AttestRefusal, BootKeyRule, BootloaderRule, Evidence, Field, KeyRule, OriginRule, PurposeRule,
+    Requirements, RootOfTrustRule, StatusList, StatusRule, Trust, chain_from_pem, description_fields, verify,
 };
 
 /// One case, as the file has it.

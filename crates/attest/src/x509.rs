@@ -457,3 +457,49 @@ fn verification(algorithm: ObjectIdentifier, key: &KeyKind) -> Option<&'static d
         _ => return None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
+    const END: &str = "-----END CERTIFICATE-----";
+
+    #[test]
+    fn pem_is_read_block_by_block() {
+        let block = |body: &str| format!("{BEGIN}{body}{END}\n");
+        let malformed = |index| Err(PemRefusal::BlockMalformed { index });
+        let longest = " ".repeat(Limits::CERTIFICATE_BYTES_MAX * 2);
+        let rows: &[(&str, String, Result<Vec<Vec<u8>>, PemRefusal>)] = &[
+            ("no block", String::from("remark"), Ok(vec![])),
+            ("an empty block", block(""), Ok(vec![vec![]])),
+            ("lines of any kind", block("\r\nAA\n E\t=\r\n"), Ok(vec![vec![0, 1]])),
+            ("remarks between blocks", format!("a{}b{}c", block("AAE="), block("AAI=")), Ok(vec![vec![0, 1], vec![0, 2]])),
+            ("another kind of block", block("AAE=").replace("CERTIFICATE", "PRIVATE KEY"), Ok(vec![])),
+            ("as many blocks as are read", block("").repeat(3), Ok(vec![vec![]; 3])),
+            ("one more", block("").repeat(4), Err(PemRefusal::TooManyBlocks)),
+            ("a block that does not end", format!("{}{BEGIN}AAE=", block("")), malformed(1)),
+            ("an end for another block", format!("{BEGIN}AAE={}", END.replace("CERTIFICATE", "KEY")), malformed(0)),
+            ("no base64", block("%"), malformed(0)),
+            ("bits that are left over", block("AAF="), malformed(0)),
+            ("the largest block", block(&longest), Ok(vec![vec![]])),
+            ("a larger block", block(&format!("{longest} ")), malformed(0)),
+        ];
+        for (name, text, expected) in rows {
+            assert_eq!(pem_blocks(text, 3), *expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn serial_numbers_are_written_as_in_the_status_list() {
+        let rows: &[(&str, &[u8], &str)] = &[
+            ("small", &[1], "1"),
+            ("with a sign byte", &[0, 0xf1], "f1"),
+            ("zero", &[0], "0"),
+            ("with zeros inside", &[1, 0, 2], "10002"),
+        ];
+        for (name, bytes, expected) in rows {
+            assert_eq!(serial_text(bytes), *expected, "{name}");
+        }
+    }
+}

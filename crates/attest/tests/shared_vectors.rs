@@ -8,7 +8,7 @@ use std::{
 
 use countersign_attest::{
     anchors::Anchors,
-    android::{RawChain, Requirements, StatusRule, Trust, Verdict, chain_from_pem, inspect, verify},
+    android::{RawChain, Requirements, StatusRule, Trust, Verdict, chain_from_der_list, chain_from_pem, inspect, verify},
     cases::{self, Agreement},
 };
 use countersign_core::UnixSeconds;
@@ -63,6 +63,28 @@ fn every_shared_chain_is_explained() {
             assert_eq!(first, verified.err(), "{}", path.display());
             assert_eq!(report.certificates().len(), raw.ders().len(), "{}", path.display());
             assert!(report.text().contains("Verdict: refused"), "{}", path.display());
+        }
+    }
+}
+
+/// Flips a bit in every byte of a genuine chain: whatever phones put into certificates, all of it is covered.
+#[test]
+fn no_byte_of_a_genuine_chain_can_change() {
+    let Some(shared) = shared() else { return };
+    let pem = fs::read_to_string(shared.join("android/chains/caiman_sdk36_SB_EC_RKP.pem")).expect("the chain can be read");
+    let ders = RawChain::from_pem(&pem).expect("within the limits").ders().to_vec();
+    let trust = Trust { anchors: Anchors::google().expect("anchors"), status: StatusRule::NotAsked };
+    let judge = |ders: Vec<Vec<u8>>| {
+        let chain = chain_from_der_list(ders)?;
+        let challenge = b"7ccac1ea-4845-482e-858d-f6fa9aa8c295";
+        verify(&chain, &trust, &Requirements::observe(), challenge, UnixSeconds(1_758_900_646))
+    };
+    assert!(judge(ders.clone()).is_ok(), "the genuine chain");
+    for (index, der) in ders.iter().enumerate() {
+        for at in 0..der.len() {
+            let mut changed = ders.clone();
+            changed[index][at] ^= 0x04;
+            assert!(judge(changed).is_err(), "certificate {index}, byte {at}");
         }
     }
 }

@@ -5,13 +5,11 @@ use der::{
     asn1::{AnyRef, OctetStringRef},
 };
 
-use super::{
-    application::ApplicationId,
-    authorization::{AuthorizationList, Value},
-    boot_state::{self, RootOfTrust},
-    key_description::KeyDescription,
-    security_level,
-};
+use crate::android::application::ApplicationId;
+use crate::android::authorization::{AuthorizationList, Value};
+use crate::android::boot_state::{self, RootOfTrust};
+use crate::android::key_description::KeyDescription;
+use crate::android::security_level;
 
 /// The content of the attestation extension that says this; the inverse of [`KeyDescription::parse`].
 ///

@@ -8,7 +8,10 @@ use der::{
     asn1::{AnyRef, OctetStringRef},
 };
 
-use super::{application::ApplicationId, boot_state::RootOfTrust, origin::Origin, refusal::DescriptionRefusal};
+use crate::android::application::ApplicationId;
+use crate::android::boot_state::RootOfTrust;
+use crate::android::origin::Origin;
+use crate::android::refusal::DescriptionRefusal;
 
 /// What a tag's value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,11 +3,10 @@
 use const_oid::ObjectIdentifier;
 use countersign_core::{Limits, UnixSeconds};
 
-use super::{provisioning::certificates_issued, refusal::AttestRefusal};
-use crate::{
-    anchors::{Anchor, Anchors},
-    x509::{Certificate, Issuing, PemRefusal, pem_blocks},
-};
+use crate::anchors::{Anchor, Anchors};
+use crate::android::provisioning::certificates_issued;
+use crate::android::refusal::AttestRefusal;
+use crate::x509::{Certificate, Issuing, PemRefusal, pem_blocks};
 
 /// The extension that holds a key description.
 pub const ATTESTATION_EXTENSION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.11129.2.1.17");

@@ -3,17 +3,13 @@
 use countersign_core::{AppId, DeviceId, EvidenceTier, Platform, Posture, SecurityLevel, Thumbprint, UnixSeconds};
 use countersign_proof::jwk::PublicKey;
 
-use super::{
-    application::{ApplicationId, Package},
-    chain::Provisioning,
-    key_description::KeyDescription,
-    refusal::AttestRefusal,
-    requirements::KeyRule,
-};
-use crate::{
-    anchors::{Anchor, Purpose},
-    x509::SubjectKey,
-};
+use crate::anchors::{Anchor, Purpose};
+use crate::android::application::{ApplicationId, Package};
+use crate::android::chain::Provisioning;
+use crate::android::key_description::KeyDescription;
+use crate::android::refusal::AttestRefusal;
+use crate::android::requirements::KeyRule;
+use crate::x509::SubjectKey;
 
 /// A key and a phone, vouched for by a chain that held at a certain time. Only [`super::verify`] makes one.
 #[derive(Debug)]

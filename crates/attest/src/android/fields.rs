@@ -2,13 +2,11 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 
-use super::{
-    application::{ApplicationId, Package},
-    authorization::{Authorization, AuthorizationList, Tag, Value},
-    boot_state::{self, RootOfTrust},
-    key_description::KeyDescription,
-    security_level,
-};
+use crate::android::application::{ApplicationId, Package};
+use crate::android::authorization::{Authorization, AuthorizationList, Tag, Value};
+use crate::android::boot_state::{self, RootOfTrust};
+use crate::android::key_description::KeyDescription;
+use crate::android::security_level;
 
 /// A node of the tree. Numbers are decimal texts, instants milliseconds since 1970, bytes base64.
 #[derive(Clone, Debug, PartialEq, Eq)]

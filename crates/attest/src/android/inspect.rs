@@ -2,21 +2,17 @@
 
 use countersign_core::UnixSeconds;
 
-use super::{
-    chain::{ATTESTATION_EXTENSION, Chain, RawChain, anchored, in_force, issued_by, may_issue, not_extended, understood},
-    fields::description_fields,
-    key_description::KeyDescription,
-    refusal::AttestRefusal,
-    report::{CertificateFacts, CertificateReport, CertificateRole, Content, Report, Verdict},
-    requirements::Requirements,
-    revocation::not_revoked,
-    trust::Trust,
-    verify::answers,
-};
-use crate::{
-    anchors::{Anchor, Anchors},
-    x509::{Certificate, Malformed},
-};
+use crate::anchors::{Anchor, Anchors};
+use crate::android::chain::{ATTESTATION_EXTENSION, Chain, RawChain, anchored, in_force, issued_by, may_issue, not_extended, understood};
+use crate::android::fields::description_fields;
+use crate::android::key_description::KeyDescription;
+use crate::android::refusal::AttestRefusal;
+use crate::android::report::{CertificateFacts, CertificateReport, CertificateRole, Content, Report, Verdict};
+use crate::android::requirements::Requirements;
+use crate::android::revocation::not_revoked;
+use crate::android::trust::Trust;
+use crate::android::verify::answers;
+use crate::x509::{Certificate, Malformed};
 
 /// Looks at a chain as a verification would, and goes on where that would stop. Without a challenge none is compared.
 #[must_use]

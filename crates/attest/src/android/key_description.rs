@@ -6,14 +6,12 @@ use der::{
     asn1::{AnyRef, OctetStringRef},
 };
 
-use super::{
-    application::ApplicationId,
-    authorization::{AuthorizationList, Tag},
-    boot_state::RootOfTrust,
-    origin::Origin,
-    refusal::DescriptionRefusal,
-    security_level,
-};
+use crate::android::application::ApplicationId;
+use crate::android::authorization::{AuthorizationList, Tag};
+use crate::android::boot_state::RootOfTrust;
+use crate::android::origin::Origin;
+use crate::android::refusal::DescriptionRefusal;
+use crate::android::security_level;
 
 /// What a phone's keystore says about a key, whoever signed it. Keymaster 2 to 4 (versions 1 to 4) and KeyMint 1 to 5 (100 to 500).
 #[derive(Clone, Debug, PartialEq, Eq)]

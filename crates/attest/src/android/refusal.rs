@@ -4,10 +4,8 @@ use std::fmt;
 
 use countersign_core::{BootState, PatchLevel, Reason, SecurityLevel, UnixSeconds};
 
-use crate::{
-    calendar::written,
-    x509::{Malformed, SignatureRefusal},
-};
+use crate::calendar::written;
+use crate::x509::{Malformed, SignatureRefusal};
 
 /// Why the content of the attestation extension is not a key description. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -4,11 +4,11 @@
 
 use countersign_core::UnixSeconds;
 
-use super::{chain::Provisioning, fields::Field, refusal::AttestRefusal};
-use crate::{
-    anchors::Source,
-    x509::{KeyKind, Malformed},
-};
+use crate::anchors::Source;
+use crate::android::chain::Provisioning;
+use crate::android::fields::Field;
+use crate::android::refusal::AttestRefusal;
+use crate::x509::{KeyKind, Malformed};
 
 /// What a certificate is in its chain. From below upwards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,13 +2,11 @@
 
 use countersign_core::{AppId, BootState, PatchLevel, SecurityLevel};
 
-use super::{
-    application::{ApplicationId, Package},
-    boot_state::RootOfTrust,
-    key_description::KeyDescription,
-    origin::Origin,
-    refusal::AttestRefusal,
-};
+use crate::android::application::{ApplicationId, Package};
+use crate::android::boot_state::RootOfTrust;
+use crate::android::key_description::KeyDescription;
+use crate::android::origin::Origin;
+use crate::android::refusal::AttestRefusal;
 use crate::x509::{KeyKind, SubjectKey};
 
 /// What is required. Every field has to be chosen: there is no default.

@@ -8,7 +8,8 @@ use std::{collections::BTreeMap, fmt};
 use countersign_core::{Seconds, UnixSeconds};
 use serde::Deserialize;
 
-use super::{chain::Chain, refusal::AttestRefusal};
+use crate::android::chain::Chain;
+use crate::android::refusal::AttestRefusal;
 use crate::x509::Certificate;
 
 /// What the list says of a certificate. All refuse.

@@ -2,17 +2,13 @@
 
 use std::fmt::Write;
 
-use super::{
-    chain::Provisioning,
-    fields::Field,
-    meaning::meaning,
-    refusal::AttestRefusal,
-    report::{CertificateFacts, CertificateReport, CertificateRole, Content, Report, Verdict},
-};
-use crate::{
-    anchors::{Purpose, Source, Vendor},
-    calendar::written,
-};
+use crate::anchors::{Purpose, Source, Vendor};
+use crate::android::chain::Provisioning;
+use crate::android::fields::Field;
+use crate::android::meaning::meaning;
+use crate::android::refusal::AttestRefusal;
+use crate::android::report::{CertificateFacts, CertificateReport, CertificateRole, Content, Report, Verdict};
+use crate::calendar::written;
 
 impl Report {
     /// The report as a drawing in lines of text.

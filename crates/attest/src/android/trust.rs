@@ -1,7 +1,7 @@
 //! Whom a verification believes.
 
-use super::revocation::StatusRule;
 use crate::anchors::Anchors;
+use crate::android::revocation::StatusRule;
 
 /// The anchors and what is asked of the revocation list. Data that an operator can replace while the server runs.
 #[derive(Clone, Debug)]

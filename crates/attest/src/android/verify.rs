@@ -3,15 +3,13 @@
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use countersign_core::UnixSeconds;
 
-use super::{
-    chain::{Chain, anchored, in_force, issued_by, may_issue, not_extended, understood},
-    evidence::Evidence,
-    key_description::KeyDescription,
-    refusal::AttestRefusal,
-    requirements::Requirements,
-    revocation::none_revoked,
-    trust::Trust,
-};
+use crate::android::chain::{Chain, anchored, in_force, issued_by, may_issue, not_extended, understood};
+use crate::android::evidence::Evidence;
+use crate::android::key_description::KeyDescription;
+use crate::android::refusal::AttestRefusal;
+use crate::android::requirements::Requirements;
+use crate::android::revocation::none_revoked;
+use crate::android::trust::Trust;
 
 /// Judges an attestation: whether the chain holds, whether it answers `challenge`, and whether phone and key are as required.
 ///
