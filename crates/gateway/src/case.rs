@@ -82,6 +82,11 @@ impl Case {
         self.device = Some(session.device.clone());
     }
 
+    /// The session that the token names, while nobody has said whose it is.
+    pub(crate) fn of_nobody_yet(&self) -> Option<SessionId> {
+        if self.user.is_none() { self.session.clone() } else { None }
+    }
+
     /// All facts are there. What identifies nobody is noted for `why`, in the words that policies use.
     pub(crate) fn weighs(&mut self, facts: &Facts) {
         self.resource = Some(facts.resource.id.clone());
@@ -128,13 +133,15 @@ impl Case {
     }
 
     fn personal(&self) -> Vec<PersonalField> {
+        // Without a person there is no key of theirs, and so no word about them.
+        let of_person = |value: Option<String>| if self.user.is_some() { value } else { None };
         let known = [
             (PersonalName::Address, Some(coarse(self.address))),
             (PersonalName::Device, self.device.as_ref().map(ToString::to_string)),
             (PersonalName::Path, Some(self.path.clone())),
             (PersonalName::Resource, self.resource.clone()),
-            (PersonalName::Session, self.session.as_ref().map(ToString::to_string)),
-            (PersonalName::Subject, self.subject.as_ref().map(ToString::to_string)),
+            (PersonalName::Session, of_person(self.session.as_ref().map(ToString::to_string))),
+            (PersonalName::Subject, of_person(self.subject.as_ref().map(ToString::to_string))),
             (PersonalName::User, self.user.as_ref().map(ToString::to_string)),
         ];
         known.into_iter().filter_map(|(name, value)| value.map(|value| PersonalField { name, value })).collect()

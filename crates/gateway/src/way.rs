@@ -84,6 +84,9 @@ where
         observe::panicked(case.id());
         Err(Refusal::because(Reason::Internal))
     });
+    if verdict.is_err() {
+        whose(house, &mut case).await;
+    }
     tell(house, &case, &verdict, began);
 
     // 10. Recorded before its effect (law 8), or there is none (law 1).
@@ -105,6 +108,16 @@ where
             }
         },
         Err(refusal) => refuse(house, &case, &refusal, now),
+    }
+}
+
+/// A request may be refused before its session was asked for. Whose it was must be known all the same: what identifies a
+/// person is recorded under the key that erases it, or not at all.
+async fn whose(house: &House, case: &mut Case) {
+    if let Some(id) = case.of_nobody_yet()
+        && let Ok(Some(session)) = house.stores.sessions.find(&id).await
+    {
+        case.belongs_to(&session);
     }
 }
 

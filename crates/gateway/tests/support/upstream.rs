@@ -26,7 +26,10 @@ where
                     let answer = answer(request);
                     async move { Ok::<_, std::convert::Infallible>(answer.await) }
                 });
-                let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+                let _ = hyper::server::conn::http1::Builder::new()
+                    .auto_date_header(false)
+                    .serve_connection(TokioIo::new(stream), service)
+                    .await;
             });
         }
     });

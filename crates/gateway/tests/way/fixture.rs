@@ -57,12 +57,15 @@ pub struct World {
     /// Which call to a store fails, counted from 1; 0 for none.
     pub fails_at: AtomicUsize,
     pub calls: AtomicUsize,
+    /// Which call to a store panics, counted from 1; 0 for none.
+    pub panics_at: AtomicUsize,
 }
 
 impl World {
     /// Counts a call, and says whether it is the one that fails.
     fn call(&self) -> Result<(), Unavailable> {
         let number = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
+        assert_ne!(number, self.panics_at.load(Ordering::SeqCst), "as the test wants it");
         if number == self.fails_at.load(Ordering::SeqCst) { Err(Unavailable::new("as the test wants it")) } else { Ok(()) }
     }
 }
@@ -126,19 +129,19 @@ impl Sessions for Backed {
         LiveSession::of(self.world.sessions.lock().expect("a lock").get(id).cloned(), now)
     }
     async fn open(&self, _: Session) -> Result<(), Unavailable> {
-        panic!("{UNASKED}")
+        Err(Unavailable::new(UNASKED))
     }
-    async fn find(&self, _: &SessionId) -> Result<Option<Session>, Unavailable> {
-        panic!("{UNASKED}")
+    async fn find(&self, id: &SessionId) -> Result<Option<Session>, Unavailable> {
+        Ok(self.world.sessions.lock().expect("a lock").get(id).cloned())
     }
     async fn list(&self, _: &SessionFilter, _: u32) -> Result<Vec<Session>, Unavailable> {
-        panic!("{UNASKED}")
+        Err(Unavailable::new(UNASKED))
     }
     async fn set_state(&self, _: &SessionId, _: SessionState) -> Result<StateChange, Unavailable> {
-        panic!("{UNASKED}")
+        Err(Unavailable::new(UNASKED))
     }
     async fn authenticated(&self, _: &SessionId, _: UnixSeconds) -> Result<(), Unavailable> {
-        panic!("{UNASKED}")
+        Err(Unavailable::new(UNASKED))
     }
 }
 
@@ -149,19 +152,19 @@ impl Devices for Backed {
         LivePosture::of(self.world.devices.lock().expect("a lock").get(id).cloned())
     }
     async fn enrol(&self, _: Device) -> Result<Device, Unavailable> {
-        panic!("{UNASKED}")
+        Err(Unavailable::new(UNASKED))
     }
     async fn find(&self, _: &DeviceId) -> Result<Option<Device>, Unavailable> {
-        panic!("{UNASKED}")
+        Err(Unavailable::new(UNASKED))
     }
     async fn find_by_key(&self, _: &countersign_core::Thumbprint) -> Result<Option<Device>, Unavailable> {
-        panic!("{UNASKED}")
+        Err(Unavailable::new(UNASKED))
     }
     async fn list(&self, _: u32) -> Result<Vec<Device>, Unavailable> {
-        panic!("{UNASKED}")
+        Err(Unavailable::new(UNASKED))
     }
     async fn revoke(&self, _: &DeviceId) -> Result<Option<Device>, Unavailable> {
-        panic!("{UNASKED}")
+        Err(Unavailable::new(UNASKED))
     }
 }
 
@@ -176,18 +179,16 @@ impl SubjectKeys for OneKey {
         Ok(Some(Secret::new([9; 32])))
     }
     async fn destroy(&self, _: &UserId) -> Result<(), Unavailable> {
-        panic!("{UNASKED}")
+        Err(Unavailable::new(UNASKED))
     }
 }
 
 pub struct Fixture {
     pub house: Arc<House>,
     pub world: Arc<World>,
-    pub upstream: SocketAddr,
     issuer_key: SigningKey,
     issuer_key_id: KeyId,
     pub request_key: SigningKey,
-    pub statement_key_pkcs8: Secret<Vec<u8>>,
     _directory: tempfile::TempDir,
 }
 
@@ -260,6 +261,7 @@ impl Fixture {
             asked: Mutex::default(),
             fails_at: AtomicUsize::new(0),
             calls: AtomicUsize::new(0),
+            panics_at: AtomicUsize::new(0),
         });
         let told = Arc::clone(&world);
         let address = upstream(move |request| answers(Arc::clone(&told), request)).await;
@@ -270,7 +272,7 @@ impl Fixture {
         let (issuer_key, _) = key();
         let issuer_key_id = KeyId::parse("k1").expect("an id");
         let (request_key, _) = key();
-        let (statement_key, statement_key_pkcs8) = key();
+        let (statement_key, _) = key();
         let directory = tempfile::tempdir().expect("a directory");
         let public = Origin::parse(PUBLIC).expect("an origin");
         let mut config = UpstreamConfig::new(Origin::parse(&format!("http://{address}")).expect("an origin"));
@@ -310,16 +312,7 @@ impl Fixture {
             entropy: Arc::clone(&world) as _,
         })
         .expect("a house");
-        Self {
-            house: Arc::new(house),
-            world,
-            upstream: address,
-            issuer_key,
-            issuer_key_id,
-            request_key,
-            statement_key_pkcs8,
-            _directory: directory,
-        }
+        Self { house: Arc::new(house), world, issuer_key, issuer_key_id, request_key, _directory: directory }
     }
 
     pub fn claims(&self) -> Claims {

@@ -274,6 +274,20 @@ async fn every_store_may_fail() {
     }
 }
 
+#[tokio::test]
+async fn a_panic_is_a_refusal_and_recorded_as_one() {
+    let fixture = Fixture::new().await;
+    for panicking in 1..=3 {
+        fixture.world.calls.store(0, Ordering::SeqCst);
+        fixture.world.panics_at.store(panicking, Ordering::SeqCst);
+        let answer = fixture.serve(fixture.request("GET", "/v1/accounts/a1", "")).await;
+        assert_eq!(answer.status(), 500, "call {panicking}");
+        let recorded: Vec<_> = fixture.world.recorded.lock().expect("a lock").drain(..).map(|entry| entry.event.reasons).collect();
+        assert_eq!(recorded, [[Reason::Internal]], "call {panicking}");
+        assert!(fixture.world.asked.lock().expect("a lock").is_empty(), "call {panicking}");
+    }
+}
+
 mod by_chance {
     use super::*;
     use proptest::prelude::*;
