@@ -1,0 +1,236 @@
+//! What an operator decided, as types. Only `config::load` makes a [`Config`], and only from a file that it understood whole.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
+
+use countersign_core::{AppId, BootState, ClientId, Limits, Seconds, SecurityLevel};
+use countersign_gateway::Origin;
+use countersign_identity::PasskeyOrigin;
+
+/// Where metrics and health are served when nothing is said: loopback, so that nobody outside reads them.
+pub const METRICS_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7442);
+
+/// Whether this is a development node: self-signed certificate, loopback only, software phones admitted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dev {
+    /// A node that counts.
+    Off,
+    /// A development node.
+    On,
+}
+
+impl Dev {
+    /// `On` when either is.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Off, Self::Off) => Self::Off,
+            (Self::On, Self::Off | Self::On) | (Self::Off, Self::On) => Self::On,
+        }
+    }
+}
+
+/// A whole configuration.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The file it was read from.
+    pub file: PathBuf,
+    /// Whether the file asks for a development node.
+    pub dev: Dev,
+    /// The origin that clients use: issuer, audience, and the origin of every proof.
+    pub public: Origin,
+    /// Where the public listener binds.
+    pub listen: Listen,
+    /// The protected API.
+    pub upstream: Upstream,
+    /// The data directory: database, keys, log, admin socket.
+    pub data: PathBuf,
+    /// The directory of policies.
+    pub policies: PathBuf,
+    /// The apps, in alphabetical order.
+    pub apps: Vec<App>,
+    /// Sign-in.
+    pub login: Login,
+    /// What devices must prove.
+    pub device: DeviceRules,
+    /// The certificate to show; `None` leaves it to a development node to make one.
+    pub tls: Option<TlsFiles>,
+    /// What the API offers; empty for the two built-in operations.
+    pub operations: Vec<Operation>,
+    /// Bounds that differ between installations.
+    pub bounds: Bounds,
+    /// Where health and metrics are served.
+    pub metrics: SocketAddr,
+}
+
+/// Where the public listener binds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listen {
+    /// The port of `public_url`, on every address, or on loopback for a development node.
+    ByPublicUrl,
+    /// Here.
+    On {
+        /// The address.
+        address: SocketAddr,
+        /// The line that says so.
+        line: usize,
+    },
+}
+
+/// The protected API.
+#[derive(Clone, Debug)]
+pub struct Upstream {
+    /// Its origin.
+    pub origin: Origin,
+    /// The line that names it.
+    pub line: usize,
+    /// The certificates that an `https` upstream is verified by.
+    pub ca: Option<PathBuf>,
+}
+
+/// An app that may use this node.
+#[derive(Clone, Debug)]
+pub struct App {
+    /// Its OAuth client id: its name in the file.
+    pub client: ClientId,
+    /// The Android package.
+    pub package: AppId,
+    /// SHA-256 of the certificates that sign the Android app.
+    pub signers: Vec<[u8; 32]>,
+    /// The iOS app, known by team and bundle; only its passkeys are taken so far.
+    pub ios: Option<IosApp>,
+    /// In which sector its people have one name.
+    pub sector: String,
+    /// The line on which it begins.
+    pub line: usize,
+}
+
+/// An iOS app.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IosApp {
+    /// Apple's team id.
+    pub team: String,
+    /// The bundle id.
+    pub bundle: String,
+}
+
+/// Who may make an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignUp {
+    /// Whoever holds an invitation.
+    Invite,
+    /// Everybody.
+    Open,
+}
+
+/// Sign-in.
+#[derive(Clone, Debug)]
+pub struct Login {
+    /// Who may make an account.
+    pub sign_up: SignUp,
+    /// Origins besides the public one, each with its line, from which passkeys are taken.
+    pub origins: Vec<PasskeyOrigin>,
+    /// How long a session lives at most.
+    pub session_life: Seconds,
+}
+
+/// Whether the bootloader has to be locked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bootloader {
+    /// It may be unlocked.
+    Any,
+    /// It has to be locked.
+    Locked,
+}
+
+/// What devices must prove.
+#[derive(Clone, Debug)]
+pub struct DeviceRules {
+    /// The least place where a device key may live.
+    pub security_level_min: SecurityLevel,
+    /// What the bootloader may say of the system.
+    pub boot_states: Vec<BootState>,
+    /// Whether the bootloader has to be locked.
+    pub bootloader: Bootloader,
+    /// Files of trust anchors besides the vendors', each with its line.
+    pub anchors: Vec<(PathBuf, usize)>,
+    /// The vendors' revocation list, and the line that names it. Where one is named it has to be there, and young enough.
+    pub status_list: Option<(PathBuf, usize)>,
+    /// How old the revocation list may be.
+    pub status_list_age_max: Seconds,
+}
+
+/// The certificate to show and its key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The chain, leaf first, in PEM.
+    pub certificate: PathBuf,
+    /// The private key, in PEM.
+    pub key: PathBuf,
+    /// The line on which the section begins.
+    pub line: usize,
+}
+
+/// One thing that the API offers, in the operator's words; `countersign-policy` gives them their meaning.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Operation {
+    /// The line on which it begins.
+    pub line: usize,
+    /// Method and path template: `GET /v1/accounts/{id}`.
+    pub pattern: String,
+    /// What policies call it.
+    pub action: String,
+    /// The kind of thing that is acted on.
+    pub resource: Option<String>,
+    /// Where its id is found: `path.id`, `token.sub`.
+    pub id: Option<String>,
+    /// Where its owner is found.
+    pub owner: Option<String>,
+    /// Body fields that policy looks at: name, and type with JSON pointer.
+    pub body: Vec<(String, String)>,
+    /// The oldest evidence about the device.
+    pub evidence_age_max: Option<Seconds>,
+    /// Bytes of a body.
+    pub body_max: Option<u64>,
+}
+
+/// Bounds that differ between installations; all others are constants of [`Limits`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// Connections at one time.
+    pub connections_max: usize,
+    /// How long requests may finish after the end began.
+    pub drain_max: Duration,
+    /// Longest time from the request to the head of the upstream's answer.
+    pub upstream_max: Duration,
+    /// Bytes of a body that streams through.
+    pub body_bytes_max: u64,
+}
+
+impl Bounds {
+    /// The usual ones.
+    pub const USUAL: Self = Self {
+        connections_max: 10_000,
+        drain_max: Duration::from_secs(25),
+        upstream_max: Duration::from_secs(30),
+        body_bytes_max: Limits::STREAMED_BODY_BYTES_MAX,
+    };
+}
+
+impl Config {
+    /// Where the public listener binds.
+    #[must_use]
+    pub const fn listen_address(&self, dev: Dev) -> SocketAddr {
+        let address = match dev {
+            Dev::Off => Ipv4Addr::UNSPECIFIED,
+            Dev::On => Ipv4Addr::LOCALHOST,
+        };
+        match self.listen {
+            Listen::ByPublicUrl => SocketAddr::new(IpAddr::V4(address), self.public.port()),
+            Listen::On { address, .. } => address,
+        }
+    }
+}

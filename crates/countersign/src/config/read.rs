@@ -1,0 +1,346 @@
+//! From the text of the file to a [`Config`]: one function a section.
+
+use std::path::{Path, PathBuf};
+
+use countersign_core::{AppId, BootState, ClientId, Limits, Seconds, SecurityLevel};
+use countersign_gateway::{Origin, Scheme};
+use countersign_identity::PasskeyOrigin;
+use toml::de::DeTable;
+
+use crate::config::{
+    fault::Faults,
+    model::{
+        App, Bootloader, Bounds, Config, Dev, DeviceRules, IosApp, Listen, Login, METRICS_LISTEN, Operation, SignUp, TlsFiles, Upstream,
+    },
+    section::{At, Section, Source},
+    value,
+};
+
+/// Life of a session when nothing is said: a month, after which the passkey is shown again.
+const SESSION_HOURS: u64 = 30 * 24;
+
+/// Age of a revocation list when nothing is said. Google asks to look daily; a week bridges an outage.
+const STATUS_LIST_AGE_MAX: Seconds = Seconds(7 * 86_400);
+
+/// Reads the text of `file`.
+pub fn config(text: &str, file: &Path) -> Result<Config, Faults> {
+    let source = Source::new(file, text);
+    let table = match DeTable::parse(text) {
+        Ok(table) => table,
+        Err(error) => {
+            let line = error.span().map(|span| source.line(span.start));
+            let what = error.message().lines().next().unwrap_or_default().to_owned();
+            source.fault(line, format!("this is not TOML: {what}"), "see https://toml.io for how it is written");
+            return source.into_faults().or(()).and_then(|()| Err(Faults::default()));
+        }
+    };
+    let mut top = Section::new(&source, "", None, table.get_ref());
+    let here = Here(file.parent().unwrap_or(Path::new("")).to_owned());
+    let config = top_level(&mut top, file, &here);
+    top.end();
+    let faults = source.into_faults();
+    match config {
+        Some(config) => faults.or(config),
+        None => faults.or(()).and_then(|()| Err(Faults::default())),
+    }
+}
+
+/// The directory in which the file stands.
+struct Here(PathBuf);
+
+impl Here {
+    fn path(&self, text: &str) -> PathBuf {
+        self.0.join(text)
+    }
+}
+
+fn top_level(top: &mut Section<'_>, file: &Path, here: &Here) -> Option<Config> {
+    let public = public(top);
+    let upstream = upstream(top, here);
+    let listen = address(top, "listen").map_or(Listen::ByPublicUrl, |At { value, line }| Listen::On { address: value, line });
+    let data = top.text("data").map_or_else(|| here.path("data"), |at| here.path(at.value));
+    let policies = top.text("policies").map_or_else(|| here.path("policies"), |at| here.path(at.value));
+    let dev = if top.flag("dev").is_some_and(|at| at.value) { Dev::On } else { Dev::Off };
+    let apps = apps(top);
+    let login = login(top.table("login", "[login]"));
+    let device = device(top.table("device", "[device]"), here);
+    let tls = top.table("tls", "[tls]").and_then(|section| tls(section, here));
+    let operations = top.tables("operation").into_iter().filter_map(operation).collect();
+    let bounds = limits(top.table("limits", "[limits]"));
+    let metrics = metrics(top.table("metrics", "[metrics]"));
+    let (public, upstream) = (public?, upstream?);
+    Some(Config {
+        file: file.to_owned(),
+        dev,
+        public,
+        listen,
+        upstream,
+        data,
+        policies,
+        apps,
+        login,
+        device,
+        tls,
+        operations,
+        bounds,
+        metrics,
+    })
+}
+
+fn public(top: &mut Section<'_>) -> Option<Origin> {
+    let at = top.required_text("public_url", "\"https://api.example.com\"")?;
+    let origin = origin(top, "public_url", at)?;
+    if origin.scheme() != Scheme::Https {
+        top.fault(Some(at.line), "`public_url` is not `https`", "phones reach this node through TLS; write `https://`");
+        return None;
+    }
+    Some(origin)
+}
+
+fn upstream(top: &mut Section<'_>, here: &Here) -> Option<Upstream> {
+    let at = top.required_text("upstream", "\"http://127.0.0.1:8080\"")?;
+    let ca = top.text("upstream_ca").map(|at| here.path(at.value));
+    let origin = origin(top, "upstream", at)?;
+    if origin.scheme() == Scheme::Https && ca.is_none() {
+        top.fault(
+            Some(at.line),
+            "`upstream` is `https` and nothing verifies its certificate",
+            "name the PEM file of its certificate authority with `upstream_ca`, or use `http` on a private network",
+        );
+    }
+    Some(Upstream { origin, line: at.line, ca })
+}
+
+fn origin(section: &Section<'_>, key: &str, at: At<&str>) -> Option<Origin> {
+    Origin::parse(at.value)
+        .map_err(|error| section.fault(Some(at.line), format!("`{key}` cannot be `{}`", at.value), error.to_string()))
+        .ok()
+}
+
+fn address(section: &mut Section<'_>, key: &'static str) -> Option<At<std::net::SocketAddr>> {
+    let At { value, line } = section.text(key)?;
+    match value.parse() {
+        Ok(address) => Some(At { value: address, line }),
+        Err(_) => {
+            section.fault(Some(line), format!("`{key}` cannot be `{value}`"), "write address and port, `127.0.0.1:7443` or `[::]:443`");
+            None
+        }
+    }
+}
+
+fn span(section: &mut Section<'_>, key: &'static str) -> Option<Seconds> {
+    let At { value, line } = section.text(key)?;
+    let span = value::span(value);
+    if span.is_none() {
+        section.fault(Some(line), format!("`{key}` cannot be `{value}`"), "write a number and a unit: `90s`, `5m`, `12h`, `30d`");
+    }
+    span
+}
+
+fn apps(top: &mut Section<'_>) -> Vec<App> {
+    let Some(mut section) = top.table("app", "app") else {
+        top.fault(None, "no app is named", "add `[app.\"com.example.shop\"]` with your app's id");
+        return Vec::new();
+    };
+    let mut apps = Vec::new();
+    for (name, mut section) in section.named_tables() {
+        apps.extend(app(name, &mut section));
+        section.end();
+    }
+    apps
+}
+
+fn app(name: At<&str>, section: &mut Section<'_>) -> Option<App> {
+    let client = ClientId::parse(name.value)
+        .map_err(|error| section.fault(Some(name.line), format!("an app cannot be called `{}`", name.value), error.to_string()))
+        .ok();
+    let (package, signers) = android(section.table("android", "android"), name);
+    let ios = section.table("ios", "ios").and_then(ios);
+    let sector = section.text("sector").map_or_else(|| name.value.to_owned(), |at| at.value.to_owned());
+    Some(App { client: client?, package: package?, signers, ios, sector, line: name.line })
+}
+
+fn android(section: Option<Section<'_>>, name: At<&str>) -> (Option<AppId>, Vec<[u8; 32]>) {
+    let Some(mut section) = section else { return (AppId::parse(name.value).ok(), Vec::new()) };
+    let package = section.text("package").unwrap_or(name);
+    let id = AppId::parse(package.value)
+        .map_err(|error| section.fault(Some(package.line), format!("`package` cannot be `{}`", package.value), error.to_string()))
+        .ok();
+    let mut signers = Vec::new();
+    match section.texts("cert_sha256") {
+        None => section.fault(
+            section.line(),
+            "`cert_sha256` is missing in `android`",
+            "add `cert_sha256 = [\"9F:2A:...\"]`, as `keytool -list` or Play Console shows it",
+        ),
+        Some(texts) => {
+            for At { value, line } in texts {
+                match value::fingerprint(value) {
+                    Some(signer) => signers.push(signer),
+                    None => section.fault(
+                        Some(line),
+                        format!("`cert_sha256` cannot hold `{value}`"),
+                        "write the SHA-256 of the signing certificate: 64 hexadecimal digits",
+                    ),
+                }
+            }
+        }
+    }
+    section.end();
+    (id, signers)
+}
+
+fn ios(mut section: Section<'_>) -> Option<IosApp> {
+    let team = section.required_text("team", "\"9CYHJNG644\"").map(|at| at.value.to_owned());
+    let bundle = section.required_text("bundle", "\"com.example.shop\"").map(|at| at.value.to_owned());
+    section.end();
+    Some(IosApp { team: team?, bundle: bundle? })
+}
+
+fn login(section: Option<Section<'_>>) -> Login {
+    let mut login = Login { sign_up: SignUp::Invite, origins: Vec::new(), session_life: Seconds(SESSION_HOURS * 3600) };
+    let Some(mut section) = section else { return login };
+    if let Some(at) = section.word("sign_up", &[("invite", SignUp::Invite), ("open", SignUp::Open)]) {
+        login.sign_up = at.value;
+    }
+    for At { value, line } in section.texts("origins").unwrap_or_default() {
+        match PasskeyOrigin::parse(value) {
+            Ok(origin) => login.origins.push(origin),
+            Err(error) => section.fault(Some(line), format!("`origins` cannot hold `{value}`"), error.to_string()),
+        }
+    }
+    if let Some(hours) = section.number("session_hours", 1..=87_840) {
+        login.session_life = Seconds(hours.value.saturating_mul(3600));
+    }
+    section.end();
+    login
+}
+
+fn device(section: Option<Section<'_>>, here: &Here) -> DeviceRules {
+    let mut rules = DeviceRules {
+        security_level_min: SecurityLevel::TrustedEnvironment,
+        boot_states: vec![BootState::Verified],
+        bootloader: Bootloader::Locked,
+        anchors: Vec::new(),
+        status_list: None,
+        status_list_age_max: STATUS_LIST_AGE_MAX,
+    };
+    let Some(mut section) = section else { return rules };
+    let levels = [
+        ("software", SecurityLevel::Software),
+        ("trusted_environment", SecurityLevel::TrustedEnvironment),
+        ("strong_box", SecurityLevel::StrongBox),
+    ];
+    if let Some(at) = section.word("security_level_min", &levels) {
+        rules.security_level_min = at.value;
+    }
+    if let Some(texts) = section.texts("boot_state") {
+        rules.boot_states = boot_states(&section, &texts);
+    }
+    if let Some(At { value: false, .. }) = section.flag("require_locked") {
+        rules.bootloader = Bootloader::Any;
+    }
+    for At { value, line } in section.texts("anchors").unwrap_or_default() {
+        rules.anchors.push((here.path(value), line));
+    }
+    rules.status_list = status_list(&mut section, here);
+    if let Some(span) = span(&mut section, "status_list_age_max") {
+        rules.status_list_age_max = span;
+    }
+    section.end();
+    rules
+}
+
+fn status_list(section: &mut Section<'_>, here: &Here) -> Option<(PathBuf, usize)> {
+    let named = section.text("status_list").map(|at| (here.path(at.value), at.line));
+    match (&named, section.flag("require_status_list")) {
+        (None, Some(At { value: true, line })) => {
+            section.fault(Some(line), "`require_status_list` asks for a list and none is named", "add `status_list = \"status.json\"`");
+        }
+        (Some(_), Some(At { value: false, line })) => {
+            section.fault(
+                Some(line),
+                "`status_list` names a list and `require_status_list` says that it does not count",
+                "leave one of them out",
+            );
+        }
+        (None | Some(_), None | Some(_)) => {}
+    }
+    named
+}
+
+fn boot_states(section: &Section<'_>, texts: &[At<&str>]) -> Vec<BootState> {
+    let mut states = Vec::new();
+    for At { value, line } in texts {
+        match *value {
+            "verified" => states.push(BootState::Verified),
+            "self_signed" => states.push(BootState::SelfSigned),
+            "unverified" => states.push(BootState::Unverified),
+            "failed" => states.push(BootState::Failed),
+            other => section.fault(
+                Some(*line),
+                format!("`boot_state` cannot hold `{other}`"),
+                "it can hold `verified`, `self_signed`, `unverified`, `failed`",
+            ),
+        }
+    }
+    states
+}
+
+fn tls(mut section: Section<'_>, here: &Here) -> Option<TlsFiles> {
+    let line = section.line().unwrap_or(1);
+    let certificate = section.required_text("cert", "\"fullchain.pem\"").map(|at| here.path(at.value));
+    let key = section.required_text("key", "\"privkey.pem\"").map(|at| here.path(at.value));
+    section.end();
+    Some(TlsFiles { certificate: certificate?, key: key?, line })
+}
+
+fn operation(mut section: Section<'_>) -> Option<Operation> {
+    let line = section.line().unwrap_or(1);
+    let pattern = section.required_text("match", "\"GET /v1/accounts/{id}\"").map(|at| at.value.to_owned());
+    let action = section.required_text("action", "\"accounts.read\"").map(|at| at.value.to_owned());
+    let owned = |at: Option<At<&str>>| at.map(|at| at.value.to_owned());
+    let (resource, id, owner) = (owned(section.text("resource")), owned(section.text("id")), owned(section.text("owner")));
+    let body = section.table("body", "body").map_or_else(Vec::new, |mut body| {
+        body.named_texts().into_iter().map(|(name, at)| (name.to_owned(), at.value.to_owned())).collect()
+    });
+    let evidence_age_max = span(&mut section, "evidence_age_max");
+    let body_max = section.number("body_max", 0..=Limits::STREAMED_BODY_BYTES_MAX).map(|at| at.value);
+    section.end();
+    Some(Operation { line, pattern: pattern?, action: action?, resource, id, owner, body, evidence_age_max, body_max })
+}
+
+fn limits(section: Option<Section<'_>>) -> Bounds {
+    let mut bounds = Bounds::USUAL;
+    let Some(mut section) = section else { return bounds };
+    if let Some(at) = section.number("connections_max", 1..=1_000_000) {
+        bounds.connections_max = usize::try_from(at.value).unwrap_or(usize::MAX);
+    }
+    if let Some(at) = section.number("body_max", 0..=Limits::STREAMED_BODY_BYTES_MAX) {
+        bounds.body_bytes_max = at.value;
+    }
+    if let Some(span) = span(&mut section, "drain") {
+        bounds.drain_max = std::time::Duration::from_secs(span.0);
+    }
+    if let Some(span) = span(&mut section, "upstream_timeout") {
+        bounds.upstream_max = std::time::Duration::from_secs(span.0);
+    }
+    section.end();
+    bounds
+}
+
+fn metrics(section: Option<Section<'_>>) -> std::net::SocketAddr {
+    let Some(mut section) = section else { return METRICS_LISTEN };
+    let listen = address(&mut section, "listen");
+    if let Some(At { value, line }) = listen
+        && !value.ip().is_loopback()
+    {
+        section.fault(
+            Some(line),
+            "metrics would be open to the network",
+            "listen on loopback, `127.0.0.1:7442`, and let your collector run beside",
+        );
+    }
+    section.end();
+    listen.map_or(METRICS_LISTEN, |at| at.value)
+}

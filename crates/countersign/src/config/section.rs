@@ -1,0 +1,241 @@
+//! A table of the file, read strictly: every key is taken with its type, and whatever is left over is a fault.
+
+use std::{
+    cell::RefCell,
+    path::{Path, PathBuf},
+    rc::Rc,
+};
+
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
+
+use crate::config::{
+    fault::{Fault, Faults},
+    spelling,
+};
+
+/// The file that is read, and what was found wrong with it so far.
+#[derive(Clone)]
+pub struct Source {
+    file: Rc<PathBuf>,
+    /// Byte offsets at which lines begin.
+    lines: Rc<Vec<usize>>,
+    faults: Rc<RefCell<Faults>>,
+}
+
+impl Source {
+    /// The file and its text.
+    pub fn new(file: &Path, text: &str) -> Self {
+        let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at.saturating_add(1))).collect();
+        Self { file: Rc::new(file.to_owned()), lines: Rc::new(lines), faults: Rc::default() }
+    }
+
+    /// Notes what is wrong at a line.
+    pub fn fault(&self, line: Option<usize>, what: impl Into<String>, remedy: impl Into<String>) {
+        let fault = Fault { file: self.file.to_path_buf(), line, what: what.into(), remedy: remedy.into() };
+        self.faults.borrow_mut().push(fault);
+    }
+
+    /// The line, from 1, of a byte offset.
+    pub fn line(&self, offset: usize) -> usize {
+        self.lines.partition_point(|begin| *begin <= offset)
+    }
+
+    /// What was found wrong.
+    pub fn into_faults(self) -> Faults {
+        self.faults.take()
+    }
+}
+
+/// A value and the line on which it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct At<T> {
+    /// The value.
+    pub value: T,
+    /// The line, from 1.
+    pub line: usize,
+}
+
+/// A table whose keys are taken one by one.
+pub struct Section<'a> {
+    source: Source,
+    /// How people find it: `[login]`, or empty for the top.
+    name: String,
+    line: Option<usize>,
+    left: Vec<(&'a str, usize, &'a Spanned<DeValue<'a>>)>,
+    known: Vec<&'static str>,
+}
+
+impl<'a> Section<'a> {
+    /// The table as a section called `name`, which begins at `line`.
+    pub fn new(source: &Source, name: impl Into<String>, line: Option<usize>, table: &'a DeTable<'a>) -> Self {
+        let left = table.iter().map(|(key, value)| (key.get_ref().as_ref(), source.line(key.span().start), value)).collect();
+        Self { source: source.clone(), name: name.into(), line, left, known: Vec::new() }
+    }
+
+    /// Where it begins; `None` for the top of the file.
+    pub const fn line(&self) -> Option<usize> {
+        self.line
+    }
+
+    /// Notes what is wrong at a line.
+    pub fn fault(&self, line: Option<usize>, what: impl Into<String>, remedy: impl Into<String>) {
+        self.source.fault(line, what, remedy);
+    }
+
+    fn take(&mut self, key: &'static str) -> Option<(usize, &'a DeValue<'a>)> {
+        self.known.push(key);
+        let at = self.left.iter().position(|(name, _, _)| *name == key)?;
+        let (_, line, value) = self.left.remove(at);
+        Some((line, value.get_ref()))
+    }
+
+    fn typed<T>(&mut self, key: &'static str, wanted: &str, read: impl FnOnce(&'a DeValue<'a>) -> Option<T>) -> Option<At<T>> {
+        let (line, value) = self.take(key)?;
+        let read = read(value).map(|value| At { value, line });
+        if read.is_none() {
+            self.fault(Some(line), format!("`{key}` is not {wanted} but {}", kind(value)), format!("write it as {wanted}"));
+        }
+        read
+    }
+
+    /// A text.
+    pub fn text(&mut self, key: &'static str) -> Option<At<&'a str>> {
+        self.typed(key, "a text in quotes", DeValue::as_str)
+    }
+
+    /// A text that has to be there; `example` shows one.
+    pub fn required_text(&mut self, key: &'static str, example: &str) -> Option<At<&'a str>> {
+        let missing = self.left.iter().all(|(name, _, _)| *name != key);
+        if missing {
+            let place = if self.name.is_empty() { String::new() } else { format!(" in `{}`", self.name) };
+            self.fault(self.line, format!("`{key}` is missing{place}"), format!("add `{key} = {example}`"));
+        }
+        self.text(key)
+    }
+
+    /// A whole number in `range`.
+    pub fn number(&mut self, key: &'static str, range: std::ops::RangeInclusive<u64>) -> Option<At<u64>> {
+        let wanted = format!("a whole number from {} to {}", range.start(), range.end());
+        self.typed(key, &wanted, |value| {
+            let integer = value.as_integer()?;
+            u64::from_str_radix(integer.as_str(), integer.radix()).ok().filter(|number| range.contains(number))
+        })
+    }
+
+    /// `true` or `false`.
+    pub fn flag(&mut self, key: &'static str) -> Option<At<bool>> {
+        self.typed(key, "`true` or `false`", DeValue::as_bool)
+    }
+
+    /// Several texts, each with its line.
+    pub fn texts(&mut self, key: &'static str) -> Option<Vec<At<&'a str>>> {
+        let source = self.source.clone();
+        let all = self.typed(key, "a list of texts, `[\"...\"]`", |value| {
+            value
+                .as_array()?
+                .iter()
+                .map(|item| Some(At { value: item.get_ref().as_str()?, line: source.line(item.span().start) }))
+                .collect()
+        });
+        all.map(|all| all.value)
+    }
+
+    /// One of these words.
+    pub fn word<T: Copy>(&mut self, key: &'static str, words: &[(&'static str, T)]) -> Option<At<T>> {
+        let At { value, line } = self.text(key)?;
+        let found = words.iter().find(|(word, _)| *word == value).map(|(_, meaning)| At { value: *meaning, line });
+        if found.is_none() {
+            let all: Vec<_> = words.iter().map(|(word, _)| *word).collect();
+            self.fault(Some(line), format!("`{key}` cannot be `{value}`"), one_of(value, &all));
+        }
+        found
+    }
+
+    /// A table inside.
+    pub fn table(&mut self, key: &'static str, name: impl Into<String>) -> Option<Section<'a>> {
+        let At { value, line } = self.typed(key, "a table", DeValue::as_table)?;
+        Some(Section::new(&self.source, name, Some(line), value))
+    }
+
+    /// The tables of a list, `[[key]]`.
+    pub fn tables(&mut self, key: &'static str) -> Vec<Section<'a>> {
+        let source = self.source.clone();
+        let all = self.typed(key, &format!("a list of tables, each under `[[{key}]]`"), |value| {
+            value
+                .as_array()?
+                .iter()
+                .map(|item| Some((source.line(item.span().start), item.get_ref().as_table()?)))
+                .collect::<Option<Vec<_>>>()
+        });
+        let name = format!("[[{key}]]");
+        all.map_or_else(Vec::new, |all| {
+            all.value.into_iter().map(|(line, table)| Section::new(&self.source, name.clone(), Some(line), table)).collect()
+        })
+    }
+
+    /// Every entry of a table whose keys are the operator's own words: key, line, section.
+    pub fn named_tables(&mut self) -> Vec<(At<&'a str>, Section<'a>)> {
+        let mut out = Vec::new();
+        for (key, line, value) in std::mem::take(&mut self.left) {
+            match value.get_ref().as_table() {
+                Some(table) => {
+                    out.push((At { value: key, line }, Section::new(&self.source, format!("{}.{key}", self.name), Some(line), table)))
+                }
+                None => self.fault(Some(line), format!("`{key}` is not a table but {}", kind(value.get_ref())), "write it as a table"),
+            }
+        }
+        out
+    }
+
+    /// Every entry of a table of texts whose keys are the operator's own words.
+    pub fn named_texts(&mut self) -> Vec<(&'a str, At<&'a str>)> {
+        let mut out = Vec::new();
+        for (key, line, value) in std::mem::take(&mut self.left) {
+            match value.get_ref().as_str() {
+                Some(text) => out.push((key, At { value: text, line })),
+                None => self.fault(
+                    Some(line),
+                    format!("`{key}` is not a text in quotes but {}", kind(value.get_ref())),
+                    "write it as a text in quotes",
+                ),
+            }
+        }
+        out
+    }
+
+    /// Ends the reading: a key that nobody took is one that nobody would heed.
+    pub fn end(self) {
+        for (key, line, _) in &self.left {
+            let place = if self.name.is_empty() { String::new() } else { format!(" in `{}`", self.name) };
+            self.fault(Some(*line), format!("unknown key `{key}`{place}"), one_of(key, &self.known));
+        }
+    }
+}
+
+/// The suggestion for a word that is none of `known`.
+fn one_of(given: &str, known: &[&'static str]) -> String {
+    match spelling::nearest(given, known) {
+        Some(word) => format!("did you mean `{word}`?"),
+        None => {
+            let mut known: Vec<_> = known.iter().map(|word| format!("`{word}`")).collect();
+            known.sort();
+            format!("it can be {}", known.join(", "))
+        }
+    }
+}
+
+/// What a value is, for people.
+fn kind(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a text",
+        DeValue::Integer(_) => "another number",
+        DeValue::Float(_) => "a number with a fraction",
+        DeValue::Boolean(_) => "`true` or `false`",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
+}

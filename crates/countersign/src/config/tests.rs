@@ -1,0 +1,270 @@
+//! Each key missing or wrong, and the one message for it.
+
+use std::path::{Path, PathBuf};
+
+use countersign_core::{BootState, Seconds, SecurityLevel};
+
+use super::{Bootloader, Config, Dev, Listen, SignUp, parse, settle};
+
+const MINIMAL: &str = "public_url = \"https://api.example.com\"\nupstream   = \"http://127.0.0.1:8080\"\n[app.\"com.example.shop\"]\n";
+
+const FULL: &str = r#"public_url = "https://api.example.com:7443"
+upstream   = "https://api.internal:8443"
+upstream_ca = "ca.pem"
+listen     = "[::]:7443"
+data       = "/var/lib/countersign"
+policies   = "rules"
+
+[app."com.example.shop"]
+android = { package = "com.example.shop.android", cert_sha256 = ["AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB"] }
+ios     = { team = "9CYHJNG644", bundle = "com.example.shop" }
+sector  = "shop"
+[login]
+sign_up = "open"
+session_hours = 12
+origins = ["https://www.example.com"]
+[device]
+security_level_min = "strong_box"
+boot_state = ["verified", "self_signed"]
+require_locked = false
+anchors = ["own.pem"]
+status_list = "status.json"
+status_list_age_max = "36h"
+require_status_list = true
+[tls]
+cert = "chain.pem"
+key = "key.pem"
+[limits]
+connections_max = 5
+drain = "3s"
+upstream_timeout = "9s"
+body_max = 100
+[metrics]
+listen = "127.0.0.1:9100"
+[[operation]]
+match = "POST /v1/transfers/{id}"
+action = "transfers.create"
+resource = "Transfer"
+id = "path.id"
+owner = "token.sub"
+body = { amount = "long /amount" }
+evidence_age_max = "30d"
+body_max = 4096
+"#;
+
+fn read(text: &str) -> Result<Config, String> {
+    parse(text, Path::new("/etc/csign/csign.toml")).map_err(|faults| faults.to_string().replace("/etc/csign/csign.toml", "csign.toml"))
+}
+
+#[test]
+fn three_lines_are_enough() {
+    let config = read(MINIMAL).expect("the minimum");
+    assert_eq!(config.public.as_str(), "https://api.example.com");
+    assert_eq!(config.data, PathBuf::from("/etc/csign/data"));
+    assert_eq!(config.policies, PathBuf::from("/etc/csign/policies"));
+    assert_eq!(config.listen_address(Dev::Off).to_string(), "0.0.0.0:443");
+    assert_eq!(config.listen_address(Dev::On).to_string(), "127.0.0.1:443");
+    assert_eq!(config.login.sign_up, SignUp::Invite);
+    assert_eq!(config.device.security_level_min, SecurityLevel::TrustedEnvironment);
+    assert_eq!((config.apps.len(), config.operations.len(), config.dev), (1, 0, Dev::Off));
+}
+
+#[test]
+fn every_key_is_heeded() {
+    let config = read(FULL).expect("all keys");
+    let app = config.apps.first().expect("an app");
+    assert_eq!((app.client.as_str(), app.package.as_str(), app.sector.as_str()), ("com.example.shop", "com.example.shop.android", "shop"));
+    assert_eq!(app.signers, vec![[0xab; 32]]);
+    assert_eq!(app.ios.as_ref().map(|ios| ios.team.as_str()), Some("9CYHJNG644"));
+    assert!(matches!(config.listen, Listen::On { line: 4, .. }));
+    assert_eq!(config.listen_address(Dev::Off).to_string(), "[::]:7443");
+    assert_eq!(config.upstream.ca, Some(PathBuf::from("/etc/csign/ca.pem")));
+    assert_eq!((config.data, config.policies), (PathBuf::from("/var/lib/countersign"), PathBuf::from("/etc/csign/rules")));
+    assert_eq!((config.login.sign_up, config.login.session_life, config.login.origins.len()), (SignUp::Open, Seconds(43_200), 1));
+    let device = &config.device;
+    assert_eq!(device.boot_states, vec![BootState::Verified, BootState::SelfSigned]);
+    assert_eq!((device.bootloader, device.status_list.clone()), (Bootloader::Any, Some((PathBuf::from("/etc/csign/status.json"), 21))));
+    assert_eq!((device.anchors.clone(), device.status_list_age_max), (vec![(PathBuf::from("/etc/csign/own.pem"), 20)], Seconds(129_600)));
+    assert_eq!(config.tls.map(|tls| tls.certificate), Some(PathBuf::from("/etc/csign/chain.pem")));
+    assert_eq!((config.bounds.connections_max, config.bounds.body_bytes_max), (5, 100));
+    assert_eq!((config.bounds.drain_max.as_secs(), config.bounds.upstream_max.as_secs()), (3, 9));
+    assert_eq!(config.metrics.to_string(), "127.0.0.1:9100");
+    let operation = config.operations.first().expect("an operation");
+    assert_eq!((operation.pattern.as_str(), operation.line), ("POST /v1/transfers/{id}", 34));
+    assert_eq!(operation.body, vec![("amount".to_owned(), "long /amount".to_owned())]);
+    assert_eq!((operation.evidence_age_max, operation.body_max), (Some(Seconds(2_592_000)), Some(4096)));
+}
+
+#[test]
+fn every_fault_has_a_line_and_a_remedy() {
+    // What is changed in the full example, and the message.
+    let rows: &[(&str, &str, &str)] = &[
+        (
+            "public_url = \"https://api.example.com:7443\"\n",
+            "",
+            "csign.toml: `public_url` is missing; add `public_url = \"https://api.example.com\"`",
+        ),
+        (
+            "public_url",
+            "public_ur",
+            "csign.toml: `public_url` is missing; add `public_url = \"https://api.example.com\"`\ncsign.toml:1: unknown key `public_ur`; did you mean `public_url`?",
+        ),
+        (
+            "https://api.example.com:7443",
+            "http://api.example.com:7443",
+            "csign.toml:1: `public_url` is not `https`; phones reach this node through TLS; write `https://`",
+        ),
+        (
+            "https://api.example.com:7443",
+            "https://api.example.com/v1",
+            "csign.toml:1: `public_url` cannot be `https://api.example.com/v1`; a path, query, fragment or password stands behind the host; leave them out",
+        ),
+        (
+            "\"https://api.example.com:7443\"",
+            "7443",
+            "csign.toml:1: `public_url` is not a text in quotes but another number; write it as a text in quotes",
+        ),
+        (
+            "\"https://api.internal:8443\"",
+            "\"api\"",
+            "csign.toml:2: `upstream` cannot be `api`; not a URL; write for example `https://api.example.com`",
+        ),
+        (
+            "upstream_ca = \"ca.pem\"\n",
+            "",
+            "csign.toml:2: `upstream` is `https` and nothing verifies its certificate; name the PEM file of its certificate authority with `upstream_ca`, or use `http` on a private network",
+        ),
+        ("\"[::]:7443\"", "\"7443\"", "csign.toml:4: `listen` cannot be `7443`; write address and port, `127.0.0.1:7443` or `[::]:443`"),
+        (
+            "com.example.shop\"]\n",
+            "com example\"]\n",
+            "csign.toml:8: an app cannot be called `com example`; an identifier holds letters, digits and `-_.:~` only",
+        ),
+        (
+            "package = \"com.example.shop.android\"",
+            "package = \"a/b\"",
+            "csign.toml:9: `package` cannot be `a/b`; an identifier holds letters, digits and `-_.:~` only",
+        ),
+        (
+            "cert_sha256 = [\"AB:",
+            "cert_sha256 = [\"A:",
+            "csign.toml:9: `cert_sha256` cannot hold `A:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB`; write the SHA-256 of the signing certificate: 64 hexadecimal digits",
+        ),
+        ("team = \"9CYHJNG644\", ", "", "csign.toml:10: `team` is missing in `ios`; add `team = \"9CYHJNG644\"`"),
+        ("sign_up = \"open\"", "sign_up = \"opne\"", "csign.toml:13: `sign_up` cannot be `opne`; did you mean `open`?"),
+        (
+            "session_hours = 12",
+            "session_hours = 0",
+            "csign.toml:14: `session_hours` is not a whole number from 1 to 87840 but another number; write it as a whole number from 1 to 87840",
+        ),
+        (
+            "https://www.example.com",
+            "http://www.example.com",
+            "csign.toml:15: `origins` cannot hold `http://www.example.com`; passkeys need `https`; only `http://localhost` is exempt",
+        ),
+        (
+            "strong_box",
+            "hsm",
+            "csign.toml:17: `security_level_min` cannot be `hsm`; it can be `software`, `strong_box`, `trusted_environment`",
+        ),
+        (
+            "\"self_signed\"",
+            "\"signed\"",
+            "csign.toml:18: `boot_state` cannot hold `signed`; it can hold `verified`, `self_signed`, `unverified`, `failed`",
+        ),
+        (
+            "require_locked = false",
+            "require_locked = \"no\"",
+            "csign.toml:19: `require_locked` is not `true` or `false` but a text; write it as `true` or `false`",
+        ),
+        (
+            "[\"own.pem\"]",
+            "\"own.pem\"",
+            "csign.toml:20: `anchors` is not a list of texts, `[\"...\"]` but a text; write it as a list of texts, `[\"...\"]`",
+        ),
+        ("36h", "36", "csign.toml:22: `status_list_age_max` cannot be `36`; write a number and a unit: `90s`, `5m`, `12h`, `30d`"),
+        (
+            "status_list = \"status.json\"\n",
+            "",
+            "csign.toml:22: `require_status_list` asks for a list and none is named; add `status_list = \"status.json\"`",
+        ),
+        (
+            "require_status_list = true",
+            "require_status_list = false",
+            "csign.toml:23: `status_list` names a list and `require_status_list` says that it does not count; leave one of them out",
+        ),
+        ("key = \"key.pem\"\n", "", "csign.toml:24: `key` is missing in `[tls]`; add `key = \"privkey.pem\"`"),
+        (
+            "127.0.0.1:9100",
+            "0.0.0.0:9100",
+            "csign.toml:33: metrics would be open to the network; listen on loopback, `127.0.0.1:7442`, and let your collector run beside",
+        ),
+        (
+            "match = \"POST /v1/transfers/{id}\"\n",
+            "",
+            "csign.toml:34: `match` is missing in `[[operation]]`; add `match = \"GET /v1/accounts/{id}\"`",
+        ),
+        (
+            "action = ",
+            "acton = ",
+            "csign.toml:34: `action` is missing in `[[operation]]`; add `action = \"accounts.read\"`\ncsign.toml:36: unknown key `acton` in `[[operation]]`; did you mean `action`?",
+        ),
+        ("\"long /amount\"", "5", "csign.toml:40: `amount` is not a text in quotes but another number; write it as a text in quotes"),
+        ("[limits]", "[limit]", "csign.toml:27: unknown key `limit`; did you mean `limits`?"),
+        ("[limits]", "[limits", "csign.toml:27: this is not TOML: unclosed table, expected `]`; see https://toml.io for how it is written"),
+    ];
+    for (from, to, expected) in rows {
+        let changed = FULL.replacen(from, to, 1);
+        assert_ne!(changed, FULL, "{from}");
+        assert_eq!(read(&changed).err().as_deref(), Some(*expected), "{from} -> {to}");
+    }
+    let nothing = "csign.toml: `public_url` is missing; add `public_url = \"https://api.example.com\"`\n\
+                   csign.toml: `upstream` is missing; add `upstream = \"http://127.0.0.1:8080\"`\n\
+                   csign.toml: no app is named; add `[app.\"com.example.shop\"]` with your app's id";
+    assert_eq!(read("").err().as_deref(), Some(nothing));
+}
+
+#[test]
+fn what_does_not_fit_together_is_refused() {
+    let signed = MINIMAL.to_owned() + &format!("android = {{ cert_sha256 = [\"{}\"] }}\n", "ab".repeat(32));
+    let listening = |address: &str| format!("listen = \"{address}\"\n{MINIMAL}");
+    let certified = |text: &str| format!("{text}[tls]\ncert = \"c\"\nkey = \"k\"\n");
+    let rows: &[(&str, String, Dev, Option<&str>)] = &[
+        ("development, minimal", MINIMAL.to_owned(), Dev::On, None),
+        ("production, whole", certified(&signed), Dev::Off, None),
+        (
+            "no certificate",
+            signed.clone(),
+            Dev::Off,
+            Some("csign.toml: there is no certificate for `public_url`; add `[tls]` with `cert` and `key`, or try it with `--dev`"),
+        ),
+        (
+            "no signer",
+            certified(MINIMAL),
+            Dev::Off,
+            Some(
+                "csign.toml:3: the app `com.example.shop` says neither who signs it on Android nor what it is on iOS, so no phone could enrol; add `android = { cert_sha256 = [\"9F:2A:...\"] }`, or try it with `--dev`",
+            ),
+        ),
+        (
+            "development, a certificate",
+            certified(MINIMAL),
+            Dev::On,
+            Some("csign.toml:4: a development node makes its own certificate; leave `[tls]` out, or run it without `dev`"),
+        ),
+        ("development, on loopback", listening("[::1]:7443"), Dev::On, None),
+        (
+            "development, open",
+            listening("0.0.0.0:7443"),
+            Dev::On,
+            Some(
+                "csign.toml:1: a development node would listen on `0.0.0.0:7443`, where others reach it; leave `listen` out, or run it without `dev`",
+            ),
+        ),
+    ];
+    for (name, text, dev, expected) in rows {
+        let config = read(text).unwrap_or_else(|faults| panic!("{name}: {faults}"));
+        let refused = settle(&config, *dev).err().map(|faults| faults.to_string().replace("/etc/csign/", ""));
+        assert_eq!(refused.as_deref(), *expected, "{name}");
+    }
+}
