@@ -41,7 +41,7 @@ pub struct ListenConfig {
     pub handshake_max: Duration,
     /// Longest time for a request's head to arrive, and so also the longest that an HTTP/1.1 connection may idle.
     pub head_max: Duration,
-    /// Longest life of a connection; after it no new request is taken on it.
+    /// Longest life of a connection; after it no new request is taken on it, and it is cut `drain_max` later.
     pub age_max: Duration,
     /// Longest time that requests get to finish after the shutdown began.
     pub drain_max: Duration,
@@ -216,14 +216,21 @@ where
         });
         let connection = protocol.serve_connection(TokioIo::new(stream), service);
         tokio::pin!(connection);
-        let outcome = tokio::select! {
-            outcome = connection.as_mut() => outcome,
-            () = async { tokio::select! { () = self.shutdown.cancelled() => {} () = tokio::time::sleep(self.config.age_max) => {} } } => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
+        let ends = async {
+            tokio::select! {
+                () = self.shutdown.cancelled() => {}
+                () = tokio::time::sleep(self.config.age_max) => {}
             }
         };
-        if let Err(error) = outcome {
+        let outcome = tokio::select! {
+            outcome = connection.as_mut() => Some(outcome),
+            () = ends => {
+                connection.as_mut().graceful_shutdown();
+                // Whoever never reads the answer does not keep the connection for ever.
+                tokio::time::timeout(self.config.drain_max, connection.as_mut()).await.ok()
+            }
+        };
+        if let Some(Err(error)) = outcome {
             tracing::debug!(error, "the connection ended early");
         }
     }

@@ -1,7 +1,7 @@
 //! The way of a request as messages: what was sent, what was answered, what was recorded, what the upstream saw.
 
 #![cfg(feature = "way")]
-#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "what fails outside of the test functions fails the test too")]
+#![expect(clippy::expect_used, reason = "what fails outside of the test functions fails the test too")]
 
 mod fixture;
 mod rules;
