@@ -25,7 +25,7 @@ fn bytes() -> impl Strategy<Value = Vec<u8>> {
 }
 
 fn integers() -> impl Strategy<Value = Vec<u64>> {
-    proptest::collection::hash_set(any::<u64>(), 0..6).prop_map(|set| set.into_iter().collect())
+    vec(any::<u64>(), 0..6)
 }
 
 fn application() -> impl Strategy<Value = ApplicationId> {

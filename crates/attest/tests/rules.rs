@@ -620,6 +620,8 @@ fn evidence_says_who_and_what() {
     assert!(matches!(evidence.provisioning(), Provisioning::Remote { certificates_issued: Some(12), .. }));
     assert_eq!(evidence.anchor().source().vendor, Vendor::Operator);
 
+    assert_eq!(format!("{evidence:?}"), "Evidence(Hardware, key EC P-256)", "nothing that names a phone");
+
     let factory = Scene::of(&honest(Made::Factory)).judge().expect("evidence");
     assert_eq!(*factory.provisioning(), Provisioning::Factory);
 }

@@ -34,7 +34,7 @@ pub enum Value {
     Bytes(Vec<u8>),
     /// A number: a size, an enumerated value, a version, an instant in milliseconds.
     Integer(u64),
-    /// A set of enumerated values, in the order in which they stand.
+    /// A set of enumerated values, in the order in which they stand; some phones repeat one.
     Integers(Vec<u64>),
     /// How the key came to be.
     Origin(Origin),
@@ -298,11 +298,7 @@ fn integers(bytes: &[u8]) -> Option<Vec<u64>> {
     let mut reader = SliceReader::new(set.value()).ok()?;
     let mut out = Vec::new();
     while !reader.is_finished() {
-        let number = u64::decode(&mut reader).ok()?;
-        if out.contains(&number) {
-            return None;
-        }
-        out.push(number);
+        out.push(u64::decode(&mut reader).ok()?);
     }
     Some(out)
 }

@@ -1,5 +1,7 @@
 //! What a verified attestation proves.
 
+use std::fmt;
+
 use countersign_core::{AppId, DeviceId, EvidenceTier, Platform, Posture, SecurityLevel, Thumbprint, UnixSeconds};
 use countersign_proof::jwk::PublicKey;
 
@@ -12,7 +14,6 @@ use crate::android::requirements::KeyRule;
 use crate::x509::SubjectKey;
 
 /// A key and a phone, vouched for by a chain that held at a certain time. Only [`super::verify`] makes one.
-#[derive(Debug)]
 #[must_use]
 pub struct Evidence {
     pub(super) description: KeyDescription,
@@ -90,5 +91,12 @@ impl Evidence {
             app: self.package.as_ref().and_then(|package| AppId::parse(&package.name).ok()),
             app_version: self.package.as_ref().map(|package| package.version),
         }
+    }
+}
+
+/// Leaves out the description: it may name the phone (serial number, IMEI), which has no place in a log.
+impl fmt::Debug for Evidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Evidence({:?}, key {})", self.tier(), self.key.kind())
     }
 }

@@ -35,7 +35,8 @@ pub struct KeyDescription {
 }
 
 impl KeyDescription {
-    /// The versions that we know the meaning of.
+    /// The versions that we know the meaning of. Tags that a version adds are passed over, but a whole new version is refused
+    /// until somebody has read what changed in it.
     pub const VERSIONS: [u32; 9] = [1, 2, 3, 4, 100, 200, 300, 400, 500];
 
     /// Reads the content of the attestation extension.
