@@ -1,9 +1,6 @@
 //! What a door says: the one place where reasons become bytes on the wire, coarse for whoever reads them (law 7).
 
-use axum::{
-    body::Body,
-    response::Response,
-};
+use axum::{body::Body, response::Response};
 use countersign_core::{DecisionId, Reason, Remedy, Retry, Told, UnixSeconds};
 use http::{
     HeaderName, HeaderValue, StatusCode,
@@ -175,9 +172,10 @@ pub fn refusal(refusal: &Refusal, voice: Voice, number: &DecisionId) -> Response
     response
 }
 
-/// Says which method the door has (RFC 9110 section 15.5.6).
-pub fn allow(response: &mut Response, method: &http::Method) {
-    if let Ok(value) = HeaderValue::from_str(method.as_str()) {
+/// Says which methods the door has (RFC 9110 section 15.5.6).
+pub fn allow(response: &mut Response, methods: &[http::Method]) {
+    let names: Vec<_> = methods.iter().map(http::Method::as_str).collect();
+    if let Ok(value) = HeaderValue::from_str(&names.join(", ")) {
         response.headers_mut().insert(ALLOW, value);
     }
 }

@@ -85,21 +85,27 @@ impl Door {
         match self {
             Self::Jwks | Self::Metadata => BodyKind::Nothing,
             Self::Revoke | Self::Token => BodyKind::Form,
-            Self::Challenge
-            | Self::Devices
-            | Self::LoginFinish
-            | Self::LoginStart
-            | Self::RegistrationFinish
-            | Self::RegistrationStart => BodyKind::Json,
+            Self::Challenge | Self::Devices | Self::LoginFinish | Self::LoginStart | Self::RegistrationFinish | Self::RegistrationStart => {
+                BodyKind::Json
+            }
         }
     }
 
-    /// Its one method.
+    /// The method that its proofs name.
     #[must_use]
     pub const fn method(self) -> Method {
         match self.body() {
             BodyKind::Nothing => Method::GET,
             BodyKind::Form | BodyKind::Json => Method::POST,
+        }
+    }
+
+    /// The methods that it takes. Whoever may read may ask for the head alone (RFC 9110 section 9.3.2).
+    #[must_use]
+    pub const fn methods(self) -> &'static [Method] {
+        match self.body() {
+            BodyKind::Nothing => &[Method::GET, Method::HEAD],
+            BodyKind::Form | BodyKind::Json => &[Method::POST],
         }
     }
 

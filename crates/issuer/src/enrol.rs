@@ -98,13 +98,7 @@ pub async fn enrol(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Respon
     let enrolled = issuer
         .stores
         .devices
-        .enrol(Device {
-            posture: device,
-            key_jwk: proven.key().to_jwk(),
-            name,
-            enrolled_at: visit.second(),
-            state: DeviceState::Active,
-        })
+        .enrol(Device { posture: device, key_jwk: proven.key().to_jwk(), name, enrolled_at: visit.second(), state: DeviceState::Active })
         .await?;
     match enrolled.state {
         DeviceState::Active => {

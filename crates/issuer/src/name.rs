@@ -11,7 +11,8 @@ use crate::refusal::Refusal;
 pub fn parse(text: &str) -> Result<String, Refusal> {
     let sized = (1..=Limits::NAME_BYTES_MAX).contains(&text.len()) && text.trim() == text;
     // Characters that turn or hide what follows would let one name look like another (Unicode TR 36 section 3.3).
-    let deceives = |c: char| c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+    let deceives =
+        |c: char| c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
     if sized && !text.contains(deceives) { Ok(text.to_owned()) } else { Err(Reason::BodyFieldInvalid.into()) }
 }
 

@@ -93,8 +93,8 @@ pub async fn spend(issuer: &Issuer, proof: BoundProof, visit: &Visit) -> Result<
 /// Proves the request's key.
 pub async fn prove_key(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<ProvenKey, Refusal> {
     let (key, proof) = bound(issuer, call, visit)?;
-    let fresh = spend(issuer, proof, visit).await?;
     visit.learn(|known| known.key = Some(*key.thumbprint()));
+    let fresh = spend(issuer, proof, visit).await?;
     Ok(ProvenKey { key, _fresh: fresh })
 }
 

@@ -47,7 +47,7 @@ impl Call {
 ///
 /// The time that a body may take to arrive is the listener's to limit.
 pub async fn receive(request: Request, door: Door) -> Result<Call, Refusal> {
-    if *request.method() != door.method() {
+    if !door.methods().contains(request.method()) {
         return Err(Reason::MethodUnknown.into());
     }
     let (parts, body) = request.into_parts();
@@ -102,16 +102,47 @@ mod tests {
             ("the largest", Door::Challenge, post, &largest, Ok(())),
             ("one byte more", Door::Challenge, post, &large, Err(Reason::BodyTooLarge)),
             ("with a charset", Door::Challenge, |r| r.method("POST").header("content-type", "Application/JSON; charset=UTF-8"), "", Ok(())),
-            ("another charset", Door::Challenge, |r| r.method("POST").header("content-type", "application/json; charset=latin1"), "", Err(Reason::MediaTypeWrong)),
+            (
+                "another charset",
+                Door::Challenge,
+                |r| r.method("POST").header("content-type", "application/json; charset=latin1"),
+                "",
+                Err(Reason::MediaTypeWrong),
+            ),
             ("a form", Door::Token, |r| r.method("POST").header("content-type", "application/x-www-form-urlencoded"), "", Ok(())),
             ("JSON instead of a form", Door::Token, post, "{}", Err(Reason::MediaTypeWrong)),
             ("no type", Door::Challenge, |r| r.method("POST"), "{}", Err(Reason::MediaTypeWrong)),
-            ("two types", Door::Challenge, |r| r.method("POST").header("content-type", "application/json").header("content-type", "application/json"), "{}", Err(Reason::MediaTypeWrong)),
-            ("compressed", Door::Challenge, |r| r.method("POST").header("content-type", "application/json").header("content-encoding", "gzip"), "{}", Err(Reason::MediaTypeWrong)),
-            ("another method", Door::Challenge, |r| r.method("PUT").header("content-type", "application/json"), "{}", Err(Reason::MethodUnknown)),
-            ("a query", Door::Challenge, |r| r.method("POST").uri("/?a=1").header("content-type", "application/json"), "{}", Err(Reason::RequestMalformed)),
+            (
+                "two types",
+                Door::Challenge,
+                |r| r.method("POST").header("content-type", "application/json").header("content-type", "application/json"),
+                "{}",
+                Err(Reason::MediaTypeWrong),
+            ),
+            (
+                "compressed",
+                Door::Challenge,
+                |r| r.method("POST").header("content-type", "application/json").header("content-encoding", "gzip"),
+                "{}",
+                Err(Reason::MediaTypeWrong),
+            ),
+            (
+                "another method",
+                Door::Challenge,
+                |r| r.method("PUT").header("content-type", "application/json"),
+                "{}",
+                Err(Reason::MethodUnknown),
+            ),
+            (
+                "a query",
+                Door::Challenge,
+                |r| r.method("POST").uri("/?a=1").header("content-type", "application/json"),
+                "{}",
+                Err(Reason::RequestMalformed),
+            ),
             ("nothing asked", Door::Jwks, |r| r.method("GET"), "", Ok(())),
-            ("HEAD", Door::Jwks, |r| r.method("HEAD"), "", Err(Reason::MethodUnknown)),
+            ("the head alone", Door::Jwks, |r| r.method("HEAD"), "", Ok(())),
+            ("no such method there", Door::Jwks, |r| r.method("OPTIONS"), "", Err(Reason::MethodUnknown)),
         ];
         for (name, door, bend, body, expected) in rows {
             let request = bend(Request::builder()).body(Body::from((*body).to_owned())).expect("a request");

@@ -32,10 +32,7 @@ pub async fn revoke(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Respo
     let request = RefreshRequest { client, key: *proven.key().thumbprint() };
     match renew(state.as_ref(), &request, visit.second()) {
         Renewal::Issue(family) => {
-            visit.learn(|known| {
-                known.session = Some(family.session.clone());
-                known.device = Some(family.binding.device.clone());
-            });
+            theft::whose(issuer, &family.session, visit).await?;
             record::allowed(issuer, Facts::new(), visit).await?;
             theft::end(issuer, &family.session).await?;
             Ok(answer::empty(StatusCode::OK))

@@ -2,12 +2,7 @@
 
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
-use axum::{
-    Router,
-    extract::Request,
-    response::Response,
-    routing::any,
-};
+use axum::{Router, extract::Request, response::Response, routing::any};
 use countersign_core::Reason;
 use futures_util::FutureExt;
 use metrics::{counter, histogram};
@@ -19,9 +14,9 @@ use crate::{
     house::Issuer,
     login,
     receive::{Call, receive},
-    record, registration,
+    record,
     refusal::Refusal,
-    revoke, token,
+    registration, revoke, token,
     visit::Visit,
 };
 
@@ -49,7 +44,7 @@ async fn visit(issuer: Arc<Issuer>, door: Door, request: Request) -> Response {
             log(&refusal, &visit);
             let mut response = answer::refusal(&refusal, door.voice(), &visit.number);
             if refusal.reason == Reason::MethodUnknown {
-                answer::allow(&mut response, &door.method());
+                answer::allow(&mut response, door.methods());
             }
             response
         }

@@ -11,9 +11,10 @@ use crate::{house::Issuer, refusal::Refusal, visit::Visit};
 pub async fn freeze(issuer: &Issuer, session: &SessionId, visit: &Visit) -> Refusal {
     visit.learn(|known| known.session = Some(session.clone()));
     visit.signal(issuer, SignalKind::ForeignRefreshKey, Reason::RefreshForeignKey);
-    match issuer.stores.sessions.set_state(session, SessionState::Challenged).await {
-        Ok(_) => GrantRefusal::ForeignKey.into(),
-        Err(fault) => fault.into(),
+    let frozen = issuer.stores.sessions.set_state(session, SessionState::Challenged).await;
+    match frozen.map_err(Refusal::from).and(whose(issuer, session, visit).await) {
+        Ok(()) => GrantRefusal::ForeignKey.into(),
+        Err(refusal) => refusal,
     }
 }
 
@@ -21,7 +22,7 @@ pub async fn freeze(issuer: &Issuer, session: &SessionId, visit: &Visit) -> Refu
 pub async fn revoke(issuer: &Issuer, session: &SessionId, visit: &Visit) -> Refusal {
     visit.learn(|known| known.session = Some(session.clone()));
     visit.signal(issuer, SignalKind::CodeReused, Reason::CodeReused);
-    match end(issuer, session).await {
+    match end(issuer, session).await.and(whose(issuer, session, visit).await) {
         Ok(()) => GrantRefusal::CodeReused.into(),
         Err(refusal) => refusal,
     }
@@ -31,5 +32,16 @@ pub async fn revoke(issuer: &Issuer, session: &SessionId, visit: &Visit) -> Refu
 pub async fn end(issuer: &Issuer, session: &SessionId) -> Result<(), Refusal> {
     issuer.stores.sessions.set_state(session, SessionState::Revoked).await?;
     issuer.stores.grants.revoke_session(session).await?;
+    Ok(())
+}
+
+/// Finds out whose session it is, so that the record about it is sealed with that person's key.
+pub async fn whose(issuer: &Issuer, session: &SessionId, visit: &Visit) -> Result<(), Refusal> {
+    let found = issuer.stores.sessions.find(session).await?;
+    visit.learn(|known| {
+        known.session = Some(session.clone());
+        known.user = found.as_ref().map(|session| session.user.clone());
+        known.device = found.map(|session| session.device).or(known.device.take());
+    });
     Ok(())
 }

@@ -120,14 +120,12 @@ async fn prove(issuer: &Issuer, call: &Call, grant: &TokenHash, visit: &Visit) -
             Some(delegation::bind(delegation::read(text)?, &expected, visit.second())?)
         }
     };
-    let _request_fresh = proven::spend(issuer, proof, visit).await?;
-    let Some(delegation) = delegation else {
-        visit.learn(|known| known.key = Some(request));
-        return Ok(ProvenKeys { request, device: request });
-    };
-    let device = *delegation.device_key();
-    let _device_fresh = proven::spend(issuer, delegation.into_proof(), visit).await?;
+    let device = delegation.as_ref().map_or(request, |delegation| *delegation.device_key());
     visit.learn(|known| known.key = Some(device));
+    let _request_fresh = proven::spend(issuer, proof, visit).await?;
+    if let Some(delegation) = delegation {
+        let _device_fresh = proven::spend(issuer, delegation.into_proof(), visit).await?;
+    }
     Ok(ProvenKeys { request, device })
 }
 
@@ -202,7 +200,7 @@ async fn refresh(issuer: &Issuer, token: &TokenHash, request: &RefreshRequest, v
     let state = issuer.stores.grants.find_refresh(token).await?;
     match renew(state.as_ref(), request, visit.second()) {
         Renewal::Issue(family) => {
-            visit.learn(|known| known.session = Some(family.session.clone()));
+            theft::whose(issuer, &family.session, visit).await?;
             Ok((issuer.stores.sessions.live(&family.session, visit.second()).await?, family.id))
         }
         Renewal::Refuse(why) => Err(why.into()),
@@ -261,7 +259,6 @@ async fn give(
         .split_once(' ')
         .and_then(|(time, token)| Some((UnixSeconds(time.parse().ok()?), token)))
         .ok_or(Refusal { reason: Reason::Internal, cause: "the store gave back another answer than it was given".to_owned() })?;
-    let tokens =
-        Tokens { access_token: access, token_type: "DPoP", expires_in: expires_at.since(now).0, refresh_token: refresh.expose() };
+    let tokens = Tokens { access_token: access, token_type: "DPoP", expires_in: expires_at.since(now).0, refresh_token: refresh.expose() };
     Ok(answer::json(StatusCode::OK, &tokens))
 }

@@ -2,7 +2,9 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use countersign_core::{ClientId, DecisionId, DeviceId, Reason, SessionId, Signal, SignalKind, Thumbprint, UnixMillis, UnixSeconds, UserId};
+use countersign_core::{
+    ClientId, DecisionId, DeviceId, Reason, SessionId, Signal, SignalKind, Thumbprint, UnixMillis, UnixSeconds, UserId,
+};
 
 use crate::{door::Door, house::Issuer};
 
