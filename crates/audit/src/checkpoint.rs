@@ -1,6 +1,6 @@
 //! Signed checkpoints: the size and root of the tree at one moment, in the form of C2SP tlog-checkpoint and signed-note.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, ParsedPublicKey};
 use base64::{
@@ -32,6 +32,9 @@ impl Checkpoint {
     }
 }
 
+/// Bytes of a signed note that is read; ours have about 300, and a witness adds about 100.
+const NOTE_BYTES_MAX: usize = 16 * 1024;
+
 /// Why a text is not a key of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyRefusal {
@@ -56,9 +59,35 @@ pub enum CheckpointRefusal {
     SignatureInvalid,
 }
 
+impl fmt::Display for KeyRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Malformed => "this is no verifier key; give the whole text `NAME+HASH+KEY`, as `audit key` prints it",
+            Self::HashMismatch => "the key does not belong to its name and hash; copy it again from its source",
+            Self::Unsupported => "this is no Ed25519 key; use the log's own key",
+        })
+    }
+}
+
+impl std::error::Error for KeyRefusal {}
+
+impl fmt::Display for CheckpointRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Malformed => "this is no signed checkpoint; give the whole note, signature lines included",
+            Self::KeyUnknown => "the checkpoint is signed by another key; use the verifier key of the time",
+            Self::OriginMismatch => "the checkpoint is another log's; use that log's verifier key",
+            Self::SignatureInvalid => "the checkpoint's signature does not verify; it was changed after it was signed",
+        })
+    }
+}
+
+impl std::error::Error for CheckpointRefusal {}
+
 /// Signs the checkpoints of one log.
 pub struct CheckpointKey {
     origin: String,
+    hash: u32,
     pair: Ed25519KeyPair,
 }
 
@@ -70,14 +99,18 @@ impl CheckpointKey {
     pub fn from_pkcs8(origin: &str, pkcs8: &Secret<Vec<u8>>) -> Result<Self, KeyRefusal> {
         let fits = !origin.is_empty() && origin.len() <= 255 && origin.bytes().all(|b| b.is_ascii_graphic() && b != b'+');
         let pair = Ed25519KeyPair::from_pkcs8(pkcs8.expose()).map_err(|_| KeyRefusal::Unsupported)?;
-        if fits { Ok(Self { origin: origin.to_owned(), pair }) } else { Err(KeyRefusal::Malformed) }
+        if !fits {
+            return Err(KeyRefusal::Malformed);
+        }
+        let hash = key_hash(origin, &[&[ED25519_TYPE], pair.public_key().as_ref()].concat());
+        Ok(Self { origin: origin.to_owned(), hash, pair })
     }
 
     /// The key with which anybody can verify, as text: `origin+hash+key` (C2SP signed-note, "Verifier keys").
     #[must_use]
     pub fn verifier_text(&self) -> String {
         let key = [&[ED25519_TYPE], self.pair.public_key().as_ref()].concat();
-        format!("{}+{:08x}+{}", self.origin, key_hash(&self.origin, &key), STANDARD.encode(key))
+        format!("{}+{:08x}+{}", self.origin, self.hash, STANDARD.encode(key))
     }
 
     /// The log's name.
@@ -86,10 +119,12 @@ impl CheckpointKey {
         &self.origin
     }
 
-    /// Signs a checkpoint: the signature's base64url.
+    /// Signs a checkpoint: base64url of the key's hash and the signature, which together a note calls a signature (C2SP
+    /// signed-note), so that a commit line says which key made it.
     #[must_use]
     pub fn sign(&self, checkpoint: &Checkpoint) -> String {
-        URL_SAFE_NO_PAD.encode(self.pair.sign(checkpoint.note(&self.origin).as_bytes()))
+        let signature = self.pair.sign(checkpoint.note(&self.origin).as_bytes());
+        URL_SAFE_NO_PAD.encode([&self.hash.to_be_bytes()[..], signature.as_ref()].concat())
     }
 }
 
@@ -127,21 +162,28 @@ impl CheckpointVerifier {
         &self.origin
     }
 
-    /// Checks the signature of a commit line.
+    /// Checks the signature of a commit line, as [`CheckpointKey::sign`] writes it.
     ///
     /// # Errors
-    /// When it does not verify.
+    /// When it is another key's, or does not verify.
     pub fn verify(&self, checkpoint: &Checkpoint, signature: &str) -> Result<(), CheckpointRefusal> {
-        let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| CheckpointRefusal::SignatureInvalid)?;
-        self.key.verify_sig(checkpoint.note(&self.origin).as_bytes(), &signature).map_err(|_| CheckpointRefusal::SignatureInvalid)
+        let signed = URL_SAFE_NO_PAD.decode(signature).map_err(|_| CheckpointRefusal::Malformed)?;
+        self.verify_signed(checkpoint, &signed)
+    }
+
+    fn verify_signed(&self, checkpoint: &Checkpoint, signed: &[u8]) -> Result<(), CheckpointRefusal> {
+        let (hash, signature) = signed.split_first_chunk::<4>().ok_or(CheckpointRefusal::Malformed)?;
+        if *hash != self.hash.to_be_bytes() {
+            return Err(CheckpointRefusal::KeyUnknown);
+        }
+        self.key.verify_sig(checkpoint.note(&self.origin).as_bytes(), signature).map_err(|_| CheckpointRefusal::SignatureInvalid)
     }
 
     /// A checkpoint as a C2SP signed note, to be kept elsewhere or given to a witness. `None` when the signature is not text
     /// of ours.
     #[must_use]
     pub fn signed_note(&self, checkpoint: &Checkpoint, signature: &str) -> Option<String> {
-        let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
-        let signed = [&self.hash.to_be_bytes()[..], &signature].concat();
+        let signed = URL_SAFE_NO_PAD.decode(signature).ok()?;
         let mut note = checkpoint.note(&self.origin);
         writeln!(note, "\n\u{2014} {} {}", self.origin, STANDARD.encode(signed)).ok()?;
         Some(note)
@@ -152,28 +194,37 @@ impl CheckpointVerifier {
     /// # Errors
     /// When it is none, is another log's, or is not signed by this key.
     pub fn open_note(&self, note: &str) -> Result<Checkpoint, CheckpointRefusal> {
-        let (text, signatures) = note.split_once("\n\n").ok_or(CheckpointRefusal::Malformed)?;
-        let mut lines = text.split('\n');
-        let (origin, size, root, at) = (lines.next(), lines.next(), lines.next(), lines.next());
-        if lines.next().is_some() {
+        if note.len() > NOTE_BYTES_MAX {
             return Err(CheckpointRefusal::Malformed);
         }
-        if origin != Some(self.origin.as_str()) {
+        let (text, signatures) = note.split_once("\n\n").ok_or(CheckpointRefusal::Malformed)?;
+        let checkpoint = self.read(text)?;
+        let ours = format!("\u{2014} {} ", self.origin);
+        // A log whose key was changed may have signed with both: each line by this name is tried, the hash tells them apart.
+        let mut refusal = CheckpointRefusal::KeyUnknown;
+        for signed in signatures.lines().filter_map(|line| line.strip_prefix(&ours)) {
+            let signed = STANDARD.decode(signed).map_err(|_| CheckpointRefusal::Malformed)?;
+            match self.verify_signed(&checkpoint, &signed) {
+                Ok(()) => return Ok(checkpoint),
+                Err(CheckpointRefusal::KeyUnknown) => {}
+                Err(other) => refusal = other,
+            }
+        }
+        Err(refusal)
+    }
+
+    /// Reads the four lines that are signed; any other spelling of them is refused, so that what is read is what was signed.
+    fn read(&self, text: &str) -> Result<Checkpoint, CheckpointRefusal> {
+        let mut lines = text.split('\n');
+        if lines.next() != Some(self.origin.as_str()) {
             return Err(CheckpointRefusal::OriginMismatch);
         }
-        let size = size.and_then(|text| text.parse().ok()).ok_or(CheckpointRefusal::Malformed)?;
-        let root = root.and_then(|text| STANDARD.decode(text).ok()?.try_into().ok()).ok_or(CheckpointRefusal::Malformed)?;
-        let at = at.and_then(|text| text.parse().ok()).ok_or(CheckpointRefusal::Malformed)?;
+        let size = lines.next().and_then(|text| text.parse().ok()).ok_or(CheckpointRefusal::Malformed)?;
+        let root = lines.next().and_then(|text| STANDARD.decode(text).ok()?.try_into().ok()).ok_or(CheckpointRefusal::Malformed)?;
+        let at = lines.next().and_then(|text| text.parse().ok()).ok_or(CheckpointRefusal::Malformed)?;
         let checkpoint = Checkpoint { size, root: Hash(root), at: UnixMillis(at) };
-        let ours = format!("\u{2014} {} ", self.origin);
-        let signed = signatures.lines().find_map(|line| line.strip_prefix(&ours)).ok_or(CheckpointRefusal::KeyUnknown)?;
-        let signed = STANDARD.decode(signed).map_err(|_| CheckpointRefusal::Malformed)?;
-        let (hash, signature) = signed.split_first_chunk::<4>().ok_or(CheckpointRefusal::Malformed)?;
-        if *hash != self.hash.to_be_bytes() {
-            return Err(CheckpointRefusal::KeyUnknown);
-        }
-        self.verify(&checkpoint, &URL_SAFE_NO_PAD.encode(signature))?;
-        Ok(checkpoint)
+        let same = checkpoint.note(&self.origin).strip_suffix('\n') == Some(text);
+        if same { Ok(checkpoint) } else { Err(CheckpointRefusal::Malformed) }
     }
 }
 
@@ -187,6 +238,7 @@ fn key_hash(origin: &str, key: &[u8]) -> u32 {
 pub(crate) mod tests {
     use super::*;
     use aws_lc_rs::rand::SystemRandom;
+    use proptest::prelude::*;
 
     pub fn key(origin: &str) -> (CheckpointKey, CheckpointVerifier) {
         let pkcs8 = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).expect("a key");
@@ -200,7 +252,9 @@ pub(crate) mod tests {
         let (key, verifier) = key("api.example.com");
         let checkpoint = Checkpoint { size: 7, root: Hash([9; 32]), at: UnixMillis(1000) };
         let note = verifier.signed_note(&checkpoint, &key.sign(&checkpoint)).expect("a note");
-        let (_, other_key) = super::tests::key("api.example.com");
+        let (old_key, other_key) = super::tests::key("api.example.com");
+        let old = other_key.signed_note(&checkpoint, &old_key.sign(&checkpoint)).expect("a note");
+        let old = old.split("\n\n").nth(1).expect("a signature").to_owned();
         let (_, other_log) = super::tests::key("other.example.com");
         let rows: &[(&str, &CheckpointVerifier, String, Result<Checkpoint, CheckpointRefusal>)] = &[
             ("all fits", &verifier, note.clone(), Ok(checkpoint)),
@@ -208,12 +262,43 @@ pub(crate) mod tests {
             ("another log", &other_log, note.clone(), Err(CheckpointRefusal::OriginMismatch)),
             ("another size", &verifier, note.replace("\n7\n", "\n8\n"), Err(CheckpointRefusal::SignatureInvalid)),
             ("another time", &verifier, note.replace("\n1000\n", "\n1001\n"), Err(CheckpointRefusal::SignatureInvalid)),
+            ("a size spelled otherwise", &verifier, note.replace("\n7\n", "\n+7\n"), Err(CheckpointRefusal::Malformed)),
+            ("an old key's signature before ours", &verifier, note.replace("\n\n", &format!("\n\n{old}")), Ok(checkpoint)),
+            ("a note without end", &verifier, note.clone() + &"x\n".repeat(NOTE_BYTES_MAX / 2), Err(CheckpointRefusal::Malformed)),
             ("a line more", &verifier, note.replace("\n1000\n", "\n1000\nx\n"), Err(CheckpointRefusal::Malformed)),
             ("no signature", &verifier, note.split('\u{2014}').next().unwrap_or_default().to_owned(), Err(CheckpointRefusal::KeyUnknown)),
             ("nothing", &verifier, String::new(), Err(CheckpointRefusal::Malformed)),
         ];
         for (name, verifier, note, expected) in rows {
             assert_eq!(verifier.open_note(note), *expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_commit_line_says_whose_signature_it_is() {
+        let (signer, verifier) = key("api.example.com");
+        let (_, other) = super::tests::key("api.example.com");
+        let checkpoint = Checkpoint { size: 7, root: Hash([9; 32]), at: UnixMillis(1000) };
+        let signature = signer.sign(&checkpoint);
+        let later = Checkpoint { at: UnixMillis(1001), ..checkpoint };
+        let rows: &[(&str, &CheckpointVerifier, Checkpoint, &str, Result<(), CheckpointRefusal>)] = &[
+            ("all fits", &verifier, checkpoint, &signature, Ok(())),
+            ("another key", &other, checkpoint, &signature, Err(CheckpointRefusal::KeyUnknown)),
+            ("another time", &verifier, later, &signature, Err(CheckpointRefusal::SignatureInvalid)),
+            ("no signature", &verifier, checkpoint, "AAA", Err(CheckpointRefusal::Malformed)),
+            ("no base64url", &verifier, checkpoint, "?", Err(CheckpointRefusal::Malformed)),
+        ];
+        for (name, verifier, checkpoint, signature, expected) in rows {
+            assert_eq!(verifier.verify(checkpoint, signature), *expected, "{name}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics(text in "\\PC*", tail in "\\PC*") {
+            let (_, verifier) = key("a");
+            let _ = CheckpointVerifier::parse(&text);
+            let _ = verifier.open_note(&format!("a\n1\n{text}\n\n\u{2014} a {tail}"));
         }
     }
 

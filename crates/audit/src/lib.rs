@@ -5,6 +5,8 @@
 
 mod checkpoint;
 mod entry;
+mod fault;
+mod group;
 mod hash;
 mod line;
 mod merkle;
@@ -14,6 +16,7 @@ mod verify;
 
 pub use checkpoint::{Checkpoint, CheckpointKey, CheckpointRefusal, CheckpointVerifier, KeyRefusal};
 pub use entry::{Entry, Event, EventKind, PersonalField, PersonalName};
+pub use fault::{Fault, FaultKind};
 pub use hash::{Hash, leaf_hash, node_hash};
 pub use line::{Header, Line, LineRefusal, commit_line, record_line};
 pub use merkle::{
@@ -21,5 +24,5 @@ pub use merkle::{
     verify_inclusion,
 };
 pub use proof_file::{CheckedEntry, ProofFileRefusal, check, prove};
-pub use seal::{PersonKey, SealBytes, SealRefusal, open, seal};
-pub use verify::{Fault, FaultKind, Report, Verifier};
+pub use seal::{Disclosure, KeyHandle, PersonKey, SealBytes, SealRefusal, check_disclosure, disclose, handle, open, seal};
+pub use verify::{Report, Verifier};

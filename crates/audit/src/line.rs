@@ -15,6 +15,12 @@ use crate::{
 /// Bytes of a line; a longer one is refused.
 const LINE_BYTES_MAX: usize = 64 * 1024;
 
+/// Bytes of an entry's JSON, so that its line stays within bounds.
+pub(crate) const JSON_BYTES_MAX: usize = 60 * 1024;
+
+/// Characters of a signature: base64url of a key's hash (4 bytes) and an Ed25519 signature (64).
+const SIGNATURE_CHARS: usize = 91;
+
 /// The first line of a segment: which log, and the tree that it continues.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {
@@ -41,7 +47,7 @@ pub enum Line<'a> {
     Commit {
         /// What was signed.
         checkpoint: Checkpoint,
-        /// The signature's base64url.
+        /// Key and signature, as [`crate::CheckpointKey::sign`] writes them.
         signature: &'a str,
     },
     /// The first line.
@@ -100,7 +106,7 @@ fn commit(rest: &str) -> Result<Line<'_>, LineRefusal> {
     let size = parts.next().and_then(number).ok_or(LineRefusal::Malformed)?;
     let root = parts.next().and_then(Hash::parse).ok_or(LineRefusal::Malformed)?;
     let at = parts.next().and_then(number).ok_or(LineRefusal::Malformed)?;
-    let signature = parts.next().filter(|text| text.len() == 86).ok_or(LineRefusal::Malformed)?;
+    let signature = parts.next().filter(|text| text.len() == SIGNATURE_CHARS).ok_or(LineRefusal::Malformed)?;
     match parts.next() {
         None => Ok(Line::Commit { checkpoint: Checkpoint { size, root, at: UnixMillis(at) }, signature }),
         Some(_) => Err(LineRefusal::Malformed),
@@ -159,7 +165,7 @@ mod tests {
     #[test]
     fn lines_are_taken_strictly() {
         let hash = Hash([7; 32]).to_string();
-        let signature = "A".repeat(86);
+        let signature = "A".repeat(91);
         let long = format!("r 0 {hash} {}", "x".repeat(LINE_BYTES_MAX));
         let rows: &[(&str, String, Option<LineRefusal>)] = &[
             ("a record", format!("r 0 {hash} {{}}"), None),

@@ -1,5 +1,7 @@
 //! The tree: appending, proving, checking (RFC 9162 section 2.1).
 
+use std::fmt;
+
 use crate::hash::{Hash, digest, node_hash};
 
 /// The right edge of a tree: all that is needed to append. At most 64 hashes.
@@ -122,6 +124,18 @@ pub enum ProofRefusal {
     /// The path has more or fewer hashes than a tree of this size has.
     WrongLength,
 }
+
+impl fmt::Display for ProofRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::OutOfRange => "the tree has no such entry",
+            Self::RootMismatch => "the entry, its place or its path was changed: they lead to another root",
+            Self::WrongLength => "the path has another length than one in a tree of this size",
+        })
+    }
+}
+
+impl std::error::Error for ProofRefusal {}
 
 /// A leaf that is part of a tree. Only [`verify_inclusion`] makes one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,11 +1,16 @@
 //! A proof that one entry is in the log, checkable offline by anybody with the log's verifier key.
 
+use std::fmt;
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     checkpoint::{Checkpoint, CheckpointRefusal, CheckpointVerifier},
+    entry::{PersonalField, PersonalName},
     hash::{Hash, leaf_hash},
     merkle::{ProofRefusal, inclusion_proof, verify_inclusion},
+    seal::{Disclosure, SealRefusal, check_disclosure},
 };
 
 /// Bytes of a proof file.
@@ -19,6 +24,17 @@ struct Wire {
     entry: String,
     path: Vec<String>,
     checkpoint: String,
+    /// Personal fields that are shown with their proof.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    disclosed: Vec<WireField>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WireField {
+    name: String,
+    salt: String,
+    value: String,
 }
 
 /// The format that is written and read.
@@ -29,11 +45,26 @@ const FORMAT: &str = "countersign-proof 1";
 pub enum ProofFileRefusal {
     /// The checkpoint in it does not verify.
     Checkpoint(CheckpointRefusal),
+    /// A field that it shows is not the one that the entry commits to.
+    Disclosure(SealRefusal),
     /// The path in it does not lead from the entry to the checkpoint.
     Inclusion(ProofRefusal),
     /// It is not a proof file of this format.
     Malformed,
 }
+
+impl fmt::Display for ProofFileRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Checkpoint(why) => write!(f, "the proof does not hold: {why}"),
+            Self::Disclosure(why) => write!(f, "the proof does not hold: a disclosed field: {why}"),
+            Self::Inclusion(why) => write!(f, "the proof does not hold: {why}"),
+            Self::Malformed => f.write_str("this is no proof file; give the whole file that `countersign audit prove` wrote"),
+        }
+    }
+}
+
+impl std::error::Error for ProofFileRefusal {}
 
 /// An entry that is in the log. Only [`check`] makes one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,12 +76,14 @@ pub struct CheckedEntry {
     pub json: String,
     /// The checkpoint it was proved against.
     pub checkpoint: Checkpoint,
+    /// Personal fields that are shown, each proved to be the entry's.
+    pub disclosed: Vec<PersonalField>,
 }
 
-/// Writes the proof of entry `seq` under a checkpoint note. `leaves` are the hashes of all records under it. `None` when
-/// there is no such record.
+/// Writes the proof of entry `seq` under a checkpoint note, and shows these personal fields of it. `leaves` are the hashes
+/// of all records under the checkpoint. `None` when there is no such record.
 #[must_use]
-pub fn prove(seq: u64, json: &str, leaves: &[Hash], note: &str) -> Option<String> {
+pub fn prove(seq: u64, json: &str, leaves: &[Hash], note: &str, disclosed: &[Disclosure]) -> Option<String> {
     let path = inclusion_proof(leaves, usize::try_from(seq).ok()?)?;
     let wire = Wire {
         format: FORMAT.to_owned(),
@@ -58,6 +91,7 @@ pub fn prove(seq: u64, json: &str, leaves: &[Hash], note: &str) -> Option<String
         entry: json.to_owned(),
         path: path.iter().map(Hash::to_string).collect(),
         checkpoint: note.to_owned(),
+        disclosed: disclosed.iter().map(write_field).collect(),
     };
     serde_json::to_string_pretty(&wire).ok()
 }
@@ -79,36 +113,67 @@ pub fn check(text: &str, key: &CheckpointVerifier) -> Result<CheckedEntry, Proof
     let checkpoint = key.open_note(&wire.checkpoint).map_err(ProofFileRefusal::Checkpoint)?;
     let leaf = leaf_hash(wire.entry.as_bytes());
     let _included = verify_inclusion(leaf, wire.seq, checkpoint.size, &path, checkpoint.root).map_err(ProofFileRefusal::Inclusion)?;
-    Ok(CheckedEntry { seq: wire.seq, json: wire.entry, checkpoint })
+    let disclosed = wire.disclosed.iter().map(|field| read_field(field, &wire.entry)).collect::<Result<_, _>>()?;
+    Ok(CheckedEntry { seq: wire.seq, json: wire.entry, checkpoint, disclosed })
+}
+
+fn write_field(disclosure: &Disclosure) -> WireField {
+    let PersonalField { name, value } = &disclosure.field;
+    WireField { name: name.as_str().to_owned(), salt: URL_SAFE_NO_PAD.encode(disclosure.salt), value: value.clone() }
+}
+
+fn read_field(wire: &WireField, json: &str) -> Result<PersonalField, ProofFileRefusal> {
+    let name = PersonalName::parse(&wire.name).ok_or(ProofFileRefusal::Malformed)?;
+    let salt = URL_SAFE_NO_PAD.decode(&wire.salt).ok().and_then(|salt| salt.try_into().ok()).ok_or(ProofFileRefusal::Malformed)?;
+    let disclosure = Disclosure { field: PersonalField { name, value: wire.value.clone() }, salt };
+    check_disclosure(json, &disclosure).map_err(ProofFileRefusal::Disclosure)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{checkpoint::tests::key, merkle::root};
+    use crate::{
+        checkpoint::tests::key,
+        merkle::root,
+        seal::{
+            disclose, seal,
+            tests::{entry, person_key, seal_bytes},
+        },
+    };
     use countersign_core::UnixMillis;
     use proptest::prelude::*;
 
     #[test]
     fn a_proof_holds_for_its_entry_only() {
         let (signer, key) = key("log.example.com");
-        let entries: Vec<_> = (0..7).map(|n| format!("{{\"n\":{n}}}")).collect();
+        let entries: Vec<_> = (0..7).map(|n| seal(&entry(n), Some(&person_key(1)), &seal_bytes(n)).expect("sealed")).collect();
         let leaves: Vec<_> = entries.iter().map(|json| leaf_hash(json.as_bytes())).collect();
         let checkpoint = Checkpoint { size: 7, root: root(&leaves), at: UnixMillis(5) };
+        let shown = disclose(&entries[4], &person_key(1), &[PersonalName::User]).expect("opens");
         let note = key.signed_note(&checkpoint, &signer.sign(&checkpoint)).expect("a note");
-        let text = prove(4, &entries[4], &leaves, &note).expect("a proof");
+        let text = prove(4, &entries[4], &leaves, &note, &shown).expect("a proof");
         let rows: &[(&str, String, Result<u64, ProofFileRefusal>)] = &[
             ("all fits", text.clone(), Ok(4)),
-            ("another entry", text.replace("\\\"n\\\":4", "\\\"n\\\":5"), Err(ProofFileRefusal::Inclusion(ProofRefusal::RootMismatch))),
+            ("another entry", text.replace("allow", "limit"), Err(ProofFileRefusal::Inclusion(ProofRefusal::RootMismatch))),
             ("another number", text.replace("\"seq\": 4", "\"seq\": 9"), Err(ProofFileRefusal::Inclusion(ProofRefusal::OutOfRange))),
             ("another size", text.replace("\\n7\\n", "\\n8\\n"), Err(ProofFileRefusal::Checkpoint(CheckpointRefusal::SignatureInvalid))),
+            (
+                "another value of the shown field",
+                text.replace("u_4", "u_5"),
+                Err(ProofFileRefusal::Disclosure(SealRefusal::CommitmentMismatch)),
+            ),
+            ("another name of the shown field", text.replace("\"user\"", "\"name\""), Err(ProofFileRefusal::Malformed)),
+            ("a member more", text.replacen("{", "{\"more\": 1,", 1), Err(ProofFileRefusal::Malformed)),
             ("another format", text.replace("proof 1", "proof 2"), Err(ProofFileRefusal::Malformed)),
             ("too long", " ".repeat(BYTES_MAX + 1), Err(ProofFileRefusal::Malformed)),
         ];
         for (name, text, expected) in rows {
             assert_eq!(check(text, &key).map(|entry| entry.seq), *expected, "{name}");
         }
-        assert_eq!(prove(7, "", &leaves, &note), None);
+        let checked = check(&text, &key).expect("holds");
+        assert_eq!(checked.disclosed, [PersonalField { name: PersonalName::User, value: "u_4".to_owned() }]);
+        assert!(!text.contains("203.0.113"), "what is not disclosed does not show");
+        assert_eq!(prove(7, "", &leaves, &note, &[]), None);
     }
 
     proptest! {

@@ -88,14 +88,15 @@ fn consistency() {
 #[test]
 fn erasing_a_person_changes_no_proof_and_leaves_nothing_to_read_or_guess() {
     use countersign_audit::{
-        Entry, Event, EventKind, PersonKey, PersonalField, PersonalName, SealBytes, inclusion_proof, leaf_hash, open, root, seal,
+        Disclosure, Entry, Event, EventKind, PersonKey, PersonalField, PersonalName, SealBytes, check_disclosure, disclose,
+        inclusion_proof, leaf_hash, open, root, seal,
     };
     use countersign_core::{DecisionId, Outcome, Secret, UnixMillis};
     let keys: Vec<_> = (0..5_u8).map(|n| PersonKey::new(&Secret::new([n; 32])).expect("a key")).collect();
     let mut records = Vec::new();
     for n in 0..5_000_u32 {
         let mut bytes = [0; SealBytes::LENGTH];
-        bytes.iter_mut().zip(n.to_be_bytes().iter().cycle()).for_each(|(to, from)| *to = *from);
+        bytes.iter_mut().zip(leaf_hash(&n.to_be_bytes()).0.iter().cycle()).for_each(|(to, from)| *to = *from);
         let entry = Entry {
             at: UnixMillis(u64::from(n)),
             decision: DecisionId::from_random(u64::from(n).to_be_bytes()),
@@ -108,18 +109,28 @@ fn erasing_a_person_changes_no_proof_and_leaves_nothing_to_read_or_guess() {
     }
     let leaves: Vec<_> = records.iter().map(|json| leaf_hash(json.as_bytes())).collect();
     let whole = root(&leaves);
-    // Erasure destroys key 3; nothing of the log is touched, so every proof stays what it was.
-    let kept: Vec<_> = keys.into_iter().enumerate().filter(|(n, _)| *n != 3).map(|(_, key)| key).collect();
     let index = 1_003;
     let record = records.get(index).expect("a record of the erased person");
+    // What an attacker would have to know: read while the key exists.
+    let remembered = disclose(record, keys.get(3).expect("a key"), &[PersonalName::Address]).expect("opens").pop().expect("a field");
+    // Erasure destroys key 3; nothing of the log is touched, so every proof stays what it was.
+    let kept: Vec<_> = keys.into_iter().enumerate().filter(|(n, _)| *n != 3).map(|(_, key)| key).collect();
     let proof = inclusion_proof(&leaves, index).expect("a leaf");
     let leaf = leaf_hash(record.as_bytes());
     assert!(verify_inclusion(leaf, 1_003, 5_000, &proof, whole).is_ok());
-    assert!(proof.len() <= 13, "{} hashes", proof.len());
+    assert_eq!(proof.len(), 13);
+    assert_eq!(root(&records.iter().map(|json| leaf_hash(json.as_bytes())).collect::<Vec<_>>()), whole);
     assert!(kept.iter().all(|key| open(record, key).is_err()), "another person's key opens it");
-    // Whoever tries every /24 against the commitment, without the salt, finds none.
-    let value: serde_json::Value = serde_json::from_str(record).expect("json");
-    let committed = value.pointer("/personal/address").and_then(|v| v.as_str()).expect("a commitment").to_owned();
-    let guesses = (0..=255_u8).map(|n| format!("203.0.{n}.0"));
-    assert!(guesses.into_iter().all(|guess| leaf_hash(guess.as_bytes()).to_string() != committed && !record.contains(&guess)));
+    // Whoever tries every /24 needs the salt, which is in the box: with it the right one shows, without it none does.
+    let fits = |salt: [u8; 16]| {
+        let field = |n: u8| PersonalField { name: PersonalName::Address, value: format!("203.0.{n}.0") };
+        (0..=255_u8).filter(|n| check_disclosure(record, &Disclosure { field: field(*n), salt }).is_ok()).collect::<Vec<_>>()
+    };
+    assert_eq!(fits(remembered.salt), [3], "the attack itself works");
+    let others = records.iter().zip(0..5_000_u32).filter(|(_, n)| n % 5 == 0).take(100);
+    let known = others.filter_map(|(record, _)| disclose(record, kept.first()?, &[PersonalName::Address]).ok()?.pop());
+    let guesses: Vec<_> = known.map(|other| other.salt).chain([[0; 16], [255; 16]]).collect();
+    assert_eq!(guesses.len(), 102);
+    assert!(guesses.into_iter().all(|salt| fits(salt).is_empty()), "a commitment was guessed back");
+    assert!(!record.contains("203.0."));
 }
