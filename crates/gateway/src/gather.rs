@@ -34,9 +34,11 @@ pub(crate) async fn body(
     body: Body,
     bounds: Bounds,
 ) -> Result<(BTreeMap<String, FieldValue>, Body), Refusal> {
-    if body.size_hint().lower() > bounds.bytes_max {
+    let bytes_max = operation.body_bytes_max().map_or(bounds.bytes_max, |own| own.min(bounds.bytes_max));
+    if body.size_hint().lower() > bytes_max {
         return Err(Reason::BodyTooLarge.into());
     }
+    let body = if bytes_max < bounds.bytes_max { body::bounded(body, Bounds { bytes_max, ..bounds }) } else { body };
     if !operation.reads_body() {
         return Ok((BTreeMap::new(), body));
     }
