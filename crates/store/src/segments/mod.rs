@@ -4,48 +4,63 @@
 //! the same moment share one commit, so the disk's latency is paid once for all of them. A log that cannot be written
 //! refuses everything from then on: half-written state is only ever repaired by opening the log again.
 
+mod disk;
 mod files;
+mod keys_at_hand;
 mod read;
 mod recover;
 mod write;
 
 use std::{
-    collections::HashMap,
+    fs,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    thread::{self, JoinHandle},
 };
 
 use async_trait::async_trait;
 use countersign_audit::{CheckpointKey, Entry, PersonKey, SealBytes, seal};
 use countersign_core::{Clock, Entropy, Secret, UnixMillis, UserId};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, mpsc::error::TrySendError, oneshot};
 
 use crate::{
     keys::SubjectKeys,
     records::{Receipt, Recorder},
+    segments::{disk::Directory, keys_at_hand::KeysAtHand},
     unavailable::Unavailable,
 };
 
 pub use files::ReadError;
-pub use read::{Record, find_decision, latest_note, leaves, read_record, tail, verify};
+pub use read::{Record, find_decision, latest_note, leaves, proof, read_record, tail, verify};
 pub use recover::OpenError;
 
 /// Entries that may wait for the disk; beyond it new ones are refused.
 const QUEUE_MAX: usize = 4096;
 
-/// Person keys that are kept at hand.
-const KEYS_MAX: usize = 10_000;
-
 /// When a new segment is begun.
 const SEGMENT_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
-/// The log of one node.
+/// The log of one node. Dropping it waits until everything that was taken is on the disk.
 pub struct SegmentLog {
-    queue: mpsc::Sender<write::Job>,
     directory: PathBuf,
     subject_keys: Arc<dyn SubjectKeys>,
     entropy: Arc<dyn Entropy>,
-    at_hand: Mutex<HashMap<UserId, Arc<PersonKey>>>,
+    at_hand: Mutex<KeysAtHand>,
+    stopped: write::Stopped,
+    // INVARIANT: fields are dropped in this order. The queue closes, the writer ends, and only then another may write.
+    queue: mpsc::Sender<write::Job>,
+    _writer: Joined,
+    _lock: fs::File,
+}
+
+/// A thread that is waited for.
+struct Joined(Option<JoinHandle<()>>);
+
+impl Drop for Joined {
+    fn drop(&mut self) {
+        // A writer that panicked has nothing more to say; whoever waited for it was refused.
+        let _ = self.0.take().map(JoinHandle::join);
+    }
 }
 
 impl SegmentLog {
@@ -53,7 +68,7 @@ impl SegmentLog {
     /// off; anything else that does not fit is an error, because the log would hide it by growing on.
     ///
     /// # Errors
-    /// When the directory cannot be used, or the log in it does not verify where it is continued.
+    /// When the directory cannot be used or is in use, or the log in it does not verify where it is continued.
     pub fn open(
         directory: &Path,
         key: CheckpointKey,
@@ -61,14 +76,41 @@ impl SegmentLog {
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
     ) -> Result<Self, OpenError> {
+        let failed = |source| OpenError::Io { path: directory.to_path_buf(), source };
+        fs::create_dir_all(directory).map_err(failed)?;
+        let lock = files::lock(directory).map_err(|error| match error {
+            fs::TryLockError::Error(source) => failed(source),
+            fs::TryLockError::WouldBlock => OpenError::InUse { path: directory.to_path_buf() },
+        })?;
         let tail = recover::recover(directory, &key)?;
-        let writer = write::Writer::new(directory, key, tail, clock)?;
+        let disk = match &tail.segment {
+            Some((path, length)) => Directory::resume(directory, path, *length).map_err(failed)?,
+            None => Directory::empty(directory),
+        };
+        let stopped = Arc::new(OnceLock::new());
+        let mut writer = write::Writer {
+            key,
+            clock,
+            frontier: tail.frontier,
+            disk: Box::new(disk),
+            segment_bytes_max: SEGMENT_BYTES_MAX,
+            stopped: Arc::clone(&stopped),
+        };
+        if tail.segment.is_none() {
+            writer.begin().map_err(failed)?;
+        }
         let (queue, jobs) = mpsc::channel(QUEUE_MAX);
-        std::thread::Builder::new()
-            .name("audit-log".to_owned())
-            .spawn(move || writer.run(jobs))
-            .map_err(|source| OpenError::Io { path: directory.to_path_buf(), source })?;
-        Ok(Self { queue, directory: directory.to_path_buf(), subject_keys, entropy, at_hand: Mutex::default() })
+        let thread = thread::Builder::new().name("audit-log".to_owned()).spawn(move || writer.run(jobs)).map_err(failed)?;
+        Ok(Self {
+            directory: directory.to_path_buf(),
+            subject_keys,
+            entropy,
+            at_hand: Mutex::default(),
+            stopped,
+            queue,
+            _writer: Joined(Some(thread)),
+            _lock: lock,
+        })
     }
 
     /// Where the segments are.
@@ -77,9 +119,19 @@ impl SegmentLog {
         &self.directory
     }
 
+    /// Why the log takes nothing any more, if that is so: a write failed, and only a restart repairs what it left.
+    #[must_use]
+    pub fn stopped(&self) -> Option<&str> {
+        self.stopped.get().map(String::as_str)
+    }
+
     /// Forgets a person's key, which the store has just destroyed.
     pub fn forget(&self, user: &UserId) {
-        self.at_hand.lock().unwrap_or_else(PoisonError::into_inner).remove(user);
+        self.at_hand().forget(user);
+    }
+
+    fn at_hand(&self) -> MutexGuard<'_, KeysAtHand> {
+        self.at_hand.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The key that seals the entry; `None` for an erased person, whose fields are left out.
@@ -88,19 +140,23 @@ impl SegmentLog {
             Some(user) => user.clone(),
             None => nobody(entry.at)?,
         };
-        if let Some(key) = self.at_hand.lock().unwrap_or_else(PoisonError::into_inner).get(&user) {
-            return Ok(Some(Arc::clone(key)));
-        }
+        let asked = match self.at_hand().find(&user) {
+            Ok(key) => return Ok(Some(key)),
+            Err(asked) => asked,
+        };
         let mut fresh = [0; 32];
         self.entropy.fill(&mut fresh);
         let Some(bytes) = self.subject_keys.key(&user, Secret::new(fresh)).await? else { return Ok(None) };
         let key = Arc::new(PersonKey::new(&bytes).ok_or_else(|| Unavailable::new("making a sealing key"))?);
-        let mut at_hand = self.at_hand.lock().unwrap_or_else(PoisonError::into_inner);
-        if at_hand.len() >= KEYS_MAX {
-            at_hand.clear();
-        }
-        at_hand.insert(user, Arc::clone(&key));
+        self.at_hand().keep(user, &key, asked);
         Ok(Some(key))
+    }
+
+    fn refused(&self) -> Unavailable {
+        match self.stopped() {
+            Some(cause) => Unavailable::new(format!("the audit log stopped: {cause}; see to its disk, then restart")),
+            None => Unavailable::new("the audit log stopped; restart"),
+        }
     }
 }
 
@@ -117,12 +173,16 @@ impl Recorder for SegmentLog {
         let key = if entry.personal.is_empty() { None } else { self.person_key(&entry).await? };
         let mut bytes = [0; SealBytes::LENGTH];
         self.entropy.fill(&mut bytes);
-        let json = seal(&entry, key.as_deref(), &SealBytes::new(&bytes)).map_err(|_| Unavailable::new("sealing an entry"))?;
+        let json =
+            seal(&entry, key.as_deref(), &SealBytes::new(&bytes)).map_err(|why| Unavailable::new(format!("sealing an entry: {why}")))?;
         let (done, acknowledged) = oneshot::channel();
-        self.queue.try_send(write::Job { json, done }).map_err(|_| Unavailable::new("the audit log does not take entries"))?;
+        self.queue.try_send(write::Job { json, done }).map_err(|error| match error {
+            TrySendError::Full(_) => Unavailable::new("the audit log's queue is full; its disk is slower than the requests come"),
+            TrySendError::Closed(_) => self.refused(),
+        })?;
         match acknowledged.await {
             Ok(seq) => Ok(Receipt::new(seq)),
-            Err(_) => Err(Unavailable::new("the audit log could not be written")),
+            Err(_) => Err(self.refused()),
         }
     }
 }

@@ -1,11 +1,11 @@
 //! Reading a log: for people who ask why, and for verification. Everything here also works offline, on a copy.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use countersign_audit::{Checkpoint, CheckpointVerifier, Hash, Line, Report, Verifier};
+use countersign_audit::{Checkpoint, CheckpointVerifier, Disclosure, Hash, Line, Report, Verifier, prove};
 use countersign_core::DecisionId;
 
-use crate::segments::files::{ReadError, each_line, list};
+use crate::segments::files::{ReadError, each_line, each_line_from, first_of, list, offset_before, offset_near_end};
 
 /// A record as it stands in the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,12 +16,19 @@ pub struct Record {
     pub json: String,
 }
 
-/// Calls `take` with every record of a segment.
-fn records(path: &Path, mut take: impl FnMut(u64, Hash, &str)) -> Result<(), ReadError> {
-    each_line(path, |text, _| {
-        if let Ok(Line::Record { seq, claimed, json }) = Line::parse(text) {
-            take(seq, claimed, json);
+/// Calls `take` with every record of a segment from `offset` on that a commit follows: others were never acknowledged.
+fn records(path: &Path, offset: u64, mut take: impl FnMut(u64, Hash, &str)) -> Result<(), ReadError> {
+    let mut group = Vec::new();
+    each_line_from(path, offset, |text, _| match Line::parse(text) {
+        Ok(Line::Record { .. }) => group.push(text.to_owned()),
+        Ok(Line::Commit { .. }) => {
+            for text in group.drain(..) {
+                if let Ok(Line::Record { seq, claimed, json }) = Line::parse(&text) {
+                    take(seq, claimed, json);
+                }
+            }
         }
+        Ok(Line::Header(_)) | Err(_) => {}
     })
 }
 
@@ -32,10 +39,15 @@ fn records(path: &Path, mut take: impl FnMut(u64, Hash, &str)) -> Result<(), Rea
 pub fn find_decision(directory: &Path, decision: &DecisionId) -> Result<Option<Record>, ReadError> {
     let wanted = format!("\"decision\":\"{decision}\"");
     for path in list(directory)?.iter().rev() {
-        let mut found = None;
-        records(path, |seq, _, json| {
-            if json.contains(&wanted) {
-                found = Some(Record { seq, json: json.to_owned() });
+        // Lines are parsed only where they hold the number: a long log is searched at the pace of the disk.
+        let (mut candidate, mut found) = (None, None);
+        each_line(path, |text, _| {
+            if text.starts_with("c ") {
+                found = candidate.take().or(found.take());
+            } else if text.contains(&wanted)
+                && let Ok(Line::Record { seq, json, .. }) = Line::parse(text)
+            {
+                candidate = Some(Record { seq, json: json.to_owned() });
             }
         })?;
         if found.is_some() {
@@ -50,17 +62,14 @@ pub fn find_decision(directory: &Path, decision: &DecisionId) -> Result<Option<R
 /// # Errors
 /// When the directory cannot be read.
 pub fn read_record(directory: &Path, seq: u64) -> Result<Option<Record>, ReadError> {
+    let segments = list(directory)?;
+    let Some(path) = segments.iter().rev().find(|path| first_of(path).is_some_and(|first| first <= seq)) else { return Ok(None) };
     let mut found = None;
-    for path in list(directory)?.iter().rev() {
-        records(path, |number, _, json| {
-            if number == seq {
-                found = Some(Record { seq, json: json.to_owned() });
-            }
-        })?;
-        if found.is_some() {
-            break;
+    records(path, offset_before(path, seq)?, |number, _, json| {
+        if number == seq {
+            found = Some(Record { seq, json: json.to_owned() });
         }
-    }
+    })?;
     Ok(found)
 }
 
@@ -69,25 +78,22 @@ pub fn read_record(directory: &Path, seq: u64) -> Result<Option<Record>, ReadErr
 /// # Errors
 /// When the directory cannot be read.
 pub fn tail(directory: &Path, from: u64, count_max: usize) -> Result<Vec<Record>, ReadError> {
-    let mut found = std::collections::VecDeque::new();
     let segments = list(directory)?;
+    let size = match latest_commit(&segments)? {
+        Some((checkpoint, _)) => checkpoint.size,
+        None => return Ok(Vec::new()),
+    };
+    let from = from.max(size.saturating_sub(u64::try_from(count_max).unwrap_or(u64::MAX)));
     let first = segments.partition_point(|path| first_of(path).is_some_and(|first| first <= from)).saturating_sub(1);
+    let mut found = Vec::new();
     for path in segments.iter().skip(first) {
-        records(path, |seq, _, json| {
-            if seq >= from {
-                found.push_back(Record { seq, json: json.to_owned() });
-                if found.len() > count_max {
-                    found.pop_front();
-                }
+        records(path, offset_before(path, from)?, |seq, _, json| {
+            if (from..size).contains(&seq) {
+                found.push(Record { seq, json: json.to_owned() });
             }
         })?;
     }
-    Ok(found.into())
-}
-
-/// The number in a segment's name.
-fn first_of(path: &Path) -> Option<u64> {
-    path.file_stem()?.to_str()?.strip_prefix("log-")?.parse().ok()
+    Ok(found)
 }
 
 /// The hashes of the first `size` records.
@@ -97,7 +103,7 @@ fn first_of(path: &Path) -> Option<u64> {
 pub fn leaves(directory: &Path, size: u64) -> Result<Vec<Hash>, ReadError> {
     let mut found = Vec::new();
     for path in list(directory)? {
-        records(&path, |seq, hash, _| {
+        records(&path, 0, |seq, hash, _| {
             if seq < size {
                 found.push(hash);
             }
@@ -106,23 +112,44 @@ pub fn leaves(directory: &Path, size: u64) -> Result<Vec<Hash>, ReadError> {
     Ok(found)
 }
 
-/// The last commit as a signed note, and what it says. `None` for a log without entries.
+/// The last commit, and its signature as it stands there.
+fn latest_commit(segments: &[PathBuf]) -> Result<Option<(Checkpoint, String)>, ReadError> {
+    for path in segments.iter().rev() {
+        // Nearly always the last commit is near the end; only a torn group of unusual length is longer than a span.
+        for offset in [offset_near_end(path)?, 0] {
+            let mut last = None;
+            each_line_from(path, offset, |text, _| {
+                if let Ok(Line::Commit { checkpoint, signature }) = Line::parse(text) {
+                    last = Some((checkpoint, signature.to_owned()));
+                }
+            })?;
+            if last.is_some() {
+                return Ok(last);
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// The last commit as a signed note, and what it says. `None` for a log without entries. Not yet verified: whoever shows it
+/// to others opens it first ([`CheckpointVerifier::open_note`]).
 ///
 /// # Errors
 /// When the directory cannot be read.
 pub fn latest_note(directory: &Path, key: &CheckpointVerifier) -> Result<Option<(Checkpoint, String)>, ReadError> {
-    for path in list(directory)?.iter().rev() {
-        let mut last = None;
-        each_line(path, |text, _| {
-            if let Ok(Line::Commit { checkpoint, signature }) = Line::parse(text) {
-                last = key.signed_note(&checkpoint, signature).map(|note| (checkpoint, note));
-            }
-        })?;
-        if last.is_some() {
-            return Ok(last);
-        }
-    }
-    Ok(None)
+    let latest = latest_commit(&list(directory)?)?;
+    Ok(latest.and_then(|(checkpoint, signature)| Some((checkpoint, key.signed_note(&checkpoint, &signature)?))))
+}
+
+/// The proof that record `seq` is in the log, as a file that anybody can check offline with the log's verifier key, with
+/// these personal fields shown. `None` when there is no such record.
+///
+/// # Errors
+/// When the directory cannot be read.
+pub fn proof(directory: &Path, key: &CheckpointVerifier, seq: u64, disclosed: &[Disclosure]) -> Result<Option<String>, ReadError> {
+    let Some(record) = read_record(directory, seq)? else { return Ok(None) };
+    let Some((checkpoint, note)) = latest_note(directory, key)? else { return Ok(None) };
+    Ok(prove(seq, &record.json, &leaves(directory, checkpoint.size)?, &note, disclosed))
 }
 
 /// Verifies a whole log; see [`Verifier`].
