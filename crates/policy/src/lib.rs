@@ -1,1 +1,24 @@
-//! What may be done: operations, Cedar policies and the one decision function
+//! What may be done: the operations an API offers, and the one decision over all facts.
+//!
+//! Operations and policies are texts of the operator; they become values or a list of problems. Facts and policies go into
+//! [`Policies::decide`], a decision comes out. This crate does not read files, know HTTP, or ask who somebody is; and it
+//! does not trust Cedar to fail closed: a policy whose evaluation errors denies (Cedar itself would skip it, cedar #2428).
+
+mod advice;
+mod annotation;
+mod decide;
+mod entities;
+mod json;
+mod load;
+mod mask;
+mod operation;
+mod router;
+mod schema;
+mod source;
+
+pub use json::{JsonRefusal, strict};
+pub use load::{Policies, PolicyProblem, PolicySource};
+pub use mask::{MaskRefusal, mask};
+pub use operation::{OperationProblem, OperationSpec};
+pub use router::{Found, Operations};
+pub use schema::schema_text;

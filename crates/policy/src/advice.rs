@@ -1,0 +1,159 @@
+//! Why nothing permitted a request, and the smallest thing a person could do about it.
+//!
+//! Only refusals pay for it: the conjuncts of every `permit` are taken apart when policies are loaded, and a remedy is tried
+//! by asking the decision again. Remedies come from a fixed list and never say what a detector saw.
+
+use cedar_policy::{Authorizer, Entities, Policy, PolicyId, PolicySet, Request};
+use countersign_core::{
+    Acr, BootState, ContractViolation, EvidenceTier, Facts, PatchLevel, PolicyName, Remedy, SecurityLevel, UnixSeconds,
+};
+use serde_json::{Value, json};
+
+/// Permits of one action that are taken apart; of more, the first.
+const PERMITS_MAX: usize = 64;
+
+/// Conjuncts of one permit that are looked at; of more, the first.
+const CONJUNCTS_MAX: usize = 32;
+
+/// The permits of one action, taken apart.
+#[derive(Debug, Default)]
+pub(crate) struct Permits {
+    /// Every conjunct as a policy of its own.
+    conjuncts: PolicySet,
+    parts: Vec<(PolicyName, Vec<(PolicyId, String)>)>,
+}
+
+impl Permits {
+    pub(crate) fn of<'a>(permits: impl Iterator<Item = (&'a PolicyName, &'a Policy)>) -> Result<Self, ContractViolation> {
+        let broken = ContractViolation("a policy that parsed has a JSON form");
+        let mut all = Self::default();
+        for (name, policy) in permits.take(PERMITS_MAX) {
+            let mut form = policy.to_json().map_err(|_| broken)?;
+            let conditions = form.get_mut("conditions").map(Value::take).unwrap_or_default();
+            let mut parts = Vec::new();
+            for condition in std::iter::once(None).chain(conjuncts(&conditions).into_iter().map(Some)).take(CONJUNCTS_MAX) {
+                let id = PolicyId::new(format!("{name}/{}", parts.len()));
+                if let Some(fields) = form.as_object_mut() {
+                    fields.insert("conditions".to_owned(), condition.iter().cloned().collect());
+                }
+                let part = Policy::from_json(Some(id.clone()), form.clone()).map_err(|_| broken)?;
+                parts.push((id, words(&part.to_string(), condition.is_some())));
+                all.conjuncts.add(part).map_err(|_| broken)?;
+            }
+            all.parts.push((name.clone(), parts));
+        }
+        Ok(all)
+    }
+
+    /// The permit with the fewest conditions that do not hold, and these, in its own words.
+    pub(crate) fn nearest(&self, request: &Request, entities: &Entities) -> Option<(PolicyName, Vec<String>)> {
+        let response = Authorizer::new().is_authorized(request, &self.conjuncts, entities);
+        let held: Vec<_> = response.diagnostics().reason().collect();
+        let unmet = |parts: &[(PolicyId, String)]| {
+            parts.iter().filter(|(id, _)| !held.contains(&id)).map(|(_, words)| words.clone()).collect::<Vec<_>>()
+        };
+        self.parts.iter().map(|(name, parts)| (name.clone(), unmet(parts))).min_by_key(|(_, unmet)| unmet.len())
+    }
+}
+
+/// The conditions of a policy's JSON form, `when` split at every `&&`.
+fn conjuncts(conditions: &Value) -> Vec<Value> {
+    let mut found = Vec::new();
+    for condition in conditions.as_array().into_iter().flatten() {
+        let body = condition.get("body").cloned().unwrap_or_default();
+        if condition.get("kind").and_then(Value::as_str) == Some("when") {
+            let mut waiting = vec![body];
+            while let Some(body) = waiting.pop() {
+                match body.get("&&") {
+                    Some(both) => waiting.extend(["right", "left"].iter().filter_map(|side| both.get(*side)).cloned()),
+                    None => found.push(json!({ "kind": "when", "body": body })),
+                }
+            }
+        } else {
+            found.push(condition.clone());
+        }
+    }
+    found
+}
+
+/// The condition inside of a policy's text, or its scope.
+fn words(policy: &str, conditional: bool) -> String {
+    let flat = policy.split_whitespace().collect::<Vec<_>>().join(" ");
+    let between = |open: char, close: char| {
+        let (_, rest) = flat.split_once(open)?;
+        rest.rsplit_once(close).map(|(inside, _)| inside.trim().to_owned())
+    };
+    let found = if conditional { between('{', '}') } else { between('(', ')') };
+    match found {
+        Some(words) if flat.contains(") unless {") => format!("not ({words})"),
+        Some(words) => words,
+        None => flat,
+    }
+}
+
+/// What a person, or the app alone, can do about a refusal, and how the facts would look then. Alphabetical.
+const CURES: [(Remedy, fn(&mut Facts)); 5] = [
+    (Remedy::AttestDevice, attested),
+    (Remedy::ConfirmItsYou, confirmed),
+    (Remedy::SignInAgain, signed_in),
+    (Remedy::UpdateApp, app_updated),
+    (Remedy::UpdateSystem, system_updated),
+];
+
+/// The smallest set of remedies after which `turns` says that the answer is another one: one alone, else two together.
+pub(crate) fn remedies(facts: &Facts, turns: impl Fn(&Facts) -> bool) -> Vec<Remedy> {
+    let after = |cures: &[fn(&mut Facts)]| {
+        let mut changed = facts.clone();
+        cures.iter().for_each(|cure| cure(&mut changed));
+        changed
+    };
+    if let Some((remedy, _)) = CURES.iter().find(|(_, cure)| turns(&after(&[*cure]))) {
+        return vec![*remedy];
+    }
+    for (n, (first, one)) in CURES.iter().enumerate() {
+        if let Some((second, _)) = CURES.iter().skip(n.saturating_add(1)).find(|(_, other)| turns(&after(&[*one, *other]))) {
+            return vec![*first, *second];
+        }
+    }
+    Vec::new()
+}
+
+fn confirmed(facts: &mut Facts) {
+    facts.session.auth_time = facts.now;
+    facts.session.acr = facts.session.acr.max(Acr::PhishingResistant);
+}
+
+fn signed_in(facts: &mut Facts) {
+    confirmed(facts);
+    facts.session.created_at = facts.now;
+}
+
+fn system_updated(facts: &mut Facts) {
+    facts.posture.patch_level = this_month(facts.now).or(facts.posture.patch_level);
+}
+
+fn app_updated(facts: &mut Facts) {
+    facts.posture.app_version = u64::try_from(i64::MAX).ok();
+}
+
+/// Fresh evidence, which may show what was not known. It cannot make a key that lives in software live in hardware, and it
+/// does not undo what evidence has shown already.
+fn attested(facts: &mut Facts) {
+    facts.posture.established_at = facts.now;
+    if facts.posture.tier < EvidenceTier::Hardware {
+        facts.posture.tier = EvidenceTier::Hardware;
+        facts.posture.security_level = SecurityLevel::TrustedEnvironment;
+        facts.posture.bootloader_locked = facts.posture.bootloader_locked.or(Some(true));
+        facts.posture.boot_state = facts.posture.boot_state.or(Some(BootState::Verified));
+    }
+}
+
+/// The newest patch level whose month has begun.
+fn this_month(now: UnixSeconds) -> Option<PatchLevel> {
+    let year = now.0 / 31_556_952 + 1970;
+    (1..=12_u64)
+        .flat_map(|month| [(year, month), (year.saturating_sub(1), month)])
+        .filter_map(|(year, month)| PatchLevel::from_number(year * 100 + month))
+        .filter(|patch| patch.age(now).0 > 0)
+        .max()
+}

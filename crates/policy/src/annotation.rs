@@ -1,0 +1,130 @@
+//! What a policy says of itself besides Cedar: its name, and whether its `forbid` is curable.
+
+use std::fmt;
+
+use cedar_policy::{Effect, Policy};
+use countersign_core::{Acr, MaskPath, Matched, Obligation, Outcome, PolicyName, PolicyReason, RateLimit, Reason, Seconds};
+
+/// Every annotation there is.
+const KNOWN: [&str; 8] = ["acr", "description", "id", "mask", "max_age", "outcome", "rate", "reason"];
+
+/// What is wrong with an annotation. Alphabetical.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AnnotationProblem {
+    /// It belongs to a `forbid` with another outcome.
+    Misplaced(String),
+    /// Its value does not parse.
+    ValueInvalid(String),
+    /// There is no such annotation.
+    Unknown(String),
+}
+
+impl fmt::Display for AnnotationProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Misplaced(name) => write!(f, "`@{name}` has no meaning here"),
+            Self::ValueInvalid(name) => write!(f, "the value of `@{name}` cannot be read"),
+            Self::Unknown(name) => write!(f, "there is no annotation `@{name}`"),
+        }
+    }
+}
+
+impl AnnotationProblem {
+    /// What to write instead.
+    pub(crate) fn help(&self) -> String {
+        match self {
+            Self::Misplaced(name) => match name.as_str() {
+                "mask" | "rate" => "it limits, so it stands beside `@outcome(\"limit\")` on a `forbid`".to_owned(),
+                "acr" | "max_age" => "it asks for authentication, so it stands beside `@outcome(\"step_up\")` on a `forbid`".to_owned(),
+                _ => "it stands on a `forbid` only".to_owned(),
+            },
+            Self::ValueInvalid(name) => match name.as_str() {
+                "acr" => "write basic, phishing_resistant or presence",
+                "mask" => "write paths as `/iban,/accounts/*/balance`",
+                "max_age" => "write a span as `120s`, `2m` or `1h`",
+                "outcome" => "write limit, step_up or deny",
+                "rate" => "write `30/m`; s, m or h",
+                "reason" => "write a code of small letters, digits and `_`",
+                _ => "write a name of letters, digits, `_`, `-` and `.`",
+            }
+            .to_owned(),
+            Self::Unknown(_) => format!("there are {}", KNOWN.map(|name| format!("@{name}")).join(", ")),
+        }
+    }
+}
+
+/// The name of a policy: its `@id`.
+pub(crate) fn name(policy: &Policy) -> Result<Option<String>, AnnotationProblem> {
+    let fits = |id: &str| (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b));
+    match policy.annotation("id") {
+        None => Ok(None),
+        Some(id) if fits(id) => Ok(Some(id.to_owned())),
+        Some(_) => Err(AnnotationProblem::ValueInvalid("id".to_owned())),
+    }
+}
+
+/// What a `forbid` does when it matches. `None` for a `permit`.
+pub(crate) fn effect(policy: &Policy, name: &PolicyName) -> Result<Option<Matched>, AnnotationProblem> {
+    if let Some((unknown, _)) = policy.annotations().find(|(key, _)| !KNOWN.contains(key)) {
+        return Err(AnnotationProblem::Unknown(unknown.to_owned()));
+    }
+    if policy.effect() == Effect::Permit {
+        let misplaced = ["acr", "mask", "max_age", "outcome", "rate", "reason"].into_iter().find(|key| policy.annotation(key).is_some());
+        return misplaced.map_or(Ok(None), |key| Err(AnnotationProblem::Misplaced(key.to_owned())));
+    }
+    let outcome = match policy.annotation("outcome") {
+        None | Some("deny") => Outcome::Deny,
+        Some("step_up") => Outcome::StepUp,
+        Some("limit") => Outcome::Limit,
+        Some(_) => return Err(AnnotationProblem::ValueInvalid("outcome".to_owned())),
+    };
+    let only_with = |keys: &[&str], wanted: Outcome| {
+        let misplaced = keys.iter().find(|key| policy.annotation(key).is_some() && outcome != wanted);
+        misplaced.map_or(Ok(()), |key| Err(AnnotationProblem::Misplaced((*key).to_owned())))
+    };
+    only_with(&["mask", "rate"], Outcome::Limit)?;
+    only_with(&["acr", "max_age"], Outcome::StepUp)?;
+    Ok(Some(Matched {
+        policy: name.clone(),
+        outcome,
+        reason: reason(policy, name)?,
+        obligations: obligations(policy)?,
+        acr: value(policy, "acr", Acr::parse)?,
+        max_age: value(policy, "max_age", span)?,
+    }))
+}
+
+/// The `@reason`, or else the policy's name where it is a code.
+fn reason(policy: &Policy, name: &PolicyName) -> Result<Reason, AnnotationProblem> {
+    match value(policy, "reason", PolicyReason::parse)? {
+        Some(code) => Ok(Reason::Policy(code)),
+        None => Ok(PolicyReason::parse(name.as_str()).map_or(Reason::NoPermit, Reason::Policy)),
+    }
+}
+
+fn obligations(policy: &Policy) -> Result<Vec<Obligation>, AnnotationProblem> {
+    let paths = |text: &str| text.split(',').map(|path| MaskPath::parse(path.trim()).map(Obligation::Mask)).collect::<Option<Vec<_>>>();
+    let mut obligations = value(policy, "mask", paths)?.unwrap_or_default();
+    obligations.extend(value(policy, "rate", RateLimit::parse)?.map(Obligation::Rate));
+    Ok(obligations)
+}
+
+fn value<T>(policy: &Policy, key: &str, read: impl Fn(&str) -> Option<T>) -> Result<Option<T>, AnnotationProblem> {
+    match policy.annotation(key) {
+        None => Ok(None),
+        Some(text) => read(text).map(Some).ok_or_else(|| AnnotationProblem::ValueInvalid(key.to_owned())),
+    }
+}
+
+/// `120s`, `2m` or `1h`.
+fn span(text: &str) -> Option<Seconds> {
+    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let number: u64 = number.parse().ok().filter(|n| *n > 0)?;
+    let unit = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        _ => return None,
+    };
+    number.checked_mul(unit).map(Seconds)
+}

@@ -1,0 +1,63 @@
+//! The one decision function.
+
+use cedar_policy::{Authorizer, Decision as Verdict, PolicySet};
+use countersign_core::{Advice, ContractViolation, Decision, Facts, Outcome, Permitted, PolicyName, Reason};
+
+use crate::{
+    advice,
+    load::{Policies, Slice},
+};
+
+impl Policies {
+    /// Decides a request: facts in, outcome, reasons, obligations and advice out. Pure: the same facts have the same answer
+    /// at every door.
+    ///
+    /// Whatever cannot be evaluated is a `deny` for `policy_error`, though Cedar would skip the policy.
+    pub fn decide(&self, facts: &Facts) -> Decision {
+        let Some(slice) = self.slices.get(&facts.request.action) else { return Decision::deny(Reason::UnknownOperation) };
+        let decision = self.judge(slice, facts);
+        match decision.outcome {
+            Outcome::Allow | Outcome::Limit => decision,
+            Outcome::StepUp | Outcome::Deny if decision.reasons.contains(&Reason::PolicyError) => decision,
+            Outcome::StepUp | Outcome::Deny => {
+                let advice = self.advise(slice, facts, &decision);
+                Decision { advice, ..decision }
+            }
+        }
+    }
+
+    /// The decision without advice.
+    fn judge(&self, slice: &Slice, facts: &Facts) -> Decision {
+        self.weigh(slice, facts).unwrap_or_else(|_| Decision::deny(Reason::PolicyError))
+    }
+
+    fn weigh(&self, slice: &Slice, facts: &Facts) -> Result<Decision, ContractViolation> {
+        let (request, entities) = self.types.ask(facts, &slice.actions)?;
+        let matching = |policies: &PolicySet| {
+            let response = Authorizer::new().is_authorized(&request, policies, &entities);
+            // SECURITY: a forbid that errors would silently not forbid (cedar #2428).
+            if response.diagnostics().errors().next().is_some() {
+                return Err(ContractViolation("a validated policy evaluates"));
+            }
+            Ok((response.decision(), response.diagnostics().reason().cloned().collect::<Vec<_>>()))
+        };
+        let (verdict, permits) = matching(&slice.permits)?;
+        let permitted = match verdict {
+            Verdict::Allow => Permitted::By(permits.iter().map(|id| PolicyName::new(id.as_ref())).collect()),
+            Verdict::Deny => Permitted::ByNone,
+        };
+        let (_, forbids) = matching(&slice.forbids)?;
+        let matched = forbids.iter().map(|id| self.effects.get(id).cloned().ok_or(ContractViolation("every forbid has an effect")));
+        Ok(Decision::fold(permitted, matched.collect::<Result<Vec<_>, _>>()?))
+    }
+
+    fn advise(&self, slice: &Slice, facts: &Facts, decision: &Decision) -> Advice {
+        let (nearest, unmet) = if decision.reasons.contains(&Reason::NoPermit) {
+            self.types.ask(facts, &slice.actions).ok().and_then(|(request, entities)| slice.advice.nearest(&request, &entities)).unzip()
+        } else {
+            (None, None)
+        };
+        let turns = |changed: &Facts| matches!(self.judge(slice, changed).outcome, Outcome::Allow | Outcome::Limit);
+        Advice { nearest, unmet: unmet.unwrap_or_default(), remedies: advice::remedies(facts, turns) }
+    }
+}

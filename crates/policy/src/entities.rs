@@ -1,0 +1,180 @@
+//! Facts as Cedar sees them. Built from types, never from texts: parsing an expression costs more than deciding.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use cedar_policy::{Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, Request, RestrictedExpression as Value};
+use countersign_core::{
+    Acr, Amr, BootState, ContractViolation, EvidenceTier, Facts, FieldValue, Platform, Posture, Seconds, SecurityLevel, Session,
+    SessionState, UnixSeconds,
+};
+
+/// A span that no policy takes for recent: a century in seconds.
+const NEVER_SECONDS: i64 = 3_153_600_000;
+
+/// A span that no policy takes for recent: a century in days.
+const NEVER_DAYS: i64 = 36_500;
+
+/// Type names, parsed once.
+#[derive(Debug)]
+pub(crate) struct Types {
+    user: EntityTypeName,
+    role: EntityTypeName,
+    action: EntityTypeName,
+    kinds: HashMap<String, EntityTypeName>,
+}
+
+impl Types {
+    pub(crate) fn new<'a>(kinds: impl Iterator<Item = &'a str>) -> Result<Self, ContractViolation> {
+        let name = |text: &str| text.parse::<EntityTypeName>().map_err(|_| ContractViolation("a declared type is a Cedar name"));
+        Ok(Self {
+            user: name("User")?,
+            role: name("Role")?,
+            action: name("Action")?,
+            kinds: kinds.map(|kind| Ok((kind.to_owned(), name(kind)?))).collect::<Result<_, _>>()?,
+        })
+    }
+
+    pub(crate) fn action(&self, name: &str) -> EntityUid {
+        EntityUid::from_type_name_and_id(self.action.clone(), EntityId::new(name))
+    }
+
+    /// The question to Cedar, and the entities beside the actions that it is about.
+    pub(crate) fn ask(&self, facts: &Facts, actions: &Entities) -> Result<(Request, Entities), ContractViolation> {
+        let broken = |what| move |_| ContractViolation(what);
+        let user = |name: &str| EntityUid::from_type_name_and_id(self.user.clone(), EntityId::new(name));
+        let kind = self.kinds.get(&facts.resource.kind).ok_or(ContractViolation("a resource's type is declared"))?;
+        let principal = user(facts.subject.as_str());
+        let resource = EntityUid::from_type_name_and_id(kind.clone(), EntityId::new(&facts.resource.id));
+        let roles: Vec<_> = facts.session.roles.iter().map(|role| role.as_str()).collect();
+        let parents: HashSet<_> =
+            roles.iter().map(|role| EntityUid::from_type_name_and_id(self.role.clone(), EntityId::new(role))).collect();
+        let role_entities = parents.iter().map(|uid| Entity::new_no_attrs(uid.clone(), HashSet::new())).collect::<Vec<_>>();
+        let named = HashMap::from([("roles".to_owned(), texts(roles.into_iter()))]);
+        let owner = facts.resource.owner.as_ref().map(|owner| ("owner".to_owned(), Value::new_entity_uid(user(owner))));
+        let mut entities = role_entities;
+        entities.push(Entity::new(principal.clone(), named, parents).map_err(|_| ContractViolation("a user is a Cedar entity"))?);
+        entities.push(
+            Entity::new(resource.clone(), owner.into_iter().collect(), HashSet::new())
+                .map_err(|_| ContractViolation("a resource is a Cedar entity"))?,
+        );
+        let entities = actions.clone().upsert_entities(entities, None).map_err(|_| ContractViolation("the entities fit together"))?;
+        let context = Context::from_pairs(context(facts)?).map_err(|_| ContractViolation("the facts are a Cedar record"))?;
+        let request = Request::new(principal, self.action(facts.request.action.as_str()), resource, context, None);
+        Ok((request.map_err(broken("the question is a Cedar request"))?, entities))
+    }
+}
+
+fn context(facts: &Facts) -> Result<Vec<(String, Value)>, ContractViolation> {
+    let mut request = vec![("method", text(&facts.request.method))];
+    let fields = facts.request.fields.iter().map(|(name, value)| {
+        let value = match value {
+            FieldValue::Bool(value) => Value::new_bool(*value),
+            FieldValue::Long(value) => Value::new_long(*value),
+            FieldValue::Text(value) => text(value),
+        };
+        (name.as_str(), value)
+    });
+    request.extend(fields);
+    Ok(vec![
+        ("auth".to_owned(), record(auth(&facts.session, facts.now))?),
+        ("device".to_owned(), record(device(&facts.posture, facts.now))?),
+        ("session".to_owned(), record(session(&facts.session, facts.now))?),
+        ("request".to_owned(), record(request)?),
+    ])
+}
+
+fn auth(session: &Session, now: UnixSeconds) -> Vec<(&'static str, Value)> {
+    let age = seconds(now.since(session.auth_time));
+    // A passkey with user verification asks for a finger or a face, and so does a presence key.
+    let presence_age = match session.acr {
+        Acr::Basic => NEVER_SECONDS,
+        Acr::PhishingResistant | Acr::Presence => age,
+    };
+    vec![
+        ("acr", text(session.acr.as_str())),
+        ("amr", texts(session.amr.iter().map(|amr| Amr::as_str(*amr)))),
+        ("age_s", Value::new_long(age)),
+        ("presence_age_s", Value::new_long(presence_age)),
+    ]
+}
+
+fn device(posture: &Posture, now: UnixSeconds) -> Vec<(&'static str, Value)> {
+    let patch_age = posture.patch_level.map_or(NEVER_DAYS, |patch| seconds(patch.age(now)) / 86_400);
+    vec![
+        ("trust", Value::new_long(posture.trust().into())),
+        ("platform", text(platform(posture.platform))),
+        ("tier", text(tier(posture.tier))),
+        ("evidence_age_s", Value::new_long(seconds(posture.evidence_age(now)))),
+        ("security_level", text(security_level(posture.security_level))),
+        ("bootloader_locked", Value::new_bool(posture.bootloader_locked == Some(true))),
+        ("boot_state", text(boot_state(posture.boot_state))),
+        ("os_version", long(posture.os_version)),
+        ("patch_level", long(posture.patch_level.map(|patch| patch.number()))),
+        ("patch_age_days", Value::new_long(patch_age)),
+        ("app", text(posture.app.as_ref().map_or("", |app| app.as_str()))),
+        ("app_version", long(posture.app_version)),
+    ]
+}
+
+fn session(session: &Session, now: UnixSeconds) -> Vec<(&'static str, Value)> {
+    vec![
+        ("limited", Value::new_bool(session.state == SessionState::Limited)),
+        ("age_s", Value::new_long(seconds(now.since(session.created_at)))),
+    ]
+}
+
+pub(crate) const fn platform(platform: Platform) -> &'static str {
+    match platform {
+        Platform::Android => "android",
+        Platform::Ios => "ios",
+    }
+}
+
+pub(crate) const fn tier(tier: EvidenceTier) -> &'static str {
+    match tier {
+        EvidenceTier::None => "none",
+        EvidenceTier::SelfReported => "self_reported",
+        EvidenceTier::Platform => "platform",
+        EvidenceTier::Hardware => "hardware",
+    }
+}
+
+pub(crate) const fn security_level(level: SecurityLevel) -> &'static str {
+    match level {
+        SecurityLevel::Software => "software",
+        SecurityLevel::TrustedEnvironment => "trusted_environment",
+        SecurityLevel::StrongBox => "strong_box",
+    }
+}
+
+pub(crate) const fn boot_state(state: Option<BootState>) -> &'static str {
+    match state {
+        None => "unknown",
+        Some(BootState::Failed) => "failed",
+        Some(BootState::SelfSigned) => "self_signed",
+        Some(BootState::Unverified) => "unverified",
+        Some(BootState::Verified) => "verified",
+    }
+}
+
+fn seconds(span: Seconds) -> i64 {
+    i64::try_from(span.0).unwrap_or(NEVER_SECONDS).min(NEVER_SECONDS)
+}
+
+/// Versions and levels are better when larger, so what does not fit is as bad as unknown.
+fn long(number: Option<u64>) -> Value {
+    Value::new_long(number.and_then(|number| i64::try_from(number).ok()).unwrap_or(0))
+}
+
+fn text(text: &str) -> Value {
+    Value::new_string(text.to_owned())
+}
+
+fn texts<'a>(texts: impl Iterator<Item = &'a str>) -> Value {
+    Value::new_set(texts.map(text))
+}
+
+fn record(fields: Vec<(&str, Value)>) -> Result<Value, ContractViolation> {
+    let fields: BTreeMap<_, _> = fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    Value::new_record(fields).map_err(|_| ContractViolation("no name of a record stands twice"))
+}

@@ -1,0 +1,334 @@
+//! One thing that the API offers: as the operator declares it, and as it is used.
+
+use std::{collections::BTreeMap, fmt};
+
+use countersign_core::{Action, FieldValue, Limits, PairwiseId, Reason, ResourceFacts};
+
+use crate::{
+    json,
+    source::{FieldKind, FieldSpec, Presence, ValueSource},
+};
+
+/// Bytes of a text field that policy looks at.
+const TEXT_BYTES_MAX: usize = 1024;
+
+/// Segments of a path template; routing may try two ways at each.
+const SEGMENTS_MAX: usize = 16;
+
+/// The resource type of operations that declare none: the API as a whole.
+pub(crate) const API: &str = "Api";
+
+/// Names that the schema uses itself.
+const TAKEN: &[&str] = &["User", "Role", "Action", "Bool", "Long", "String", "Set", "Record"];
+
+/// An operation as the operator declares it, in texts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OperationSpec {
+    /// `GET`, `POST`, ...
+    pub method: String,
+    /// `/v1/customers/{customer}/accounts`; a last segment `**` stands for any number of segments.
+    pub path: String,
+    /// What policies call it: `accounts.list`. Dotted prefixes are groups: `action in Action::"accounts"`.
+    pub action: String,
+    /// The Cedar type of what is acted on: `Account`. Without one, the API as a whole.
+    pub resource: Option<String>,
+    /// Where its id comes from: `path.account`, `token.sub`, `literal:x`.
+    pub id: Option<String>,
+    /// Where its owner's name comes from; the same forms.
+    pub owner: Option<String>,
+    /// Body fields that policy looks at: `amount = "long /amount"`.
+    pub body: BTreeMap<String, String>,
+    /// Bytes of a body; without it, what the gateway allows.
+    pub body_bytes_max: Option<u64>,
+}
+
+/// What is wrong with a declared operation. Alphabetical.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OperationProblem {
+    /// Its action is not lower-case words, joined by dots.
+    ActionMalformed(String),
+    /// The same method and shape of path are declared twice.
+    Ambiguous(String),
+    /// Two operations have this action, and other resource types or body fields.
+    ActionShared(String),
+    /// A body field is none of `bool`, `long`, `text` with a pointer, or its name is no identifier.
+    FieldMalformed(String),
+    /// `GET` and `DELETE` bodies have no meaning, so policy cannot look at them (RFC 9110 section 9.3).
+    FieldsWithoutBody(String),
+    /// A method that the gateway does not know.
+    MethodUnknown(String),
+    /// A path that is not absolute, is too long, or is not in the form that the gateway forwards.
+    PathMalformed(String),
+    /// A resource type that is no identifier, or that the schema uses itself.
+    ResourceMalformed(String),
+    /// A source that is none, or names a parameter that the path does not have.
+    SourceUnknown(String),
+}
+
+impl fmt::Display for OperationProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ActionMalformed(text) => {
+                write!(f, "`{text}` is not an action; write lower-case words joined by dots, as `accounts.read`")
+            }
+            Self::Ambiguous(text) => write!(f, "`{text}` is declared twice; remove one, or give them different paths"),
+            Self::ActionShared(text) => {
+                write!(f, "two operations with the action `{text}` differ in resource type or body fields; give them different actions")
+            }
+            Self::FieldMalformed(text) => {
+                write!(f, "`{text}` is not a body field; write `amount = \"long /amount\"` (bool, long or text, `?` when optional)")
+            }
+            Self::FieldsWithoutBody(text) => write!(f, "`{text}` requests have no body that policy could look at; remove `body`"),
+            Self::MethodUnknown(text) => write!(f, "`{text}` is not a method; write GET, POST, PUT, PATCH, DELETE, HEAD or OPTIONS"),
+            Self::PathMalformed(text) => {
+                write!(f, "`{text}` is not a path template; write `/v1/accounts/{{account}}`, at most {SEGMENTS_MAX} segments")
+            }
+            Self::ResourceMalformed(text) => {
+                write!(f, "`{text}` is not a resource type; write a capitalised word other than User, Role or Action")
+            }
+            Self::SourceUnknown(text) => {
+                write!(f, "`{text}` is not a source; write `path.NAME` for a parameter of the path, `token.sub` or `literal:TEXT`")
+            }
+        }
+    }
+}
+
+/// A segment of a path template.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Segment {
+    /// This text.
+    Literal(String),
+    /// Any text, under this name.
+    Parameter(String),
+    /// Any number of segments.
+    Tail,
+}
+
+/// An operation in use.
+#[derive(Clone, Debug)]
+pub(crate) struct Operation {
+    pub(crate) method: String,
+    pub(crate) template: Vec<Segment>,
+    pub(crate) action: Action,
+    pub(crate) kind: String,
+    id: ValueSource,
+    pub(crate) owner: Option<ValueSource>,
+    pub(crate) body: BTreeMap<String, FieldSpec>,
+    pub(crate) body_bytes_max: Option<u64>,
+}
+
+impl Operation {
+    pub(crate) fn parse(spec: &OperationSpec) -> Result<Self, OperationProblem> {
+        const METHODS: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
+        if !METHODS.contains(&spec.method.as_str()) {
+            return Err(OperationProblem::MethodUnknown(spec.method.clone()));
+        }
+        let template = template(&spec.path).ok_or_else(|| OperationProblem::PathMalformed(spec.path.clone()))?;
+        let kind = spec.resource.clone().unwrap_or_else(|| API.to_owned());
+        if !is_type_name(&kind) || TAKEN.contains(&kind.as_str()) {
+            return Err(OperationProblem::ResourceMalformed(kind));
+        }
+        let source = |text: &str| {
+            let known = |source: &ValueSource| match source {
+                ValueSource::Path(name) => template.contains(&Segment::Parameter(name.clone())),
+                ValueSource::Literal(_) | ValueSource::TokenSubject => true,
+            };
+            ValueSource::parse(text).filter(known).ok_or_else(|| OperationProblem::SourceUnknown(text.to_owned()))
+        };
+        if !spec.body.is_empty() && matches!(spec.method.as_str(), "GET" | "HEAD" | "DELETE" | "OPTIONS") {
+            return Err(OperationProblem::FieldsWithoutBody(spec.method.clone()));
+        }
+        let field = |(name, text): (&String, &String)| match FieldSpec::parse(text) {
+            Some(field) if is_identifier(name) && name != "method" => Ok((name.clone(), field)),
+            Some(_) | None => Err(OperationProblem::FieldMalformed(format!("{name} = \"{text}\""))),
+        };
+        Ok(Self {
+            method: spec.method.clone(),
+            action: action(&spec.action).ok_or_else(|| OperationProblem::ActionMalformed(spec.action.clone()))?,
+            id: spec.id.as_deref().map_or_else(|| Ok(ValueSource::Literal("api".to_owned())), source)?,
+            owner: spec.owner.as_deref().map(source).transpose()?,
+            body: spec.body.iter().map(field).collect::<Result<_, _>>()?,
+            body_bytes_max: spec.body_bytes_max,
+            template,
+            kind,
+        })
+    }
+
+    /// What is acted on.
+    pub(crate) fn resource(&self, parameters: &[(&str, String)], subject: &PairwiseId) -> ResourceFacts {
+        let value = |source: &ValueSource| match source {
+            ValueSource::Literal(text) => text.clone(),
+            ValueSource::Path(name) => {
+                parameters.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone()).unwrap_or_default()
+            }
+            ValueSource::TokenSubject => subject.to_string(),
+        };
+        ResourceFacts { kind: self.kind.clone(), id: value(&self.id), owner: self.owner.as_ref().map(value) }
+    }
+
+    /// The body fields that policy looks at.
+    pub(crate) fn fields(&self, body: &[u8]) -> Result<BTreeMap<String, FieldValue>, Reason> {
+        if body.len() > Limits::PARSED_BODY_BYTES_MAX {
+            return Err(Reason::BodyTooLarge);
+        }
+        let document = json::strict(body).map_err(|_| Reason::BodyMalformed)?;
+        let mut fields = BTreeMap::new();
+        for (name, spec) in &self.body {
+            match (json::at(document, &spec.pointer), spec.presence) {
+                (Some(value), _) => fields.insert(name.clone(), field(value.get(), spec.kind).ok_or(Reason::BodyFieldInvalid)?),
+                (None, Presence::Optional) => None,
+                (None, Presence::Required) => return Err(Reason::BodyFieldInvalid),
+            };
+        }
+        Ok(fields)
+    }
+}
+
+fn field(text: &str, kind: FieldKind) -> Option<FieldValue> {
+    match kind {
+        FieldKind::Bool => serde_json::from_str(text).ok().map(FieldValue::Bool),
+        // `1.0` and `1e2` are other spellings, and another reader might round them elsewhere.
+        FieldKind::Long if text.bytes().all(|b| b.is_ascii_digit() || b == b'-') => text.parse().ok().map(FieldValue::Long),
+        FieldKind::Long => None,
+        FieldKind::Text => serde_json::from_str::<String>(text).ok().filter(|text| text.len() <= TEXT_BYTES_MAX).map(FieldValue::Text),
+    }
+}
+
+fn template(path: &str) -> Option<Vec<Segment>> {
+    let rest = path.strip_prefix('/')?;
+    let segments: Vec<_> = if rest.is_empty() { Vec::new() } else { rest.split('/').map(segment).collect::<Option<_>>()? };
+    let tail_inside = segments.iter().rev().skip(1).any(|segment| *segment == Segment::Tail);
+    let mut names: Vec<_> = segments.iter().filter(|segment| matches!(segment, Segment::Parameter(_))).collect();
+    let count = names.len();
+    names.sort();
+    names.dedup();
+    (segments.len() <= SEGMENTS_MAX && !tail_inside && names.len() == count).then_some(segments)
+}
+
+fn segment(text: &str) -> Option<Segment> {
+    if text == "**" {
+        return Some(Segment::Tail);
+    }
+    if let Some(name) = text.strip_prefix('{').and_then(|text| text.strip_suffix('}')) {
+        return is_identifier(name).then(|| Segment::Parameter(name.to_owned()));
+    }
+    let literal = !text.is_empty()
+        && text != "."
+        && text != ".."
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~!$&'()*+,=:@".contains(&b));
+    literal.then(|| Segment::Literal(text.to_owned()))
+}
+
+fn action(text: &str) -> Option<Action> {
+    let word = |word: &str| {
+        word.starts_with(|c: char| c.is_ascii_lowercase())
+            && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-')
+    };
+    text.split('.').all(word).then(|| Action::parse(text).ok()).flatten()
+}
+
+fn is_identifier(text: &str) -> bool {
+    text.len() <= 64
+        && text.starts_with(|c: char| c.is_ascii_lowercase())
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+}
+
+fn is_type_name(text: &str) -> bool {
+    text.len() <= 64 && text.starts_with(|c: char| c.is_ascii_uppercase()) && text.bytes().all(|b| b.is_ascii_alphanumeric())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn spec() -> OperationSpec {
+        OperationSpec {
+            method: "POST".to_owned(),
+            path: "/v1/customers/{customer}/transfers".to_owned(),
+            action: "transfers.create".to_owned(),
+            resource: Some("Customer".to_owned()),
+            id: Some("path.customer".to_owned()),
+            owner: Some("path.customer".to_owned()),
+            body: [("amount".to_owned(), "long /amount".to_owned()), ("note".to_owned(), "text? /note".to_owned())].into(),
+            body_bytes_max: None,
+        }
+    }
+
+    #[test]
+    fn every_declaration_is_sound_or_refused_by_name() {
+        type Change = fn(&mut OperationSpec);
+        let text = String::from;
+        let rows: &[(&str, Change, Option<OperationProblem>)] = &[
+            ("all fits", |_| {}, None),
+            ("the API as a whole", |s| (s.resource, s.id, s.owner) = (None, None, None), None),
+            ("another method", |s| s.method = "TRACE".into(), Some(OperationProblem::MethodUnknown(text("TRACE")))),
+            ("a method in small letters", |s| s.method = "post".into(), Some(OperationProblem::MethodUnknown(text("post")))),
+            ("a relative path", |s| s.path = "v1".into(), Some(OperationProblem::PathMalformed(text("v1")))),
+            ("an empty segment", |s| s.path = "/v1//x".into(), Some(OperationProblem::PathMalformed(text("/v1//x")))),
+            ("a tail inside", |s| s.path = "/**/x".into(), Some(OperationProblem::PathMalformed(text("/**/x")))),
+            ("a name twice", |s| s.path = "/{a}/{a}".into(), Some(OperationProblem::PathMalformed(text("/{a}/{a}")))),
+            ("an encoded path", |s| s.path = "/%2e".into(), Some(OperationProblem::PathMalformed(text("/%2e")))),
+            ("a capital action", |s| s.action = "Transfers".into(), Some(OperationProblem::ActionMalformed(text("Transfers")))),
+            ("an empty word", |s| s.action = "a..b".into(), Some(OperationProblem::ActionMalformed(text("a..b")))),
+            ("a small type", |s| s.resource = Some("customer".into()), Some(OperationProblem::ResourceMalformed(text("customer")))),
+            ("a type of ours", |s| s.resource = Some("User".into()), Some(OperationProblem::ResourceMalformed(text("User")))),
+            ("a parameter that is not there", |s| s.id = Some("path.x".into()), Some(OperationProblem::SourceUnknown(text("path.x")))),
+            ("an owner from nowhere", |s| s.owner = Some("x".into()), Some(OperationProblem::SourceUnknown(text("x")))),
+            (
+                "another type of field",
+                |s| drop(s.body.insert("x".into(), "float /x".into())),
+                Some(OperationProblem::FieldMalformed(text("x = \"float /x\""))),
+            ),
+            (
+                "a field called method",
+                |s| drop(s.body.insert("method".into(), "text /m".into())),
+                Some(OperationProblem::FieldMalformed(text("method = \"text /m\""))),
+            ),
+            ("fields of a GET", |s| s.method = "GET".into(), Some(OperationProblem::FieldsWithoutBody(text("GET")))),
+        ];
+        for (name, change, expected) in rows {
+            let mut spec = spec();
+            change(&mut spec);
+            let problem = Operation::parse(&spec).err();
+            assert_eq!(problem, *expected, "{name}");
+            assert!(problem.is_none_or(|problem| problem.to_string().contains("; ")), "{name}: says what to do");
+        }
+    }
+
+    #[test]
+    fn fields_are_read_once_and_exactly() {
+        let operation = Operation::parse(&spec()).expect("sound");
+        let amount = |n| [("amount".to_owned(), FieldValue::Long(n))].into();
+        let rows: &[(&str, &str, Result<BTreeMap<String, FieldValue>, Reason>)] = &[
+            ("an amount", r#"{"amount":5,"other":true}"#, Ok(amount(5))),
+            ("the largest", r#"{"amount":9223372036854775807}"#, Ok(amount(i64::MAX))),
+            ("the smallest", r#"{"amount":-9223372036854775808}"#, Ok(amount(i64::MIN))),
+            ("one too large", r#"{"amount":9223372036854775808}"#, Err(Reason::BodyFieldInvalid)),
+            ("a fraction", r#"{"amount":5.0}"#, Err(Reason::BodyFieldInvalid)),
+            ("an exponent", r#"{"amount":5e0}"#, Err(Reason::BodyFieldInvalid)),
+            ("a text", r#"{"amount":"5"}"#, Err(Reason::BodyFieldInvalid)),
+            ("no amount", "{}", Err(Reason::BodyFieldInvalid)),
+            ("two amounts", r#"{"amount":5,"amount":6}"#, Err(Reason::BodyMalformed)),
+            ("no JSON", "amount=5", Err(Reason::BodyMalformed)),
+            ("a note that is a number", r#"{"amount":5,"note":1}"#, Err(Reason::BodyFieldInvalid)),
+        ];
+        for (name, body, expected) in rows {
+            assert_eq!(operation.fields(body.as_bytes()), *expected, "{name}");
+        }
+        let long = vec![b' '; Limits::PARSED_BODY_BYTES_MAX + 1];
+        assert_eq!(operation.fields(&long), Err(Reason::BodyTooLarge));
+    }
+
+    proptest! {
+        #[test]
+        fn no_declaration_and_no_body_panics(path in "\\PC{0,40}", text in "\\PC{0,40}", body: Vec<u8>) {
+            let mut spec = spec();
+            spec.path = path;
+            spec.id = Some(text.clone());
+            spec.action = text;
+            let _ = Operation::parse(&spec);
+            let _ = Operation::parse(&self::spec()).expect("sound").fields(&body);
+        }
+    }
+}

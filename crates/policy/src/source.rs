@@ -1,0 +1,97 @@
+//! Where an operation takes a resource's id and owner from.
+
+/// A source of a value: `path.NAME`, `token.sub` or `literal:TEXT`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ValueSource {
+    /// The same for every request.
+    Literal(String),
+    /// A parameter of the path.
+    Path(String),
+    /// The token's subject.
+    TokenSubject,
+}
+
+impl ValueSource {
+    /// Reads a source; `None` when it is none of these.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        if text == "token.sub" {
+            return Some(Self::TokenSubject);
+        }
+        if let Some(name) = text.strip_prefix("path.") {
+            return (!name.is_empty()).then(|| Self::Path(name.to_owned()));
+        }
+        text.strip_prefix("literal:").map(|text| Self::Literal(text.to_owned()))
+    }
+}
+
+/// The type of a body field that policy looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FieldKind {
+    /// `true` or `false`.
+    Bool,
+    /// A whole number of 64 bits, written without fraction or exponent.
+    Long,
+    /// A text of at most 1,024 bytes.
+    Text,
+}
+
+/// Whether a body may leave a field out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presence {
+    /// It may; policies must ask `context.request has NAME`.
+    Optional,
+    /// It may not.
+    Required,
+}
+
+/// A body field that policy looks at: `long /amount`, or `text? /note` for one that may be missing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldSpec {
+    /// Its type.
+    pub kind: FieldKind,
+    /// Whether it may be missing.
+    pub presence: Presence,
+    /// Where it stands (RFC 6901).
+    pub pointer: String,
+}
+
+impl FieldSpec {
+    /// Reads a field; `None` when it is none.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (kind, pointer) = text.split_once(' ')?;
+        let (kind, presence) = match kind.strip_suffix('?') {
+            Some(kind) => (kind, Presence::Optional),
+            None => (kind, Presence::Required),
+        };
+        let kind = match kind {
+            "bool" => FieldKind::Bool,
+            "long" => FieldKind::Long,
+            "text" => FieldKind::Text,
+            _ => return None,
+        };
+        let escapes_well = pointer.split('~').skip(1).all(|rest| rest.starts_with(['0', '1']));
+        (pointer.starts_with('/') && escapes_well).then(|| Self { kind, presence, pointer: pointer.to_owned() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sources_and_fields_are_taken_strictly() {
+        assert_eq!(ValueSource::parse("path.customer"), Some(ValueSource::Path("customer".to_owned())));
+        assert_eq!(ValueSource::parse("token.sub"), Some(ValueSource::TokenSubject));
+        assert_eq!(ValueSource::parse("literal:"), Some(ValueSource::Literal(String::new())));
+        for bad in ["", "path.", "token.email", "customer"] {
+            assert_eq!(ValueSource::parse(bad), None, "{bad}");
+        }
+        let amount = FieldSpec { kind: FieldKind::Long, presence: Presence::Optional, pointer: "/amount".to_owned() };
+        assert_eq!(FieldSpec::parse("long? /amount"), Some(amount));
+        for bad in ["", "long", "long amount", "float /a", "long /a~2", "Long /a"] {
+            assert_eq!(FieldSpec::parse(bad), None, "{bad}");
+        }
+    }
+}
