@@ -6,6 +6,7 @@
 
 mod advice;
 mod annotation;
+mod cases;
 mod decide;
 mod entities;
 mod json;
@@ -16,6 +17,7 @@ mod router;
 mod schema;
 mod source;
 
+pub use cases::{CaseProblem, CaseResult, run};
 pub use json::{JsonRefusal, strict};
 pub use load::{Policies, PolicyProblem, PolicySource};
 pub use mask::{MaskRefusal, mask};
