@@ -94,7 +94,7 @@ impl Case {
             self.facts.insert(name.to_owned(), value);
         };
         note("auth.acr", facts.session.acr.as_str().to_owned());
-        note("auth.age_seconds", facts.now.since(facts.session.auth_time).0.to_string());
+        note("auth.age_s", facts.now.since(facts.session.auth_time).0.to_string());
         note("client", facts.session.client.as_str().to_owned());
         note("resource.kind", facts.resource.kind.clone());
         note("session.state", facts.session.state.as_str().to_owned());
@@ -155,9 +155,10 @@ impl Case {
 
 fn note_posture(posture: &Posture, facts: &Facts, note: &mut impl FnMut(&str, String)) {
     note("device.trust", posture.trust().to_string());
-    note("device.evidence_age_seconds", posture.evidence_age(facts.now).0.to_string());
+    note("device.evidence_age_s", posture.evidence_age(facts.now).0.to_string());
     if let Some(level) = posture.patch_level {
-        note("device.patch_level", level.to_string());
+        note("device.patch_level", level.number().to_string());
+        note("device.patch_age_days", (level.age(facts.now).0 / 86_400).to_string());
     }
     if let Some(version) = posture.app_version {
         note("device.app_version", version.to_string());

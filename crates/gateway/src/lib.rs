@@ -11,12 +11,9 @@ mod answer;
 pub mod body;
 mod case;
 mod config;
-#[cfg(feature = "way")]
 mod forward;
 mod framing;
-#[cfg(feature = "way")]
 mod gather;
-#[cfg(feature = "way")]
 mod house;
 mod hygiene;
 mod listen;
@@ -33,12 +30,10 @@ mod statement;
 mod tls;
 mod tokens;
 mod upstream;
-#[cfg(feature = "way")]
 mod way;
 
 pub use config::{ForeignHost, GatewayConfig, Origin, OriginError, PublicHost, Scheme, UpstreamConfig};
 pub use framing::{Scanner, Wire};
-#[cfg(feature = "way")]
 pub use house::{House, HouseParts, Rules, Stores};
 pub use listen::{ListenConfig, Transport, listen};
 pub use observe::describe as describe_metrics;
@@ -52,5 +47,4 @@ pub use statement::{Admitted, STATEMENT_TYPE, StatementKey, Statements};
 pub use tls::{CertificateError, Certificates};
 pub use tokens::Tokens;
 pub use upstream::{Upstream, UpstreamError};
-#[cfg(feature = "way")]
 pub use way::serve;

@@ -12,7 +12,7 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use countersign_audit::Entry;
+use countersign_audit::{CheckpointKey, Entry};
 use countersign_core::{
     Acr, Action, Amr, AppId, BootState, ClientId, Clock, DeviceId, Entropy, EvidenceTier, KeyId, PairwiseId, PatchLevel, Platform, Posture,
     ProofId, RateLimit, Role, Secret, SecurityLevel, Session, SessionId, SessionState, Signal, SignalSink, UnixMillis, UnixSeconds, UserId,
@@ -196,6 +196,15 @@ fn key() -> (SigningKey, Secret<Vec<u8>>) {
     SigningKey::generate(Algorithm::Es256).expect("a key")
 }
 
+fn replay() -> Arc<dyn ReplayMemory> {
+    countersign_store::shim::replay()
+}
+
+fn checkpoint_key() -> CheckpointKey {
+    let (_, pkcs8) = SigningKey::generate(Algorithm::EdDsa).expect("a key");
+    CheckpointKey::from_pkcs8("api.example.com", &pkcs8).expect("a key")
+}
+
 /// What the upstream answers, by path.
 async fn answers(world: Arc<World>, request: Request<Incoming>) -> Response<Body> {
     let (head, body) = request.into_parts();
@@ -285,13 +294,13 @@ impl Fixture {
         };
         let log = SegmentLog::open(
             directory.path(),
-            rules::checkpoint_key(),
+            checkpoint_key(),
             Arc::new(OneKey),
             Arc::clone(&world) as Arc<dyn Clock>,
             Arc::clone(&world) as Arc<dyn Entropy>,
         )
         .expect("a log");
-        let backed = Arc::new(Backed { world: Arc::clone(&world), replay: rules::replay(), log: Arc::new(log) });
+        let backed = Arc::new(Backed { world: Arc::clone(&world), replay: replay(), log: Arc::new(log) });
         let statement = StatementKey { id: KeyId::parse("s1").expect("an id"), key: statement_key };
         let house = House::new(HouseParts {
             config: GatewayConfig::new(public),

@@ -1,16 +1,45 @@
-//! The operations and policies that the tests judge by, and the witnesses' makers.
-use countersign_audit::CheckpointKey;
+//! The operations and policies that the tests judge by.
+
 use countersign_gateway::Rules;
-use countersign_policy::{Operations, Policies};
-use countersign_store::ReplayMemory;
-use std::sync::Arc;
+use countersign_policy::{OperationSpec, Operations, Policies, PolicySource};
+
+const POLICIES: &str = r#"
+@id("own_accounts")
+permit (principal, action == Action::"accounts.read", resource) when { resource.owner == principal && context.device.trust >= 2 };
+
+@id("own_transfers")
+permit (principal, action == Action::"transfers.create", resource) when { resource.owner == principal };
+
+@id("admins")
+permit (principal in Role::"admin", action == Action::"users.list", resource);
+
+@id("large_transfers") @outcome("step_up") @acr("phishing_resistant") @max_age("2m") @reason("large_transfer")
+forbid (principal, action == Action::"transfers.create", resource)
+when { context.request.amount > 1000 && context.auth.acr != "phishing_resistant" };
+
+@id("old_phones") @outcome("limit") @mask("/iban") @rate("30/m") @reason("patch_level_old")
+forbid (principal, action == Action::"accounts.read", resource) when { context.device.patch_age_days > 90 };
+"#;
+
+fn operation(method: &str, path: &str, action: &str) -> OperationSpec {
+    OperationSpec { method: method.to_owned(), path: path.to_owned(), action: action.to_owned(), ..OperationSpec::default() }
+}
+
+/// A small bank.
 pub fn rules() -> Rules {
-    Rules { operations: Operations::new(), policies: Policies }
-}
-pub fn replay() -> Arc<dyn ReplayMemory> {
-    countersign_store::shim::replay()
-}
-pub fn checkpoint_key() -> CheckpointKey {
-    let (_, pkcs8) = countersign_proof::jwk::SigningKey::generate(countersign_proof::jwk::Algorithm::EdDsa).expect("a key");
-    CheckpointKey::from_pkcs8("api.example.com", &pkcs8).expect("a key")
+    let of_account =
+        |spec: OperationSpec| OperationSpec { resource: Some("Account".to_owned()), owner: Some("token.sub".to_owned()), ..spec };
+    let specs = [
+        OperationSpec { id: Some("path.account".to_owned()), ..of_account(operation("GET", "/v1/accounts/{account}", "accounts.read")) },
+        OperationSpec {
+            id: Some("token.sub".to_owned()),
+            body: [("amount".to_owned(), "long /amount".to_owned())].into(),
+            ..of_account(operation("POST", "/v1/transfers", "transfers.create"))
+        },
+        operation("GET", "/v1/admin/users", "users.list"),
+    ];
+    let operations = Operations::new(&specs).expect("sound operations");
+    let source = PolicySource { file: "bank.cedar".to_owned(), text: POLICIES.to_owned() };
+    let policies = Policies::load(&[source], &operations).expect("sound policies");
+    Rules { operations, policies }
 }
