@@ -157,7 +157,7 @@ async fn a_segment_torn_in_its_header_is_begun_again() {
     let segment = files::list(home.path()).expect("readable").remove(0);
     let header = fs::read_to_string(segment).expect("a segment").lines().next().expect("a header").to_owned();
     for length in 0..header.len() {
-        fs::write(home.path().join(files::name(2)), &header[..length]).expect("writable");
+        fs::write(home.path().join(files::name(2)), header.split_at(length).0).expect("writable");
         drop(open(home.path()).expect("opens"));
         assert_eq!(files::list(home.path()).expect("readable").len(), 1, "torn at {length}");
     }
@@ -189,7 +189,7 @@ async fn a_log_that_does_not_verify_is_not_continued() {
         ("the last commit's time", without_commit.clone() + &last.replacen("c 3 ", "c 3 9", 1) + "\n", Err("none of the log")),
         ("the last commit's signature", without_commit.clone() + last.split_at(last.len() - 8).0 + "AAAAAAAA\n", Err("signature")),
         // A damaged commit may have acknowledged what stands before it: that must not be cut off.
-        ("the last commit's kind", without_commit.clone() + "x" + &last[1..] + "\n", Err("none of the log")),
+        ("the last commit's kind", without_commit.clone() + &last.replacen("c 3 ", "x 3 ", 1) + "\n", Err("none of the log")),
         ("the last commit's size", without_commit.clone() + &last.replacen("c 3 ", "c 3x ", 1) + "\n", Err("none of the log")),
         ("rubbish at the end", format!("{genuine}x\n"), Err("none of the log")),
         ("a foreign record at the end", format!("{genuine}r 7 {} {{}}\n", leaf_hash(b"{}")), Err("another number")),
@@ -468,7 +468,7 @@ async fn what_does_not_fit_into_the_queue_is_refused_at_once() {
     for entry in &mut waiting {
         let polled = std::future::poll_fn(|context| std::task::Poll::Ready(entry.as_mut().poll(context))).await;
         if let std::task::Poll::Ready(answer) = polled {
-            let unavailable = answer.err().expect("nothing is on the disk");
+            let unavailable = answer.expect_err("nothing is on the disk");
             assert!(unavailable.what.contains("queue is full"), "{unavailable}");
             refused += 1;
         }
