@@ -9,10 +9,12 @@ mod counters;
 mod devices;
 mod grants;
 mod keys;
+pub mod memory;
 mod records;
 mod replay;
 pub mod segments;
 mod sessions;
+pub mod sqlite;
 mod subjects;
 mod unavailable;
 

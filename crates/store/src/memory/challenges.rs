@@ -1,9 +1,6 @@
 //! Challenges that wait for their answer.
 
-use std::{
-    collections::HashMap,
-    sync::Mutex,
-};
+use std::{collections::HashMap, sync::Mutex};
 
 use async_trait::async_trait;
 use countersign_core::{Limits, UnixSeconds};
@@ -31,17 +28,11 @@ fn gone() -> Unavailable {
 
 #[async_trait]
 impl Challenges for MemoryChallenges {
-    async fn issue(
-        &self,
-        id: ChallengeId,
-        purpose: ChallengePurpose,
-        recall: Vec<u8>,
-        expires_at: UnixSeconds,
-        now: UnixSeconds,
-    ) -> Result<(), IssueError> {
+    async fn issue(&self, id: ChallengeId, purpose: ChallengePurpose, recall: Vec<u8>, expires_at: UnixSeconds) -> Result<(), IssueError> {
         let mut waiting = self.waiting.lock().map_err(|_| IssueError::Unavailable(gone()))?;
         if waiting.len() >= Limits::CHALLENGES_MAX {
-            waiting.retain(|_, challenge| challenge.expires_at >= now);
+            // Nothing lives longer than a challenge may, so what ends that much earlier than the newest has ended already.
+            waiting.retain(|_, challenge| challenge.expires_at.plus(Limits::CHALLENGE_LIFE) >= expires_at);
         }
         if waiting.len() >= Limits::CHALLENGES_MAX {
             return Err(IssueError::Full);

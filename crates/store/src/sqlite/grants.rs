@@ -1,0 +1,148 @@
+//! Codes and refresh families in SQLite; answers to refreshes in memory.
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+use countersign_core::{ClientId, DeviceId, GrantId, Secret, SessionId, Thumbprint, UnixSeconds, UserId};
+use countersign_identity::{CodeChallenge, CodeGrant, CodeState, DeviceBinding, RefreshFamily, RefreshState, TokenHash};
+use sqlx::sqlite::SqliteRow;
+
+use crate::{
+    grants::{Grants, RedeemError},
+    sqlite::{
+        database::{Sqlite, failed},
+        row::{Reader, signed},
+    },
+    unavailable::Unavailable,
+};
+
+/// Answers that are kept; beyond it those that have lapsed go, and then all: the next refresh is answered afresh.
+const ANSWERS_MAX: usize = 100_000;
+
+/// The answer that was given to each refresh token and request key, and until when it is repeated.
+pub type Answers = HashMap<(TokenHash, Thumbprint), (UnixSeconds, Secret<String>)>;
+
+fn code(row: &SqliteRow) -> Result<CodeState, Unavailable> {
+    let row = Reader::new(row, "codes");
+    let grant = CodeGrant {
+        user: row.parsed("user", UserId::parse)?,
+        client: row.parsed("client", ClientId::parse)?,
+        binding: DeviceBinding { device: row.parsed("device", DeviceId::parse)?, key: row.key("key")? },
+        challenge: CodeChallenge::from_bytes(row.hash("challenge")?),
+        auth_time: row.time("auth_time")?,
+        expires_at: row.time("expires_at")?,
+    };
+    match row.maybe_text("session")? {
+        None => Ok(CodeState::Issued(grant)),
+        Some(_) => Ok(CodeState::Exchanged {
+            grant,
+            family: row.parsed("family", GrantId::parse)?,
+            session: row.parsed("session", SessionId::parse)?,
+        }),
+    }
+}
+
+fn refresh(row: &SqliteRow) -> Result<RefreshState, Unavailable> {
+    let row = Reader::new(row, "refresh_families");
+    if row.number("revoked")? != 0 {
+        return Ok(RefreshState::Revoked);
+    }
+    Ok(RefreshState::Live(RefreshFamily {
+        id: row.parsed("id", GrantId::parse)?,
+        token: TokenHash::from_bytes(row.hash("token")?),
+        session: row.parsed("session", SessionId::parse)?,
+        client: row.parsed("client", ClientId::parse)?,
+        binding: DeviceBinding { device: row.parsed("device", DeviceId::parse)?, key: row.key("key")? },
+        expires_at: row.time("expires_at")?,
+    }))
+}
+
+#[async_trait]
+impl Grants for Sqlite {
+    async fn issue_code(&self, code: TokenHash, grant: CodeGrant) -> Result<(), Unavailable> {
+        sqlx::query(
+            "INSERT INTO codes (hash, user, client, device, key, challenge, auth_time, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        )
+        .bind(code.as_bytes().as_slice())
+        .bind(grant.user.as_str())
+        .bind(grant.client.as_str())
+        .bind(grant.binding.device.as_str())
+        .bind(grant.binding.key.as_bytes().as_slice())
+        .bind(grant.challenge.as_bytes().as_slice())
+        .bind(signed(grant.auth_time.0))
+        .bind(signed(grant.expires_at.0))
+        .execute(&self.writer)
+        .await
+        .map_err(failed("issuing a code"))
+        .map(|_| ())
+    }
+
+    async fn find_code(&self, hash: &TokenHash) -> Result<Option<CodeState>, Unavailable> {
+        let row = sqlx::query("SELECT * FROM codes WHERE hash = $1").bind(hash.as_bytes().as_slice()).fetch_optional(&self.writer).await;
+        row.map_err(failed("reading a code"))?.as_ref().map(code).transpose()
+    }
+
+    async fn redeem(&self, hash: &TokenHash, family: RefreshFamily) -> Result<(), RedeemError> {
+        let failing = |error| RedeemError::Unavailable(failed("redeeming a code")(error));
+        let mut both = self.writer.begin().await.map_err(failing)?;
+        let taken = sqlx::query("UPDATE codes SET session = $2, family = $3 WHERE hash = $1 AND session IS NULL")
+            .bind(hash.as_bytes().as_slice())
+            .bind(family.session.as_str())
+            .bind(family.id.as_str())
+            .execute(&mut *both)
+            .await
+            .map_err(failing)?;
+        if taken.rows_affected() == 0 {
+            return Err(RedeemError::AlreadyExchanged);
+        }
+        sqlx::query(
+            "INSERT INTO refresh_families (token, id, session, client, device, key, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        )
+        .bind(family.token.as_bytes().as_slice())
+        .bind(family.id.as_str())
+        .bind(family.session.as_str())
+        .bind(family.client.as_str())
+        .bind(family.binding.device.as_str())
+        .bind(family.binding.key.as_bytes().as_slice())
+        .bind(signed(family.expires_at.0))
+        .execute(&mut *both)
+        .await
+        .map_err(failing)?;
+        both.commit().await.map_err(failing)
+    }
+
+    async fn find_refresh(&self, token: &TokenHash) -> Result<Option<RefreshState>, Unavailable> {
+        let row = sqlx::query("SELECT * FROM refresh_families WHERE token = $1")
+            .bind(token.as_bytes().as_slice())
+            .fetch_optional(&self.writer)
+            .await;
+        row.map_err(failed("reading a refresh token"))?.as_ref().map(refresh).transpose()
+    }
+
+    async fn revoke_session(&self, session: &SessionId) -> Result<(), Unavailable> {
+        let ended =
+            sqlx::query("UPDATE refresh_families SET revoked = 1 WHERE session = $1").bind(session.as_str()).execute(&self.writer).await;
+        ended.map_err(failed("revoking refresh tokens")).map(|_| ())
+    }
+
+    async fn answer_once(
+        &self,
+        asked: (TokenHash, Thumbprint),
+        proposed: Secret<String>,
+        until: UnixSeconds,
+        now: UnixSeconds,
+    ) -> Result<Secret<String>, Unavailable> {
+        let mut answers = self.answers.lock().map_err(|_| Unavailable::new("the memory of answers"))?;
+        if let Some((_, given)) = answers.get(&asked).filter(|(until, _)| *until >= now) {
+            return Ok(given.clone());
+        }
+        if answers.len() >= ANSWERS_MAX {
+            answers.retain(|_, (until, _)| *until >= now);
+            if answers.len() >= ANSWERS_MAX {
+                answers.clear();
+            }
+        }
+        answers.insert(asked, (until, proposed.clone()));
+        Ok(proposed)
+    }
+}

@@ -1,0 +1,15 @@
+//! The embedded truth: SQLite in write-ahead mode, one writer, several readers, and a cache that is never behind.
+//!
+//! One process holds the database, so that what it keeps in memory is the truth as well. The binary sees to that with a lock
+//! on the data directory.
+
+mod cached;
+mod database;
+mod devices;
+mod grants;
+mod keys;
+mod row;
+mod sessions;
+mod subjects;
+
+pub use database::{OpenError, Sqlite};

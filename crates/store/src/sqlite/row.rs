@@ -1,0 +1,126 @@
+//! Rows back into types, strictly: a row that does not parse is our fault, and refuses.
+
+use countersign_core::{Acr, Amr, BootState, EvidenceTier, Platform, Role, SecurityLevel, Thumbprint, UnixSeconds};
+use sqlx::{Row, sqlite::SqliteRow};
+
+use crate::unavailable::Unavailable;
+
+/// One row of a table.
+pub struct Reader<'a> {
+    row: &'a SqliteRow,
+    table: &'static str,
+}
+
+impl<'a> Reader<'a> {
+    pub const fn new(row: &'a SqliteRow, table: &'static str) -> Self {
+        Self { row, table }
+    }
+
+    fn broken(&self) -> Unavailable {
+        Unavailable::new(format!("a row of table `{}` does not parse", self.table))
+    }
+
+    pub fn text(&self, column: &str) -> Result<String, Unavailable> {
+        self.row.try_get(column).map_err(|_| self.broken())
+    }
+
+    pub fn maybe_text(&self, column: &str) -> Result<Option<String>, Unavailable> {
+        self.row.try_get(column).map_err(|_| self.broken())
+    }
+
+    pub fn bytes(&self, column: &str) -> Result<Vec<u8>, Unavailable> {
+        self.row.try_get(column).map_err(|_| self.broken())
+    }
+
+    pub fn hash(&self, column: &str) -> Result<[u8; 32], Unavailable> {
+        self.bytes(column)?.try_into().map_err(|_| self.broken())
+    }
+
+    pub fn key(&self, column: &str) -> Result<Thumbprint, Unavailable> {
+        self.hash(column).map(Thumbprint::from_bytes)
+    }
+
+    pub fn number(&self, column: &str) -> Result<u64, Unavailable> {
+        let number: i64 = self.row.try_get(column).map_err(|_| self.broken())?;
+        u64::try_from(number).map_err(|_| self.broken())
+    }
+
+    pub fn maybe_number(&self, column: &str) -> Result<Option<u64>, Unavailable> {
+        let number: Option<i64> = self.row.try_get(column).map_err(|_| self.broken())?;
+        number.map(|number| u64::try_from(number).map_err(|_| self.broken())).transpose()
+    }
+
+    pub fn time(&self, column: &str) -> Result<UnixSeconds, Unavailable> {
+        self.number(column).map(UnixSeconds)
+    }
+
+    /// A column through a parser of texts.
+    pub fn parsed<T, E>(&self, column: &str, parse: impl Fn(&str) -> Result<T, E>) -> Result<T, Unavailable> {
+        parse(&self.text(column)?).map_err(|_| self.broken())
+    }
+
+    /// A column of one of a few words.
+    pub fn word<T>(&self, column: &str, words: &[(T, &str)]) -> Result<T, Unavailable>
+    where
+        T: Copy,
+    {
+        let text = self.text(column)?;
+        words.iter().find(|(_, word)| *word == text).map(|(value, _)| *value).ok_or_else(|| self.broken())
+    }
+
+    /// A column of words joined by spaces.
+    pub fn words<T>(&self, column: &str, parse: impl Fn(&str) -> Option<T>) -> Result<Vec<T>, Unavailable> {
+        self.text(column)?.split(' ').filter(|word| !word.is_empty()).map(|word| parse(word).ok_or_else(|| self.broken())).collect()
+    }
+}
+
+/// Words of the platform column.
+pub const PLATFORMS: [(Platform, &str); 2] = [(Platform::Android, "android"), (Platform::Ios, "ios")];
+
+/// Words of the tier column.
+pub const TIERS: [(EvidenceTier, &str); 4] = [
+    (EvidenceTier::None, "none"),
+    (EvidenceTier::SelfReported, "self_reported"),
+    (EvidenceTier::Platform, "platform"),
+    (EvidenceTier::Hardware, "hardware"),
+];
+
+/// Words of the security level column.
+pub const LEVELS: [(SecurityLevel, &str); 3] = [
+    (SecurityLevel::Software, "software"),
+    (SecurityLevel::TrustedEnvironment, "trusted_environment"),
+    (SecurityLevel::StrongBox, "strong_box"),
+];
+
+/// Words of the boot state column.
+pub const BOOT_STATES: [(BootState, &str); 4] = [
+    (BootState::Failed, "failed"),
+    (BootState::SelfSigned, "self_signed"),
+    (BootState::Unverified, "unverified"),
+    (BootState::Verified, "verified"),
+];
+
+/// The word of a value.
+pub fn word_of<T: PartialEq>(value: &T, words: &[(T, &'static str)]) -> &'static str {
+    words.iter().find(|(known, _)| known == value).map_or("", |(_, word)| word)
+}
+
+/// Roles as one text.
+pub fn roles_text(roles: &[Role]) -> String {
+    roles.iter().map(Role::as_str).collect::<Vec<_>>().join(" ")
+}
+
+/// Methods as one text.
+pub fn amr_text(amr: &[Amr]) -> String {
+    amr.iter().map(|amr| amr.as_str()).collect::<Vec<_>>().join(" ")
+}
+
+/// A strength of authentication from its word.
+pub fn acr(text: &str) -> Result<Acr, ()> {
+    Acr::parse(text).ok_or(())
+}
+
+/// A number as SQLite keeps it. What does not fit is kept as the largest, which every comparison takes for the same.
+pub fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
