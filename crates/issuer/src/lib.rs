@@ -32,5 +32,5 @@ mod visit;
 pub use door::{BodyKind, Door, Voice};
 pub use form::{Form, FormRefusal};
 pub use house::{App, Issuer, IssuerConfig, IssuerKeys, RefreshKey, SignUp, Stores, World};
-pub use json::JsonRefusal;
+pub use json::{JsonRefusal, parse as parse_json};
 pub use routes::router;

@@ -1,0 +1,10 @@
+//! The issuer from outside: whole messages, every refusal of every door, races, lost answers, and stores that fail.
+#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "tests, in helpers that clippy does not know as such")]
+
+mod faults;
+mod honest;
+mod phone;
+mod refusals;
+mod stores;
+mod witness;
+mod world;

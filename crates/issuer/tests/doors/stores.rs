@@ -1,0 +1,337 @@
+//! Promises kept in memory, each of whose calls can be made to fail: the n-th of a request, for every n.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+use async_trait::async_trait;
+use countersign_audit::Entry;
+use countersign_core::{DeviceId, Role, Secret, Session, SessionId, SessionState, Signal, SignalSink, Thumbprint, UnixSeconds, UserId};
+use countersign_identity::{CodeGrant, CodeState, RefreshFamily, RefreshState, TokenHash};
+use countersign_proof::dpop::BoundProof;
+use countersign_store::{
+    ChallengeId, ChallengePurpose, Challenges, Created, Device, DeviceState, Devices, FreshProof, Grants, Invitation, IssueError,
+    LiveError, LivePosture, LiveSession, Passkey, PostureError, Receipt, Recorder, RedeemError, ReplayMemory, SessionFilter, Sessions,
+    SpendError, StateChange, Subjects, Unavailable, Used, User, UserState,
+};
+
+/// What the stores hold.
+#[derive(Default)]
+pub struct Shelf {
+    pub challenges: HashMap<[u8; 32], (ChallengePurpose, Vec<u8>, UnixSeconds)>,
+    pub challenges_full: bool,
+    pub devices: Vec<Device>,
+    pub codes: HashMap<[u8; 32], CodeState>,
+    pub families: HashMap<[u8; 32], RefreshState>,
+    pub answers: HashMap<([u8; 32], Thumbprint), (String, UnixSeconds)>,
+    pub sessions: Vec<Session>,
+    pub users: Vec<User>,
+    pub passkeys: Vec<Passkey>,
+    pub invitations: Vec<Invitation>,
+    pub entries: Vec<Entry>,
+    pub signals: Vec<Signal>,
+}
+
+/// All stores in one, with a fuse.
+pub struct Memory {
+    shelf: Mutex<Shelf>,
+    fuse: Mutex<Fuse>,
+    replay: Arc<dyn ReplayMemory>,
+    recorder: Arc<dyn Recorder>,
+}
+
+#[derive(Default)]
+struct Fuse {
+    calls: usize,
+    blows: Option<Blow>,
+}
+
+/// What the fuse does, and at which call from now, counted from 1.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Blow {
+    /// The call fails.
+    Fails(usize),
+    /// The call panics.
+    Panics(usize),
+}
+
+impl Memory {
+    pub fn new(replay: Arc<dyn ReplayMemory>, recorder: Arc<dyn Recorder>) -> Self {
+        Self { shelf: Mutex::default(), fuse: Mutex::default(), replay, recorder }
+    }
+
+    pub fn shelf(&self) -> MutexGuard<'_, Shelf> {
+        self.shelf.lock().expect("no test panics while it holds the shelf")
+    }
+
+    /// Sets the fuse; answers how many calls were made since the last time.
+    pub fn fuse(&self, blows: Option<Blow>) -> usize {
+        let mut fuse = self.fuse.lock().expect("unbroken");
+        fuse.blows = blows;
+        std::mem::take(&mut fuse.calls)
+    }
+
+    fn call(&self) -> Result<MutexGuard<'_, Shelf>, Unavailable> {
+        let (calls, blows) = {
+            let mut fuse = self.fuse.lock().expect("unbroken");
+            fuse.calls += 1;
+            (fuse.calls, fuse.blows)
+        };
+        assert!(blows != Some(Blow::Panics(calls)), "the test wants it so");
+        if blows == Some(Blow::Fails(calls)) { Err(Unavailable::new("the test wants it so")) } else { Ok(self.shelf()) }
+    }
+}
+
+impl SignalSink for Memory {
+    fn emit(&self, signal: Signal) {
+        self.shelf().signals.push(signal);
+    }
+}
+
+#[async_trait]
+impl Recorder for Memory {
+    async fn record(&self, entry: Entry) -> Result<Receipt, Unavailable> {
+        self.call()?.entries.push(entry.clone());
+        self.recorder.record(entry).await
+    }
+}
+
+#[async_trait]
+impl ReplayMemory for Memory {
+    async fn spend(&self, proof: BoundProof, now: UnixSeconds) -> Result<FreshProof, SpendError> {
+        self.call().map_err(SpendError::Unavailable).map(drop)?;
+        self.replay.spend(proof, now).await
+    }
+}
+
+#[async_trait]
+impl Challenges for Memory {
+    async fn issue(&self, id: ChallengeId, purpose: ChallengePurpose, recall: Vec<u8>, until: UnixSeconds) -> Result<(), IssueError> {
+        let mut shelf = self.call().map_err(IssueError::Unavailable)?;
+        if shelf.challenges_full {
+            return Err(IssueError::Full);
+        }
+        shelf.challenges.insert(id.0, (purpose, recall, until));
+        Ok(())
+    }
+
+    async fn take(&self, id: &ChallengeId, purpose: ChallengePurpose, now: UnixSeconds) -> Result<Option<Vec<u8>>, Unavailable> {
+        let mut shelf = self.call()?;
+        let fits = shelf.challenges.get(&id.0).is_some_and(|(made_for, _, until)| *made_for == purpose && now <= *until);
+        Ok(if fits { shelf.challenges.remove(&id.0).map(|(_, recall, _)| recall) } else { None })
+    }
+}
+
+#[async_trait]
+impl Devices for Memory {
+    async fn enrol(&self, device: Device) -> Result<Device, Unavailable> {
+        let mut shelf = self.call()?;
+        let Some(known) = shelf.devices.iter_mut().find(|known| known.posture.key == device.posture.key) else {
+            shelf.devices.push(device.clone());
+            return Ok(device);
+        };
+        let id = known.posture.device.clone();
+        known.posture = device.posture;
+        known.posture.device = id;
+        Ok(known.clone())
+    }
+
+    async fn posture(&self, id: &DeviceId) -> Result<LivePosture, PostureError> {
+        let found = Devices::find(self, id).await.map_err(PostureError::Unavailable)?;
+        LivePosture::of(found)
+    }
+
+    async fn find(&self, id: &DeviceId) -> Result<Option<Device>, Unavailable> {
+        Ok(self.call()?.devices.iter().find(|device| device.posture.device == *id).cloned())
+    }
+
+    async fn find_by_key(&self, key: &Thumbprint) -> Result<Option<Device>, Unavailable> {
+        Ok(self.call()?.devices.iter().find(|device| device.posture.key == *key).cloned())
+    }
+
+    async fn list(&self, _: u32) -> Result<Vec<Device>, Unavailable> {
+        Ok(self.call()?.devices.clone())
+    }
+
+    async fn revoke(&self, id: &DeviceId) -> Result<Option<Device>, Unavailable> {
+        let mut shelf = self.call()?;
+        let found = shelf.devices.iter_mut().find(|device| device.posture.device == *id);
+        Ok(found.map(|device| {
+            device.state = DeviceState::Revoked;
+            device.clone()
+        }))
+    }
+}
+
+#[async_trait]
+impl Grants for Memory {
+    async fn issue_code(&self, code: TokenHash, grant: CodeGrant) -> Result<(), Unavailable> {
+        self.call()?.codes.insert(*code.as_bytes(), CodeState::Issued(grant));
+        Ok(())
+    }
+
+    async fn find_code(&self, code: &TokenHash) -> Result<Option<CodeState>, Unavailable> {
+        let found = self.call()?.codes.get(code.as_bytes()).cloned();
+        // Whoever races has now read the same state.
+        tokio::task::yield_now().await;
+        Ok(found)
+    }
+
+    async fn redeem(&self, code: &TokenHash, family: RefreshFamily) -> Result<(), RedeemError> {
+        let mut shelf = self.call().map_err(RedeemError::Unavailable)?;
+        let Some(CodeState::Issued(grant)) = shelf.codes.get(code.as_bytes()).cloned() else {
+            return Err(RedeemError::AlreadyExchanged);
+        };
+        let exchanged = CodeState::Exchanged { grant, family: family.id.clone(), session: family.session.clone() };
+        shelf.codes.insert(*code.as_bytes(), exchanged);
+        shelf.families.insert(*family.token.as_bytes(), RefreshState::Live(family));
+        Ok(())
+    }
+
+    async fn find_refresh(&self, token: &TokenHash) -> Result<Option<RefreshState>, Unavailable> {
+        let found = self.call()?.families.get(token.as_bytes()).cloned();
+        tokio::task::yield_now().await;
+        Ok(found)
+    }
+
+    async fn revoke_session(&self, session: &SessionId) -> Result<(), Unavailable> {
+        for state in self.call()?.families.values_mut() {
+            if matches!(state, RefreshState::Live(family) if family.session == *session) {
+                *state = RefreshState::Revoked;
+            }
+        }
+        Ok(())
+    }
+
+    async fn answer_once(
+        &self,
+        (token, key): (TokenHash, Thumbprint),
+        proposed: Secret<String>,
+        until: UnixSeconds,
+        now: UnixSeconds,
+    ) -> Result<Secret<String>, Unavailable> {
+        let mut shelf = self.call()?;
+        let asked = (*token.as_bytes(), key);
+        if let Some((answer, _)) = shelf.answers.get(&asked).filter(|(_, until)| now <= *until) {
+            return Ok(Secret::new(answer.clone()));
+        }
+        shelf.answers.insert(asked, (proposed.expose().clone(), until));
+        Ok(proposed)
+    }
+}
+
+#[async_trait]
+impl Sessions for Memory {
+    async fn open(&self, session: Session) -> Result<(), Unavailable> {
+        self.call()?.sessions.push(session);
+        Ok(())
+    }
+
+    async fn live(&self, id: &SessionId, now: UnixSeconds) -> Result<LiveSession, LiveError> {
+        let found = Sessions::find(self, id).await.map_err(LiveError::Unavailable)?;
+        LiveSession::of(found, now)
+    }
+
+    async fn find(&self, id: &SessionId) -> Result<Option<Session>, Unavailable> {
+        Ok(self.call()?.sessions.iter().find(|session| session.id == *id).cloned())
+    }
+
+    async fn list(&self, filter: &SessionFilter, _: u32) -> Result<Vec<Session>, Unavailable> {
+        let shelf = self.call()?;
+        let fits = |session: &&Session| {
+            filter.user.as_ref().is_none_or(|user| *user == session.user) && filter.device.as_ref().is_none_or(|d| *d == session.device)
+        };
+        Ok(shelf.sessions.iter().rev().filter(fits).cloned().collect())
+    }
+
+    async fn set_state(&self, id: &SessionId, state: SessionState) -> Result<StateChange, Unavailable> {
+        let mut shelf = self.call()?;
+        let Some(session) = shelf.sessions.iter_mut().find(|session| session.id == *id) else { return Ok(StateChange::Unknown) };
+        if session.state == SessionState::Revoked {
+            return Ok(StateChange::Final);
+        }
+        Ok(StateChange::Changed { from: std::mem::replace(&mut session.state, state) })
+    }
+
+    async fn authenticated(&self, id: &SessionId, at: UnixSeconds) -> Result<(), Unavailable> {
+        self.call()?.sessions.iter_mut().filter(|session| session.id == *id).for_each(|session| session.auth_time = at);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Subjects for Memory {
+    async fn create(&self, user: User, passkey: Passkey) -> Result<Created, Unavailable> {
+        let mut shelf = self.call()?;
+        if shelf.users.iter().any(|known| known.name == user.name) {
+            return Ok(Created::NameTaken);
+        }
+        if shelf.passkeys.iter().any(|known| known.credential == passkey.credential) {
+            return Ok(Created::CredentialTaken);
+        }
+        shelf.users.push(user);
+        shelf.passkeys.push(passkey);
+        Ok(Created::Done)
+    }
+
+    async fn find(&self, id: &UserId) -> Result<Option<User>, Unavailable> {
+        Ok(self.call()?.users.iter().find(|user| user.id == *id).cloned())
+    }
+
+    async fn find_by_name(&self, name: &str) -> Result<Option<User>, Unavailable> {
+        Ok(self.call()?.users.iter().find(|user| user.name == name).cloned())
+    }
+
+    async fn list(&self, _: u32) -> Result<Vec<User>, Unavailable> {
+        Ok(self.call()?.users.clone())
+    }
+
+    async fn update(&self, id: &UserId, state: UserState, roles: &[Role]) -> Result<Option<User>, Unavailable> {
+        let mut shelf = self.call()?;
+        let found = shelf.users.iter_mut().find(|user| user.id == *id);
+        Ok(found.map(|user| {
+            (user.state, user.roles) = (state, roles.to_vec());
+            user.clone()
+        }))
+    }
+
+    async fn add_passkey(&self, passkey: Passkey) -> Result<Created, Unavailable> {
+        self.call()?.passkeys.push(passkey);
+        Ok(Created::Done)
+    }
+
+    async fn find_passkey(&self, credential: &[u8]) -> Result<Option<Passkey>, Unavailable> {
+        let found = self.call()?.passkeys.iter().find(|passkey| passkey.credential == credential).cloned();
+        tokio::task::yield_now().await;
+        Ok(found)
+    }
+
+    async fn passkeys(&self, user: &UserId) -> Result<Vec<Passkey>, Unavailable> {
+        Ok(self.call()?.passkeys.iter().filter(|passkey| passkey.user == *user).cloned().collect())
+    }
+
+    async fn use_passkey(&self, passkey: Passkey, counter_before: u32) -> Result<Used, Unavailable> {
+        let mut shelf = self.call()?;
+        let stored = shelf.passkeys.iter_mut().find(|known| known.credential == passkey.credential && known.counter == counter_before);
+        Ok(stored.map_or(Used::Raced, |known| {
+            *known = passkey;
+            Used::Noted
+        }))
+    }
+
+    async fn invite(&self, invitation: Invitation) -> Result<(), Unavailable> {
+        self.call()?.invitations.push(invitation);
+        Ok(())
+    }
+
+    async fn find_invitation(&self, code: &TokenHash, now: UnixSeconds) -> Result<Option<Invitation>, Unavailable> {
+        Ok(self.call()?.invitations.iter().find(|invitation| invitation.code == *code && now <= invitation.expires_at).cloned())
+    }
+
+    async fn take_invitation(&self, code: &TokenHash, now: UnixSeconds) -> Result<Option<Invitation>, Unavailable> {
+        let mut shelf = self.call()?;
+        let at = shelf.invitations.iter().position(|invitation| invitation.code == *code && now <= invitation.expires_at);
+        Ok(at.map(|at| shelf.invitations.remove(at)))
+    }
+}

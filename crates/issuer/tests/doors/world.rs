@@ -1,0 +1,179 @@
+//! One issuer with everything around it: a clock that stands still, numbers that come in order, a maker of phones.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use arc_swap::ArcSwap;
+use axum::{Router, body::Body};
+use countersign_attest::{
+    anchors::{Anchors, Purpose, Source, Vendor},
+    android::{self, Requirements, StatusRule, Trust},
+};
+use countersign_core::{AppId, ClientId, Clock, Entropy, KeyId, Seconds, Secret, UnixMillis, UnixSeconds};
+use countersign_identity::{PairwiseKey, PasskeyOrigin, RelyingParty, Sector};
+use countersign_issuer::{App, Issuer, IssuerConfig, IssuerKeys, RefreshKey, SignUp, Stores, World as Windows, router};
+use countersign_proof::{
+    jwk::{Algorithm, SigningKey},
+    key_set::{KeyRing, RingKey, Rotation},
+    nonce::NonceKeys,
+    target::Origin,
+};
+use http::{Request, Response, StatusCode};
+use http_body_util::BodyExt;
+use serde_json::Value;
+use tower::ServiceExt;
+
+use crate::{phone::Maker, stores::Memory, witness};
+
+pub const ORIGIN: &str = "https://api.example.org";
+pub const APP: &str = "org.example.shop";
+pub const SIGNER: [u8; 32] = [0xaa; 32];
+/// Sun, 01 Nov 2026 00:00:00 GMT.
+pub const START: u64 = 1_793_491_200;
+
+pub struct StillClock(AtomicU64);
+
+impl Clock for StillClock {
+    fn now(&self) -> UnixMillis {
+        UnixMillis(self.0.load(Ordering::SeqCst))
+    }
+}
+
+/// Unpredictable to nobody: counts.
+struct Counting(AtomicU64);
+
+impl Entropy for Counting {
+    fn fill(&self, buffer: &mut [u8]) {
+        let n = self.0.fetch_add(1, Ordering::SeqCst);
+        buffer.fill(0);
+        buffer.iter_mut().zip(n.to_be_bytes().into_iter().rev()).for_each(|(to, from)| *to = from);
+    }
+}
+
+pub struct World {
+    pub memory: Arc<Memory>,
+    pub clock: Arc<StillClock>,
+    pub maker: Maker,
+    router: Router,
+}
+
+impl World {
+    pub fn new(sign_up: SignUp) -> Self {
+        let maker = Maker::new();
+        let memory = Arc::new(Memory::new(witness::replay(), witness::recorder()));
+        let clock = Arc::new(StillClock(AtomicU64::new(START * 1000)));
+        let source = Source { vendor: Vendor::Operator, purpose: Purpose::AndroidHardware };
+        let anchors = Anchors::parse(source, &maker.root_pem()).expect("an anchor");
+        let issuer = Arc::new(Issuer {
+            stores: Stores {
+                challenges: memory.clone(),
+                devices: memory.clone(),
+                grants: memory.clone(),
+                recorder: memory.clone(),
+                replay: memory.clone(),
+                sessions: memory.clone(),
+                subjects: memory.clone(),
+            },
+            world: Windows { clock: clock.clone(), entropy: Arc::new(Counting(AtomicU64::new(1))), signals: memory.clone() },
+            keys: IssuerKeys {
+                access: Arc::new(ArcSwap::from_pointee(ring("access"))),
+                statements: Arc::new(ArcSwap::from_pointee(ring("statement"))),
+                nonces: Arc::new(NonceKeys::new(&Secret::new([1; 32]), None)),
+                refresh: RefreshKey::new(&Secret::new([2; 32])),
+                pairwise: PairwiseKey::new(&Secret::new([3; 32])),
+            },
+            config: IssuerConfig {
+                public_origin: Origin::parse(ORIGIN).expect("an origin"),
+                apps: [app(APP), app("org.example.bank")].into_iter().collect::<BTreeMap<_, _>>(),
+                passkeys: RelyingParty::new("example.org", &[PasskeyOrigin::parse(ORIGIN).expect("an origin")]).expect("a relying party"),
+                sign_up,
+                session_life: Seconds(86_400),
+                access_token_life: Seconds(300),
+            },
+            trust: Arc::new(ArcSwap::from_pointee(Trust { anchors, status: StatusRule::NotAsked })),
+        });
+        Self { router: router(issuer), memory, clock, maker }
+    }
+
+    pub fn now(&self) -> UnixSeconds {
+        self.clock.now().seconds()
+    }
+
+    pub fn pass(&self, seconds: u64) {
+        self.clock.0.fetch_add(seconds * 1000, Ordering::SeqCst);
+    }
+
+    pub async fn send(&self, request: Request<Body>) -> Answer {
+        let response: Response<Body> = self.router.clone().oneshot(request).await.expect("a router always answers");
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.expect("a body").to_bytes();
+        Answer { status: parts.status, headers: parts.headers, body: String::from_utf8(body.to_vec()).expect("text") }
+    }
+
+    /// The reason that was recorded last.
+    pub fn recorded(&self) -> String {
+        let shelf = self.memory.shelf();
+        let entry = shelf.entries.last().expect("an entry");
+        let reasons: Vec<_> = entry.event.reasons.iter().map(ToString::to_string).collect();
+        format!("{} {} {}", entry.event.kind.as_str(), entry.event.outcome.as_str(), reasons.join(" ")).trim().to_owned()
+    }
+}
+
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: http::HeaderMap,
+    pub body: String,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or(Value::Null)
+    }
+
+    pub fn text(&self, name: &str) -> String {
+        self.json()[name].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// Status and code, whichever of the two voices speaks.
+    pub fn verdict(&self) -> String {
+        let body = self.json();
+        let code = ["error", "code"].iter().find_map(|name| body[*name].as_str()).filter(|_| !self.status.is_success());
+        format!("{} {}", self.status.as_u16(), code.unwrap_or_default()).trim().to_owned()
+    }
+
+    /// The whole message as a person reads it, with what differs every time replaced.
+    pub fn message(&self, unstable: &[&str]) -> String {
+        let mut out = format!("HTTP/1.1 {}\n", self.status);
+        for (name, value) in &self.headers {
+            out += &format!("{name}: {}\n", value.to_str().expect("text"));
+        }
+        let mut body = self.json();
+        for name in unstable {
+            if let Some(value) = body.pointer_mut(name) {
+                *value = Value::String("[...]".to_owned());
+            }
+        }
+        if body.is_null() { out + "\n" + &self.body } else { out + "\n" + &serde_json::to_string_pretty(&body).expect("JSON") }
+    }
+}
+
+fn app(name: &str) -> (ClientId, App) {
+    let android = android::App { package: AppId::parse(name).expect("an app"), signers: vec![SIGNER] };
+    let app = App { sector: Sector(name.to_owned()), requirements: Requirements::enforce(vec![android]) };
+    (ClientId::parse(name).expect("a client"), app)
+}
+
+pub fn ring(name: &str) -> KeyRing {
+    KeyRing::new(vec![ring_key(name, START - 20 * 86_400), ring_key(&format!("{name}-next"), START - 3600)], Rotation::ACCESS_TOKENS)
+}
+
+fn ring_key(name: &str, created_at: u64) -> RingKey {
+    let (key, _) = SigningKey::generate(Algorithm::Es256).expect("a key");
+    RingKey { id: KeyId::parse(name).expect("an id"), key: Arc::new(key), created_at: UnixSeconds(created_at) }
+}
