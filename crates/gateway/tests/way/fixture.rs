@@ -32,7 +32,8 @@ use countersign_proof::{
 };
 use countersign_store::{
     Device, DeviceState, Devices, FreshProof, LiveError, LivePosture, LiveSession, PostureError, RateCounters, Receipt, Recorder,
-    ReplayMemory, SessionFilter, Sessions, SpendError, StateChange, SubjectKeys, TakeError, Unavailable, segments::SegmentLog,
+    ReplayMemory, SessionFilter, Sessions, SpendError, StateChange, SubjectKeys, TakeError, Unavailable, memory::MemoryReplay,
+    segments::SegmentLog,
 };
 use http::{Request, Response, request};
 use http_body_util::{BodyExt, Full};
@@ -196,10 +197,6 @@ fn key() -> (SigningKey, Secret<Vec<u8>>) {
     SigningKey::generate(Algorithm::Es256).expect("a key")
 }
 
-fn replay() -> Arc<dyn ReplayMemory> {
-    countersign_store::shim::replay()
-}
-
 fn checkpoint_key() -> CheckpointKey {
     let (_, pkcs8) = SigningKey::generate(Algorithm::EdDsa).expect("a key");
     CheckpointKey::from_pkcs8("api.example.com", &pkcs8).expect("a key")
@@ -300,7 +297,7 @@ impl Fixture {
             Arc::clone(&world) as Arc<dyn Entropy>,
         )
         .expect("a log");
-        let backed = Arc::new(Backed { world: Arc::clone(&world), replay: replay(), log: Arc::new(log) });
+        let backed = Arc::new(Backed { world: Arc::clone(&world), replay: Arc::new(MemoryReplay::new()), log: Arc::new(log) });
         let statement = StatementKey { id: KeyId::parse("s1").expect("an id"), key: statement_key };
         let house = House::new(HouseParts {
             config: GatewayConfig::new(public),

@@ -1,6 +1,5 @@
 //! The way of a request as messages: what was sent, what was answered, what was recorded, what the upstream saw.
 
-#![cfg(feature = "way")]
 #![expect(clippy::expect_used, reason = "what fails outside of the test functions fails the test too")]
 
 mod fixture;
@@ -8,16 +7,23 @@ mod rules;
 #[path = "../support/upstream.rs"]
 mod upstream;
 
-use std::{fmt::Write as _, sync::atomic::Ordering};
+use std::{
+    fmt::Write as _,
+    sync::{Arc, atomic::Ordering},
+};
 
 use bytes::Bytes;
 use countersign_core::{PolicyName, Reason, Seconds, SessionState};
-use countersign_gateway::body::Body;
+use countersign_gateway::{ListenConfig, Transport, body::Body, listen, serve};
 use countersign_proof::jwk::{Algorithm, SigningKey};
 use countersign_store::{DeviceState, TakeError};
 use fixture::{Attack, Fixture, NOW};
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
 
 /// The whole story of the last request, for a person to read.
 async fn story(name: &str, fixture: &Fixture, sent: &str, answer: Response<Body>) -> String {
@@ -286,6 +292,31 @@ async fn a_panic_is_a_refusal_and_recorded_as_one() {
         assert_eq!(recorded, [[Reason::Internal]], "call {panicking}");
         assert!(fixture.world.asked.lock().expect("a lock").is_empty(), "call {panicking}");
     }
+}
+
+/// The same over a socket: the listener, the way and the upstream together, two requests on one connection.
+#[tokio::test]
+async fn the_whole_way_over_a_socket() {
+    let fixture = Fixture::new().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let house = Arc::clone(&fixture.house);
+    let handler = move |request, peer| {
+        let house = Arc::clone(&house);
+        async move { serve(&house, request, peer).await }
+    };
+    let clock = Arc::clone(&fixture.world);
+    tokio::spawn(listen(listener, ListenConfig::new(Transport::Plain), clock, CancellationToken::new(), handler));
+    let stream = TcpStream::connect(address).await.expect("connected");
+    let (mut client, connection) = http1::handshake(TokioIo::new(stream)).await.expect("a connection");
+    tokio::spawn(connection);
+    for (request, expected) in [(fixture.request("GET", "/v1/accounts/a1", ""), 200), (fixture.request("GET", "/v1/secrets", ""), 403)] {
+        let answer = client.send_request(request).await.expect("an answer");
+        assert_eq!(answer.status(), expected);
+        assert!(answer.headers().contains_key("countersign-decision"));
+        answer.into_body().collect().await.expect("a body");
+    }
+    assert_eq!(fixture.world.asked.lock().expect("a lock").len(), 1);
 }
 
 mod by_chance {
