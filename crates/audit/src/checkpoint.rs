@@ -235,27 +235,20 @@ fn key_hash(origin: &str, key: &[u8]) -> u32 {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use super::*;
-    use aws_lc_rs::rand::SystemRandom;
+    use crate::samples::key;
     use proptest::prelude::*;
-
-    pub fn key(origin: &str) -> (CheckpointKey, CheckpointVerifier) {
-        let pkcs8 = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).expect("a key");
-        let key = CheckpointKey::from_pkcs8(origin, &Secret::new(pkcs8.as_ref().to_vec())).expect("its own encoding");
-        let verifier = CheckpointVerifier::parse(&key.verifier_text()).expect("its own text");
-        (key, verifier)
-    }
 
     #[test]
     fn a_note_opens_to_its_own_key_and_log_only() {
-        let (key, verifier) = key("api.example.com");
+        let (signer, verifier) = key("api.example.com");
         let checkpoint = Checkpoint { size: 7, root: Hash([9; 32]), at: UnixMillis(1000) };
-        let note = verifier.signed_note(&checkpoint, &key.sign(&checkpoint)).expect("a note");
-        let (old_key, other_key) = super::tests::key("api.example.com");
+        let note = verifier.signed_note(&checkpoint, &signer.sign(&checkpoint)).expect("a note");
+        let (old_key, other_key) = key("api.example.com");
         let old = other_key.signed_note(&checkpoint, &old_key.sign(&checkpoint)).expect("a note");
         let old = old.split("\n\n").nth(1).expect("a signature").to_owned();
-        let (_, other_log) = super::tests::key("other.example.com");
+        let (_, other_log) = key("other.example.com");
         let rows: &[(&str, &CheckpointVerifier, String, Result<Checkpoint, CheckpointRefusal>)] = &[
             ("all fits", &verifier, note.clone(), Ok(checkpoint)),
             ("another key", &other_key, note.clone(), Err(CheckpointRefusal::KeyUnknown)),
@@ -277,7 +270,7 @@ pub(crate) mod tests {
     #[test]
     fn a_commit_line_says_whose_signature_it_is() {
         let (signer, verifier) = key("api.example.com");
-        let (_, other) = super::tests::key("api.example.com");
+        let (_, other) = key("api.example.com");
         let checkpoint = Checkpoint { size: 7, root: Hash([9; 32]), at: UnixMillis(1000) };
         let signature = signer.sign(&checkpoint);
         let later = Checkpoint { at: UnixMillis(1001), ..checkpoint };
@@ -304,8 +297,8 @@ pub(crate) mod tests {
 
     #[test]
     fn verifier_keys_are_taken_strictly() {
-        let (key, _) = key("api.example.com");
-        let text = key.verifier_text();
+        let (signer, _) = key("api.example.com");
+        let text = signer.verifier_text();
         let rows: &[(&str, String, Option<KeyRefusal>)] = &[
             ("its own text", text.clone(), None),
             ("another name", text.replace("api.", "app."), Some(KeyRefusal::HashMismatch)),

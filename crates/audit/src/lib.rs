@@ -26,3 +26,6 @@ pub use merkle::{
 pub use proof_file::{CheckedEntry, ProofFileRefusal, check, prove};
 pub use seal::{Disclosure, KeyHandle, PersonKey, SealBytes, SealRefusal, check_disclosure, disclose, handle, open, seal};
 pub use verify::{Report, Verifier};
+
+#[cfg(test)]
+mod samples;

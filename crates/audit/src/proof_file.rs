@@ -133,12 +133,9 @@ fn read_field(wire: &WireField, json: &str) -> Result<PersonalField, ProofFileRe
 mod tests {
     use super::*;
     use crate::{
-        checkpoint::tests::key,
         merkle::root,
-        seal::{
-            disclose, seal,
-            tests::{entry, person_key, seal_bytes},
-        },
+        samples::{entry, key, person_key, seal_bytes},
+        seal::{disclose, seal},
     };
     use countersign_core::UnixMillis;
     use proptest::prelude::*;

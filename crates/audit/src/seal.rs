@@ -305,32 +305,10 @@ fn read(json: &str) -> Result<Wire, SealRefusal> {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use super::*;
-    use crate::entry::{Event, EventKind};
-    use countersign_core::{DecisionId, Outcome, UnixMillis, UserId};
+    use crate::samples::{entry, person_key, seal_bytes};
     use proptest::prelude::*;
-
-    pub fn entry(number: u8) -> Entry {
-        Entry {
-            at: UnixMillis(1_700_000_000_000),
-            decision: DecisionId::from_random([number; 8]),
-            event: Event::new(EventKind::Request, Outcome::Allow),
-            person: Some(UserId::from_random([number; 16])),
-            personal: vec![
-                PersonalField { name: PersonalName::User, value: format!("u_{number}") },
-                PersonalField { name: PersonalName::Address, value: "203.0.113.0".to_owned() },
-            ],
-        }
-    }
-
-    pub fn person_key(byte: u8) -> PersonKey {
-        PersonKey::new(&Secret::new([byte; 32])).expect("a key")
-    }
-
-    pub fn seal_bytes(byte: u8) -> SealBytes {
-        SealBytes::new(&[byte; SealBytes::LENGTH])
-    }
 
     #[test]
     fn a_sealed_entry_shows_nothing_and_opens_to_its_person() {

@@ -243,12 +243,10 @@ fn forked(known: Option<Checkpoint>, tree: &Frontier, line: u64) -> Option<Findi
 mod tests {
     use super::*;
     use crate::{
-        checkpoint::{CheckpointKey, tests::key},
+        checkpoint::CheckpointKey,
         line::{Header, commit_line, record_line},
-        seal::{
-            seal,
-            tests::{entry, person_key, seal_bytes},
-        },
+        samples::{entry, key, person_key, seal_bytes},
+        seal::seal,
     };
     use proptest::prelude::*;
 
