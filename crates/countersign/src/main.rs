@@ -1,2 +1,7 @@
-//! The countersign binary.
-fn main() {}
+//! The binary: parse, run, say how it went.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    countersign::cli::args::main()
+}

@@ -1,6 +1,9 @@
 //! What is wrong with a configuration: where it stands, what it is, and what to do.
 
-use std::{fmt, path::PathBuf};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
 
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,6 +37,12 @@ impl Faults {
     #[must_use]
     pub fn one(fault: Fault) -> Self {
         Self(vec![fault])
+    }
+
+    /// One thing that is wrong with a file as a whole.
+    #[must_use]
+    pub fn of_file(file: &Path, what: &str, remedy: &str) -> Self {
+        Self::one(Fault { file: file.to_owned(), line: None, what: what.to_owned(), remedy: remedy.to_owned() })
     }
 
     /// Notes another thing.

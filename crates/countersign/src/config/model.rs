@@ -191,8 +191,6 @@ pub struct Operation {
     pub owner: Option<String>,
     /// Body fields that policy looks at: name, and type with JSON pointer.
     pub body: Vec<(String, String)>,
-    /// The oldest evidence about the device.
-    pub evidence_age_max: Option<Seconds>,
     /// Bytes of a body.
     pub body_max: Option<u64>,
 }

@@ -304,10 +304,9 @@ fn operation(mut section: Section<'_>) -> Option<Operation> {
     let body = section.table("body", "body").map_or_else(Vec::new, |mut body| {
         body.named_texts().into_iter().map(|(name, at)| (name.to_owned(), at.value.to_owned())).collect()
     });
-    let evidence_age_max = span(&mut section, "evidence_age_max");
     let body_max = section.number("body_max", 0..=Limits::STREAMED_BODY_BYTES_MAX).map(|at| at.value);
     section.end();
-    Some(Operation { line, pattern: pattern?, action: action?, resource, id, owner, body, evidence_age_max, body_max })
+    Some(Operation { line, pattern: pattern?, action: action?, resource, id, owner, body, body_max })
 }
 
 fn limits(section: Option<Section<'_>>) -> Bounds {

@@ -48,7 +48,6 @@ resource = "Transfer"
 id = "path.id"
 owner = "token.sub"
 body = { amount = "long /amount" }
-evidence_age_max = "30d"
 body_max = 4096
 "#;
 
@@ -92,7 +91,7 @@ fn every_key_is_heeded() {
     let operation = config.operations.first().expect("an operation");
     assert_eq!((operation.pattern.as_str(), operation.line), ("POST /v1/transfers/{id}", 34));
     assert_eq!(operation.body, vec![("amount".to_owned(), "long /amount".to_owned())]);
-    assert_eq!((operation.evidence_age_max, operation.body_max), (Some(Seconds(2_592_000)), Some(4096)));
+    assert_eq!(operation.body_max, Some(4096));
 }
 
 #[test]

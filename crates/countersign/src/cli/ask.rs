@@ -1,0 +1,70 @@
+//! Asks a running node over its admin socket.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, anyhow, bail};
+use bytes::Bytes;
+use http::{Method, Request, header};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper_util::rt::TokioIo;
+use serde::{Serialize, de::DeserializeOwned};
+use tokio::net::UnixStream;
+
+use crate::{admin::wire::Refused, layout};
+
+/// Bytes of an answer.
+const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Reads.
+///
+/// # Errors
+/// When no node runs, or it refuses; in its words.
+pub async fn get<T: DeserializeOwned>(data: &Path, path: &str) -> Result<T> {
+    ask(data, Method::GET, path, Bytes::new()).await
+}
+
+/// Changes.
+///
+/// # Errors
+/// When no node runs, or it refuses; in its words.
+pub async fn post<T: DeserializeOwned>(data: &Path, path: &str, body: &impl Serialize) -> Result<T> {
+    ask(data, Method::POST, path, Bytes::from(serde_json::to_vec(body)?)).await
+}
+
+async fn ask<T: DeserializeOwned>(data: &Path, method: Method, path: &str, body: Bytes) -> Result<T> {
+    let socket = data.join(layout::ADMIN_SOCKET);
+    let stream = UnixStream::connect(&socket).await.with_context(|| {
+        format!("no node answers at `{}`; start one with `countersign serve`, or name its config with `--config`", socket.display())
+    })?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    tokio::spawn(connection);
+    let request =
+        Request::builder().method(method).uri(path).header(header::HOST, "admin").header(header::CONTENT_TYPE, "application/json");
+    let answer = sender.send_request(request.body(Full::new(body))?).await.context("asking the node")?;
+    let status = answer.status();
+    let bytes = Limited::new(answer.into_body(), ANSWER_BYTES_MAX)
+        .collect()
+        .await
+        .map_err(|e| anyhow!("reading the node's answer: {e}"))?
+        .to_bytes();
+    if !status.is_success() {
+        match serde_json::from_slice::<Refused>(&bytes) {
+            Ok(refused) => bail!(refused.error),
+            Err(_) => bail!("the node answered {status}; is it of the same version?"),
+        }
+    }
+    serde_json::from_slice(&bytes).context("the node's answer is not understood; is it of the same version?")
+}
+
+/// A word as one segment of a path.
+pub fn segment(word: &str) -> String {
+    let mut out = String::with_capacity(word.len());
+    for byte in word.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}

@@ -1,0 +1,148 @@
+//! `countersign logs tail`: decisions as they were made, from the log itself; with a running node or without.
+
+use std::{path::Path, time::Duration};
+
+use anyhow::Result;
+use clap::{Args, Subcommand};
+use countersign_core::UnixMillis;
+use countersign_store::segments::{self, Record};
+use serde_json::{Value, json};
+
+use crate::cli::{
+    output::{Exit, Output, say, say_json},
+    place::Place,
+    when,
+};
+
+/// What to do with the log.
+#[derive(Debug, Subcommand)]
+pub enum LogsCommand {
+    /// The newest decisions
+    Tail(TailArgs),
+}
+
+/// Which of them.
+#[derive(Args, Debug)]
+pub struct TailArgs {
+    /// Go on as they come.
+    #[arg(long, short)]
+    follow: bool,
+    /// Only these outcomes: `deny,step_up`.
+    #[arg(long, value_delimiter = ',', value_name = "OUTCOMES", value_parser = ["allow", "limit", "step_up", "deny"])]
+    decision: Vec<String>,
+    /// Only this action, or all below it: `accounts` means `accounts.read` too.
+    #[arg(long, value_name = "ACTION")]
+    action: Option<String>,
+    /// How many to begin with.
+    #[arg(long, short = 'n', default_value_t = 50)]
+    count: usize,
+}
+
+/// How often a followed log is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// Records read at a time.
+const RECORDS_MAX: usize = 10_000;
+
+/// Does it.
+pub async fn run(command: &LogsCommand, place: &Place, output: Output) -> Result<Exit> {
+    let LogsCommand::Tail(args) = command;
+    let log = place.log()?;
+    let all = read(&log, 0).await?;
+    let fitting: Vec<_> = all.iter().filter_map(|record| fits(record, args)).collect();
+    for (seq, entry) in fitting.iter().skip(fitting.len().saturating_sub(args.count)) {
+        print(*seq, entry, output);
+    }
+    if args.follow {
+        follow(&log, all.last().map_or(0, |record| record.seq.saturating_add(1)), args, output).await?;
+    }
+    Ok(Exit::Fine)
+}
+
+/// Prints what comes, from number `next` on, until it is interrupted.
+async fn follow(log: &Path, mut next: u64, args: &TailArgs, output: Output) -> Result<()> {
+    loop {
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => return Ok(()),
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+        }
+        let more = read(log, next).await?;
+        for (seq, entry) in more.iter().filter_map(|record| fits(record, args)) {
+            print(seq, &entry, output);
+        }
+        next = more.last().map_or(next, |record| record.seq.saturating_add(1));
+    }
+}
+
+async fn read(log: &Path, from: u64) -> Result<Vec<Record>> {
+    let log = log.to_owned();
+    Ok(tokio::task::spawn_blocking(move || segments::tail(&log, from, RECORDS_MAX)).await??)
+}
+
+fn fits(record: &Record, args: &TailArgs) -> Option<(u64, Value)> {
+    let entry: Value = serde_json::from_str(&record.json).ok()?;
+    let text = |name: &str| entry.get(name).and_then(Value::as_str).unwrap_or_default();
+    let outcome_fits = args.decision.is_empty() || args.decision.iter().any(|outcome| outcome == text("outcome"));
+    let action_fits = args
+        .action
+        .as_deref()
+        .is_none_or(|wanted| text("action").strip_prefix(wanted).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')));
+    (outcome_fits && action_fits).then_some((record.seq, entry))
+}
+
+fn print(seq: u64, entry: &Value, output: Output) {
+    match output {
+        Output::Json => say_json(&json!({ "seq": seq, "entry": entry })),
+        Output::Text => say(line(entry)),
+    }
+}
+
+/// One decision on one line: words carry the meaning, so nothing is lost without colour.
+fn line(entry: &Value) -> String {
+    let text = |name: &str| entry.get(name).and_then(Value::as_str).unwrap_or_default();
+    let list = |name: &str| {
+        entry
+            .get(name)
+            .and_then(Value::as_array)
+            .map(|all| all.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" "))
+            .unwrap_or_default()
+    };
+    let at = UnixMillis(entry.get("at").and_then(Value::as_u64).unwrap_or_default());
+    let what = if text("action").is_empty() { text("event") } else { text("action") };
+    let why = if list("reasons").is_empty() { list("policies") } else { list("reasons") };
+    let outcome = text("outcome").to_uppercase().replace('_', "-");
+    format!("{} {outcome:<8} {what:<24} {why:<32} {}", when::clock(at), text("decision"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_was_asked_for_is_shown() {
+        let record = Record {
+            seq: 7,
+            json: r#"{"at":1000,"decision":"D-1","event":"request","action":"accounts.read","outcome":"deny","reasons":["no_permit"]}"#
+                .to_owned(),
+        };
+        let args = |decision: &[&str], action: Option<&str>| TailArgs {
+            follow: false,
+            decision: decision.iter().map(|word| (*word).to_owned()).collect(),
+            action: action.map(String::from),
+            count: 1,
+        };
+        let rows: &[(&str, TailArgs, bool)] = &[
+            ("everything", args(&[], None), true),
+            ("this outcome", args(&["step_up", "deny"], None), true),
+            ("another outcome", args(&["allow"], None), false),
+            ("this action", args(&[], Some("accounts.read")), true),
+            ("its group", args(&[], Some("accounts")), true),
+            ("a word that only begins alike", args(&[], Some("account")), false),
+        ];
+        for (name, args, expected) in rows {
+            assert_eq!(fits(&record, args).is_some(), *expected, "{name}");
+        }
+        let (_, entry) = fits(&record, &args(&[], None)).expect("fits");
+        assert_eq!(line(&entry).split_whitespace().collect::<Vec<_>>(), ["00:00:01.000", "DENY", "accounts.read", "no_permit", "D-1"]);
+    }
+}

@@ -1,0 +1,19 @@
+//! The commands, one a file. What they print goes through [`Output`], what they answer is an [`Exit`].
+
+pub mod args;
+mod ask;
+mod attest_check;
+mod attest_inspect;
+mod audit;
+mod demo;
+mod init;
+mod logs;
+mod output;
+mod people;
+mod place;
+mod policy;
+mod serve;
+mod when;
+mod why;
+
+pub use output::{Exit, Output, say, say_json};

@@ -1,0 +1,81 @@
+//! `countersign serve`: the node as a process, with its signals and its log.
+
+use std::{
+    io::{self, IsTerminal},
+    path::PathBuf,
+    sync::Arc,
+};
+
+use anyhow::{Context, Result};
+use clap::{Args, ValueEnum};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use crate::{
+    cli::output::Exit,
+    config::{self, Dev},
+    node::{self, Options, RunningNode},
+    wire::{OsEntropy, SystemClock},
+};
+
+/// How to run.
+#[derive(Args, Debug)]
+pub struct ServeArgs {
+    /// The configuration file.
+    #[arg(long, default_value = "csign.toml", value_name = "FILE")]
+    config: PathBuf,
+    /// A development node: makes its own certificate, listens on loopback only, admits software phones.
+    #[arg(long)]
+    dev: bool,
+    /// The form of the log; by default pretty on a terminal and JSON elsewhere.
+    #[arg(long, value_enum)]
+    log: Option<LogForm>,
+    /// What the log holds, as `tracing` filters are written: `info`, `countersign_gateway=debug`.
+    #[arg(long, default_value = "info", value_name = "FILTER")]
+    log_filter: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum LogForm {
+    Json,
+    Pretty,
+}
+
+/// Runs until it is told to stop.
+pub async fn run(args: &ServeArgs) -> Result<Exit> {
+    start_log(args)?;
+    let config = config::load(&args.config)?;
+    let dev = if args.dev { Dev::On } else { Dev::Off };
+    let drain_max = config.bounds.drain_max;
+    let node = node::start(config, Options { clock: Arc::new(SystemClock), entropy: Arc::new(OsEntropy), dev }).await?;
+    until_told(&node).await?;
+    tracing::info!(seconds = drain_max.as_secs(), "stopping: open requests may finish");
+    node.shutdown(drain_max).await;
+    tracing::info!("stopped");
+    Ok(Exit::Fine)
+}
+
+/// Waits for SIGTERM or SIGINT, and reloads at every SIGHUP.
+async fn until_told(node: &RunningNode) -> Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
+    let mut hang_up = signal(SignalKind::hangup()).context("listening for SIGHUP")?;
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => return Ok(()),
+            _ = interrupt.recv() => return Ok(()),
+            _ = hang_up.recv() => node.reload().await,
+        }
+    }
+}
+
+fn start_log(args: &ServeArgs) -> Result<()> {
+    let filter = EnvFilter::builder().parse(&args.log_filter).with_context(|| format!("`--log-filter {}`", args.log_filter))?;
+    let form = args.log.unwrap_or(if io::stderr().is_terminal() { LogForm::Pretty } else { LogForm::Json });
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let started = match form {
+        LogForm::Json => log.json().flatten_event(true).try_init(),
+        LogForm::Pretty => log.with_target(false).try_init(),
+    };
+    started.map_err(|e| anyhow::anyhow!("starting the log: {e}"))
+}

@@ -1,0 +1,160 @@
+//! A node that runs: what can be asked of it, changed in it, and how it ends.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
+use countersign_attest::android::{StatusRule, Trust};
+use countersign_core::Clock;
+use countersign_gateway::{Certificates, House};
+use countersign_store::Keys;
+use metrics::gauge;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    admin::{office::Office, routes::Reload},
+    config::{Config, Dev, Faults},
+    node::start::Addresses,
+    wire::{lock::DataLock, rotation::Rings, rules, tls, trust},
+};
+
+/// How often keys, ages and figures are looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(60);
+
+/// What can change while a node runs.
+pub struct Live {
+    pub(super) config: Config,
+    pub(super) dev: Dev,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) house: Arc<House>,
+    pub(super) trust: Arc<ArcSwap<Trust>>,
+    pub(super) certificates: Arc<Certificates>,
+    pub(super) rings: Rings,
+    pub(super) keys: Arc<dyn Keys>,
+    pub(super) office: Arc<Office>,
+}
+
+impl Live {
+    /// Reads policies, trust anchors, revocation list and certificate again. Each that is right is taken into use; each that
+    /// is not stays as it was.
+    pub(super) async fn reload(&self) -> Result<(), Faults> {
+        let mut faults = Faults::default();
+        match rules::rules(&self.config) {
+            Ok(rules) => self.activate("policies", || self.house.replace_rules(rules.into_gateway())).await,
+            Err(why) => faults.extend(why),
+        }
+        match trust::trust(&self.config, self.dev) {
+            Ok(trust) => self.activate("trust", || self.trust.store(Arc::new(trust))).await,
+            Err(why) => faults.extend(why),
+        }
+        if let Some(files) = &self.config.tls {
+            match tls::from_files(&self.config, files).and_then(|pair| pair.replace(&self.certificates, &self.config, files)) {
+                Ok(()) => tracing::info!("the certificate was read again"),
+                Err(why) => faults.extend(why),
+            }
+        }
+        faults.or(())
+    }
+
+    /// Takes something into use, once the log has it.
+    async fn activate(&self, what: &'static str, change: impl FnOnce()) {
+        match self.office.activated(what).await {
+            Ok(decision) => {
+                change();
+                tracing::info!(what, decision = decision.as_str(), "read again and in use");
+            }
+            Err(fault) => tracing::error!(what, %fault, "not taken into use, because it could not be recorded"),
+        }
+    }
+
+    /// Gives keys their turn and tells how old things are, until the node ends.
+    pub(super) async fn keep_house(self: Arc<Self>, shutdown: CancellationToken) {
+        let mut looks = tokio::time::interval(LOOK_EVERY);
+        loop {
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                _ = looks.tick() => {}
+            }
+            let now = self.clock.now().seconds();
+            if let Err(fault) = self.rings.turn(&*self.keys, &self.house, self.config.public.as_str(), now).await {
+                tracing::error!(%fault, "keys could not take their turn");
+            }
+            let trust = self.trust.load();
+            if let StatusRule::Required { list: Some(list), .. } = &trust.status {
+                gauge!("countersign_status_list_age_seconds").set(age(now.since(list.fetched_at()).0));
+            }
+            if let Some(next) = trust.anchors.iter().map(|anchor| anchor.not_after()).min() {
+                gauge!("countersign_trust_anchor_left_seconds").set(age(next.since(now).0));
+            }
+        }
+    }
+}
+
+/// Seconds as a figure; beyond a century nobody looks.
+fn age(seconds: u64) -> f64 {
+    f64::from(u32::try_from(seconds).unwrap_or(u32::MAX))
+}
+
+#[async_trait]
+impl Reload for Live {
+    async fn reload(&self) -> Result<(), String> {
+        Self::reload(self).await.map_err(|faults| faults.to_string())
+    }
+}
+
+/// A node that runs until it is shut down.
+#[must_use = "a node that is dropped is cut off"]
+pub struct RunningNode {
+    pub(super) live: Arc<Live>,
+    pub(super) addresses: Addresses,
+    pub(super) tls_root_pem: String,
+    pub(super) shutdown: CancellationToken,
+    pub(super) tasks: JoinSet<()>,
+    pub(super) _lock: DataLock,
+}
+
+impl RunningNode {
+    /// Where it listens.
+    #[must_use]
+    pub const fn addresses(&self) -> &Addresses {
+        &self.addresses
+    }
+
+    /// The root of a development node's certificate, for clients to trust; empty for a node with a certificate of its own.
+    #[must_use]
+    pub fn tls_root_pem(&self) -> &str {
+        &self.tls_root_pem
+    }
+
+    /// Where operators act.
+    #[must_use]
+    pub fn office(&self) -> &Office {
+        &self.live.office
+    }
+
+    /// Where the audit log's segments are.
+    #[must_use]
+    pub fn log_directory(&self) -> &Path {
+        &self.live.office.log
+    }
+
+    /// Reads again what can change, and logs what is wrong with it.
+    pub async fn reload(&self) {
+        if let Err(faults) = self.live.reload().await {
+            for fault in faults.iter() {
+                tracing::error!(%fault, "refused; what was in use stays");
+            }
+        }
+    }
+
+    /// Takes no new work, lets open requests finish for at most `limit`, and cuts the rest.
+    pub async fn shutdown(mut self, limit: Duration) {
+        self.shutdown.cancel();
+        let ended = tokio::time::timeout(limit, async { while self.tasks.join_next().await.is_some() {} }).await;
+        if ended.is_err() {
+            tracing::warn!("not everything finished in time");
+            self.tasks.shutdown().await;
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! The issuer, put together from config, keys and promises.
+
+use std::collections::BTreeMap;
+
+use countersign_core::Limits;
+use countersign_identity::{PasskeyOrigin, RelyingParty, Sector};
+use countersign_issuer::{App, IssuerConfig, SignUp};
+use countersign_proof::target::Origin;
+
+use crate::{
+    config::{self, Config, Dev, Fault, Faults},
+    wire::trust,
+};
+
+/// SHA-256 of the certificate that signs the software phone's app; a development node takes it for every app.
+pub const SOFTWARE_PHONE_SIGNER: [u8; 32] = [0x5f; 32];
+
+/// The issuer's settings.
+///
+/// # Errors
+/// When public URL and origins make no relying party for passkeys.
+pub fn settings(config: &Config, dev: Dev) -> Result<IssuerConfig, Faults> {
+    let fault = |what: String, remedy: String| Faults::one(Fault { file: config.file.clone(), line: None, what, remedy });
+    let public_origin = Origin::parse(config.public.as_str())
+        .map_err(|why| fault("`public_url` cannot be the origin of proofs".to_owned(), why.to_string()))?;
+    let also = match dev {
+        Dev::Off => &[][..],
+        Dev::On => &[SOFTWARE_PHONE_SIGNER][..],
+    };
+    let apps = config
+        .apps
+        .iter()
+        .map(|app| (app.client.clone(), App { sector: Sector(app.sector.clone()), requirements: trust::requirements(config, app, also) }));
+    Ok(IssuerConfig {
+        public_origin,
+        apps: apps.collect::<BTreeMap<_, _>>(),
+        passkeys: relying_party(config).map_err(|why| fault("passkeys cannot be used with these origins".to_owned(), why))?,
+        sign_up: match config.login.sign_up {
+            config::SignUp::Invite => SignUp::Invite,
+            config::SignUp::Open => SignUp::Open,
+        },
+        session_life: config.login.session_life,
+        access_token_life: Limits::ACCESS_TOKEN_LIFE,
+    })
+}
+
+/// Passkeys belong to the public host. They are taken from its own origin, from every Android app that is named by its
+/// signer, and from the origins that the config adds.
+fn relying_party(config: &Config) -> Result<RelyingParty, String> {
+    let mut origins = vec![PasskeyOrigin::parse(config.public.as_str()).map_err(|why| format!("`{}`: {why}", config.public.as_str()))?];
+    for signer in config.apps.iter().flat_map(|app| &app.signers) {
+        origins.push(PasskeyOrigin::of_android_app(signer).map_err(|why| why.to_string())?);
+    }
+    for origin in &config.login.origins {
+        if !origins.contains(origin) {
+            origins.push(origin.clone());
+        }
+    }
+    RelyingParty::new(config.public.host(), &origins).map_err(|why| why.to_string())
+}

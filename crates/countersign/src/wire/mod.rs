@@ -1,0 +1,18 @@
+//! Where every promise meets its implementation, once: the clock, the generator, keys, trust, certificates, signals.
+
+mod clock;
+mod entropy;
+pub mod issuing;
+pub mod keys;
+pub mod lock;
+pub mod metering;
+pub mod rotation;
+pub mod rules;
+pub mod signals;
+pub mod stores;
+pub mod tls;
+pub mod trust;
+pub mod upstream;
+
+pub use clock::SystemClock;
+pub use entropy::OsEntropy;
