@@ -67,7 +67,12 @@ fn product_code(path: &Path) -> String {
 fn edges(room: &str) -> BTreeSet<String> {
     let text = fs::read_to_string(folder(room).join("Cargo.toml")).expect("a manifest");
     let section = text.split("[dependencies]").nth(1).unwrap_or_default().split("\n[").next().unwrap_or_default();
-    section.lines().filter_map(|line| line.strip_prefix("countersign-")).filter_map(|line| line.split(['.', ' ', '=']).next()).map(String::from).collect()
+    section
+        .lines()
+        .filter_map(|line| line.strip_prefix("countersign-"))
+        .filter_map(|line| line.split(['.', ' ', '=']).next())
+        .map(String::from)
+        .collect()
 }
 
 #[test]
@@ -75,7 +80,10 @@ fn imports_point_down_only() {
     for (_, room, allowed) in ROOMS {
         let allowed: BTreeSet<_> = allowed.iter().map(|s| (*s).to_owned()).collect();
         let beyond: Vec<_> = edges(room).difference(&allowed).cloned().collect();
-        assert!(beyond.is_empty(), "crates/{room}/Cargo.toml: may not use {beyond:?}; say it through a word of `core`, or move the code down");
+        assert!(
+            beyond.is_empty(),
+            "crates/{room}/Cargo.toml: may not use {beyond:?}; say it through a word of `core`, or move the code down"
+        );
     }
 }
 
@@ -142,7 +150,10 @@ fn the_world_is_read_in_one_place_each() {
                 }
             }
         }
-        assert!(places.len() == 1 && places.iter().all(|p| p.starts_with(place)), "`{word}` stands in {places:?}; ask `Clock` or `Entropy`, which {place} implements");
+        assert!(
+            places.len() == 1 && places.iter().all(|p| p.starts_with(place)),
+            "`{word}` stands in {places:?}; ask `Clock` or `Entropy`, which {place} implements"
+        );
     }
 }
 
@@ -169,7 +180,8 @@ fn file_graph(room: &str) -> BTreeMap<String, BTreeSet<String>> {
             if before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == ':') {
                 continue;
             }
-            let path: String = code.get(at + 7..).unwrap_or_default().chars().take_while(|c| c.is_alphanumeric() || *c == '_' || *c == ':').collect();
+            let path: String =
+                code.get(at + 7..).unwrap_or_default().chars().take_while(|c| c.is_alphanumeric() || *c == '_' || *c == ':').collect();
             let mut parts: Vec<_> = path.split("::").filter(|p| !p.is_empty()).collect();
             while !parts.is_empty() {
                 let candidate = parts.join("::");
@@ -191,7 +203,8 @@ fn no_circle_between_files() {
         let mut graph = file_graph(room);
         // Take away what imports nothing that is left; what remains goes in circles.
         loop {
-            let leaves: Vec<_> = graph.iter().filter(|(_, out)| out.iter().all(|m| !graph.contains_key(m))).map(|(m, _)| m.clone()).collect();
+            let leaves: Vec<_> =
+                graph.iter().filter(|(_, out)| out.iter().all(|m| !graph.contains_key(m))).map(|(m, _)| m.clone()).collect();
             if leaves.is_empty() {
                 break;
             }
@@ -199,7 +212,10 @@ fn no_circle_between_files() {
                 graph.remove(&leaf);
             }
         }
-        assert!(graph.is_empty(), "crates/{room}: these files import each other in a circle: {graph:?}; move what both need into a file below both");
+        assert!(
+            graph.is_empty(),
+            "crates/{room}: these files import each other in a circle: {graph:?}; move what both need into a file below both"
+        );
     }
 }
 
@@ -293,7 +309,15 @@ fn every_reason_is_documented() {
     page += "\nA policy's `@reason` adds codes of your own; they are told as `policy`, or as `step_up` where the forbid is curable.\n\n\
              ## What the client is told\n\n| code | HTTP | retry | title | text |\n|---|---|---|---|---|\n";
     for told in Told::ALL {
-        let _ = writeln!(page, "| `{}` | {} | `{}` | {} | {} |", told.code(), told.status(), told.retry().as_str(), told.title(), told.for_person());
+        let _ = writeln!(
+            page,
+            "| `{}` | {} | `{}` | {} | {} |",
+            told.code(),
+            told.status(),
+            told.retry().as_str(),
+            told.title(),
+            told.for_person()
+        );
     }
     same("docs/reasons.md", &page);
 }
@@ -319,12 +343,22 @@ fn the_picture_of_the_house_is_true() {
         for to in below {
             let indirect = below.iter().any(|other| other != to && deps.get(other.as_str()).is_some_and(|d| d.contains(to)));
             let (Some((x1, y1)), Some((x2, y2)), false) = (place.get(room), place.get(to.as_str()), indirect) else { continue };
-            let _ = writeln!(svg, "<line x1=\"{x1}\" y1=\"{}\" x2=\"{x2}\" y2=\"{}\" stroke=\"#98a2b3\" stroke-width=\"1.4\"/>", y1 + 20, y2 - 20);
+            let _ = writeln!(
+                svg,
+                "<line x1=\"{x1}\" y1=\"{}\" x2=\"{x2}\" y2=\"{}\" stroke=\"#98a2b3\" stroke-width=\"1.4\"/>",
+                y1 + 20,
+                y2 - 20
+            );
         }
     }
     for (room, (x, y)) in &place {
         let fill = if PURE.contains(room) { "#e6f4ea" } else { "#e8f0fe" };
-        let _ = writeln!(svg, "<rect x=\"{}\" y=\"{}\" width=\"124\" height=\"40\" rx=\"8\" fill=\"{fill}\" stroke=\"#475467\"/>", x - 62, y - 20);
+        let _ = writeln!(
+            svg,
+            "<rect x=\"{}\" y=\"{}\" width=\"124\" height=\"40\" rx=\"8\" fill=\"{fill}\" stroke=\"#475467\"/>",
+            x - 62,
+            y - 20
+        );
         let _ = writeln!(svg, "<text x=\"{x}\" y=\"{}\" text-anchor=\"middle\" fill=\"#101828\">{room}</text>", y + 5);
     }
     svg += "<text x=\"60\" y=\"545\" fill=\"#667085\">green: pure (no I/O, no clock, no async)   blue: with I/O   lines: imports, downwards only; indirect ones left out</text>\n</svg>\n";
@@ -337,6 +371,9 @@ fn same(path: &str, generated: &str) {
     if committed != generated {
         let fresh = root().join("target").join(path.replace('/', "-"));
         fs::write(&fresh, generated).expect("target/ is writable");
-        panic!("{path} is not what the code says; look at the difference, then: cp {} {path}", fresh.strip_prefix(root()).expect("below the root").display());
+        panic!(
+            "{path} is not what the code says; look at the difference, then: cp {} {path}",
+            fresh.strip_prefix(root()).expect("below the root").display()
+        );
     }
 }

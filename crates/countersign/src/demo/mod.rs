@@ -1,0 +1,61 @@
+//! `countersign demo`: a bank behind Countersign, honest customers, and everything a thief would try.
+//!
+//! Nothing is simulated but the phone's hardware: real sockets, real TLS, real HTTP, the same node that `serve` starts.
+//! What must work comes first, then what must be stopped; any row that is not as expected makes the exit status 1.
+
+mod honest;
+mod report;
+mod thieves;
+mod world;
+
+use std::time::Duration;
+
+use anyhow::Result;
+use countersign_core::Clock;
+
+use crate::{
+    cli::{Output, say},
+    demo::{report::Report, world::World},
+    wire::SystemClock,
+};
+
+/// What to do besides running the scenarios.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum After {
+    /// Leave the node and the bank running, with sample command lines, until interrupted.
+    Keep,
+    /// Stop.
+    Stop,
+}
+
+/// Runs the demo. The number of rows that were not as expected.
+///
+/// # Errors
+/// When the world cannot be started; a broken scenario is a row, not an error.
+pub async fn run(output: Output, after: After) -> Result<usize> {
+    let began = SystemClock.now();
+    let world = World::start().await?;
+    let home = world.home.path().display().to_string();
+    if output == Output::Text {
+        say(format!("Countersign demo: everything lives in {home} and is deleted on exit"));
+        say(format!("  gateway  {}  ->  the example bank\n", world.around.origin));
+    }
+    let mut scenarios = honest::run(&world).await?;
+    scenarios.extend(thieves::run(&world).await?);
+    let report = Report { scenarios };
+    let took = Duration::from_millis(SystemClock.now().0.saturating_sub(began.0));
+    match output {
+        Output::Json => say(report.json()?),
+        Output::Text => say(report.table(took)),
+    }
+    if after == After::Keep {
+        say("Still running; Ctrl-C ends it. In another terminal:");
+        for command in ["phone get /v1/rates", "logs tail", "session list", "audit verify"] {
+            say(format!("  countersign {command} --config {home}/csign.toml"));
+        }
+        tokio::signal::ctrl_c().await?;
+    }
+    let broken = report.broken();
+    world.stop().await;
+    Ok(broken)
+}

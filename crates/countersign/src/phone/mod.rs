@@ -1,0 +1,16 @@
+//! A software phone: for trying, for continuous integration, and for the demo's honest customers and thieves.
+//!
+//! It does what the SDK will do: keeps a device key, has it attested, signs in by passkey, proves every request with a
+//! short-lived request key, renews once for all callers, and recovers from a wrong clock. Its "hardware" is a certificate
+//! authority of its own, which only a development node or the demo trusts.
+
+mod chain;
+mod description;
+mod http;
+mod passkey;
+mod wallet;
+
+pub use chain::{Asked, DemoCa, Handset, Tamper};
+pub use http::{Answer, Call, Http};
+pub use passkey::SoftAuthenticator;
+pub use wallet::{Phone, PhoneError, Surroundings, code_of};
