@@ -251,6 +251,15 @@ mod tests {
                 &[(Dropped, 4, 9)],
                 Tree::Lost,
             ),
+            (
+                "two copies put in",
+                |rows| {
+                    rows.insert(3, rows[2]);
+                    rows.push(rows[0]);
+                },
+                &[(Inserted, 6, 6), (Inserted, 4, 4)],
+                Tree::Found,
+            ),
             ("a copy put in", |rows| rows.insert(3, rows[2]), &[(Inserted, 6, 6)], Tree::Found),
             ("another of that number put in", |rows| rows.insert(2, row(6, 99)), &[(Inserted, 6, 6)], Tree::Found),
             (
@@ -284,6 +293,15 @@ mod tests {
             assert_eq!(found, *expected, "{name}");
             assert_eq!(if judgement.leaves.is_some() { Tree::Found } else { Tree::Lost }, *tree_after, "{name}");
         }
+    }
+
+    /// A root says how many leaves it has only to those who know them all; the signed size is compared for itself.
+    #[test]
+    fn a_commit_over_more_than_is_there_is_no_commit_over_it() {
+        let (tree, rows, checkpoint) = group();
+        let judgement = judge(Some(&tree), 4, &rows, &Checkpoint { size: 11, ..checkpoint });
+        assert!(judgement.leaves.is_none());
+        assert_eq!(judgement.findings.first().map(|finding| finding.kind), Some(FaultKind::Dropped));
     }
 
     #[test]
