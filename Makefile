@@ -31,4 +31,5 @@ fuzz:
 
 ROUNDS ?= 50
 crash: build
+	cargo build --release --locked --package countersign-example-bank
 	scripts/crash $(ROUNDS)

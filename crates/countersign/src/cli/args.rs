@@ -15,6 +15,7 @@ use crate::{
         logs::{self, LogsCommand},
         output::{Exit, Output, complain},
         people::{self, DeviceCommand, SessionCommand, UserCommand},
+        phone::{self, PhoneCommand},
         place::Place,
         policy::{self, PolicyCommand},
         serve::{self, ServeArgs},
@@ -74,6 +75,13 @@ enum Command {
         #[command(subcommand)]
         command: LogsCommand,
     },
+    /// A software phone, against a running development node
+    Phone {
+        #[command(flatten)]
+        place: Place,
+        #[command(subcommand)]
+        command: PhoneCommand,
+    },
     /// People, at a running node
     User {
         #[command(flatten)]
@@ -129,6 +137,7 @@ fn run(command: Command, output: Output) -> Result<Exit> {
         Command::Audit { place, command } => audit::run(&command, &place, output),
         Command::Why { place, args } => why::run(&args, &place, output),
         Command::Logs { place, command } => wait(logs::run(&command, &place, output)),
+        Command::Phone { place, command } => wait(phone::run(&command, &place, output)),
         Command::User { place, command } => wait(people::user(&command, &place, output)),
         Command::Device { place, command } => wait(people::device(&command, &place, output)),
         Command::Session { place, command } => wait(people::session(&command, &place, output)),

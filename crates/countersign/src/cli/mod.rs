@@ -10,6 +10,7 @@ mod init;
 mod logs;
 mod output;
 mod people;
+mod phone;
 mod place;
 mod policy;
 mod serve;

@@ -2,6 +2,8 @@
 //!
 //! Only a development node or the demo trusts it. For the demo's attackers it can lie in exactly one way at a time.
 
+use std::{fs, path::Path};
+
 use anyhow::{Context, Result};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use countersign_attest::android::{ATTESTATION_EXTENSION, Origin};
@@ -12,10 +14,16 @@ use rcgen::{
     PKCS_ECDSA_P256_SHA256, PublicKeyData, SerialNumber, SignatureAlgorithm, date_time_ymd,
 };
 
-use crate::phone::description::{self, Description};
+use crate::{
+    phone::description::{self, Description},
+    wire::lock,
+};
 
 /// OID of the subject attribute serialNumber (RFC 5280 appendix A.1); factory-provisioned intermediates carry it.
 const SERIAL_NUMBER: &[u64] = &[2, 5, 4, 5];
+
+/// Subject of the root.
+const ROOT_NAME: &str = "Countersign software phones";
 
 /// Serial number of the intermediate that the demo's revocation list names.
 const REVOKED_SERIAL: &[u8] = &[0x6b, 0xad];
@@ -113,7 +121,30 @@ impl DemoCa {
     /// # Errors
     /// When the library cannot make keys.
     pub fn new() -> Result<Self> {
-        let root = authority("Countersign demo phones", &[1], None)?;
+        Self::under(authority(ROOT_NAME, &[1], None)?)
+    }
+
+    /// The maker whose root key is kept below a development node's data, made when there is none yet. Its root stands where
+    /// the node looks for further trust anchors.
+    ///
+    /// # Errors
+    /// When the files cannot be used.
+    pub fn kept_in(dev: &Path) -> Result<Self> {
+        let (key_file, anchors) = (dev.join("phones-key.pem"), dev.join("anchors"));
+        let root_file = anchors.join("phones.pem");
+        if !key_file.exists() {
+            let made = authority(ROOT_NAME, &[1], None)?;
+            lock::private_directory(&anchors)?;
+            lock::write_private(&root_file, made.certificate.pem().as_bytes())?;
+            lock::write_private(&key_file, made.key.serialize_pem().as_bytes())?;
+        }
+        let key = KeyPair::from_pem(&fs::read_to_string(&key_file)?).with_context(|| format!("reading `{}`", key_file.display()))?;
+        // The signature of a certificate is made anew each time, but anchors are known by their key.
+        let params = authority_params(ROOT_NAME, &[1])?;
+        Self::under(Certified { certificate: params.self_signed(&key)?, params, key })
+    }
+
+    fn under(root: Certified) -> Result<Self> {
         let intermediate = authority("Countersign demo TEE", &[2], Some(&root))?;
         let revoked = authority("Countersign demo TEE, stolen", REVOKED_SERIAL, Some(&root))?;
         Ok(Self { root, intermediate, revoked })
@@ -209,11 +240,16 @@ fn named(name: &str, serial: &[u8]) -> Result<CertificateParams> {
     Ok(params)
 }
 
-fn authority(name: &str, serial: &[u8], by: Option<&Certified>) -> Result<Certified> {
+fn authority_params(name: &str, serial: &[u8]) -> Result<CertificateParams> {
     let mut params = named(name, serial)?;
     params.distinguished_name.push(DnType::CustomDnType(SERIAL_NUMBER.to_vec()), hex::encode(serial));
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+    Ok(params)
+}
+
+fn authority(name: &str, serial: &[u8], by: Option<&Certified>) -> Result<Certified> {
+    let params = authority_params(name, serial)?;
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
     let certificate = match by {
         None => params.self_signed(&key)?,

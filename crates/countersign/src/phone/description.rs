@@ -6,8 +6,10 @@ use countersign_attest::android::{
 };
 use countersign_core::{BootState, SecurityLevel, UnixSeconds};
 
-/// Digest of the certificate that signs the demo's app.
-pub const SIGNER: [u8; 32] = [0xc5; 32];
+use crate::wire::issuing::SOFTWARE_PHONE_SIGNER;
+
+/// Digest of the certificate that signs the phone's app: the one that development nodes take.
+pub const SIGNER: [u8; 32] = SOFTWARE_PHONE_SIGNER;
 
 /// The things that a demo changes; the rest is as on any phone.
 #[derive(Clone, Debug)]

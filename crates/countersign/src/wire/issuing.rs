@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// SHA-256 of the certificate that signs the software phone's app; a development node takes it for every app.
-pub const SOFTWARE_PHONE_SIGNER: [u8; 32] = [0x5f; 32];
+pub const SOFTWARE_PHONE_SIGNER: [u8; 32] = [0xc5; 32];
 
 /// The issuer's settings.
 ///
@@ -57,4 +57,15 @@ fn relying_party(config: &Config) -> Result<RelyingParty, String> {
         }
     }
     RelyingParty::new(config.public.host(), &origins).map_err(|why| why.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::phone::Handset;
+
+    #[test]
+    fn a_development_node_knows_the_software_phone() {
+        assert_eq!(hex::encode(SOFTWARE_PHONE_SIGNER), Handset::signer_hex());
+    }
 }

@@ -1,0 +1,165 @@
+//! `countersign phone`: a software phone against a running development node, for trying and for continuous integration.
+
+use std::{
+    fs,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use anyhow::{Context, Result, anyhow, ensure};
+use clap::{Args, Subcommand};
+use countersign_core::Entropy;
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::{
+    admin::wire::{Invite, Invited, Status},
+    cli::{
+        ask,
+        output::{Exit, Output, say, say_json},
+        place::Place,
+    },
+    phone::{Answer, Call, DemoCa, Handset, Phone, Surroundings},
+    wire::{OsEntropy, SystemClock},
+};
+
+/// What the phone does, once it is enrolled and its person signed in.
+#[derive(Debug, Subcommand)]
+pub enum PhoneCommand {
+    /// Send one GET request and print answer and decision
+    Get(CallArgs),
+    /// Send requests without pause, and print the decision number of each one that was answered
+    Load(LoadArgs),
+    /// Send one POST request with a JSON body
+    Post(PostArgs),
+}
+
+/// Which request.
+#[derive(Args, Debug)]
+pub struct CallArgs {
+    /// Path and query: `/v1/orders`
+    path: String,
+    /// A group of permissions for the phone's person; repeat for more
+    #[arg(long = "role", value_name = "ROLE")]
+    roles: Vec<String>,
+}
+
+/// Which request, with what.
+#[derive(Args, Debug)]
+pub struct PostArgs {
+    #[command(flatten)]
+    call: CallArgs,
+    /// The body, as JSON
+    #[arg(long, value_name = "JSON", default_value = "{}")]
+    body: String,
+}
+
+/// How much load.
+#[derive(Args, Debug)]
+pub struct LoadArgs {
+    #[command(flatten)]
+    call: CallArgs,
+    /// Requests at one time
+    #[arg(long, default_value_t = 8)]
+    at_once: usize,
+    /// How long
+    #[arg(long, default_value_t = 5, value_name = "SECONDS")]
+    seconds: u64,
+}
+
+/// Runs the phone. `No` when the request was refused.
+///
+/// # Errors
+/// When no development node runs, or phone or person cannot be enrolled.
+pub async fn run(command: &PhoneCommand, place: &Place, output: Output) -> Result<Exit> {
+    match command {
+        PhoneCommand::Get(args) => once(&Call::new(Method::GET, &args.path), &args.roles, place, output).await,
+        PhoneCommand::Post(args) => {
+            let body: Value =
+                serde_json::from_str(&args.body).context("`--body` is not JSON; write it in single quotes, as '{\"amount\": 5}'")?;
+            once(&Call::new(Method::POST, &args.call.path).json(&body), &args.call.roles, place, output).await
+        }
+        PhoneCommand::Load(args) => load(args, place).await,
+    }
+}
+
+async fn once(call: &Call, roles: &[String], place: &Place, output: Output) -> Result<Exit> {
+    let phone = ready(place, roles).await?;
+    let answer = phone.call(call).await?;
+    let decision = answer.header("countersign-decision").unwrap_or("none");
+    let body = String::from_utf8_lossy(&answer.body);
+    match output {
+        Output::Json => say_json(&json!({ "status": answer.status.as_u16(), "decision": decision, "body": shown(&answer) })),
+        Output::Text => {
+            say(format!("{}   {decision}", answer.status));
+            say(body);
+            if !answer.status.is_success() {
+                say(format!("why: countersign why {decision} --config {}", place.config.display()));
+            }
+        }
+    }
+    Ok(if answer.status.is_success() { Exit::Fine } else { Exit::No })
+}
+
+/// A body as JSON where it is JSON, else as text.
+fn shown(answer: &Answer) -> Value {
+    serde_json::from_slice(&answer.body).unwrap_or_else(|_| json!(String::from_utf8_lossy(&answer.body)))
+}
+
+/// What was answered is printed at once, so that whoever kills the node knows what it had acknowledged.
+async fn load(args: &LoadArgs, place: &Place) -> Result<Exit> {
+    let phone = Arc::new(ready(place, &args.call.roles).await?);
+    let served = Arc::new(AtomicU64::new(0));
+    let until = tokio::time::Instant::now() + Duration::from_secs(args.seconds);
+    let workers: Vec<_> = (0..args.at_once)
+        .map(|_| {
+            let (phone, served, call) = (Arc::clone(&phone), Arc::clone(&served), Call::new(Method::GET, &args.call.path));
+            tokio::spawn(async move {
+                while tokio::time::Instant::now() < until {
+                    let answer = phone.call(&call).await?;
+                    if let Some(decision) = answer.header("countersign-decision") {
+                        say(decision);
+                        served.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+                anyhow::Ok(())
+            })
+        })
+        .collect();
+    for worker in workers {
+        worker.await??;
+    }
+    ensure!(served.load(Ordering::Relaxed) > 0, "nothing was answered; see `countersign logs tail`");
+    Ok(Exit::Fine)
+}
+
+/// A phone that is enrolled, of a person who is signed in. Both are new.
+async fn ready(place: &Place, roles: &[String]) -> Result<Phone> {
+    let config = place.config()?;
+    let status: Status = ask::get(&config.data, "/v1/status").await?;
+    ensure!(status.dev, "the node is not a development node, so it takes no software phone; start it with `countersign serve --dev`");
+    let dev = config.data.join("dev");
+    let ca = DemoCa::kept_in(&dev)?;
+    let _: Status = ask::post(&config.data, "/v1/reload", &json!({})).await?;
+    let app = config.apps.first().context("the config names no app")?;
+    let around = Surroundings {
+        origin: config.public.as_str().parse().context("`public_url` is not a URL")?,
+        root_pem: fs::read_to_string(dev.join("tls-root.pem")).context("reading the development node's root certificate")?,
+        app: app.client.to_string(),
+        clock: Arc::new(SystemClock),
+        entropy: Arc::new(OsEntropy),
+    };
+    let mut bytes = [0; 6];
+    OsEntropy.fill(&mut bytes);
+    let name = format!("phone-{}", hex::encode(bytes));
+    let invitation: Invited =
+        ask::post(&config.data, "/v1/invitations", &Invite { name: name.clone(), roles: roles.to_vec(), hours: 1 }).await?;
+    let phone = Phone::new(around, 0)?;
+    phone.enrol(&ca, &Handset::genuine()).await.map_err(|e| anyhow!("{e:#}; does the app `{}` have its `android` package?", app.client))?;
+    phone.register(&name, Some(&invitation.code)).await?;
+    phone.sign_in().await?;
+    Ok(phone)
+}
