@@ -17,6 +17,16 @@ const LABEL: &[u8] = b"countersign nonce 1";
 pub struct NonceKeys {
     current: hmac::Key,
     previous: Option<hmac::Key>,
+    memory_since: UnixSeconds,
+}
+
+/// Whether the memory of used proofs reaches back to a proof.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Memory {
+    /// It began after the proof may have been used.
+    TooYoung,
+    /// It does.
+    Whole,
 }
 
 /// When a nonce of ours counts. Only [`NonceKeys::check`] makes one.
@@ -54,7 +64,24 @@ impl NonceKeys {
     #[must_use]
     pub fn new(current: &Secret<[u8; 32]>, previous: Option<&Secret<[u8; 32]>>) -> Self {
         let key = |secret: &Secret<[u8; 32]>| hmac::Key::new(hmac::HMAC_SHA256, secret.expose());
-        Self { current: key(current), previous: previous.map(key) }
+        Self { current: key(current), previous: previous.map(key), memory_since: UnixSeconds(0) }
+    }
+
+    /// Says since when used proofs are remembered, for a memory that was lost with an earlier process. A proof that may be
+    /// older needs a nonce, and so one of keys that are younger than the memory.
+    #[must_use]
+    pub fn remembering_since(self, start: UnixSeconds) -> Self {
+        Self { memory_since: start, ..self }
+    }
+
+    /// Whether a proof that says it was made at `issued_at` could have been used before the memory began: it could be made
+    /// by a clock that was ahead by as much as is forgiven.
+    pub(crate) fn may_have_been_used(&self, issued_at: UnixSeconds) -> Memory {
+        if self.memory_since.0 > 0 && issued_at <= self.memory_since.plus(Limits::PROOF_SKEW_MAX) {
+            Memory::TooYoung
+        } else {
+            Memory::Whole
+        }
     }
 
     /// The nonce of this moment: 32 characters of base64url.

@@ -2,7 +2,7 @@
 
 use countersign_core::{Limits, Reason, UnixSeconds};
 
-use crate::nonce::{NonceKeys, NonceRefusal, NonceTime};
+use crate::nonce::{Memory, NonceKeys, NonceRefusal, NonceTime};
 
 /// What is asked of a proof's nonce (RFC 9449 sections 8 and 9).
 #[derive(Clone, Copy, Debug)]
@@ -89,7 +89,7 @@ impl AcceptanceWindow {
                 Err(NonceRefusal::Unknown) => Err(TimeRefusal::NonceUnknown),
             },
             (None, NonceRule::Required(_)) => Err(TimeRefusal::NonceWanted),
-            (None, NonceRule::Accepted(_)) => {
+            (None, NonceRule::Accepted(keys)) => {
                 let window = Self::of_issue(issued_at);
                 if now < window.first {
                     return Err(TimeRefusal::TooEarly);
@@ -97,7 +97,11 @@ impl AcceptanceWindow {
                 if now > window.last {
                     return Err(TimeRefusal::TooOld);
                 }
-                Ok(window)
+                // SECURITY: after a restart, a captured proof must not find an empty memory.
+                match keys.may_have_been_used(issued_at) {
+                    Memory::TooYoung => Err(TimeRefusal::NonceWanted),
+                    Memory::Whole => Ok(window),
+                }
             }
         }
     }
@@ -109,6 +113,23 @@ mod tests {
     use countersign_core::{Seconds, Secret};
 
     const NOW: UnixSeconds = UnixSeconds(1_000_000);
+
+    #[test]
+    fn a_proof_from_before_the_memory_needs_a_nonce() {
+        let keys = NonceKeys::new(&Secret::new([1; 32]), None).remembering_since(NOW);
+        let admit = |nonce: Option<&str>, issued_at, now| {
+            AcceptanceWindow::admit(nonce, UnixSeconds(issued_at), NonceRule::Accepted(&keys), UnixSeconds(now)).map(|_| ())
+        };
+        let rows: &[(&str, u64, u64, Result<(), TimeRefusal>)] = &[
+            ("made before the memory began", 999_999, 1_000_000, Err(TimeRefusal::NonceWanted)),
+            ("made by a clock that was as far ahead as is forgiven", 1_000_005, 1_000_001, Err(TimeRefusal::NonceWanted)),
+            ("made after", 1_000_006, 1_000_001, Ok(())),
+        ];
+        for (name, issued_at, now, expected) in rows {
+            assert_eq!(admit(None, *issued_at, *now), *expected, "{name}");
+        }
+        assert_eq!(admit(Some(&keys.issue(NOW)), 0, 1_000_000), Ok(()), "a nonce of this memory is enough");
+    }
 
     #[test]
     fn a_proof_is_remembered_longer_than_it_is_taken() {

@@ -12,8 +12,6 @@ pub enum KeyPurpose {
     AccessToken,
     /// Signs the audit log's checkpoints (PKCS#8, Ed25519).
     Checkpoint,
-    /// Makes nonces (32 bytes).
-    Nonce,
     /// Makes pairwise subjects (32 bytes).
     Pairwise,
     /// Makes refresh tokens (32 bytes).
@@ -29,7 +27,6 @@ impl KeyPurpose {
         match self {
             Self::AccessToken => "access_token",
             Self::Checkpoint => "checkpoint",
-            Self::Nonce => "nonce",
             Self::Pairwise => "pairwise",
             Self::Refresh => "refresh",
             Self::Statement => "statement",

@@ -31,7 +31,7 @@ async fn ready(State(side): State<Side>) -> impl IntoResponse {
     if side.shutdown.is_cancelled() {
         return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n");
     }
-    match side.keys.list(KeyPurpose::Nonce).await {
+    match side.keys.list(KeyPurpose::AccessToken).await {
         Ok(_) => (StatusCode::OK, "ready\n"),
         Err(fault) => {
             tracing::error!(%fault, "not ready");

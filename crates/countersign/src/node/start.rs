@@ -3,7 +3,7 @@
 use std::{io, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use arc_swap::ArcSwap;
-use countersign_core::{Clock, Entropy, SignalSink};
+use countersign_core::{Clock, Entropy, Secret, SignalSink};
 use countersign_gateway::{GatewayConfig, House, HouseParts, ListenConfig, Statements, Tokens, Transport, listen};
 use countersign_identity::PairwiseKey;
 use countersign_issuer::{Issuer, IssuerKeys, RefreshKey, World, router};
@@ -81,7 +81,12 @@ pub async fn start(config: Config, options: Options) -> Result<RunningNode, Star
     let now = options.clock.now().seconds();
     let stores = Stores::open(&config.data, config.public.host(), &options.clock, &options.entropy).await?;
     let rings = Rings::load(&*stores.keys, now).await?;
-    let nonce = keys::secret(&*stores.keys, KeyPurpose::Nonce, &*options.entropy, now).await?;
+    let mut bytes = [0; 32];
+    options.entropy.fill(&mut bytes);
+    let nonce = Secret::new(bytes);
+    // The memory of used proofs begins empty with the process. Nonces of an earlier one do not count, and proofs from
+    // before need one, so that nothing captured earlier can be replayed now.
+    let nonces = || NonceKeys::new(&nonce, None).remembering_since(now);
     let pairwise = keys::secret(&*stores.keys, KeyPurpose::Pairwise, &*options.entropy, now).await?;
     let refresh = keys::secret(&*stores.keys, KeyPurpose::Refresh, &*options.entropy, now).await?;
     let signals: Arc<dyn SignalSink> = Arc::new(Signals::start(Arc::clone(&options.clock)));
@@ -92,7 +97,7 @@ pub async fn start(config: Config, options: Options) -> Result<RunningNode, Star
         config: gateway,
         rules: rules.into_gateway(),
         tokens: Tokens::new(rings.verifier(config.public.as_str(), now)),
-        nonces: NonceKeys::new(&nonce, None),
+        nonces: nonces(),
         statements: Statements::new(
             config.public.as_str(),
             config.upstream.origin.as_str(),
@@ -113,7 +118,7 @@ pub async fn start(config: Config, options: Options) -> Result<RunningNode, Star
         keys: IssuerKeys {
             access: Arc::clone(&rings.access),
             statements: Arc::clone(&rings.statements),
-            nonces: Arc::new(NonceKeys::new(&nonce, None)),
+            nonces: Arc::new(nonces()),
             refresh: RefreshKey::new(&refresh),
             pairwise: PairwiseKey::new(&pairwise),
         },
@@ -125,7 +130,7 @@ pub async fn start(config: Config, options: Options) -> Result<RunningNode, Star
         clock: Arc::clone(&options.clock),
         entropy: Arc::clone(&options.entropy),
         log: config.data.join(layout::LOG),
-        log_key: stores.log_key,
+        log_key: Arc::clone(&stores.log_key),
     });
     let admin = config.data.join(layout::ADMIN_SOCKET);
     let socket =
@@ -161,12 +166,13 @@ pub async fn start(config: Config, options: Options) -> Result<RunningNode, Star
     tasks.spawn(until_it_fails("the public port", door, shutdown.clone()));
     let desk = Desk { office, status, reload: Arc::clone(&live) as Arc<dyn Reload> };
     tasks.spawn(until_it_fails("the admin socket", socket.serve(routes::router(desk), shutdown.clone()), shutdown.clone()));
+    let database = stores.database();
     let side = side::router(Side { metrics, keys: stores.keys, shutdown: shutdown.clone() });
     let served = axum::serve(side_port, side).with_graceful_shutdown(shutdown.clone().cancelled_owned());
     tasks.spawn(until_it_fails("the port of metrics", async { served.await }, shutdown.clone()));
     tasks.spawn(Arc::clone(&live).keep_house(shutdown.clone()));
     tracing::info!(public = %addresses.public, side = %addresses.side, "serving");
-    Ok(RunningNode { live, addresses, tls_root_pem: shown.root_pem, shutdown, tasks, _lock: lock })
+    Ok(RunningNode { live, addresses, tls_root_pem: shown.root_pem, shutdown, tasks, database, _lock: lock })
 }
 
 /// A part that stops by itself takes the node with it: half a node would only look alive.
