@@ -83,6 +83,7 @@ fn read_key(path: &Path) -> Result<CheckpointVerifier> {
 
 fn own_key(place: &Place) -> Result<CheckpointVerifier> {
     read_key(&place.data()?.join(layout::LOG_KEY))
+        .context("the log's key comes with the first start of the node; name its data directory with `--data`")
 }
 
 fn verify(args: &VerifyArgs, place: &Place, output: Output) -> Result<Exit> {

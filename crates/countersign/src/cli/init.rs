@@ -65,17 +65,17 @@ pub fn run(args: &InitArgs, output: Output) -> Result<Exit> {
     let upstream = Origin::parse(&args.upstream).with_context(|| format!("`--upstream {}`", args.upstream))?;
     let public = Origin::parse(&args.public_url).with_context(|| format!("`--public-url {}`", args.public_url))?;
     let text = format!("public_url = \"{}\"\nupstream   = \"{}\"\n[app.{}]\n", public.as_str(), upstream.as_str(), json!(args.app));
-    let config_file = args.dir.join("csign.toml");
+    let dir = if args.dir == Path::new(".") { Path::new("") } else { &args.dir };
+    let config_file = dir.join("csign.toml");
     // What is written is read back before it is written, so that `init` never leaves a file that `serve` refuses.
     let config = config::parse(&text, &config_file)?;
-    let files =
-        [(config_file, text.as_str()), (args.dir.join("policies/app.cedar"), POLICY), (args.dir.join("policies/app_test.json"), TESTS)];
+    let files = [(config_file, text.as_str()), (dir.join("policies/app.cedar"), POLICY), (dir.join("policies/app_test.json"), TESTS)];
     for (file, _) in &files {
         if file.exists() {
             bail!("`{}` is there already and is not overwritten; name another directory with `--dir`", file.display());
         }
     }
-    fs::create_dir_all(args.dir.join("policies")).with_context(|| format!("making `{}`", args.dir.join("policies").display()))?;
+    fs::create_dir_all(&config.policies).with_context(|| format!("making `{}`", config.policies.display()))?;
     for (file, text) in &files {
         write_new(file, text)?;
     }

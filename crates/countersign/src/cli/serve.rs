@@ -75,7 +75,7 @@ fn start_log(args: &ServeArgs) -> Result<()> {
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     let started = match form {
         LogForm::Json => log.json().flatten_event(true).try_init(),
-        LogForm::Pretty => log.with_target(false).try_init(),
+        LogForm::Pretty => log.with_target(false).with_ansi(io::stderr().is_terminal()).try_init(),
     };
     started.map_err(|e| anyhow::anyhow!("starting the log: {e}"))
 }

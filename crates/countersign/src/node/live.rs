@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use countersign_attest::android::{StatusRule, Trust};
 use countersign_core::Clock;
 use countersign_gateway::{Certificates, House};
-use countersign_store::Keys;
+use countersign_store::{Keys, sqlite::Sqlite};
 use metrics::gauge;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -111,6 +111,7 @@ pub struct RunningNode {
     pub(super) tls_root_pem: String,
     pub(super) shutdown: CancellationToken,
     pub(super) tasks: JoinSet<()>,
+    pub(super) database: Arc<Sqlite>,
     pub(super) _lock: DataLock,
 }
 
@@ -156,5 +157,7 @@ impl RunningNode {
             tracing::warn!("not everything finished in time");
             self.tasks.shutdown().await;
         }
+        // Brings everything into the one file, so that a copy of the directory is whole.
+        self.database.close().await;
     }
 }

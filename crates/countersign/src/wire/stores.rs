@@ -93,6 +93,12 @@ impl Stores {
         })
     }
 
+    /// The database itself, for whoever closes it.
+    #[must_use]
+    pub fn database(&self) -> Arc<Sqlite> {
+        Arc::clone(&self.sqlite)
+    }
+
     /// What the way of a request leans on.
     #[must_use]
     pub fn for_gateway(&self) -> countersign_gateway::Stores {

@@ -1,0 +1,184 @@
+//! A node in this process: what it serves on which port, what operators do to it, and what it refuses to start on.
+#![expect(clippy::expect_used, reason = "what fails in a helper fails the test")]
+
+use std::{fs, path::Path, sync::Arc, time::Duration};
+
+use countersign::{
+    config::{self, Dev},
+    node::{self, Options, RunningNode, StartError},
+    phone::{Call, Http},
+    wire::{OsEntropy, SystemClock},
+};
+use http::Method;
+use http_body_util::{BodyExt, Empty, Full};
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::net::{TcpListener, TcpStream, UnixStream};
+
+const POLICY: &str = "@id(\"all\") permit (principal, action, resource);";
+
+/// A directory with config and policies, and the port in its `public_url`.
+fn laid_out() -> (TempDir, u16) {
+    let home = tempfile::tempdir().expect("a directory");
+    let port = std::net::TcpListener::bind(("127.0.0.1", 0)).and_then(|l| l.local_addr()).expect("a port").port();
+    let text = format!(
+        "public_url = \"https://localhost:{port}\"\nupstream = \"http://127.0.0.1:9\"\n[app.\"com.example.shop\"]\n[metrics]\nlisten = \"127.0.0.1:0\"\n"
+    );
+    fs::create_dir(home.path().join("policies")).expect("a directory");
+    fs::write(home.path().join("policies/app.cedar"), POLICY).expect("written");
+    fs::write(home.path().join("csign.toml"), text).expect("written");
+    (home, port)
+}
+
+async fn start(home: &Path) -> Result<RunningNode, StartError> {
+    let config = config::load(&home.join("csign.toml")).map_err(StartError::Config)?;
+    node::start(config, Options { clock: Arc::new(SystemClock), entropy: Arc::new(OsEntropy), dev: Dev::On }).await
+}
+
+/// What the admin socket answers.
+async fn ask(node: &RunningNode, method: &str, path: &str, body: &str) -> (u16, Value) {
+    let stream = UnixStream::connect(&node.addresses().admin).await.expect("a socket");
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.expect("a connection");
+    tokio::spawn(connection);
+    let request = http::Request::builder().method(method).uri(path).header("host", "admin").header("content-type", "application/json");
+    let request = request.body(Full::new(bytes::Bytes::copy_from_slice(body.as_bytes()))).expect("a request");
+    let answer = sender.send_request(request).await.expect("an answer");
+    let status = answer.status().as_u16();
+    let bytes = answer.into_body().collect().await.expect("a body").to_bytes();
+    (status, serde_json::from_slice(&bytes).unwrap_or_default())
+}
+
+/// What the side port answers.
+async fn side(node: &RunningNode, path: &str) -> (u16, String) {
+    let stream = TcpStream::connect(node.addresses().side).await.expect("a port");
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.expect("a connection");
+    tokio::spawn(connection);
+    let request = http::Request::get(path).header("host", "side").body(Empty::<bytes::Bytes>::new()).expect("a request");
+    let answer = sender.send_request(request).await.expect("an answer");
+    let status = answer.status().as_u16();
+    let bytes = answer.into_body().collect().await.expect("a body").to_bytes();
+    (status, String::from_utf8_lossy(&bytes).into_owned())
+}
+
+#[tokio::test]
+async fn a_node_serves_on_three_doors() {
+    let (home, port) = laid_out();
+    let node = start(home.path()).await.expect("a node");
+    let http = Http::new(&format!("https://localhost:{port}").parse().expect("a URL"), node.tls_root_pem()).expect("a client");
+    let rows: &[(&str, &str, u16, &str)] = &[
+        ("discovery is the issuer's", "/.well-known/oauth-authorization-server", 200, "/issuer"),
+        ("keys are the issuer's", "/.well-known/jwks.json", 200, "/keys/0/kid"),
+        ("everything else is the API's", "/v1/anything", 401, "/code"),
+        ("and so is what only looks like the issuer's", "/countersign/v1x", 401, "/code"),
+    ];
+    for (name, path, status, pointer) in rows {
+        let answer = http.send(&Call::new(Method::GET, path)).await.expect("an answer");
+        assert_eq!(answer.status.as_u16(), *status, "{name}");
+        assert!(answer.json().pointer(pointer).is_some(), "{name}: {}", answer.json());
+    }
+    assert_eq!(side(&node, "/healthz").await, (200, "ok\n".to_owned()));
+    assert_eq!(side(&node, "/readyz").await, (200, "ready\n".to_owned()));
+    let (_, metrics) = side(&node, "/metrics").await;
+    assert!(metrics.contains("countersign_requests_total"), "{metrics}");
+    let (status, body) = ask(&node, "GET", "/v1/status", "").await;
+    assert_eq!((status, body.get("dev"), body.get("process")), (200, Some(&json!(true)), Some(&json!(std::process::id()))));
+    node.shutdown(Duration::from_secs(5)).await;
+    assert!(!home.path().join("data/admin.sock").exists(), "the socket is gone");
+}
+
+#[tokio::test]
+async fn operators_act_and_the_log_has_it() {
+    let (home, _) = laid_out();
+    let node = start(home.path()).await.expect("a node");
+    let rows: &[(&str, &str, &str, &str, u16, &str)] = &[
+        ("an invitation", "POST", "/v1/invitations", r#"{"name":"ana","roles":["admin"],"hours":1}"#, 200, "/code"),
+        ("for nobody", "POST", "/v1/invitations", r#"{"name":"","roles":[],"hours":1}"#, 400, "/error"),
+        ("for no time", "POST", "/v1/invitations", r#"{"name":"bo","roles":[],"hours":0}"#, 400, "/error"),
+        ("for ever", "POST", "/v1/invitations", r#"{"name":"bo","roles":[],"hours":721}"#, 400, "/error"),
+        ("with a role that is none", "POST", "/v1/invitations", r#"{"name":"bo","roles":["a b"],"hours":1}"#, 400, "/error"),
+        ("an unknown user", "GET", "/v1/users/ana", "", 404, "/error"),
+        ("an unknown device", "POST", "/v1/devices/d_1/revoke", "{}", 404, "/error"),
+        ("an unknown session", "POST", "/v1/sessions/s_1/revoke", "{}", 404, "/error"),
+        ("an unknown account", "POST", "/v1/users/u_1/close", "{}", 404, "/error"),
+        ("an unknown decision", "GET", "/v1/decisions/D-1", "", 404, "/error"),
+        ("what cannot be one", "GET", "/v1/decisions/%20", "", 400, "/error"),
+        ("a checkpoint", "GET", "/v1/audit/checkpoint", "", 200, "/note"),
+        ("what is in the log", "GET", "/v1/decisions?from=1&count=10", "", 200, "/0/entry/decision"),
+        ("reading again", "POST", "/v1/reload", "{}", 200, "/version"),
+    ];
+    for (name, method, path, body, status, pointer) in rows {
+        let (got, answer) = ask(&node, method, path, body).await;
+        assert_eq!(got, *status, "{name}: {answer}");
+        assert!(answer.pointer(pointer).is_some(), "{name}: {answer}");
+    }
+    let records = node.office().records(0, 100).await.expect("records");
+    let events: Vec<_> = records.iter().map(|record| serde_json::from_str::<Value>(&record.json).expect("JSON")["event"].clone()).collect();
+    assert_eq!(events, ["config_activated", "user_invited", "config_activated", "config_activated"]);
+    let report = node.verify_log(node.log_directory()).expect("a log");
+    assert_eq!((report.committed, report.faults), (4, Vec::new()));
+    node.shutdown(Duration::from_secs(5)).await;
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_not_taken_into_use() {
+    let (home, _) = laid_out();
+    let node = start(home.path()).await.expect("a node");
+    fs::write(home.path().join("policies/app.cedar"), "permit (principal, action == Action::\"fly\", resource);").expect("written");
+    let (status, answer) = ask(&node, "POST", "/v1/reload", "{}").await;
+    let error = answer["error"].as_str().unwrap_or_default();
+    assert!(status == 400 && error.contains("app.cedar:1: ") && error.contains("fly"), "{status} {error}");
+    node.shutdown(Duration::from_secs(5)).await;
+}
+
+#[tokio::test]
+async fn a_second_start_is_refused_and_a_later_one_is_not() {
+    let (home, port) = laid_out();
+    let node = start(home.path()).await.expect("a node");
+    let refused = start(home.path()).await.map(|_| ()).expect_err("taken").to_string();
+    assert!(refused.contains("is in use by process"), "{refused}");
+    let root = node.tls_root_pem().to_owned();
+    node.shutdown(Duration::from_secs(5)).await;
+    let again = start(home.path()).await.expect("free again");
+    assert_eq!(again.tls_root_pem(), root, "clients that trusted the root still do");
+    let taken = TcpListener::bind(("127.0.0.1", port)).await.expect_err("taken");
+    assert_eq!(taken.kind(), std::io::ErrorKind::AddrInUse);
+    again.shutdown(Duration::from_secs(5)).await;
+}
+
+#[tokio::test]
+async fn a_node_refuses_to_start_on_what_it_does_not_understand() {
+    // What is written into which file, and what the refusal says.
+    let rows: &[(&str, &str, &str)] = &[
+        ("csign.toml", "public_ur = 1", "csign.toml:1: unknown key `public_ur`; did you mean `public_url`?"),
+        ("policies/app.cedar", "permit (principal, action, resource) when { context.device.trus > 1 };", "policies/app.cedar:1: "),
+        ("policies/app.cedar", "permit (principal", "policies/app.cedar:1: "),
+    ];
+    for (file, text, expected) in rows {
+        let (home, _) = laid_out();
+        fs::write(home.path().join(file), text).expect("written");
+        let refused = start(home.path()).await.map(|_| ()).expect_err(expected);
+        assert!(matches!(refused, StartError::Config(_)), "{refused}");
+        assert!(refused.to_string().contains(expected), "{refused}");
+        assert!(!home.path().join("data").exists(), "nothing was made");
+    }
+}
+
+#[test]
+fn the_banks_policies_say_what_their_tests_say() {
+    let home = tempfile::tempdir().expect("a directory");
+    fs::create_dir(home.path().join("policies")).expect("a directory");
+    for (name, text) in countersign_example_bank::POLICIES {
+        fs::write(home.path().join("policies").join(name), text).expect("written");
+    }
+    let text =
+        format!("public_url = \"https://localhost:7443\"\nupstream = \"http://127.0.0.1:8080\"\n{}", countersign_example_bank::CONFIG);
+    fs::write(home.path().join("csign.toml"), text.replace("{SIGNER}", &"ab".repeat(32))).expect("written");
+    let checked = std::process::Command::new(env!("CARGO_BIN_EXE_countersign"))
+        .args(["policy", "check", "--config"])
+        .arg(home.path().join("csign.toml"))
+        .output()
+        .expect("a run");
+    assert_eq!(String::from_utf8_lossy(&checked.stdout), "7 policies are valid; 17 of 17 tests as expected\n");
+    assert!(checked.status.success());
+}
