@@ -1,0 +1,11 @@
+//! A configuration file.
+#![no_main]
+use countersign::config;
+use libfuzzer_sys::fuzz_target;
+use std::path::Path;
+
+fuzz_target!(|text: &str| {
+    if let Err(faults) = config::parse(text, Path::new("csign.toml")) {
+        let _ = faults.to_string();
+    }
+});
