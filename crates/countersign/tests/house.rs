@@ -283,6 +283,60 @@ fn every_refusal_occurs_in_a_test() {
     assert!(untested.is_empty(), "no test expects these refusals; add a row with the one thing that is wrong:\n{}", untested.join("\n"));
 }
 
+/// Every door that takes bytes from outside, and the fuzz target that knocks at it.
+const PARSERS: &[(&str, &str)] = &[
+    ("attest/src/x509.rs: Certificate::parse", "certificate"),
+    ("attest/src/android/key_description.rs: KeyDescription::parse", "key_description"),
+    ("attest/src/android/chain.rs: chain_from_pem", "chain"),
+    ("attest/src/android/chain.rs: RawChain::from_pem", "chain"),
+    ("attest/src/android/revocation.rs: StatusList::parse", "attest_files"),
+    ("attest/src/anchors.rs: Anchors::parse", "attest_files"),
+    ("attest/src/cases.rs: cases::parse", "attest_files"),
+    ("audit/src/line.rs: Line::parse", "log"),
+    ("audit/src/checkpoint.rs: CheckpointVerifier::parse", "log"),
+    ("audit/src/checkpoint.rs: open_note", "log"),
+    ("audit/src/proof_file.rs: check", "log"),
+    ("audit/src/seal.rs: open", "log"),
+    ("countersign/src/config/mod.rs: config::parse", "config"),
+    ("gateway/src/framing.rs: scan", "request"),
+    ("gateway/src/path.rs: normal_path", "request"),
+    ("gateway/src/receive.rs: parse_request", "request"),
+    ("identity/src/passkey.rs: LoginCredential::parse", "doors"),
+    ("issuer/src/form.rs: Form::parse", "doors"),
+    ("issuer/src/json.rs: parse_json", "doors"),
+    ("policy/src/json.rs: strict", "json"),
+    ("policy/src/mask.rs: mask", "json"),
+    ("policy/src/router.rs: Operations::new", "operations"),
+    ("policy/src/router.rs: find", "operations"),
+    ("policy/src/load.rs: Policies::load", "policies"),
+    ("policy/src/cases.rs: run", "policies"),
+    ("proof/src/access_token.rs: verify", "access_token"),
+    ("proof/src/delegation.rs: delegation::read", "delegation"),
+    ("proof/src/dpop.rs: dpop::read", "proof"),
+    ("proof/src/jwk.rs: PublicKey::from_jwk", "jwk"),
+    ("proof/src/jws.rs: Jws::read", "jwk"),
+    ("proof/src/key_set.rs: KeySet::from_jwks", "jwk"),
+    ("proof/src/nonce.rs: check", "nonce"),
+    ("proof/src/target.rs: Target::parse", "target"),
+];
+
+#[test]
+fn every_parser_of_outside_bytes_is_fuzzed() {
+    for (door, target) in PARSERS {
+        let (file, function) = door.split_once(": ").expect("file and function");
+        assert!(root().join("crates").join(file).is_file(), "{file} is gone; the table of parsers names it");
+        let path = root().join("fuzz/fuzz_targets").join(format!("{target}.rs"));
+        let text = fs::read_to_string(&path).unwrap_or_default();
+        let name = function.rsplit("::").next().unwrap_or_default();
+        assert!(text.contains(name), "{}: does not call `{function}`", path.display());
+    }
+    let listed = fs::read_to_string(root().join("fuzz/Cargo.toml")).expect("fuzz/Cargo.toml");
+    for file in sources(&root().join("fuzz/fuzz_targets")) {
+        let name = file.file_stem().expect("a name").to_string_lossy().into_owned();
+        assert!(listed.contains(&format!("name = \"{name}\"")), "fuzz/Cargo.toml does not list `{name}`, so it never runs");
+    }
+}
+
 #[test]
 fn the_map_names_every_room_and_no_ghost() {
     let map = fs::read_to_string(root().join("ARCHITECTURE.md")).expect("ARCHITECTURE.md");

@@ -128,3 +128,29 @@ fn span(text: &str) -> Option<Seconds> {
     };
     number.checked_mul(unit).map(Seconds)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn annotations_are_taken_strictly() {
+        let text = String::from;
+        let rows: &[(&str, &str, Option<AnnotationProblem>)] = &[
+            ("a plain forbid", "forbid", None),
+            ("a curable forbid", "@outcome(\"step_up\") @acr(\"presence\") @max_age(\"2m\") forbid", None),
+            ("an unknown one", "@curable(\"yes\") forbid", Some(AnnotationProblem::Unknown(text("curable")))),
+            ("an outcome of a permit", "@outcome(\"deny\") permit", Some(AnnotationProblem::Misplaced(text("outcome")))),
+            ("a rate of a step-up", "@outcome(\"step_up\") @rate(\"1/s\") forbid", Some(AnnotationProblem::Misplaced(text("rate")))),
+            ("an age of a deny", "@max_age(\"2m\") forbid", Some(AnnotationProblem::Misplaced(text("max_age")))),
+            ("an age of nothing", "@outcome(\"step_up\") @max_age(\"0m\") forbid", Some(AnnotationProblem::ValueInvalid(text("max_age")))),
+            ("an unknown strength", "@outcome(\"step_up\") @acr(\"mfa\") forbid", Some(AnnotationProblem::ValueInvalid(text("acr")))),
+        ];
+        for (name, head, expected) in rows {
+            let policy: Policy = format!("{head} (principal, action, resource);").parse().expect("Cedar");
+            assert_eq!(effect(&policy, &PolicyName::new("a")).err(), *expected, "{name}");
+        }
+        let policy: Policy = "@id(\"a b\") permit (principal, action, resource);".parse().expect("Cedar");
+        assert_eq!(name(&policy), Err(AnnotationProblem::ValueInvalid(text("id"))));
+    }
+}
