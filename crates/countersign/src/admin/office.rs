@@ -205,12 +205,16 @@ impl Office {
         Ok((code, invitation))
     }
 
-    /// Notes in the log that something was taken into use.
+    /// Notes in the log that something was taken into use, and by which SHA-256 it can be recognised; empty where by none.
     ///
     /// # Errors
     /// Our fault only; then it must not be.
-    pub async fn activated(&self, what: &str) -> Result<DecisionId, Unavailable> {
-        self.record(EventKind::ConfigActivated, &[("what", what)], None, Vec::new()).await
+    pub async fn activated(&self, what: &str, digest: &str) -> Result<DecisionId, Unavailable> {
+        let mut facts = vec![("what", what)];
+        if !digest.is_empty() {
+            facts.push(("sha256", digest));
+        }
+        self.record(EventKind::ConfigActivated, &facts, None, Vec::new()).await
     }
 
     /// What the log has about a decision.

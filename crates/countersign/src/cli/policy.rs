@@ -103,7 +103,7 @@ fn check(place: &Place, output: Output) -> Exit {
 
 /// Loads the rules and runs every file of tests beside them.
 fn examine(config: &Config) -> Result<Report, Faults> {
-    let Rules { operations, policies, declared } = rules::rules(config)?;
+    let Rules { operations, policies, declared, .. } = rules::rules(config)?;
     let mut report = Report { policies: policies.count(), cases: Vec::new(), warnings: policies.warnings().to_vec(), problems: Vec::new() };
     if declared == Declared::BuiltIn {
         report.warnings.push("no `[[operation]]` is declared, so policies know the actions `read` and `write` only".to_owned());

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use crate::{
@@ -48,23 +48,50 @@ pub async fn run(args: &ServeArgs) -> Result<Exit> {
     let dev = if args.dev { Dev::On } else { Dev::Off };
     let drain_max = config.bounds.drain_max;
     let node = node::start(config, Options { clock: Arc::new(SystemClock), entropy: Arc::new(OsEntropy), dev }).await?;
-    until_told(&node).await?;
-    tracing::info!(seconds = drain_max.as_secs(), "stopping: open requests may finish");
-    node.shutdown(drain_max).await;
-    tracing::info!("stopped");
-    Ok(Exit::Fine)
+    let mut told = Told::listen()?;
+    let exit = told.until_told(&node).await;
+    tracing::info!(seconds = drain_max.as_secs(), "stopping: open requests may finish; told again, they are cut");
+    tokio::select! {
+        () = node.shutdown(drain_max) => tracing::info!("stopped"),
+        () = told.once() => tracing::warn!("cut"),
+    }
+    Ok(exit)
 }
 
-/// Waits for SIGTERM or SIGINT, and reloads at every SIGHUP.
-async fn until_told(node: &RunningNode) -> Result<()> {
-    let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
-    let mut hang_up = signal(SignalKind::hangup()).context("listening for SIGHUP")?;
-    loop {
+/// What the system tells the process.
+struct Told {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Told {
+    fn listen() -> Result<Self> {
+        let listen = |kind, name| signal(kind).with_context(|| format!("listening for {name}"));
+        Ok(Self {
+            terminate: listen(SignalKind::terminate(), "SIGTERM")?,
+            interrupt: listen(SignalKind::interrupt(), "SIGINT")?,
+            hang_up: listen(SignalKind::hangup(), "SIGHUP")?,
+        })
+    }
+
+    /// Waits until the node has to stop, and reads again at every SIGHUP. A node that stops by itself is a failure.
+    async fn until_told(&mut self, node: &RunningNode) -> Exit {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return Exit::Fine,
+                _ = self.interrupt.recv() => return Exit::Fine,
+                _ = self.hang_up.recv() => node.reload().await,
+                () = node.stopped() => return Exit::No,
+            }
+        }
+    }
+
+    /// Waits for one more SIGTERM or SIGINT.
+    async fn once(&mut self) {
         tokio::select! {
-            _ = terminate.recv() => return Ok(()),
-            _ = interrupt.recv() => return Ok(()),
-            _ = hang_up.recv() => node.reload().await,
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
         }
     }
 }

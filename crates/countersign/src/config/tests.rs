@@ -267,3 +267,17 @@ fn what_does_not_fit_together_is_refused() {
         assert_eq!(refused.as_deref(), *expected, "{name}");
     }
 }
+
+/// The examples of the documentation are what people copy.
+#[test]
+fn the_documented_examples_are_understood() {
+    let page = include_str!("../../../../docs/configuration.md");
+    let examples: Vec<_> = page.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert_eq!(examples.len(), 2);
+    for example in &examples {
+        read(example).unwrap_or_else(|faults| panic!("{faults}\n{example}"));
+        assert!(example.lines().count() < 25, "the full example has under 25 lines");
+    }
+    let full = read(examples.last().copied().unwrap_or_default()).expect("the full example");
+    assert!(settle(&full, Dev::Off).is_ok());
+}

@@ -9,6 +9,7 @@ use countersign_core::Clock;
 use countersign_gateway::{Certificates, House};
 use countersign_store::{Keys, sqlite::Sqlite};
 use metrics::gauge;
+use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -19,8 +20,11 @@ use crate::{
     wire::{lock::DataLock, rotation::Rings, rules, tls, trust},
 };
 
-/// How often keys, ages and figures are looked at.
-const LOOK_EVERY: Duration = Duration::from_secs(60);
+/// How often figures are brought up to date. Between two looks the exporter keeps every single measurement.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// How often keys are given their turn. Whatever verified by the old ones is forgotten then, so it is not done for nothing.
+const TURN_EVERY: Duration = Duration::from_secs(3600);
 
 /// What can change while a node runs.
 pub struct Live {
@@ -41,11 +45,14 @@ impl Live {
     pub(super) async fn reload(&self) -> Result<(), Faults> {
         let mut faults = Faults::default();
         match rules::rules(&self.config) {
-            Ok(rules) => self.activate("policies", || self.house.replace_rules(rules.into_gateway())).await,
+            Ok(rules) => {
+                let digest = rules.digest.clone();
+                self.activate("policies", &digest, || self.house.replace_rules(rules.into_gateway())).await;
+            }
             Err(why) => faults.extend(why),
         }
         match trust::trust(&self.config, self.dev) {
-            Ok(trust) => self.activate("trust", || self.trust.store(Arc::new(trust))).await,
+            Ok(trust) => self.activate("trust", "", || self.trust.store(Arc::new(trust))).await,
             Err(why) => faults.extend(why),
         }
         if let Some(files) = &self.config.tls {
@@ -58,8 +65,8 @@ impl Live {
     }
 
     /// Takes something into use, once the log has it.
-    async fn activate(&self, what: &'static str, change: impl FnOnce()) {
-        match self.office.activated(what).await {
+    async fn activate(&self, what: &'static str, digest: &str, change: impl FnOnce()) {
+        match self.office.activated(what, digest).await {
             Ok(decision) => {
                 change();
                 tracing::info!(what, decision = decision.as_str(), "read again and in use");
@@ -69,24 +76,36 @@ impl Live {
     }
 
     /// Gives keys their turn and tells how old things are, until the node ends.
-    pub(super) async fn keep_house(self: Arc<Self>, shutdown: CancellationToken) {
+    pub(super) async fn keep_house(self: Arc<Self>, metrics: PrometheusHandle, shutdown: CancellationToken) {
         let mut looks = tokio::time::interval(LOOK_EVERY);
+        let mut turns = tokio::time::interval_at(tokio::time::Instant::now() + TURN_EVERY, TURN_EVERY);
         loop {
             tokio::select! {
                 () = shutdown.cancelled() => return,
-                _ = looks.tick() => {}
+                _ = looks.tick() => {
+                    metrics.run_upkeep();
+                    self.tell_ages();
+                }
+                _ = turns.tick() => self.turn_keys().await,
             }
-            let now = self.clock.now().seconds();
-            if let Err(fault) = self.rings.turn(&*self.keys, &self.house, self.config.public.as_str(), now).await {
-                tracing::error!(%fault, "keys could not take their turn");
-            }
-            let trust = self.trust.load();
-            if let StatusRule::Required { list: Some(list), .. } = &trust.status {
-                gauge!("countersign_status_list_age_seconds").set(age(now.since(list.fetched_at()).0));
-            }
-            if let Some(next) = trust.anchors.iter().map(|anchor| anchor.not_after()).min() {
-                gauge!("countersign_trust_anchor_left_seconds").set(age(next.since(now).0));
-            }
+        }
+    }
+
+    async fn turn_keys(&self) {
+        let now = self.clock.now().seconds();
+        if let Err(fault) = self.rings.turn(&*self.keys, &self.house, self.config.public.as_str(), now).await {
+            tracing::error!(%fault, "keys could not take their turn; the next hour tries again");
+        }
+    }
+
+    /// How old what we trust by is: what an operator should be woken for before phones are refused.
+    fn tell_ages(&self) {
+        let (now, trust) = (self.clock.now().seconds(), self.trust.load());
+        if let StatusRule::Required { list: Some(list), .. } = &trust.status {
+            gauge!("countersign_status_list_age_seconds").set(age(now.since(list.fetched_at()).0));
+        }
+        if let Some(next) = trust.anchors.iter().map(|anchor| anchor.not_after()).min() {
+            gauge!("countersign_trust_anchor_left_seconds").set(age(next.since(now).0));
         }
     }
 }
@@ -138,6 +157,11 @@ impl RunningNode {
     #[must_use]
     pub fn log_directory(&self) -> &Path {
         &self.live.office.log
+    }
+
+    /// Returns when the node has stopped by itself, because a part of it failed.
+    pub async fn stopped(&self) {
+        self.shutdown.cancelled().await;
     }
 
     /// Reads again what can change, and logs what is wrong with it.

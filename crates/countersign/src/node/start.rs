@@ -78,6 +78,7 @@ pub async fn start(config: Config, options: Options) -> Result<RunningNode, Star
     let metrics = metering::recorder();
     said_at_start(&config, dev, &rules);
 
+    let digest = rules.digest.clone();
     let now = options.clock.now().seconds();
     let stores = Stores::open(&config.data, config.public.host(), &options.clock, &options.entropy).await?;
     let rings = Rings::load(&*stores.keys, now).await?;
@@ -155,7 +156,7 @@ pub async fn start(config: Config, options: Options) -> Result<RunningNode, Star
         keys: Arc::clone(&stores.keys),
         office: Arc::clone(&office),
     });
-    office.activated("start").await?;
+    office.activated("start", &digest).await?;
 
     let shutdown = CancellationToken::new();
     let mut tasks = JoinSet::new();
@@ -166,20 +167,20 @@ pub async fn start(config: Config, options: Options) -> Result<RunningNode, Star
     tasks.spawn(until_it_fails("the public port", door, shutdown.clone()));
     let desk = Desk { office, status, reload: Arc::clone(&live) as Arc<dyn Reload> };
     tasks.spawn(until_it_fails("the admin socket", socket.serve(routes::router(desk), shutdown.clone()), shutdown.clone()));
-    let database = stores.database();
+    let (database, kept) = (stores.database(), metrics.clone());
     let side = side::router(Side { metrics, keys: stores.keys, shutdown: shutdown.clone() });
     let served = axum::serve(side_port, side).with_graceful_shutdown(shutdown.clone().cancelled_owned());
     tasks.spawn(until_it_fails("the port of metrics", async { served.await }, shutdown.clone()));
-    tasks.spawn(Arc::clone(&live).keep_house(shutdown.clone()));
+    tasks.spawn(Arc::clone(&live).keep_house(kept, shutdown.clone()));
     tracing::info!(public = %addresses.public, side = %addresses.side, "serving");
     Ok(RunningNode { live, addresses, tls_root_pem: shown.root_pem, shutdown, tasks, database, _lock: lock })
 }
 
-/// A part that stops by itself takes the node with it: half a node would only look alive.
+/// A part that stops by itself, by whatever cause, takes the node with it: half a node would only look alive.
 async fn until_it_fails(what: &'static str, part: impl Future<Output = io::Result<()>>, shutdown: CancellationToken) {
+    let _guard = shutdown.clone().drop_guard();
     if let Err(fault) = part.await {
         tracing::error!(what, %fault, "failed; the node stops");
-        shutdown.cancel();
     }
 }
 

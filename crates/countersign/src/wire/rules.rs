@@ -2,6 +2,7 @@
 
 use std::{fs, path::Path};
 
+use aws_lc_rs::digest;
 use countersign_policy::{OperationSpec, Operations, Policies, PolicySource};
 
 use crate::config::{Config, Fault, Faults, Operation};
@@ -17,6 +18,8 @@ pub struct Rules {
     pub policies: Policies,
     /// Whether the operations are the operator's.
     pub declared: Declared,
+    /// SHA-256 of all policy files, by which the log says what was in use; in hexadecimal.
+    pub digest: String,
 }
 
 impl Rules {
@@ -57,7 +60,7 @@ pub fn rules(config: &Config) -> Result<Rules, Faults> {
         faults
     })?;
     let declared = if config.operations.is_empty() { Declared::BuiltIn } else { Declared::ByOperator };
-    Ok(Rules { operations, policies, declared })
+    Ok(Rules { operations, policies, declared, digest: digest(&sources) })
 }
 
 /// Reads the operations alone.
@@ -113,6 +116,16 @@ fn spec(operation: &Operation, config: &Config, faults: &mut Faults) -> Option<O
         body: operation.body.iter().cloned().collect(),
         body_bytes_max: operation.body_max,
     })
+}
+
+/// Names and texts with their lengths, so that no two sets of files look the same.
+fn digest(sources: &[PolicySource]) -> String {
+    let mut context = digest::Context::new(&digest::SHA256);
+    for part in sources.iter().flat_map(|source| [&source.file, &source.text]) {
+        context.update(format!("{}:", part.len()).as_bytes());
+        context.update(part.as_bytes());
+    }
+    hex::encode(context.finish())
 }
 
 /// The policy files of the directory, in alphabetical order.
