@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use countersign_core::{BootState, Seconds, SecurityLevel};
+use proptest::prelude::*;
 
 use super::{Bootloader, Config, Dev, Listen, SignUp, parse, settle};
 
@@ -280,4 +281,19 @@ fn the_documented_examples_are_understood() {
     }
     let full = read(examples.last().copied().unwrap_or_default()).expect("the full example");
     assert!(settle(&full, Dev::Off).is_ok());
+}
+
+proptest! {
+    #[test]
+    fn no_text_panics(text in "\\PC*") {
+        let _ = read(&text);
+    }
+
+    #[test]
+    fn no_change_of_a_right_text_panics(at in 0..FULL.len(), with in "\\PC{0,3}") {
+        let changed: String = FULL.char_indices().flat_map(|(i, c)| if i == at { with.chars().collect() } else { vec![c] }).collect();
+        if let Err(faults) = read(&changed) {
+            prop_assert!(!faults.is_empty());
+        }
+    }
 }

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     admin::{office::Office, routes::Reload},
     config::{Config, Dev, Faults},
-    node::start::Addresses,
+    node::doors::Addresses,
     wire::{lock::DataLock, rotation::Rings, rules, tls, trust},
 };
 

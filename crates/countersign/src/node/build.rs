@@ -1,0 +1,94 @@
+//! Issuer, gateway and office, built of the same stores, keys and clock.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use countersign_attest::android::Trust;
+use countersign_core::{Secret, SignalSink};
+use countersign_gateway::{GatewayConfig, House, HouseParts, Statements, Tokens};
+use countersign_identity::PairwiseKey;
+use countersign_issuer::{Issuer, IssuerKeys, RefreshKey, World};
+use countersign_proof::nonce::NonceKeys;
+use countersign_store::KeyPurpose;
+
+use crate::{
+    admin::office::Office,
+    config::{Config, Faults},
+    layout,
+    node::{options::Options, start_error::StartError, understand::Understood},
+    wire::{keys, rotation::Rings, signals::Signals, stores::Stores},
+};
+
+/// What serves.
+pub struct Built {
+    /// The gateway.
+    pub house: Arc<House>,
+    /// The issuer.
+    pub issuer: Issuer,
+    /// Where operators act.
+    pub office: Arc<Office>,
+    /// Signing keys.
+    pub rings: Rings,
+    /// Whom we believe about phones, exchangeable.
+    pub trust: Arc<ArcSwap<Trust>>,
+    /// What they all lean on.
+    pub stores: Stores,
+}
+
+/// Opens the stores, reads or makes the keys, and puts everything together.
+///
+/// # Errors
+/// When a store does not open, or does not answer.
+pub async fn build(config: &Config, understood: Understood, options: &Options) -> Result<Built, StartError> {
+    let now = options.clock.now().seconds();
+    let stores = Stores::open(&config.data, config.public.host(), &options.clock, &options.entropy).await?;
+    let rings = Rings::load(&*stores.keys, now).await?;
+    let pairwise = keys::secret(&*stores.keys, KeyPurpose::Pairwise, &*options.entropy, now).await?;
+    let refresh = keys::secret(&*stores.keys, KeyPurpose::Refresh, &*options.entropy, now).await?;
+    let mut bytes = [0; 32];
+    options.entropy.fill(&mut bytes);
+    let nonce = Secret::new(bytes);
+    // The memory of used proofs begins empty with the process. Nonces of an earlier one do not count, and proofs from
+    // before need one, so that nothing captured earlier can be replayed now.
+    let nonces = || NonceKeys::new(&nonce, None).remembering_since(now);
+    let signals: Arc<dyn SignalSink> = Arc::new(Signals::start(Arc::clone(&options.clock)));
+    let trust = Arc::new(ArcSwap::from_pointee(understood.trust));
+
+    let (issuer_name, audience) = (config.public.as_str(), config.upstream.origin.as_str());
+    let mut gateway = GatewayConfig::new(config.public.clone());
+    gateway.streams.bytes_max = config.bounds.body_bytes_max;
+    let house = House::new(HouseParts {
+        config: gateway,
+        rules: understood.rules.into_gateway(),
+        tokens: Tokens::new(rings.verifier(issuer_name, now)),
+        nonces: nonces(),
+        statements: Statements::new(issuer_name, audience, rings.statement_key(&*stores.keys, now).await?),
+        upstream: understood.upstream,
+        stores: stores.for_gateway(),
+        signals: Arc::clone(&signals),
+        clock: Arc::clone(&options.clock),
+        entropy: Arc::clone(&options.entropy),
+    });
+    let house = house.map_err(|why| Faults::of_file(&config.file, "`public_url` cannot be used", &why.to_string()))?;
+    let issuer = Issuer {
+        stores: stores.for_issuer(),
+        world: World { clock: Arc::clone(&options.clock), entropy: Arc::clone(&options.entropy), signals },
+        keys: IssuerKeys {
+            access: Arc::clone(&rings.access),
+            statements: Arc::clone(&rings.statements),
+            nonces: Arc::new(nonces()),
+            refresh: RefreshKey::new(&refresh),
+            pairwise: PairwiseKey::new(&pairwise),
+        },
+        config: understood.issuer,
+        trust: Arc::clone(&trust),
+    };
+    let office = Office {
+        stores: stores.for_office(),
+        clock: Arc::clone(&options.clock),
+        entropy: Arc::clone(&options.entropy),
+        log: config.data.join(layout::LOG),
+        log_key: Arc::clone(&stores.log_key),
+    };
+    Ok(Built { house: Arc::new(house), issuer, office: Arc::new(office), rings, trust, stores })
+}

@@ -1,0 +1,17 @@
+//! What the caller decides, besides the config.
+
+use std::sync::Arc;
+
+use countersign_core::{Clock, Entropy};
+
+use crate::config::Dev;
+
+/// What the caller decides, besides the config.
+pub struct Options {
+    /// The time of day.
+    pub clock: Arc<dyn Clock>,
+    /// Unpredictable bytes.
+    pub entropy: Arc<dyn Entropy>,
+    /// Whether it is a development node even if the config does not say so.
+    pub dev: Dev,
+}

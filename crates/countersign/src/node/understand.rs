@@ -1,0 +1,63 @@
+//! The first thing that a node does: read everything that decides, and refuse to go on unless all of it is understood.
+
+use countersign_attest::android::Trust;
+use countersign_gateway::{Certificates, Upstream};
+use countersign_issuer::IssuerConfig;
+
+use crate::{
+    config::{Config, Dev, Faults, settle},
+    wire::{
+        issuing,
+        rules::{self, Declared, Rules},
+        tls, trust, upstream,
+    },
+};
+
+/// Everything that decides, as values.
+pub struct Understood {
+    /// What the API offers and who may do what.
+    pub rules: Rules,
+    /// Whom we believe about phones.
+    pub trust: Trust,
+    /// The issuer's settings.
+    pub issuer: IssuerConfig,
+    /// The way to the protected API.
+    pub upstream: Upstream,
+    /// The operator's certificate; `None` leaves it to a development node to make one.
+    pub certificates: Option<Certificates>,
+}
+
+/// Reads everything. Writes nothing and opens nothing.
+///
+/// # Errors
+/// All that is wrong with the first part that is.
+pub fn understand(config: &Config, dev: Dev) -> Result<Understood, Faults> {
+    settle(config, dev)?;
+    let understood = Understood {
+        rules: rules::rules(config)?,
+        trust: trust::trust(config, dev)?,
+        issuer: issuing::settings(config, dev)?,
+        upstream: upstream::upstream(config)?,
+        certificates: config.tls.as_ref().map(|files| tls::from_files(config, files)?.ready(config, files)).transpose()?,
+    };
+    tell(config, dev, &understood.rules);
+    Ok(understood)
+}
+
+/// What an operator should know before the first request.
+fn tell(config: &Config, dev: Dev, rules: &Rules) {
+    let policies = rules.policies.count();
+    tracing::info!(public_url = config.public.as_str(), upstream = config.upstream.origin.as_str(), policies, "understood");
+    if rules.declared == Declared::BuiltIn {
+        tracing::warn!("no `[[operation]]` is declared: reading requests are the action `read`, all others `write`");
+    }
+    if config.device.status_list.is_none() {
+        tracing::warn!("no `status_list` is named: attestation keys that leaked are not recognised");
+    }
+    if dev == Dev::On {
+        tracing::warn!("a development node: software phones are admitted, nothing here counts");
+    }
+    for warning in rules.policies.warnings() {
+        tracing::warn!(warning, "policies");
+    }
+}
