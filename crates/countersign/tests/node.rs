@@ -164,6 +164,47 @@ async fn a_node_refuses_to_start_on_what_it_does_not_understand() {
     }
 }
 
+/// Writes a certificate for localhost, its own root, and returns it in PEM.
+fn certify(home: &Path) -> String {
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).expect("a certificate");
+    fs::write(home.join("chain.pem"), made.cert.pem()).expect("written");
+    fs::write(home.join("key.pem"), made.signing_key.serialize_pem()).expect("written");
+    made.cert.pem()
+}
+
+#[tokio::test]
+async fn a_certificate_of_the_operator_is_shown_and_exchanged() {
+    let (home, port) = laid_out();
+    let config = home.path().join("csign.toml");
+    let text = fs::read_to_string(&config).expect("a config").replace(
+        "[metrics]",
+        &format!("android = {{ cert_sha256 = [\"{}\"] }}\n[tls]\ncert = \"chain.pem\"\nkey = \"key.pem\"\n[metrics]", "ab".repeat(32)),
+    );
+    fs::write(&config, text.replacen("public_url", &format!("listen = \"127.0.0.1:{port}\"\npublic_url"), 1)).expect("written");
+    let options = || Options { clock: Arc::new(SystemClock), entropy: Arc::new(OsEntropy), dev: Dev::Off };
+    let load = || config::load(&config).expect("a config");
+
+    let refused = node::start(load(), options()).await.map(|_| ()).expect_err("no files").to_string();
+    assert!(refused.contains("chain.pem` cannot be used; make it a readable certificate chain in PEM"), "{refused}");
+    let first = certify(home.path());
+    let node = node::start(load(), options()).await.expect("a node");
+    let url = format!("https://localhost:{port}").parse().expect("a URL");
+    let reached =
+        async |root: &str| Http::new(&url, root).expect("a client").send(&Call::new(Method::GET, "/.well-known/jwks.json")).await.is_ok();
+    assert!(reached(&first).await);
+
+    let second = certify(home.path());
+    assert!(!reached(&second).await, "not before it is read again");
+    node.reload().await;
+    assert!(reached(&second).await && !reached(&first).await, "the new one is shown");
+    fs::write(home.path().join("chain.pem"), &first).expect("written");
+    let (status, answer) = ask(&node, "POST", "/v1/reload", "{}").await;
+    assert!(status == 400 && answer.to_string().contains("cannot be used together"), "{answer}");
+    assert!(reached(&second).await, "what was in use stays");
+    assert_eq!(node.tls_root_pem(), "");
+    node.shutdown(Duration::from_secs(5)).await;
+}
+
 #[test]
 fn the_banks_policies_say_what_their_tests_say() {
     let home = tempfile::tempdir().expect("a directory");
