@@ -47,8 +47,9 @@ pub async fn run(args: &ServeArgs) -> Result<Exit> {
     let config = config::load(&args.config)?;
     let dev = if args.dev { Dev::On } else { Dev::Off };
     let drain_max = config.bounds.drain_max;
-    let node = node::start(config, Options { clock: Arc::new(SystemClock), entropy: Arc::new(OsEntropy), dev }).await?;
+    // Before the start: a SIGHUP that nobody listens for yet would end the process.
     let mut told = Told::listen()?;
+    let node = node::start(config, Options { clock: Arc::new(SystemClock), entropy: Arc::new(OsEntropy), dev }).await?;
     let exit = told.until_told(&node).await;
     tracing::info!(seconds = drain_max.as_secs(), "stopping: open requests may finish; told again, they are cut");
     tokio::select! {
