@@ -2,6 +2,8 @@
 //!
 //! Each failure names the file, the rule, and what to do instead.
 
+#![expect(clippy::expect_used, clippy::panic, reason = "what fails here fails the test")]
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
