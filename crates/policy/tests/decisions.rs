@@ -1,6 +1,6 @@
 //! What policies mean: the semantics of DESIGN's annotated `forbid`, errors, advice, and every problem of a policy file.
 
-#![expect(clippy::expect_used, clippy::panic, reason = "tests stop where they fail")]
+#![expect(clippy::expect_used, reason = "tests stop where they fail")]
 
 use countersign_policy::{CaseProblem, OperationSpec, Operations, Policies, PolicySource, run, schema_text};
 

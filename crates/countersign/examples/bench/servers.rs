@@ -127,7 +127,8 @@ impl Setting {
         fs::write(home.join("demo-phones.pem"), self.ca.root_pem())?;
         fs::write(home.join("status.json"), DemoCa::status_list())?;
         let bank = countersign_example_bank::CONFIG.replace("{SIGNER}", &Handset::signer_hex());
-        let text = format!("public_url = \"https://localhost:{}\"\nupstream = \"http://127.0.0.1:{}\"\n{bank}", self.gateway, self.upstream);
+        let text =
+            format!("public_url = \"https://localhost:{}\"\nupstream = \"http://127.0.0.1:{}\"\n{bank}", self.gateway, self.upstream);
         Ok(fs::write(home.join("csign.toml"), text)?)
     }
 
