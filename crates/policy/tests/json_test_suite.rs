@@ -1,7 +1,5 @@
 //! JSONTestSuite at the door of bodies: what must parse does, what must not does not, and where we are stricter is written down.
 
-#![expect(clippy::expect_used, clippy::print_stdout, reason = "a test that reads files says what it misses, and stops there")]
-
 use std::{fs, path::Path};
 
 use countersign_policy::strict;
