@@ -9,6 +9,7 @@ mod counters;
 mod devices;
 mod grants;
 mod keys;
+mod lapsing;
 pub mod memory;
 mod records;
 mod replay;

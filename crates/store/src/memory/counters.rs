@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Mutex};
 
 use async_trait::async_trait;
-use countersign_core::{Action, RateLimit, Seconds, SessionId, UnixMillis};
+use countersign_core::{Action, RateLimit, Seconds, SessionId, UnixMillis, UnixSeconds};
 
 use crate::{
     counters::{RateCounters, TakeError},
@@ -14,32 +14,75 @@ use crate::{
 const COUNTERS_MAX: usize = 100_000;
 
 /// Counters in memory, bounded.
-#[derive(Default)]
 pub struct MemoryCounters {
-    /// When each counter will have run empty, in milliseconds.
-    full_until: Mutex<HashMap<(SessionId, Action, RateLimit), u64>>,
+    counters: Mutex<Counters>,
+    count_max: usize,
+}
+
+#[derive(Default)]
+struct Counters {
+    /// When each will have run empty: milliseconds, times the count of its limit, so that no rate is rounded.
+    empty_at: HashMap<(SessionId, Action, RateLimit), u128>,
+    swept_at: Option<UnixSeconds>,
+}
+
+impl MemoryCounters {
+    /// Room for a hundred thousand counters.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with_room(COUNTERS_MAX)
+    }
+
+    /// Room for `count_max` counters.
+    #[must_use]
+    pub fn with_room(count_max: usize) -> Self {
+        Self { counters: Mutex::default(), count_max }
+    }
+}
+
+impl Default for MemoryCounters {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Counters {
+    /// Takes away the counters that have run empty. At most once a second: whoever fills the memory must not make every
+    /// request go through all of it.
+    fn sweep(&mut self, now: UnixMillis) {
+        if self.swept_at == Some(now.seconds()) {
+            return;
+        }
+        self.swept_at = Some(now.seconds());
+        self.empty_at.retain(|(_, _, limit), empty_at| *empty_at > scaled(now.0, *limit));
+    }
+}
+
+/// Milliseconds in the unit of a limit's counters.
+fn scaled(millis: u64, limit: RateLimit) -> u128 {
+    u128::from(millis).saturating_mul(u128::from(limit.count))
 }
 
 #[async_trait]
 impl RateCounters for MemoryCounters {
     async fn take(&self, session: &SessionId, action: &Action, limit: RateLimit, now: UnixMillis) -> Result<(), TakeError> {
         let gone = || TakeError::Unavailable(Unavailable::new("the rate counters"));
-        let mut counters = self.full_until.lock().map_err(|_| gone())?;
+        let mut counters = self.counters.lock().map_err(|_| gone())?;
         let key = (session.clone(), action.clone(), limit);
-        if counters.len() >= COUNTERS_MAX && !counters.contains_key(&key) {
-            counters.retain(|_, until| *until > now.0);
-            if counters.len() >= COUNTERS_MAX {
+        if counters.empty_at.len() >= self.count_max && !counters.empty_at.contains_key(&key) {
+            counters.sweep(now);
+            if counters.empty_at.len() >= self.count_max {
                 return Err(gone());
             }
         }
-        let window = limit.window.0.saturating_mul(1000);
-        let each = window.checked_div(limit.count.into()).ok_or_else(gone)?;
-        let until = counters.get(&key).copied().unwrap_or_default().max(now.0).saturating_add(each);
-        let over = until.saturating_sub(now.0).saturating_sub(window);
+        let (window, at) = (limit.window.0.saturating_mul(1000), scaled(now.0, limit));
+        let empty_at = counters.empty_at.get(&key).copied().unwrap_or_default().max(at).saturating_add(u128::from(window));
+        let over = empty_at.saturating_sub(at).saturating_sub(scaled(window, limit));
         if over > 0 {
-            return Err(TakeError::Exceeded(Seconds(over.div_ceil(1000))));
+            let wait = over.div_ceil(scaled(1000, limit).max(1));
+            return Err(TakeError::Exceeded(Seconds(u64::try_from(wait).unwrap_or(u64::MAX))));
         }
-        counters.insert(key, until);
+        counters.empty_at.insert(key, empty_at);
         Ok(())
     }
 }
@@ -63,5 +106,50 @@ mod tests {
         assert_eq!(at(20_000).await, Err(TakeError::Exceeded(Seconds(20))));
         let other = SessionId::from_random([2; 16]);
         assert_eq!(counters.take(&other, &action, limit, UnixMillis(20_000)).await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn no_rate_is_rounded() {
+        let rows: &[(&str, RateLimit)] = &[
+            ("one an hour", RateLimit { count: 1, window: Seconds(3600) }),
+            ("seven a minute", RateLimit { count: 7, window: Seconds(60) }),
+            ("more than one a millisecond", RateLimit { count: 1500, window: Seconds(1) }),
+            ("forty thousand a minute", RateLimit { count: 40_000, window: Seconds(60) }),
+        ];
+        let (session, action) = (SessionId::from_random([1; 16]), Action::parse("a").expect("an id"));
+        for (name, limit) in rows {
+            let counters = MemoryCounters::new();
+            let mut taken = 0;
+            while counters.take(&session, &action, *limit, UnixMillis(1_789_302_400_000)).await.is_ok() {
+                taken += 1;
+                assert!(taken <= limit.count, "{name}");
+            }
+            assert_eq!(taken, limit.count, "{name}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_full_memory_counts_nobody_in_until_a_counter_runs_empty() {
+        let counters = MemoryCounters::with_room(2);
+        let (action, limit) = (Action::parse("a").expect("an id"), RateLimit { count: 1, window: Seconds(10) });
+        let sessions: Vec<_> = (1..=3).map(|n| SessionId::from_random([n; 16])).collect();
+        let take = |n: usize, millis| counters.take(&sessions[n], &action, limit, UnixMillis(millis));
+        assert_eq!((take(0, 0).await, take(1, 5_000).await), (Ok(()), Ok(())));
+        assert!(matches!(take(2, 9_999).await, Err(TakeError::Unavailable(_))), "both still count");
+        assert_eq!(take(0, 9_999).await, Err(TakeError::Exceeded(Seconds(1))), "who is in is still judged");
+        assert_eq!(take(2, 10_000).await, Ok(()), "the first has run empty");
+        assert!(matches!(take(0, 10_000).await, Err(TakeError::Unavailable(_))), "and is out");
+    }
+
+    #[tokio::test]
+    async fn numbers_that_make_no_sense_do_not_panic() {
+        let counters = MemoryCounters::new();
+        let (session, action) = (SessionId::from_random([1; 16]), Action::parse("a").expect("an id"));
+        for (count, window) in [(0, 0), (0, 60), (1, u64::MAX), (u32::MAX, u64::MAX)] {
+            let limit = RateLimit { count, window: Seconds(window) };
+            for now in [0, u64::MAX] {
+                let _ = counters.take(&session, &action, limit, UnixMillis(now)).await;
+            }
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashSet},
+    hash::{BuildHasher, RandomState},
     sync::Mutex,
 };
 
@@ -15,11 +16,13 @@ use crate::{
 };
 
 /// Parts with a lock each, so that requests rarely wait for one another.
-const SHARDS: usize = 16;
+const SHARDS: u8 = 16;
 
 /// Used proofs in memory, bounded, never forgetting early.
 pub struct MemoryReplay {
     shards: Vec<Mutex<Shard>>,
+    /// Which shard a proof belongs to: keyed, so that nobody can aim many proofs at one shard and fill it.
+    place: RandomState,
     entries_max: usize,
 }
 
@@ -28,6 +31,8 @@ struct Shard {
     seen: HashSet<ReplayId>,
     /// What may be forgotten after each second.
     ends: BTreeMap<UnixSeconds, Vec<ReplayId>>,
+    /// The latest second of which something was forgotten.
+    forgotten: Option<UnixSeconds>,
 }
 
 impl MemoryReplay {
@@ -40,7 +45,8 @@ impl MemoryReplay {
     /// A memory of about `entries_max` proofs.
     #[must_use]
     pub fn with_room(entries_max: usize) -> Self {
-        Self { shards: (0..SHARDS).map(|_| Mutex::default()).collect(), entries_max: entries_max.div_ceil(SHARDS) }
+        let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
+        Self { shards, place: RandomState::new(), entries_max: entries_max.div_ceil(usize::from(SHARDS)) }
     }
 }
 
@@ -54,10 +60,16 @@ impl Shard {
     /// Forgets what cannot be accepted again: each proof counts through its last second.
     fn forget(&mut self, now: UnixSeconds) {
         while let Some(end) = self.ends.first_entry().filter(|end| *end.key() < now) {
+            self.forgotten = self.forgotten.max(Some(*end.key()));
             for id in end.remove() {
                 self.seen.remove(&id);
             }
         }
+    }
+
+    /// Whether a proof to be remembered until then may have been seen and forgotten.
+    fn may_have_forgotten(&self, remember_until: UnixSeconds, now: UnixSeconds) -> bool {
+        remember_until < now || self.forgotten.is_some_and(|forgotten| remember_until <= forgotten)
     }
 }
 
@@ -66,9 +78,14 @@ impl ReplayMemory for MemoryReplay {
     async fn spend(&self, proof: BoundProof, now: UnixSeconds) -> Result<FreshProof, SpendError> {
         let gone = || SpendError::Unavailable(Unavailable::new("the replay memory"));
         let id = *proof.id();
-        let first = id.as_bytes().first().copied().unwrap_or_default();
-        let mut shard = self.shards.get(usize::from(first) % SHARDS).ok_or_else(gone)?.lock().map_err(|_| gone())?;
+        let place = usize::try_from(self.place.hash_one(id) % u64::from(SHARDS)).map_err(|_| gone())?;
+        let mut shard = self.shards.get(place).ok_or_else(gone)?.lock().map_err(|_| gone())?;
         shard.forget(now);
+        // SECURITY: a clock that was set back makes old proofs count again whose use is forgotten. Nobody can tell them from
+        // new ones, so none of them counts until the clock is where it was.
+        if shard.may_have_forgotten(proof.remember_until(), now) {
+            return Err(SpendError::Unavailable(Unavailable::new("the clock was set back behind the replay memory; restart")));
+        }
         if shard.seen.contains(&id) {
             return Err(SpendError::AlreadySpent);
         }

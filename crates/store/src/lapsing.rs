@@ -1,0 +1,131 @@
+//! Values that end by themselves: found by key, forgotten by time.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    hash::Hash,
+};
+
+use countersign_core::UnixSeconds;
+
+/// Values, each with the last second in which it counts. Forgetting costs no more than remembering did.
+pub struct Lapsing<K, V> {
+    values: HashMap<K, (UnixSeconds, V)>,
+    // INVARIANT: holds each key of `values` once, under its own end, and nothing else.
+    ends: BTreeMap<UnixSeconds, HashSet<K>>,
+}
+
+impl<K, V> Default for Lapsing<K, V> {
+    fn default() -> Self {
+        Self { values: HashMap::new(), ends: BTreeMap::new() }
+    }
+}
+
+impl<K: Copy + Eq + Hash, V> Lapsing<K, V> {
+    /// How many are remembered, lapsed ones among them until they are forgotten.
+    pub fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    /// The value, through its last second.
+    pub fn get(&self, key: &K, now: UnixSeconds) -> Option<&V> {
+        self.values.get(key).filter(|(end, _)| *end >= now).map(|(_, value)| value)
+    }
+
+    /// Whether it is remembered, lapsed or not.
+    pub fn contains(&self, key: &K) -> bool {
+        self.values.contains_key(key)
+    }
+
+    /// Remembers `value` through `end`, in place of what was there.
+    pub fn insert(&mut self, key: K, value: V, end: UnixSeconds) {
+        self.remove(&key);
+        self.values.insert(key, (end, value));
+        self.ends.entry(end).or_default().insert(key);
+    }
+
+    /// Takes the value out, with its end.
+    pub fn remove(&mut self, key: &K) -> Option<(UnixSeconds, V)> {
+        let (end, value) = self.values.remove(key)?;
+        if let Some(keys) = self.ends.get_mut(&end) {
+            keys.remove(key);
+            if keys.is_empty() {
+                self.ends.remove(&end);
+            }
+        }
+        Some((end, value))
+    }
+
+    /// Forgets what ended before `instant`.
+    pub fn forget_before(&mut self, instant: UnixSeconds) {
+        while self.ends.first_key_value().is_some_and(|(end, _)| *end < instant) {
+            self.forget_soonest();
+        }
+    }
+
+    /// Forgets what ends soonest: everything of one second.
+    pub fn forget_soonest(&mut self) {
+        for key in self.ends.pop_first().into_iter().flat_map(|(_, keys)| keys) {
+            self.values.remove(&key);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is remembered, and whether both halves agree about it.
+    fn keys(lapsing: &Lapsing<u8, &str>) -> Vec<u8> {
+        let mut by_end: Vec<u8> = lapsing.ends.values().flatten().copied().collect();
+        let mut by_key: Vec<u8> = lapsing.values.keys().copied().collect();
+        assert!(lapsing.ends.values().all(|keys| !keys.is_empty()), "an end without keys is kept for nothing");
+        by_end.sort_unstable();
+        by_key.sort_unstable();
+        assert_eq!(by_end, by_key);
+        by_key
+    }
+
+    #[test]
+    fn each_counts_through_its_last_second() {
+        let mut lapsing = Lapsing::default();
+        lapsing.insert(1, "a", UnixSeconds(10));
+        for (name, now, expected) in [
+            ("long before", 0, Some(&"a")),
+            ("the last second", 10, Some(&"a")),
+            ("one second late", 11, None),
+            ("the end", u64::MAX, None),
+        ] {
+            assert_eq!(lapsing.get(&1, UnixSeconds(now)), expected, "{name}");
+        }
+        assert_eq!(lapsing.get(&2, UnixSeconds(0)), None);
+    }
+
+    #[test]
+    fn forgetting_takes_what_ended_and_nothing_else() {
+        let mut lapsing = Lapsing::default();
+        for (key, end) in [(1, 10), (2, 10), (3, 11), (4, 12)] {
+            lapsing.insert(key, "a", UnixSeconds(end));
+        }
+        lapsing.forget_before(UnixSeconds(10));
+        assert_eq!(keys(&lapsing), [1, 2, 3, 4]);
+        lapsing.forget_before(UnixSeconds(11));
+        assert_eq!(keys(&lapsing), [3, 4]);
+        lapsing.forget_soonest();
+        assert_eq!(keys(&lapsing), [4]);
+        lapsing.forget_before(UnixSeconds(u64::MAX));
+        lapsing.forget_soonest();
+        assert_eq!((keys(&lapsing), lapsing.len()), (vec![], 0));
+    }
+
+    #[test]
+    fn what_is_replaced_or_removed_leaves_no_end_behind() {
+        let mut lapsing = Lapsing::default();
+        lapsing.insert(1, "a", UnixSeconds(10));
+        lapsing.insert(1, "b", UnixSeconds(20));
+        lapsing.forget_before(UnixSeconds(11));
+        assert_eq!((keys(&lapsing), lapsing.get(&1, UnixSeconds(20))), (vec![1], Some(&"b")));
+        assert!(lapsing.contains(&1));
+        assert_eq!(lapsing.remove(&1), Some((UnixSeconds(20), "b")));
+        assert_eq!((keys(&lapsing), lapsing.remove(&1), lapsing.contains(&1)), (vec![], None, false));
+    }
+}
