@@ -5,6 +5,9 @@ use std::time::Duration;
 use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table, presets::NOTHING};
 use serde::Serialize;
 
+/// Columns of the table where no terminal says how many there are.
+const WIDTH_IN_FILES: u16 = 160;
+
 /// Whether a scenario must be served or must be stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -67,7 +70,10 @@ impl Report {
             [(Kind::Honest, "must work", "served", "REFUSED"), (Kind::Attack, "must be stopped", "held", "BROKEN")]
         {
             let mut table = Table::new();
-            table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+            table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+            if !table.is_tty() {
+                table.set_width(WIDTH_IN_FILES);
+            }
             table.set_header(["", title, "what was sent", "answer", "reason in the log", "ms", ""]);
             for (n, row) in self.scenarios.iter().enumerate().filter(|(_, row)| row.kind == kind) {
                 let (word, color) = if row.ok { (good, Color::Green) } else { (bad, Color::Red) };
