@@ -502,4 +502,38 @@ mod tests {
             assert_eq!(serial_text(bytes), *expected, "{name}");
         }
     }
+
+    /// Wycheproof's signatures in the encodings that certificates use. `acceptable` is refused: nothing in a chain of ours
+    /// needs a PKCS #1 encoding without its NULL.
+    #[test]
+    fn published_signatures_verify_and_forged_ones_do_not() {
+        let files = [
+            ("ecdsa_secp256r1_sha256_test.json", KeyKind::P256, ECDSA_SHA256, "/publicKey/uncompressed"),
+            ("rsa_signature_2048_sha256_test.json", KeyKind::Rsa(2048), RSA_SHA256, "/publicKeyAsn"),
+        ];
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data/jose/wycheproof/");
+        let hex = |text: &str| -> Vec<u8> {
+            let digit = |at: usize| u8::from_str_radix(&text[at..at + 2], 16).expect("hexadecimal");
+            (0..text.len()).step_by(2).map(digit).collect()
+        };
+        for (file, kind, algorithm, key) in files {
+            let Ok(text) = std::fs::read_to_string(format!("{folder}{file}")) else {
+                println!("skipped: shared/ is not beside the checkout");
+                return;
+            };
+            let suite: serde_json::Value = serde_json::from_str(&text).expect("a suite");
+            let mut judged = 0;
+            for group in suite["testGroups"].as_array().expect("groups") {
+                let key = hex(group.pointer(key).and_then(|v| v.as_str()).expect("a key"));
+                for case in group["tests"].as_array().expect("cases") {
+                    let text = |name: &str| hex(case[name].as_str().expect("a text"));
+                    let algorithm = verification(algorithm, &kind).expect("an algorithm of ours");
+                    let verified = UnparsedPublicKey::new(algorithm, &key).verify(&text("msg"), &text("sig")).is_ok();
+                    assert_eq!(verified, case["result"] == "valid", "{file} {}", case["tcId"]);
+                    judged += 1;
+                }
+            }
+            assert_eq!(suite["numberOfTests"], judged, "{file}");
+        }
+    }
 }
