@@ -17,6 +17,8 @@ pub mod segments;
 mod sessions;
 pub mod sqlite;
 mod subjects;
+#[cfg(any(test, feature = "suite"))]
+pub mod suite;
 mod unavailable;
 
 pub use challenges::{ChallengeId, ChallengePurpose, Challenges, IssueError};

@@ -1,0 +1,181 @@
+//! What is known about a device.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use countersign_core::{BootState, DeviceId, EvidenceTier, Platform, Posture, SecurityLevel};
+
+use crate::{
+    devices::{Device, DeviceState, Devices, PostureError},
+    suite::{
+        race::{abandon, race},
+        samples::device,
+        world::Home,
+    },
+};
+
+async fn posture(devices: &dyn Devices, id: &DeviceId) -> Result<Posture, PostureError> {
+    devices.posture(id).await.map(|live| live.into_posture())
+}
+
+/// A device of which little is known; each number another kind.
+fn odd_device(number: u16) -> Device {
+    let (platform, security_level, bootloader_locked) = match number % 3 {
+        0 => (Platform::Android, SecurityLevel::Software, None),
+        1 => (Platform::Ios, SecurityLevel::TrustedEnvironment, Some(false)),
+        _ => (Platform::Android, SecurityLevel::StrongBox, Some(true)),
+    };
+    let (tier, boot_state) = match number % 4 {
+        0 => (EvidenceTier::None, None),
+        1 => (EvidenceTier::SelfReported, Some(BootState::Failed)),
+        2 => (EvidenceTier::Platform, Some(BootState::SelfSigned)),
+        _ => (EvidenceTier::Hardware, Some(BootState::Unverified)),
+    };
+    let little = Posture { os_version: None, patch_level: None, app: None, app_version: None, ..device(number).posture };
+    Device { posture: Posture { platform, tier, security_level, bootloader_locked, boot_state, ..little }, ..device(number) }
+}
+
+pub async fn what_was_enrolled_is_found_after_a_restart(home: &dyn Home) {
+    let devices = home.open().await.devices;
+    let enrolled: Vec<Device> = (0..13).map(|number| if number == 12 { device(number) } else { odd_device(number) }).collect();
+    for device in &enrolled {
+        assert_eq!(devices.enrol(device.clone()).await.as_ref(), Ok(device));
+    }
+    let devices = home.open().await.devices;
+    for device in enrolled {
+        let (id, key) = (&device.posture.device, &device.posture.key);
+        assert_eq!(devices.find(id).await, Ok(Some(device.clone())));
+        assert_eq!(devices.find_by_key(key).await, Ok(Some(device.clone())));
+        assert_eq!(posture(&*devices, id).await, Ok(device.posture.clone()));
+    }
+    let stranger = device(99).posture;
+    assert_eq!(devices.find(&stranger.device).await, Ok(None));
+    assert_eq!(devices.find_by_key(&stranger.key).await, Ok(None));
+    assert_eq!(posture(&*devices, &stranger.device).await, Err(PostureError::Unknown));
+    assert_eq!(devices.revoke(&stranger.device).await, Ok(None));
+}
+
+pub async fn one_key_never_names_two_devices(home: &dyn Home) {
+    let devices = home.open().await.devices;
+    let enrolled = race(16, |task| {
+        let (devices, mut new) = (Arc::clone(&devices), device(1));
+        new.posture.device = device(u16::try_from(task).expect("few")).posture.device;
+        async move { devices.enrol(new).await.expect("an answer").posture.device }
+    })
+    .await;
+    let first = enrolled.first().expect("sixteen");
+    assert!(enrolled.iter().all(|id| id == first), "several ids for one key: {enrolled:?}");
+    assert_eq!(devices.list(100).await.map(|all| all.len()), Ok(1));
+}
+
+pub async fn a_device_enrolled_again_keeps_its_id(home: &dyn Home) {
+    let devices = home.open().await.devices;
+    assert!(devices.enrol(device(1)).await.is_ok());
+    assert!(posture(&*devices, &device(1).posture.device).await.is_ok(), "at hand");
+    let mut again = odd_device(1);
+    again.posture.device = device(2).posture.device;
+    again.posture.established_at = device(9).posture.established_at;
+    again.name = "Pixel 12".to_owned();
+    let expected = Device { posture: Posture { device: device(1).posture.device, ..again.posture.clone() }, ..again.clone() };
+    assert_eq!(devices.enrol(again.clone()).await.as_ref(), Ok(&expected));
+    assert_eq!(posture(&*devices, &device(1).posture.device).await, Ok(expected.posture.clone()), "the new posture counts at once");
+    assert_eq!(posture(&*devices, &again.posture.device).await, Err(PostureError::Unknown), "the second id names nothing");
+    assert_eq!(home.open().await.devices.find(&device(1).posture.device).await, Ok(Some(expected)));
+}
+
+pub async fn revoked_is_final(home: &dyn Home) {
+    let devices = home.open().await.devices;
+    let id = device(1).posture.device;
+    assert!(devices.enrol(device(1)).await.is_ok());
+    assert!(posture(&*devices, &id).await.is_ok(), "at hand");
+    let revoked = Device { state: DeviceState::Revoked, ..device(1) };
+    assert_eq!(devices.revoke(&id).await, Ok(Some(revoked.clone())));
+    assert_eq!(posture(&*devices, &id).await, Err(PostureError::Revoked));
+    assert_eq!(devices.revoke(&id).await, Ok(Some(revoked.clone())), "revoking what is revoked changes nothing");
+    assert_eq!(devices.enrol(device(1)).await, Ok(revoked.clone()), "nor does enrolling it");
+    let devices = home.open().await.devices;
+    assert_eq!(posture(&*devices, &id).await, Err(PostureError::Revoked));
+    assert_eq!(devices.enrol(device(1)).await, Ok(revoked));
+    assert_eq!(posture(&*devices, &id).await, Err(PostureError::Revoked));
+}
+
+/// Readers who find nothing at hand and a phone that enrols again, while somebody revokes.
+pub async fn a_race_leaves_nothing_stale(home: &dyn Home) {
+    const DEVICES: u16 = 24;
+    let devices = home.open().await.devices;
+    for number in 0..DEVICES {
+        assert!(devices.enrol(device(number)).await.is_ok());
+    }
+    let devices = home.open().await.devices;
+    for number in 0..DEVICES {
+        let (id, revoked) = (device(number).posture.device, Arc::new(AtomicBool::new(false)));
+        race(12, |task| {
+            let (devices, id, revoked) = (Arc::clone(&devices), id.clone(), Arc::clone(&revoked));
+            async move {
+                match task {
+                    5 => {
+                        assert!(devices.revoke(&id).await.is_ok());
+                        revoked.store(true, Ordering::SeqCst);
+                    }
+                    6 => assert!(devices.enrol(device(number)).await.is_ok()),
+                    _ => {}
+                }
+                for _ in 0..20 {
+                    let must_be_refused = revoked.load(Ordering::SeqCst);
+                    let answer = devices.posture(&id).await;
+                    assert!(answer.is_err() || !must_be_refused, "it may act although it was revoked before the question");
+                }
+            }
+        })
+        .await;
+        assert_eq!(posture(&*devices, &id).await, Err(PostureError::Revoked));
+    }
+}
+
+/// Callers who go away while a device is revoked, or enrolled again with a worse posture.
+pub async fn an_abandoned_change_leaves_nothing_stale(home: &dyn Home) {
+    let devices = home.open().await.devices;
+    let mut answers = Vec::new();
+    let (mut revoked, mut enrolled) = (false, false);
+    for polls in 1_u16.. {
+        let (first, second) = (device(polls * 3), device(polls * 3 + 1));
+        for device in [&first, &second] {
+            assert!(devices.enrol(device.clone()).await.is_ok());
+            assert!(posture(&*devices, &device.posture.device).await.is_ok(), "at hand");
+        }
+        revoked |= abandon(devices.revoke(&first.posture.device), polls.into()).await.is_some();
+        drop(posture(&*devices, &first.posture.device).await);
+        let worse = odd_device(polls * 3 + 1);
+        enrolled |= abandon(devices.enrol(worse), polls.into()).await.is_some();
+        drop(posture(&*devices, &second.posture.device).await);
+        // Whatever was abandoned has come to its end before this one is acknowledged.
+        assert!(devices.enrol(device(polls * 3 + 2)).await.is_ok());
+        for device in [first, second] {
+            answers.push((device.posture.device.clone(), posture(&*devices, &device.posture.device).await));
+        }
+        if revoked && enrolled {
+            assert!(polls > 1, "changes that nobody can abandon");
+            break;
+        }
+    }
+    let devices = home.open().await.devices;
+    for (id, answer) in answers {
+        assert_eq!(posture(&*devices, &id).await, answer, "what was answered before the restart is not what is kept");
+    }
+}
+
+pub async fn lists_are_newest_first(home: &dyn Home) {
+    let devices = home.open().await.devices;
+    for number in [2, 3, 1] {
+        assert!(devices.enrol(device(number)).await.is_ok());
+    }
+    let all = [device(3), device(2), device(1)];
+    for (count_max, expected) in [(10, &all[..]), (3, &all[..]), (2, &all[..2]), (0, &[])] {
+        assert_eq!(devices.list(count_max).await.as_deref(), Ok(expected), "at most {count_max}");
+    }
+    assert!(devices.revoke(&device(3).posture.device).await.is_ok());
+    let newest = devices.list(1).await.expect("a list");
+    assert_eq!(newest.first().map(|device| device.state), Some(DeviceState::Revoked), "the list is as new as the answer");
+}

@@ -1,0 +1,303 @@
+//! A store of which the n-th call fails.
+
+use std::{
+    convert::identity,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use async_trait::async_trait;
+use countersign_audit::Entry;
+use countersign_core::{
+    Action, DeviceId, KeyId, RateLimit, Role, Secret, Session, SessionId, SessionState, Thumbprint, UnixMillis, UnixSeconds, UserId,
+};
+use countersign_identity::{CodeGrant, CodeState, RefreshFamily, RefreshState, TokenHash};
+use countersign_proof::dpop::BoundProof;
+
+use crate::{
+    challenges::{ChallengeId, ChallengePurpose, Challenges, IssueError},
+    counters::{RateCounters, TakeError},
+    devices::{Device, Devices, LivePosture, PostureError},
+    grants::{Grants, RedeemError},
+    keys::{KeyPurpose, Keys, StoredKey, SubjectKeys},
+    records::{Receipt, Recorder},
+    replay::{FreshProof, ReplayMemory, SpendError},
+    sessions::{LiveError, LiveSession, SessionFilter, Sessions, StateChange},
+    subjects::{Created, Invitation, Passkey, Subjects, Used, User, UserState},
+    unavailable::Unavailable,
+};
+
+/// How a call fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lost {
+    /// It took effect, and nobody learned of it.
+    Answer,
+    /// It never reached the store.
+    Call,
+}
+
+/// Which call fails. One for all stores of a test, so that every call of a whole request has its turn:
+///
+/// ```text
+/// for n in 0.. {
+///     let faults = Faults::at(n, Lost::Call);
+///     let stores = stores.failing(&faults);
+///     // ... act, and look at what must hold although a call failed ...
+///     if !faults.happened() {
+///         break;
+///     }
+/// }
+/// ```
+#[derive(Debug)]
+pub struct Faults {
+    nth: usize,
+    lost: Lost,
+    calls: AtomicUsize,
+}
+
+impl Faults {
+    /// The call of that number fails, counted from 0.
+    #[must_use]
+    pub fn at(nth: usize, lost: Lost) -> Arc<Self> {
+        Arc::new(Self { nth, lost, calls: AtomicUsize::new(0) })
+    }
+
+    /// Whether it came to that call.
+    #[must_use]
+    pub fn happened(&self) -> bool {
+        self.calls.load(Ordering::SeqCst) > self.nth
+    }
+
+    fn next(&self) -> Option<Lost> {
+        (self.calls.fetch_add(1, Ordering::SeqCst) == self.nth).then_some(self.lost)
+    }
+}
+
+/// A promise that is kept but for one call.
+pub struct FailNth<T: ?Sized> {
+    inner: Arc<T>,
+    faults: Arc<Faults>,
+}
+
+impl<T: ?Sized> FailNth<T> {
+    /// Puts the faults in front of a store.
+    #[must_use]
+    pub fn new(inner: Arc<T>, faults: Arc<Faults>) -> Self {
+        Self { inner, faults }
+    }
+
+    /// Makes the call, unless it is the one that fails.
+    async fn call<R, E>(&self, ours: impl Fn(Unavailable) -> E, call: impl Future<Output = Result<R, E>>) -> Result<R, E> {
+        let failed = || Err(ours(Unavailable::new("as the test wants it")));
+        match self.faults.next() {
+            None => call.await,
+            Some(Lost::Answer) => {
+                drop(call.await);
+                failed()
+            }
+            Some(Lost::Call) => failed(),
+        }
+    }
+}
+
+#[async_trait]
+impl Challenges for FailNth<dyn Challenges> {
+    async fn issue(&self, id: ChallengeId, purpose: ChallengePurpose, recall: Vec<u8>, expires_at: UnixSeconds) -> Result<(), IssueError> {
+        self.call(IssueError::Unavailable, self.inner.issue(id, purpose, recall, expires_at)).await
+    }
+
+    async fn take(&self, id: &ChallengeId, purpose: ChallengePurpose, now: UnixSeconds) -> Result<Option<Vec<u8>>, Unavailable> {
+        self.call(identity, self.inner.take(id, purpose, now)).await
+    }
+}
+
+#[async_trait]
+impl RateCounters for FailNth<dyn RateCounters> {
+    async fn take(&self, session: &SessionId, action: &Action, limit: RateLimit, now: UnixMillis) -> Result<(), TakeError> {
+        self.call(TakeError::Unavailable, self.inner.take(session, action, limit, now)).await
+    }
+}
+
+#[async_trait]
+impl Devices for FailNth<dyn Devices> {
+    async fn enrol(&self, device: Device) -> Result<Device, Unavailable> {
+        self.call(identity, self.inner.enrol(device)).await
+    }
+
+    async fn posture(&self, id: &DeviceId) -> Result<LivePosture, PostureError> {
+        self.call(PostureError::Unavailable, self.inner.posture(id)).await
+    }
+
+    async fn find(&self, id: &DeviceId) -> Result<Option<Device>, Unavailable> {
+        self.call(identity, self.inner.find(id)).await
+    }
+
+    async fn find_by_key(&self, key: &Thumbprint) -> Result<Option<Device>, Unavailable> {
+        self.call(identity, self.inner.find_by_key(key)).await
+    }
+
+    async fn list(&self, count_max: u32) -> Result<Vec<Device>, Unavailable> {
+        self.call(identity, self.inner.list(count_max)).await
+    }
+
+    async fn revoke(&self, id: &DeviceId) -> Result<Option<Device>, Unavailable> {
+        self.call(identity, self.inner.revoke(id)).await
+    }
+}
+
+#[async_trait]
+impl Grants for FailNth<dyn Grants> {
+    async fn issue_code(&self, code: TokenHash, grant: CodeGrant) -> Result<(), Unavailable> {
+        self.call(identity, self.inner.issue_code(code, grant)).await
+    }
+
+    async fn find_code(&self, code: &TokenHash) -> Result<Option<CodeState>, Unavailable> {
+        self.call(identity, self.inner.find_code(code)).await
+    }
+
+    async fn redeem(&self, code: &TokenHash, family: RefreshFamily) -> Result<(), RedeemError> {
+        self.call(RedeemError::Unavailable, self.inner.redeem(code, family)).await
+    }
+
+    async fn find_refresh(&self, token: &TokenHash) -> Result<Option<RefreshState>, Unavailable> {
+        self.call(identity, self.inner.find_refresh(token)).await
+    }
+
+    async fn revoke_session(&self, session: &SessionId) -> Result<(), Unavailable> {
+        self.call(identity, self.inner.revoke_session(session)).await
+    }
+
+    async fn answer_once(
+        &self,
+        asked: (TokenHash, Thumbprint),
+        proposed: Secret<String>,
+        until: UnixSeconds,
+        now: UnixSeconds,
+    ) -> Result<Secret<String>, Unavailable> {
+        self.call(identity, self.inner.answer_once(asked, proposed, until, now)).await
+    }
+}
+
+#[async_trait]
+impl Keys for FailNth<dyn Keys> {
+    async fn list(&self, purpose: KeyPurpose) -> Result<Vec<StoredKey>, Unavailable> {
+        self.call(identity, self.inner.list(purpose)).await
+    }
+
+    async fn add(&self, purpose: KeyPurpose, key: StoredKey) -> Result<(), Unavailable> {
+        self.call(identity, self.inner.add(purpose, key)).await
+    }
+
+    async fn remove(&self, purpose: KeyPurpose, id: &KeyId) -> Result<(), Unavailable> {
+        self.call(identity, self.inner.remove(purpose, id)).await
+    }
+}
+
+#[async_trait]
+impl SubjectKeys for FailNth<dyn SubjectKeys> {
+    async fn key(&self, user: &UserId, fresh: Secret<[u8; 32]>) -> Result<Option<Secret<[u8; 32]>>, Unavailable> {
+        self.call(identity, self.inner.key(user, fresh)).await
+    }
+
+    async fn find(&self, user: &UserId) -> Result<Option<Secret<[u8; 32]>>, Unavailable> {
+        self.call(identity, self.inner.find(user)).await
+    }
+
+    async fn destroy(&self, user: &UserId) -> Result<(), Unavailable> {
+        self.call(identity, self.inner.destroy(user)).await
+    }
+}
+
+#[async_trait]
+impl Recorder for FailNth<dyn Recorder> {
+    async fn record(&self, entry: Entry) -> Result<Receipt, Unavailable> {
+        self.call(identity, self.inner.record(entry)).await
+    }
+}
+
+#[async_trait]
+impl ReplayMemory for FailNth<dyn ReplayMemory> {
+    async fn spend(&self, proof: BoundProof, now: UnixSeconds) -> Result<FreshProof, SpendError> {
+        self.call(SpendError::Unavailable, self.inner.spend(proof, now)).await
+    }
+}
+
+#[async_trait]
+impl Sessions for FailNth<dyn Sessions> {
+    async fn open(&self, session: Session) -> Result<(), Unavailable> {
+        self.call(identity, self.inner.open(session)).await
+    }
+
+    async fn live(&self, id: &SessionId, now: UnixSeconds) -> Result<LiveSession, LiveError> {
+        self.call(LiveError::Unavailable, self.inner.live(id, now)).await
+    }
+
+    async fn find(&self, id: &SessionId) -> Result<Option<Session>, Unavailable> {
+        self.call(identity, self.inner.find(id)).await
+    }
+
+    async fn list(&self, filter: &SessionFilter, count_max: u32) -> Result<Vec<Session>, Unavailable> {
+        self.call(identity, self.inner.list(filter, count_max)).await
+    }
+
+    async fn set_state(&self, id: &SessionId, state: SessionState) -> Result<StateChange, Unavailable> {
+        self.call(identity, self.inner.set_state(id, state)).await
+    }
+
+    async fn authenticated(&self, id: &SessionId, at: UnixSeconds) -> Result<(), Unavailable> {
+        self.call(identity, self.inner.authenticated(id, at)).await
+    }
+}
+
+#[async_trait]
+impl Subjects for FailNth<dyn Subjects> {
+    async fn create(&self, user: User, passkey: Passkey) -> Result<Created, Unavailable> {
+        self.call(identity, self.inner.create(user, passkey)).await
+    }
+
+    async fn find(&self, id: &UserId) -> Result<Option<User>, Unavailable> {
+        self.call(identity, self.inner.find(id)).await
+    }
+
+    async fn find_by_name(&self, name: &str) -> Result<Option<User>, Unavailable> {
+        self.call(identity, self.inner.find_by_name(name)).await
+    }
+
+    async fn list(&self, count_max: u32) -> Result<Vec<User>, Unavailable> {
+        self.call(identity, self.inner.list(count_max)).await
+    }
+
+    async fn update(&self, id: &UserId, state: UserState, roles: &[Role]) -> Result<Option<User>, Unavailable> {
+        self.call(identity, self.inner.update(id, state, roles)).await
+    }
+
+    async fn add_passkey(&self, passkey: Passkey) -> Result<Created, Unavailable> {
+        self.call(identity, self.inner.add_passkey(passkey)).await
+    }
+
+    async fn find_passkey(&self, credential: &[u8]) -> Result<Option<Passkey>, Unavailable> {
+        self.call(identity, self.inner.find_passkey(credential)).await
+    }
+
+    async fn passkeys(&self, user: &UserId) -> Result<Vec<Passkey>, Unavailable> {
+        self.call(identity, self.inner.passkeys(user)).await
+    }
+
+    async fn use_passkey(&self, passkey: Passkey, counter_before: u32) -> Result<Used, Unavailable> {
+        self.call(identity, self.inner.use_passkey(passkey, counter_before)).await
+    }
+
+    async fn invite(&self, invitation: Invitation) -> Result<(), Unavailable> {
+        self.call(identity, self.inner.invite(invitation)).await
+    }
+
+    async fn find_invitation(&self, code: &TokenHash, now: UnixSeconds) -> Result<Option<Invitation>, Unavailable> {
+        self.call(identity, self.inner.find_invitation(code, now)).await
+    }
+
+    async fn take_invitation(&self, code: &TokenHash, now: UnixSeconds) -> Result<Option<Invitation>, Unavailable> {
+        self.call(identity, self.inner.take_invitation(code, now)).await
+    }
+}

@@ -1,0 +1,77 @@
+//! The promises as tests. Every backend must pass them, and every user of a store can be tested against one that fails.
+//!
+//! Only with the feature `suite`, for tests. [`truth`] holds a backend to what must outlive the process, [`fast`] to what must
+//! be quick: races, restarts, boundaries on both sides, callers who go away in the middle. [`FailNth`] makes the n-th call to
+//! the stores fail, so that a test can go through every n. Nothing here measures, and nothing tests rules: those are pure and
+//! live in `identity` and `proof`.
+
+#![expect(clippy::expect_used, reason = "what fails here fails the test")]
+
+mod challenges;
+mod counters;
+mod devices;
+mod fail_nth;
+mod grants;
+mod keys;
+mod race;
+mod replay;
+mod samples;
+mod sessions;
+mod subjects;
+mod world;
+
+pub use fail_nth::{FailNth, Faults, Lost};
+pub use race::{abandon, race};
+pub use samples::{NOW, code, device, family, passkey, session, user};
+pub use world::{Fast, Home, Truth};
+
+/// Holds a backend to everything that must outlive the process. `fresh` makes a home with nothing in it.
+///
+/// # Panics
+/// At the first promise that is broken; the message says which.
+pub async fn truth<H: Home>(fresh: impl AsyncFn() -> H) {
+    sessions::what_was_opened_is_found_after_a_restart(&fresh().await).await;
+    sessions::state_and_time_decide(&fresh().await).await;
+    sessions::revoked_is_final(&fresh().await).await;
+    sessions::of_racing_revocations_one_revokes(&fresh().await).await;
+    sessions::a_race_leaves_nothing_stale(&fresh().await).await;
+    sessions::an_abandoned_change_leaves_nothing_stale(&fresh().await).await;
+    sessions::an_authentication_is_noted_and_nothing_else(&fresh().await).await;
+    sessions::lists_are_newest_first_and_fit(&fresh().await).await;
+    devices::what_was_enrolled_is_found_after_a_restart(&fresh().await).await;
+    devices::one_key_never_names_two_devices(&fresh().await).await;
+    devices::a_device_enrolled_again_keeps_its_id(&fresh().await).await;
+    devices::revoked_is_final(&fresh().await).await;
+    devices::a_race_leaves_nothing_stale(&fresh().await).await;
+    devices::an_abandoned_change_leaves_nothing_stale(&fresh().await).await;
+    devices::lists_are_newest_first(&fresh().await).await;
+    subjects::what_was_made_is_found_after_a_restart(&fresh().await).await;
+    subjects::an_account_comes_with_its_passkey_or_not_at_all(&fresh().await).await;
+    subjects::of_racing_accounts_one_is_made(&fresh().await).await;
+    subjects::a_counter_is_used_once(&fresh().await).await;
+    subjects::an_invitation_is_taken_once_in_its_time(&fresh().await).await;
+    subjects::lists_are_newest_first(&fresh().await).await;
+    grants::a_code_is_redeemed_once(&fresh().await).await;
+    grants::a_code_and_its_family_go_together(&fresh().await).await;
+    grants::what_was_revoked_stays_revoked(&fresh().await).await;
+    grants::a_refresh_answered_twice_is_answered_the_same(&fresh().await).await;
+    keys::our_keys_are_kept_by_purpose(&fresh().await).await;
+    keys::racing_callers_get_one_key(&fresh().await).await;
+    keys::destroyed_is_for_good(&fresh().await).await;
+}
+
+/// Holds a backend to the state that need not outlive the process. `fresh` makes it empty, with room for so many of each.
+///
+/// # Panics
+/// At the first promise that is broken; the message says which.
+pub async fn fast(fresh: impl Fn(usize) -> Fast) {
+    challenges::a_challenge_counts_once(&fresh(100)).await;
+    challenges::a_challenge_counts_in_its_time_for_its_purpose(&fresh(100)).await;
+    challenges::a_full_memory_forgets_nothing_that_counts(&fresh(3), 3).await;
+    counters::a_burst_and_then_one_at_a_time(&fresh(100)).await;
+    counters::racing_requests_share_one_rate(&fresh(100)).await;
+    replay::a_proof_counts_once(&fresh(1000)).await;
+    replay::a_proof_is_remembered_through_its_last_second(&fresh(1000)).await;
+    replay::whatever_the_clock_does_no_proof_counts_twice(&fresh(1000)).await;
+    replay::a_full_memory_refuses_and_forgets_nothing(&fresh(32), 32).await;
+}

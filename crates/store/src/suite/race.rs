@@ -1,0 +1,50 @@
+//! Callers who come at the same moment, and callers who go away.
+
+use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll};
+
+use tokio::sync::Barrier;
+
+/// What `count` tasks get that begin together, in the order of their numbers.
+///
+/// # Panics
+/// When one of them does.
+pub async fn race<T, F>(count: usize, task: impl Fn(usize) -> F) -> Vec<T>
+where
+    F: Future<Output = T> + Send + 'static,
+    T: Send + 'static,
+{
+    let start = Arc::new(Barrier::new(count));
+    let tasks: Vec<_> = (0..count)
+        .map(|number| {
+            let (start, task) = (Arc::clone(&start), task(number));
+            tokio::spawn(async move {
+                start.wait().await;
+                task.await
+            })
+        })
+        .collect();
+    let mut results = Vec::new();
+    for task in tasks {
+        results.push(task.await.expect("a task that does not panic"));
+    }
+    results
+}
+
+/// Does as a caller who goes away: lets `call` come as far as it does by being woken `polls` times, and drops it there.
+/// The result, if it was there by then.
+pub async fn abandon<F: Future>(call: F, polls: usize) -> Option<F::Output> {
+    let mut call = pin!(call);
+    let mut left = polls;
+    poll_fn(|context| {
+        if left == 0 {
+            return Poll::Ready(None);
+        }
+        left -= 1;
+        match call.as_mut().poll(context) {
+            Poll::Ready(result) => Poll::Ready(Some(result)),
+            Poll::Pending if left == 0 => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        }
+    })
+    .await
+}

@@ -1,0 +1,110 @@
+//! A proof counts once.
+
+use std::sync::Arc;
+
+use countersign_core::{ProofId, Seconds, Secret, UnixSeconds};
+use countersign_proof::{
+    dpop::{self, BoundProof, BoundTo, Expected, ProofToMake},
+    jwk::{Algorithm, SigningKey},
+    nonce::NonceKeys,
+    target::Target,
+    window::NonceRule,
+};
+
+use crate::{
+    replay::SpendError,
+    suite::{race::race, samples::NOW, world::Fast},
+};
+
+/// A phone that proves, and the server that it proves to.
+#[derive(Clone)]
+struct Phone {
+    key: Arc<SigningKey>,
+    target: Target,
+}
+
+impl Phone {
+    fn new() -> Self {
+        let (key, _) = SigningKey::generate(Algorithm::EdDsa).expect("a key");
+        Self { key: Arc::new(key), target: Target::parse("https://api.example.com/pay").expect("a target") }
+    }
+
+    /// The proof of that number, as made at an instant: a captured one is the same again.
+    fn proof(&self, number: usize, at: UnixSeconds) -> BoundProof {
+        let nonces = NonceKeys::new(&Secret::new([1; 32]), None);
+        let id = ProofId::parse(&format!("proof-{number}")).expect("an id");
+        let made = ProofToMake { method: "POST", target: &self.target, token_hash: None, nonce: None, id: &id, issued_at: at };
+        let text = dpop::make(&self.key, &made).expect("a proof");
+        let nonces = NonceRule::Accepted(&nonces);
+        let expected = Expected { method: "POST", target: &self.target, bound_to: BoundTo::TokenRequest, nonces };
+        dpop::bind(dpop::read(&text).expect("a proof"), &expected, at).expect("a proof that fits")
+    }
+}
+
+pub async fn a_proof_counts_once(fast: &Fast) {
+    let phone = Phone::new();
+    let spent = race(16, |_| {
+        let (replay, proof) = (Arc::clone(&fast.replay), phone.proof(1, NOW));
+        async move { replay.spend(proof, NOW).await.map(|fresh| *fresh.key()) }
+    })
+    .await;
+    let fresh: Vec<_> = spent.iter().flatten().collect();
+    assert_eq!(fresh, [phone.key.public().thumbprint()], "one wins, and it is the key that signed");
+    assert_eq!(spent.iter().filter(|lost| **lost == Err(SpendError::AlreadySpent)).count(), 15);
+    assert!(fast.replay.spend(phone.proof(2, NOW), NOW).await.is_ok(), "another proof");
+    assert!(fast.replay.spend(Phone::new().proof(1, NOW), NOW).await.is_ok(), "another phone's proof of the same name");
+}
+
+pub async fn a_proof_is_remembered_through_its_last_second(fast: &Fast) {
+    let phone = Phone::new();
+    let end = phone.proof(0, NOW).remember_until();
+    assert!(fast.replay.spend(phone.proof(0, NOW), NOW).await.is_ok());
+    for now in [NOW, end.minus(Seconds(1)), end] {
+        // Others come and go; they must not push it out.
+        for number in 1..40 {
+            drop(fast.replay.spend(phone.proof(number, now), now).await);
+        }
+        let again = fast.replay.spend(phone.proof(0, NOW), now).await;
+        assert_eq!(again.map(drop), Err(SpendError::AlreadySpent), "{} seconds later", now.since(NOW).0);
+    }
+}
+
+/// Whatever is forgotten with time must not come to life when a clock is set back.
+pub async fn whatever_the_clock_does_no_proof_counts_twice(fast: &Fast) {
+    let phone = Phone::new();
+    let (proof, end) = (phone.proof(0, NOW), phone.proof(0, NOW).remember_until());
+    assert!(fast.replay.spend(proof, NOW).await.is_ok());
+    let later = end.plus(Seconds(1));
+    for number in 1..200 {
+        assert!(fast.replay.spend(phone.proof(number, later), later).await.is_ok());
+    }
+    for now in [later, end, NOW, UnixSeconds(0), later, later.plus(Seconds(1000))] {
+        assert!(fast.replay.spend(phone.proof(0, NOW), now).await.is_err(), "the clock says {now}");
+    }
+    let ahead = later.plus(Seconds(1));
+    assert!(fast.replay.spend(phone.proof(1000, ahead), ahead).await.is_ok(), "the clock is right again, and so are its proofs");
+}
+
+/// `room`: how many fit, at most.
+pub async fn a_full_memory_refuses_and_forgets_nothing(fast: &Fast, room: usize) {
+    let phone = Phone::new();
+    let mut remembered = Vec::new();
+    let mut refused = 0;
+    for number in 0..room * 4 {
+        match fast.replay.spend(phone.proof(number, NOW), NOW).await.map(drop) {
+            Ok(()) => remembered.push(number),
+            Err(why) => {
+                assert_eq!(why, SpendError::Full);
+                refused += 1;
+            }
+        }
+    }
+    assert!(remembered.len() <= room, "{} in the room of {room}", remembered.len());
+    assert!(refused > 0 && !remembered.is_empty());
+    for number in &remembered {
+        let again = fast.replay.spend(phone.proof(*number, NOW), NOW).await;
+        assert_eq!(again.map(drop), Err(SpendError::AlreadySpent), "full, and still not replayed");
+    }
+    let later = phone.proof(0, NOW).remember_until().plus(Seconds(1));
+    assert!(fast.replay.spend(phone.proof(room * 5, later), later).await.is_ok(), "time makes room");
+}

@@ -1,0 +1,130 @@
+//! People, devices, sessions and grants by number: the same number gives the same, another number gives another.
+
+use countersign_core::{
+    Acr, Amr, AppId, BootState, ClientId, DeviceId, EvidenceTier, GrantId, PatchLevel, Platform, Posture, Role, Seconds, Secret,
+    SecurityLevel, Session, SessionId, SessionState, Thumbprint, UnixSeconds, UserId,
+};
+use countersign_identity::{CodeChallenge, CodeGrant, DeviceBinding, RefreshFamily, TokenHash};
+
+use crate::{
+    devices::{Device, DeviceState},
+    subjects::{Passkey, User, UserState},
+};
+
+/// When the tests take place.
+pub const NOW: UnixSeconds = UnixSeconds(1_789_302_400);
+
+/// Bytes that tell numbers apart.
+pub fn bytes<const N: usize>(number: u16) -> [u8; N] {
+    let mut bytes = [7; N];
+    bytes.iter_mut().zip(number.to_be_bytes()).for_each(|(to, from)| *to = from);
+    bytes
+}
+
+/// The hash of a secret.
+pub fn hash(number: u16) -> TokenHash {
+    TokenHash::of(&Secret::new(format!("secret {number}")))
+}
+
+/// The time that a sample of that number is made: the greater the number, the newer.
+fn made_at(number: u16) -> UnixSeconds {
+    NOW.minus(Seconds(100_000)).plus(Seconds(number.into()))
+}
+
+/// A person.
+#[must_use]
+pub fn user(number: u16) -> User {
+    User {
+        id: UserId::from_random(bytes(number)),
+        name: format!("person {number}"),
+        roles: vec![Role::parse("customer").expect("an id")],
+        created_at: made_at(number),
+        state: UserState::Active,
+    }
+}
+
+/// The passkey of the person of that number.
+#[must_use]
+pub fn passkey(number: u16) -> Passkey {
+    Passkey {
+        credential: bytes::<20>(number).to_vec(),
+        user: user(number).id,
+        record: format!("{{\"number\":{number}}}"),
+        counter: 0,
+        created_at: made_at(number),
+    }
+}
+
+/// A healthy device.
+#[must_use]
+pub fn device(number: u16) -> Device {
+    Device {
+        posture: Posture {
+            device: DeviceId::from_random(bytes(number)),
+            key: Thumbprint::from_bytes(bytes(number)),
+            platform: Platform::Android,
+            tier: EvidenceTier::Hardware,
+            established_at: made_at(number),
+            security_level: SecurityLevel::StrongBox,
+            bootloader_locked: Some(true),
+            boot_state: Some(BootState::Verified),
+            os_version: Some(160_000),
+            patch_level: PatchLevel::from_number(202_608),
+            app: Some(AppId::parse("com.example.bank").expect("an id")),
+            app_version: Some(42),
+        },
+        key_jwk: format!("{{\"number\":{number}}}"),
+        name: "Pixel 11".to_owned(),
+        enrolled_at: made_at(number),
+        state: DeviceState::Active,
+    }
+}
+
+/// A session of the person on the device of that number.
+#[must_use]
+pub fn session(number: u16) -> Session {
+    Session {
+        id: SessionId::from_random(bytes(number)),
+        user: user(number).id,
+        roles: user(number).roles,
+        device: device(number).posture.device,
+        client: ClientId::parse("com.example.bank").expect("an id"),
+        state: SessionState::Active,
+        acr: Acr::PhishingResistant,
+        amr: vec![Amr::HardwareKey, Amr::UserVerified],
+        auth_time: made_at(number),
+        created_at: made_at(number),
+        expires_at: NOW.plus(Seconds(3600)),
+    }
+}
+
+/// A code's hash, and what the code stands for.
+#[must_use]
+pub fn code(number: u16) -> (TokenHash, CodeGrant) {
+    let grant = CodeGrant {
+        user: user(number).id,
+        client: session(number).client,
+        binding: binding(number),
+        challenge: CodeChallenge::from_bytes(bytes(number)),
+        auth_time: NOW,
+        expires_at: NOW.plus(Seconds(60)),
+    };
+    (hash(number), grant)
+}
+
+/// The refresh family of the session of that number.
+#[must_use]
+pub fn family(number: u16) -> RefreshFamily {
+    RefreshFamily {
+        id: GrantId::from_random(bytes(number)),
+        token: TokenHash::of(&Secret::new(format!("refresh {number}"))),
+        session: session(number).id,
+        client: session(number).client,
+        binding: binding(number),
+        expires_at: NOW.plus(Seconds(3600)),
+    }
+}
+
+fn binding(number: u16) -> DeviceBinding {
+    DeviceBinding { device: device(number).posture.device, key: device(number).posture.key }
+}

@@ -1,0 +1,230 @@
+//! What a session may do at this moment.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use countersign_core::{Acr, Amr, Role, Seconds, Session, SessionId, SessionState, UnixSeconds};
+
+use crate::{
+    sessions::{LiveError, SessionFilter, Sessions, StateChange},
+    suite::{
+        race::{abandon, race},
+        samples::{NOW, session},
+        world::{Home, Truth},
+    },
+};
+
+const STATES: [SessionState; 4] = [SessionState::Active, SessionState::Limited, SessionState::Challenged, SessionState::Revoked];
+
+async fn live(sessions: &dyn Sessions, id: &SessionId, now: UnixSeconds) -> Result<Session, LiveError> {
+    sessions.live(id, now).await.map(|live| live.into_session())
+}
+
+/// What a session in that state answers while its time lasts.
+fn in_time(session: &Session) -> Result<Session, LiveError> {
+    match session.state {
+        SessionState::Active | SessionState::Limited => Ok(session.clone()),
+        SessionState::Challenged => Err(LiveError::Challenged),
+        SessionState::Revoked => Err(LiveError::Revoked),
+    }
+}
+
+pub async fn what_was_opened_is_found_after_a_restart(home: &dyn Home) {
+    let truth = home.open().await;
+    let mut opened = Vec::new();
+    for (number, state) in (0..).zip(STATES) {
+        truth.settle(number).await;
+        let roles = ["admin", "customer"].map(|role| Role::parse(role).expect("an id"));
+        let session = Session {
+            state,
+            roles: roles.into_iter().take(number.into()).collect(),
+            acr: if number.is_multiple_of(2) { Acr::Basic } else { Acr::Presence },
+            amr: [Amr::HardwareKey, Amr::MultiFactor, Amr::SoftwareKey, Amr::UserVerified].into_iter().take(number.into()).collect(),
+            ..session(number)
+        };
+        assert_eq!(truth.sessions.open(session.clone()).await, Ok(()));
+        assert_eq!(truth.sessions.find(&session.id).await, Ok(Some(session.clone())), "as it was opened");
+        opened.push(session);
+    }
+    assert!(truth.sessions.open(session(0)).await.is_err(), "one id is one session");
+    let truth = home.open().await;
+    for session in opened {
+        assert_eq!(truth.sessions.find(&session.id).await, Ok(Some(session.clone())), "after a restart");
+        assert_eq!(live(&*truth.sessions, &session.id, NOW).await, in_time(&session), "after a restart");
+    }
+    assert_eq!(truth.sessions.find(&session(99).id).await, Ok(None));
+    assert_eq!(live(&*truth.sessions, &session(99).id, NOW).await, Err(LiveError::Unknown));
+}
+
+pub async fn state_and_time_decide(home: &dyn Home) {
+    let sessions = home.open().await;
+    let opened = sessions.open_session(1).await;
+    let (last, late) = (opened.expires_at, opened.expires_at.plus(Seconds(1)));
+    for state in [SessionState::Limited, SessionState::Challenged, SessionState::Active, SessionState::Revoked] {
+        let change = sessions.sessions.set_state(&opened.id, state).await;
+        assert!(matches!(change, Ok(StateChange::Changed { .. })), "{state:?}: {change:?}");
+        let now_is = Session { state, ..opened.clone() };
+        assert_eq!(live(&*sessions.sessions, &opened.id, last).await, in_time(&now_is), "{state:?}, in the last second");
+        let expected = match state {
+            SessionState::Active | SessionState::Limited => Err(LiveError::Expired),
+            SessionState::Challenged => Err(LiveError::Challenged),
+            SessionState::Revoked => Err(LiveError::Revoked),
+        };
+        assert_eq!(live(&*sessions.sessions, &opened.id, late).await, expected, "{state:?}, one second late");
+    }
+}
+
+pub async fn revoked_is_final(home: &dyn Home) {
+    let truth = home.open().await;
+    let id = truth.open_session(1).await.id;
+    assert_eq!(truth.sessions.set_state(&session(2).id, SessionState::Revoked).await, Ok(StateChange::Unknown));
+    let change = truth.sessions.set_state(&id, SessionState::Revoked).await;
+    assert_eq!(change, Ok(StateChange::Changed { from: SessionState::Active }));
+    for truth in [truth, home.open().await] {
+        for state in STATES {
+            let change = truth.sessions.set_state(&id, state).await;
+            // A store that was closed by the restart does not answer at all.
+            assert!(matches!(change, Ok(StateChange::Final) | Err(_)), "{state:?}: {change:?}");
+            let answer = live(&*truth.sessions, &id, NOW).await;
+            assert!(matches!(answer, Err(LiveError::Revoked | LiveError::Unavailable(_))), "{state:?}: {answer:?}");
+        }
+    }
+    assert_eq!(live(&*home.open().await.sessions, &id, NOW).await, Err(LiveError::Revoked));
+}
+
+pub async fn of_racing_revocations_one_revokes(home: &dyn Home) {
+    let truth = home.open().await;
+    let id = truth.open_session(1).await.id;
+    let changes = race(16, |_| {
+        let (sessions, id) = (Arc::clone(&truth.sessions), id.clone());
+        async move { sessions.set_state(&id, SessionState::Revoked).await.expect("an answer") }
+    })
+    .await;
+    let won = changes.iter().filter(|change| matches!(change, StateChange::Changed { .. })).count();
+    let lost = changes.iter().filter(|change| **change == StateChange::Final).count();
+    assert_eq!((won, lost), (1, 15));
+}
+
+/// Readers who find nothing at hand, while somebody revokes. The one thing that must not be: a reader who looked before puts
+/// what it saw at hand after.
+pub async fn a_race_leaves_nothing_stale(home: &dyn Home) {
+    const SESSIONS: u16 = 24;
+    let truth = home.open().await;
+    for number in 0..SESSIONS {
+        truth.open_session(number).await;
+    }
+    let sessions = home.open().await.sessions;
+    for number in 0..SESSIONS {
+        let (id, revoked) = (session(number).id, Arc::new(AtomicBool::new(false)));
+        race(12, |task| {
+            let (sessions, id, revoked) = (Arc::clone(&sessions), id.clone(), Arc::clone(&revoked));
+            async move {
+                if task == 5 {
+                    assert!(sessions.set_state(&id, SessionState::Revoked).await.is_ok());
+                    revoked.store(true, Ordering::SeqCst);
+                }
+                for _ in 0..20 {
+                    let must_be_refused = revoked.load(Ordering::SeqCst);
+                    let answer = sessions.live(&id, NOW).await;
+                    assert!(answer.is_err() || !must_be_refused, "it lives although it was revoked before the question");
+                }
+            }
+        })
+        .await;
+        assert_eq!(live(&*sessions, &id, NOW).await, Err(LiveError::Revoked));
+    }
+}
+
+/// Callers who go away in the middle of a change. However far it came: what the store answers is what is kept, and asking again
+/// for the change makes it.
+pub async fn an_abandoned_change_leaves_nothing_stale(home: &dyn Home) {
+    let truth = home.open().await;
+    let mut answers = Vec::new();
+    for polls in 1_u16.. {
+        let id = truth.open_session(polls).await.id;
+        assert!(live(&*truth.sessions, &id, NOW).await.is_ok(), "at hand");
+        let done = abandon(truth.sessions.set_state(&id, SessionState::Revoked), polls.into()).await;
+        // The moment in which an old row could be taken for the present one.
+        drop(live(&*truth.sessions, &id, NOW).await);
+        settled(&truth, 10_000 + polls).await;
+        answers.push((id.clone(), live(&*truth.sessions, &id, NOW).await.is_ok()));
+        if done.is_some() {
+            assert!(polls > 1, "a change that nobody can abandon");
+            break;
+        }
+    }
+    let truth = home.open().await;
+    for (polls, (id, lived)) in answers.iter().enumerate() {
+        assert_eq!(live(&*truth.sessions, id, NOW).await.is_ok(), *lived, "abandoned after {} polls: not what is kept", polls + 1);
+        let again = truth.sessions.set_state(id, SessionState::Revoked).await;
+        assert!(matches!(again, Ok(StateChange::Changed { .. } | StateChange::Final)), "{again:?}");
+        assert_eq!(live(&*truth.sessions, id, NOW).await, Err(LiveError::Revoked));
+    }
+    for polls in 1..=answers.len() {
+        let number = 20_000 + u16::try_from(polls).expect("few");
+        let id = truth.open_session(number).await.id;
+        abandon(truth.sessions.set_state(&id, SessionState::Revoked), polls).await;
+        drop(live(&*truth.sessions, &id, NOW).await);
+        let again = truth.sessions.set_state(&id, SessionState::Revoked).await;
+        assert!(matches!(again, Ok(StateChange::Changed { .. } | StateChange::Final)), "{again:?}");
+        assert_eq!(live(&*truth.sessions, &id, NOW).await, Err(LiveError::Revoked), "abandoned after {polls} polls, and asked again");
+    }
+}
+
+/// Waits until whatever was abandoned has come to its end: a later change is acknowledged after it.
+async fn settled(truth: &Truth, number: u16) {
+    truth.settle(number).await;
+}
+
+pub async fn an_authentication_is_noted_and_nothing_else(home: &dyn Home) {
+    let truth = home.open().await;
+    let opened = truth.open_session(1).await;
+    let (earlier, later) = (opened.auth_time.minus(Seconds(1)), opened.auth_time.plus(Seconds(1)));
+    assert_eq!(truth.sessions.authenticated(&opened.id, later).await, Ok(()));
+    let noted = Session { auth_time: later, ..opened.clone() };
+    assert_eq!(live(&*truth.sessions, &opened.id, NOW).await, Ok(noted.clone()));
+    assert_eq!(truth.sessions.authenticated(&opened.id, earlier).await, Ok(()));
+    assert_eq!(live(&*truth.sessions, &opened.id, NOW).await, Ok(noted), "it does not become older");
+    for state in [SessionState::Challenged, SessionState::Revoked] {
+        assert!(truth.sessions.set_state(&opened.id, state).await.is_ok());
+        assert_eq!(truth.sessions.authenticated(&opened.id, later.plus(Seconds(1))).await, Ok(()));
+        let found = truth.sessions.find(&opened.id).await;
+        assert_eq!(found.map(|found| found.map(|session| session.state)), Ok(Some(state)), "an authentication opens no session");
+    }
+    assert_eq!(truth.sessions.authenticated(&session(2).id, NOW).await, Ok(()), "nobody to note it for");
+    let found = home.open().await.sessions.find(&opened.id).await.expect("an answer").expect("a session");
+    assert_eq!(found.auth_time, later.plus(Seconds(1)));
+}
+
+pub async fn lists_are_newest_first_and_fit(home: &dyn Home) {
+    let truth = home.open().await;
+    for number in [3, 1, 2] {
+        truth.open_session(number).await;
+    }
+    // The same person on another's device, opened in the same second as the newest.
+    let visit = Session { id: session(4).id, user: session(1).user, ..session(3) };
+    assert_eq!(truth.sessions.open(visit.clone()).await, Ok(()));
+    let all = [visit.clone(), session(3), session(2), session(1)];
+    let of = |user: Option<u16>, device: Option<u16>| SessionFilter {
+        user: user.map(|number| session(number).user),
+        device: device.map(|number| session(number).device),
+    };
+    let rows: &[(&str, SessionFilter, u32, &[Session])] = &[
+        ("all", of(None, None), 10, &all),
+        ("as many as there are", of(None, None), 4, &all),
+        ("one fewer", of(None, None), 3, &all[..3]),
+        ("none", of(None, None), 0, &[]),
+        ("of a person", of(Some(1), None), 10, &[visit.clone(), session(1)]),
+        ("on a device", of(None, Some(3)), 10, &[visit.clone(), session(3)]),
+        ("of a person on a device", of(Some(1), Some(3)), 10, std::slice::from_ref(&visit)),
+        ("of a person who was never there", of(Some(2), Some(3)), 10, &[]),
+    ];
+    for (name, filter, count_max, expected) in rows {
+        assert_eq!(truth.sessions.list(filter, *count_max).await.as_deref(), Ok(*expected), "{name}");
+    }
+    assert!(truth.sessions.set_state(&visit.id, SessionState::Revoked).await.is_ok());
+    let newest = truth.sessions.list(&of(None, None), 1).await.expect("a list");
+    assert_eq!(newest.first().map(|session| session.state), Some(SessionState::Revoked), "the list is as new as the answer");
+}
