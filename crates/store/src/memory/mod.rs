@@ -9,3 +9,6 @@ mod replay;
 pub use challenges::MemoryChallenges;
 pub use counters::MemoryCounters;
 pub use replay::MemoryReplay;
+
+#[cfg(test)]
+mod tests;

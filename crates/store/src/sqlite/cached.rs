@@ -1,20 +1,19 @@
 //! A cache that is never behind the database.
 
-use std::{
-    collections::HashMap,
-    hash::Hash,
-    sync::{PoisonError, RwLock},
-};
+use std::hash::Hash;
 
-/// Values by key, as the database has them.
+use quick_cache::sync::Cache;
+
+/// Values by key, as the database has them. Those that are not used for long make room.
 ///
 /// SECURITY: a value enters or changes only while `gate` is held, and its holder reads or writes the database in the same
-/// hold. Without that, a reader could load an old row, a writer change row and cache, and the reader then put the old row
-/// back: a revoked session would live on. Hits do not take the gate.
+/// hold, always on the one connection that writes. Without the gate, a reader could load an old row, a writer change row and
+/// cache, and the reader then put the old row back: a revoked session would live on. Without the one connection, the same
+/// could happen to a change whose caller went away: the gate is free then, while the change is still under way in the
+/// database; only what is asked of the same connection waits for its end. Hits wait for nothing.
 pub struct Cached<K, V> {
     gate: tokio::sync::Mutex<()>,
-    values: RwLock<HashMap<K, V>>,
-    count_max: usize,
+    values: Cache<K, V>,
 }
 
 /// Leave to change the cache.
@@ -26,12 +25,12 @@ pub struct Gate<'a, K, V> {
 impl<K: Hash + Eq + Clone, V: Clone> Cached<K, V> {
     /// A cache of at most `count_max` values.
     pub fn new(count_max: usize) -> Self {
-        Self { gate: tokio::sync::Mutex::default(), values: RwLock::default(), count_max }
+        Self { gate: tokio::sync::Mutex::default(), values: Cache::new(count_max) }
     }
 
     /// The value, if it is at hand.
     pub fn get(&self, key: &K) -> Option<V> {
-        self.values.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+        self.values.get(key)
     }
 
     /// Waits for leave to change it.
@@ -43,15 +42,11 @@ impl<K: Hash + Eq + Clone, V: Clone> Cached<K, V> {
 impl<K: Hash + Eq + Clone, V: Clone> Gate<'_, K, V> {
     /// Takes over what the database has now.
     pub fn put(&self, key: K, value: V) {
-        let mut values = self.cached.values.write().unwrap_or_else(PoisonError::into_inner);
-        if values.len() >= self.cached.count_max {
-            values.clear();
-        }
-        values.insert(key, value);
+        self.cached.values.insert(key, value);
     }
 
     /// Forgets a value before it is changed, so that a change of unknown end is read from the database again.
     pub fn forget(&self, key: &K) {
-        self.cached.values.write().unwrap_or_else(PoisonError::into_inner).remove(key);
+        self.cached.values.remove(key);
     }
 }

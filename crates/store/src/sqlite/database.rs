@@ -3,20 +3,29 @@
 use std::{
     borrow::Cow,
     fmt, fs, io,
-    os::unix::fs::OpenOptionsExt,
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
     sync::Mutex,
     time::Duration,
 };
 
-use countersign_core::{DeviceId, SessionId};
+use countersign_core::{DeviceId, Secret, Session, SessionId, Thumbprint};
+use countersign_identity::TokenHash;
 use sqlx::{
     SqlSafeStr, SqlitePool,
     migrate::{Migration, MigrationType, Migrator},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use crate::{devices::Device, sqlite::cached::Cached, sqlite::grants::Answers, unavailable::Unavailable};
+use crate::{
+    devices::Device,
+    lapsing::Lapsing,
+    sqlite::{cached::Cached, row::Reader},
+    unavailable::Unavailable,
+};
+
+/// For their owner only; SQLite gives the files beside the database the same mode.
+const PRIVATE: u32 = 0o600;
 
 /// How long a writer waits for another one.
 const BUSY_MAX: Duration = Duration::from_secs(5);
@@ -68,9 +77,10 @@ pub struct Sqlite {
     pub(crate) writer: SqlitePool,
     pub(crate) readers: SqlitePool,
     pub(crate) subject_keys: SqlitePool,
-    pub(crate) sessions: Cached<SessionId, countersign_core::Session>,
+    pub(crate) sessions: Cached<SessionId, Session>,
     pub(crate) devices: Cached<DeviceId, Device>,
-    pub(crate) answers: Mutex<Answers>,
+    /// The answer that was given to each refresh token and request key, while it is repeated.
+    pub(crate) answers: Mutex<Lapsing<(TokenHash, Thumbprint), Secret<String>>>,
 }
 
 impl Sqlite {
@@ -81,9 +91,11 @@ impl Sqlite {
     pub async fn open(directory: &Path) -> Result<Self, OpenError> {
         let truth = directory.join("countersign.db");
         let keys = directory.join("subject-keys.db");
-        let writer = pool(&truth, 1, &[(1, "the truth", include_str!("migrations/0001_truth.sql"))]).await?;
-        let readers = pool(&truth, READERS, &[]).await?;
-        let subject_keys = pool(&keys, 1, &[(1, "subject keys", include_str!("migrations/keys_0001.sql"))]).await?;
+        let writer = writer(&truth, &[(1, "the truth", include_str!("migrations/0001_truth.sql"))]).await?;
+        let readers = readers(&truth).await?;
+        let subject_keys = self::writer(&keys, &[(1, "subject keys", include_str!("migrations/keys_0001.sql"))]).await?;
+        // A process that was killed may have left a destroyed key in the log.
+        wipe_log(&subject_keys).await.map_err(broken(&keys))?;
         Ok(Self {
             writer,
             readers,
@@ -102,25 +114,48 @@ impl Sqlite {
     }
 }
 
-async fn pool(path: &Path, connections: u32, migrations: &[(i64, &'static str, &'static str)]) -> Result<SqlitePool, OpenError> {
+/// The one connection that writes, to a file that is made or brought up to this version.
+async fn writer(path: &Path, migrations: &[(i64, &'static str, &'static str)]) -> Result<SqlitePool, OpenError> {
     let failed = |source| OpenError::Io { path: path.to_path_buf(), source };
-    fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path).map_err(failed)?;
-    let options = SqliteConnectOptions::new()
+    let file = fs::OpenOptions::new().write(true).create(true).truncate(false).mode(PRIVATE).open(path).map_err(failed)?;
+    // A file that was there already, from a backup perhaps, may have another mode.
+    file.set_permissions(fs::Permissions::from_mode(PRIVATE)).map_err(failed)?;
+    let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options(path)).await.map_err(broken(path))?;
+    let steps = migrations
+        .iter()
+        .map(|(version, name, sql)| Migration::new(*version, Cow::Borrowed(*name), MigrationType::Simple, sql.into_sql_str(), false));
+    Migrator::with_migrations(steps.collect()).run(&pool).await.map_err(broken(path))?;
+    Ok(pool)
+}
+
+/// Connections that cannot write.
+async fn readers(path: &Path) -> Result<SqlitePool, OpenError> {
+    let options = options(path).pragma("query_only", "on");
+    SqlitePoolOptions::new().max_connections(READERS).connect_with(options).await.map_err(broken(path))
+}
+
+fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
         .filename(path)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(BUSY_MAX)
-        .pragma("secure_delete", "on");
-    let broken = |what: String| OpenError::Database { path: path.to_path_buf(), what };
-    let pool = SqlitePoolOptions::new().max_connections(connections).connect_with(options).await.map_err(|e| broken(e.to_string()))?;
-    if !migrations.is_empty() {
-        let steps = migrations
-            .iter()
-            .map(|(version, name, sql)| Migration::new(*version, Cow::Borrowed(*name), MigrationType::Simple, sql.into_sql_str(), false));
-        Migrator::with_migrations(steps.collect()).run(&pool).await.map_err(|e| broken(e.to_string()))?;
+        .pragma("secure_delete", "on")
+}
+
+fn broken<E: fmt::Display>(path: &Path) -> impl Fn(E) -> OpenError {
+    move |error| OpenError::Database { path: path.to_path_buf(), what: error.to_string() }
+}
+
+/// Moves the write-ahead log into the database and cuts it off: what was overwritten must not survive in it.
+pub async fn wipe_log(pool: &SqlitePool) -> Result<(), Unavailable> {
+    let said = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(pool).await.map_err(failed("wiping the log of sealing keys"))?;
+    // The first column says whether somebody stood in the way; the statement itself succeeds then, too.
+    if Reader::new(&said, "wal_checkpoint").flag("busy")? {
+        return Err(Unavailable::new("wiping the log of sealing keys: somebody else reads the database"));
     }
-    Ok(pool)
+    Ok(())
 }
 
 /// A statement that failed, for the operator; the database's words hold no values.

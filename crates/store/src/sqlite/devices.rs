@@ -26,10 +26,10 @@ fn device(row: &SqliteRow) -> Result<Device, Unavailable> {
             tier: row.word("tier", &TIERS)?,
             established_at: row.time("established_at")?,
             security_level: row.word("security_level", &LEVELS)?,
-            bootloader_locked: row.maybe_number("bootloader_locked")?.map(|locked| locked == 1),
+            bootloader_locked: row.maybe_number("bootloader_locked")?.map(|_| row.flag("bootloader_locked")).transpose()?,
             boot_state,
             os_version: row.maybe_number("os_version")?,
-            patch_level: row.maybe_number("patch_level")?.and_then(PatchLevel::from_number),
+            patch_level: row.maybe_number("patch_level")?.map(|_| row.numbered("patch_level", PatchLevel::from_number)).transpose()?,
             app: row.maybe_text("app")?.map(|_| row.parsed("app", AppId::parse)).transpose()?,
             app_version: row.maybe_number("app_version")?,
         },
@@ -46,7 +46,7 @@ impl Sqlite {
             return Ok(Some(device));
         }
         let gate = self.devices.gate().await;
-        let row = sqlx::query("SELECT * FROM devices WHERE id = $1").bind(id.as_str()).fetch_optional(&self.readers).await;
+        let row = sqlx::query("SELECT * FROM devices WHERE id = $1").bind(id.as_str()).fetch_optional(&self.writer).await;
         let found = row.map_err(failed("reading a device"))?.as_ref().map(device).transpose()?;
         if let Some(device) = &found {
             gate.put(id.clone(), device.clone());
@@ -60,6 +60,10 @@ impl Devices for Sqlite {
     async fn enrol(&self, new: Device) -> Result<Device, Unavailable> {
         let gate = self.devices.gate().await;
         let posture = &new.posture;
+        // What is enrolled again changes, and under an earlier id.
+        if let Some(earlier) = self.find_by_key(&posture.key).await? {
+            gate.forget(&earlier.posture.device);
+        }
         // One statement, so that of two enrolments of one key one makes the device and the other finds it.
         let row = sqlx::query(
             "INSERT INTO devices (id, key, key_jwk, name, enrolled_at, state, platform, tier, established_at, security_level, \

@@ -1,7 +1,5 @@
 //! Codes and refresh families in SQLite; answers to refreshes in memory.
 
-use std::collections::HashMap;
-
 use async_trait::async_trait;
 use countersign_core::{ClientId, DeviceId, GrantId, Secret, SessionId, Thumbprint, UnixSeconds, UserId};
 use countersign_identity::{CodeChallenge, CodeGrant, CodeState, DeviceBinding, RefreshFamily, RefreshState, TokenHash};
@@ -16,11 +14,8 @@ use crate::{
     unavailable::Unavailable,
 };
 
-/// Answers that are kept; beyond it those that have lapsed go, and then all: the next refresh is answered afresh.
+/// Answers that are kept; beyond it those go that would lapse first, and a refresh that repeats one is answered afresh.
 const ANSWERS_MAX: usize = 100_000;
-
-/// The answer that was given to each refresh token and request key, and until when it is repeated.
-pub type Answers = HashMap<(TokenHash, Thumbprint), (UnixSeconds, Secret<String>)>;
 
 fn code(row: &SqliteRow) -> Result<CodeState, Unavailable> {
     let row = Reader::new(row, "codes");
@@ -32,19 +27,20 @@ fn code(row: &SqliteRow) -> Result<CodeState, Unavailable> {
         auth_time: row.time("auth_time")?,
         expires_at: row.time("expires_at")?,
     };
-    match row.maybe_text("session")? {
-        None => Ok(CodeState::Issued(grant)),
-        Some(_) => Ok(CodeState::Exchanged {
+    match (row.maybe_text("session")?, row.maybe_text("family")?) {
+        (None, None) => Ok(CodeState::Issued(grant)),
+        (Some(_), Some(_)) => Ok(CodeState::Exchanged {
             grant,
             family: row.parsed("family", GrantId::parse)?,
             session: row.parsed("session", SessionId::parse)?,
         }),
+        (None, Some(_)) | (Some(_), None) => Err(row.broken()),
     }
 }
 
 fn refresh(row: &SqliteRow) -> Result<RefreshState, Unavailable> {
     let row = Reader::new(row, "refresh_families");
-    if row.number("revoked")? != 0 {
+    if row.flag("revoked")? {
         return Ok(RefreshState::Revoked);
     }
     Ok(RefreshState::Live(RefreshFamily {
@@ -133,16 +129,14 @@ impl Grants for Sqlite {
         now: UnixSeconds,
     ) -> Result<Secret<String>, Unavailable> {
         let mut answers = self.answers.lock().map_err(|_| Unavailable::new("the memory of answers"))?;
-        if let Some((_, given)) = answers.get(&asked).filter(|(until, _)| *until >= now) {
+        answers.forget_before(now);
+        if let Some(given) = answers.get(&asked, now) {
             return Ok(given.clone());
         }
         if answers.len() >= ANSWERS_MAX {
-            answers.retain(|_, (until, _)| *until >= now);
-            if answers.len() >= ANSWERS_MAX {
-                answers.clear();
-            }
+            answers.forget_soonest();
         }
-        answers.insert(asked, (until, proposed.clone()));
+        answers.insert(asked, proposed.clone(), until);
         Ok(proposed)
     }
 }

@@ -6,7 +6,7 @@ use countersign_core::{KeyId, Secret, UserId};
 use crate::{
     keys::{KeyPurpose, Keys, StoredKey, SubjectKeys},
     sqlite::{
-        database::{Sqlite, failed},
+        database::{Sqlite, failed, wipe_log},
         row::{Reader, signed},
     },
     unavailable::Unavailable,
@@ -79,12 +79,7 @@ impl SubjectKeys for Sqlite {
             .execute(&self.subject_keys)
             .await
             .map_err(failed("destroying a sealing key"))?;
-        // The old key must not survive in the write-ahead log either.
-        sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
-            .execute(&self.subject_keys)
-            .await
-            .map_err(failed("destroying a sealing key"))
-            .map(|_| ())
+        wipe_log(&self.subject_keys).await
     }
 }
 
@@ -94,8 +89,9 @@ impl Sqlite {
         let row =
             sqlx::query("SELECT secret FROM subject_keys WHERE user = $1").bind(user.as_str()).fetch_optional(&self.subject_keys).await;
         let Some(row) = row.map_err(failed("reading a sealing key"))? else { return Ok(None) };
-        let secret: Option<Vec<u8>> = sqlx::Row::try_get(&row, "secret").map_err(failed("reading a sealing key"))?;
-        let broken = |_| Unavailable::new("a row of table `subject_keys` does not parse");
-        secret.map(|bytes| bytes.try_into().map(Secret::new).map_err(broken)).transpose().map(Some)
+        let row = Reader::new(&row, "subject_keys");
+        let Some(bytes) = row.maybe_bytes("secret")?.map(Secret::new) else { return Ok(Some(None)) };
+        let secret = <[u8; 32]>::try_from(bytes.expose().as_slice()).map_err(|_| row.broken())?;
+        Ok(Some(Some(Secret::new(secret))))
     }
 }

@@ -13,3 +13,6 @@ mod sessions;
 mod subjects;
 
 pub use database::{OpenError, Sqlite};
+
+#[cfg(test)]
+mod tests;

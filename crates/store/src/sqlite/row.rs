@@ -16,7 +16,8 @@ impl<'a> Reader<'a> {
         Self { row, table }
     }
 
-    fn broken(&self) -> Unavailable {
+    /// What is said of a row that does not parse.
+    pub fn broken(&self) -> Unavailable {
         Unavailable::new(format!("a row of table `{}` does not parse", self.table))
     }
 
@@ -29,6 +30,10 @@ impl<'a> Reader<'a> {
     }
 
     pub fn bytes(&self, column: &str) -> Result<Vec<u8>, Unavailable> {
+        self.row.try_get(column).map_err(|_| self.broken())
+    }
+
+    pub fn maybe_bytes(&self, column: &str) -> Result<Option<Vec<u8>>, Unavailable> {
         self.row.try_get(column).map_err(|_| self.broken())
     }
 
@@ -48,6 +53,20 @@ impl<'a> Reader<'a> {
     pub fn maybe_number(&self, column: &str) -> Result<Option<u64>, Unavailable> {
         let number: Option<i64> = self.row.try_get(column).map_err(|_| self.broken())?;
         number.map(|number| u64::try_from(number).map_err(|_| self.broken())).transpose()
+    }
+
+    /// A column of nought or one.
+    pub fn flag(&self, column: &str) -> Result<bool, Unavailable> {
+        self.numbered(column, |number| match number {
+            0 => Some(false),
+            1 => Some(true),
+            _ => None,
+        })
+    }
+
+    /// A column through a parser of numbers.
+    pub fn numbered<T>(&self, column: &str, parse: impl Fn(u64) -> Option<T>) -> Result<T, Unavailable> {
+        parse(self.number(column)?).ok_or_else(|| self.broken())
     }
 
     pub fn time(&self, column: &str) -> Result<UnixSeconds, Unavailable> {

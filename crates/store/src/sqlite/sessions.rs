@@ -37,12 +37,17 @@ impl Sqlite {
             return Ok(Some(session));
         }
         let gate = self.sessions.gate().await;
-        let row = sqlx::query("SELECT * FROM sessions WHERE id = $1").bind(id.as_str()).fetch_optional(&self.readers).await;
-        let found = row.map_err(failed("reading a session"))?.as_ref().map(session).transpose()?;
+        let found = self.read_session(id).await?;
         if let Some(session) = &found {
             gate.put(id.clone(), session.clone());
         }
         Ok(found)
+    }
+
+    /// The row itself. Only for holders of the gate.
+    async fn read_session(&self, id: &SessionId) -> Result<Option<Session>, Unavailable> {
+        let row = sqlx::query("SELECT * FROM sessions WHERE id = $1").bind(id.as_str()).fetch_optional(&self.writer).await;
+        row.map_err(failed("reading a session"))?.as_ref().map(session).transpose()
     }
 }
 
@@ -95,14 +100,11 @@ impl Sessions for Sqlite {
 
     async fn set_state(&self, id: &SessionId, state: SessionState) -> Result<StateChange, Unavailable> {
         let gate = self.sessions.gate().await;
-        let row = sqlx::query("SELECT * FROM sessions WHERE id = $1").bind(id.as_str()).fetch_optional(&self.writer).await;
-        let Some(mut found) = row.map_err(failed("reading a session"))?.as_ref().map(session).transpose()? else {
-            return Ok(StateChange::Unknown);
-        };
+        gate.forget(id);
+        let Some(mut found) = self.read_session(id).await? else { return Ok(StateChange::Unknown) };
         if found.state == SessionState::Revoked {
             return Ok(StateChange::Final);
         }
-        gate.forget(id);
         let changed =
             sqlx::query("UPDATE sessions SET state = $2 WHERE id = $1").bind(id.as_str()).bind(state.as_str()).execute(&self.writer).await;
         changed.map_err(failed("changing a session"))?;

@@ -33,7 +33,7 @@ fn passkey(row: &SqliteRow) -> Result<Passkey, Unavailable> {
         credential: row.bytes("credential")?,
         user: row.parsed("user", UserId::parse)?,
         record: row.text("record")?,
-        counter: u32::try_from(row.number("counter")?).map_err(|_| Unavailable::new("a row of table `passkeys` does not parse"))?,
+        counter: row.numbered("counter", |number| u32::try_from(number).ok())?,
         created_at: row.time("created_at")?,
     })
 }
@@ -61,6 +61,9 @@ const ADD_PASSKEY: &str =
 #[async_trait]
 impl Subjects for Sqlite {
     async fn create(&self, user: User, passkey: Passkey) -> Result<Created, Unavailable> {
+        if passkey.user != user.id {
+            return Err(Unavailable::new("making an account with the passkey of another"));
+        }
         let failing = failed("making an account");
         let mut both = self.writer.begin().await.map_err(&failing)?;
         let made =

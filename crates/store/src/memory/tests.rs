@@ -1,0 +1,29 @@
+//! The suite over memory, and what only memory can do wrong.
+
+use std::sync::Arc;
+
+use super::*;
+use crate::{
+    challenges::{ChallengeId, ChallengePurpose, Challenges, IssueError},
+    suite::{self, Fast, NOW},
+};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn every_promise_is_kept() {
+    suite::fast(|room| Fast {
+        challenges: Arc::new(MemoryChallenges::with_room(room)),
+        counters: Arc::new(MemoryCounters::with_room(room)),
+        replay: Arc::new(MemoryReplay::with_room(room)),
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_challenge_that_waits_is_not_replaced() {
+    let (challenges, id) = (MemoryChallenges::new(), ChallengeId([1; 32]));
+    let issue = async |purpose| challenges.issue(id, purpose, vec![], NOW).await;
+    assert_eq!(issue(ChallengePurpose::Enrolment).await, Ok(()));
+    assert!(matches!(issue(ChallengePurpose::Login).await, Err(IssueError::Unavailable(_))));
+    assert_eq!(challenges.take(&id, ChallengePurpose::Login, NOW).await, Ok(None));
+    assert_eq!(challenges.take(&id, ChallengePurpose::Enrolment, NOW).await, Ok(Some(vec![])));
+}

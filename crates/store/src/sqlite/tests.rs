@@ -1,0 +1,330 @@
+//! The suite over SQLite, and what only SQLite can do wrong: rows from elsewhere, files of other versions, remains on the disk.
+
+use std::{fs, os::unix::fs::PermissionsExt, path::Path, sync::Arc};
+
+use async_trait::async_trait;
+use countersign_core::{Secret, SessionState};
+use sqlx::SqlitePool;
+use tempfile::TempDir;
+use tokio::sync::Mutex;
+
+use super::*;
+use crate::{
+    devices::{Devices, PostureError},
+    grants::{Grants, RedeemError},
+    keys::SubjectKeys,
+    sessions::{LiveError, Sessions},
+    subjects::{Created, Subjects},
+    suite::{self, Faults, Home, Lost, NOW, Truth},
+    unavailable::Unavailable,
+};
+
+struct Directory {
+    place: TempDir,
+    open: Mutex<Option<Arc<Sqlite>>>,
+}
+
+impl Directory {
+    fn new() -> Self {
+        Self { place: tempfile::tempdir().expect("a directory"), open: Mutex::default() }
+    }
+
+    async fn sqlite(&self) -> Arc<Sqlite> {
+        let mut open = self.open.lock().await;
+        if let Some(before) = open.take() {
+            before.close().await;
+        }
+        let store = Arc::new(Sqlite::open(self.place.path()).await.expect("a database"));
+        *open = Some(Arc::clone(&store));
+        store
+    }
+}
+
+#[async_trait]
+impl Home for Directory {
+    async fn open(&self) -> Truth {
+        Truth::of(&self.sqlite().await)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn every_promise_is_kept() {
+    suite::truth(async || Directory::new()).await;
+}
+
+async fn run(pool: &SqlitePool, sql: &'static str) {
+    sqlx::query(sql).execute(pool).await.expect(sql);
+}
+
+/// A store with a person, a device, a session, a code, a family and an invitation, nothing of it at hand.
+async fn filled(directory: &Directory) -> Arc<Sqlite> {
+    let truth = directory.open().await;
+    truth.open_session(1).await;
+    for number in [1, 2] {
+        truth.grants.issue_code(suite::code(number).0, suite::code(number).1).await.expect("a code");
+    }
+    truth.grants.redeem(&suite::code(2).0, suite::family(2)).await.expect("a family");
+    directory.sqlite().await
+}
+
+/// What the store answers, by table.
+async fn ask(store: &Sqlite, table: &str) -> Result<(), Unavailable> {
+    match table {
+        "codes" => store.find_code(&suite::code(1).0).await.map(drop),
+        "devices" => match store.posture(&suite::device(1).posture.device).await {
+            Ok(_) => Ok(()),
+            Err(PostureError::Unavailable(why)) => Err(why),
+            Err(PostureError::Revoked | PostureError::Unknown) => panic!("not what was asked"),
+        },
+        "passkeys" => store.find_passkey(&suite::passkey(1).credential).await.map(drop),
+        "refresh_families" => store.find_refresh(&suite::family(2).token).await.map(drop),
+        "sessions" => match store.live(&suite::session(1).id, NOW).await {
+            Ok(_) => Ok(()),
+            Err(LiveError::Unavailable(why)) => Err(why),
+            Err(LiveError::Challenged | LiveError::Expired | LiveError::Revoked | LiveError::Unknown) => panic!("not what was asked"),
+        },
+        "users" => Subjects::find(store, &suite::user(1).id).await.map(drop),
+        _ => panic!("no such table: {table}"),
+    }
+}
+
+/// Rows that somebody else wrote. None of them is guessed at.
+#[tokio::test]
+async fn a_row_that_does_not_parse_refuses() {
+    let rows: &[(&str, &str)] = &[
+        ("codes", "UPDATE codes SET user = 'not an id'"),
+        ("codes", "UPDATE codes SET client = ''"),
+        ("codes", "UPDATE codes SET device = 'a b'"),
+        ("codes", "UPDATE codes SET key = x'00'"),
+        ("codes", "UPDATE codes SET challenge = x''"),
+        ("codes", "UPDATE codes SET auth_time = -1"),
+        ("codes", "UPDATE codes SET expires_at = -1"),
+        ("codes", "UPDATE codes SET session = 's_1', family = NULL"),
+        ("codes", "UPDATE codes SET session = NULL, family = 'g_1'"),
+        ("codes", "UPDATE codes SET session = 's_1', family = ''"),
+        ("devices", "UPDATE devices SET key = x'00'"),
+        ("devices", "UPDATE devices SET platform = 'Android'"),
+        ("devices", "UPDATE devices SET tier = ''"),
+        ("devices", "UPDATE devices SET established_at = -1"),
+        ("devices", "UPDATE devices SET security_level = 'strongbox'"),
+        ("devices", "UPDATE devices SET bootloader_locked = 2"),
+        ("devices", "UPDATE devices SET bootloader_locked = -1"),
+        ("devices", "UPDATE devices SET boot_state = 'green'"),
+        ("devices", "UPDATE devices SET os_version = -1"),
+        ("devices", "UPDATE devices SET patch_level = 202613"),
+        ("devices", "UPDATE devices SET app = ''"),
+        ("devices", "UPDATE devices SET app_version = -1"),
+        ("devices", "UPDATE devices SET enrolled_at = -1"),
+        ("passkeys", "UPDATE passkeys SET counter = 4294967296"),
+        ("passkeys", "UPDATE passkeys SET counter = -1"),
+        ("passkeys", "UPDATE passkeys SET created_at = -1"),
+        ("refresh_families", "UPDATE refresh_families SET id = ''"),
+        ("refresh_families", "UPDATE refresh_families SET session = 's 1'"),
+        ("refresh_families", "UPDATE refresh_families SET client = ''"),
+        ("refresh_families", "UPDATE refresh_families SET device = ''"),
+        ("refresh_families", "UPDATE refresh_families SET key = x'0102'"),
+        ("refresh_families", "UPDATE refresh_families SET expires_at = -1"),
+        ("refresh_families", "UPDATE refresh_families SET revoked = 2"),
+        ("sessions", "UPDATE sessions SET roles = 'admin not/an/id'"),
+        ("sessions", "UPDATE sessions SET client = ''"),
+        ("sessions", "UPDATE sessions SET state = 'ACTIVE'"),
+        ("sessions", "UPDATE sessions SET acr = 'strong'"),
+        ("sessions", "UPDATE sessions SET amr = 'hwk pwd'"),
+        ("sessions", "UPDATE sessions SET auth_time = -1"),
+        ("sessions", "UPDATE sessions SET created_at = -1"),
+        ("sessions", "UPDATE sessions SET expires_at = -1"),
+        ("users", "UPDATE users SET roles = '/'"),
+        ("users", "UPDATE users SET created_at = -1"),
+    ];
+    let directory = Directory::new();
+    let template = filled(&directory).await;
+    template.close().await;
+    for (table, sql) in rows {
+        let copy = Directory::new();
+        for file in ["countersign.db", "subject-keys.db"] {
+            fs::copy(directory.place.path().join(file), copy.place.path().join(file)).expect("a copy");
+        }
+        let store = copy.sqlite().await;
+        run(&store.writer, sql).await;
+        let broken = Unavailable::new(format!("a row of table `{table}` does not parse"));
+        assert_eq!(ask(&store, table).await, Err(broken), "{sql}");
+    }
+    let whole = directory.sqlite().await;
+    for table in ["codes", "devices", "passkeys", "refresh_families", "sessions", "users"] {
+        assert_eq!(ask(&whole, table).await, Ok(()), "{table}, as it was written");
+    }
+}
+
+/// Statements that fail in the middle of what must happen together.
+#[tokio::test]
+async fn what_goes_together_fails_together() {
+    let directory = Directory::new();
+    let store = filled(&directory).await;
+    run(&store.writer, "CREATE TRIGGER a BEFORE INSERT ON refresh_families BEGIN SELECT RAISE(FAIL, 'as the test wants it'); END").await;
+    run(&store.writer, "CREATE TRIGGER b BEFORE INSERT ON passkeys BEGIN SELECT RAISE(FAIL, 'as the test wants it'); END").await;
+    assert!(matches!(store.redeem(&suite::code(1).0, suite::family(1)).await, Err(RedeemError::Unavailable(_))));
+    assert!(store.create(suite::user(2), suite::passkey(2)).await.is_err());
+    run(&store.writer, "DROP TRIGGER a").await;
+    run(&store.writer, "DROP TRIGGER b").await;
+    assert_eq!(Subjects::find(&*store, &suite::user(2).id).await, Ok(None));
+    assert_eq!(store.create(suite::user(2), suite::passkey(2)).await, Ok(Created::Done));
+    assert_eq!(store.redeem(&suite::code(1).0, suite::family(1)).await, Ok(()));
+}
+
+/// A change of which the database said that it failed: the next answer is what the database has.
+#[tokio::test]
+async fn a_change_that_failed_is_read_again() {
+    let directory = Directory::new();
+    let store = filled(&directory).await;
+    let (session, device) = (suite::session(1), suite::device(1));
+    assert!(store.live(&session.id, NOW).await.is_ok() && store.posture(&device.posture.device).await.is_ok(), "at hand");
+    run(&store.writer, "CREATE TRIGGER a BEFORE UPDATE ON sessions BEGIN SELECT RAISE(FAIL, 'as the test wants it'); END").await;
+    run(&store.writer, "CREATE TRIGGER b BEFORE UPDATE ON devices BEGIN SELECT RAISE(FAIL, 'as the test wants it'); END").await;
+    assert!(store.set_state(&session.id, SessionState::Revoked).await.is_err());
+    assert!(store.authenticated(&session.id, NOW).await.is_err());
+    assert!(store.revoke(&device.posture.device).await.is_err());
+    assert!(store.enrol(device.clone()).await.is_err());
+    assert_eq!((store.sessions.get(&session.id), store.devices.get(&device.posture.device)), (None, None), "nothing is at hand");
+    assert!(store.live(&session.id, NOW).await.is_ok() && store.posture(&device.posture.device).await.is_ok(), "nothing was revoked");
+}
+
+#[tokio::test]
+async fn readers_cannot_write_and_rows_belong_to_rows() {
+    let store = filled(&Directory::new()).await;
+    assert!(sqlx::query("DELETE FROM sessions").execute(&store.readers).await.is_err(), "readers read");
+    assert!(sqlx::query("DELETE FROM users").execute(&store.writer).await.is_err(), "a session without its person");
+    assert!(store.open(suite::session(9)).await.is_err(), "a session of nobody");
+}
+
+/// Whether any file of the directory holds those bytes.
+fn remains(directory: &Path, bytes: &[u8]) -> bool {
+    let files = fs::read_dir(directory).expect("a directory").map(|entry| fs::read(entry.expect("an entry").path()).expect("a file"));
+    files.into_iter().any(|file| file.windows(bytes.len()).any(|part| part == bytes))
+}
+
+#[tokio::test]
+async fn nothing_remains_of_a_destroyed_key() {
+    let directory = Directory::new();
+    let store = directory.sqlite().await;
+    let (secret, user) = (*b"a key of thirty-two bytes, 123456", suite::user(1).id);
+    let secret: [u8; 32] = secret[..32].try_into().expect("32 bytes");
+    assert!(store.key(&user, Secret::new(secret)).await.is_ok());
+    assert!(remains(directory.place.path(), &secret), "it is kept");
+    store.destroy(&user).await.expect("destroyed");
+    assert!(!remains(directory.place.path(), &secret), "destroyed, with the database open");
+    directory.sqlite().await;
+    assert!(!remains(directory.place.path(), &secret), "and after a restart");
+}
+
+/// The process may be killed between the destruction and the wiping of the log.
+#[tokio::test]
+async fn a_log_that_was_left_behind_is_wiped_at_the_start() {
+    let (before, after) = (Directory::new(), Directory::new());
+    let store = before.sqlite().await;
+    let user = suite::user(1).id;
+    assert!(store.key(&user, Secret::new([0xa5; 32])).await.is_ok());
+    run(&store.subject_keys, "UPDATE subject_keys SET secret = NULL").await;
+    for entry in fs::read_dir(before.place.path()).expect("a directory").flatten() {
+        fs::copy(entry.path(), after.place.path().join(entry.file_name())).expect("a copy");
+    }
+    assert!(remains(after.place.path(), &[0xa5; 32]), "as a kill would leave it");
+    let store = after.sqlite().await;
+    assert!(!remains(after.place.path(), &[0xa5; 32]));
+    assert_eq!(SubjectKeys::find(&*store, &user).await, Ok(None));
+}
+
+/// A reader in the way of the wiping is an error, not a success without effect.
+#[tokio::test]
+async fn a_destruction_that_cannot_be_completed_is_not_acknowledged() {
+    let directory = Directory::new();
+    let store = directory.sqlite().await;
+    let user = suite::user(1).id;
+    assert!(store.key(&user, Secret::new([1; 32])).await.is_ok());
+    let path = directory.place.path().join("subject-keys.db");
+    let other = SqlitePool::connect_with(sqlx::sqlite::SqliteConnectOptions::new().filename(&path)).await.expect("a second process");
+    let mut reading = other.begin().await.expect("a transaction");
+    sqlx::query("SELECT * FROM subject_keys").fetch_all(&mut *reading).await.expect("a snapshot");
+    run(&store.subject_keys, "PRAGMA busy_timeout = 0").await;
+    let refused = store.destroy(&user).await.expect_err("somebody still reads the key");
+    assert!(refused.what.contains("somebody else reads"), "{refused}");
+    reading.rollback().await.expect("an end");
+    assert_eq!(store.destroy(&user).await, Ok(()));
+}
+
+#[tokio::test]
+async fn files_are_private_whoever_made_them() {
+    let directory = Directory::new();
+    fs::write(directory.place.path().join("countersign.db"), []).expect("a file");
+    fs::set_permissions(directory.place.path().join("countersign.db"), fs::Permissions::from_mode(0o644)).expect("a mode");
+    let _store = filled(&directory).await;
+    let mut names = Vec::new();
+    for entry in fs::read_dir(directory.place.path()).expect("a directory").flatten() {
+        let mode = entry.metadata().expect("its mode").permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{}", entry.path().display());
+        names.push(entry.file_name().into_string().expect("text"));
+    }
+    assert!(names.contains(&"countersign.db-wal".to_owned()), "{names:?}");
+}
+
+#[tokio::test]
+async fn what_this_version_does_not_know_is_refused() {
+    let newer = |table: &'static str| async move {
+        let directory = Directory::new();
+        let store = filled(&directory).await;
+        let pool = if table == "countersign.db" { &store.writer } else { &store.subject_keys };
+        run(
+            pool,
+            "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (9999, 'later', 1, x'00', 0)",
+        )
+        .await;
+        store.close().await;
+        Sqlite::open(directory.place.path()).await.err().expect("refused").to_string()
+    };
+    for file in ["countersign.db", "subject-keys.db"] {
+        let said = newer(file).await;
+        assert!(said.contains(file) && said.contains("9999") && said.contains("a newer version's data needs that version"), "{said}");
+    }
+    let directory = Directory::new();
+    fs::write(directory.place.path().join("countersign.db"), "this is no database, but a text of some length").expect("a file");
+    let said = Sqlite::open(directory.place.path()).await.err().expect("refused").to_string();
+    assert!(said.contains("countersign.db"), "{said}");
+    let nowhere = directory.place.path().join("nowhere");
+    let refused = Sqlite::open(&nowhere).await.err().expect("refused");
+    assert!(matches!(refused, OpenError::Io { .. }), "{refused}");
+}
+
+/// Everything that a sign-in asks of the stores, with each call failing once, before and after its effect.
+#[tokio::test]
+async fn a_call_that_fails_took_effect_or_not_and_those_after_it_were_never_made() {
+    let directory = Directory::new();
+    let truth = directory.open().await;
+    let mut number = 0;
+    for lost in [Lost::Answer, Lost::Call] {
+        for nth in 0.. {
+            number += 1;
+            truth.settle(number).await;
+            let faults = Faults::at(nth, lost);
+            let signed_in = sign_in(&truth.failing(&faults), number).await;
+            assert_eq!(signed_in.is_err(), faults.happened(), "call {nth}, lost: {lost:?}");
+            let effects = nth + usize::from(lost == Lost::Answer);
+            let found = truth.sessions.find(&suite::session(number).id).await.expect("an answer");
+            assert_eq!(found.is_some(), effects > 1, "call {nth}, lost: {lost:?}");
+            let again = truth.grants.redeem(&suite::code(number).0, suite::family(number)).await;
+            let spent_or_never_made = effects > 2 || effects == 0;
+            assert_eq!(again == Err(RedeemError::AlreadyExchanged), spent_or_never_made, "call {nth}, lost: {lost:?}");
+            if !faults.happened() {
+                assert_eq!(nth, 4, "as many calls as a sign-in makes");
+                break;
+            }
+        }
+    }
+}
+
+/// Four calls.
+async fn sign_in(truth: &Truth, number: u16) -> Result<(), String> {
+    let (name, grant) = suite::code(number);
+    truth.grants.issue_code(name, grant).await.map_err(|why| why.to_string())?;
+    truth.sessions.open(suite::session(number)).await.map_err(|why| why.to_string())?;
+    truth.grants.redeem(&name, suite::family(number)).await.map_err(|why| format!("{why:?}"))?;
+    truth.sessions.live(&suite::session(number).id, NOW).await.map(drop).map_err(|why| format!("{why:?}"))
+}
