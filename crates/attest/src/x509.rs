@@ -513,8 +513,8 @@ mod tests {
         ];
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data/jose/wycheproof/");
         let hex = |text: &str| -> Vec<u8> {
-            let digit = |at: usize| u8::from_str_radix(&text[at..at + 2], 16).expect("hexadecimal");
-            (0..text.len()).step_by(2).map(digit).collect()
+            let value = |digit: u8| u8::try_from(char::from(digit).to_digit(16).expect("hexadecimal")).expect("a digit");
+            text.as_bytes().chunks_exact(2).map(|pair| value(pair[0]) << 4 | value(pair[1])).collect()
         };
         for (file, kind, algorithm, key) in files {
             let Ok(text) = std::fs::read_to_string(format!("{folder}{file}")) else {
