@@ -68,8 +68,8 @@ impl Shard {
     }
 
     /// Whether a proof to be remembered until then may have been seen and forgotten.
-    fn may_have_forgotten(&self, remember_until: UnixSeconds, now: UnixSeconds) -> bool {
-        remember_until < now || self.forgotten.is_some_and(|forgotten| remember_until <= forgotten)
+    fn may_have_forgotten(&self, remember_until: UnixSeconds) -> bool {
+        self.forgotten.is_some_and(|forgotten| remember_until <= forgotten)
     }
 }
 
@@ -83,7 +83,7 @@ impl ReplayMemory for MemoryReplay {
         shard.forget(now);
         // SECURITY: a clock that was set back makes old proofs count again whose use is forgotten. Nobody can tell them from
         // new ones, so none of them counts until the clock is where it was.
-        if shard.may_have_forgotten(proof.remember_until(), now) {
+        if shard.may_have_forgotten(proof.remember_until()) {
             return Err(SpendError::Unavailable(Unavailable::new("the clock was set back behind the replay memory; restart")));
         }
         if shard.seen.contains(&id) {

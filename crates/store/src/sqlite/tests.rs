@@ -190,10 +190,35 @@ async fn a_change_that_failed_is_read_again() {
 
 #[tokio::test]
 async fn readers_cannot_write_and_rows_belong_to_rows() {
-    let store = filled(&Directory::new()).await;
-    assert!(sqlx::query("DELETE FROM sessions").execute(&store.readers).await.is_err(), "readers read");
-    assert!(sqlx::query("DELETE FROM users").execute(&store.writer).await.is_err(), "a session without its person");
-    assert!(store.open(suite::session(9)).await.is_err(), "a session of nobody");
+    let directory = Directory::new();
+    let store = filled(&directory).await;
+    let said = |refused: Result<_, sqlx::Error>| refused.map(|_: sqlx::sqlite::SqliteQueryResult| ()).expect_err("refused").to_string();
+    let rows = [
+        ("readers read", said(sqlx::query("DELETE FROM codes").execute(&store.readers).await), "readonly"),
+        ("a session without its person", said(sqlx::query("DELETE FROM users").execute(&store.writer).await), "FOREIGN KEY"),
+        ("a session of nobody", store.open(suite::session(9)).await.expect_err("refused").what, "FOREIGN KEY"),
+        ("a second session of one id", store.open(suite::session(1)).await.expect_err("refused").what, "UNIQUE"),
+    ];
+    for (name, said, why) in rows {
+        assert!(said.contains(why), "{name}: {said}");
+    }
+}
+
+/// What keeps acknowledged writes through a power cut, rows whole, and freed bytes from lying about.
+#[tokio::test]
+async fn every_connection_is_set_up_for_safety() {
+    let directory = Directory::new();
+    let store = filled(&directory).await;
+    for (name, pool) in [("writer", &store.writer), ("readers", &store.readers), ("subject keys", &store.subject_keys)] {
+        let journal: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(pool).await.expect("a mode");
+        assert_eq!(journal, "wal", "{name}");
+        for (pragma, expected) in
+            [("PRAGMA synchronous", 2), ("PRAGMA foreign_keys", 1), ("PRAGMA secure_delete", 1), ("PRAGMA busy_timeout", 5000)]
+        {
+            let value: i64 = sqlx::query_scalar(pragma).fetch_one(pool).await.expect("a number");
+            assert_eq!(value, expected, "{name}: {pragma}");
+        }
+    }
 }
 
 /// Whether any file of the directory holds those bytes.
@@ -206,14 +231,22 @@ fn remains(directory: &Path, bytes: &[u8]) -> bool {
 async fn nothing_remains_of_a_destroyed_key() {
     let directory = Directory::new();
     let store = directory.sqlite().await;
-    let (secret, user) = (*b"a key of thirty-two bytes, 123456", suite::user(1).id);
-    let secret: [u8; 32] = secret[..32].try_into().expect("32 bytes");
-    assert!(store.key(&user, Secret::new(secret)).await.is_ok());
-    assert!(remains(directory.place.path(), &secret), "it is kept");
-    store.destroy(&user).await.expect("destroyed");
-    assert!(!remains(directory.place.path(), &secret), "destroyed, with the database open");
+    let secret = |number: u16| [u8::try_from(number).expect("few"); 32];
+    // A quarter of a key is already too much.
+    let remains = |number: u16| remains(directory.place.path(), &secret(number)[..8]);
+    for number in 0xa0..0xb0 {
+        assert!(store.key(&suite::user(number).id, Secret::new(secret(number))).await.is_ok());
+        assert!(remains(number), "it is kept");
+    }
+    // In the middle of a page, where freed bytes are not overwritten by themselves.
+    for number in [0xa5, 0xa7, 0xad] {
+        store.destroy(&suite::user(number).id).await.expect("destroyed");
+        assert!(!remains(number), "destroyed, with the database open");
+    }
     directory.sqlite().await;
-    assert!(!remains(directory.place.path(), &secret), "and after a restart");
+    for number in 0xa0..0xb0 {
+        assert_eq!(remains(number), ![0xa5, 0xa7, 0xad].contains(&number), "after a restart");
+    }
 }
 
 /// The process may be killed between the destruction and the wiping of the log.

@@ -7,7 +7,7 @@ use countersign_core::{KeyId, Seconds, Secret};
 use crate::{
     keys::{KeyPurpose, Keys, StoredKey},
     suite::{
-        race::{abandon, race},
+        race::{abandon, departures, race},
         samples::{NOW, bytes, user},
         world::Home,
     },
@@ -88,12 +88,11 @@ pub async fn destroyed_is_for_good(home: &dyn Home) {
         }
     })
     .await;
-    for polls in 1.. {
-        assert!(keys.key(&user(4).id, Secret::new([4; 32])).await.is_ok());
-        if abandon(keys.destroy(&user(4).id), polls).await.is_some() {
-            break;
-        }
+    assert!(keys.key(&user(4).id, Secret::new([4; 32])).await.is_ok());
+    for (_, polls) in departures() {
+        abandon(keys.destroy(&user(4).id), polls).await;
     }
+    assert_eq!(keys.destroy(&user(4).id).await, Ok(()), "asked again until it was acknowledged");
     for _ in 0..2 {
         let keys = home.open().await.subject_keys;
         for number in 1..=4 {

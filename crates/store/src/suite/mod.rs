@@ -21,7 +21,7 @@ mod subjects;
 mod world;
 
 pub use fail_nth::{FailNth, Faults, Lost};
-pub use race::{abandon, race};
+pub use race::{abandon, departures, race};
 pub use samples::{NOW, code, device, family, passkey, session, user};
 pub use world::{Fast, Home, Truth};
 
