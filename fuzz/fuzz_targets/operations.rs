@@ -1,10 +1,12 @@
-//! Declared operations and the paths that look for them.
+//! A declared operation and the path that looks for it, one a line: template, path, source of an id, field; then the body.
 #![no_main]
 use countersign_policy::{OperationSpec, Operations};
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|texts: (&str, &str, &str, &str)| {
-    let (template, path, source, field) = texts;
+fuzz_target!(|text: &str| {
+    let mut lines = text.splitn(5, '\n');
+    let mut line = || lines.next().unwrap_or_default();
+    let (template, path, source, field, body) = (line(), line(), line(), line(), line());
     let spec = OperationSpec {
         method: "POST".to_owned(),
         path: template.to_owned(),
@@ -17,7 +19,7 @@ fuzz_target!(|texts: (&str, &str, &str, &str)| {
     };
     if let Ok(operations) = Operations::new(&[spec]) {
         if let Ok(found) = operations.find("POST", path) {
-            let _ = found.fields(source.as_bytes());
+            let _ = found.fields(body.as_bytes());
         }
     }
 });

@@ -1,26 +1,32 @@
-//! A request head: the bytes on the wire, the one normal path, and the credentials.
+//! A request head, written as on the wire: its framing, the one normal path, and the credentials.
 #![no_main]
-use countersign_gateway::{Origin, Peer, PublicHost, Scanner, normal_path, parse_request};
+use countersign_gateway::{Origin, Peer, PublicHost, Scanner, Wire, normal_path, parse_request};
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|input: (&[u8], &str, Vec<(String, Vec<u8>)>)| {
-    let (wire, target, headers) = input;
-    let mut scanner = Scanner::default();
-    for part in wire.chunks(7) {
-        let _ = scanner.scan(part);
+fuzz_target!(|bytes: &[u8]| {
+    assert_eq!(framing(bytes, 7), framing(bytes, bytes.len().max(1)), "how bytes are cut decides nothing");
+    let mut lines = bytes.split(|byte| *byte == b'\n').map(|line| line.trim_ascii_end());
+    let mut words = lines.next().unwrap_or_default().splitn(3, |byte| *byte == b' ');
+    let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    if let Ok(normal) = std::str::from_utf8(target).map_err(drop).and_then(|target| normal_path(target).map_err(drop)) {
+        assert!(!normal.contains("//") && !normal.split('/').any(|segment| matches!(segment, "." | "..")), "{normal}");
     }
-    if let Ok(normal) = normal_path(target) {
-        assert!(!normal.contains("//") && !normal.contains("/../"), "{normal}");
+    let mut request = http::Request::builder().method(method).uri(target);
+    for line in lines.take_while(|line| !line.is_empty()) {
+        let (name, value) = line.split_at(line.iter().position(|byte| *byte == b':').unwrap_or(line.len()));
+        request = request.header(name, value.get(1..).unwrap_or_default().trim_ascii());
     }
-    let Ok(origin) = Origin::parse("https://api.example.com") else { return };
-    let mut request = http::Request::builder().method("GET").uri(target).header("host", "api.example.com");
-    for (name, value) in &headers {
-        request = request.header(name, value.as_slice());
-    }
-    let Ok(request) = request.body(()) else { return };
+    let (Ok(request), Ok(origin)) = (request.body(()), Origin::parse("https://api.example.com")) else { return };
     let (head, ()) = request.into_parts();
     let peer = Peer::new(std::net::SocketAddr::from(([127, 0, 0, 1], 1)));
     if let Ok(received) = parse_request(&head, &peer, &PublicHost::of(&origin)) {
+        assert_eq!(normal_path(received.path()), Ok(received.path()));
         let _ = (received.token(), received.proof());
     }
 });
+
+/// Whether a connection's bytes are ambiguous when they come in pieces of `size`.
+fn framing(bytes: &[u8], size: usize) -> bool {
+    let mut scanner = Scanner::default();
+    bytes.chunks(size).any(|part| scanner.scan(part) == Wire::Ambiguous)
+}
