@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use crate::{reason::Reason, time::Seconds};
+use crate::{reason::Reason, remedy::Remedy, time::Seconds};
 
 /// What happens to the request. Ordered by severity: the greatest of several wins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -110,55 +110,6 @@ pub enum Obligation {
     Mask(MaskPath),
     /// Let the session through at most this often.
     Rate(RateLimit),
-}
-
-/// What a person can do about a refusal; the whole allow-list of counterfactuals. Alphabetical.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Remedy {
-    /// Let the app prove the device again; the person notices nothing.
-    AttestDevice,
-    /// Show a finger or face again.
-    ConfirmItsYou,
-    /// Nothing that a person can do alone.
-    ContactSupport,
-    /// Set a screen lock.
-    SetScreenLock,
-    /// Sign in again.
-    SignInAgain,
-    /// Install the newest version of the app.
-    UpdateApp,
-    /// Install the newest system update.
-    UpdateSystem,
-}
-
-impl Remedy {
-    /// The `kind` on the wire.
-    #[must_use]
-    pub const fn kind(self) -> &'static str {
-        match self {
-            Self::AttestDevice => "attest_device",
-            Self::ConfirmItsYou => "confirm_its_you",
-            Self::ContactSupport => "contact_support",
-            Self::SetScreenLock => "set_screen_lock",
-            Self::SignInAgain => "sign_in_again",
-            Self::UpdateApp => "update_app",
-            Self::UpdateSystem => "update_system",
-        }
-    }
-
-    /// The label of a button.
-    #[must_use]
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::AttestDevice => "Check this phone again",
-            Self::ConfirmItsYou => "Use fingerprint or face",
-            Self::ContactSupport => "Contact support",
-            Self::SetScreenLock => "Set a screen lock",
-            Self::SignInAgain => "Sign in again",
-            Self::UpdateApp => "Update the app",
-            Self::UpdateSystem => "Update the phone's system",
-        }
-    }
 }
 
 /// A policy as its file names it: its `@id`, or file and position.

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use crate::{
     id::{Action, PairwiseId},
     posture::Posture,
-    session::Session,
-    time::UnixSeconds,
+    requirement::{Lack, Stage},
+    session::{Session, SessionState},
+    time::{Seconds, UnixSeconds},
 };
 
 /// A value that policy may look at; what path parameters and body fields become, once, according to the operation.
@@ -20,6 +21,24 @@ pub enum FieldValue {
     Text(String),
 }
 
+/// What an operation does for a session that is limited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhenLimited {
+    /// What policies allow.
+    Allow,
+    /// Nothing.
+    Refuse,
+}
+
+/// What an operation asks beside its policies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OperationRules {
+    /// What it does for a limited session.
+    pub when_limited: WhenLimited,
+    /// How old the evidence about the device may be.
+    pub evidence_age_max: Option<Seconds>,
+}
+
 /// The request as policy sees it: `context.request`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestFacts {
@@ -27,6 +46,8 @@ pub struct RequestFacts {
     pub action: Action,
     /// `GET`, `POST`, ...
     pub method: String,
+    /// What the operation asks beside its policies.
+    pub rules: OperationRules,
     /// Body fields that the operation declares, by name. A declared field that was optional and absent is absent here.
     pub fields: BTreeMap<String, FieldValue>,
 }
@@ -51,10 +72,20 @@ pub struct Facts {
     pub session: Session,
     /// On what device.
     pub posture: Posture,
+    /// What the device lacks of what is required of it.
+    pub lacks: Vec<Lack>,
     /// What is asked.
     pub request: RequestFacts,
     /// Of what.
     pub resource: ResourceFacts,
     /// When. Ages in policies are counted from here.
     pub now: UnixSeconds,
+}
+
+impl Facts {
+    /// Whether less is allowed than policies allow, because of the session's state or because of what its device lacks.
+    #[must_use]
+    pub fn limited(&self) -> bool {
+        self.session.state == SessionState::Limited || self.lacks.iter().any(|lack| lack.stage == Stage::Limit)
+    }
 }

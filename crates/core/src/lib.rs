@@ -3,27 +3,41 @@
 //! Identifiers, secrets, instants, reasons, facts and decisions: what they mean and how they are written down. This crate
 //! does no I/O, reads no clock, holds no state, verifies nothing and serialises nothing: wire formats live at the edges.
 
+mod app_report;
+mod counter;
 mod decision;
 mod facts;
 mod id;
 mod limit;
 mod posture;
 mod reason;
+mod remedy;
+mod requirement;
 mod secret;
 mod session;
 mod signal;
 mod time;
+mod vendor_verdict;
 
-pub use decision::{Acr, Advice, Decision, MaskPath, Matched, Obligation, Outcome, Permitted, PolicyName, RateLimit, Remedy};
-pub use facts::{Facts, FieldValue, RequestFacts, ResourceFacts};
+pub use app_report::{AppFinding, AppReport};
+pub use counter::{CounterRefusal, CounterWindow};
+pub use decision::{Acr, Advice, Decision, MaskPath, Matched, Obligation, Outcome, Permitted, PolicyName, RateLimit};
+pub use facts::{Facts, FieldValue, OperationRules, RequestFacts, ResourceFacts, WhenLimited};
 pub use id::{
     Action, AppId, ClientId, ContractViolation, DecisionId, DeviceId, GrantId, IdError, KeyId, PairwiseId, ProofId, Role, SessionId,
     Thumbprint, UserId,
 };
 pub use limit::Limits;
-pub use posture::{BootState, EvidenceTier, PatchLevel, Platform, Posture, SecurityLevel};
+pub use posture::{
+    BootKey, BootState, EvidenceTier, Known, PatchLevel, Platform, Posture, Provenance, RiskMetric, SecurityLevel, SerialDigest,
+};
 pub use reason::{PolicyReason, Reason, Retry, Told};
+pub use remedy::Remedy;
+pub use requirement::{
+    AppRelease, Lack, PatchRule, Requirement, Requirements, Revocations, Rollout, Rule, Share, Stage, Update, WhenAbsent, worst,
+};
 pub use secret::Secret;
 pub use session::{Amr, Session, SessionState};
 pub use signal::{Signal, SignalKind, SignalSink};
 pub use time::{Clock, Entropy, Seconds, UnixMillis, UnixSeconds};
+pub use vendor_verdict::{AppAccess, Integrity, Licensing, PlayProtect, Recognition, VendorVerdict};

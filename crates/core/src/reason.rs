@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use crate::decision::Remedy;
+use crate::remedy::Remedy;
 
 /// The code that a policy's `@reason` annotation gives: lower-case letters, digits and `_`, at most 64 bytes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -65,9 +65,14 @@ macro_rules! reasons {
 }
 
 reasons! {
+    AccessibilityAbuse = "accessibility_abuse", DeviceUnproven, "the app says that an accessibility service reads or acts in other apps";
     AnchorUnknown = "anchor_unknown", DeviceUnproven, "the chain does not end at a trust anchor that is configured";
+    AppAccessRisk = "app_access_risk", DeviceUnproven, "Play Integrity says that other apps can record the screen, draw over the app or control the phone";
     AppSignerUnknown = "app_signer_unknown", DeviceUnproven, "the app is signed by a certificate that its configuration does not list; a repackaged app looks like this";
+    AppTampered = "app_tampered", DeviceUnproven, "the app says that it was changed or not installed by a store";
     AppUnknown = "app_unknown", DeviceUnproven, "the app that made the key is not one of the configured apps";
+    AppVersionTooOld = "app_version_too_old", AppOutdated, "the app's version is older than the configuration supports, or nothing says what it is";
+    AssertionCounterReused = "assertion_counter_reused", DeviceUnproven, "an App Attest assertion's counter was used before; a replay or a copied key looks like this";
     AttestationKeyMismatch = "attestation_key_mismatch", DeviceUnproven, "the attested key is not the key that signed the enrolment";
     AuditUnavailable = "audit_unavailable", Unavailable, "the decision could not be recorded, so it was not carried out; look at the data directory's disk";
     BearerDowngrade = "bearer_downgrade", TokenMissing, "a token came with the `Bearer` scheme; every token here needs a proof (`DPoP`)";
@@ -90,12 +95,16 @@ reasons! {
     ClientUnknown = "client_unknown", RequestInvalid, "the client is not one of the configured apps";
     CodeReused = "code_reused", SignInAgain, "an authorization code was redeemed twice; its session was revoked";
     CodeUnknown = "code_unknown", SignInAgain, "the authorization code was never issued or has expired";
+    DebuggerAttached = "debugger_attached", DeviceUnproven, "the app says that a debugger is attached to it";
     DelegationInvalid = "delegation_invalid", ProofInvalid, "the device key's statement that names the request key does not verify or names another key";
     DescriptionMalformed = "description_malformed", DeviceUnproven, "the attestation's key description does not parse";
+    DevelopmentDevice = "development_device", DeviceUnproven, "the device was enrolled by a development token, and the configuration does not take these in `enforce`";
     DeviceRevoked = "device_revoked", Revoked, "the device was revoked";
     DeviceUnknown = "device_unknown", Revoked, "the device is not enrolled";
-    EvidenceStale = "evidence_stale", DeviceUnproven, "the evidence about the device is older than is accepted";
+    Emulator = "emulator", DeviceUnproven, "the app says that it runs on an emulator or simulator";
+    EvidenceStale = "evidence_stale", Reattest, "the evidence about the device is older than is accepted; the app can renew it without the person";
     GrantTypeUnknown = "grant_type_unknown", RequestInvalid, "the token request's grant type is neither `authorization_code` nor `refresh_token`";
+    Hooked = "hooked", DeviceUnproven, "the app says that foreign code runs inside it (Frida, Xposed or the like)";
     HostUnknown = "host_unknown", RequestInvalid, "the request is for another host than `public_url` names";
     Internal = "internal", Unavailable, "a fault of ours; the log entry with this decision number tells where";
     KeyNotGenerated = "key_not_generated", DeviceUnproven, "the attested key was imported or is of unknown origin; only a key made inside the hardware counts";
@@ -109,10 +118,16 @@ reasons! {
     NameTaken = "name_taken", NameTaken, "somebody else has an account of this name";
     NoPermit = "no_permit", NotPermitted, "no policy permits this";
     OriginRefused = "origin_refused", SignInAgain, "the passkey was used on an origin that is not configured";
+    OsVersionTooOld = "os_version_too_old", SystemOutdated, "the phone's system is older than the configuration accepts, or nothing says what it is";
     ParameterInvalid = "parameter_invalid", RequestInvalid, "a parameter of the path is not an identifier";
-    PatchLevelTooOld = "patch_level_too_old", DeviceUnproven, "the phone's security patches are older than enrolment requires";
+    PatchLevelTooOld = "patch_level_too_old", SystemOutdated, "the phone's security patches are older than the configuration accepts, or nothing says how old they are";
     PathAmbiguous = "path_ambiguous", RequestInvalid, "the path could be read in two ways (`//`, `..`, `;`, encoded separators or dots)";
     PkceMismatch = "pkce_mismatch", SignInAgain, "the code verifier does not belong to the code challenge, or the method is not S256";
+    PlayAppUnrecognized = "play_app_unrecognized", DeviceUnproven, "Play Integrity does not recognise the app as the one that Google distributes";
+    PlayDeviceIntegrityMissing = "play_device_integrity_missing", DeviceUnproven, "Play Integrity says that the device is less sound than the configuration asks";
+    PlayProtectRisk = "play_protect_risk", DeviceUnproven, "Play Protect found harmful apps, is off, or was not evaluated";
+    PlayUnlicensed = "play_unlicensed", DeviceUnproven, "Play Integrity says that the person did not get the app from Google Play";
+    PlayVerdictMissing = "play_verdict_missing", DeviceUnproven, "there is no Play Integrity verdict for the device, and the configuration asks for one";
     PolicyError = "policy_error", NotPermitted, "a policy could not be evaluated; it is treated as a refusal";
     ProofAlgorithmRefused = "proof_algorithm_refused", ProofInvalid, "the proof is signed with an algorithm that is not on the list (ES256, EdDSA)";
     ProofKeyMismatch = "proof_key_mismatch", ProofInvalid, "the proof was signed by another key than the one the token is bound to; a stolen token looks like this";
@@ -135,15 +150,21 @@ reasons! {
     RefreshForeignKey = "refresh_foreign_key", SignInAgain, "a refresh token came with another key than its device key; the session was frozen";
     RefreshUnknown = "refresh_unknown", SignInAgain, "the refresh token was never issued, has expired or was revoked";
     ReplayMemoryFull = "replay_memory_full", Unavailable, "the memory of used proofs is full, so no proof is accepted";
+    ReportInvalid = "report_invalid", RequestInvalid, "the app's posture report does not parse, or is not signed by the device key";
     RequestMalformed = "request_malformed", RequestInvalid, "the request is not one unambiguous HTTP message";
     RequestTooLarge = "request_too_large", RequestInvalid, "the request's head is larger than is accepted";
     RequestTooSlow = "request_too_slow", RequestInvalid, "the request took longer to arrive than is accepted";
     ResponseNotMaskable = "response_not_maskable", Unavailable, "fields of the answer had to be hidden and it is not JSON that can be parsed, so it was withheld";
+    RiskMetricHigh = "risk_metric_high", DeviceUnproven, "Apple counts more App Attest keys on this phone than the configuration accepts";
     RootOfTrustMissing = "root_of_trust_missing", DeviceUnproven, "the attestation does not say how the phone booted";
+    Rooted = "rooted", DeviceUnproven, "the app says that the phone is rooted or jailbroken";
+    ScreenLockMissing = "screen_lock_missing", ScreenLockMissing, "the app says that the phone has no screen lock";
     SessionChallenged = "session_challenged", SignInAgain, "the session waits for its person to sign in again";
     SessionExpired = "session_expired", SignInAgain, "the session has reached its end";
+    SessionLimited = "session_limited", Limited, "the session is limited, and the operation does not take limited sessions (`when_limited`)";
     SessionRevoked = "session_revoked", Revoked, "the session was revoked";
     SessionUnknown = "session_unknown", SignInAgain, "the token names a session that does not exist";
+    SideloadedApps = "sideloaded_apps", DeviceUnproven, "the app says that apps from outside of the store are installed";
     SignUpClosed = "sign_up_closed", NotPermitted, "new accounts need an invitation, and this one is unknown, used or expired";
     StatusListMissing = "status_list_missing", DeviceUnproven, "no revocation list is loaded, and the configuration asks for one";
     StatusListStale = "status_list_stale", DeviceUnproven, "the revocation list is older than is accepted";
@@ -163,6 +184,7 @@ reasons! {
     UpstreamTimeout = "upstream_timeout", Unavailable, "the upstream did not answer in time";
     UpstreamUnavailable = "upstream_unavailable", Unavailable, "the upstream could not be reached";
     UserUnknown = "user_unknown", SignInAgain, "the account does not exist or is closed";
+    Vpn = "vpn", DeviceUnproven, "the app says that traffic leaves through a VPN, which the configuration does not accept";
 }
 
 impl fmt::Display for Reason {
@@ -252,26 +274,36 @@ macro_rules! tolds {
 }
 
 tolds! {
+    /// The app is too old; the answer names the version and the store.
+    AppOutdated = 403, "app_outdated", AfterRemedy, [UpdateApp], "Please update the app", "This version of the app is no longer supported. Please install the newest one.";
     /// The phone's clock is far off; the answer carries a nonce and our time.
     ClockFar = 401, "clock_far", WithNonce, [], "Check the date and time", "Set this phone's date and time to automatic if this keeps happening.";
     /// The device could not be proved; one class for every check behind it.
     DeviceUnproven = 403, "device_unproven", AfterRemedy, [UpdateSystem, ContactSupport], "We could not check this phone", "This phone could not be verified, so this is not available on it.";
+    /// The session is limited for now.
+    Limited = 403, "limited", Later, [], "This is paused for your safety", "This is paused for your safety. Please try again later.";
     /// The name of a new account belongs to somebody else.
     NameTaken = 409, "name_taken", AfterRemedy, [], "This name is taken", "Somebody has this name already. Please choose another one.";
     /// The person may not do this.
     NotPermitted = 403, "policy", Never, [], "You don't have access to this", "You don't have access to this.";
     /// The proof of possession did not verify; one class for all its faults.
     ProofInvalid = 401, "proof_invalid", Never, [ContactSupport], "Something went wrong", "This request could not be completed.";
+    /// The device must be proved again; the app does that without the person.
+    Reattest = 401, "reattest", AfterRemedy, [AttestDevice], "One moment", "This phone is being checked again.";
     /// The request itself is not well-formed.
     RequestInvalid = 400, "request_invalid", Never, [], "Something went wrong", "This request could not be understood.";
     /// A short-lived thing has lapsed; begin the exchange again.
     Retry = 400, "try_again", Later, [], "Please try again", "This took too long. Please try again.";
     /// Session or device were revoked.
     Revoked = 401, "revoked", Never, [SignInAgain], "You were signed out", "You were signed out on this phone.";
+    /// The phone opens to everybody.
+    ScreenLockMissing = 403, "screen_lock_missing", AfterRemedy, [SetScreenLock], "Set a screen lock", "This needs a phone that is locked with a code, finger or face.";
     /// The person must sign in again.
     SignInAgain = 401, "reauth", AfterRemedy, [SignInAgain], "Sign in again", "Please sign in again to continue.";
     /// Stronger or fresher authentication is needed (RFC 9470).
     StepUp = 401, "step_up", AfterRemedy, [ConfirmItsYou], "Confirm it's you", "This needs your fingerprint or face again.";
+    /// The phone's system is too old.
+    SystemOutdated = 403, "system_outdated", AfterRemedy, [UpdateSystem], "Please update your phone", "Your phone's system is too old for this. Please install its newest update.";
     /// The access token has expired.
     TokenExpired = 401, "token_expired", WithRefresh, [], "One moment", "Your access is being renewed.";
     /// The access token does not verify.

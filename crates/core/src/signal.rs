@@ -9,6 +9,8 @@ use crate::{
 /// What was observed. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SignalKind {
+    /// An App Attest assertion's counter was used before.
+    AssertionReused,
     /// A code was redeemed twice.
     CodeReused,
     /// A key other than the token's signed a proof.
@@ -28,6 +30,7 @@ impl SignalKind {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::AssertionReused => "assertion_reused",
             Self::CodeReused => "code_reused",
             Self::ForeignProofKey => "foreign_proof_key",
             Self::ForeignRefreshKey => "foreign_refresh_key",

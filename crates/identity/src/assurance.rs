@@ -33,7 +33,7 @@ impl Assurance {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use countersign_core::{DeviceId, Platform, Thumbprint, UnixSeconds};
+    use countersign_core::{DeviceId, Platform, Provenance, Thumbprint, UnixSeconds};
 
     fn posture(tier: EvidenceTier, security_level: SecurityLevel) -> Posture {
         Posture {
@@ -41,14 +41,20 @@ mod tests {
             key: Thumbprint::from_bytes([1; 32]),
             platform: Platform::Android,
             tier,
+            by: Provenance::AndroidKeyAttestation,
             established_at: UnixSeconds(1000),
             security_level,
             bootloader_locked: None,
             boot_state: None,
+            boot_key: None,
             os_version: None,
             patch_level: None,
             app: None,
             app_version: None,
+            certificates: Vec::new(),
+            verdict: None,
+            report: None,
+            risk_metric: None,
         }
     }
 

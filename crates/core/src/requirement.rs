@@ -1,0 +1,657 @@
+//! What is required of a device, in stages, and what a posture lacks of it.
+//!
+//! The same function judges a request, a report of who would be refused, and a what-if, so that these cannot differ. A rule
+//! that nothing in the posture answers is not met: unknown is never better than known.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use crate::{
+    app_report::AppFinding,
+    id::UserId,
+    posture::{BootKey, BootState, PatchLevel, Platform, Posture, Provenance, SecurityLevel, SerialDigest},
+    reason::Reason,
+    time::{Seconds, UnixSeconds},
+    vendor_verdict::{AppAccess, Integrity, Licensing, PlayProtect, Recognition, VendorVerdict},
+};
+
+/// What an unmet requirement does. Ordered by severity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Stage {
+    /// It is counted, and nothing else happens.
+    Observe,
+    /// The request is allowed as far as policies allow limited sessions.
+    Limit,
+    /// The request is refused.
+    Enforce,
+}
+
+impl Stage {
+    /// The word in configuration, log and reports.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Observe => "observe",
+            Self::Limit => "limit",
+            Self::Enforce => "enforce",
+        }
+    }
+}
+
+/// Which hundredth of the people somebody belongs to: the same at every node and on every day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Share(u8);
+
+impl Share {
+    /// The share of a person. Identifiers are random, so that every share is as large as another.
+    #[must_use]
+    pub fn of(user: &UserId) -> Self {
+        // FNV-1a, 64 bits: spreads what is random already, and needs no key because it protects nothing.
+        let hash =
+            user.as_str().bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+        Self(u8::try_from((hash >> 32) % 100).unwrap_or(0))
+    }
+}
+
+/// How far a requirement has been rolled out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rollout {
+    /// The stage for those whom it reached.
+    pub stage: Stage,
+    /// How many of a hundred people it reached.
+    pub percent: u8,
+    /// The stage for the others.
+    pub otherwise: Stage,
+}
+
+impl Rollout {
+    /// One stage for everybody.
+    #[must_use]
+    pub const fn all(stage: Stage) -> Self {
+        Self { stage, percent: 100, otherwise: stage }
+    }
+
+    /// The stage for one person. Before it is known who asks, nobody is treated more severely than everybody would be.
+    #[must_use]
+    pub fn stage_for(self, share: Option<Share>) -> Stage {
+        match share {
+            Some(Share(share)) if share < self.percent => self.stage,
+            Some(_) => self.otherwise,
+            None if self.percent >= 100 => self.stage,
+            None => self.stage.min(self.otherwise),
+        }
+    }
+}
+
+/// What a requirement does when the vendor gave no verdict at all: a phone without the vendor's services looks like this.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhenAbsent {
+    /// It is passed over; other evidence has to do.
+    Pass,
+    /// It is not met.
+    Unmet,
+}
+
+/// How old security patches may be. Alphabetical.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PatchRule {
+    /// At most so old, counted from the first of their month.
+    AgeMax(Seconds),
+    /// Of this month, or newer.
+    NotBefore(PatchLevel),
+}
+
+/// The oldest version of an app that is supported, and where to get a newer one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AppRelease {
+    /// As [`Posture::app_version`].
+    pub min: u64,
+    /// The same as people write it.
+    pub min_text: String,
+    /// Until when older ones are only counted.
+    pub grace_until: Option<UnixSeconds>,
+    /// Where the store has it.
+    pub store: Option<String>,
+}
+
+/// One thing that may be required. Alphabetical.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rule {
+    /// None of these may be possible to other apps, as the vendor says.
+    AppAccess(BTreeSet<AppAccess>, WhenAbsent),
+    /// Not older than this, on each platform that has a minimum.
+    AppVersion(BTreeMap<Platform, AppRelease>),
+    /// The system verified with the maker's key, or as else is accepted.
+    Boot {
+        /// States that are accepted whatever the key.
+        states: Vec<BootState>,
+        /// Keys that are accepted for a system that its owner signed.
+        keys: BTreeSet<BootKey>,
+    },
+    /// The bootloader is locked.
+    BootloaderLocked,
+    /// Evidence at most so old.
+    EvidenceAge(Seconds),
+    /// The device is as sound as this, as the vendor says.
+    Integrity(Integrity, WhenAbsent),
+    /// The person got the app from the store, as the vendor says.
+    Licensed(WhenAbsent),
+    /// No development token vouches.
+    NoDevelopment,
+    /// No certificate that vouches was revoked.
+    NotRevoked,
+    /// The system is not older than this, on each platform that has a minimum.
+    OsVersion(BTreeMap<Platform, u64>),
+    /// Security patches.
+    PatchLevel(PatchRule),
+    /// Play Protect found nothing worse than this.
+    PlayProtect(PlayProtect, WhenAbsent),
+    /// The app is as its store distributes it, as the vendor says.
+    Recognized(WhenAbsent),
+    /// At most so many keys on one phone, as Apple counts; passed over while it was not counted.
+    RiskMetric(u32),
+    /// The key lives at least here.
+    SecurityLevel(SecurityLevel),
+    /// The revocation list is at most so old: the limit of its age and the grace for an outage of its vendor together.
+    StatusListAge(Seconds),
+    /// The vendor's verdict is at most so old.
+    VerdictAge(Seconds, WhenAbsent),
+    /// The app found nothing of this kind.
+    Without(AppFinding),
+}
+
+/// A rule and how far it has been rolled out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Requirement {
+    /// The rule.
+    pub rule: Rule,
+    /// What happens when it is not met.
+    pub rollout: Rollout,
+}
+
+/// What is known about the evidence's world when a posture is judged.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Revocations {
+    /// Serial numbers on the vendors' revocation lists.
+    pub revoked: HashSet<SerialDigest>,
+    /// When the list was fetched; `None` when there is none.
+    pub fetched_at: Option<UnixSeconds>,
+}
+
+/// A requirement that is not met.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lack {
+    /// Why, in the words of every other refusal.
+    pub reason: Reason,
+    /// What it does.
+    pub stage: Stage,
+    /// Where the person finds the version that is asked for.
+    pub update: Option<Update>,
+}
+
+/// The version of an app that is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Update {
+    /// As people write it.
+    pub min_version: String,
+    /// Where the store has it.
+    pub store: Option<String>,
+}
+
+/// All that is required of the devices of one app.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Requirements(pub Vec<Requirement>);
+
+impl Requirements {
+    /// What the posture lacks, in the order of the requirements.
+    #[must_use]
+    pub fn lacks(&self, posture: &Posture, revocations: &Revocations, share: Option<Share>, now: UnixSeconds) -> Vec<Lack> {
+        let one = |Requirement { rule, rollout }: &Requirement| {
+            let reason = rule.broken(posture, revocations, now).filter(|_| !rule.passes_over(posture))?;
+            let release = rule.release(posture.platform);
+            let in_grace = release.and_then(|release| release.grace_until).is_some_and(|until| now < until);
+            let stage = if in_grace { Stage::Observe } else { rollout.stage_for(share) };
+            let update = release.map(|release| Update { min_version: release.min_text.clone(), store: release.store.clone() });
+            Some(Lack { reason, stage, update })
+        };
+        self.0.iter().filter_map(one).collect()
+    }
+}
+
+/// What a list of lacks amounts to.
+#[must_use]
+pub fn worst(lacks: &[Lack]) -> Option<Stage> {
+    lacks.iter().map(|lack| lack.stage).max()
+}
+
+impl Rule {
+    /// Whether two rules ask the same question, with whatever bounds.
+    #[must_use]
+    pub fn same_kind(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Without(a), Self::Without(b)) => a == b,
+            (a, b) => std::mem::discriminant(a) == std::mem::discriminant(b),
+        }
+    }
+
+    /// The release of the app that a rule on versions asks for.
+    fn release(&self, platform: Platform) -> Option<&AppRelease> {
+        if let Self::AppVersion(releases) = self { releases.get(&platform) } else { None }
+    }
+
+    /// Whether the rule has no meaning for this kind of device. A development token vouches for no phone, so that rules about
+    /// phones pass it over and [`Rule::NoDevelopment`] alone decides.
+    fn passes_over(&self, posture: &Posture) -> bool {
+        let development = posture.by == Provenance::DevelopmentToken;
+        match self {
+            Self::NoDevelopment | Self::Without(_) => false,
+            Self::AppAccess(..)
+            | Self::Boot { .. }
+            | Self::BootloaderLocked
+            | Self::Integrity(..)
+            | Self::Licensed(_)
+            | Self::PatchLevel(_)
+            | Self::PlayProtect(..)
+            | Self::Recognized(_)
+            | Self::StatusListAge(_)
+            | Self::VerdictAge(..) => development || posture.platform == Platform::Ios,
+            Self::RiskMetric(_) => development || posture.platform == Platform::Android,
+            Self::AppVersion(_) | Self::EvidenceAge(_) | Self::NotRevoked | Self::OsVersion(_) | Self::SecurityLevel(_) => development,
+        }
+    }
+
+    fn broken(&self, posture: &Posture, revocations: &Revocations, now: UnixSeconds) -> Option<Reason> {
+        match self {
+            Self::AppAccess(refused, absent) => {
+                of_vendor(posture, *absent, |verdict| (!verdict.app_access.is_disjoint(refused)).then_some(Reason::AppAccessRisk))
+            }
+            Self::AppVersion(releases) => {
+                let release = releases.get(&posture.platform)?;
+                posture.app_version_known().is_none_or(|version| version.value < release.min).then_some(Reason::AppVersionTooOld)
+            }
+            Self::Boot { states, keys } => boot(posture, states, keys),
+            Self::BootloaderLocked => match posture.bootloader_locked {
+                Some(true) => None,
+                Some(false) => Some(Reason::BootloaderUnlocked),
+                None => Some(Reason::RootOfTrustMissing),
+            },
+            Self::EvidenceAge(age_max) => (posture.evidence_age(now) > *age_max).then_some(Reason::EvidenceStale),
+            Self::Integrity(min, absent) => {
+                of_vendor(posture, *absent, |verdict| (verdict.integrity < *min).then_some(Reason::PlayDeviceIntegrityMissing))
+            }
+            Self::Licensed(absent) => {
+                of_vendor(posture, *absent, |verdict| (verdict.licensing != Some(Licensing::Licensed)).then_some(Reason::PlayUnlicensed))
+            }
+            Self::NoDevelopment => (posture.by == Provenance::DevelopmentToken).then_some(Reason::DevelopmentDevice),
+            Self::NotRevoked => {
+                posture.certificates.iter().any(|serial| revocations.revoked.contains(serial)).then_some(Reason::CertificateRevoked)
+            }
+            Self::OsVersion(minimums) => {
+                let min = *minimums.get(&posture.platform)?;
+                posture.os_version_known().is_none_or(|version| version.value < min).then_some(Reason::OsVersionTooOld)
+            }
+            Self::PatchLevel(rule) => patched(posture, *rule, now),
+            Self::PlayProtect(worst, absent) => of_vendor(posture, *absent, |verdict| {
+                verdict.play_protect.is_none_or(|found| found > *worst).then_some(Reason::PlayProtectRisk)
+            }),
+            Self::Recognized(absent) => of_vendor(posture, *absent, |verdict| {
+                (verdict.recognition != Some(Recognition::Recognized)).then_some(Reason::PlayAppUnrecognized)
+            }),
+            Self::RiskMetric(max) => posture.risk_metric.filter(|metric| metric.count > *max).map(|_| Reason::RiskMetricHigh),
+            Self::SecurityLevel(min) => (posture.security_level < *min).then_some(Reason::KeyNotHardware),
+            Self::StatusListAge(age_max) => match revocations.fetched_at {
+                None => Some(Reason::StatusListMissing),
+                Some(at) => (now.since(at) > *age_max).then_some(Reason::StatusListStale),
+            },
+            Self::VerdictAge(age_max, absent) => {
+                of_vendor(posture, *absent, |verdict| (now.since(verdict.at) > *age_max).then_some(Reason::EvidenceStale))
+            }
+            Self::Without(finding) => {
+                posture.report.as_ref().is_some_and(|report| report.findings.contains(finding)).then(|| found(*finding))
+            }
+        }
+    }
+}
+
+fn of_vendor(posture: &Posture, absent: WhenAbsent, judge: impl FnOnce(&VendorVerdict) -> Option<Reason>) -> Option<Reason> {
+    match (&posture.verdict, absent) {
+        (Some(verdict), _) => judge(verdict),
+        (None, WhenAbsent::Pass) => None,
+        (None, WhenAbsent::Unmet) => Some(Reason::PlayVerdictMissing),
+    }
+}
+
+fn boot(posture: &Posture, states: &[BootState], keys: &BTreeSet<BootKey>) -> Option<Reason> {
+    let Some(state) = posture.boot_state else { return Some(Reason::RootOfTrustMissing) };
+    let own_key = state == BootState::SelfSigned && posture.boot_key.as_ref().is_some_and(|key| keys.contains(key));
+    (!own_key && !states.contains(&state)).then_some(Reason::BootNotVerified)
+}
+
+fn patched(posture: &Posture, rule: PatchRule, now: UnixSeconds) -> Option<Reason> {
+    let new_enough = posture.patch_level.is_some_and(|level| match rule {
+        PatchRule::AgeMax(age_max) => level.age(now) <= age_max,
+        PatchRule::NotBefore(min) => level >= min,
+    });
+    (!new_enough).then_some(Reason::PatchLevelTooOld)
+}
+
+const fn found(finding: AppFinding) -> Reason {
+    match finding {
+        AppFinding::AccessibilityAbuse => Reason::AccessibilityAbuse,
+        AppFinding::Debugger => Reason::DebuggerAttached,
+        AppFinding::Emulator => Reason::Emulator,
+        AppFinding::Hooked => Reason::Hooked,
+        AppFinding::Rooted => Reason::Rooted,
+        AppFinding::ScreenLockMissing => Reason::ScreenLockMissing,
+        AppFinding::SideloadedApps => Reason::SideloadedApps,
+        AppFinding::Tampered => Reason::AppTampered,
+        AppFinding::Vpn => Reason::Vpn,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        app_report::AppReport,
+        id::{DeviceId, Thumbprint},
+        posture::{EvidenceTier, RiskMetric},
+    };
+
+    const DAY: u64 = 86_400;
+    /// 2026-11-01.
+    const NOW: UnixSeconds = UnixSeconds(1_793_491_200);
+
+    fn android() -> Posture {
+        Posture {
+            device: DeviceId::from_random([1; 16]),
+            key: Thumbprint::from_bytes([2; 32]),
+            platform: Platform::Android,
+            tier: EvidenceTier::Hardware,
+            by: Provenance::AndroidKeyAttestation,
+            established_at: NOW,
+            security_level: SecurityLevel::TrustedEnvironment,
+            bootloader_locked: Some(true),
+            boot_state: Some(BootState::Verified),
+            boot_key: BootKey::new(vec![7; 32]),
+            os_version: Some(140_000),
+            patch_level: PatchLevel::from_number(202_609),
+            app: None,
+            app_version: Some(310),
+            certificates: vec![SerialDigest([1; 16])],
+            verdict: Some(verdict()),
+            report: Some(AppReport { at: NOW, findings: BTreeSet::new(), os_version: None, app_version: None, installer: None }),
+            risk_metric: None,
+        }
+    }
+
+    fn iphone() -> Posture {
+        let report =
+            AppReport { at: NOW, findings: BTreeSet::new(), os_version: Some(170_501), app_version: Some(3_001_000), installer: None };
+        Posture {
+            platform: Platform::Ios,
+            by: Provenance::AppAttest,
+            bootloader_locked: None,
+            boot_state: None,
+            boot_key: None,
+            os_version: None,
+            patch_level: None,
+            app_version: None,
+            verdict: None,
+            report: Some(report),
+            risk_metric: Some(RiskMetric { count: 2, at: NOW }),
+            ..android()
+        }
+    }
+
+    fn emulator() -> Posture {
+        Posture {
+            tier: EvidenceTier::SelfReported,
+            by: Provenance::DevelopmentToken,
+            security_level: SecurityLevel::Software,
+            boot_state: None,
+            bootloader_locked: None,
+            patch_level: None,
+            app_version: None,
+            verdict: None,
+            ..android()
+        }
+    }
+
+    fn verdict() -> VendorVerdict {
+        VendorVerdict {
+            at: NOW,
+            integrity: Integrity::Device,
+            recognition: Some(Recognition::Recognized),
+            licensing: Some(Licensing::Licensed),
+            play_protect: Some(PlayProtect::NoIssues),
+            app_access: BTreeSet::from([AppAccess::KnownInstalled]),
+            recent_activity: Some(1),
+            sdk_version: Some(34),
+            recall: None,
+            testing: false,
+        }
+    }
+
+    fn revocations() -> Revocations {
+        Revocations { revoked: HashSet::from([SerialDigest([9; 16])]), fetched_at: Some(NOW) }
+    }
+
+    fn release(min: u64) -> Rule {
+        let release = AppRelease { min, min_text: "3.1.0".to_owned(), grace_until: None, store: Some("https://store".to_owned()) };
+        Rule::AppVersion(BTreeMap::from([(Platform::Android, release.clone()), (Platform::Ios, release)]))
+    }
+
+    fn reason(rule: Rule, posture: &Posture, now: UnixSeconds) -> Option<Reason> {
+        let all = Requirements(vec![Requirement { rule, rollout: Rollout::all(Stage::Enforce) }]);
+        all.lacks(posture, &revocations(), None, now).into_iter().next().map(|lack| lack.reason)
+    }
+
+    fn unlisted(change: impl FnOnce(&mut VendorVerdict)) -> Posture {
+        let mut verdict = verdict();
+        change(&mut verdict);
+        Posture { verdict: Some(verdict), ..android() }
+    }
+
+    #[test]
+    fn each_rule_has_its_boundary() {
+        use WhenAbsent::{Pass, Unmet};
+        let verified = || Rule::Boot { states: vec![BootState::Verified], keys: BTreeSet::new() };
+        let known_key = || Rule::Boot { states: vec![BootState::Verified], keys: BootKey::new(vec![7; 32]).into_iter().collect() };
+        let own = |key: u8| Posture { boot_state: Some(BootState::SelfSigned), boot_key: BootKey::new(vec![key; 32]), ..android() };
+        let no_vendor = || Posture { verdict: None, ..android() };
+        let patch = |number| PatchLevel::from_number(number).map(PatchRule::NotBefore).map(Rule::PatchLevel).expect("a month");
+        let no_capture = |absent| Rule::AppAccess(BTreeSet::from([AppAccess::UnknownCapturing]), absent);
+        let with = |finding| {
+            android().with_report(AppReport {
+                at: NOW,
+                findings: BTreeSet::from([finding]),
+                os_version: None,
+                app_version: None,
+                installer: None,
+            })
+        };
+        let rows: Vec<(&str, Rule, Posture, Option<Reason>)> = vec![
+            ("access: none", no_capture(Unmet), android(), None),
+            (
+                "access: recorded",
+                no_capture(Unmet),
+                unlisted(|v| v.app_access = BTreeSet::from([AppAccess::UnknownCapturing])),
+                Some(Reason::AppAccessRisk),
+            ),
+            ("app: just new enough", release(310), android(), None),
+            ("app: one too old", release(311), android(), Some(Reason::AppVersionTooOld)),
+            ("app: unknown", release(1), Posture { app_version: None, ..android() }, Some(Reason::AppVersionTooOld)),
+            ("app: an iPhone says so itself", release(3_001_000), iphone(), None),
+            ("boot: verified", verified(), android(), None),
+            ("boot: with a known key", known_key(), own(7), None),
+            ("boot: with another key", known_key(), own(8), Some(Reason::BootNotVerified)),
+            (
+                "boot: failed, with a known key",
+                known_key(),
+                Posture { boot_state: Some(BootState::Failed), ..own(7) },
+                Some(Reason::BootNotVerified),
+            ),
+            ("boot: unknown", verified(), Posture { boot_state: None, ..android() }, Some(Reason::RootOfTrustMissing)),
+            ("boot: iPhones do not say", verified(), iphone(), None),
+            ("bootloader: locked", Rule::BootloaderLocked, android(), None),
+            (
+                "bootloader: open",
+                Rule::BootloaderLocked,
+                Posture { bootloader_locked: Some(false), ..android() },
+                Some(Reason::BootloaderUnlocked),
+            ),
+            (
+                "bootloader: unknown",
+                Rule::BootloaderLocked,
+                Posture { bootloader_locked: None, ..android() },
+                Some(Reason::RootOfTrustMissing),
+            ),
+            ("evidence: as old as it may be", Rule::EvidenceAge(Seconds(DAY)), android(), None),
+            ("integrity: as asked", Rule::Integrity(Integrity::Device, Unmet), android(), None),
+            ("integrity: less", Rule::Integrity(Integrity::Strong, Unmet), android(), Some(Reason::PlayDeviceIntegrityMissing)),
+            ("integrity: no verdict", Rule::Integrity(Integrity::Device, Unmet), no_vendor(), Some(Reason::PlayVerdictMissing)),
+            ("integrity: no verdict, and other evidence will do", Rule::Integrity(Integrity::Device, Pass), no_vendor(), None),
+            ("integrity: iPhones have none", Rule::Integrity(Integrity::Device, Unmet), iphone(), None),
+            ("licence: bought", Rule::Licensed(Unmet), android(), None),
+            (
+                "licence: not evaluated",
+                Rule::Licensed(Unmet),
+                unlisted(|v| v.licensing = Some(Licensing::Unevaluated)),
+                Some(Reason::PlayUnlicensed),
+            ),
+            ("development: a phone", Rule::NoDevelopment, android(), None),
+            ("development: a token", Rule::NoDevelopment, emulator(), Some(Reason::DevelopmentDevice)),
+            ("development: other rules pass it over", verified(), emulator(), None),
+            ("revocation: none", Rule::NotRevoked, android(), None),
+            (
+                "revocation: one of two",
+                Rule::NotRevoked,
+                Posture { certificates: vec![SerialDigest([1; 16]), SerialDigest([9; 16])], ..android() },
+                Some(Reason::CertificateRevoked),
+            ),
+            ("os: as asked", Rule::OsVersion(BTreeMap::from([(Platform::Android, 140_000)])), android(), None),
+            ("os: older", Rule::OsVersion(BTreeMap::from([(Platform::Android, 140_001)])), android(), Some(Reason::OsVersionTooOld)),
+            ("os: only the other platform has a minimum", Rule::OsVersion(BTreeMap::from([(Platform::Ios, 180_000)])), android(), None),
+            (
+                "os: an iPhone says so itself",
+                Rule::OsVersion(BTreeMap::from([(Platform::Ios, 180_000)])),
+                iphone(),
+                Some(Reason::OsVersionTooOld),
+            ),
+            ("patch: of that month", patch(202_609), android(), None),
+            ("patch: a month older", patch(202_610), android(), Some(Reason::PatchLevelTooOld)),
+            ("patch: 61 days", Rule::PatchLevel(PatchRule::AgeMax(Seconds(61 * DAY))), android(), None),
+            ("patch: 60 days", Rule::PatchLevel(PatchRule::AgeMax(Seconds(60 * DAY))), android(), Some(Reason::PatchLevelTooOld)),
+            ("patch: unknown", patch(200_001), Posture { patch_level: None, ..android() }, Some(Reason::PatchLevelTooOld)),
+            ("protect: nothing found", Rule::PlayProtect(PlayProtect::NoData, Unmet), android(), None),
+            (
+                "protect: off",
+                Rule::PlayProtect(PlayProtect::NoData, Unmet),
+                unlisted(|v| v.play_protect = Some(PlayProtect::PossibleRisk)),
+                Some(Reason::PlayProtectRisk),
+            ),
+            (
+                "protect: silent",
+                Rule::PlayProtect(PlayProtect::HighRisk, Unmet),
+                unlisted(|v| v.play_protect = None),
+                Some(Reason::PlayProtectRisk),
+            ),
+            ("recognised", Rule::Recognized(Unmet), android(), None),
+            (
+                "repackaged",
+                Rule::Recognized(Unmet),
+                unlisted(|v| v.recognition = Some(Recognition::Unrecognized)),
+                Some(Reason::PlayAppUnrecognized),
+            ),
+            ("metric: as many as may be", Rule::RiskMetric(2), iphone(), None),
+            ("metric: one more", Rule::RiskMetric(1), iphone(), Some(Reason::RiskMetricHigh)),
+            ("metric: not counted", Rule::RiskMetric(0), Posture { risk_metric: None, ..iphone() }, None),
+            ("key: as asked", Rule::SecurityLevel(SecurityLevel::TrustedEnvironment), android(), None),
+            ("key: less", Rule::SecurityLevel(SecurityLevel::StrongBox), android(), Some(Reason::KeyNotHardware)),
+            ("list: fresh", Rule::StatusListAge(Seconds(0)), android(), None),
+            ("verdict: fresh", Rule::VerdictAge(Seconds(0), Unmet), android(), None),
+            ("report: nothing found", Rule::Without(AppFinding::Rooted), android(), None),
+            ("report: something else found", Rule::Without(AppFinding::Rooted), with(AppFinding::Vpn), None),
+            (
+                "report: accessibility",
+                Rule::Without(AppFinding::AccessibilityAbuse),
+                with(AppFinding::AccessibilityAbuse),
+                Some(Reason::AccessibilityAbuse),
+            ),
+            ("report: debugger", Rule::Without(AppFinding::Debugger), with(AppFinding::Debugger), Some(Reason::DebuggerAttached)),
+            ("report: emulator", Rule::Without(AppFinding::Emulator), with(AppFinding::Emulator), Some(Reason::Emulator)),
+            ("report: hooked", Rule::Without(AppFinding::Hooked), with(AppFinding::Hooked), Some(Reason::Hooked)),
+            ("report: rooted", Rule::Without(AppFinding::Rooted), with(AppFinding::Rooted), Some(Reason::Rooted)),
+            (
+                "report: no lock",
+                Rule::Without(AppFinding::ScreenLockMissing),
+                with(AppFinding::ScreenLockMissing),
+                Some(Reason::ScreenLockMissing),
+            ),
+            (
+                "report: sideloaded",
+                Rule::Without(AppFinding::SideloadedApps),
+                with(AppFinding::SideloadedApps),
+                Some(Reason::SideloadedApps),
+            ),
+            ("report: tampered", Rule::Without(AppFinding::Tampered), with(AppFinding::Tampered), Some(Reason::AppTampered)),
+            ("report: vpn", Rule::Without(AppFinding::Vpn), with(AppFinding::Vpn), Some(Reason::Vpn)),
+        ];
+        for (name, rule, posture, expected) in rows {
+            assert_eq!(reason(rule, &posture, NOW), expected, "{name}");
+        }
+        let later = UnixSeconds(NOW.0 + DAY + 1);
+        let stale = [
+            (Rule::EvidenceAge(Seconds(DAY)), Reason::EvidenceStale),
+            (Rule::VerdictAge(Seconds(DAY), Unmet), Reason::EvidenceStale),
+            (Rule::StatusListAge(Seconds(DAY)), Reason::StatusListStale),
+        ];
+        for (rule, expected) in stale {
+            assert_eq!(reason(rule.clone(), &android(), UnixSeconds(later.0 - 1)), None, "{rule:?} on the last second");
+            assert_eq!(reason(rule.clone(), &android(), later), Some(expected), "{rule:?} a second later");
+        }
+    }
+
+    #[test]
+    fn without_a_list_nothing_is_fresh() {
+        let all = Requirements(vec![Requirement { rule: Rule::StatusListAge(Seconds(u64::MAX)), rollout: Rollout::all(Stage::Limit) }]);
+        let lacks = all.lacks(&android(), &Revocations::default(), None, NOW);
+        assert_eq!(lacks, vec![Lack { reason: Reason::StatusListMissing, stage: Stage::Limit, update: None }]);
+    }
+
+    #[test]
+    fn an_old_app_is_counted_until_its_grace_ends() {
+        let until = UnixSeconds(NOW.0 + 1);
+        let Rule::AppVersion(mut releases) = release(311) else { return };
+        releases.values_mut().for_each(|release| release.grace_until = Some(until));
+        let all = Requirements(vec![Requirement { rule: Rule::AppVersion(releases), rollout: Rollout::all(Stage::Enforce) }]);
+        let update = Some(Update { min_version: "3.1.0".to_owned(), store: Some("https://store".to_owned()) });
+        for (now, stage) in [(NOW, Stage::Observe), (until, Stage::Enforce)] {
+            let lacks = all.lacks(&android(), &revocations(), None, now);
+            assert_eq!(lacks, vec![Lack { reason: Reason::AppVersionTooOld, stage, update: update.clone() }]);
+        }
+    }
+
+    #[test]
+    fn a_rollout_reaches_its_share() {
+        let rollout = Rollout { stage: Stage::Enforce, percent: 10, otherwise: Stage::Limit };
+        let rows =
+            [(Some(Share(9)), Stage::Enforce), (Some(Share(10)), Stage::Limit), (Some(Share(99)), Stage::Limit), (None, Stage::Limit)];
+        for (share, stage) in rows {
+            assert_eq!(rollout.stage_for(share), stage, "{share:?}");
+        }
+        assert_eq!(Rollout::all(Stage::Enforce).stage_for(None), Stage::Enforce);
+    }
+
+    #[test]
+    fn shares_are_even() {
+        let mut counts = [0_u32; 100];
+        for n in 0..20_000_u32 {
+            let mut random = [0; 16];
+            random[..4].copy_from_slice(&n.wrapping_mul(2_654_435_761).to_be_bytes());
+            let Share(share) = Share::of(&UserId::from_random(random));
+            counts[usize::from(share)] += 1;
+        }
+        assert!(counts.iter().all(|count| (140..=260).contains(count)), "{counts:?}");
+    }
+}
