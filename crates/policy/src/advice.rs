@@ -5,7 +5,7 @@
 
 use cedar_policy::{Authorizer, Entities, Policy, PolicyId, PolicySet, Request};
 use countersign_core::{
-    Acr, BootState, ContractViolation, EvidenceTier, Facts, PatchLevel, PolicyName, Remedy, SecurityLevel, UnixSeconds,
+    Acr, BootState, ContractViolation, EvidenceTier, Facts, PatchLevel, PolicyName, Remedy, SecurityLevel, Told, UnixSeconds,
 };
 use serde_json::{Value, json};
 
@@ -130,16 +130,19 @@ fn signed_in(facts: &mut Facts) {
 
 fn system_updated(facts: &mut Facts) {
     facts.posture.patch_level = this_month(facts.now).or(facts.posture.patch_level);
+    facts.lacks.retain(|lack| lack.reason.told() != Told::SystemOutdated);
 }
 
 fn app_updated(facts: &mut Facts) {
     facts.posture.app_version = u64::try_from(i64::MAX).ok();
+    facts.lacks.retain(|lack| lack.reason.told() != Told::AppOutdated);
 }
 
 /// Fresh evidence, which may show what was not known. It cannot make a key that lives in software live in hardware, and it
 /// does not undo what evidence has shown already.
 fn attested(facts: &mut Facts) {
     facts.posture.established_at = facts.now;
+    facts.lacks.retain(|lack| lack.reason.told() != Told::Reattest);
     if facts.posture.tier < EvidenceTier::Hardware {
         facts.posture.tier = EvidenceTier::Hardware;
         facts.posture.security_level = SecurityLevel::TrustedEnvironment;

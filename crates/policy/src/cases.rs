@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 
 use countersign_core::{
     Acr, Action, Amr, BootState, ClientId, DeviceId, EvidenceTier, Facts, FieldValue, IdError, PairwiseId, PatchLevel, Platform, Posture,
-    Reason, RequestFacts, ResourceFacts, Role, Seconds, SecurityLevel, Session, SessionId, SessionState, Thumbprint, UnixSeconds, UserId,
+    Provenance, Reason, RequestFacts, ResourceFacts, Role, Seconds, SecurityLevel, Session, SessionId, SessionState, Thumbprint,
+    UnixSeconds, UserId,
 };
 use serde::Deserialize;
 
@@ -186,9 +187,11 @@ fn facts(operations: &Operations, case: Case) -> Result<Facts, CaseProblem> {
     Ok(Facts {
         subject,
         posture: posture(&case.device, device).map_err(|text| unknown(&text))?,
+        lacks: Vec::new(),
         request: RequestFacts {
             action: Action::parse(&case.action).map_err(id)?,
             method: operation.method.clone(),
+            rules: operation.rules,
             fields: case.fields.into_iter().map(|(name, field)| (name, value(field))).collect(),
         },
         resource: ResourceFacts { kind: operation.kind.clone(), id: "1".to_owned(), owner: owner.filter(|_| operation.owner.is_some()) },
@@ -222,13 +225,19 @@ fn posture(said: &Device, device: DeviceId) -> Result<Posture, String> {
         key: Thumbprint::from_bytes([1; 32]),
         platform: Platform::Android,
         tier,
+        by: Provenance::AndroidKeyAttestation,
         established_at: NOW.minus(Seconds(said.evidence_age_s)),
         security_level,
         bootloader_locked: Some(said.bootloader_locked.unwrap_or(true)),
         boot_state,
+        boot_key: None,
         os_version: Some(160_000),
         patch_level: aged(said.patch_age_days.unwrap_or(0)),
         app: None,
         app_version: Some(said.app_version.unwrap_or(1)),
+        certificates: Vec::new(),
+        verdict: None,
+        report: None,
+        risk_metric: None,
     })
 }

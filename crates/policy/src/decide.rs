@@ -1,7 +1,7 @@
 //! The one decision function.
 
 use cedar_policy::{Authorizer, Decision as Verdict, PolicySet};
-use countersign_core::{Advice, ContractViolation, Decision, Facts, Outcome, Permitted, PolicyName, Reason};
+use countersign_core::{Advice, ContractViolation, Decision, Facts, Matched, Outcome, Permitted, PolicyName, Reason, Stage, WhenLimited};
 
 use crate::{
     advice,
@@ -48,7 +48,8 @@ impl Policies {
         };
         let (_, forbids) = matching(&slice.forbids)?;
         let matched = forbids.iter().map(|id| self.effects.get(id).cloned().ok_or(ContractViolation("every forbid has an effect")));
-        Ok(Decision::fold(permitted, matched.collect::<Result<Vec<_>, _>>()?))
+        let matched = matched.collect::<Result<Vec<_>, _>>()?;
+        Ok(Decision::fold(permitted, matched.into_iter().chain(built_in(facts))))
     }
 
     fn advise(&self, slice: &Slice, facts: &Facts, decision: &Decision) -> Advice {
@@ -60,4 +61,27 @@ impl Policies {
         let turns = |changed: &Facts| matches!(self.judge(slice, changed).outcome, Outcome::Allow | Outcome::Limit);
         Advice { nearest, unmet: unmet.unwrap_or_default(), remedies: advice::remedies(facts, turns) }
     }
+}
+
+/// The rules that stand in the configuration and not in policies, as if they were policies: what is required of devices, and
+/// what the operation asks.
+fn built_in(facts: &Facts) -> impl Iterator<Item = Matched> {
+    let rules = facts.request.rules;
+    let lacks = facts.lacks.iter().filter_map(|lack| match lack.stage {
+        Stage::Observe => None,
+        Stage::Limit => Some((Outcome::Limit, lack.reason.clone(), "device")),
+        Stage::Enforce => Some((Outcome::Deny, lack.reason.clone(), "device")),
+    });
+    let limited = facts.limited() && rules.when_limited == WhenLimited::Refuse;
+    let limited = limited.then_some((Outcome::Deny, Reason::SessionLimited, "operation"));
+    let stale = rules.evidence_age_max.is_some_and(|age_max| facts.posture.evidence_age(facts.now) > age_max);
+    let stale = stale.then_some((Outcome::Deny, Reason::EvidenceStale, "operation"));
+    lacks.chain(limited).chain(stale).map(|(outcome, reason, rule)| Matched {
+        policy: PolicyName::new(&format!("{rule}.{reason}")),
+        outcome,
+        reason,
+        obligations: Vec::new(),
+        acr: None,
+        max_age: None,
+    })
 }

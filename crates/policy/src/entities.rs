@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use cedar_policy::{Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, Request, RestrictedExpression as Value};
 use countersign_core::{
-    Acr, Amr, BootState, ContractViolation, EvidenceTier, Facts, FieldValue, Platform, Posture, Seconds, SecurityLevel, Session,
-    SessionState, UnixSeconds,
+    Acr, Amr, BootState, ContractViolation, EvidenceTier, Facts, FieldValue, Lack, Licensing, Platform, Posture, Recognition, Seconds,
+    SecurityLevel, Session, Stage, UnixSeconds,
 };
 
 /// A span that no policy takes for recent: a century in seconds.
@@ -77,8 +77,8 @@ fn context(facts: &Facts) -> Result<Vec<(String, Value)>, ContractViolation> {
     request.extend(fields);
     Ok(vec![
         ("auth".to_owned(), record(auth(&facts.session, facts.now))?),
-        ("device".to_owned(), record(device(&facts.posture, facts.now))?),
-        ("session".to_owned(), record(session(&facts.session, facts.now))?),
+        ("device".to_owned(), record(device(&facts.posture, &facts.lacks, facts.now))?),
+        ("session".to_owned(), record(session(facts))?),
         ("request".to_owned(), record(request)?),
     ])
 }
@@ -98,29 +98,37 @@ fn auth(session: &Session, now: UnixSeconds) -> Vec<(&'static str, Value)> {
     ]
 }
 
-fn device(posture: &Posture, now: UnixSeconds) -> Vec<(&'static str, Value)> {
+fn device(posture: &Posture, lacks: &[Lack], now: UnixSeconds) -> Vec<(&'static str, Value)> {
     let patch_age = posture.patch_level.map_or(NEVER_DAYS, |patch| seconds(patch.age(now)) / 86_400);
+    let (report, verdict) = (posture.report.as_ref(), posture.verdict.as_ref());
     vec![
         ("trust", Value::new_long(posture.trust().into())),
         ("platform", text(platform(posture.platform))),
         ("tier", text(tier(posture.tier))),
+        ("vouched_by", text(posture.by.as_str())),
+        ("limited", Value::new_bool(lacks.iter().any(|lack| lack.stage == Stage::Limit))),
+        ("lacks", texts(lacks.iter().map(|lack| lack.reason.code()))),
         ("evidence_age_s", Value::new_long(seconds(posture.evidence_age(now)))),
         ("security_level", text(security_level(posture.security_level))),
         ("bootloader_locked", Value::new_bool(posture.bootloader_locked == Some(true))),
         ("boot_state", text(boot_state(posture.boot_state))),
-        ("os_version", long(posture.os_version)),
+        ("os_version", long(posture.os_version_known().map(|known| known.value))),
         ("patch_level", long(posture.patch_level.map(|patch| patch.number()))),
         ("patch_age_days", Value::new_long(patch_age)),
         ("app", text(posture.app.as_ref().map_or("", |app| app.as_str()))),
-        ("app_version", long(posture.app_version)),
+        ("app_version", long(posture.app_version_known().map(|known| known.value))),
+        ("findings", texts(report.iter().flat_map(|report| &report.findings).map(|finding| finding.as_str()))),
+        ("report_age_s", Value::new_long(report.map_or(NEVER_SECONDS, |report| seconds(now.since(report.at))))),
+        ("integrity", text(verdict.map_or("unknown", |verdict| verdict.integrity.as_str()))),
+        ("verdict_age_s", Value::new_long(verdict.map_or(NEVER_SECONDS, |verdict| seconds(now.since(verdict.at))))),
+        ("recognized", Value::new_bool(verdict.is_some_and(|verdict| verdict.recognition == Some(Recognition::Recognized)))),
+        ("licensed", Value::new_bool(verdict.is_some_and(|verdict| verdict.licensing == Some(Licensing::Licensed)))),
+        ("risk_metric", Value::new_long(posture.risk_metric.map_or(0, |metric| metric.count.into()))),
     ]
 }
 
-fn session(session: &Session, now: UnixSeconds) -> Vec<(&'static str, Value)> {
-    vec![
-        ("limited", Value::new_bool(session.state == SessionState::Limited)),
-        ("age_s", Value::new_long(seconds(now.since(session.created_at)))),
-    ]
+fn session(facts: &Facts) -> Vec<(&'static str, Value)> {
+    vec![("limited", Value::new_bool(facts.limited())), ("age_s", Value::new_long(seconds(facts.now.since(facts.session.created_at))))]
 }
 
 pub(crate) const fn platform(platform: Platform) -> &'static str {

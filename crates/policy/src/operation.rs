@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use countersign_core::{Action, FieldValue, Limits, PairwiseId, Reason, ResourceFacts};
+use countersign_core::{Action, FieldValue, Limits, OperationRules, PairwiseId, Reason, ResourceFacts, Seconds, WhenLimited};
 
 use crate::{
     json,
@@ -40,6 +40,10 @@ pub struct OperationSpec {
     pub body: BTreeMap<String, String>,
     /// Bytes of a body; without it, what the gateway allows.
     pub body_bytes_max: Option<u64>,
+    /// What it does for limited sessions; without it, safe methods (RFC 9110 section 9.2.1) take them and others do not.
+    pub when_limited: Option<WhenLimited>,
+    /// How old the evidence about the device may be.
+    pub evidence_age_max: Option<Seconds>,
 }
 
 /// What is wrong with a declared operation. Alphabetical.
@@ -115,6 +119,7 @@ pub(crate) struct Operation {
     pub(crate) owner: Option<ValueSource>,
     pub(crate) body: BTreeMap<String, FieldSpec>,
     pub(crate) body_bytes_max: Option<u64>,
+    pub(crate) rules: OperationRules,
 }
 
 impl Operation {
@@ -149,6 +154,10 @@ impl Operation {
             owner: spec.owner.as_deref().map(source).transpose()?,
             body: spec.body.iter().map(field).collect::<Result<_, _>>()?,
             body_bytes_max: spec.body_bytes_max,
+            rules: OperationRules {
+                when_limited: spec.when_limited.unwrap_or(if safe(&spec.method) { WhenLimited::Allow } else { WhenLimited::Refuse }),
+                evidence_age_max: spec.evidence_age_max,
+            },
             template,
             kind,
         })
@@ -182,6 +191,11 @@ impl Operation {
         }
         Ok(fields)
     }
+}
+
+/// Methods that read and change nothing (RFC 9110 section 9.2.1).
+fn safe(method: &str) -> bool {
+    matches!(method, "GET" | "HEAD" | "OPTIONS")
 }
 
 fn field(text: &str, kind: FieldKind) -> Option<FieldValue> {
@@ -252,6 +266,8 @@ mod tests {
             owner: Some("path.customer".to_owned()),
             body: [("amount".to_owned(), "long /amount".to_owned()), ("note".to_owned(), "text? /note".to_owned())].into(),
             body_bytes_max: None,
+            when_limited: None,
+            evidence_age_max: None,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use countersign_core::{Action, FieldValue, PairwiseId, Reason, ResourceFacts};
+use countersign_core::{Action, FieldValue, OperationRules, PairwiseId, Reason, ResourceFacts};
 
 use crate::operation::{Operation, OperationProblem, OperationSpec, Segment};
 
@@ -137,6 +137,12 @@ impl Found<'_> {
     #[must_use]
     pub fn body_bytes_max(&self) -> Option<u64> {
         self.operation.body_bytes_max
+    }
+
+    /// What it asks beside its policies.
+    #[must_use]
+    pub const fn rules(&self) -> OperationRules {
+        self.operation.rules
     }
 
     /// Whether policy looks at the body, so that it cannot stream.

@@ -30,6 +30,9 @@ type Device = {
   trust: Long,              // 0 nothing proved, 1 software, 2 hardware, 3 hardware with a verified, locked system
   platform: String,         // android, ios
   tier: String,             // hardware, platform, self_reported, none
+  vouched_by: String,       // android_key_attestation, app_attest, play_integrity, development_token
+  limited: Bool,            // it lacks something that is required at the stage `limit`
+  lacks: Set<String>,       // reason codes of all that it lacks, at any stage
   evidence_age_s: Long,
   security_level: String,   // strong_box, trusted_environment, software
   bootloader_locked: Bool,  // false when unknown
@@ -38,9 +41,16 @@ type Device = {
   patch_level: Long,        // 202611; 0 when unknown
   patch_age_days: Long,     // 36500 when unknown
   app: String,              // empty when unknown
-  app_version: Long,        // 0 when unknown
+  app_version: Long,        // 0 when unknown; 3.1.0 is 3001000 on iOS
+  findings: Set<String>,    // what the app says of the phone: rooted, hooked, vpn, ...
+  report_age_s: Long,       // since the app spoke; 3153600000 if never
+  integrity: String,        // Play Integrity: strong, device, basic, virtual, none; unknown without a verdict
+  verdict_age_s: Long,      // 3153600000 without a verdict
+  recognized: Bool,         // Google knows the app
+  licensed: Bool,           // the person got it from Google Play
+  risk_metric: Long,        // Apple's count of keys on this phone; 0 when not counted
 };
-type Session = { limited: Bool, age_s: Long };
+type Session = { limited: Bool, age_s: Long };  // limited: by its state or by its device
 ";
 
 /// The schema as Cedar's tools and people read it.

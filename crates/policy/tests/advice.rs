@@ -3,9 +3,9 @@
 #![expect(clippy::expect_used, reason = "tests stop where they fail")]
 
 use countersign_core::{
-    Acr, Action, AppId, BootState, ClientId, DeviceId, EvidenceTier, Facts, FieldValue, PairwiseId, PatchLevel, Platform, PolicyName,
-    Posture, Remedy, RequestFacts, ResourceFacts, Seconds, SecurityLevel, Session, SessionId, SessionState, Thumbprint, UnixSeconds,
-    UserId,
+    Acr, Action, AppId, BootState, ClientId, DeviceId, EvidenceTier, Facts, FieldValue, Lack, OperationRules, Outcome, PairwiseId,
+    PatchLevel, Platform, PolicyName, Posture, Provenance, Reason, Remedy, RequestFacts, ResourceFacts, Seconds, SecurityLevel, Session,
+    SessionId, SessionState, Stage, Thumbprint, UnixSeconds, UserId, WhenLimited,
 };
 use countersign_policy::{OperationSpec, Operations, Policies, PolicySource};
 
@@ -35,6 +35,8 @@ fn policies() -> Policies {
         owner: Some("path.customer".to_owned()),
         body: [("amount".to_owned(), "long /amount".to_owned())].into(),
         body_bytes_max: None,
+        when_limited: None,
+        evidence_age_max: None,
     };
     let operations = Operations::new(&[spec]).expect("sound");
     Policies::load(&[PolicySource { file: "a.cedar".to_owned(), text: POLICIES.to_owned() }], &operations).expect("sound")
@@ -62,18 +64,26 @@ fn facts() -> Facts {
             key: Thumbprint::from_bytes([1; 32]),
             platform: Platform::Android,
             tier: EvidenceTier::Hardware,
+            by: Provenance::AndroidKeyAttestation,
             established_at: NOW.minus(Seconds(60)),
             security_level: SecurityLevel::TrustedEnvironment,
             bootloader_locked: Some(true),
             boot_state: Some(BootState::Verified),
+            boot_key: None,
             os_version: Some(160_000),
             patch_level: PatchLevel::from_number(202_610),
             app: AppId::parse("com.example.bank").ok(),
             app_version: Some(1),
+            certificates: Vec::new(),
+            verdict: None,
+            report: None,
+            risk_metric: None,
         },
+        lacks: vec![],
         request: RequestFacts {
             action: Action::parse("transfers.create").expect("an id"),
             method: "POST".to_owned(),
+            rules: OperationRules { when_limited: WhenLimited::Allow, evidence_age_max: None },
             fields: [("amount".to_owned(), FieldValue::Long(500))].into(),
         },
         resource: ResourceFacts { kind: "Customer".to_owned(), id: "p_me".to_owned(), owner: Some("p_me".to_owned()) },
@@ -142,5 +152,81 @@ fn the_nearest_permit_its_unmet_conditions_and_the_smallest_remedy() {
         let said: Vec<_> = said.iter().map(|text| spaceless(text)).collect();
         assert_eq!(said, unmet.iter().map(|text| spaceless(text)).collect::<Vec<_>>(), "{name}");
         assert_eq!(advice.remedies, *remedies, "{name}");
+    }
+}
+
+#[test]
+fn what_devices_lack_and_operations_ask_weighs_like_a_policy() {
+    type Change = fn(&mut Facts);
+    fn lacks(facts: &mut Facts, reason: Reason, stage: Stage) {
+        facts.lacks.push(Lack { reason, stage, update: None });
+    }
+    let rows: &[(&str, Change, Outcome, &[Reason], &[Remedy])] = &[
+        ("nothing is lacking", |_| {}, Outcome::Allow, &[], &[]),
+        ("observed", |f| lacks(f, Reason::Rooted, Stage::Observe), Outcome::Allow, &[], &[]),
+        ("limited", |f| lacks(f, Reason::Rooted, Stage::Limit), Outcome::Limit, &[Reason::Rooted], &[]),
+        (
+            "limited, where limited sessions are refused",
+            |f| {
+                lacks(f, Reason::Rooted, Stage::Limit);
+                f.request.rules.when_limited = WhenLimited::Refuse;
+            },
+            Outcome::Deny,
+            &[Reason::Rooted, Reason::SessionLimited],
+            &[],
+        ),
+        (
+            "a session limited by its state",
+            |f| {
+                f.session.state = SessionState::Limited;
+                f.request.rules.when_limited = WhenLimited::Refuse;
+            },
+            Outcome::Deny,
+            &[Reason::SessionLimited],
+            &[],
+        ),
+        (
+            "enforced, and an update helps",
+            |f| lacks(f, Reason::PatchLevelTooOld, Stage::Enforce),
+            Outcome::Deny,
+            &[Reason::PatchLevelTooOld],
+            &[Remedy::UpdateSystem],
+        ),
+        (
+            "enforced, and a newer app helps",
+            |f| lacks(f, Reason::AppVersionTooOld, Stage::Enforce),
+            Outcome::Deny,
+            &[Reason::AppVersionTooOld],
+            &[Remedy::UpdateApp],
+        ),
+        ("evidence on its last second", |f| f.request.rules.evidence_age_max = Some(Seconds(60)), Outcome::Allow, &[], &[]),
+        (
+            "evidence a second older",
+            |f| f.request.rules.evidence_age_max = Some(Seconds(59)),
+            Outcome::Deny,
+            &[Reason::EvidenceStale],
+            &[Remedy::AttestDevice],
+        ),
+        (
+            "the worst wins and all are named",
+            |f| {
+                lacks(f, Reason::Vpn, Stage::Limit);
+                lacks(f, Reason::Hooked, Stage::Enforce);
+            },
+            Outcome::Deny,
+            &[Reason::Hooked, Reason::Vpn],
+            &[],
+        ),
+    ];
+    let policies = policies();
+    for (name, change, outcome, reasons, remedies) in rows {
+        let mut facts = facts();
+        change(&mut facts);
+        let decision = policies.decide(&facts);
+        assert_eq!(
+            (decision.outcome, decision.reasons.as_slice(), decision.advice.remedies.as_slice()),
+            (*outcome, *reasons, *remedies),
+            "{name}"
+        );
     }
 }
