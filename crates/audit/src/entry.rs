@@ -24,8 +24,12 @@ pub struct Entry {
 pub enum EventKind {
     /// Config, policies or trust anchors were taken into use.
     ConfigActivated,
+    /// A device proved itself again.
+    DeviceAttested,
     /// A device was enrolled, or refused.
     DeviceEnrolled,
+    /// An app said what it found on its phone.
+    DeviceReported,
     /// A device was cut off.
     DeviceRevoked,
     /// A person was erased.
@@ -50,9 +54,11 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::ConfigActivated,
+        Self::DeviceAttested,
         Self::DeviceEnrolled,
+        Self::DeviceReported,
         Self::DeviceRevoked,
         Self::PersonErased,
         Self::PasskeyRegistered,
@@ -70,7 +76,9 @@ impl EventKind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::ConfigActivated => "config_activated",
+            Self::DeviceAttested => "device_attested",
             Self::DeviceEnrolled => "device_enrolled",
+            Self::DeviceReported => "device_reported",
             Self::DeviceRevoked => "device_revoked",
             Self::PersonErased => "person_erased",
             Self::PasskeyRegistered => "passkey_registered",

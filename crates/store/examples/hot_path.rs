@@ -16,8 +16,8 @@ use std::{
 
 use anyhow::{Context, Result, anyhow};
 use countersign_core::{
-    Acr, Action, Amr, BootState, ClientId, DeviceId, EvidenceTier, Platform, Posture, ProofId, RateLimit, Role, Seconds, Secret,
-    SecurityLevel, Session, SessionId, SessionState, Thumbprint, UnixMillis, UnixSeconds, UserId,
+    Acr, Action, Amr, BootState, ClientId, DeviceId, EvidenceTier, Platform, Posture, ProofId, Provenance, RateLimit, Role, Seconds,
+    Secret, SecurityLevel, Session, SessionId, SessionState, Thumbprint, UnixMillis, UnixSeconds, UserId,
 };
 use countersign_proof::{
     dpop::{self, BoundProof, BoundTo, Expected, ProofToMake},
@@ -179,16 +179,30 @@ async fn fill(store: &Sqlite, number: u32) -> Result<()> {
         key: Thumbprint::from_bytes(key),
         platform: Platform::Android,
         tier: EvidenceTier::Hardware,
+        by: Provenance::AndroidKeyAttestation,
         established_at: NOW,
         security_level: SecurityLevel::StrongBox,
         bootloader_locked: Some(true),
         boot_state: Some(BootState::Verified),
+        boot_key: None,
         os_version: Some(160_000),
         patch_level: None,
         app: None,
         app_version: Some(1),
+        certificates: Vec::new(),
+        verdict: None,
+        report: None,
+        risk_metric: None,
     };
-    let device = Device { posture, key_jwk: "{}".to_owned(), name: "Pixel".to_owned(), enrolled_at: NOW, state: DeviceState::Active };
+    let device = Device {
+        posture,
+        key_jwk: "{}".to_owned(),
+        name: "Pixel".to_owned(),
+        model: None,
+        vouching: None,
+        enrolled_at: NOW,
+        state: DeviceState::Active,
+    };
     let device = store.enrol(device).await?.posture.device;
     let session = Session {
         id: session_id(number),

@@ -8,6 +8,8 @@ use crate::unavailable::Unavailable;
 /// What a challenge is for. One made for something else is as good as none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ChallengePurpose {
+    /// Fresh evidence about an enrolled device.
+    Attestation,
     /// Enrolment of a device.
     Enrolment,
     /// Sign-in with a passkey.
@@ -21,6 +23,7 @@ impl ChallengePurpose {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Attestation => "attestation",
             Self::Enrolment => "enrolment",
             Self::Login => "login",
             Self::Registration => "registration",

@@ -1,7 +1,9 @@
 //! Promise: what is known about a device, the same on every node.
 
 use async_trait::async_trait;
-use countersign_core::{DeviceId, Posture, Reason, Thumbprint, UnixSeconds};
+use countersign_core::{
+    AppReport, CounterRefusal, CounterWindow, DeviceId, Posture, Reason, RiskMetric, Thumbprint, UnixSeconds, VendorVerdict,
+};
 
 use crate::unavailable::Unavailable;
 
@@ -14,6 +16,15 @@ pub enum DeviceState {
     Revoked,
 }
 
+/// A key that cannot sign requests and vouches for the one that does: App Attest's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VouchingKey {
+    /// The key as a JWK with the required members only.
+    pub jwk: String,
+    /// Which of its counters were seen.
+    pub counters: CounterWindow,
+}
+
 /// An enrolled device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Device {
@@ -21,8 +32,12 @@ pub struct Device {
     pub posture: Posture,
     /// Its device key as a JWK with the required members only (RFC 7638 section 3.2).
     pub key_jwk: String,
-    /// A name for people: the model, where it is known.
+    /// A name for people, which its person may change.
     pub name: String,
+    /// What its app says it is; for counting, never for trusting.
+    pub model: Option<String>,
+    /// The key that vouches for its key, where there is one.
+    pub vouching: Option<VouchingKey>,
     /// When it was enrolled.
     pub enrolled_at: UnixSeconds,
     /// Whether it may act.
@@ -83,6 +98,72 @@ impl PostureError {
     }
 }
 
+/// Something new about a device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DeviceChange {
+    /// The app spoke.
+    Report(AppReport),
+    /// Hardware spoke again: the posture as established now, and the counter of the assertion, where there is one.
+    Evidence(Box<Posture>, Option<u32>),
+    /// Its person calls it something else.
+    Name(String),
+    /// Apple counted.
+    RiskMetric(RiskMetric),
+    /// The vendor spoke.
+    Verdict(VendorVerdict),
+}
+
+impl DeviceChange {
+    /// The rule itself, the same for every backend.
+    ///
+    /// # Errors
+    /// When an assertion's counter was used before.
+    pub fn apply(self, mut device: Device) -> Result<Device, CounterRefusal> {
+        match self {
+            Self::Report(report) => device.posture = device.posture.with_report(report),
+            Self::Evidence(posture, counter) => {
+                if let (Some(vouching), Some(counter)) = (&mut device.vouching, counter) {
+                    vouching.counters = vouching.counters.after(counter)?;
+                }
+                device.posture = device.posture.with_evidence(*posture);
+            }
+            Self::Name(name) => device.name = name,
+            Self::RiskMetric(metric) => device.posture.risk_metric = Some(metric),
+            Self::Verdict(verdict) => device.posture = device.posture.with_verdict(verdict),
+        }
+        Ok(device)
+    }
+}
+
+/// Why a change was not taken in. Alphabetical.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ChangeError {
+    /// An assertion's counter was used before: a replay, or a copy of the key.
+    Counter(CounterRefusal),
+    /// Our fault.
+    Unavailable(Unavailable),
+    /// There is no such device.
+    Unknown,
+}
+
+impl ChangeError {
+    /// The stable code.
+    #[must_use]
+    pub const fn reason(&self) -> Reason {
+        match self {
+            Self::Counter(_) => Reason::AssertionCounterReused,
+            Self::Unavailable(_) => Reason::StoreUnavailable,
+            Self::Unknown => Reason::DeviceUnknown,
+        }
+    }
+}
+
+impl From<Unavailable> for ChangeError {
+    fn from(fault: Unavailable) -> Self {
+        Self::Unavailable(fault)
+    }
+}
+
 /// Devices and their postures.
 #[async_trait]
 pub trait Devices: Send + Sync {
@@ -116,6 +197,13 @@ pub trait Devices: Send + Sync {
     /// # Errors
     /// Our fault only.
     async fn list(&self, count_max: u32) -> Result<Vec<Device>, Unavailable>;
+
+    /// Takes in something new about a device in whatever state; once this returns, no `posture` on this node answers without it.
+    /// Atomic: of two concurrent changes neither is lost, and of two equal counters one is refused.
+    ///
+    /// # Errors
+    /// When it is not taken in, or by our fault.
+    async fn change(&self, id: &DeviceId, change: DeviceChange) -> Result<Device, ChangeError>;
 
     /// Cuts the device off for good; once this returns, no `posture` on this node answers otherwise. `None`: no such device.
     ///

@@ -23,7 +23,7 @@ mod unavailable;
 
 pub use challenges::{ChallengeId, ChallengePurpose, Challenges, IssueError};
 pub use counters::{RateCounters, TakeError};
-pub use devices::{Device, DeviceState, Devices, LivePosture, PostureError};
+pub use devices::{ChangeError, Device, DeviceChange, DeviceState, Devices, LivePosture, PostureError, VouchingKey};
 pub use grants::{Grants, RedeemError};
 pub use keys::{KeyPurpose, Keys, StoredKey, SubjectKeys};
 pub use records::{Receipt, Recorder};

@@ -5,8 +5,8 @@
 use std::{path::Path, sync::Arc};
 
 use countersign_core::{
-    Acr, Amr, BootState, ClientId, DeviceId, EvidenceTier, GrantId, PatchLevel, Platform, Posture, Role, Secret, SecurityLevel, Session,
-    SessionId, SessionState, Thumbprint, UnixSeconds, UserId,
+    Acr, Amr, BootState, ClientId, DeviceId, EvidenceTier, GrantId, PatchLevel, Platform, Posture, Provenance, Role, Secret, SecurityLevel,
+    Session, SessionId, SessionState, Thumbprint, UnixSeconds, UserId,
 };
 use countersign_identity::{CodeChallenge, CodeGrant, CodeState, DeviceBinding, RefreshFamily, RefreshState, TokenHash};
 use countersign_store::{
@@ -38,17 +38,25 @@ fn device(id: u8, key: u8) -> Device {
             key: Thumbprint::from_bytes([key; 32]),
             platform: Platform::Android,
             tier: EvidenceTier::Hardware,
+            by: Provenance::AndroidKeyAttestation,
             established_at: NOW,
             security_level: SecurityLevel::StrongBox,
             bootloader_locked: Some(true),
             boot_state: Some(BootState::SelfSigned),
+            boot_key: None,
             os_version: Some(160_000),
             patch_level: PatchLevel::from_number(202_610),
             app: None,
             app_version: None,
+            certificates: Vec::new(),
+            verdict: None,
+            report: None,
+            risk_metric: None,
         },
         key_jwk: "{}".to_owned(),
         name: "a phone".to_owned(),
+        model: None,
+        vouching: None,
         enrolled_at: NOW,
         state: DeviceState::Active,
     }

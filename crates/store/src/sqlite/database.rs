@@ -91,7 +91,9 @@ impl Sqlite {
     pub async fn open(directory: &Path) -> Result<Self, OpenError> {
         let truth = directory.join("countersign.db");
         let keys = directory.join("subject-keys.db");
-        let writer = writer(&truth, &[(1, "the truth", include_str!("migrations/0001_truth.sql"))]).await?;
+        let migrations =
+            [(1, "the truth", include_str!("migrations/0001_truth.sql")), (2, "posture", include_str!("migrations/0002_posture.sql"))];
+        let writer = writer(&truth, &migrations).await?;
         let readers = readers(&truth).await?;
         let subject_keys = self::writer(&keys, &[(1, "subject keys", include_str!("migrations/keys_0001.sql"))]).await?;
         // A process that was killed may have left a destroyed key in the log.

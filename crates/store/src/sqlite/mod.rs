@@ -9,6 +9,7 @@ mod devices;
 mod grants;
 mod keys;
 mod row;
+mod said;
 mod sessions;
 mod subjects;
 

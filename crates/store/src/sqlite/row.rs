@@ -1,6 +1,6 @@
 //! Rows back into types, strictly: a row that does not parse is our fault, and refuses.
 
-use countersign_core::{Acr, Amr, BootState, EvidenceTier, Platform, Role, SecurityLevel, Thumbprint, UnixSeconds};
+use countersign_core::{Acr, Amr, BootState, EvidenceTier, Platform, Provenance, Role, SecurityLevel, Thumbprint, UnixSeconds};
 use sqlx::{Row, sqlite::SqliteRow};
 
 use crate::unavailable::Unavailable;
@@ -102,6 +102,14 @@ pub const TIERS: [(EvidenceTier, &str); 4] = [
     (EvidenceTier::SelfReported, "self_reported"),
     (EvidenceTier::Platform, "platform"),
     (EvidenceTier::Hardware, "hardware"),
+];
+
+/// Words of the column that says who vouches.
+pub const SOURCES: [(Provenance, &str); 4] = [
+    (Provenance::AndroidKeyAttestation, Provenance::AndroidKeyAttestation.as_str()),
+    (Provenance::AppAttest, Provenance::AppAttest.as_str()),
+    (Provenance::DevelopmentToken, Provenance::DevelopmentToken.as_str()),
+    (Provenance::PlayIntegrity, Provenance::PlayIntegrity.as_str()),
 ];
 
 /// Words of the security level column.

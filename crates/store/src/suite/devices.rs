@@ -5,10 +5,13 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use countersign_core::{BootState, DeviceId, EvidenceTier, Platform, Posture, SecurityLevel};
+use countersign_core::{
+    AppAccess, AppFinding, AppReport, BootKey, BootState, CounterRefusal, CounterWindow, DeviceId, EvidenceTier, Integrity, Licensing,
+    Platform, PlayProtect, Posture, Provenance, Recognition, RiskMetric, SecurityLevel, SerialDigest, UnixSeconds, VendorVerdict,
+};
 
 use crate::{
-    devices::{Device, DeviceState, Devices, PostureError},
+    devices::{ChangeError, Device, DeviceChange, DeviceState, Devices, PostureError, VouchingKey},
     suite::{
         race::{abandon, departures, race},
         samples::device,
@@ -33,8 +36,99 @@ fn odd_device(number: u16) -> Device {
         2 => (EvidenceTier::Platform, Some(BootState::SelfSigned)),
         _ => (EvidenceTier::Hardware, Some(BootState::Unverified)),
     };
+    let (by, boot_key) = match number % 4 {
+        0 => (Provenance::AndroidKeyAttestation, BootKey::new(vec![7; 32])),
+        1 => (Provenance::AppAttest, None),
+        2 => (Provenance::DevelopmentToken, BootKey::new(vec![8])),
+        _ => (Provenance::PlayIntegrity, None),
+    };
+    let vouching = (number % 2 == 1).then(|| VouchingKey {
+        jwk: format!("{{\"vouching\":{number}}}"),
+        counters: CounterWindow::from_parts(u32::MAX, u128::MAX - u128::from(number)),
+    });
+    let certificates = (0..u8::try_from(number % 3).unwrap_or(0)).map(|n| SerialDigest([n; 16])).collect();
+    let risk_metric = (number % 3 == 1).then_some(RiskMetric { count: u32::MAX, at: UnixSeconds(5) });
+    let verdict = (number % 5 == 1).then(verdict);
+    let report = (number % 5 == 2).then(|| report(9, AppFinding::ALL));
     let little = Posture { os_version: None, patch_level: None, app: None, app_version: None, ..device(number).posture };
-    Device { posture: Posture { platform, tier, security_level, bootloader_locked, boot_state, ..little }, ..device(number) }
+    let little = Posture { by, boot_key, certificates, verdict, report, risk_metric, ..little };
+    Device { posture: Posture { platform, tier, security_level, bootloader_locked, boot_state, ..little }, vouching, ..device(number) }
+}
+
+fn verdict() -> VendorVerdict {
+    VendorVerdict {
+        at: UnixSeconds(7),
+        integrity: Integrity::Strong,
+        recognition: Some(Recognition::Unrecognized),
+        licensing: Some(Licensing::Unevaluated),
+        play_protect: Some(PlayProtect::MediumRisk),
+        app_access: AppAccess::ALL.iter().copied().collect(),
+        recent_activity: Some(4),
+        sdk_version: Some(36),
+        recall: Some([true, false, true]),
+        testing: true,
+    }
+}
+
+fn report(at: u64, findings: &[AppFinding]) -> AppReport {
+    let findings = findings.iter().copied().collect();
+    AppReport { at: UnixSeconds(at), findings, os_version: Some(1), app_version: None, installer: Some("com.android.vending".to_owned()) }
+}
+
+pub async fn a_change_is_kept_and_answered(home: &dyn Home) {
+    let devices = home.open().await.devices;
+    let first = Device { vouching: Some(VouchingKey { jwk: "{}".to_owned(), counters: CounterWindow::FRESH }), ..device(1) };
+    assert!(devices.enrol(first.clone()).await.is_ok());
+    let id = first.posture.device.clone();
+    let later =
+        Posture { established_at: UnixSeconds(first.posture.established_at.0 + 60), os_version: Some(170_000), ..first.posture.clone() };
+    let changes = [
+        DeviceChange::Name("Ana's phone".to_owned()),
+        DeviceChange::Report(report(9, &[AppFinding::Rooted])),
+        DeviceChange::Verdict(verdict()),
+        DeviceChange::RiskMetric(RiskMetric { count: 3, at: UnixSeconds(8) }),
+        DeviceChange::Evidence(Box::new(later), Some(5)),
+    ];
+    let mut expected = first;
+    for change in changes {
+        expected = change.clone().apply(expected).expect("a change");
+        assert_eq!(devices.change(&id, change).await.as_ref(), Ok(&expected));
+        assert_eq!(posture(&*devices, &id).await.as_ref(), Ok(&expected.posture));
+    }
+    let devices = home.open().await.devices;
+    assert_eq!(devices.find(&id).await, Ok(Some(expected.clone())));
+    let again = DeviceChange::Evidence(Box::new(expected.posture.clone()), Some(5));
+    assert_eq!(devices.change(&id, again).await, Err(ChangeError::Counter(CounterRefusal::Repeated)));
+    assert_eq!(devices.find(&id).await, Ok(Some(expected)), "what is refused changes nothing");
+    assert_eq!(devices.change(&device(99).posture.device, DeviceChange::Name(String::new())).await, Err(ChangeError::Unknown));
+}
+
+/// Assertions that overtake each other, each sent twice, and reports between them.
+pub async fn racing_changes_are_all_there(home: &dyn Home) {
+    const COUNTERS: u32 = 8;
+    let devices = home.open().await.devices;
+    let first = Device { vouching: Some(VouchingKey { jwk: "{}".to_owned(), counters: CounterWindow::FRESH }), ..device(1) };
+    assert!(devices.enrol(first.clone()).await.is_ok());
+    let id = first.posture.device.clone();
+    let results = race(24, |task| {
+        let (devices, id, evidence) = (Arc::clone(&devices), id.clone(), first.posture.clone());
+        async move {
+            let counter = u32::try_from(task).unwrap_or(0) % COUNTERS + 1;
+            let finding = AppFinding::ALL.get(task % COUNTERS as usize).copied().unwrap_or(AppFinding::Rooted);
+            match task / COUNTERS as usize {
+                2 => devices.change(&id, DeviceChange::Report(report(9, &[finding]))).await.is_ok(),
+                _ => devices
+                    .change(&id, DeviceChange::Evidence(Box::new(Posture { established_at: UnixSeconds(0), ..evidence }), Some(counter)))
+                    .await
+                    .is_ok(),
+            }
+        }
+    })
+    .await;
+    assert_eq!(results.iter().filter(|passed| **passed).count(), 16, "each counter once, and every report: {results:?}");
+    let found = devices.find(&id).await.expect("an answer").expect("the device");
+    assert_eq!(found.posture.report.map(|report| report.findings.len()), Some(8));
+    assert_eq!(found.vouching.map(|vouching| vouching.counters), Some(CounterWindow::from_parts(8, 0x1ff)));
 }
 
 pub async fn what_was_enrolled_is_found_after_a_restart(home: &dyn Home) {

@@ -19,7 +19,7 @@ use countersign_proof::dpop::BoundProof;
 use crate::{
     challenges::{ChallengeId, ChallengePurpose, Challenges, IssueError},
     counters::{RateCounters, TakeError},
-    devices::{Device, Devices, LivePosture, PostureError},
+    devices::{ChangeError, Device, DeviceChange, Devices, LivePosture, PostureError},
     grants::{Grants, RedeemError},
     keys::{KeyPurpose, Keys, StoredKey, SubjectKeys},
     records::{Receipt, Recorder},
@@ -140,6 +140,10 @@ impl Devices for FailNth<dyn Devices> {
 
     async fn list(&self, count_max: u32) -> Result<Vec<Device>, Unavailable> {
         self.call(identity, self.inner.list(count_max)).await
+    }
+
+    async fn change(&self, id: &DeviceId, change: DeviceChange) -> Result<Device, ChangeError> {
+        self.call(ChangeError::Unavailable, self.inner.change(id, change)).await
     }
 
     async fn revoke(&self, id: &DeviceId) -> Result<Option<Device>, Unavailable> {

@@ -41,6 +41,8 @@ pub async fn truth<H: Home>(fresh: impl AsyncFn() -> H) {
     devices::what_was_enrolled_is_found_after_a_restart(&fresh().await).await;
     devices::one_key_never_names_two_devices(&fresh().await).await;
     devices::a_device_enrolled_again_keeps_its_id(&fresh().await).await;
+    devices::a_change_is_kept_and_answered(&fresh().await).await;
+    devices::racing_changes_are_all_there(&fresh().await).await;
     devices::revoked_is_final(&fresh().await).await;
     devices::a_race_leaves_nothing_stale(&fresh().await).await;
     devices::an_abandoned_change_leaves_nothing_stale(&fresh().await).await;

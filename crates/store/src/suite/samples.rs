@@ -1,8 +1,8 @@
 //! People, devices, sessions and grants by number: the same number gives the same, another number gives another.
 
 use countersign_core::{
-    Acr, Amr, AppId, BootState, ClientId, DeviceId, EvidenceTier, GrantId, PatchLevel, Platform, Posture, Role, Seconds, Secret,
-    SecurityLevel, Session, SessionId, SessionState, Thumbprint, UnixSeconds, UserId,
+    Acr, Amr, AppId, BootState, ClientId, DeviceId, EvidenceTier, GrantId, PatchLevel, Platform, Posture, Provenance, Role, Seconds,
+    Secret, SecurityLevel, Session, SessionId, SessionState, Thumbprint, UnixSeconds, UserId,
 };
 use countersign_identity::{CodeChallenge, CodeGrant, DeviceBinding, RefreshFamily, TokenHash};
 
@@ -64,17 +64,25 @@ pub fn device(number: u16) -> Device {
             key: Thumbprint::from_bytes(bytes(number)),
             platform: Platform::Android,
             tier: EvidenceTier::Hardware,
+            by: Provenance::AndroidKeyAttestation,
             established_at: made_at(number),
             security_level: SecurityLevel::StrongBox,
             bootloader_locked: Some(true),
             boot_state: Some(BootState::Verified),
+            boot_key: None,
             os_version: Some(160_000),
             patch_level: PatchLevel::from_number(202_608),
             app: Some(AppId::parse("com.example.bank").expect("an id")),
             app_version: Some(42),
+            certificates: Vec::new(),
+            verdict: None,
+            report: None,
+            risk_metric: None,
         },
         key_jwk: format!("{{\"number\":{number}}}"),
         name: "Pixel 11".to_owned(),
+        model: None,
+        vouching: None,
         enrolled_at: made_at(number),
         state: DeviceState::Active,
     }
