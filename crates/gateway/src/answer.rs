@@ -37,14 +37,30 @@ struct Problem<'a> {
     detail: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     instance: Option<String>,
-    remedies: Vec<WireRemedy>,
+    remedies: Vec<WireRemedy<'a>>,
     retry: &'a str,
 }
 
 #[derive(Serialize)]
-struct WireRemedy {
+struct WireRemedy<'a> {
     kind: &'static str,
     label: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    min_version: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: Option<&'a str>,
+}
+
+impl<'a> WireRemedy<'a> {
+    fn of(remedy: Remedy, refusal: &'a Refusal) -> Self {
+        let update = refusal.update().filter(|_| remedy == Remedy::UpdateApp);
+        Self {
+            kind: remedy.kind(),
+            label: remedy.label(),
+            min_version: update.map(|update| update.min_version.as_str()),
+            url: update.and_then(|update| update.store.as_deref()),
+        }
+    }
 }
 
 /// The answer to a refused request.
@@ -86,7 +102,7 @@ fn problem(refusal: &Refusal, told: Told, id: Option<&DecisionId>, now: UnixMill
         code: told.code(),
         detail: told.for_person(),
         instance: id.map(|id| format!("urn:csign:decision:{id}")),
-        remedies: remedies.iter().map(|remedy| WireRemedy { kind: remedy.kind(), label: remedy.label() }).collect(),
+        remedies: remedies.iter().map(|remedy| WireRemedy::of(*remedy, refusal)).collect(),
         retry: retry.as_str(),
     };
     let mut answer = Response::new(body::full(serde_json::to_vec(&problem).unwrap_or_default()));
@@ -114,16 +130,21 @@ fn remedies(refusal: &Refusal, told: Told) -> (&[Remedy], Retry) {
 fn retry_after(told: Told, refusal: &Refusal) -> Option<u64> {
     match told {
         Told::TooMany | Told::Unavailable => Some(refusal.retry_after().map_or(RETRY_LATER_SECONDS, |wait| wait.0)),
-        Told::ClockFar
+        Told::AppOutdated
+        | Told::ClockFar
         | Told::DeviceUnproven
+        | Told::Limited
         | Told::NameTaken
         | Told::NotPermitted
         | Told::ProofInvalid
+        | Told::Reattest
         | Told::RequestInvalid
         | Told::Retry
         | Told::Revoked
+        | Told::ScreenLockMissing
         | Told::SignInAgain
         | Told::StepUp
+        | Told::SystemOutdated
         | Told::TokenExpired
         | Told::TokenInvalid
         | Told::TokenMissing
@@ -142,17 +163,29 @@ fn challenge(told: Told, refusal: &Refusal) -> Option<String> {
         Told::ProofInvalid => "invalid_dpop_proof",
         Told::Revoked | Told::SignInAgain | Told::TokenExpired | Told::TokenInvalid => "invalid_token",
         Told::StepUp => return Some(step_up(refusal)),
+        Told::Reattest => return Some(reattest(refusal)),
         // Without a token there is nothing to find wrong (RFC 6750 section 3.1).
         Told::TokenMissing => return Some(format!("DPoP {ALGORITHMS}")),
-        Told::DeviceUnproven
+        Told::AppOutdated
+        | Told::DeviceUnproven
+        | Told::Limited
         | Told::NameTaken
         | Told::NotPermitted
         | Told::RequestInvalid
         | Told::Retry
+        | Told::ScreenLockMissing
+        | Told::SystemOutdated
         | Told::TooMany
         | Told::Unavailable => return None,
     };
     Some(format!(r#"DPoP error="{error}", {ALGORITHMS}"#))
+}
+
+/// The error of OAuth 2.0 Attestation-Based Client Authentication for evidence that is too old, and RFC 9470's `max_age` for how
+/// old it may be: the client makes new evidence and asks again, and the person notices nothing.
+fn reattest(refusal: &Refusal) -> String {
+    let age = refusal.evidence_age_max().map(|age| format!(r#", max_age="{}""#, age.0)).unwrap_or_default();
+    format!(r#"DPoP error="use_fresh_attestation"{age}, {ALGORITHMS}"#)
 }
 
 fn step_up(refusal: &Refusal) -> String {

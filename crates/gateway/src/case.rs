@@ -155,13 +155,28 @@ impl Case {
 
 fn note_posture(posture: &Posture, facts: &Facts, note: &mut impl FnMut(&str, String)) {
     note("device.trust", posture.trust().to_string());
+    note("device.vouched_by", posture.by.as_str().to_owned());
     note("device.evidence_age_s", posture.evidence_age(facts.now).0.to_string());
     if let Some(level) = posture.patch_level {
         note("device.patch_level", level.number().to_string());
         note("device.patch_age_days", (level.age(facts.now).0 / 86_400).to_string());
     }
-    if let Some(version) = posture.app_version {
-        note("device.app_version", version.to_string());
+    if let Some(version) = posture.os_version_known() {
+        note("device.os_version", format!("{} ({})", version.value, version.by.as_str()));
+    }
+    if let Some(version) = posture.app_version_known() {
+        note("device.app_version", format!("{} ({})", version.value, version.by.as_str()));
+    }
+    if let Some(verdict) = &posture.verdict {
+        note("device.integrity", verdict.integrity.as_str().to_owned());
+        note("device.verdict_age_s", facts.now.since(verdict.at).0.to_string());
+    }
+    if let Some(report) = posture.report.as_ref().filter(|report| !report.findings.is_empty()) {
+        note("device.findings", report.findings.iter().map(|finding| finding.as_str()).collect::<Vec<_>>().join(" "));
+    }
+    if !facts.lacks.is_empty() {
+        let lacks = facts.lacks.iter().map(|lack| format!("{}={}", lack.reason, lack.stage.as_str()));
+        note("device.lacks", lacks.collect::<Vec<_>>().join(" "));
     }
 }
 

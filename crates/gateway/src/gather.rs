@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use countersign_core::{Facts, FieldValue, Limits, Reason, RequestFacts, UnixSeconds};
+use countersign_core::{Facts, FieldValue, Lack, Limits, Reason, RequestFacts, UnixSeconds};
 use countersign_policy::Found;
 use countersign_proof::access_token::VerifiedToken;
 use countersign_store::{FreshProof, LivePosture, LiveSession};
@@ -23,6 +23,8 @@ pub(crate) struct Proven {
     pub(crate) session: LiveSession,
     /// Step 6.
     pub(crate) posture: LivePosture,
+    /// Step 6: what the posture lacks of what is required.
+    pub(crate) lacks: Vec<Lack>,
     /// Step 8.
     pub(crate) fields: BTreeMap<String, FieldValue>,
 }
@@ -67,7 +69,13 @@ pub(crate) fn facts(operation: &Found<'_>, token: &VerifiedToken, proven: Proven
     Ok(Facts {
         subject: token.subject().clone(),
         resource: operation.resource(token.subject()),
-        request: RequestFacts { action: operation.action().clone(), method: operation.method().to_owned(), fields: proven.fields },
+        request: RequestFacts {
+            action: operation.action().clone(),
+            method: operation.method().to_owned(),
+            rules: operation.rules(),
+            fields: proven.fields,
+        },
+        lacks: proven.lacks,
         posture: proven.posture.into_posture(),
         session,
         now,

@@ -1,9 +1,11 @@
 //! Everything that the way of a request leans on, in one place.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use arc_swap::ArcSwap;
-use countersign_core::{Clock, DecisionId, Entropy, SignalSink};
+use countersign_core::{
+    ClientId, Clock, DecisionId, Entropy, Lack, Posture, Reason, Requirements, Revocations, Session, Share, SignalSink, UnixSeconds,
+};
 use countersign_policy::{Operations, Policies};
 use countersign_proof::{nonce::NonceKeys, target};
 use countersign_store::{Devices, RateCounters, Recorder, ReplayMemory, Sessions};
@@ -16,13 +18,29 @@ use crate::{
     upstream::Upstream,
 };
 
-/// What is offered and what is allowed. One value, so that a request never meets operations of one version and policies of
-/// another.
+/// What is offered, what is allowed and what devices must fulfil. One value, so that a request never meets operations of one
+/// version and policies of another.
 pub struct Rules {
     /// What the API offers.
     pub operations: Operations,
     /// Who may do what.
     pub policies: Policies,
+    /// What is required of the devices of each app.
+    pub requirements: HashMap<ClientId, Requirements>,
+}
+
+impl Rules {
+    /// What the device of a session lacks. A session of an app that is no longer configured is refused.
+    pub(crate) fn lacks(
+        &self,
+        session: &Session,
+        posture: &Posture,
+        revocations: &Revocations,
+        now: UnixSeconds,
+    ) -> Result<Vec<Lack>, Reason> {
+        let requirements = self.requirements.get(&session.client).ok_or(Reason::ClientUnknown)?;
+        Ok(requirements.lacks(posture, revocations, Some(Share::of(&session.user)), now))
+    }
 }
 
 /// What a house is built of: every promise meets its implementation in the binary, once.
@@ -31,6 +49,8 @@ pub struct HouseParts {
     pub config: GatewayConfig,
     /// Operations and policies.
     pub rules: Rules,
+    /// Which certificates of devices were revoked.
+    pub revocations: Arc<Revocations>,
     /// Verifies access tokens.
     pub tokens: Tokens,
     /// Makes and recognises nonces.
@@ -69,6 +89,7 @@ pub struct House {
     pub(crate) host: PublicHost,
     pub(crate) origin: target::Origin,
     pub(crate) rules: ArcSwap<Rules>,
+    pub(crate) revocations: ArcSwap<Revocations>,
     pub(crate) tokens: Tokens,
     pub(crate) nonces: ArcSwap<NonceKeys>,
     pub(crate) statements: Statements,
@@ -90,6 +111,7 @@ impl House {
             host: PublicHost::of(&parts.config.public),
             origin,
             rules: ArcSwap::from_pointee(parts.rules),
+            revocations: ArcSwap::new(parts.revocations),
             tokens: parts.tokens,
             nonces: ArcSwap::from_pointee(parts.nonces),
             statements: parts.statements,
@@ -104,6 +126,11 @@ impl House {
     /// Judges by other rules from the next request on.
     pub fn replace_rules(&self, rules: Rules) {
         self.rules.store(Arc::new(rules));
+    }
+
+    /// Takes these certificates of devices for revoked, from the next request on.
+    pub fn replace_revocations(&self, revocations: Arc<Revocations>) {
+        self.revocations.store(revocations);
     }
 
     /// Makes nonces by other keys from now on.

@@ -58,7 +58,7 @@ impl Permit {
     pub(crate) fn from(decision: Decision, facts: Facts, body: Body) -> Result<Self, Refusal> {
         match decision.outcome {
             Outcome::Allow | Outcome::Limit => Ok(Self { decision, facts, body }),
-            Outcome::StepUp | Outcome::Deny => Err(Refusal::by(decision)),
+            Outcome::StepUp | Outcome::Deny => Err(Refusal::of(decision, &facts)),
         }
     }
 

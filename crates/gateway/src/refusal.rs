@@ -1,6 +1,6 @@
 //! What judging a request can end in when it does not end in a permit.
 
-use countersign_core::{Decision, Reason, Seconds, SignalKind};
+use countersign_core::{Decision, Facts, Reason, Seconds, SignalKind, Stage, Update};
 use countersign_proof::{access_token::TokenRefusal, dpop::ProofRefusal};
 use countersign_store::{LiveError, PostureError, SpendError, TakeError};
 
@@ -11,6 +11,8 @@ use crate::receive::{CredentialRefusal, RequestRefusal};
 pub struct Refusal {
     decision: Box<Decision>,
     retry_after: Option<Seconds>,
+    update: Option<Update>,
+    evidence_age_max: Option<Seconds>,
 }
 
 impl Refusal {
@@ -23,7 +25,13 @@ impl Refusal {
     /// Refused by the policies. To refuse is safe whatever the decision says, so that any is taken.
     #[must_use]
     pub fn by(decision: Decision) -> Self {
-        Self { decision: Box::new(decision), retry_after: None }
+        Self { decision: Box::new(decision), retry_after: None, update: None, evidence_age_max: None }
+    }
+
+    /// Refused by the policies, with what the facts say about a cure.
+    pub(crate) fn of(decision: Decision, facts: &Facts) -> Self {
+        let update = facts.lacks.iter().find_map(|lack| lack.update.clone().filter(|_| lack.stage == Stage::Enforce));
+        Self { update, evidence_age_max: facts.request.rules.evidence_age_max, ..Self::by(decision) }
     }
 
     /// The whole decision.
@@ -41,6 +49,16 @@ impl Refusal {
     #[must_use]
     pub const fn retry_after(&self) -> Option<Seconds> {
         self.retry_after
+    }
+
+    /// The version of the app that is asked for.
+    pub(crate) const fn update(&self) -> Option<&Update> {
+        self.update.as_ref()
+    }
+
+    /// How old the evidence about the device may be.
+    pub(crate) const fn evidence_age_max(&self) -> Option<Seconds> {
+        self.evidence_age_max
     }
 
     /// What the monitor should hear of it: only what no honest client does.

@@ -51,14 +51,15 @@ async fn judge(house: &House, raw: &mut RawRequest, case: &mut Case, now: UnixSe
     let session = house.stores.sessions.live(token.session(), now).await?;
     case.belongs_to(session.session());
 
-    // 6. A device that may act, and what is known of it.
+    // 6. A device that may act, what is known of it, and what it lacks.
     let posture = house.stores.devices.posture(&session.session().device).await?;
+    let lacks = rules.lacks(session.session(), posture.posture(), &house.revocations.load(), now)?;
 
     // 8. Parameters and body as the operation declares them. What policy looks at is parsed here, once; the rest streams.
     let (fields, body) = gather::body(&operation, &raw.head, RawRequest::take_body(&mut raw.body), house.route.streams()).await?;
 
     // 9. The decision: pure, and the same for every door.
-    let facts = gather::facts(&operation, &token, gather::Proven { proof: fresh, session, posture, fields }, now)?;
+    let facts = gather::facts(&operation, &token, gather::Proven { proof: fresh, session, posture, lacks, fields }, now)?;
     case.weighs(&facts);
     let decision = rules.policies.decide(&facts);
     let permit = Permit::from(decision, facts, body)?;

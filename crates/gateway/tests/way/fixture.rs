@@ -15,7 +15,8 @@ use bytes::Bytes;
 use countersign_audit::{CheckpointKey, Entry};
 use countersign_core::{
     Acr, Action, Amr, AppId, BootState, ClientId, Clock, DeviceId, Entropy, EvidenceTier, KeyId, PairwiseId, PatchLevel, Platform, Posture,
-    ProofId, RateLimit, Role, Secret, SecurityLevel, Session, SessionId, SessionState, Signal, SignalSink, UnixMillis, UnixSeconds, UserId,
+    ProofId, Provenance, RateLimit, Role, Secret, SecurityLevel, Session, SessionId, SessionState, Signal, SignalSink, UnixMillis,
+    UnixSeconds, UserId,
 };
 use countersign_gateway::{
     GatewayConfig, House, HouseParts, Origin, Peer, StatementKey, Statements, Stores, Tokens, Upstream, UpstreamConfig,
@@ -31,9 +32,9 @@ use countersign_proof::{
     target,
 };
 use countersign_store::{
-    Device, DeviceState, Devices, FreshProof, LiveError, LivePosture, LiveSession, PostureError, RateCounters, Receipt, Recorder,
-    ReplayMemory, SessionFilter, Sessions, SpendError, StateChange, SubjectKeys, TakeError, Unavailable, memory::MemoryReplay,
-    segments::SegmentLog,
+    ChangeError, Device, DeviceChange, DeviceState, Devices, FreshProof, LiveError, LivePosture, LiveSession, PostureError, RateCounters,
+    Receipt, Recorder, ReplayMemory, SessionFilter, Sessions, SpendError, StateChange, SubjectKeys, TakeError, Unavailable,
+    memory::MemoryReplay, segments::SegmentLog,
 };
 use http::{Request, Response, request};
 use http_body_util::{BodyExt, Full};
@@ -163,6 +164,9 @@ impl Devices for Backed {
     }
     async fn list(&self, _: u32) -> Result<Vec<Device>, Unavailable> {
         Err(Unavailable::new(UNASKED))
+    }
+    async fn change(&self, _: &DeviceId, _: DeviceChange) -> Result<Device, ChangeError> {
+        Err(Unavailable::new(UNASKED).into())
     }
     async fn revoke(&self, _: &DeviceId) -> Result<Option<Device>, Unavailable> {
         Err(Unavailable::new(UNASKED))
@@ -302,6 +306,7 @@ impl Fixture {
         let house = House::new(HouseParts {
             config: GatewayConfig::new(public),
             rules: rules::rules(),
+            revocations: Arc::default(),
             tokens: Tokens::new(verifier),
             nonces: NonceKeys::new(&Secret::new([7; 32]), None),
             statements: Statements::new(PUBLIC, upstream.origin().as_str(), statement),
@@ -447,17 +452,25 @@ pub fn device() -> Device {
             key: countersign_core::Thumbprint::from_bytes([3; 32]),
             platform: Platform::Android,
             tier: EvidenceTier::Hardware,
+            by: Provenance::AndroidKeyAttestation,
             established_at: UnixSeconds(NOW - 5000),
             security_level: SecurityLevel::TrustedEnvironment,
             bootloader_locked: Some(true),
             boot_state: Some(BootState::Verified),
+            boot_key: None,
             os_version: Some(160_000),
             patch_level: PatchLevel::from_number(202_608),
             app: AppId::parse("com.example.bank").ok(),
             app_version: Some(7),
+            certificates: Vec::new(),
+            verdict: None,
+            report: None,
+            risk_metric: None,
         },
         key_jwk: "{}".to_owned(),
         name: "a phone".to_owned(),
+        model: None,
+        vouching: None,
         enrolled_at: UnixSeconds(NOW - 5000),
         state: DeviceState::Active,
     }

@@ -13,7 +13,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use countersign_core::{PolicyName, Reason, Seconds, SessionState};
+use countersign_core::{AppFinding, PolicyName, Reason, Revocations, Seconds, SerialDigest, SessionState};
 use countersign_gateway::{ListenConfig, Transport, body::Body, listen, serve};
 use countersign_proof::jwk::{Algorithm, SigningKey};
 use countersign_store::{DeviceState, TakeError};
@@ -96,6 +96,42 @@ async fn what_passes_and_what_the_upstream_sees() {
     fixture.set_device(|device| device.posture.patch_level = countersign_core::PatchLevel::from_number(202_501));
     page += &told("an old phone: fields are hidden", &fixture, fixture.request("GET", "/v1/accounts/a1", "")).await;
     insta::assert_snapshot!("passes", page);
+}
+
+/// What is required of phones, and what becomes of one that lacks it.
+#[tokio::test]
+async fn phones_that_lack_something_are_counted_limited_or_refused() {
+    let found = |finding| countersign_core::AppReport {
+        at: countersign_core::UnixSeconds(NOW - 5),
+        findings: [finding].into(),
+        os_version: None,
+        app_version: None,
+        installer: None,
+    };
+    let read = |fixture: &Fixture| fixture.request("GET", "/v1/accounts/a1", "");
+    let pay = |fixture: &Fixture| fixture.request("POST", "/v1/transfers", r#"{"amount": 50}"#);
+    let fixture = Fixture::new().await;
+    fixture.set_device(|device| device.posture.report = Some(found(AppFinding::Vpn)));
+    let mut page = told("a VPN, which is observed", &fixture, pay(&fixture)).await;
+    fixture.set_device(|device| device.posture.report = Some(found(AppFinding::Rooted)));
+    page += &told("a rooted phone reads", &fixture, read(&fixture)).await;
+    page += &told("a rooted phone pays", &fixture, pay(&fixture)).await;
+    fixture.set_device(|device| device.posture.report = Some(found(AppFinding::Hooked)));
+    page += &told("a hooked app reads", &fixture, read(&fixture)).await;
+    fixture.set_device(|device| device.posture.report = None);
+    page += &told("old evidence where fresh is asked for", &fixture, fixture.request("GET", "/v1/card", "")).await;
+    fixture.set_device(|device| device.posture.established_at = countersign_core::UnixSeconds(NOW - 3600));
+    page += &told("fresh evidence", &fixture, fixture.request("GET", "/v1/card", "")).await;
+    fixture.set_device(|device| device.posture.app_version = Some(4));
+    page += &told("an app that is no longer supported", &fixture, read(&fixture)).await;
+    fixture.set_device(|device| {
+        device.posture.app_version = Some(5);
+        device.posture.certificates = vec![SerialDigest([9; 16])];
+    });
+    page += &told("a certificate before it is revoked", &fixture, read(&fixture)).await;
+    fixture.house.replace_revocations(Arc::new(Revocations { revoked: [SerialDigest([9; 16])].into(), fetched_at: None }));
+    page += &told("the same certificate on the next request", &fixture, read(&fixture)).await;
+    insta::assert_snapshot!("phones", page);
 }
 
 #[tokio::test]

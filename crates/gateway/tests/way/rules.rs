@@ -1,5 +1,6 @@
 //! The operations and policies that the tests judge by.
 
+use countersign_core::{AppFinding, AppRelease, ClientId, Platform, Requirement, Requirements, Rollout, Rule, Seconds, Stage};
 use countersign_gateway::Rules;
 use countersign_policy::{OperationSpec, Operations, Policies, PolicySource};
 
@@ -9,6 +10,9 @@ permit (principal, action == Action::"accounts.read", resource) when { resource.
 
 @id("own_transfers")
 permit (principal, action == Action::"transfers.create", resource) when { resource.owner == principal };
+
+@id("own_card")
+permit (principal, action == Action::"card.read", resource) when { resource.owner == principal };
 
 @id("admins")
 permit (principal in Role::"admin", action == Action::"users.list", resource);
@@ -37,9 +41,32 @@ pub fn rules() -> Rules {
             ..of_account(operation("POST", "/v1/transfers", "transfers.create"))
         },
         operation("GET", "/v1/admin/users", "users.list"),
+        OperationSpec {
+            id: Some("token.sub".to_owned()),
+            evidence_age_max: Some(Seconds(3600)),
+            ..of_account(operation("GET", "/v1/card", "card.read"))
+        },
     ];
     let operations = Operations::new(&specs).expect("sound operations");
     let source = PolicySource { file: "bank.cedar".to_owned(), text: POLICIES.to_owned() };
     let policies = Policies::load(&[source], &operations).expect("sound policies");
-    Rules { operations, policies }
+    Rules { operations, policies, requirements: [(ClientId::parse("com.example.bank").expect("an id"), requirements())].into() }
+}
+
+/// What the bank asks of phones, in three stages.
+fn requirements() -> Requirements {
+    let release = AppRelease {
+        min: 5,
+        min_text: "2.0".to_owned(),
+        grace_until: None,
+        store: Some("https://play.google.com/store/apps/details?id=com.example.bank".to_owned()),
+    };
+    let rule = |rule, stage| Requirement { rule, rollout: Rollout::all(stage) };
+    Requirements(vec![
+        rule(Rule::AppVersion([(Platform::Android, release)].into()), Stage::Enforce),
+        rule(Rule::NotRevoked, Stage::Enforce),
+        rule(Rule::Without(AppFinding::Hooked), Stage::Enforce),
+        rule(Rule::Without(AppFinding::Rooted), Stage::Limit),
+        rule(Rule::Without(AppFinding::Vpn), Stage::Observe),
+    ])
 }
