@@ -11,6 +11,9 @@
 
 pub mod anchors;
 pub mod android;
+pub mod binding;
+pub mod boot_keys;
 mod calendar;
 pub mod cases;
+pub mod report;
 pub mod x509;

@@ -62,7 +62,16 @@ impl OAuthError {
         }
         match reason.told() {
             Told::ClockFar | Told::UseNonce => Self::UseDpopNonce,
-            Told::DeviceUnproven | Told::Retry | Told::Revoked | Told::SignInAgain | Told::StepUp => Self::InvalidGrant,
+            Told::AppOutdated
+            | Told::DeviceUnproven
+            | Told::Limited
+            | Told::Reattest
+            | Told::Retry
+            | Told::Revoked
+            | Told::ScreenLockMissing
+            | Told::SignInAgain
+            | Told::StepUp
+            | Told::SystemOutdated => Self::InvalidGrant,
             Told::NameTaken | Told::RequestInvalid | Told::TokenExpired | Told::TokenInvalid | Told::TokenMissing => Self::InvalidRequest,
             Told::NotPermitted => Self::UnauthorizedClient,
             Told::ProofInvalid => Self::InvalidDpopProof,
@@ -195,16 +204,21 @@ pub fn dress(response: &mut Response, number: &DecisionId, nonce: &str, now: Uni
 fn oauth_status(reason: &Reason) -> StatusCode {
     match reason.told() {
         Told::TooMany | Told::Unavailable => class_status(reason),
-        Told::ClockFar
+        Told::AppOutdated
+        | Told::ClockFar
         | Told::DeviceUnproven
+        | Told::Limited
         | Told::NameTaken
         | Told::NotPermitted
         | Told::ProofInvalid
+        | Told::Reattest
         | Told::RequestInvalid
         | Told::Retry
         | Told::Revoked
+        | Told::ScreenLockMissing
         | Told::SignInAgain
         | Told::StepUp
+        | Told::SystemOutdated
         | Told::TokenExpired
         | Told::TokenInvalid
         | Told::TokenMissing
@@ -229,14 +243,19 @@ const fn dpop_challenge(told: Told) -> &'static str {
     match told {
         Told::ClockFar | Told::UseNonce => r#"DPoP error="use_dpop_nonce", algs="ES256 EdDSA""#,
         Told::ProofInvalid => r#"DPoP error="invalid_dpop_proof", algs="ES256 EdDSA""#,
-        Told::DeviceUnproven
+        Told::AppOutdated
+        | Told::DeviceUnproven
+        | Told::Limited
         | Told::NameTaken
         | Told::NotPermitted
+        | Told::Reattest
         | Told::RequestInvalid
         | Told::Retry
         | Told::Revoked
+        | Told::ScreenLockMissing
         | Told::SignInAgain
         | Told::StepUp
+        | Told::SystemOutdated
         | Told::TokenExpired
         | Told::TokenInvalid
         | Told::TokenMissing

@@ -5,6 +5,8 @@ use http::Method;
 /// One endpoint. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Door {
+    /// Fresh evidence about an enrolled device.
+    Attest,
     /// A challenge to be attested.
     Challenge,
     /// Enrolment of a device.
@@ -21,6 +23,8 @@ pub enum Door {
     RegistrationFinish,
     /// The beginning of a registration.
     RegistrationStart,
+    /// What an app says of its phone.
+    Report,
     /// The end of a session, by its person (RFC 7009).
     Revoke,
     /// Tokens (RFC 6749 section 3.2).
@@ -50,6 +54,7 @@ pub enum Voice {
 impl Door {
     /// Every door.
     pub const ALL: &'static [Self] = &[
+        Self::Attest,
         Self::Challenge,
         Self::Devices,
         Self::Jwks,
@@ -58,6 +63,7 @@ impl Door {
         Self::Metadata,
         Self::RegistrationFinish,
         Self::RegistrationStart,
+        Self::Report,
         Self::Revoke,
         Self::Token,
     ];
@@ -66,6 +72,7 @@ impl Door {
     #[must_use]
     pub const fn path(self) -> &'static str {
         match self {
+            Self::Attest => "/countersign/v1/attest",
             Self::Challenge => "/countersign/v1/challenge",
             Self::Devices => "/countersign/v1/devices",
             Self::Jwks => "/.well-known/jwks.json",
@@ -74,6 +81,7 @@ impl Door {
             Self::Metadata => "/.well-known/oauth-authorization-server",
             Self::RegistrationFinish => "/countersign/v1/registration/finish",
             Self::RegistrationStart => "/countersign/v1/registration/start",
+            Self::Report => "/countersign/v1/report",
             Self::Revoke => "/countersign/v1/revoke",
             Self::Token => "/countersign/v1/token",
         }
@@ -85,9 +93,14 @@ impl Door {
         match self {
             Self::Jwks | Self::Metadata => BodyKind::Nothing,
             Self::Revoke | Self::Token => BodyKind::Form,
-            Self::Challenge | Self::Devices | Self::LoginFinish | Self::LoginStart | Self::RegistrationFinish | Self::RegistrationStart => {
-                BodyKind::Json
-            }
+            Self::Attest
+            | Self::Challenge
+            | Self::Devices
+            | Self::LoginFinish
+            | Self::LoginStart
+            | Self::RegistrationFinish
+            | Self::RegistrationStart
+            | Self::Report => BodyKind::Json,
         }
     }
 

@@ -5,10 +5,14 @@ use std::{collections::BTreeMap, sync::Arc};
 use arc_swap::ArcSwap;
 use aws_lc_rs::hmac;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use countersign_attest::android::{AppRule, Requirements, Trust};
+use countersign_attest::{
+    anchors::Anchors,
+    android::{AppRule, Requirements as KeyRequirements, Trust},
+    apple,
+};
 use countersign_core::{
-    ClientId, Clock, ContractViolation, DecisionId, DeviceId, Entropy, GrantId, Limits, PairwiseId, Posture, ProofId, Reason, Seconds,
-    Secret, SessionId, SignalSink, UnixMillis, UserId,
+    ClientId, Clock, ContractViolation, DecisionId, DeviceId, Entropy, GrantId, Lack, Limits, PairwiseId, Platform, Posture, ProofId,
+    Reason, Requirements, Revocations, Seconds, Secret, SessionId, SignalSink, Stage, UnixMillis, UnixSeconds, UserId,
 };
 use countersign_identity::{PairwiseKey, RelyingParty, Sector};
 use countersign_proof::{key_set::KeyRing, nonce::NonceKeys, target::Origin};
@@ -94,7 +98,11 @@ pub enum SignUp {
 pub struct App {
     /// In which sector its people have one name.
     pub sector: Sector,
-    /// What its devices must prove.
+    /// What makes a key on Android one of its device keys.
+    pub android: KeyRequirements,
+    /// What makes a key of App Attest one of its keys; `None` when it is no app on iOS.
+    pub ios: Option<apple::Requirements>,
+    /// What is required of its devices, in stages.
     pub requirements: Requirements,
 }
 
@@ -105,12 +113,39 @@ impl App {
     /// # Errors
     /// [`Reason::AppUnknown`].
     pub fn enrolled(&self, device: &Posture) -> Result<(), Reason> {
-        match &self.requirements.app {
-            AppRule::Any => Ok(()),
-            AppRule::OneOf(apps) if apps.iter().any(|app| device.app.as_ref() == Some(&app.package)) => Ok(()),
-            AppRule::OneOf(_) => Err(Reason::AppUnknown),
+        let named = device.app.as_ref();
+        let ours = match device.platform {
+            Platform::Android => match &self.android.app {
+                AppRule::Any => true,
+                AppRule::OneOf(apps) => apps.iter().any(|app| named == Some(&app.package)),
+            },
+            Platform::Ios => self.ios.iter().flat_map(|ios| &ios.apps).any(|app| named == Some(app.bundle())),
+        };
+        if ours { Ok(()) } else { Err(Reason::AppUnknown) }
+    }
+
+    /// What a device lacks at a stage that lets it in. Nobody is known yet, so that only what holds for everybody refuses.
+    ///
+    /// # Errors
+    /// The first requirement that refuses.
+    pub fn met_by(&self, posture: &Posture, revocations: &Revocations, now: UnixSeconds) -> Result<Vec<Lack>, Reason> {
+        let lacks = self.requirements.lacks(posture, revocations, None, now);
+        match lacks.iter().find(|lack| lack.stage == Stage::Enforce) {
+            Some(lack) => Err(lack.reason.clone()),
+            None => Ok(lacks),
         }
     }
+}
+
+/// Whom we believe about phones.
+#[derive(Clone, Debug)]
+pub struct DeviceTrust {
+    /// Android Key Attestation: anchors, and what is asked of the revocation list.
+    pub android: Trust,
+    /// App Attest.
+    pub apple: Anchors,
+    /// App Attest's receipts.
+    pub receipts: Anchors,
 }
 
 /// The settings.
@@ -140,7 +175,9 @@ pub struct Issuer {
     /// Its settings.
     pub config: IssuerConfig,
     /// Whom it believes about phones; replaced whole when anchors or status lists change.
-    pub trust: Arc<ArcSwap<Trust>>,
+    pub trust: Arc<ArcSwap<DeviceTrust>>,
+    /// The certificates of enrolled devices that were revoked since.
+    pub revocations: Arc<ArcSwap<Revocations>>,
 }
 
 impl Issuer {

@@ -8,21 +8,25 @@
 //! it is given.
 
 mod answer;
+mod attest;
 mod ceremony;
 mod date;
 mod discovery;
 mod door;
 mod enrol;
+mod evidence;
 mod form;
 mod house;
 mod json;
 mod login;
 mod name;
+mod posture;
 mod proven;
 mod receive;
 mod record;
 mod refusal;
 mod registration;
+mod report;
 mod revoke;
 mod routes;
 mod theft;
@@ -31,6 +35,6 @@ mod visit;
 
 pub use door::{BodyKind, Door, Voice};
 pub use form::{Form, FormRefusal};
-pub use house::{App, Issuer, IssuerConfig, IssuerKeys, RefreshKey, SignUp, Stores, World};
+pub use house::{App, DeviceTrust, Issuer, IssuerConfig, IssuerKeys, RefreshKey, SignUp, Stores, World};
 pub use json::{JsonRefusal, parse as parse_json};
 pub use routes::router;

@@ -100,8 +100,13 @@ pub async fn prove_key(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Pr
 
 /// Proves the request's key, and that it is the device key of a device that may act.
 pub async fn prove_device(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<ProvenDevice, Refusal> {
+    prove_device_key(issuer, call, visit).await.map(|(device, _)| device)
+}
+
+/// As [`prove_device`], with the key, for what else it signed.
+pub async fn prove_device_key(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<(ProvenDevice, ProvenKey), Refusal> {
     let proven = prove_key(issuer, call, visit).await?;
     let live = LivePosture::of(issuer.stores.devices.find_by_key(proven.key().thumbprint()).await?)?;
     visit.learn(|known| known.device = Some(live.posture().device.clone()));
-    Ok(ProvenDevice { live })
+    Ok((ProvenDevice { live }, proven))
 }

@@ -57,9 +57,11 @@ async fn write(issuer: &Issuer, mut event: Event, visit: &Visit) -> Result<(), R
 const fn kind(door: Door) -> Option<EventKind> {
     match door {
         Door::Challenge | Door::Jwks | Door::Metadata => None,
+        Door::Attest => Some(EventKind::DeviceAttested),
         Door::Devices => Some(EventKind::DeviceEnrolled),
         Door::LoginFinish | Door::LoginStart => Some(EventKind::SignedIn),
         Door::RegistrationFinish | Door::RegistrationStart => Some(EventKind::PasskeyRegistered),
+        Door::Report => Some(EventKind::DeviceReported),
         Door::Revoke => Some(EventKind::TokensRevoked),
         Door::Token => Some(EventKind::TokensIssued),
     }

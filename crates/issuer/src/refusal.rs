@@ -1,10 +1,10 @@
 //! A door's no: the exact reason for the log, and nothing for the wire.
 
-use countersign_attest::android::AttestRefusal;
+use countersign_attest::{android::AttestRefusal, apple::AppleRefusal, report::ReportRefusal};
 use countersign_core::{ContractViolation, Reason};
 use countersign_identity::{GrantRefusal, PasskeyRefusal};
 use countersign_proof::{delegation::DelegationRefusal, dpop::ProofRefusal, jwk::CryptoFailure};
-use countersign_store::{IssueError, LiveError, PostureError, SpendError, Unavailable};
+use countersign_store::{ChangeError, IssueError, LiveError, PostureError, SpendError, Unavailable};
 
 use crate::{form::FormRefusal, json::JsonRefusal};
 
@@ -88,9 +88,27 @@ impl From<IssueError> for Refusal {
     }
 }
 
-impl From<AttestRefusal> for Refusal {
-    fn from(refusal: AttestRefusal) -> Self {
-        Self { reason: refusal.reason(), cause: refusal.to_string() }
+/// Refusals of evidence: the rule in words.
+macro_rules! from_evidence {
+    ($($rules:ty)*) => {$(
+        impl From<$rules> for Refusal {
+            fn from(refusal: $rules) -> Self {
+                Self { reason: refusal.reason(), cause: refusal.to_string() }
+            }
+        }
+    )*};
+}
+
+from_evidence! { AppleRefusal AttestRefusal ReportRefusal }
+
+impl From<ChangeError> for Refusal {
+    fn from(error: ChangeError) -> Self {
+        let reason = error.reason();
+        match error {
+            ChangeError::Counter(refusal) => Self { reason, cause: refusal.to_string() },
+            ChangeError::Unavailable(fault) => fault.into(),
+            ChangeError::Unknown => Self::new(reason),
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use futures_util::FutureExt;
 use metrics::{counter, histogram};
 
 use crate::{
-    answer, discovery,
+    answer, attest, discovery,
     door::{Door, Voice},
     enrol,
     house::Issuer,
@@ -16,7 +16,7 @@ use crate::{
     receive::{Call, receive},
     record,
     refusal::Refusal,
-    registration, revoke, token,
+    registration, report, revoke, token,
     visit::Visit,
 };
 
@@ -67,6 +67,7 @@ async fn pass(issuer: &Issuer, request: Request, visit: &Visit) -> Result<Respon
 
 async fn judge(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Response, Refusal> {
     match visit.door {
+        Door::Attest => attest::attest(issuer, call, visit).await,
         Door::Challenge => enrol::challenge(issuer, call, visit).await,
         Door::Devices => enrol::enrol(issuer, call, visit).await,
         Door::Jwks => discovery::jwks(issuer, visit),
@@ -75,6 +76,7 @@ async fn judge(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Response, 
         Door::Metadata => Ok(discovery::metadata(issuer)),
         Door::RegistrationFinish => registration::finish(issuer, call, visit).await,
         Door::RegistrationStart => registration::start(issuer, call, visit).await,
+        Door::Report => report::report(issuer, call, visit).await,
         Door::Revoke => revoke::revoke(issuer, call, visit).await,
         Door::Token => token::issue(issuer, call, visit).await,
     }

@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use countersign_core::{
     ClientId, DecisionId, DeviceId, Reason, SessionId, Signal, SignalKind, Thumbprint, UnixMillis, UnixSeconds, UserId,
 };
+use countersign_store::ChangeError;
 
 use crate::{door::Door, house::Issuer};
 
@@ -54,6 +55,14 @@ impl Visit {
     /// Notes what a check has established.
     pub fn learn(&self, note: impl FnOnce(&mut Known)) {
         note(&mut self.known.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Reports a change of a device that no honest phone asks for.
+    pub fn signal_of_change(&self, issuer: &Issuer, error: &ChangeError) {
+        match error {
+            ChangeError::Counter(_) => self.signal(issuer, SignalKind::AssertionReused, error.reason()),
+            ChangeError::Unavailable(_) | ChangeError::Unknown => {}
+        }
     }
 
     /// Reports `kind` with what is known of the visitor.

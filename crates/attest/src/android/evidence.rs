@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use countersign_core::{AppId, DeviceId, EvidenceTier, Platform, Posture, SecurityLevel, Thumbprint, UnixSeconds};
+use countersign_core::{
+    AppId, BootKey, DeviceId, EvidenceTier, Platform, Posture, Provenance, SecurityLevel, SerialDigest, Thumbprint, UnixSeconds,
+};
 use countersign_proof::jwk::PublicKey;
 
 use crate::anchors::{Anchor, Purpose};
@@ -21,6 +23,7 @@ pub struct Evidence {
     pub(super) anchor: Anchor,
     pub(super) provisioning: Provisioning,
     pub(super) package: Option<Package>,
+    pub(super) certificates: Vec<SerialDigest>,
 }
 
 impl Evidence {
@@ -82,14 +85,20 @@ impl Evidence {
             key,
             platform: Platform::Android,
             tier: self.tier(),
+            by: Provenance::AndroidKeyAttestation,
             established_at: now,
             security_level: self.description.security_level(),
             bootloader_locked: root.map(|root| root.device_locked),
             boot_state: root.map(|root| root.verified_boot_state),
+            boot_key: root.and_then(|root| BootKey::new(root.verified_boot_key.clone())),
             os_version: self.description.os_version(),
             patch_level: self.description.os_patch_level(),
             app: self.package.as_ref().and_then(|package| AppId::parse(&package.name).ok()),
             app_version: self.package.as_ref().map(|package| package.version),
+            certificates: self.certificates.clone(),
+            verdict: None,
+            report: None,
+            risk_metric: None,
         }
     }
 }

@@ -5,7 +5,8 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use countersign_core::{Seconds, UnixSeconds};
+use aws_lc_rs::digest::{SHA256, digest};
+use countersign_core::{Revocations, Seconds, SerialDigest, UnixSeconds};
 use serde::Deserialize;
 
 use crate::android::chain::Chain;
@@ -112,11 +113,26 @@ impl StatusList {
         self.entries.is_empty()
     }
 
+    /// The same, for devices that were enrolled before.
+    #[must_use]
+    pub fn revocations(&self) -> Revocations {
+        let revoked = self.entries.keys().map(|serial| serial_digest(serial)).collect();
+        Revocations { revoked, fetched_at: Some(self.fetched_at) }
+    }
+
     /// What it says of a serial number in lower-case hexadecimal without leading zeros.
     #[must_use]
     pub fn status(&self, serial: &str) -> Option<Status> {
         self.entries.get(serial).copied()
     }
+}
+
+/// By what a certificate is remembered, so that the day it is revoked is noticed.
+pub(super) fn serial_digest(serial: &str) -> SerialDigest {
+    let digest = digest(&SHA256, serial.as_bytes());
+    let mut half = [0; 16];
+    half.iter_mut().zip(digest.as_ref()).for_each(|(to, from)| *to = *from);
+    SerialDigest(half)
 }
 
 fn normal(serial: &str) -> Option<String> {

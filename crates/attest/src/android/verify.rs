@@ -8,7 +8,7 @@ use crate::android::evidence::Evidence;
 use crate::android::key_description::KeyDescription;
 use crate::android::refusal::AttestRefusal;
 use crate::android::requirements::Requirements;
-use crate::android::revocation::none_revoked;
+use crate::android::revocation::{none_revoked, serial_digest};
 use crate::android::trust::Trust;
 
 /// Judges an attestation: whether the chain holds, whether it answers `challenge`, and whether phone and key are as required.
@@ -39,7 +39,8 @@ pub fn verify(
     let key = chain.leaf().key();
     requirements.answers(&description, key).into_iter().collect::<Result<(), _>>()?;
     let package = requirements.app.accepted(description.application_id())?.cloned();
-    Ok(Evidence { description, key: key.clone(), anchor: anchor.clone(), provisioning, package })
+    let certificates = chain.iter().map(|(_, certificate)| serial_digest(certificate.serial())).collect();
+    Ok(Evidence { description, key: key.clone(), anchor: anchor.clone(), provisioning, package, certificates })
 }
 
 /// The attestation was made for this challenge; compared in constant time.

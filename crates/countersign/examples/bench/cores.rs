@@ -7,8 +7,8 @@ use countersign::wire::{OsEntropy, SystemClock, rules};
 use countersign_audit::{CheckpointKey, Entry, Event, EventKind, PersonalField, PersonalName};
 use countersign_core::{
     Acr, Action, Amr, AppId, BootState, ClientId, Clock, DecisionId, DeviceId, EvidenceTier, Facts, Outcome, PairwiseId, PatchLevel,
-    Platform, Posture, ProofId, RequestFacts, ResourceFacts, Seconds, Secret, SecurityLevel, Session, SessionId, SessionState, Thumbprint,
-    UnixSeconds, UserId,
+    Platform, Posture, ProofId, Provenance, RequestFacts, ResourceFacts, Seconds, Secret, SecurityLevel, Session, SessionId, SessionState,
+    Thumbprint, UnixSeconds, UserId,
 };
 use countersign_proof::{
     access_token,
@@ -164,14 +164,20 @@ fn facts() -> Result<Facts> {
             key: Thumbprint::from_bytes([1; 32]),
             platform: Platform::Android,
             tier: EvidenceTier::Hardware,
+            by: Provenance::AndroidKeyAttestation,
             established_at: now,
             security_level: SecurityLevel::TrustedEnvironment,
             bootloader_locked: Some(true),
             boot_state: Some(BootState::Verified),
+            boot_key: None,
             os_version: Some(160_000),
             patch_level: PatchLevel::from_number(202_610),
             app: AppId::parse("com.example.bank").ok(),
             app_version: Some(42),
+            certificates: Vec::new(),
+            verdict: None,
+            report: None,
+            risk_metric: None,
         },
         request: RequestFacts { action: Action::parse("accounts.list").context("an action")?, method: "GET".to_owned(), fields: [].into() },
         resource: ResourceFacts { kind: "Customer".to_owned(), id: "p_me".to_owned(), owner: Some("p_me".to_owned()) },

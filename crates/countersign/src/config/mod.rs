@@ -1,5 +1,6 @@
 //! `csign.toml`: read strictly, or not at all. Every fault names file, line and remedy, and all are found in one go.
 
+mod device;
 mod fault;
 mod model;
 mod read;
@@ -10,9 +11,10 @@ mod value;
 
 use std::{fs, path::Path};
 
+pub use device::replaced;
 pub use fault::{Fault, Faults};
 pub use model::{
-    App, Bootloader, Bounds, Config, Dev, DeviceRules, IosApp, Listen, Login, METRICS_LISTEN, Operation, SignUp, TlsFiles, Upstream,
+    App, Bounds, Config, Dev, DeviceRules, IosApp, Listen, Login, METRICS_LISTEN, Operation, SignUp, TlsFiles, Upstream, WhenStale,
 };
 pub use settle::settle;
 

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use countersign_core::{AppId, BootState, ClientId, Limits, Seconds, SecurityLevel};
+use countersign_core::{AppId, ClientId, Limits, Requirement, Seconds, WhenLimited};
 use countersign_gateway::Origin;
 use countersign_identity::PasskeyOrigin;
 
@@ -100,8 +100,10 @@ pub struct App {
     pub package: AppId,
     /// SHA-256 of the certificates that sign the Android app.
     pub signers: Vec<[u8; 32]>,
-    /// The iOS app, known by team and bundle; only its passkeys are taken so far.
+    /// The iOS app, known by team and bundle.
     pub ios: Option<IosApp>,
+    /// What is required of its devices, instead of or beside what is required of all.
+    pub overrides: Vec<Requirement>,
     /// In which sector its people have one name.
     pub sector: String,
     /// The line on which it begins.
@@ -137,30 +139,38 @@ pub struct Login {
     pub session_life: Seconds,
 }
 
-/// Whether the bootloader has to be locked.
+/// What happens to the revocation list's requirement when the vendor's service is down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Bootloader {
-    /// It may be unlocked.
-    Any,
-    /// It has to be locked.
-    Locked,
+pub enum WhenStale {
+    /// New phones are limited, and so are enrolled ones.
+    Limit,
+    /// New phones are refused; enrolled ones are not touched.
+    Refuse,
 }
 
 /// What devices must prove.
 #[derive(Clone, Debug)]
 pub struct DeviceRules {
-    /// The least place where a device key may live.
-    pub security_level_min: SecurityLevel,
-    /// What the bootloader may say of the system.
-    pub boot_states: Vec<BootState>,
-    /// Whether the bootloader has to be locked.
-    pub bootloader: Bootloader,
+    /// What is required of every app's devices, in the order in which it is asked.
+    pub requirements: Vec<Requirement>,
+    /// Files of keys of systems that are accepted beside the makers', each with its line.
+    pub boot_keys: Vec<(PathBuf, usize)>,
+    /// Systems beside the makers' whose shipped keys are accepted, each with its line.
+    pub systems: Vec<(String, usize)>,
     /// Files of trust anchors besides the vendors', each with its line.
     pub anchors: Vec<(PathBuf, usize)>,
+    /// Files of trust anchors for App Attest besides Apple's, each with its line.
+    pub apple_anchors: Vec<(PathBuf, usize)>,
+    /// Whether Apple's development environment is taken as well.
+    pub apple_development: bool,
     /// The vendors' revocation list, and the line that names it. Where one is named it has to be there, and young enough.
     pub status_list: Option<(PathBuf, usize)>,
     /// How old the revocation list may be.
     pub status_list_age_max: Seconds,
+    /// How much older it may be while its vendor is down.
+    pub status_list_grace: Seconds,
+    /// What happens after that.
+    pub status_list_then: WhenStale,
 }
 
 /// The certificate to show and its key.
@@ -193,6 +203,10 @@ pub struct Operation {
     pub body: Vec<(String, String)>,
     /// Bytes of a body.
     pub body_max: Option<u64>,
+    /// What it does for limited sessions.
+    pub when_limited: Option<WhenLimited>,
+    /// How old the evidence about the device may be.
+    pub evidence_age_max: Option<Seconds>,
 }
 
 /// Bounds that differ between installations; all others are constants of [`Limits`].

@@ -2,25 +2,21 @@
 
 use std::path::{Path, PathBuf};
 
-use countersign_core::{AppId, BootState, ClientId, Limits, Seconds, SecurityLevel};
+use countersign_core::{AppId, ClientId, Limits, Seconds, WhenLimited};
 use countersign_gateway::{Origin, Scheme};
 use countersign_identity::PasskeyOrigin;
 use toml::de::DeTable;
 
 use crate::config::{
+    device,
     fault::Faults,
-    model::{
-        App, Bootloader, Bounds, Config, Dev, DeviceRules, IosApp, Listen, Login, METRICS_LISTEN, Operation, SignUp, TlsFiles, Upstream,
-    },
+    model::{App, Bounds, Config, Dev, IosApp, Listen, Login, METRICS_LISTEN, Operation, SignUp, TlsFiles, Upstream},
     section::{At, Section, Source},
     value,
 };
 
 /// Life of a session when nothing is said: a month, after which the passkey is shown again.
 const SESSION_HOURS: u64 = 30 * 24;
-
-/// Age of a revocation list when nothing is said. Google asks to look daily; a week bridges an outage.
-const STATUS_LIST_AGE_MAX: Seconds = Seconds(7 * 86_400);
 
 /// Reads the text of `file`.
 pub fn config(text: &str, file: &Path) -> Result<Config, Faults> {
@@ -63,7 +59,7 @@ fn top_level(top: &mut Section<'_>, file: &Path, here: &Here) -> Option<Config> 
     let dev = if top.flag("dev").is_some_and(|at| at.value) { Dev::On } else { Dev::Off };
     let apps = apps(top);
     let login = login(top.table("login", "[login]"));
-    let device = device(top.table("device", "[device]"), here);
+    let device = device::device(top.table("device", "[device]"), &here.0);
     let tls = top.table("tls", "[tls]").and_then(|section| tls(section, here));
     let operations = top.tables("operation").into_iter().filter_map(operation).collect();
     let bounds = limits(top.table("limits", "[limits]"));
@@ -128,15 +124,6 @@ fn address(section: &mut Section<'_>, key: &'static str) -> Option<At<std::net::
     }
 }
 
-fn span(section: &mut Section<'_>, key: &'static str) -> Option<Seconds> {
-    let At { value, line } = section.text(key)?;
-    let span = value::span(value);
-    if span.is_none() {
-        section.fault(Some(line), format!("`{key}` cannot be `{value}`"), "write a number and a unit: `90s`, `5m`, `12h`, `30d`");
-    }
-    span
-}
-
 fn apps(top: &mut Section<'_>) -> Vec<App> {
     let Some(mut section) = top.table("app", "app") else {
         top.fault(None, "no app is named", "add `[app.\"com.example.shop\"]` with your app's id");
@@ -156,8 +143,9 @@ fn app(name: At<&str>, section: &mut Section<'_>) -> Option<App> {
         .ok();
     let (package, signers) = android(section.table("android", "android"), name);
     let ios = section.table("ios", "ios").and_then(ios);
+    let overrides = device::overrides(section);
     let sector = section.text("sector").map_or_else(|| name.value.to_owned(), |at| at.value.to_owned());
-    Some(App { client: client?, package: package?, signers, ios, sector, line: name.line })
+    Some(App { client: client?, package: package?, signers, ios, overrides, sector, line: name.line })
 }
 
 fn android(section: Option<Section<'_>>, name: At<&str>) -> (Option<AppId>, Vec<[u8; 32]>) {
@@ -216,77 +204,6 @@ fn login(section: Option<Section<'_>>) -> Login {
     login
 }
 
-fn device(section: Option<Section<'_>>, here: &Here) -> DeviceRules {
-    let mut rules = DeviceRules {
-        security_level_min: SecurityLevel::TrustedEnvironment,
-        boot_states: vec![BootState::Verified],
-        bootloader: Bootloader::Locked,
-        anchors: Vec::new(),
-        status_list: None,
-        status_list_age_max: STATUS_LIST_AGE_MAX,
-    };
-    let Some(mut section) = section else { return rules };
-    let levels = [
-        ("software", SecurityLevel::Software),
-        ("trusted_environment", SecurityLevel::TrustedEnvironment),
-        ("strong_box", SecurityLevel::StrongBox),
-    ];
-    if let Some(at) = section.word("security_level_min", &levels) {
-        rules.security_level_min = at.value;
-    }
-    if let Some(texts) = section.texts("boot_state") {
-        rules.boot_states = boot_states(&section, &texts);
-    }
-    if let Some(At { value: false, .. }) = section.flag("require_locked") {
-        rules.bootloader = Bootloader::Any;
-    }
-    for At { value, line } in section.texts("anchors").unwrap_or_default() {
-        rules.anchors.push((here.path(value), line));
-    }
-    rules.status_list = status_list(&mut section, here);
-    if let Some(span) = span(&mut section, "status_list_age_max") {
-        rules.status_list_age_max = span;
-    }
-    section.end();
-    rules
-}
-
-fn status_list(section: &mut Section<'_>, here: &Here) -> Option<(PathBuf, usize)> {
-    let named = section.text("status_list").map(|at| (here.path(at.value), at.line));
-    match (&named, section.flag("require_status_list")) {
-        (None, Some(At { value: true, line })) => {
-            section.fault(Some(line), "`require_status_list` asks for a list and none is named", "add `status_list = \"status.json\"`");
-        }
-        (Some(_), Some(At { value: false, line })) => {
-            section.fault(
-                Some(line),
-                "`status_list` names a list and `require_status_list` says that it does not count",
-                "leave one of them out",
-            );
-        }
-        (None | Some(_), None | Some(_)) => {}
-    }
-    named
-}
-
-fn boot_states(section: &Section<'_>, texts: &[At<&str>]) -> Vec<BootState> {
-    let mut states = Vec::new();
-    for At { value, line } in texts {
-        match *value {
-            "verified" => states.push(BootState::Verified),
-            "self_signed" => states.push(BootState::SelfSigned),
-            "unverified" => states.push(BootState::Unverified),
-            "failed" => states.push(BootState::Failed),
-            other => section.fault(
-                Some(*line),
-                format!("`boot_state` cannot hold `{other}`"),
-                "it can hold `verified`, `self_signed`, `unverified`, `failed`",
-            ),
-        }
-    }
-    states
-}
-
 fn tls(mut section: Section<'_>, here: &Here) -> Option<TlsFiles> {
     let line = section.line().unwrap_or(1);
     let certificate = section.required_text("cert", "\"fullchain.pem\"").map(|at| here.path(at.value));
@@ -305,8 +222,10 @@ fn operation(mut section: Section<'_>) -> Option<Operation> {
         body.named_texts().into_iter().map(|(name, at)| (name.to_owned(), at.value.to_owned())).collect()
     });
     let body_max = section.number("body_max", 0..=Limits::STREAMED_BODY_BYTES_MAX).map(|at| at.value);
+    let when_limited = section.word("when_limited", &[("allow", WhenLimited::Allow), ("refuse", WhenLimited::Refuse)]).map(|at| at.value);
+    let evidence_age_max = section.span("evidence_age_max");
     section.end();
-    Some(Operation { line, pattern: pattern?, action: action?, resource, id, owner, body, body_max })
+    Some(Operation { line, pattern: pattern?, action: action?, resource, id, owner, body, body_max, when_limited, evidence_age_max })
 }
 
 fn limits(section: Option<Section<'_>>) -> Bounds {
@@ -318,10 +237,10 @@ fn limits(section: Option<Section<'_>>) -> Bounds {
     if let Some(at) = section.number("body_max", 0..=Limits::STREAMED_BODY_BYTES_MAX) {
         bounds.body_bytes_max = at.value;
     }
-    if let Some(span) = span(&mut section, "drain") {
+    if let Some(span) = section.span("drain") {
         bounds.drain_max = std::time::Duration::from_secs(span.0);
     }
-    if let Some(span) = span(&mut section, "upstream_timeout") {
+    if let Some(span) = section.span("upstream_timeout") {
         bounds.upstream_max = std::time::Duration::from_secs(span.0);
     }
     section.end();

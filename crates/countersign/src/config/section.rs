@@ -6,6 +6,7 @@ use std::{
     rc::Rc,
 };
 
+use countersign_core::Seconds;
 use toml::{
     Spanned,
     de::{DeTable, DeValue},
@@ -13,7 +14,7 @@ use toml::{
 
 use crate::config::{
     fault::{Fault, Faults},
-    spelling,
+    spelling, value,
 };
 
 /// The file that is read, and what was found wrong with it so far.
@@ -106,10 +107,14 @@ impl<'a> Section<'a> {
         self.typed(key, "a text in quotes", DeValue::as_str)
     }
 
+    /// Whether the key is there, taken or not.
+    pub fn has(&self, key: &str) -> bool {
+        self.left.iter().any(|(name, _, _)| *name == key)
+    }
+
     /// A text that has to be there; `example` shows one.
     pub fn required_text(&mut self, key: &'static str, example: &str) -> Option<At<&'a str>> {
-        let missing = self.left.iter().all(|(name, _, _)| *name != key);
-        if missing {
+        if !self.has(key) {
             let place = if self.name.is_empty() { String::new() } else { format!(" in `{}`", self.name) };
             self.fault(self.line, format!("`{key}` is missing{place}"), format!("add `{key} = {example}`"));
         }
@@ -123,6 +128,26 @@ impl<'a> Section<'a> {
             let integer = value.as_integer()?;
             u64::from_str_radix(integer.as_str(), integer.radix()).ok().filter(|number| range.contains(number))
         })
+    }
+
+    /// A span of time.
+    pub fn span(&mut self, key: &'static str) -> Option<Seconds> {
+        let At { value, line } = self.text(key)?;
+        let span = value::span(value);
+        if span.is_none() {
+            self.fault(Some(line), format!("`{key}` cannot be `{value}`"), "write a number and a unit: `90s`, `5m`, `12h`, `30d`");
+        }
+        span
+    }
+
+    /// A text through a parser; `wanted` says how it is written.
+    pub fn parsed<T>(&mut self, key: &'static str, wanted: &str, parse: impl FnOnce(&str) -> Option<T>) -> Option<At<T>> {
+        let At { value, line } = self.text(key)?;
+        let parsed = parse(value).map(|value| At { value, line });
+        if parsed.is_none() {
+            self.fault(Some(line), format!("`{key}` cannot be `{value}`"), wanted);
+        }
+        parsed
     }
 
     /// `true` or `false`.

@@ -9,7 +9,7 @@ use countersign_proof::target::Origin;
 
 use crate::{
     config::{self, Config, Dev, Fault, Faults},
-    wire::trust,
+    wire::devices,
 };
 
 /// SHA-256 of the certificate that signs the software phone's app; a development node takes it for every app.
@@ -23,17 +23,24 @@ pub fn settings(config: &Config, dev: Dev) -> Result<IssuerConfig, Faults> {
     let fault = |what: String, remedy: String| Faults::one(Fault { file: config.file.clone(), line: None, what, remedy });
     let public_origin = Origin::parse(config.public.as_str())
         .map_err(|why| fault("`public_url` cannot be the origin of proofs".to_owned(), why.to_string()))?;
+    let requirements = devices::requirements(config)?;
     let also = match dev {
         Dev::Off => &[][..],
         Dev::On => &[SOFTWARE_PHONE_SIGNER][..],
     };
-    let apps = config
-        .apps
-        .iter()
-        .map(|app| (app.client.clone(), App { sector: Sector(app.sector.clone()), requirements: trust::requirements(config, app, also) }));
+    let apps = config.apps.iter().map(|app| {
+        let ios = app.ios.as_ref();
+        let settings = App {
+            sector: Sector(app.sector.clone()),
+            android: devices::key_requirements(app, also),
+            ios: ios.map(|ios| ios_app(config, app, ios)).transpose()?,
+            requirements: requirements.get(&app.client).cloned().unwrap_or_default(),
+        };
+        Ok((app.client.clone(), settings))
+    });
     Ok(IssuerConfig {
         public_origin,
-        apps: apps.collect::<BTreeMap<_, _>>(),
+        apps: apps.collect::<Result<BTreeMap<_, _>, Faults>>()?,
         passkeys: relying_party(config).map_err(|why| fault("passkeys cannot be used with these origins".to_owned(), why))?,
         sign_up: match config.login.sign_up {
             config::SignUp::Invite => SignUp::Invite,

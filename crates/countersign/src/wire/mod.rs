@@ -1,6 +1,7 @@
 //! Where every promise meets its implementation, once: the clock, the generator, keys, trust, certificates, signals.
 
 mod clock;
+pub mod devices;
 mod entropy;
 pub mod issuing;
 pub mod keys;

@@ -1,11 +1,15 @@
 //! What the API offers and what is allowed: operations from the config, policies from their directory.
 
-use std::{fs, path::Path};
+use std::{collections::HashMap, fs, path::Path};
 
 use aws_lc_rs::digest;
+use countersign_core::{ClientId, Requirements};
 use countersign_policy::{OperationSpec, Operations, Policies, PolicySource};
 
-use crate::config::{Config, Fault, Faults, Operation};
+use crate::{
+    config::{Config, Fault, Faults, Operation},
+    wire::devices,
+};
 
 /// Bytes of a policy file.
 const POLICY_BYTES_MAX: u64 = 4 * 1024 * 1024;
@@ -16,6 +20,8 @@ pub struct Rules {
     pub operations: Operations,
     /// Who may do what.
     pub policies: Policies,
+    /// What is required of the devices of each app.
+    pub requirements: HashMap<ClientId, Requirements>,
     /// Whether the operations are the operator's.
     pub declared: Declared,
     /// SHA-256 of all policy files, by which the log says what was in use; in hexadecimal.
@@ -26,7 +32,7 @@ impl Rules {
     /// As the gateway takes them.
     #[must_use]
     pub fn into_gateway(self) -> countersign_gateway::Rules {
-        countersign_gateway::Rules { operations: self.operations, policies: self.policies }
+        countersign_gateway::Rules { operations: self.operations, policies: self.policies, requirements: self.requirements }
     }
 }
 
@@ -60,7 +66,8 @@ pub fn rules(config: &Config) -> Result<Rules, Faults> {
         faults
     })?;
     let declared = if config.operations.is_empty() { Declared::BuiltIn } else { Declared::ByOperator };
-    Ok(Rules { operations, policies, declared, digest: digest(&sources) })
+    let requirements = devices::requirements(config)?;
+    Ok(Rules { operations, policies, requirements, declared, digest: digest(&sources) })
 }
 
 /// Reads the operations alone.
@@ -115,6 +122,8 @@ fn spec(operation: &Operation, config: &Config, faults: &mut Faults) -> Option<O
         owner: operation.owner.clone(),
         body: operation.body.iter().cloned().collect(),
         body_bytes_max: operation.body_max,
+        when_limited: operation.when_limited,
+        evidence_age_max: operation.evidence_age_max,
     })
 }
 

@@ -1,66 +1,98 @@
-//! Whom we believe about phones: anchors and revocation list from files, requirements from the config.
+//! Whom we believe about phones: anchors and revocation list, from files.
 
-use std::{fs, path::Path, time::UNIX_EPOCH};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::UNIX_EPOCH,
+};
 
 use countersign_attest::{
     anchors::{Anchors, Purpose, Source, Vendor},
-    android::{
-        self, AppRule, ApplicationsRule, BootKeyRule, BootloaderRule, KeyRule, OriginRule, PurposeRule, Requirements, RootOfTrustRule,
-        StatusList, StatusRule, Trust,
-    },
+    android::{StatusList, StatusRule, Trust},
 };
-use countersign_core::UnixSeconds;
+use countersign_core::{Revocations, Seconds, UnixSeconds};
+use countersign_issuer::DeviceTrust;
 
-use crate::config::{App, Bootloader, Config, Dev, Fault, Faults};
+use crate::config::{Config, Dev, Fault, Faults, WhenStale};
 
 /// Below the data directory of a development node: further anchors, one PEM file each.
 pub const DEV_ANCHORS: &str = "dev/anchors";
+
+/// Whom we believe, and the certificates that we no longer do.
+pub struct Trusted {
+    /// For new evidence.
+    pub devices: DeviceTrust,
+    /// For devices that were enrolled before.
+    pub revocations: Revocations,
+}
 
 /// Reads every file about trust.
 ///
 /// # Errors
 /// Each file that is missing or is not what it should be.
-pub fn trust(config: &Config, dev: Dev) -> Result<Trust, Faults> {
+pub fn trust(config: &Config, dev: Dev) -> Result<Trusted, Faults> {
     let mut faults = Faults::default();
-    let mut all = Anchors::google().unwrap_or_else(|_| Anchors::none());
-    for (file, line) in &config.device.anchors {
-        match anchors(file) {
-            Ok(more) => all = all.and(more),
-            Err(why) => faults.push(fault(config, *line, format!("the trust anchors `{}` cannot be used", file.display()), why)),
+    let mut further = |files: &[(PathBuf, usize)], purpose| {
+        let mut all = Anchors::none();
+        for (file, line) in files {
+            match anchors(file, purpose) {
+                Ok(more) => all = all.and(more),
+                Err(why) => faults.push(fault(config, *line, format!("the trust anchors `{}` cannot be used", file.display()), why)),
+            }
         }
-    }
+        all
+    };
+    let shipped = |anchors: Result<Anchors, _>| anchors.unwrap_or_else(|_| Anchors::none());
+    let mut all = shipped(Anchors::google()).and(further(&config.device.anchors, Purpose::AndroidHardware));
+    let apple = shipped(Anchors::apple_app_attest()).and(further(&config.device.apple_anchors, Purpose::AppAttest));
+    let receipts = shipped(Anchors::apple_receipt()).and(further(&config.device.apple_anchors, Purpose::AppAttestReceipt));
     if dev == Dev::On {
         for file in pem_files(&config.data.join(DEV_ANCHORS)) {
-            match anchors(&file) {
+            match anchors(&file, Purpose::AndroidHardware) {
                 Ok(more) => all = all.and(more),
                 Err(why) => faults.push(Fault { file, line: None, what: "the trust anchors cannot be used".to_owned(), remedy: why }),
             }
         }
     }
+    let mut revocations = Revocations::default();
+    let age_max = status_list_age_max(config);
     let status = match &config.device.status_list {
         None => StatusRule::NotAsked,
         Some((file, line)) => match status_list(file) {
-            Ok(list) => StatusRule::Required { list: Some(list), age_max: config.device.status_list_age_max },
+            Ok(list) => {
+                revocations = list.revocations();
+                StatusRule::Required { list: Some(list), age_max }
+            }
             Err(why) => {
                 faults.push(fault(config, *line, format!("the revocation list `{}` cannot be used", file.display()), why));
-                StatusRule::Required { list: None, age_max: config.device.status_list_age_max }
+                StatusRule::Required { list: None, age_max }
             }
         },
     };
-    faults.or(Trust { anchors: all, status })
+    faults.or(Trusted { devices: DeviceTrust { android: Trust { anchors: all, status }, apple, receipts }, revocations })
+}
+
+/// How old the list may be for evidence to be looked at. Where an outage of its vendor limits phones instead of refusing them,
+/// an old list is better than none, and the requirement on its age limits.
+fn status_list_age_max(config: &Config) -> Seconds {
+    let rules = &config.device;
+    match rules.status_list_then {
+        WhenStale::Limit => Seconds(u64::MAX),
+        WhenStale::Refuse => Seconds(rules.status_list_age_max.0.saturating_add(rules.status_list_grace.0)),
+    }
 }
 
 fn fault(config: &Config, line: usize, what: String, remedy: String) -> Fault {
     Fault { file: config.file.clone(), line: Some(line), what, remedy }
 }
 
-/// Reads a file of anchors that the operator trusts for keys in hardware.
+/// Reads a file of anchors that the operator trusts.
 ///
 /// # Errors
 /// What to do about it, in words.
-pub fn anchors(file: &Path) -> Result<Anchors, String> {
+pub fn anchors(file: &Path, purpose: Purpose) -> Result<Anchors, String> {
     let text = fs::read_to_string(file).map_err(|e| format!("make it a readable file ({e})"))?;
-    Anchors::parse(Source { vendor: Vendor::Operator, purpose: Purpose::AndroidHardware }, &text).map_err(|e| e.to_string())
+    Anchors::parse(Source { vendor: Vendor::Operator, purpose }, &text).map_err(|e| e.to_string())
 }
 
 /// Reads a revocation list; it is as old as its file.
@@ -73,7 +105,7 @@ fn status_list(file: &Path) -> Result<StatusList, String> {
 }
 
 /// The PEM files of a directory, sorted; none when there is no directory.
-fn pem_files(directory: &Path) -> Vec<std::path::PathBuf> {
+fn pem_files(directory: &Path) -> Vec<PathBuf> {
     let mut found: Vec<_> = fs::read_dir(directory)
         .into_iter()
         .flatten()
@@ -83,28 +115,4 @@ fn pem_files(directory: &Path) -> Vec<std::path::PathBuf> {
         .collect();
     found.sort();
     found
-}
-
-/// What a device key has to fulfil to be this app's. `also` are signers beyond the app's own: the software phone's on a
-/// development node.
-#[must_use]
-pub fn requirements(config: &Config, app: &App, also: &[[u8; 32]]) -> Requirements {
-    let rules = &config.device;
-    let signers = app.signers.iter().chain(also).copied().collect();
-    Requirements {
-        security_level_min: rules.security_level_min,
-        boot_states: rules.boot_states.clone(),
-        boot_keys: BootKeyRule::Any,
-        bootloader: match rules.bootloader {
-            Bootloader::Any => BootloaderRule::Any,
-            Bootloader::Locked => BootloaderRule::Locked,
-        },
-        root_of_trust: RootOfTrustRule::Required,
-        patch_level_min: None,
-        app: AppRule::OneOf(vec![android::App { package: app.package.clone(), signers }]),
-        applications: ApplicationsRule::OnlyItsOwn,
-        key: KeyRule::P256,
-        origin: OriginRule::Generated,
-        purpose: PurposeRule::SignOnly,
-    }
 }

@@ -154,6 +154,13 @@ impl Devices for Memory {
         Ok(self.call()?.devices.clone())
     }
 
+    async fn change(&self, id: &DeviceId, change: DeviceChange) -> Result<Device, ChangeError> {
+        let mut shelf = self.call()?;
+        let found = shelf.devices.iter_mut().find(|device| device.posture.device == *id).ok_or(ChangeError::Unknown)?;
+        *found = change.apply(found.clone()).map_err(ChangeError::Counter)?;
+        Ok(found.clone())
+    }
+
     async fn revoke(&self, id: &DeviceId) -> Result<Option<Device>, Unavailable> {
         let mut shelf = self.call()?;
         let found = shelf.devices.iter_mut().find(|device| device.posture.device == *id);

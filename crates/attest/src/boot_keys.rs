@@ -1,0 +1,148 @@
+//! Keys of systems other than the makers' that somebody answers for: a data file with a version.
+//!
+//! The shipped file has GrapheneOS's release keys as its makers publish them
+//! (<https://grapheneos.org/articles/attestation-compatibility-guide>). Nothing is accepted by being in it: an operator names
+//! the systems.
+
+use std::{collections::BTreeSet, fmt};
+
+use countersign_core::BootKey;
+use serde::Deserialize;
+
+/// The systems and their keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BootKeys {
+    version: u64,
+    keys: Vec<(String, BootKey)>,
+}
+
+/// Why a file of keys is not taken. Alphabetical.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BootKeysRefusal {
+    /// A key that is no SHA-256 in hexadecimal.
+    KeyMalformed(String),
+    /// Not such a file.
+    Malformed(String),
+    /// A key that stands there twice.
+    Repeated(String),
+    /// More keys, or more bytes, than are read.
+    TooLarge,
+}
+
+impl fmt::Display for BootKeysRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::KeyMalformed(key) => write!(f, "`{key}` is no verified boot key; write 64 hexadecimal digits"),
+            Self::Malformed(why) => write!(f, "the file does not hold boot keys: {why}"),
+            Self::Repeated(key) => write!(f, "the key `{key}` stands there twice; remove one"),
+            Self::TooLarge => f.write_str("the file holds more keys than are read"),
+        }
+    }
+}
+
+impl std::error::Error for BootKeysRefusal {}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WireKeys {
+    version: u64,
+    #[serde(rename = "source")]
+    _source: Option<String>,
+    keys: Vec<WireKey>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WireKey {
+    system: String,
+    #[serde(rename = "device")]
+    _device: Option<String>,
+    key: String,
+}
+
+impl BootKeys {
+    /// Bytes of a file.
+    pub const BYTES_MAX: usize = 1024 * 1024;
+    /// Keys in a file.
+    pub const KEYS_MAX: usize = 4096;
+
+    /// Reads a file of keys.
+    ///
+    /// # Errors
+    /// When it is not one, or holds a key that could never be met.
+    pub fn parse(json: &str) -> Result<Self, BootKeysRefusal> {
+        if json.len() > Self::BYTES_MAX {
+            return Err(BootKeysRefusal::TooLarge);
+        }
+        let wire: WireKeys = serde_json::from_str(json).map_err(|why| BootKeysRefusal::Malformed(why.to_string()))?;
+        if wire.keys.len() > Self::KEYS_MAX {
+            return Err(BootKeysRefusal::TooLarge);
+        }
+        let (mut seen, mut keys) = (BTreeSet::new(), Vec::new());
+        for WireKey { system, key, .. } in wire.keys {
+            let bytes = hex::decode(&key).ok().filter(|bytes| bytes.len() == 32);
+            let parsed = bytes.and_then(BootKey::new).ok_or_else(|| BootKeysRefusal::KeyMalformed(key.clone()))?;
+            if !seen.insert(parsed.clone()) {
+                return Err(BootKeysRefusal::Repeated(key));
+            }
+            keys.push((system, parsed));
+        }
+        Ok(Self { version: wire.version, keys })
+    }
+
+    /// The shipped file.
+    ///
+    /// # Errors
+    /// None that a release can have; a test pins the file.
+    pub fn shipped() -> Result<Self, BootKeysRefusal> {
+        Self::parse(include_str!("../data/boot_keys.json"))
+    }
+
+    /// Rises with every change; a file with a lower one is older.
+    #[must_use]
+    pub const fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// The names of the systems.
+    #[must_use]
+    pub fn systems(&self) -> BTreeSet<&str> {
+        self.keys.iter().map(|(system, _)| system.as_str()).collect()
+    }
+
+    /// All keys, or those of one system.
+    pub fn of<'a>(&'a self, system: Option<&'a str>) -> impl Iterator<Item = &'a BootKey> {
+        self.keys.iter().filter(move |(name, _)| system.is_none_or(|system| system == name)).map(|(_, key)| key)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shipped_file_is_read() {
+        let keys = BootKeys::shipped().expect("shipped keys");
+        assert_eq!(keys.systems().into_iter().collect::<Vec<_>>(), ["GrapheneOS"]);
+        assert_eq!((keys.version(), keys.of(Some("GrapheneOS")).count(), keys.of(Some("LineageOS")).count()), (1, 16, 0));
+        assert!(keys.of(None).any(|key| key.to_string().starts_with("cd7479653aa88208")), "a Pixel 8");
+    }
+
+    #[test]
+    fn files_are_read_strictly() {
+        let file = |key: &str| format!(r#"{{"version":1,"keys":[{{"system":"a","key":"{key}"}}]}}"#);
+        let (good, short) = ("ab".repeat(32), "ab".repeat(31));
+        let twice = format!(r#"{{"version":1,"keys":[{{"system":"a","key":"{good}"}},{{"system":"b","key":"{}"}}]}}"#, good.to_uppercase());
+        let rows: &[(&str, String, Result<(), BootKeysRefusal>)] = &[
+            ("one key", file(&good), Ok(())),
+            ("a byte short", file(&short), Err(BootKeysRefusal::KeyMalformed(short.clone()))),
+            ("another alphabet", file(&good.replace('a', "g")), Err(BootKeysRefusal::KeyMalformed(good.replace('a', "g")))),
+            ("one key for two", twice, Err(BootKeysRefusal::Repeated(good.to_uppercase()))),
+            ("too much", " ".repeat(BootKeys::BYTES_MAX + 1), Err(BootKeysRefusal::TooLarge)),
+        ];
+        for (name, text, expected) in rows {
+            assert_eq!(BootKeys::parse(text).map(|_| ()), *expected, "{name}");
+        }
+        assert!(matches!(BootKeys::parse(r#"{"version":1,"keys":[],"more":1}"#), Err(BootKeysRefusal::Malformed(_))));
+    }
+}

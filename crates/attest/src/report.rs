@@ -1,0 +1,170 @@
+//! What the SDK says of its phone: a signed report with a version, in a vocabulary that each version fixes.
+//!
+//! A compact JWS of the type `csign-report+jwt`, signed by the device key (ES256), over `{"v":1,"iat":..,"findings":[..]}` with
+//! `os_version` (`MMmmss`), `app_version` and `installer` where the platform tells. The signature says that this phone's app
+//! spoke, not that it spoke the truth: a report costs trust and never earns it (law 2).
+
+use std::{collections::BTreeSet, fmt};
+
+use countersign_core::{AppFinding, AppReport, Reason, UnixSeconds};
+use countersign_proof::{
+    jwk::PublicKey,
+    jws::{Jws, JwsRefusal, Type},
+};
+use serde::Deserialize;
+
+/// The media type of a report.
+pub const REPORT_TYPE: &str = "csign-report+jwt";
+
+/// Bytes in an installer's name.
+const INSTALLER_BYTES_MAX: usize = 128;
+
+/// Why a report is refused. Alphabetical.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReportRefusal {
+    /// The claims are not what version 1 has.
+    ClaimsMalformed(String),
+    /// A finding that version 1 does not know.
+    FindingUnknown(String),
+    /// The installer's name is empty, too long, or not printable ASCII.
+    InstallerMalformed,
+    /// Not an acceptable JWS.
+    Jws(JwsRefusal),
+    /// The device key did not sign it.
+    SignatureInvalid,
+    /// A version that we do not know, so that we cannot say what it means.
+    VersionUnknown(u32),
+}
+
+impl ReportRefusal {
+    /// The stable code.
+    #[must_use]
+    pub const fn reason(&self) -> Reason {
+        match self {
+            Self::ClaimsMalformed(_)
+            | Self::FindingUnknown(_)
+            | Self::InstallerMalformed
+            | Self::Jws(_)
+            | Self::SignatureInvalid
+            | Self::VersionUnknown(_) => Reason::ReportInvalid,
+        }
+    }
+}
+
+impl fmt::Display for ReportRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ClaimsMalformed(why) => write!(f, "the report's claims do not parse: {why}"),
+            Self::FindingUnknown(word) => write!(f, "version 1 of a report knows no finding `{word}`"),
+            Self::InstallerMalformed => f.write_str("the installer's name is empty, too long, or not printable ASCII"),
+            Self::Jws(why) => write!(f, "the report is no acceptable JWS: {why:?}"),
+            Self::SignatureInvalid => f.write_str("the device key did not sign the report"),
+            Self::VersionUnknown(version) => write!(f, "version {version} of a report is not known here"),
+        }
+    }
+}
+
+impl std::error::Error for ReportRefusal {}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WireReport {
+    #[serde(rename = "v")]
+    _v: u32,
+    #[serde(rename = "iat")]
+    _iat: u64,
+    findings: Vec<String>,
+    os_version: Option<u64>,
+    app_version: Option<u64>,
+    installer: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct WireVersion {
+    v: u32,
+}
+
+/// Reads a report that `device_key` signed. It counts from `now`, whatever the phone's clock says.
+///
+/// # Errors
+/// The first rule that is broken.
+pub fn read(text: &str, device_key: &PublicKey, now: UnixSeconds) -> Result<AppReport, ReportRefusal> {
+    let jws = Jws::read(text, Type::Is(REPORT_TYPE)).map_err(ReportRefusal::Jws)?;
+    let payload = jws.verify(device_key).map_err(|_| ReportRefusal::SignatureInvalid)?;
+    claims(payload.as_bytes(), now)
+}
+
+/// The claims alone; for whoever looks at a report without its key.
+///
+/// # Errors
+/// As [`read`].
+pub fn claims(payload: &[u8], now: UnixSeconds) -> Result<AppReport, ReportRefusal> {
+    let malformed = |why: serde_json::Error| ReportRefusal::ClaimsMalformed(why.to_string());
+    let WireVersion { v } = serde_json::from_slice(payload).map_err(malformed)?;
+    if v != 1 {
+        return Err(ReportRefusal::VersionUnknown(v));
+    }
+    let wire: WireReport = serde_json::from_slice(payload).map_err(malformed)?;
+    let mut findings = BTreeSet::new();
+    for word in wire.findings {
+        findings.insert(AppFinding::parse(&word).ok_or(ReportRefusal::FindingUnknown(word))?);
+    }
+    let named = |name: &String| (1..=INSTALLER_BYTES_MAX).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_graphic());
+    if !wire.installer.as_ref().is_none_or(named) {
+        return Err(ReportRefusal::InstallerMalformed);
+    }
+    Ok(AppReport { at: now, findings, os_version: wire.os_version, app_version: wire.app_version, installer: wire.installer })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use countersign_proof::{
+        jwk::{Algorithm, SigningKey},
+        jws::{self, HeaderToSign, NamedBy},
+    };
+
+    const NOW: UnixSeconds = UnixSeconds(1_793_491_200);
+
+    #[test]
+    fn reports_are_read_strictly() {
+        let (key, _) = SigningKey::generate(Algorithm::Es256).expect("a key");
+        let (other, _) = SigningKey::generate(Algorithm::Es256).expect("a key");
+        let signed = |key: &SigningKey, typ: &str, claims: &str| {
+            jws::sign(key, HeaderToSign { typ, key: NamedBy::Nothing }, claims.as_bytes()).expect("a report")
+        };
+        let honest = r#"{"v":1,"iat":1,"findings":["rooted","vpn","rooted"],"os_version":170501,"app_version":3001000,"installer":"com.android.vending"}"#;
+        let with = |from: &str, to: &str| signed(&key, REPORT_TYPE, &honest.replace(from, to));
+        let long = "x".repeat(129);
+        let rows: Vec<(&str, String, Result<usize, ReportRefusal>)> = vec![
+            ("as the SDK writes it", signed(&key, REPORT_TYPE, honest), Ok(2)),
+            ("nothing found", signed(&key, REPORT_TYPE, r#"{"v":1,"iat":1,"findings":[]}"#), Ok(0)),
+            ("another key", signed(&other, REPORT_TYPE, honest), Err(ReportRefusal::SignatureInvalid)),
+            ("another type", signed(&key, "dpop+jwt", honest), Err(ReportRefusal::Jws(JwsRefusal::TypeWrong))),
+            ("a version to come", with("\"v\":1", "\"v\":2"), Err(ReportRefusal::VersionUnknown(2))),
+            ("a finding to come", with("\"vpn\"", "\"mitm\""), Err(ReportRefusal::FindingUnknown("mitm".to_owned()))),
+            ("an installer without a name", with("com.android.vending", ""), Err(ReportRefusal::InstallerMalformed)),
+            ("an installer with a long name", with("com.android.vending", &long), Err(ReportRefusal::InstallerMalformed)),
+            ("an installer with a line break", with("com.android.vending", "a\\nb"), Err(ReportRefusal::InstallerMalformed)),
+        ];
+        for (name, text, expected) in rows {
+            let read = read(&text, key.public(), NOW);
+            assert_eq!(read.as_ref().map(|report| report.findings.len()), expected.as_ref().map(|count| *count), "{name}");
+            assert!(read.is_err() || read.is_ok_and(|report| report.at == NOW), "{name}");
+        }
+        let malformed = [
+            honest.replace("\"iat\":1", "\"iat\":1,\"more\":1"),
+            honest.replace("\"iat\":1", "\"iat\":1,\"iat\":2"),
+            honest.replace("\"v\":1", "\"v\":1,\"v\":1"),
+            honest.replace("170501", "-1"),
+            "[]".to_owned(),
+            String::new(),
+        ];
+        for claims in malformed {
+            assert!(
+                matches!(read(&signed(&key, REPORT_TYPE, &claims), key.public(), NOW), Err(ReportRefusal::ClaimsMalformed(_))),
+                "{claims}"
+            );
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! An enrolled device proves itself again, without its person: fresh evidence under the same device key.
+
+use axum::response::Response;
+use countersign_core::Reason;
+use countersign_store::{ChallengePurpose, DeviceChange};
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    answer,
+    enrol::{known_client, take_challenge},
+    evidence,
+    house::Issuer,
+    json, posture,
+    proven::prove_device,
+    receive::Call,
+    record,
+    refusal::Refusal,
+    visit::Visit,
+};
+
+/// One kind of evidence at a time.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Renewal {
+    client_id: String,
+    challenge: String,
+    /// Android: the chain of a key made for this challenge and this device key.
+    chain: Option<Vec<String>>,
+    /// iOS: an assertion of the key that vouches.
+    assertion: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Renewed {
+    posture: posture::PostureWire,
+}
+
+/// Takes fresh evidence about the device whose key signed the request.
+pub async fn attest(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Response, Refusal> {
+    let proven = prove_device(issuer, call, visit).await?;
+    let renewal: Renewal = json::parse(&call.body)?;
+    let client = known_client(issuer, &renewal.client_id, visit)?;
+    let app = issuer.app(&client).ok_or(Reason::ClientUnknown)?;
+    app.enrolled(proven.live.posture())?;
+    let now = visit.second();
+    let device = issuer.stores.devices.find(proven.id()).await?.ok_or(Reason::DeviceUnknown)?;
+    let challenge = take_challenge(issuer, &renewal.challenge, ChallengePurpose::Attestation, &client, visit).await?;
+    let (evidence, counter) = match (&renewal.chain, &renewal.assertion) {
+        (Some(chain), None) => (evidence::attested_again(issuer, app, &device.posture, chain, &challenge, now)?, None),
+        (None, Some(assertion)) => {
+            let (posture, counter) = evidence::asserted(app, &device, assertion, &challenge, now)?;
+            (posture, Some(counter))
+        }
+        (None, None) | (Some(_), Some(_)) => return Err(Reason::BodyFieldInvalid.into()),
+    };
+    // Taken in whatever it shows: what is worse than before must count, and the way of a request judges it.
+    let lacks = app.requirements.lacks(&evidence, &issuer.revocations.load(), None, now);
+    record::allowed(issuer, posture::facts(&evidence, &lacks), visit).await?;
+    let changed = issuer.stores.devices.change(proven.id(), DeviceChange::Evidence(Box::new(evidence), counter)).await;
+    let changed = changed.map_err(|error| {
+        visit.signal_of_change(issuer, &error);
+        Refusal::from(error)
+    })?;
+    let lacks = app.requirements.lacks(&changed.posture, &issuer.revocations.load(), None, now);
+    Ok(answer::json(StatusCode::OK, &Renewed { posture: posture::wire(&changed.posture, &lacks) }))
+}

@@ -1,0 +1,200 @@
+//! Evidence as phones send it, and what it proves: the one place where the issuer meets `attest`.
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use countersign_attest::{
+    android::{Chain, RawChain, verify},
+    apple::{Attestation, verify_assertion, verify_attestation},
+    binding::{Purpose, bound_challenge},
+};
+use countersign_core::{
+    CounterWindow, DeviceId, EvidenceTier, Limits, Platform, Posture, Provenance, Reason, SecurityLevel, Thumbprint, UnixSeconds,
+};
+use countersign_proof::jwk::PublicKey;
+use countersign_store::{ChallengeId, Device, VouchingKey};
+use serde::Deserialize;
+
+use crate::{
+    house::{App, Issuer},
+    refusal::Refusal,
+};
+
+/// Bytes of an App Attest object or assertion.
+const APPLE_BYTES_MAX: usize = 64 * 1024;
+
+/// Which system a phone runs, as it says; its evidence has to be of that system.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PlatformWire {
+    Android,
+    Ios,
+}
+
+impl PlatformWire {
+    /// What a phone without a name is called.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Android => "Android",
+            Self::Ios => "iPhone",
+        }
+    }
+}
+
+/// Evidence for a device key that is to be enrolled.
+pub enum Evidence {
+    /// Key Attestation of the device key itself.
+    Android(RawChain),
+    /// App Attest of another key, which vouches for the device key.
+    Apple { key_id: Vec<u8>, attestation: Vec<u8> },
+}
+
+/// What evidence proves.
+pub struct Vouched {
+    pub posture: Posture,
+    /// The key that vouches, where it is not the device key.
+    pub vouching: Option<VouchingKey>,
+}
+
+impl Evidence {
+    /// Decodes what the platform has, and only that, within its limits. Standard base64, as the platforms' own tools write it.
+    pub fn read(platform: PlatformWire, chain: Option<&[String]>, apple: (Option<&str>, Option<&str>)) -> Result<Self, Refusal> {
+        match (platform, chain, apple) {
+            (PlatformWire::Android, Some(chain), (None, None)) => Ok(Self::Android(read_chain(chain)?)),
+            (PlatformWire::Ios, None, (Some(key_id), Some(attestation))) => {
+                Ok(Self::Apple { key_id: decode(key_id, 64)?, attestation: decode(attestation, APPLE_BYTES_MAX)? })
+            }
+            (PlatformWire::Android | PlatformWire::Ios, None | Some(_), (None | Some(_), None | Some(_))) => {
+                Err(Reason::BodyFieldInvalid.into())
+            }
+        }
+    }
+
+    /// What it proves of the device `id` with the key `key`, which signed this request.
+    pub fn verify(
+        self,
+        issuer: &Issuer,
+        app: &App,
+        (id, key): (DeviceId, &Thumbprint),
+        challenge: &ChallengeId,
+        now: UnixSeconds,
+    ) -> Result<Vouched, Refusal> {
+        let trust = issuer.trust.load();
+        match self {
+            Self::Android(chain) => {
+                let evidence = verify(&Chain::parse(&chain)?, &trust.android, &app.android, &challenge.0, now)?;
+                if evidence.device_key()?.thumbprint() != key {
+                    return Err(Reason::AttestationKeyMismatch.into());
+                }
+                Ok(Vouched { posture: evidence.posture(id, *key, now), vouching: None })
+            }
+            Self::Apple { key_id, attestation } => {
+                let requirements = app.ios.as_ref().ok_or(Reason::AppUnknown)?;
+                let hash = bound_challenge(Purpose::Enrol, &challenge.0, key);
+                let attestation = Attestation::parse(&attestation)?;
+                let attested = verify_attestation(&attestation, &key_id, &hash, requirements, &trust.apple, now)?;
+                let posture = Posture {
+                    app: Some(attested.app().bundle().clone()),
+                    os_version: attested.system_version().as_deref().and_then(os_version),
+                    ..apple_posture(id, *key, now)
+                };
+                let jwk = attested.public_key().to_jwk();
+                Ok(Vouched { posture, vouching: Some(VouchingKey { jwk, counters: CounterWindow::FRESH }) })
+            }
+        }
+    }
+}
+
+/// What an assertion of a known App Attest key proves: the same app on the same phone, now. With its counter, which the store
+/// takes or refuses.
+pub fn asserted(app: &App, device: &Device, assertion: &str, challenge: &ChallengeId, now: UnixSeconds) -> Result<(Posture, u32), Refusal> {
+    let (Some(requirements), Some(vouching)) = (&app.ios, &device.vouching) else { return Err(Reason::BodyFieldInvalid.into()) };
+    let posture = &device.posture;
+    let key = PublicKey::from_jwk(&vouching.jwk).map_err(|_| Refusal { reason: Reason::Internal, cause: "a kept key".to_owned() })?;
+    let ours = requirements.apps.iter().find(|app| posture.app.as_ref() == Some(app.bundle())).ok_or(Reason::AppUnknown)?;
+    let hash = bound_challenge(Purpose::Reattest, &challenge.0, &posture.key);
+    let asserted = verify_assertion(&decode(assertion, APPLE_BYTES_MAX)?, &key, ours, &hash)?;
+    let renewed =
+        Posture { app: posture.app.clone(), os_version: posture.os_version, ..apple_posture(posture.device.clone(), posture.key, now) };
+    Ok((renewed, asserted.counter()))
+}
+
+/// What a chain for a new key proves of an enrolled phone: the key was made for this challenge and this device key, so that an
+/// honest app on that phone speaks for its own device key.
+pub fn attested_again(
+    issuer: &Issuer,
+    app: &App,
+    device: &Posture,
+    chain: &[String],
+    challenge: &ChallengeId,
+    now: UnixSeconds,
+) -> Result<Posture, Refusal> {
+    let expected = bound_challenge(Purpose::Reattest, &challenge.0, &device.key);
+    let evidence = verify(&Chain::parse(&read_chain(chain)?)?, &issuer.trust.load().android, &app.android, &expected, now)?;
+    let renewed = evidence.posture(device.device.clone(), device.key, now);
+    // The device key lives where it was attested to live, wherever the new one was made.
+    Ok(Posture { security_level: device.security_level, ..renewed })
+}
+
+/// An iPhone as App Attest shows it: a key in the Secure Enclave, used by an app as its maker signed it.
+const fn apple_posture(device: DeviceId, key: Thumbprint, now: UnixSeconds) -> Posture {
+    Posture {
+        device,
+        key,
+        platform: Platform::Ios,
+        tier: EvidenceTier::Hardware,
+        by: Provenance::AppAttest,
+        established_at: now,
+        security_level: SecurityLevel::TrustedEnvironment,
+        bootloader_locked: None,
+        boot_state: None,
+        boot_key: None,
+        os_version: None,
+        patch_level: None,
+        app: None,
+        app_version: None,
+        certificates: Vec::new(),
+        verdict: None,
+        report: None,
+        risk_metric: None,
+    }
+}
+
+/// `17.5.1` as 170501; `None` for what is no such version.
+fn os_version(text: &str) -> Option<u64> {
+    let mut parts = text.split('.').map(str::parse::<u64>);
+    let mut part = || parts.next().unwrap_or(Ok(0)).ok().filter(|part| *part < 100);
+    let (major, minor, patch) = (part()?, part()?, part()?);
+    Some(major.saturating_mul(10_000).saturating_add(minor.saturating_mul(100)).saturating_add(patch))
+}
+
+/// Decodes a chain within its limits.
+fn read_chain(texts: &[String]) -> Result<RawChain, Refusal> {
+    if texts.len() > Limits::CHAIN_CERTIFICATES_MAX {
+        return Err(Reason::ChainBroken.into());
+    }
+    let mut ders = Vec::with_capacity(texts.len());
+    for text in texts {
+        let der = STANDARD.decode(text).map_err(|_| Refusal::new(Reason::BodyFieldInvalid))?;
+        if der.len() > Limits::CERTIFICATE_BYTES_MAX {
+            return Err(Reason::CertificateMalformed.into());
+        }
+        ders.push(der);
+    }
+    Ok(RawChain::from_der_list(ders)?)
+}
+
+fn decode(text: &str, bytes_max: usize) -> Result<Vec<u8>, Refusal> {
+    STANDARD.decode(text).ok().filter(|bytes| bytes.len() <= bytes_max).ok_or(Refusal::new(Reason::BodyFieldInvalid))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_of_ios_are_numbers() {
+        let rows = [("17.5.1", Some(170_501)), ("18", Some(180_000)), ("17.100", None), ("beta", None), ("", None)];
+        for (text, expected) in rows {
+            assert_eq!(os_version(text), expected, "{text}");
+        }
+    }
+}
