@@ -3,8 +3,9 @@
 //! Android's attestation of a new device key needs none of this, because the attested key is the device key. Everything else
 //! vouches for a key that it does not hold: App Attest's key, the key made to attest a phone again, a vendor's verdict.
 
-use aws_lc_rs::digest::{Context, SHA256};
 use countersign_core::Thumbprint;
+
+use crate::sha256::sha256;
 
 /// What the evidence is for. Evidence for one purpose is none for another. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,13 +29,7 @@ impl Purpose {
 /// thumbprint (RFC 7638), one after the other: App Attest's `clientDataHash`, or the attestation challenge of a new key.
 #[must_use]
 pub fn bound_challenge(purpose: Purpose, challenge: &[u8; 32], device_key: &Thumbprint) -> [u8; 32] {
-    let mut context = Context::new(&SHA256);
-    context.update(purpose.label());
-    context.update(challenge);
-    context.update(device_key.as_bytes());
-    let mut hash = [0; 32];
-    hash.iter_mut().zip(context.finish().as_ref()).for_each(|(to, from)| *to = *from);
-    hash
+    sha256(&[purpose.label(), challenge, device_key.as_bytes()])
 }
 
 #[cfg(test)]
@@ -53,6 +48,6 @@ mod tests {
         let distinct: std::collections::BTreeSet<_> = all.iter().collect();
         assert_eq!(distinct.len(), all.len());
         let by_hand = format!("countersign.enrol.v1{}{}", "\u{1}".repeat(32), "\u{2}".repeat(32));
-        assert_eq!(all[0].as_slice(), aws_lc_rs::digest::digest(&SHA256, by_hand.as_bytes()).as_ref());
+        assert_eq!(all[0], sha256(&[by_hand.as_bytes()]));
     }
 }

@@ -4,6 +4,9 @@
 //! trust anchors ([`anchors`]), Google's revocation list and an operator's requirements at a given time. [`cases`] judges whole
 //! files of such chains against what is expected of them, for our tests and for an operator's own.
 //!
+//! Apple App Attest ([`apple`]): the attestation of a key in an Apple device's Secure Enclave, the assertions that the key signs
+//! later, and the window over their counters.
+//!
 //! What this crate does not do: it fetches no revocation list and reads no file, no clock and no environment (all are
 //! arguments); it issues and spends no challenge (the store does); it does not know whether the attested key signed anything
 //! (`proof` does); it says what a phone proved, never what that permits (policy does). It logs nothing and keeps nothing.
@@ -11,9 +14,11 @@
 
 pub mod anchors;
 pub mod android;
+pub mod apple;
 pub mod binding;
 pub mod boot_keys;
 mod calendar;
 pub mod cases;
 pub mod report;
+mod sha256;
 pub mod x509;

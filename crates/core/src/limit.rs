@@ -46,6 +46,14 @@ impl Limits {
     pub const CHAIN_CERTIFICATES_MAX: usize = 10;
     /// Bytes of one certificate in an attestation chain.
     pub const CERTIFICATE_BYTES_MAX: usize = 16 * 1024;
+    /// Bytes of one App Attest attestation: certificates, receipt and authenticator data.
+    pub const APP_ATTEST_BYTES_MAX: usize = 64 * 1024;
+    /// Bytes of one App Attest assertion.
+    pub const APP_ATTEST_ASSERTION_BYTES_MAX: usize = 4 * 1024;
+    /// Bytes of the authenticator data in either of them (WebAuthn section 6.1).
+    pub const AUTHENTICATOR_DATA_BYTES_MAX: usize = 2 * 1024;
+    /// Entries in the extension map of authenticator data.
+    pub const AUTHENTICATOR_EXTENSIONS_MAX: usize = 16;
     /// Life of a challenge for enrolment, passkey registration or login.
     pub const CHALLENGE_LIFE: Seconds = Seconds(300);
     /// Challenges outstanding at one time.

@@ -68,11 +68,13 @@ reasons! {
     AccessibilityAbuse = "accessibility_abuse", DeviceUnproven, "the app says that an accessibility service reads or acts in other apps";
     AnchorUnknown = "anchor_unknown", DeviceUnproven, "the chain does not end at a trust anchor that is configured";
     AppAccessRisk = "app_access_risk", DeviceUnproven, "Play Integrity says that other apps can record the screen, draw over the app or control the phone";
+    AppAttestMalformed = "app_attest_malformed", DeviceUnproven, "the App Attest object does not have the shape or the fixed values that Apple defines";
     AppSignerUnknown = "app_signer_unknown", DeviceUnproven, "the app is signed by a certificate that its configuration does not list; a repackaged app looks like this";
     AppTampered = "app_tampered", DeviceUnproven, "the app says that it was changed or not installed by a store";
     AppUnknown = "app_unknown", DeviceUnproven, "the app that made the key is not one of the configured apps";
     AppVersionTooOld = "app_version_too_old", AppOutdated, "the app's version is older than the configuration supports, or nothing says what it is";
     AssertionCounterReused = "assertion_counter_reused", DeviceUnproven, "an App Attest assertion's counter was used before; a replay or a copied key looks like this";
+    AssertionInvalid = "assertion_invalid", DeviceUnproven, "the assertion is not the attested key's signature over this request";
     AttestationKeyMismatch = "attestation_key_mismatch", DeviceUnproven, "the attested key is not the key that signed the enrolment";
     AuditUnavailable = "audit_unavailable", Unavailable, "the decision could not be recorded, so it was not carried out; look at the data directory's disk";
     BearerDowngrade = "bearer_downgrade", TokenMissing, "a token came with the `Bearer` scheme; every token here needs a proof (`DPoP`)";
@@ -102,11 +104,13 @@ reasons! {
     DeviceRevoked = "device_revoked", Revoked, "the device was revoked";
     DeviceUnknown = "device_unknown", Revoked, "the device is not enrolled";
     Emulator = "emulator", DeviceUnproven, "the app says that it runs on an emulator or simulator";
+    EnvironmentMismatch = "environment_mismatch", DeviceUnproven, "the key was attested in an App Attest environment that is not accepted here; development builds use their own";
     EvidenceStale = "evidence_stale", Reattest, "the evidence about the device is older than is accepted; the app can renew it without the person";
     GrantTypeUnknown = "grant_type_unknown", RequestInvalid, "the token request's grant type is neither `authorization_code` nor `refresh_token`";
     Hooked = "hooked", DeviceUnproven, "the app says that foreign code runs inside it (Frida, Xposed or the like)";
     HostUnknown = "host_unknown", RequestInvalid, "the request is for another host than `public_url` names";
     Internal = "internal", Unavailable, "a fault of ours; the log entry with this decision number tells where";
+    KeyIdMismatch = "key_id_mismatch", DeviceUnproven, "the key id that the app sent is not the attested key's";
     KeyNotGenerated = "key_not_generated", DeviceUnproven, "the attested key was imported or is of unknown origin; only a key made inside the hardware counts";
     KeyNotHardware = "key_not_hardware", DeviceUnproven, "the key, or its attestation, lives below the security level that is required";
     KeyOpenToAllApplications = "key_open_to_all_applications", DeviceUnproven, "the attested key can be used by every app on the phone";

@@ -1,0 +1,278 @@
+//! The attestation of a key: Apple's word that it lives in a Secure Enclave and that an app of ours made it.
+
+use std::fmt;
+
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use countersign_core::{Limits, UnixSeconds};
+use countersign_proof::jwk::PublicKey;
+
+use crate::anchors::{Anchor, Anchors};
+use crate::apple::app::AppleApp;
+use crate::apple::authenticator_data::{Attesting, Launch};
+use crate::apple::cbor::{Reader, once, required};
+use crate::apple::chain::anchored;
+use crate::apple::leaf::{nonce, system_version};
+use crate::apple::refusal::{AppleRefusal, FormatRefusal};
+use crate::apple::requirements::{Environment, Requirements};
+use crate::sha256::sha256;
+use crate::x509::{Certificate, KeyKind, SubjectKey};
+
+/// An attestation that parsed. Says nothing yet about whether anybody should believe it.
+#[derive(Clone)]
+pub struct Attestation {
+    leaf: Certificate,
+    /// The leaf once more, and those that issued it.
+    chain: Vec<Certificate>,
+    receipt: Vec<u8>,
+    signed_data: Vec<u8>,
+    data: Attesting,
+}
+
+impl Attestation {
+    /// Reads what `attestKey` gives the app: a CBOR map of `fmt`, `attStmt` (`x5c` and `receipt`) and `authData`.
+    ///
+    /// # Errors
+    /// The first rule of the format that it breaks; a certificate that does not parse; fewer than two.
+    pub fn parse(bytes: &[u8]) -> Result<Self, AppleRefusal> {
+        let wire = Wire::parse(bytes).map_err(AppleRefusal::AttestationMalformed)?;
+        let data = Attesting::parse(wire.authenticator_data).map_err(AppleRefusal::AttestationMalformed)?;
+        let mut chain = Vec::with_capacity(wire.statement.certificates.len());
+        for (index, der) in wire.statement.certificates.iter().enumerate() {
+            chain.push(Certificate::parse(der).map_err(|malformed| AppleRefusal::CertificateMalformed { index, malformed })?);
+        }
+        match chain.first().cloned() {
+            Some(leaf) if chain.len() >= CERTIFICATES_MIN => {
+                Ok(Self { leaf, chain, receipt: wire.statement.receipt.to_vec(), signed_data: wire.authenticator_data.to_vec(), data })
+            }
+            Some(_) | None => Err(AppleRefusal::ChainTooShort { count: chain.len() }),
+        }
+    }
+
+    /// The certificates, the attested key's own first; Apple does not send its root.
+    #[must_use]
+    pub fn certificates(&self) -> &[Certificate] {
+        &self.chain
+    }
+
+    /// Apple's receipt, from which its fraud metric can be asked; nobody has looked into it yet.
+    #[must_use]
+    pub fn receipt(&self) -> &[u8] {
+        &self.receipt
+    }
+}
+
+impl fmt::Debug for Attestation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Attestation({:?})", self.chain)
+    }
+}
+
+/// A key that Apple attested for an app of ours.
+#[derive(Debug)]
+#[must_use]
+pub struct Attested {
+    leaf: Certificate,
+    public_key: PublicKey,
+    key_id: [u8; 32],
+    app: AppleApp,
+    environment: Environment,
+    anchor: Anchor,
+    receipt: Vec<u8>,
+    launch: Launch,
+}
+
+impl Attested {
+    /// The key as its certificate holds it.
+    #[must_use]
+    pub const fn key(&self) -> &SubjectKey {
+        self.leaf.key()
+    }
+
+    /// The key, ready to verify assertions.
+    #[must_use]
+    pub const fn public_key(&self) -> &PublicKey {
+        &self.public_key
+    }
+
+    /// SHA-256 of the key's uncompressed point: its name on the device.
+    #[must_use]
+    pub const fn key_id(&self) -> &[u8; 32] {
+        &self.key_id
+    }
+
+    /// The app that made it.
+    #[must_use]
+    pub const fn app(&self) -> &AppleApp {
+        &self.app
+    }
+
+    /// Which of Apple's servers vouched for it.
+    #[must_use]
+    pub const fn environment(&self) -> Environment {
+        self.environment
+    }
+
+    /// At which anchor the chain ended.
+    #[must_use]
+    pub const fn anchor(&self) -> &Anchor {
+        &self.anchor
+    }
+
+    /// Apple's receipt, to be kept: it is what the fraud metric is asked with. It was not verified.
+    #[must_use]
+    pub fn receipt(&self) -> &[u8] {
+        &self.receipt
+    }
+
+    /// The first second at which the key's certificate is valid: a day before the key was attested.
+    #[must_use]
+    pub const fn not_before(&self) -> UnixSeconds {
+        self.leaf.not_before()
+    }
+
+    /// The last second at which the key's certificate is valid. The key itself does not expire.
+    #[must_use]
+    pub const fn not_after(&self) -> UnixSeconds {
+        self.leaf.not_after()
+    }
+
+    /// The version of the operating system, when the certificate names one.
+    #[must_use]
+    pub fn system_version(&self) -> Option<String> {
+        system_version(&self.leaf)
+    }
+
+    /// What the operating system said about the app's launch.
+    #[must_use]
+    pub const fn launch(&self) -> &Launch {
+        &self.launch
+    }
+}
+
+/// What an attestation is to be an attestation of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Claim<'a> {
+    /// The key id that the app sent with it, decoded: what `generateKey` gave the app.
+    pub key_id: &'a [u8],
+    /// SHA-256 of the client data, which hold our challenge.
+    pub client_data_hash: &'a [u8; 32],
+}
+
+/// Judges an attestation: whether Apple vouches for the key that is claimed, for an app and an environment that are accepted, in
+/// answer to the client data.
+///
+/// The steps are Apple's, with the key's kind and the credential's key added.
+///
+/// # Errors
+/// The first rule that is broken, in the order in which they stand below.
+pub fn verify_attestation(
+    attestation: &Attestation,
+    claim: &Claim<'_>,
+    requirements: &Requirements,
+    anchors: &Anchors,
+    now: UnixSeconds,
+) -> Result<Attested, AppleRefusal> {
+    let Attestation { leaf, data, .. } = attestation;
+    let anchor = anchored(&attestation.chain, anchors, now)?;
+    // SECURITY: nothing but this comparison ties challenge and authenticator data to what Apple signed.
+    let expected = sha256(&[&attestation.signed_data, claim.client_data_hash]);
+    verify_slices_are_equal(&nonce(leaf)?, &expected).map_err(|_| AppleRefusal::NonceMismatch)?;
+
+    let public_key = p256(leaf.key())?;
+    let derived_id = sha256(&[leaf.key().bits()]);
+    if derived_id != claim.key_id {
+        return Err(AppleRefusal::KeyIdMismatch);
+    }
+    let app = requirements.apps.iter().find(|app| app.rp_id_hash() == data.rp_id_hash);
+    let app = app.ok_or(AppleRefusal::AppUnknown { rp_id_hash: data.rp_id_hash })?;
+    if data.counter != 0 {
+        return Err(AppleRefusal::CounterNotZero { counter: data.counter });
+    }
+    let environment = Environment::from_aaguid(data.aaguid).ok_or(AppleRefusal::EnvironmentUnknown { aaguid: data.aaguid })?;
+    if !requirements.environments.contains(&environment) {
+        return Err(AppleRefusal::EnvironmentMismatch { environment });
+    }
+    if data.credential_id != claim.key_id {
+        return Err(AppleRefusal::CredentialIdMismatch);
+    }
+    if data.credential_point != leaf.key().bits() {
+        return Err(AppleRefusal::CredentialKeyMismatch);
+    }
+    Ok(Attested {
+        leaf: leaf.clone(),
+        public_key,
+        key_id: derived_id,
+        app: app.clone(),
+        environment,
+        anchor: anchor.clone(),
+        receipt: attestation.receipt.clone(),
+        launch: data.launch.clone(),
+    })
+}
+
+/// The key's own certificate, and that of the authority which issued it.
+const CERTIFICATES_MIN: usize = 2;
+
+fn p256(key: &SubjectKey) -> Result<PublicKey, AppleRefusal> {
+    let unsupported = || AppleRefusal::KeyUnsupported { kind: key.kind().to_string() };
+    if *key.kind() != KeyKind::P256 {
+        return Err(unsupported());
+    }
+    PublicKey::from_p256_sec1(key.bits()).map_err(|_| unsupported())
+}
+
+/// The map, with its parts still as bytes.
+struct Wire<'a> {
+    statement: Statement<'a>,
+    authenticator_data: &'a [u8],
+}
+
+struct Statement<'a> {
+    certificates: Vec<&'a [u8]>,
+    receipt: &'a [u8],
+}
+
+impl<'a> Wire<'a> {
+    fn parse(bytes: &'a [u8]) -> Result<Self, FormatRefusal> {
+        if bytes.len() > Limits::APP_ATTEST_BYTES_MAX {
+            return Err(FormatRefusal::TooLarge);
+        }
+        let mut reader = Reader::new(bytes);
+        let (mut format, mut statement, mut authenticator_data) = (None, None, None);
+        for _ in 0..reader.map()? {
+            match reader.text()? {
+                "fmt" => once(&mut format, reader.text()?)?,
+                "attStmt" => once(&mut statement, Statement::read(&mut reader)?)?,
+                "authData" => once(&mut authenticator_data, reader.bytes()?)?,
+                _ => return Err(FormatRefusal::FieldUnknown),
+            }
+        }
+        reader.finish()?;
+        if required(format, "fmt")? != "apple-appattest" {
+            return Err(FormatRefusal::FormatUnknown);
+        }
+        Ok(Self { statement: required(statement, "attStmt")?, authenticator_data: required(authenticator_data, "authData")? })
+    }
+}
+
+impl<'a> Statement<'a> {
+    fn read(reader: &mut Reader<'a>) -> Result<Self, FormatRefusal> {
+        let (mut certificates, mut receipt) = (None, None);
+        for _ in 0..reader.map()? {
+            match reader.text()? {
+                "x5c" => once(&mut certificates, certificates_of(reader)?)?,
+                "receipt" => once(&mut receipt, reader.bytes()?)?,
+                _ => return Err(FormatRefusal::FieldUnknown),
+            }
+        }
+        Ok(Self { certificates: required(certificates, "x5c")?, receipt: required(receipt, "receipt")? })
+    }
+}
+
+fn certificates_of<'a>(reader: &mut Reader<'a>) -> Result<Vec<&'a [u8]>, FormatRefusal> {
+    let count = usize::try_from(reader.array()?).unwrap_or(usize::MAX);
+    if count > Limits::CHAIN_CERTIFICATES_MAX {
+        return Err(FormatRefusal::TooManyCertificates);
+    }
+    (0..count).map(|_| reader.bytes()).collect()
+}

@@ -1,0 +1,91 @@
+//! The part of CBOR (RFC 8949) that App Attest uses, strictly: definite lengths, no tags, every field of a map known and once.
+//!
+//! All maps that are read have a fixed shape, so that nothing recurses and no length that is claimed reserves memory.
+
+use minicbor::{Decoder, data::Type};
+
+use crate::apple::refusal::FormatRefusal;
+
+/// Reads one item after the other.
+pub(super) struct Reader<'a> {
+    decoder: Decoder<'a>,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
+        Self { decoder: Decoder::new(bytes) }
+    }
+
+    /// The head of a map, and how many entries follow.
+    pub(super) fn map(&mut self) -> Result<u64, FormatRefusal> {
+        self.decoder.map().ok().flatten().ok_or(FormatRefusal::NotCbor)
+    }
+
+    /// The head of an array, and how many items follow.
+    pub(super) fn array(&mut self) -> Result<u64, FormatRefusal> {
+        self.decoder.array().ok().flatten().ok_or(FormatRefusal::NotCbor)
+    }
+
+    pub(super) fn text(&mut self) -> Result<&'a str, FormatRefusal> {
+        self.decoder.str().map_err(|_| FormatRefusal::NotCbor)
+    }
+
+    pub(super) fn bytes(&mut self) -> Result<&'a [u8], FormatRefusal> {
+        self.decoder.bytes().map_err(|_| FormatRefusal::NotCbor)
+    }
+
+    pub(super) fn integer(&mut self) -> Result<i64, FormatRefusal> {
+        self.decoder.i64().map_err(|_| FormatRefusal::NotCbor)
+    }
+
+    /// Passes over one item that holds no other: a number, a text, bytes or a truth value.
+    pub(super) fn pass_over_scalar(&mut self) -> Result<(), FormatRefusal> {
+        match self.decoder.datatype().map_err(|_| FormatRefusal::NotCbor)? {
+            Type::Bool => self.decoder.bool().map(drop),
+            Type::U8 | Type::U16 | Type::U32 | Type::U64 | Type::I8 | Type::I16 | Type::I32 | Type::I64 | Type::Int => {
+                self.decoder.int().map(drop)
+            }
+            Type::Bytes => self.decoder.bytes().map(drop),
+            Type::String => self.decoder.str().map(drop),
+            Type::Null
+            | Type::Undefined
+            | Type::F16
+            | Type::F32
+            | Type::F64
+            | Type::Simple
+            | Type::BytesIndef
+            | Type::StringIndef
+            | Type::Array
+            | Type::ArrayIndef
+            | Type::Map
+            | Type::MapIndef
+            | Type::Tag
+            | Type::Break
+            | Type::Unknown(_) => return Err(FormatRefusal::NotCbor),
+        }
+        .map_err(|_| FormatRefusal::NotCbor)
+    }
+
+    /// What follows the items that were read.
+    pub(super) fn rest(&self) -> &'a [u8] {
+        self.decoder.input().get(self.decoder.position()..).unwrap_or_default()
+    }
+
+    /// Nothing follows.
+    pub(super) fn finish(self) -> Result<(), FormatRefusal> {
+        if self.rest().is_empty() { Ok(()) } else { Err(FormatRefusal::TrailingBytes) }
+    }
+}
+
+/// Keeps a field's value. The same field twice would have two meanings.
+pub(super) fn once<T>(slot: &mut Option<T>, value: T) -> Result<(), FormatRefusal> {
+    match slot.replace(value) {
+        None => Ok(()),
+        Some(_) => Err(FormatRefusal::FieldRepeated),
+    }
+}
+
+/// The value of a field that has to be there.
+pub(super) fn required<T>(slot: Option<T>, name: &'static str) -> Result<T, FormatRefusal> {
+    slot.ok_or(FormatRefusal::FieldMissing { name })
+}

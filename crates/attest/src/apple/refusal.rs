@@ -1,0 +1,274 @@
+//! Why an attestation or an assertion of App Attest is refused: one variant per rule.
+
+use std::fmt;
+
+use countersign_core::{Reason, UnixSeconds};
+
+use crate::apple::requirements::Environment;
+use crate::calendar::written;
+use crate::x509::{Malformed, SignatureRefusal};
+
+/// Why bytes are not what App Attest sends. Alphabetical.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FormatRefusal {
+    /// Authenticator data that ends before its fixed part does.
+    AuthenticatorDataShort,
+    /// The credential's public key is no P-256 key for ES256 in COSE (RFC 9052 section 7, RFC 9053 section 7.1.1).
+    CredentialKeyMalformed,
+    /// The authenticator data of an attestation has no credential.
+    CredentialMissing,
+    /// An extension that we know has a value of another type.
+    ExtensionMalformed,
+    /// The authenticator data says that extensions follow, and none do.
+    ExtensionsMissing,
+    /// A map lacks a field.
+    FieldMissing {
+        /// Which.
+        name: &'static str,
+    },
+    /// A map has a field twice.
+    FieldRepeated,
+    /// A map has a field that Apple does not define.
+    FieldUnknown,
+    /// An attestation of another format than `apple-appattest`.
+    FormatUnknown,
+    /// No CBOR of definite lengths, or items of other types than Apple's.
+    NotCbor,
+    /// The signature is no ECDSA signature in DER (RFC 3279 section 2.2.3).
+    SignatureMalformed,
+    /// More bytes than are read.
+    TooLarge,
+    /// More certificates than are read.
+    TooManyCertificates,
+    /// More extensions than are read.
+    TooManyExtensions,
+    /// Bytes after the end.
+    TrailingBytes,
+}
+
+/// Completes the sentence that begins with what was read.
+impl fmt::Display for FormatRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::AuthenticatorDataShort => "has authenticator data that ends too early",
+            Self::CredentialKeyMalformed => "has a credential whose key is no P-256 key in COSE",
+            Self::CredentialMissing => "has authenticator data without a credential",
+            Self::ExtensionMalformed => "has an extension with a value of another type than Apple's",
+            Self::ExtensionsMissing => "announces extensions and has none",
+            Self::FieldMissing { name } => return write!(f, "lacks the field `{name}`"),
+            Self::FieldRepeated => "has a field twice",
+            Self::FieldUnknown => "has a field that Apple does not define",
+            Self::FormatUnknown => "is of another format than `apple-appattest`",
+            Self::NotCbor => "is not CBOR of Apple's shape",
+            Self::SignatureMalformed => "has a signature that is none of ECDSA in DER",
+            Self::TooLarge => "is larger than is read",
+            Self::TooManyCertificates => "has more certificates than are read",
+            Self::TooManyExtensions => "has more extensions than are read",
+            Self::TrailingBytes => "has bytes after its end",
+        })
+    }
+}
+
+/// Why an attestation or an assertion is refused. The first that applies, in the order of [`super::verify_attestation`] and
+/// [`super::verify_assertion`]. Alphabetical.
+///
+/// Certificates are counted from the attested key's own, which is 0.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AppleRefusal {
+    /// The chain ends below an issuer that is no trust anchor.
+    AnchorUnknown {
+        /// The issuer that the last certificate names.
+        issuer: String,
+    },
+    /// The app is none of those accepted.
+    AppUnknown {
+        /// SHA-256 of its App ID.
+        rp_id_hash: [u8; 32],
+    },
+    /// The assertion does not parse.
+    AssertionMalformed(FormatRefusal),
+    /// The assertion's signature does not verify: another key's, or for another request.
+    AssertionSignatureInvalid,
+    /// The attestation does not parse.
+    AttestationMalformed(FormatRefusal),
+    /// A certificate has expired.
+    CertificateExpired {
+        /// Which.
+        index: usize,
+        /// When.
+        not_after: UnixSeconds,
+    },
+    /// A certificate does not parse.
+    CertificateMalformed {
+        /// Which.
+        index: usize,
+        /// What is wrong with it.
+        malformed: Malformed,
+    },
+    /// A certificate is not valid yet.
+    CertificateNotYetValid {
+        /// Which.
+        index: usize,
+        /// When it will be.
+        not_before: UnixSeconds,
+    },
+    /// The same certificate stands in the chain twice.
+    CertificateRepeated {
+        /// The second one.
+        index: usize,
+    },
+    /// Fewer certificates than Apple sends: the key's own and the one of Apple's authority that issued it.
+    ChainTooShort {
+        /// How many there are.
+        count: usize,
+    },
+    /// The key was used before it was attested.
+    CounterNotZero {
+        /// How often.
+        counter: u32,
+    },
+    /// The credential's id is not the key id.
+    CredentialIdMismatch,
+    /// The credential's public key is not the certificate's.
+    CredentialKeyMismatch,
+    /// A certificate restricts itself in a way that we do not understand.
+    CriticalExtensionUnknown {
+        /// Which certificate.
+        index: usize,
+        /// The extension's identifier.
+        oid: String,
+    },
+    /// The key was attested in an environment that is not accepted.
+    EnvironmentMismatch {
+        /// Which.
+        environment: Environment,
+    },
+    /// The key was attested by something else than App Attest.
+    EnvironmentUnknown {
+        /// What it calls itself (WebAuthn section 6.5.1).
+        aaguid: [u8; 16],
+    },
+    /// A certificate names another issuer than the one that follows it.
+    IssuerMismatch {
+        /// Which.
+        index: usize,
+    },
+    /// A certificate that is no certification authority issued another.
+    IssuerNotAllowed {
+        /// Which.
+        index: usize,
+    },
+    /// The key id is not the hash of the certificate's key.
+    KeyIdMismatch,
+    /// The key is of another kind than P-256, or no point of that curve.
+    KeyUnsupported {
+        /// Its kind.
+        kind: String,
+    },
+    /// The attested key's certificate is itself one of a certification authority.
+    LeafMayIssue,
+    /// The extension with the nonce does not parse.
+    NonceMalformed,
+    /// The attestation was made for another challenge, or its authenticator data were changed.
+    NonceMismatch,
+    /// The attested key's certificate has no nonce.
+    NonceMissing,
+    /// A certificate allows fewer certificates below it than there are.
+    PathTooLong {
+        /// Which.
+        index: usize,
+    },
+    /// A certificate's signature does not verify, or is made with an algorithm that is not taken.
+    SignatureInvalid {
+        /// The certificate that is signed with it.
+        index: usize,
+        /// Why.
+        why: SignatureRefusal,
+    },
+}
+
+impl AppleRefusal {
+    /// The stable code.
+    #[must_use]
+    pub const fn reason(&self) -> Reason {
+        match self {
+            Self::AnchorUnknown { .. } => Reason::AnchorUnknown,
+            Self::AppUnknown { .. } => Reason::AppUnknown,
+            Self::AssertionSignatureInvalid => Reason::AssertionInvalid,
+            Self::AttestationMalformed(FormatRefusal::TooManyCertificates)
+            | Self::CertificateRepeated { .. }
+            | Self::ChainTooShort { .. }
+            | Self::IssuerMismatch { .. }
+            | Self::IssuerNotAllowed { .. }
+            | Self::LeafMayIssue
+            | Self::PathTooLong { .. } => Reason::ChainBroken,
+            Self::AssertionMalformed(_)
+            | Self::AttestationMalformed(_)
+            | Self::CounterNotZero { .. }
+            | Self::CredentialKeyMismatch
+            | Self::NonceMalformed
+            | Self::NonceMissing => Reason::AppAttestMalformed,
+            Self::CertificateExpired { .. } => Reason::CertificateExpired,
+            Self::CertificateMalformed { .. } | Self::CriticalExtensionUnknown { .. } => Reason::CertificateMalformed,
+            Self::CertificateNotYetValid { .. } => Reason::CertificateNotYetValid,
+            Self::CredentialIdMismatch | Self::KeyIdMismatch => Reason::KeyIdMismatch,
+            Self::EnvironmentMismatch { .. } | Self::EnvironmentUnknown { .. } => Reason::EnvironmentMismatch,
+            Self::KeyUnsupported { .. } => Reason::KeyUnsupported,
+            Self::NonceMismatch => Reason::ChallengeMismatch,
+            Self::SignatureInvalid { .. } => Reason::ChainSignatureInvalid,
+        }
+    }
+}
+
+/// For operators: what was found, where, and what it means.
+impl fmt::Display for AppleRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AnchorUnknown { issuer } => {
+                write!(f, "the chain ends below `{issuer}`, which is no trust anchor; add the anchor if you trust it")
+            }
+            Self::AppUnknown { rp_id_hash } => {
+                write!(f, "the key is of an app that is not accepted; SHA-256 of its App ID is `{}`", hex::encode(rp_id_hash))
+            }
+            Self::AssertionMalformed(why) => write!(f, "the assertion {why}"),
+            Self::AssertionSignatureInvalid => f.write_str("the assertion is not the key's signature over this request"),
+            Self::AttestationMalformed(why) => write!(f, "the attestation {why}"),
+            Self::CertificateExpired { index, not_after } => write!(f, "certificate {index} expired at {}", written(*not_after)),
+            Self::CertificateMalformed { index, malformed } => write!(f, "certificate {index} {malformed}"),
+            Self::CertificateNotYetValid { index, not_before } => {
+                write!(f, "certificate {index} is not valid before {}; check this server's clock", written(*not_before))
+            }
+            Self::CertificateRepeated { index } => write!(f, "certificate {index} stands in the chain twice"),
+            Self::ChainTooShort { count } => write!(f, "the chain has {count} certificates; Apple sends two or more"),
+            Self::CounterNotZero { counter } => write!(f, "the key's counter is {counter}; a key is attested before it is used"),
+            Self::CredentialIdMismatch => f.write_str("the credential in the authenticator data is not the key that was named"),
+            Self::CredentialKeyMismatch => f.write_str("the credential's public key is not that of the certificate"),
+            Self::CriticalExtensionUnknown { index, oid } => {
+                write!(f, "certificate {index} has the critical extension `{oid}`, which is not known")
+            }
+            Self::EnvironmentMismatch { environment } => {
+                write!(f, "the key was attested in Apple's {environment} environment, which is not accepted")
+            }
+            Self::EnvironmentUnknown { aaguid } => {
+                write!(f, "the authenticator calls itself `{}`, which is none of App Attest's", hex::encode(aaguid))
+            }
+            Self::IssuerMismatch { index } => write!(f, "certificate {index} names another issuer than the one that follows"),
+            Self::IssuerNotAllowed { index } => write!(f, "certificate {index} issued another without being allowed to"),
+            Self::KeyIdMismatch => f.write_str("the key id is not the hash of the attested key"),
+            Self::KeyUnsupported { kind } => write!(f, "the attested key is {kind}, and a P-256 key is required"),
+            Self::LeafMayIssue => f.write_str("the attested key's certificate is that of a certification authority"),
+            Self::NonceMalformed => f.write_str("the nonce in the attested key's certificate does not parse"),
+            Self::NonceMismatch => f.write_str("the attestation was made for another challenge, or changed since"),
+            Self::NonceMissing => f.write_str("the attested key's certificate has no nonce"),
+            Self::PathTooLong { index } => write!(f, "certificate {index} allows fewer certificates below it than there are"),
+            Self::SignatureInvalid { index, why: SignatureRefusal::AlgorithmRefused } => {
+                write!(f, "certificate {index} is signed with an algorithm that is not taken")
+            }
+            Self::SignatureInvalid { index, why: SignatureRefusal::Invalid } => {
+                write!(f, "the signature of certificate {index} does not verify")
+            }
+        }
+    }
+}
+
+impl std::error::Error for AppleRefusal {}
