@@ -11,6 +11,7 @@
 
 pub mod anchors;
 pub mod android;
+pub mod apple;
 mod calendar;
 pub mod cases;
 pub mod x509;
