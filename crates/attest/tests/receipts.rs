@@ -10,6 +10,7 @@ use countersign_attest::{
     x509::{Malformed, SignatureRefusal},
 };
 use countersign_core::{Reason, Seconds, UnixMillis, UnixSeconds};
+use proptest::prelude::*;
 use rcgen::{BasicConstraints, CustomExtension, IsCa, KeyUsagePurpose, PKCS_ECDSA_P384_SHA384, PKCS_RSA_SHA256, date_time_ymd};
 use receipt::{
     APP, BORN, Blueprint, CONTENT_TYPE, CREATED, DATA, DIES, ECDSA_SHA384, EXPIRES, Framing, MESSAGE_DIGEST, Made, NOW, RSA_ENCRYPTION,
@@ -453,5 +454,27 @@ fn refusals_have_reasons_and_words() {
         assert_eq!(refusal.reason(), *reason, "{refusal}");
         let text = refusal.to_string();
         assert!(text.len() > 20 && !text.ends_with('.') && text.starts_with(char::is_lowercase), "{text}");
+    }
+}
+
+proptest! {
+    /// A receipt in which some bytes are replaced, left out or put in says the same or nothing. Bytes of no meaning at all are
+    /// an edit that replaces everything.
+    #[test]
+    fn no_edit_changes_what_a_receipt_says(
+        framing in prop::sample::select(vec![Framing::Definite, Framing::Indefinite]),
+        at in any::<prop::sample::Index>(),
+        without in prop_oneof![0..4_usize, Just(usize::MAX)],
+        with in prop::collection::vec(any::<u8>(), 0..64),
+    ) {
+        let made = make(&Blueprint { framing, ..honest() });
+        let genuine = judge_at(&made, ReceiptAge::Any, NOW).expect("an honest receipt");
+        let at = if without == usize::MAX { 0 } else { at.index(made.bytes.len()) };
+        let until = at.saturating_add(without).min(made.bytes.len());
+        let mut changed = made;
+        changed.bytes.splice(at..until, with);
+        if let Ok(receipt) = judge_at(&changed, ReceiptAge::Any, NOW) {
+            prop_assert_eq!(receipt, genuine);
+        }
     }
 }

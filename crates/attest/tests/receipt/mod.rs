@@ -37,7 +37,7 @@ pub const RSA_ENCRYPTION: &str = "1.2.840.113549.1.1.1";
 const RECEIPT_SIGNING: &[u64] = &[1, 2, 840, 113_635, 100, 12, 15];
 
 /// How lengths are written.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub enum Framing {
     Definite,
     Indefinite,
