@@ -165,6 +165,15 @@ impl SubjectKey {
     pub const fn kind(&self) -> &KeyKind {
         &self.kind
     }
+
+    /// Verifies that the owner of this key signed `message`, by the signature algorithm's identifier (RFC 5754 section 3).
+    ///
+    /// # Errors
+    /// When the algorithm is not taken or the signature does not verify.
+    pub fn verify(&self, algorithm: ObjectIdentifier, message: &[u8], signature: &[u8]) -> Result<(), SignatureRefusal> {
+        let algorithm = verification(algorithm, &self.kind).ok_or(SignatureRefusal::AlgorithmRefused)?;
+        UnparsedPublicKey::new(algorithm, &self.bits).verify(message, signature).map_err(|_| SignatureRefusal::Invalid)
+    }
 }
 
 impl Certificate {
@@ -288,8 +297,7 @@ impl Certificate {
     /// # Errors
     /// When the algorithm is not taken or the signature does not verify.
     pub fn verify_signature_of(&self, issuer: &SubjectKey) -> Result<(), SignatureRefusal> {
-        let algorithm = verification(self.signature_algorithm, &issuer.kind).ok_or(SignatureRefusal::AlgorithmRefused)?;
-        UnparsedPublicKey::new(algorithm, &issuer.bits).verify(&self.signed, &self.signature).map_err(|_| SignatureRefusal::Invalid)
+        issuer.verify(self.signature_algorithm, &self.signed, &self.signature)
     }
 }
 

@@ -151,6 +151,8 @@ reasons! {
     ProofWrongMethod = "proof_wrong_method", ProofInvalid, "the proof was made for another method";
     ProofWrongTarget = "proof_wrong_target", ProofInvalid, "the proof was made for another URL";
     RateExceeded = "rate_exceeded", TooMany, "more requests than this session may make at present";
+    ReceiptExpired = "receipt_expired", DeviceUnproven, "the receipt of App Attest has expired, or is older than is accepted; ask Apple for a new one";
+    ReceiptInvalid = "receipt_invalid", DeviceUnproven, "the receipt of App Attest does not verify, or is about another app or key";
     RefreshForeignKey = "refresh_foreign_key", SignInAgain, "a refresh token came with another key than its device key; the session was frozen";
     RefreshUnknown = "refresh_unknown", SignInAgain, "the refresh token was never issued, has expired or was revoked";
     ReplayMemoryFull = "replay_memory_full", Unavailable, "the memory of used proofs is full, so no proof is accepted";

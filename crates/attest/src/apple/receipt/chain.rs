@@ -1,0 +1,140 @@
+//! The certificates of a receipt: which one is the signer's, and whether it hangs from a trust anchor (RFC 5280 section 6.1).
+
+use const_oid::ObjectIdentifier;
+use countersign_core::UnixSeconds;
+use der::Decode;
+use x509_cert::ext::pkix::KeyUsage;
+
+use crate::anchors::{Anchor, Anchors, Purpose};
+use crate::apple::receipt::cms::Signer;
+use crate::apple::receipt::refusal::ReceiptRefusal;
+use crate::x509::{Certificate, Issuing};
+
+/// Certificates from the signer's to the last below the anchor; Apple's have two.
+const CHAIN_MAX: usize = 4;
+
+const KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.15");
+
+/// Apple's mark on the certificates with which it signs these receipts. No page of Apple's names it; every receipt's signer has
+/// it.
+const RECEIPT_SIGNING: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113635.100.12.15");
+
+/// Parses the certificates of a receipt, all different.
+pub fn parse(ders: &[&[u8]]) -> Result<Vec<Certificate>, ReceiptRefusal> {
+    let mut out: Vec<Certificate> = Vec::with_capacity(ders.len());
+    for (index, der) in ders.iter().enumerate() {
+        if out.iter().any(|earlier| earlier.der() == *der) {
+            return Err(ReceiptRefusal::CertificateRepeated { index });
+        }
+        out.push(Certificate::parse(der).map_err(|malformed| ReceiptRefusal::CertificateMalformed { index, malformed })?);
+    }
+    Ok(out)
+}
+
+/// Finds the signer's certificate by issuer and serial number, and follows its issuers to an anchor.
+pub fn signer<'a>(
+    certificates: &'a [Certificate],
+    signer: &Signer<'_>,
+    anchors: &Anchors,
+    now: UnixSeconds,
+) -> Result<&'a Certificate, ReceiptRefusal> {
+    let serial = hex::encode(signer.serial.as_bytes());
+    let named = |certificate: &Certificate| {
+        *certificate.issuer() == signer.issuer && certificate.serial().trim_start_matches('0') == serial.trim_start_matches('0')
+    };
+    let mut found = certificates.iter().enumerate().filter(|(_, certificate)| named(certificate));
+    let (Some((index, certificate)), None) = (found.next(), found.next()) else { return Err(ReceiptRefusal::SignerMissing) };
+    anchored(certificates, (index, certificate), anchors, now)?;
+    signs_receipts(certificate)?;
+    Ok(certificate)
+}
+
+/// Where a certificate's issuer was found.
+enum Above<'a> {
+    Anchor,
+    Certificate(usize, &'a Certificate),
+}
+
+fn anchored<'a>(
+    certificates: &'a [Certificate],
+    signer: (usize, &'a Certificate),
+    anchors: &Anchors,
+    now: UnixSeconds,
+) -> Result<(), ReceiptRefusal> {
+    let (mut index, mut certificate) = signer;
+    let mut followed = Vec::with_capacity(CHAIN_MAX);
+    for below in 0..CHAIN_MAX {
+        followed.push(index);
+        may_issue(index, certificate, below)?;
+        understood(index, certificate)?;
+        in_force(index, certificate, now)?;
+        match above(certificates, &followed, (index, certificate), anchors)? {
+            Above::Anchor => return Ok(()),
+            Above::Certificate(next_index, next) => (index, certificate) = (next_index, next),
+        }
+    }
+    Err(ReceiptRefusal::ChainTooLong)
+}
+
+/// Whoever signed a certificate: an anchor, or else a certificate of the receipt that was not yet followed.
+fn above<'a>(
+    certificates: &'a [Certificate],
+    followed: &[usize],
+    (index, certificate): (usize, &Certificate),
+    anchors: &Anchors,
+) -> Result<Above<'a>, ReceiptRefusal> {
+    let mut failure = ReceiptRefusal::AnchorUnknown { issuer: certificate.issuer().to_string() };
+    let for_receipts = |anchor: &&Anchor| anchor.source().purpose == Purpose::AppAttestReceipt;
+    for anchor in anchors.iter().filter(for_receipts).filter(|anchor| certificate.names_as_issuer(anchor.certificate())) {
+        match certificate.verify_signature_of(anchor.key()) {
+            Ok(()) => return Ok(Above::Anchor),
+            Err(why) => failure = ReceiptRefusal::ChainSignatureInvalid { index, why },
+        }
+    }
+    let candidates = certificates.iter().enumerate().filter(|(index, _)| !followed.contains(index));
+    for (next, issuer) in candidates.filter(|(_, issuer)| certificate.names_as_issuer(issuer)) {
+        match certificate.verify_signature_of(issuer.key()) {
+            Ok(()) => return Ok(Above::Certificate(next, issuer)),
+            Err(why) => failure = ReceiptRefusal::ChainSignatureInvalid { index, why },
+        }
+    }
+    Err(failure)
+}
+
+/// A certificate with others below it may issue them (RFC 5280 section 6.1.4 k to n). The signer's own issues nothing.
+fn may_issue(index: usize, certificate: &Certificate, below: usize) -> Result<(), ReceiptRefusal> {
+    let Some(intermediates_below) = below.checked_sub(1) else { return Ok(()) };
+    match certificate.issuing() {
+        Issuing::Allowed { path_length_max: Some(most) } if intermediates_below > usize::from(most) => {
+            Err(ReceiptRefusal::PathTooLong { index })
+        }
+        Issuing::Allowed { .. } => Ok(()),
+        Issuing::NotACa | Issuing::UsageRefused => Err(ReceiptRefusal::IssuerNotAllowed { index }),
+    }
+}
+
+fn understood(index: usize, certificate: &Certificate) -> Result<(), ReceiptRefusal> {
+    match certificate.unknown_critical_extension() {
+        Some(oid) => Err(ReceiptRefusal::CriticalExtensionUnknown { index, oid: oid.to_string() }),
+        None => Ok(()),
+    }
+}
+
+fn in_force(index: usize, certificate: &Certificate, now: UnixSeconds) -> Result<(), ReceiptRefusal> {
+    if now < certificate.not_before() {
+        return Err(ReceiptRefusal::CertificateNotYetValid { index, not_before: certificate.not_before() });
+    }
+    if now > certificate.not_after() {
+        return Err(ReceiptRefusal::CertificateExpired { index, not_after: certificate.not_after() });
+    }
+    Ok(())
+}
+
+/// The certificate is for signing receipts.
+///
+/// SECURITY: below the same root Apple also certifies keys of developers, who would otherwise sign receipts for themselves.
+fn signs_receipts(certificate: &Certificate) -> Result<(), ReceiptRefusal> {
+    let usage = certificate.extension(KEY_USAGE).and_then(|value| KeyUsage::from_der(value).ok());
+    let marked = certificate.extension(RECEIPT_SIGNING).is_some();
+    if marked && usage.is_some_and(|usage| usage.digital_signature()) { Ok(()) } else { Err(ReceiptRefusal::SignerNotForReceipts) }
+}

@@ -1,0 +1,22 @@
+//! Receipts of App Attest: Apple's signed statement about a key, and how many keys the device has lately had attested.
+//!
+//! See <https://developer.apple.com/documentation/devicecheck/assessing-fraud-risk>. A receipt is signed data (RFC 5652), which
+//! Apple sends in BER with indefinite lengths (X.690 section 8.1.3.6).
+//!
+//! [`verify_receipt`] is the whole rule. Revocation is not asked for: Apple publishes no list of these by which to ask offline.
+
+mod attributes;
+mod ber;
+mod chain;
+mod cms;
+mod content;
+mod field;
+mod moment;
+mod payload;
+mod refusal;
+mod verify;
+
+pub use content::{Receipt, ReceiptEnvironment, ReceiptKind};
+pub use field::ReceiptField;
+pub use refusal::{BerRefusal, ReceiptRefusal};
+pub use verify::{RECEIPT_BYTES_MAX, ReceiptAge, ReceiptOf, verify_receipt};

@@ -1,0 +1,93 @@
+//! The whole rule about receipts.
+
+use const_oid::ObjectIdentifier;
+use countersign_core::{Seconds, UnixSeconds};
+
+use crate::anchors::Anchors;
+use crate::apple::receipt::attributes::signed_bytes;
+use crate::apple::receipt::chain;
+use crate::apple::receipt::cms::{self, Signer};
+use crate::apple::receipt::content::Receipt;
+use crate::apple::receipt::payload;
+use crate::apple::receipt::refusal::ReceiptRefusal;
+use crate::x509::{Certificate, SignatureRefusal};
+
+/// Bytes of one receipt; Apple's have four thousand.
+pub const RECEIPT_BYTES_MAX: usize = 32 * 1024;
+
+/// How far Apple's clock may be ahead of ours.
+const SKEW_MAX: Seconds = Seconds(60);
+
+const ECDSA_SHA256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.2");
+const RSA_ENCRYPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
+const RSA_SHA256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.11");
+
+/// How old a receipt may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReceiptAge {
+    /// Any age, as long as it has not expired: for a receipt that we keep.
+    Any,
+    /// No older than this: for one that has just arrived. Apple's page recommends five minutes for that of an attestation.
+    FreshWithin(Seconds),
+}
+
+/// What a receipt has to be about.
+#[derive(Clone, Copy, Debug)]
+pub struct ReceiptOf<'a> {
+    /// The app, as `TEAM.bundle`.
+    pub app_id: &'a str,
+    /// The attested key, as `SubjectPublicKeyInfo` in DER (RFC 5280 section 4.1.2.7).
+    pub key_spki: &'a [u8],
+    /// How old it may be.
+    pub age: ReceiptAge,
+}
+
+/// Verifies a receipt (the bytes themselves, not their base64): one signer whose certificate Apple issued for this purpose below
+/// one of the `anchors` for receipts and is in force at `now`; its signature over the content; that the content is about
+/// `expected`, not from the future, not too old and not expired.
+///
+/// Which environment it is from, and what its risk metric means, is for the caller to judge.
+///
+/// # Errors
+/// The first rule that it breaks, in the order above.
+pub fn verify_receipt(bytes: &[u8], expected: &ReceiptOf<'_>, anchors: &Anchors, now: UnixSeconds) -> Result<Receipt, ReceiptRefusal> {
+    if bytes.len() > RECEIPT_BYTES_MAX {
+        return Err(ReceiptRefusal::TooLarge);
+    }
+    let data = cms::read(bytes)?;
+    let certificates = chain::parse(&data.certificates)?;
+    let signer = chain::signer(&certificates, &data.signer, anchors, now)?;
+    verify_signature(&signed_bytes(&data)?, &data.signer, signer)?;
+    let payload = payload::read(&data.content)?;
+    if payload.app_id != expected.app_id {
+        return Err(ReceiptRefusal::AppMismatch { app_id: payload.app_id });
+    }
+    if payload.key != expected.key_spki {
+        return Err(ReceiptRefusal::KeyMismatch);
+    }
+    timely(&payload.receipt, expected.age, now)?;
+    Ok(payload.receipt)
+}
+
+/// The signer's key signed these bytes, with SHA-256 as it says (RFC 5754 section 3). For RSA the identifier of the bare key
+/// algorithm means the same (section 3.2).
+fn verify_signature(signed: &[u8], signer: &Signer<'_>, certificate: &Certificate) -> Result<(), ReceiptRefusal> {
+    let algorithm = match signer.algorithm {
+        ECDSA_SHA256 => ECDSA_SHA256,
+        RSA_ENCRYPTION | RSA_SHA256 => RSA_SHA256,
+        _ => return Err(ReceiptRefusal::SignatureInvalid { why: SignatureRefusal::AlgorithmRefused }),
+    };
+    certificate.key().verify(algorithm, signed, signer.signature).map_err(|why| ReceiptRefusal::SignatureInvalid { why })
+}
+
+fn timely(receipt: &Receipt, age: ReceiptAge, now: UnixSeconds) -> Result<(), ReceiptRefusal> {
+    let (created_at, expires_at) = (receipt.created_at(), receipt.expires_at());
+    if created_at.seconds() > now.plus(SKEW_MAX) {
+        return Err(ReceiptRefusal::CreatedInFuture { created_at });
+    }
+    match age {
+        ReceiptAge::FreshWithin(span) if now.since(created_at.seconds()) > span => return Err(ReceiptRefusal::TooOld { created_at }),
+        ReceiptAge::FreshWithin(_) | ReceiptAge::Any => {}
+    }
+    if now > expires_at.seconds() { Err(ReceiptRefusal::Expired { expires_at }) } else { Ok(()) }
+}
