@@ -101,34 +101,37 @@ fn what_may_be_missing_or_of_another_kind_is_told() {
 
 #[test]
 fn the_signed_data_is_what_apple_makes() {
-    use ReceiptRefusal::{DigestRefused, NotBer, NotSignedData, TooLarge, TooManyCertificates};
     let rows: &[(&str, fn(&mut Blueprint), ReceiptRefusal)] = &[
-        ("a byte after it", |b| b.whole = |all| all.push(0), NotSignedData),
-        ("an element after it", |b| b.whole = |all| all.extend([0x05, 0x00]), NotSignedData),
-        ("base64", |b| b.whole = |all| *all = b"MIAGCSqGSIb3DQEHAqCA".to_vec(), NotBer(BerRefusal::Truncated)),
-        ("nothing", |b| b.whole = Vec::clear, NotSignedData),
-        ("deep nesting", |b| b.whole = |all| *all = [0x30, 0x80].repeat(10_000), NotBer(BerRefusal::DepthExceeded)),
-        ("an endless element", |b| b.whole = |all| all.truncate(all.len() - 1), NotBer(BerRefusal::Truncated)),
-        ("an end with a length", |b| b.whole = |all| *all = vec![0x30, 0x80, 0, 1, 0], NotBer(BerRefusal::EndMalformed)),
-        ("a primitive without a length", |b| b.whole = |all| *all = vec![0x04, 0x80], NotBer(BerRefusal::IndefinitePrimitive)),
-        ("a giant length", |b| b.whole = |all| *all = vec![0x30, 0x88, 255, 255], NotBer(BerRefusal::LengthTooLong)),
-        ("a long tag", |b| b.whole = |all| *all = vec![0x3f, 0x81, 0x01, 0], NotBer(BerRefusal::TagTooLong)),
-        ("the largest that is read", |b| b.whole = |all| all.resize(RECEIPT_BYTES_MAX, 0), NotSignedData),
-        ("one byte larger", |b| b.whole = |all| all.resize(RECEIPT_BYTES_MAX + 1, 0), TooLarge),
-        ("version 3", |b| b.version = 3, NotSignedData),
-        ("a signer of version 3", |b| b.signer_version = 3, NotSignedData),
-        ("content of another type", |b| b.content_type = SIGNED_DATA, NotSignedData),
-        ("content in parts of parts", |b| b.octets = Some(tlv(0x24, &[tlv(0x24, &[tlv(0x04, &[])])])), NotSignedData),
-        ("content that is no octets", |b| b.octets = Some(tlv(0x30, &[])), NotSignedData),
-        ("a list of revoked certificates", |b| b.before_signers = tlv(0xa1, &[]), NotSignedData),
-        ("unsigned attributes", |b| b.after_signature = tlv(0xa1, &[]), NotSignedData),
-        ("another digest", |b| b.digests = &[SHA_384], DigestRefused),
-        ("no digest", |b| b.digests = &[], NotSignedData),
-        ("two digests", |b| b.digests = &[SHA_256, SHA_384], NotSignedData),
-        ("a signer with another digest", |b| b.signer_digest = SHA_384, DigestRefused),
+        ("a byte after it", |b| b.whole = |all| all.push(0), ReceiptRefusal::NotSignedData),
+        ("an element after it", |b| b.whole = |all| all.extend([0x05, 0x00]), ReceiptRefusal::NotSignedData),
+        ("base64", |b| b.whole = |all| *all = b"MIAGCSqGSIb3DQEHAqCA".to_vec(), ReceiptRefusal::NotBer(BerRefusal::Truncated)),
+        ("nothing", |b| b.whole = Vec::clear, ReceiptRefusal::NotSignedData),
+        ("deep nesting", |b| b.whole = |all| *all = [0x30, 0x80].repeat(10_000), ReceiptRefusal::NotBer(BerRefusal::DepthExceeded)),
+        ("an endless element", |b| b.whole = |all| all.truncate(all.len() - 1), ReceiptRefusal::NotBer(BerRefusal::Truncated)),
+        ("an end with a length", |b| b.whole = |all| *all = vec![0x30, 0x80, 0, 1, 0], ReceiptRefusal::NotBer(BerRefusal::EndMalformed)),
+        (
+            "a primitive without a length",
+            |b| b.whole = |all| *all = vec![0x04, 0x80],
+            ReceiptRefusal::NotBer(BerRefusal::IndefinitePrimitive),
+        ),
+        ("a giant length", |b| b.whole = |all| *all = vec![0x30, 0x88, 255, 255], ReceiptRefusal::NotBer(BerRefusal::LengthTooLong)),
+        ("a long tag", |b| b.whole = |all| *all = vec![0x3f, 0x81, 0x01, 0], ReceiptRefusal::NotBer(BerRefusal::TagTooLong)),
+        ("the largest that is read", |b| b.whole = |all| all.resize(RECEIPT_BYTES_MAX, 0), ReceiptRefusal::NotSignedData),
+        ("one byte larger", |b| b.whole = |all| all.resize(RECEIPT_BYTES_MAX + 1, 0), ReceiptRefusal::TooLarge),
+        ("version 3", |b| b.version = 3, ReceiptRefusal::NotSignedData),
+        ("a signer of version 3", |b| b.signer_version = 3, ReceiptRefusal::NotSignedData),
+        ("content of another type", |b| b.content_type = SIGNED_DATA, ReceiptRefusal::NotSignedData),
+        ("content in parts of parts", |b| b.octets = Some(tlv(0x24, &[tlv(0x24, &[tlv(0x04, &[])])])), ReceiptRefusal::NotSignedData),
+        ("content that is no octets", |b| b.octets = Some(tlv(0x30, &[])), ReceiptRefusal::NotSignedData),
+        ("a list of revoked certificates", |b| b.before_signers = tlv(0xa1, &[]), ReceiptRefusal::NotSignedData),
+        ("unsigned attributes", |b| b.after_signature = tlv(0xa1, &[]), ReceiptRefusal::NotSignedData),
+        ("another digest", |b| b.digests = &[SHA_384], ReceiptRefusal::DigestRefused),
+        ("no digest", |b| b.digests = &[], ReceiptRefusal::NotSignedData),
+        ("two digests", |b| b.digests = &[SHA_256, SHA_384], ReceiptRefusal::NotSignedData),
+        ("a signer with another digest", |b| b.signer_digest = SHA_384, ReceiptRefusal::DigestRefused),
         ("no signer", |b| b.signers = 0, ReceiptRefusal::WrongSignerCount { count: 0 }),
         ("two signers", |b| b.signers = 2, ReceiptRefusal::WrongSignerCount { count: 2 }),
-        ("nine certificates", |b| b.certificates = |all| all.resize(9, vec![0x30, 0]), TooManyCertificates),
+        ("nine certificates", |b| b.certificates = |all| all.resize(9, vec![0x30, 0]), ReceiptRefusal::TooManyCertificates),
         (
             "eight certificates, of which some are none",
             |b| b.certificates = |all| all.resize(8, vec![0x30, 0]),
@@ -147,9 +150,8 @@ fn the_signed_data_is_what_apple_makes() {
 
 #[test]
 fn the_chain_hangs_together() {
-    use ReceiptRefusal::{AnchorUnknown, ChainTooLong, SignerMissing, SignerNotForReceipts};
     let rows: &[(&str, fn(&mut Blueprint), ReceiptRefusal)] = &[
-        ("the signer's certificate is missing", |b| b.certificates = |all| drop(all.remove(0)), SignerMissing),
+        ("the signer's certificate is missing", |b| b.certificates = |all| drop(all.remove(0)), ReceiptRefusal::SignerMissing),
         (
             "two certificates are the signer's",
             |b| {
@@ -159,12 +161,12 @@ fn the_chain_hangs_together() {
                     all.push(other);
                 }
             },
-            SignerMissing,
+            ReceiptRefusal::SignerMissing,
         ),
         (
             "the intermediate is missing",
             |b| b.certificates = |all| drop(all.remove(1)),
-            AnchorUnknown { issuer: "CN=Test Receipt CA 0".to_owned() },
+            ReceiptRefusal::AnchorUnknown { issuer: "CN=Test Receipt CA 0".to_owned() },
         ),
         (
             "the signer's certificate is forged",
@@ -176,7 +178,7 @@ fn the_chain_hangs_together() {
             |b| b.certificates = |all| *all[1].last_mut().expect("a byte") ^= 1,
             ReceiptRefusal::ChainSignatureInvalid { index: 1, why: SignatureRefusal::Invalid },
         ),
-        ("one intermediate more than is followed", |b| b.intermediates = 4, ChainTooLong),
+        ("one intermediate more than is followed", |b| b.intermediates = 4, ReceiptRefusal::ChainTooLong),
         (
             "the intermediates allow none below them",
             |b| {
@@ -221,9 +223,13 @@ fn the_chain_hangs_together() {
             },
             ReceiptRefusal::CriticalExtensionUnknown { index: 0, oid: "1.2.3".to_owned() },
         ),
-        ("a certificate that is not for receipts", |b| b.signer = |p| p.custom_extensions.clear(), SignerNotForReceipts),
-        ("a key that is not for signing", |b| b.signer = |p| p.key_usages = vec![KeyUsagePurpose::KeyAgreement], SignerNotForReceipts),
-        ("a key of which nothing says what it is for", |b| b.signer = |p| p.key_usages.clear(), SignerNotForReceipts),
+        ("a certificate that is not for receipts", |b| b.signer = |p| p.custom_extensions.clear(), ReceiptRefusal::SignerNotForReceipts),
+        (
+            "a key that is not for signing",
+            |b| b.signer = |p| p.key_usages = vec![KeyUsagePurpose::KeyAgreement],
+            ReceiptRefusal::SignerNotForReceipts,
+        ),
+        ("a key of which nothing says what it is for", |b| b.signer = |p| p.key_usages.clear(), ReceiptRefusal::SignerNotForReceipts),
     ];
     for (name, wrong, expected) in rows {
         assert_eq!(judge(*wrong), Err(expected.clone()), "{name}");
@@ -248,7 +254,6 @@ fn a_chain_ends_at_an_anchor_for_receipts() {
 
 #[test]
 fn the_signature_is_over_the_content() {
-    use ReceiptRefusal::{AttributesInvalid, ContentTypeMismatch, DigestMismatch};
     const INVALID: ReceiptRefusal = ReceiptRefusal::SignatureInvalid { why: SignatureRefusal::Invalid };
     const REFUSED: ReceiptRefusal = ReceiptRefusal::SignatureInvalid { why: SignatureRefusal::AlgorithmRefused };
     let rows: &[(&str, fn(&mut Blueprint), ReceiptRefusal)] = &[
@@ -269,20 +274,20 @@ fn the_signature_is_over_the_content() {
         (
             "attributes over other content",
             |b| (b.attributes, b.octets) = (attributes, Some(tlv(0x04, &[b"other".to_vec()]))),
-            DigestMismatch,
+            ReceiptRefusal::DigestMismatch,
         ),
         (
             "attributes over content of another type",
             |b| b.attributes = |content| sorted(vec![content_type(SIGNED_DATA), message_digest(content)]),
-            ContentTypeMismatch,
+            ReceiptRefusal::ContentTypeMismatch,
         ),
-        ("no content type", |b| b.attributes = |content| sorted(vec![message_digest(content)]), AttributesInvalid),
-        ("no digest", |b| b.attributes = |_| sorted(vec![content_type(DATA)]), AttributesInvalid),
-        ("no attribute", |b| b.attributes = |_| sorted(vec![]), AttributesInvalid),
+        ("no content type", |b| b.attributes = |content| sorted(vec![message_digest(content)]), ReceiptRefusal::AttributesInvalid),
+        ("no digest", |b| b.attributes = |_| sorted(vec![content_type(DATA)]), ReceiptRefusal::AttributesInvalid),
+        ("no attribute", |b| b.attributes = |_| sorted(vec![]), ReceiptRefusal::AttributesInvalid),
         (
             "two digests",
             |b| b.attributes = |content| sorted(vec![content_type(DATA), message_digest(content), message_digest(b"other")]),
-            AttributesInvalid,
+            ReceiptRefusal::AttributesInvalid,
         ),
         (
             "a digest of two values",
@@ -292,17 +297,17 @@ fn the_signature_is_over_the_content() {
                     sorted(vec![content_type(DATA), attribute(MESSAGE_DIGEST, &values.expect("two values"))])
                 }
             },
-            AttributesInvalid,
+            ReceiptRefusal::AttributesInvalid,
         ),
         (
             "a digest that is no octets",
             |b| b.attributes = |_| sorted(vec![content_type(DATA), attribute(MESSAGE_DIGEST, &[oid(DATA)])]),
-            AttributesInvalid,
+            ReceiptRefusal::AttributesInvalid,
         ),
         (
             "attributes that are not sorted",
             |b| b.attributes = |content| attributes(content).map(|sorted| sorted.into_iter().rev().collect()),
-            AttributesInvalid,
+            ReceiptRefusal::AttributesInvalid,
         ),
     ];
     for (name, wrong, expected) in rows {
@@ -321,35 +326,42 @@ fn attributes_do_not_pass_for_content() {
 
 #[test]
 fn the_content_is_fields() {
-    use ReceiptRefusal::{ContentMalformed, FieldMalformed, FieldMissing, FieldRepeated, TooManyFields};
     let rows: &[(&str, fn(&mut Blueprint), ReceiptRefusal)] = &[
-        ("no set", |b| b.content = Some(tlv(0x30, &[])), ContentMalformed),
-        ("a byte after the set", |b| b.content = Some([content(&[]), vec![0]].concat()), ContentMalformed),
-        ("a field that is none", |b| b.content = Some(tlv(0x31, &[tlv(0x04, &[])])), ContentMalformed),
+        ("no set", |b| b.content = Some(tlv(0x30, &[])), ReceiptRefusal::ContentMalformed),
+        ("a byte after the set", |b| b.content = Some([content(&[]), vec![0]].concat()), ReceiptRefusal::ContentMalformed),
+        ("a field that is none", |b| b.content = Some(tlv(0x31, &[tlv(0x04, &[])])), ReceiptRefusal::ContentMalformed),
         (
             "a field with something after it",
             |b| b.content = Some(tlv(0x31, &[tlv(0x30, &[vec![2, 1, 1, 2, 1, 1, 4, 0, 5, 0]])])),
-            ContentMalformed,
+            ReceiptRefusal::ContentMalformed,
         ),
-        ("a negative number", |b| b.content = Some(tlv(0x31, &[tlv(0x30, &[vec![2, 1, 0xff, 2, 1, 1, 4, 0]])])), ContentMalformed),
-        ("one field more than is read", |b| b.fields.extend((100..155).map(|number| (number, vec![]))), TooManyFields),
-        ("the app twice", |b| b.fields.push((2, b"TEAM.other".to_vec())), FieldRepeated { field: ReceiptField::AppId }),
-        ("the metric twice", |b| b.fields.push((17, b"0".to_vec())), FieldRepeated { field: ReceiptField::RiskMetric }),
-        ("no app", |b| b.field(2, None), FieldMissing { field: ReceiptField::AppId }),
-        ("no type", |b| b.field(6, None), FieldMissing { field: ReceiptField::Kind }),
-        ("no creation time", |b| b.field(12, None), FieldMissing { field: ReceiptField::CreatedAt }),
-        ("no expiration time", |b| b.field(21, None), FieldMissing { field: ReceiptField::ExpiresAt }),
-        ("no field at all", |b| b.content = Some(content(&[])), FieldMissing { field: ReceiptField::AppId }),
-        ("only an app", |b| b.content = Some(content(&[(2, vec![])])), FieldMissing { field: ReceiptField::AttestedKey }),
-        ("an app that is no text", |b| b.field(2, Some(&[0xff])), FieldMalformed { field: ReceiptField::AppId }),
-        ("a key that is none", |b| b.field(3, Some(b"key")), FieldMalformed { field: ReceiptField::AttestedKey }),
-        ("a type that is none", |b| b.field(6, Some(b"attest")), FieldMalformed { field: ReceiptField::Kind }),
-        ("a creation time that is none", |b| b.field(12, Some(b"now")), FieldMalformed { field: ReceiptField::CreatedAt }),
-        ("an expiration time that is none", |b| b.field(21, Some(b"")), FieldMalformed { field: ReceiptField::ExpiresAt }),
-        ("a renewal time that is none", |b| b.field(19, Some(b"x")), FieldMalformed { field: ReceiptField::NotBefore }),
-        ("a signed metric", |b| b.field(17, Some(b"+1")), FieldMalformed { field: ReceiptField::RiskMetric }),
-        ("an empty metric", |b| b.field(17, Some(b"")), FieldMalformed { field: ReceiptField::RiskMetric }),
-        ("a greater metric than fits", |b| b.field(17, Some(b"4294967296")), FieldMalformed { field: ReceiptField::RiskMetric }),
+        (
+            "a negative number",
+            |b| b.content = Some(tlv(0x31, &[tlv(0x30, &[vec![2, 1, 0xff, 2, 1, 1, 4, 0]])])),
+            ReceiptRefusal::ContentMalformed,
+        ),
+        ("one field more than is read", |b| b.fields.extend((100..155).map(|number| (number, vec![]))), ReceiptRefusal::TooManyFields),
+        ("the app twice", |b| b.fields.push((2, b"TEAM.other".to_vec())), ReceiptRefusal::FieldRepeated { field: ReceiptField::AppId }),
+        ("the metric twice", |b| b.fields.push((17, b"0".to_vec())), ReceiptRefusal::FieldRepeated { field: ReceiptField::RiskMetric }),
+        ("no app", |b| b.field(2, None), ReceiptRefusal::FieldMissing { field: ReceiptField::AppId }),
+        ("no type", |b| b.field(6, None), ReceiptRefusal::FieldMissing { field: ReceiptField::Kind }),
+        ("no creation time", |b| b.field(12, None), ReceiptRefusal::FieldMissing { field: ReceiptField::CreatedAt }),
+        ("no expiration time", |b| b.field(21, None), ReceiptRefusal::FieldMissing { field: ReceiptField::ExpiresAt }),
+        ("no field at all", |b| b.content = Some(content(&[])), ReceiptRefusal::FieldMissing { field: ReceiptField::AppId }),
+        ("only an app", |b| b.content = Some(content(&[(2, vec![])])), ReceiptRefusal::FieldMissing { field: ReceiptField::AttestedKey }),
+        ("an app that is no text", |b| b.field(2, Some(&[0xff])), ReceiptRefusal::FieldMalformed { field: ReceiptField::AppId }),
+        ("a key that is none", |b| b.field(3, Some(b"key")), ReceiptRefusal::FieldMalformed { field: ReceiptField::AttestedKey }),
+        ("a type that is none", |b| b.field(6, Some(b"attest")), ReceiptRefusal::FieldMalformed { field: ReceiptField::Kind }),
+        ("a creation time that is none", |b| b.field(12, Some(b"now")), ReceiptRefusal::FieldMalformed { field: ReceiptField::CreatedAt }),
+        ("an expiration time that is none", |b| b.field(21, Some(b"")), ReceiptRefusal::FieldMalformed { field: ReceiptField::ExpiresAt }),
+        ("a renewal time that is none", |b| b.field(19, Some(b"x")), ReceiptRefusal::FieldMalformed { field: ReceiptField::NotBefore }),
+        ("a signed metric", |b| b.field(17, Some(b"+1")), ReceiptRefusal::FieldMalformed { field: ReceiptField::RiskMetric }),
+        ("an empty metric", |b| b.field(17, Some(b"")), ReceiptRefusal::FieldMalformed { field: ReceiptField::RiskMetric }),
+        (
+            "a greater metric than fits",
+            |b| b.field(17, Some(b"4294967296")),
+            ReceiptRefusal::FieldMalformed { field: ReceiptField::RiskMetric },
+        ),
     ];
     for (name, wrong, expected) in rows {
         assert_eq!(judge(*wrong), Err(expected.clone()), "{name}");

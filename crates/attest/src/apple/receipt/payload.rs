@@ -95,14 +95,11 @@ fn elements(content: &[u8]) -> der::Result<Vec<&[u8]>> {
 
 /// A field's number and value. Its version has always been 1 and no other meaning is defined, so it is read and passed over.
 fn entry(field: &[u8]) -> der::Result<(u32, &[u8])> {
-    let mut reader = SliceReader::new(field)?;
-    let out = reader.sequence(|reader| -> der::Result<_> {
+    SliceReader::new(field)?.sequence(|reader| -> der::Result<_> {
         let number = u32::decode(reader)?;
         u32::decode(reader)?;
         Ok((number, <&OctetStringRef>::decode(reader)?.as_bytes()))
-    })?;
-    reader.finish()?;
-    Ok(out)
+    })
 }
 
 /// Apple puts in the certificate that it issued for the key, and its page calls it the key; both are taken. That certificate's

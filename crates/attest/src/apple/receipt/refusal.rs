@@ -78,10 +78,10 @@ pub enum ReceiptRefusal {
     },
     /// More certificates from signer to anchor than are followed.
     ChainTooLong,
-    /// The signed content type is another one than that of the content.
-    ContentTypeMismatch,
     /// The content is no set of numbered fields in DER.
     ContentMalformed,
+    /// The signed content type is another one than that of the content.
+    ContentTypeMismatch,
     /// It was made later than now.
     CreatedInFuture {
         /// When.
@@ -176,8 +176,8 @@ impl ReceiptRefusal {
             | Self::CertificateRepeated { .. }
             | Self::ChainSignatureInvalid { .. }
             | Self::ChainTooLong
-            | Self::ContentTypeMismatch
             | Self::ContentMalformed
+            | Self::ContentTypeMismatch
             | Self::CreatedInFuture { .. }
             | Self::CriticalExtensionUnknown { .. }
             | Self::DigestMismatch
@@ -220,8 +220,8 @@ impl fmt::Display for ReceiptRefusal {
             Self::CertificateRepeated { index } => write!(f, "certificate {index} stands in the receipt a second time"),
             Self::ChainSignatureInvalid { index, why } => write!(f, "the signature of certificate {index} of the receipt {}", signed(*why)),
             Self::ChainTooLong => f.write_str("the receipt's chain has more certificates than are followed"),
-            Self::ContentTypeMismatch => f.write_str("the receipt's signed content type is not that of its content"),
             Self::ContentMalformed => f.write_str("the receipt's content is not a set of numbered fields"),
+            Self::ContentTypeMismatch => f.write_str("the receipt's signed content type is not that of its content"),
             Self::CreatedInFuture { created_at } => {
                 write!(f, "the receipt was made at {}, which is still to come; check this server's clock", written(created_at.seconds()))
             }
