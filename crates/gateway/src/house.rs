@@ -49,8 +49,8 @@ pub struct HouseParts {
     pub config: GatewayConfig,
     /// Operations and policies.
     pub rules: Rules,
-    /// Which certificates of devices were revoked.
-    pub revocations: Arc<Revocations>,
+    /// Which certificates of devices were revoked; replaced whole when the list changes.
+    pub revocations: Arc<ArcSwap<Revocations>>,
     /// Verifies access tokens.
     pub tokens: Tokens,
     /// Makes and recognises nonces.
@@ -89,7 +89,7 @@ pub struct House {
     pub(crate) host: PublicHost,
     pub(crate) origin: target::Origin,
     pub(crate) rules: ArcSwap<Rules>,
-    pub(crate) revocations: ArcSwap<Revocations>,
+    pub(crate) revocations: Arc<ArcSwap<Revocations>>,
     pub(crate) tokens: Tokens,
     pub(crate) nonces: ArcSwap<NonceKeys>,
     pub(crate) statements: Statements,
@@ -111,7 +111,7 @@ impl House {
             host: PublicHost::of(&parts.config.public),
             origin,
             rules: ArcSwap::from_pointee(parts.rules),
-            revocations: ArcSwap::new(parts.revocations),
+            revocations: parts.revocations,
             tokens: parts.tokens,
             nonces: ArcSwap::from_pointee(parts.nonces),
             statements: parts.statements,
@@ -126,11 +126,6 @@ impl House {
     /// Judges by other rules from the next request on.
     pub fn replace_rules(&self, rules: Rules) {
         self.rules.store(Arc::new(rules));
-    }
-
-    /// Takes these certificates of devices for revoked, from the next request on.
-    pub fn replace_revocations(&self, revocations: Arc<Revocations>) {
-        self.revocations.store(revocations);
     }
 
     /// Makes nonces by other keys from now on.

@@ -1,7 +1,7 @@
 //! An enrolled device proves itself again, without its person: fresh evidence under the same device key.
 
 use axum::response::Response;
-use countersign_core::Reason;
+use countersign_core::{Posture, Reason};
 use countersign_store::{ChallengePurpose, DeviceChange};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     answer,
     enrol::{known_client, take_challenge},
-    evidence,
+    evidence::{self, Claimant},
     house::Issuer,
     json, posture,
     proven::prove_device,
@@ -47,7 +47,12 @@ pub async fn attest(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Respo
     let device = issuer.stores.devices.find(proven.id()).await?.ok_or(Reason::DeviceUnknown)?;
     let challenge = take_challenge(issuer, &renewal.challenge, ChallengePurpose::Attestation, &client, visit).await?;
     let (evidence, counter) = match (&renewal.chain, &renewal.assertion) {
-        (Some(chain), None) => (evidence::attested_again(issuer, app, &device.posture, chain, &challenge, now)?, None),
+        (Some(chain), None) => {
+            let claimant = Claimant { id: device.posture.device.clone(), key: &device.posture.key, app };
+            let renewed = evidence::attested_again(&issuer.trust.load(), claimant, chain, &challenge, now)?;
+            // The device key lives where it was attested to live, wherever the new one was made.
+            (Posture { security_level: device.posture.security_level, ..renewed }, None)
+        }
         (None, Some(assertion)) => {
             let (posture, counter) = evidence::asserted(app, &device, assertion, &challenge, now)?;
             (posture, Some(counter))

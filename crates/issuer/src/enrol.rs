@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     answer,
     ceremony::challenge_id,
-    evidence::{self, Evidence},
+    evidence::{self, Claimant, Evidence},
     house::Issuer,
     json, name, posture,
     proven::prove_key,
@@ -96,7 +96,7 @@ pub async fn enrol(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Respon
         Some(Device { state: DeviceState::Active, posture, .. }) => posture.device,
         None => issuer.new_device_id(),
     };
-    let vouched = evidence.verify(issuer, app, (id, key), &challenge, visit.second())?;
+    let vouched = evidence.verify(&issuer.trust.load(), Claimant { id, key, app }, &challenge, visit.second())?;
     visit.learn(|known| known.device = Some(vouched.posture.device.clone()));
     let lacks = app.met_by(&vouched.posture, &issuer.revocations.load(), visit.second())?;
     record::allowed(issuer, posture::facts(&vouched.posture, &lacks), visit).await?;

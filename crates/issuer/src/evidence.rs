@@ -3,7 +3,7 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use countersign_attest::{
     android::{Chain, RawChain, verify},
-    apple::{Attestation, verify_assertion, verify_attestation},
+    apple::{Attestation, Claim, verify_assertion, verify_attestation},
     binding::{Purpose, bound_challenge},
 };
 use countersign_core::{
@@ -14,7 +14,7 @@ use countersign_store::{ChallengeId, Device, VouchingKey};
 use serde::Deserialize;
 
 use crate::{
-    house::{App, Issuer},
+    house::{App, DeviceTrust},
     refusal::Refusal,
 };
 
@@ -47,6 +47,13 @@ pub enum Evidence {
     Apple { key_id: Vec<u8>, attestation: Vec<u8> },
 }
 
+/// For which device evidence is given: its name here, and the key that signed the request.
+pub struct Claimant<'a> {
+    pub id: DeviceId,
+    pub key: &'a Thumbprint,
+    pub app: &'a App,
+}
+
 /// What evidence proves.
 pub struct Vouched {
     pub posture: Posture,
@@ -68,16 +75,9 @@ impl Evidence {
         }
     }
 
-    /// What it proves of the device `id` with the key `key`, which signed this request.
-    pub fn verify(
-        self,
-        issuer: &Issuer,
-        app: &App,
-        (id, key): (DeviceId, &Thumbprint),
-        challenge: &ChallengeId,
-        now: UnixSeconds,
-    ) -> Result<Vouched, Refusal> {
-        let trust = issuer.trust.load();
+    /// What it proves of the device whose key signed this request.
+    pub fn verify(self, trust: &DeviceTrust, device: Claimant<'_>, challenge: &ChallengeId, now: UnixSeconds) -> Result<Vouched, Refusal> {
+        let Claimant { id, key, app } = device;
         match self {
             Self::Android(chain) => {
                 let evidence = verify(&Chain::parse(&chain)?, &trust.android, &app.android, &challenge.0, now)?;
@@ -90,7 +90,8 @@ impl Evidence {
                 let requirements = app.ios.as_ref().ok_or(Reason::AppUnknown)?;
                 let hash = bound_challenge(Purpose::Enrol, &challenge.0, key);
                 let attestation = Attestation::parse(&attestation)?;
-                let attested = verify_attestation(&attestation, &key_id, &hash, requirements, &trust.apple, now)?;
+                let claim = Claim { key_id: &key_id, client_data_hash: &hash };
+                let attested = verify_attestation(&attestation, &claim, requirements, &trust.apple, now)?;
                 let posture = Posture {
                     app: Some(attested.app().bundle().clone()),
                     os_version: attested.system_version().as_deref().and_then(os_version),
@@ -120,18 +121,15 @@ pub fn asserted(app: &App, device: &Device, assertion: &str, challenge: &Challen
 /// What a chain for a new key proves of an enrolled phone: the key was made for this challenge and this device key, so that an
 /// honest app on that phone speaks for its own device key.
 pub fn attested_again(
-    issuer: &Issuer,
-    app: &App,
-    device: &Posture,
+    trust: &DeviceTrust,
+    device: Claimant<'_>,
     chain: &[String],
     challenge: &ChallengeId,
     now: UnixSeconds,
 ) -> Result<Posture, Refusal> {
-    let expected = bound_challenge(Purpose::Reattest, &challenge.0, &device.key);
-    let evidence = verify(&Chain::parse(&read_chain(chain)?)?, &issuer.trust.load().android, &app.android, &expected, now)?;
-    let renewed = evidence.posture(device.device.clone(), device.key, now);
-    // The device key lives where it was attested to live, wherever the new one was made.
-    Ok(Posture { security_level: device.security_level, ..renewed })
+    let expected = bound_challenge(Purpose::Reattest, &challenge.0, device.key);
+    let evidence = verify(&Chain::parse(&read_chain(chain)?)?, &trust.android, &device.app.android, &expected, now)?;
+    Ok(evidence.posture(device.id, *device.key, now))
 }
 
 /// An iPhone as App Attest shows it: a key in the Secure Enclave, used by an app as its maker signed it.

@@ -6,9 +6,9 @@ use anyhow::{Context, Result, anyhow};
 use countersign::wire::{OsEntropy, SystemClock, rules};
 use countersign_audit::{CheckpointKey, Entry, Event, EventKind, PersonalField, PersonalName};
 use countersign_core::{
-    Acr, Action, Amr, AppId, BootState, ClientId, Clock, DecisionId, DeviceId, EvidenceTier, Facts, Outcome, PairwiseId, PatchLevel,
-    Platform, Posture, ProofId, Provenance, RequestFacts, ResourceFacts, Seconds, Secret, SecurityLevel, Session, SessionId, SessionState,
-    Thumbprint, UnixSeconds, UserId,
+    Acr, Action, Amr, AppId, BootState, ClientId, Clock, DecisionId, DeviceId, EvidenceTier, Facts, OperationRules, Outcome, PairwiseId,
+    PatchLevel, Platform, Posture, ProofId, Provenance, RequestFacts, ResourceFacts, Seconds, Secret, SecurityLevel, Session, SessionId,
+    SessionState, Thumbprint, UnixSeconds, UserId, WhenLimited,
 };
 use countersign_proof::{
     access_token,
@@ -179,7 +179,13 @@ fn facts() -> Result<Facts> {
             report: None,
             risk_metric: None,
         },
-        request: RequestFacts { action: Action::parse("accounts.list").context("an action")?, method: "GET".to_owned(), fields: [].into() },
+        lacks: Vec::new(),
+        request: RequestFacts {
+            action: Action::parse("accounts.list").context("an action")?,
+            method: "GET".to_owned(),
+            rules: OperationRules { when_limited: WhenLimited::Allow, evidence_age_max: None },
+            fields: [].into(),
+        },
         resource: ResourceFacts { kind: "Customer".to_owned(), id: "p_me".to_owned(), owner: Some("p_me".to_owned()) },
         now,
     })

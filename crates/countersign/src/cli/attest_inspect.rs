@@ -9,7 +9,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use base64::{Engine, engine::general_purpose::STANDARD, engine::general_purpose::URL_SAFE_NO_PAD};
 use clap::Args;
 use countersign_attest::{
-    anchors::Anchors,
+    anchors::{Anchors, Purpose},
     android::{
         ATTESTATION_EXTENSION, AppRule, AttestRefusal, Chain, Evidence, Field, KeyDescription, Provisioning, RawChain, Requirements,
         StatusRule, Trust, description_fields, verify,
@@ -108,7 +108,7 @@ fn anchors_of(directory: &Path) -> Result<Anchors> {
     for entry in entries {
         let path = entry?.path();
         if path.extension().is_some_and(|extension| extension == "pem") {
-            all = all.and(trust::anchors(&path).map_err(|why| anyhow!("`{}`: {why}", path.display()))?);
+            all = all.and(trust::anchors(&path, Purpose::AndroidHardware).map_err(|why| anyhow!("`{}`: {why}", path.display()))?);
         }
     }
     if all.iter().next().is_none() {

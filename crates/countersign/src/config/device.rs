@@ -288,6 +288,7 @@ fn releases(table: &mut Section<'_>) -> BTreeMap<Platform, AppRelease> {
 }
 
 fn accesses(table: &mut Section<'_>) -> BTreeSet<AppAccess> {
+    needed(table, table.has("none_of"), "none_of", "none_of = [\"unknown_capturing\", \"unknown_controlling\"]");
     let mut found = BTreeSet::new();
     for At { value, line } in table.texts("none_of").unwrap_or_default() {
         match AppAccess::parse(value) {
@@ -300,7 +301,6 @@ fn accesses(table: &mut Section<'_>) -> BTreeSet<AppAccess> {
             }
         }
     }
-    needed(table, !found.is_empty(), "none_of", "none_of = [\"unknown_capturing\", \"unknown_controlling\"]");
     found
 }
 

@@ -2,10 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use countersign_core::{BootState, Seconds, SecurityLevel};
+use countersign_core::{
+    AppFinding, BootState, Integrity, PatchRule, Platform, Rollout, Rule, Seconds, SecurityLevel, Stage, WhenAbsent, WhenLimited,
+};
 use proptest::prelude::*;
 
-use super::{Bootloader, Config, Dev, Listen, SignUp, parse, settle};
+use super::{Config, Dev, Listen, SignUp, parse, settle};
 
 const MINIMAL: &str = "public_url = \"https://api.example.com\"\nupstream   = \"http://127.0.0.1:8080\"\n[app.\"com.example.shop\"]\n";
 
@@ -65,7 +67,25 @@ fn three_lines_are_enough() {
     assert_eq!(config.listen_address(Dev::Off).to_string(), "0.0.0.0:443");
     assert_eq!(config.listen_address(Dev::On).to_string(), "127.0.0.1:443");
     assert_eq!(config.login.sign_up, SignUp::Invite);
-    assert_eq!(config.device.security_level_min, SecurityLevel::TrustedEnvironment);
+    let enforced: Vec<_> = config
+        .device
+        .requirements
+        .iter()
+        .filter(|required| required.rollout == Rollout::all(Stage::Enforce))
+        .map(|required| &required.rule)
+        .collect();
+    assert_eq!(
+        enforced,
+        [
+            &Rule::SecurityLevel(SecurityLevel::TrustedEnvironment),
+            &Rule::Boot { states: vec![BootState::Verified], keys: [].into() },
+            &Rule::BootloaderLocked,
+            &Rule::NotRevoked,
+            &Rule::NoDevelopment,
+        ]
+    );
+    let limited = config.device.requirements.iter().filter(|required| required.rollout == Rollout::all(Stage::Limit)).count();
+    assert_eq!((limited, config.device.requirements.len()), (5, 10), "what the app says limits");
     assert_eq!((config.apps.len(), config.operations.len(), config.dev), (1, 0, Dev::Off));
 }
 
@@ -82,8 +102,10 @@ fn every_key_is_heeded() {
     assert_eq!((config.data, config.policies), (PathBuf::from("/var/lib/countersign"), PathBuf::from("/etc/csign/rules")));
     assert_eq!((config.login.sign_up, config.login.session_life, config.login.origins.len()), (SignUp::Open, Seconds(43_200), 1));
     let device = &config.device;
-    assert_eq!(device.boot_states, vec![BootState::Verified, BootState::SelfSigned]);
-    assert_eq!((device.bootloader, device.status_list.clone()), (Bootloader::Any, Some((PathBuf::from("/etc/csign/status.json"), 21))));
+    let rules: Vec<_> = device.requirements.iter().map(|required| &required.rule).collect();
+    assert!(rules.contains(&&Rule::Boot { states: vec![BootState::Verified, BootState::SelfSigned], keys: [].into() }));
+    assert!(rules.contains(&&Rule::SecurityLevel(SecurityLevel::StrongBox)) && !rules.contains(&&Rule::BootloaderLocked));
+    assert_eq!(device.status_list.clone(), Some((PathBuf::from("/etc/csign/status.json"), 21)));
     assert_eq!((device.anchors.clone(), device.status_list_age_max), (vec![(PathBuf::from("/etc/csign/own.pem"), 20)], Seconds(129_600)));
     assert_eq!(config.tls.map(|tls| tls.certificate), Some(PathBuf::from("/etc/csign/chain.pem")));
     assert_eq!((config.bounds.connections_max, config.bounds.body_bytes_max), (5, 100));
@@ -93,6 +115,96 @@ fn every_key_is_heeded() {
     assert_eq!((operation.pattern.as_str(), operation.line), ("POST /v1/transfers/{id}", 34));
     assert_eq!(operation.body, vec![("amount".to_owned(), "long /amount".to_owned())]);
     assert_eq!(operation.body_max, Some(4096));
+}
+
+#[test]
+fn requirements_are_rolled_out_in_stages() {
+    let text = format!(
+        "{}{}",
+        MINIMAL,
+        r#"
+[app."com.example.shop".require.app_version]
+android = 310
+ios = "3.1.0"
+grace_until = "2026-12-01"
+android_store = "https://play.google.com/store/apps/details?id=com.example.shop"
+[device]
+mode = "limit"
+percent = 20
+systems = ["GrapheneOS"]
+allow_dev_tokens = true
+[device.require.patch_level]
+age_max = "180d"
+mode = "enforce"
+percent = 10
+otherwise = "limit"
+[device.require.integrity]
+min = "device"
+without_verdict = "pass"
+mode = "observe"
+[device.require.os_version]
+android = "12"
+ios = "16.4"
+[device.require.screen_lock_missing]
+mode = "limit"
+[device.require.rooted]
+mode = "enforce"
+[[operation]]
+match = "GET /v1/card"
+action = "card.read"
+when_limited = "refuse"
+evidence_age_max = "1h"
+"#
+    );
+    let config = read(&text).expect("a roll-out");
+    let of = |kind: Rule| {
+        config.device.requirements.iter().find(|required| required.rule.same_kind(&kind)).map(|required| (&required.rule, required.rollout))
+    };
+    let some = |stage, percent, otherwise| Rollout { stage, percent, otherwise };
+    let general = some(Stage::Limit, 20, Stage::Observe);
+    assert_eq!(of(Rule::BootloaderLocked), Some((&Rule::BootloaderLocked, general)));
+    let patch = Rule::PatchLevel(PatchRule::AgeMax(Seconds(180 * 86_400)));
+    assert_eq!(of(patch.clone()), Some((&patch, some(Stage::Enforce, 10, Stage::Limit))));
+    let integrity = Rule::Integrity(Integrity::Device, WhenAbsent::Pass);
+    assert_eq!(of(integrity.clone()), Some((&integrity, Rollout::all(Stage::Observe))));
+    let os = Rule::OsVersion([(Platform::Android, 120_000), (Platform::Ios, 160_400)].into());
+    assert_eq!(of(os.clone()), Some((&os, general)));
+    let rooted = Rule::Without(AppFinding::Rooted);
+    assert_eq!(of(rooted.clone()), Some((&rooted, Rollout::all(Stage::Enforce))), "an operator may believe the app");
+    assert_eq!(of(Rule::NoDevelopment), None);
+    let Some(Rule::AppVersion(releases)) = config.apps.first().and_then(|app| app.overrides.first()).map(|required| &required.rule) else {
+        return assert_eq!(config.apps.len(), 0, "an app with a requirement of its own");
+    };
+    assert_eq!(releases.get(&Platform::Ios).map(|release| (release.min, release.min_text.as_str())), Some((3_001_000, "3.1.0")));
+    assert_eq!(releases.get(&Platform::Android).and_then(|release| release.grace_until).map(|at| at.0), Some(1_796_083_200));
+    let operation = config.operations.first().map(|operation| (operation.when_limited, operation.evidence_age_max));
+    assert_eq!(operation, Some((Some(WhenLimited::Refuse), Some(Seconds(3600)))));
+}
+
+#[test]
+fn what_is_wrong_with_a_requirement_is_said() {
+    let rows: &[(&str, &str)] = &[
+        (
+            "[device.require.patch_level]\n",
+            "csign.toml:4: a patch level is required by `min` or by `age_max`; write one of them: `age_max = \"180d\"`",
+        ),
+        ("[device.require.integrity]\n", "csign.toml:4: `min` is missing; add `min = \"basic\"`"),
+        ("[device.require.risk_metric]\n", "csign.toml:4: `max` is missing; add `max = 5`"),
+        ("[device.require.evidence_age]\n", "csign.toml:4: `max` is missing; add `max = \"24h\"`"),
+        ("[device.require.app_access]\nnone_of = [\"known\"]\n", "csign.toml:5: `none_of` cannot hold `known`; it can hold"),
+        ("[device.require.roted]\n", "csign.toml:4: unknown key `roted` in `device.require`; did you mean `rooted`?"),
+        ("[device.require.rooted]\nmode = \"enforced\"\n", "csign.toml:5: `mode` cannot be `enforced`; did you mean `enforce`?"),
+        (
+            "[device.require.rooted]\notherwise = \"limit\"\n",
+            "csign.toml:5: `otherwise` says what happens to the others, and everybody is meant",
+        ),
+        ("[device.require.os_version]\nios = \"17.100\"\n", "csign.toml:5: `ios` cannot be `17.100`; write up to three numbers"),
+        ("[device]\npercent = 101\n", "csign.toml:5: `percent` is not a whole number from 0 to 100"),
+    ];
+    for (text, expected) in rows {
+        let said = read(&format!("{MINIMAL}{text}")).expect_err("a fault");
+        assert!(said.starts_with(expected), "{text}\n{said}");
+    }
 }
 
 #[test]

@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use countersign_attest::android::Trust;
-use countersign_core::{Secret, SignalSink};
+use countersign_core::{Revocations, Secret, SignalSink};
 use countersign_gateway::{GatewayConfig, House, HouseParts, Statements, Tokens};
 use countersign_identity::PairwiseKey;
-use countersign_issuer::{Issuer, IssuerKeys, RefreshKey, World};
+use countersign_issuer::{DeviceTrust, Issuer, IssuerKeys, RefreshKey, World};
 use countersign_proof::nonce::NonceKeys;
 use countersign_store::KeyPurpose;
 
@@ -30,7 +29,9 @@ pub struct Built {
     /// Signing keys.
     pub rings: Rings,
     /// Whom we believe about phones, exchangeable.
-    pub trust: Arc<ArcSwap<Trust>>,
+    pub trust: Arc<ArcSwap<DeviceTrust>>,
+    /// The certificates that we no longer believe, exchangeable.
+    pub revocations: Arc<ArcSwap<Revocations>>,
     /// What they all lean on.
     pub stores: Stores,
 }
@@ -52,7 +53,8 @@ pub async fn build(config: &Config, understood: Understood, options: &Options) -
     // before need one, so that nothing captured earlier can be replayed now.
     let nonces = || NonceKeys::new(&nonce, None).remembering_since(now);
     let signals: Arc<dyn SignalSink> = Arc::new(Signals::start(Arc::clone(&options.clock)));
-    let trust = Arc::new(ArcSwap::from_pointee(understood.trust));
+    let trust = Arc::new(ArcSwap::from_pointee(understood.trust.devices));
+    let revocations = Arc::new(ArcSwap::from_pointee(understood.trust.revocations));
 
     let (issuer_name, audience) = (config.public.as_str(), config.upstream.origin.as_str());
     let mut gateway = GatewayConfig::new(config.public.clone());
@@ -60,6 +62,7 @@ pub async fn build(config: &Config, understood: Understood, options: &Options) -
     let house = House::new(HouseParts {
         config: gateway,
         rules: understood.rules.into_gateway(),
+        revocations: Arc::clone(&revocations),
         tokens: Tokens::new(rings.verifier(issuer_name, now)),
         nonces: nonces(),
         statements: Statements::new(issuer_name, audience, rings.statement_key(&*stores.keys, now).await?),
@@ -82,6 +85,7 @@ pub async fn build(config: &Config, understood: Understood, options: &Options) -
         },
         config: understood.issuer,
         trust: Arc::clone(&trust),
+        revocations: Arc::clone(&revocations),
     };
     let office = Office {
         stores: stores.for_office(),
@@ -90,5 +94,5 @@ pub async fn build(config: &Config, understood: Understood, options: &Options) -
         log: config.data.join(layout::LOG),
         log_key: Arc::clone(&stores.log_key),
     };
-    Ok(Built { house: Arc::new(house), issuer, office: Arc::new(office), rings, trust, stores })
+    Ok(Built { house: Arc::new(house), issuer, office: Arc::new(office), rings, trust, revocations, stores })
 }

@@ -4,9 +4,10 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
-use countersign_attest::android::{StatusRule, Trust};
-use countersign_core::Clock;
+use countersign_attest::android::StatusRule;
+use countersign_core::{Clock, Revocations};
 use countersign_gateway::{Certificates, House};
+use countersign_issuer::DeviceTrust;
 use countersign_store::{Keys, sqlite::Sqlite};
 use metrics::gauge;
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -32,7 +33,8 @@ pub struct Live {
     pub(super) dev: Dev,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) house: Arc<House>,
-    pub(super) trust: Arc<ArcSwap<Trust>>,
+    pub(super) trust: Arc<ArcSwap<DeviceTrust>>,
+    pub(super) revocations: Arc<ArcSwap<Revocations>>,
     pub(super) certificates: Arc<Certificates>,
     pub(super) rings: Rings,
     pub(super) keys: Arc<dyn Keys>,
@@ -52,7 +54,13 @@ impl Live {
             Err(why) => faults.extend(why),
         }
         match trust::trust(&self.config, self.dev) {
-            Ok(trust) => self.activate("trust", "", || self.trust.store(Arc::new(trust))).await,
+            Ok(trust) => {
+                let change = || {
+                    self.revocations.store(Arc::new(trust.revocations));
+                    self.trust.store(Arc::new(trust.devices));
+                };
+                self.activate("trust", "", change).await;
+            }
             Err(why) => faults.extend(why),
         }
         if let Some(files) = &self.config.tls {
@@ -101,10 +109,10 @@ impl Live {
     /// How old what we trust by is: what an operator should be woken for before phones are refused.
     fn tell_ages(&self) {
         let (now, trust) = (self.clock.now().seconds(), self.trust.load());
-        if let StatusRule::Required { list: Some(list), .. } = &trust.status {
+        if let StatusRule::Required { list: Some(list), .. } = &trust.android.status {
             gauge!("countersign_status_list_age_seconds").set(age(now.since(list.fetched_at()).0));
         }
-        if let Some(next) = trust.anchors.iter().map(|anchor| anchor.not_after()).min() {
+        if let Some(next) = trust.android.anchors.iter().chain(trust.apple.iter()).map(|anchor| anchor.not_after()).min() {
             gauge!("countersign_trust_anchor_left_seconds").set(age(next.since(now).0));
         }
     }

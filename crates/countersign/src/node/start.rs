@@ -50,6 +50,7 @@ pub async fn start(config: Config, options: Options) -> Result<RunningNode, Star
         clock: Arc::clone(&options.clock),
         house: Arc::clone(&built.house),
         trust: built.trust,
+        revocations: built.revocations,
         certificates: doors.certificates,
         rings: built.rings,
         keys: Arc::clone(&keys),

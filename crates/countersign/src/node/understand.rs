@@ -1,6 +1,5 @@
 //! The first thing that a node does: read everything that decides, and refuse to go on unless all of it is understood.
 
-use countersign_attest::android::Trust;
 use countersign_gateway::{Certificates, Upstream};
 use countersign_issuer::IssuerConfig;
 
@@ -9,7 +8,9 @@ use crate::{
     wire::{
         issuing,
         rules::{self, Declared, Rules},
-        tls, trust, upstream,
+        tls,
+        trust::{self, Trusted},
+        upstream,
     },
 };
 
@@ -18,7 +19,7 @@ pub struct Understood {
     /// What the API offers and who may do what.
     pub rules: Rules,
     /// Whom we believe about phones.
-    pub trust: Trust,
+    pub trust: Trusted,
     /// The issuer's settings.
     pub issuer: IssuerConfig,
     /// The way to the protected API.

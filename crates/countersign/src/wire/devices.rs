@@ -12,7 +12,7 @@ use countersign_attest::{
     },
     boot_keys::BootKeys,
 };
-use countersign_core::{BootKey, BootState, ClientId, Requirements, Rule, SecurityLevel};
+use countersign_core::{BootKey, BootState, ClientId, Requirements, Rule, SecurityLevel, Stage};
 
 use crate::config::{App, Config, Fault, Faults, replaced};
 
@@ -66,13 +66,16 @@ fn boot_keys(config: &Config) -> Result<BTreeSet<BootKey>, Faults> {
 }
 
 /// What a key has to be to count as a device key of this app, at whatever stage: made by the app, for itself, where it lives,
-/// for signing. All that concerns the phone is judged from its posture. `also` are signers beyond the app's own: the software
-/// phone's on a development node.
+/// for signing. All that concerns the phone is judged from its posture. Where everybody's key has to live in hardware that is
+/// asked first, because what a key in software says of itself is worth nothing. `also` are signers beyond the app's own: the
+/// software phone's on a development node.
 #[must_use]
-pub fn key_requirements(app: &App, also: &[[u8; 32]]) -> KeyRequirements {
+pub fn key_requirements(app: &App, requirements: &Requirements, also: &[[u8; 32]]) -> KeyRequirements {
+    let enforced = requirements.0.iter().filter(|requirement| requirement.rollout.stage_for(None) == Stage::Enforce);
+    let level = enforced.filter_map(|requirement| if let Rule::SecurityLevel(min) = requirement.rule { Some(min) } else { None });
     let signers = app.signers.iter().chain(also).copied().collect();
     KeyRequirements {
-        security_level_min: SecurityLevel::Software,
+        security_level_min: level.max().unwrap_or(SecurityLevel::Software),
         boot_states: vec![BootState::Verified, BootState::SelfSigned, BootState::Unverified, BootState::Failed],
         boot_keys: BootKeyRule::Any,
         bootloader: BootloaderRule::Any,

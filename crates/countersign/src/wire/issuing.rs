@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use countersign_attest::apple::{self, AppleApp, Environment};
 use countersign_core::Limits;
 use countersign_identity::{PasskeyOrigin, RelyingParty, Sector};
 use countersign_issuer::{App, IssuerConfig, SignUp};
 use countersign_proof::target::Origin;
 
 use crate::{
-    config::{self, Config, Dev, Fault, Faults},
+    config::{self, Config, Dev, Fault, Faults, IosApp},
     wire::devices,
 };
 
@@ -29,12 +30,12 @@ pub fn settings(config: &Config, dev: Dev) -> Result<IssuerConfig, Faults> {
         Dev::On => &[SOFTWARE_PHONE_SIGNER][..],
     };
     let apps = config.apps.iter().map(|app| {
-        let ios = app.ios.as_ref();
+        let required = requirements.get(&app.client).cloned().unwrap_or_default();
         let settings = App {
             sector: Sector(app.sector.clone()),
-            android: devices::key_requirements(app, also),
-            ios: ios.map(|ios| ios_app(config, app, ios)).transpose()?,
-            requirements: requirements.get(&app.client).cloned().unwrap_or_default(),
+            android: devices::key_requirements(app, &required, also),
+            ios: app.ios.as_ref().map(|ios| ios_app(config, app, ios)).transpose()?,
+            requirements: required,
         };
         Ok((app.client.clone(), settings))
     });
@@ -49,6 +50,19 @@ pub fn settings(config: &Config, dev: Dev) -> Result<IssuerConfig, Faults> {
         session_life: config.login.session_life,
         access_token_life: Limits::ACCESS_TOKEN_LIFE,
     })
+}
+
+/// What makes a key of App Attest one of the app's.
+fn ios_app(config: &Config, app: &config::App, ios: &IosApp) -> Result<apple::Requirements, Faults> {
+    let named = AppleApp::parse(&format!("{}.{}", ios.team, ios.bundle)).map_err(|why| {
+        let what = format!("`ios` of `{}` is no app of Apple's", app.client);
+        Faults::one(Fault { file: config.file.clone(), line: Some(app.line), what, remedy: why.to_string() })
+    })?;
+    let mut environments = vec![Environment::Production];
+    if config.device.apple_development {
+        environments.push(Environment::Development);
+    }
+    Ok(apple::Requirements { apps: vec![named], environments })
 }
 
 /// Passkeys belong to the public host. They are taken from its own origin, from every Android app that is named by its

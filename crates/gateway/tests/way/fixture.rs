@@ -10,13 +10,14 @@ use std::{
     time::Duration,
 };
 
+use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
 use countersign_audit::{CheckpointKey, Entry};
 use countersign_core::{
     Acr, Action, Amr, AppId, BootState, ClientId, Clock, DeviceId, Entropy, EvidenceTier, KeyId, PairwiseId, PatchLevel, Platform, Posture,
-    ProofId, Provenance, RateLimit, Role, Secret, SecurityLevel, Session, SessionId, SessionState, Signal, SignalSink, UnixMillis,
-    UnixSeconds, UserId,
+    ProofId, Provenance, RateLimit, Revocations, Role, Secret, SecurityLevel, Session, SessionId, SessionState, Signal, SignalSink,
+    UnixMillis, UnixSeconds, UserId,
 };
 use countersign_gateway::{
     GatewayConfig, House, HouseParts, Origin, Peer, StatementKey, Statements, Stores, Tokens, Upstream, UpstreamConfig,
@@ -190,6 +191,7 @@ impl SubjectKeys for OneKey {
 
 pub struct Fixture {
     pub house: Arc<House>,
+    pub revocations: Arc<ArcSwap<Revocations>>,
     pub world: Arc<World>,
     issuer_key: SigningKey,
     issuer_key_id: KeyId,
@@ -303,10 +305,11 @@ impl Fixture {
         .expect("a log");
         let backed = Arc::new(Backed { world: Arc::clone(&world), replay: Arc::new(MemoryReplay::new()), log: Arc::new(log) });
         let statement = StatementKey { id: KeyId::parse("s1").expect("an id"), key: statement_key };
+        let revocations = Arc::new(ArcSwap::from_pointee(Revocations::default()));
         let house = House::new(HouseParts {
             config: GatewayConfig::new(public),
             rules: rules::rules(),
-            revocations: Arc::default(),
+            revocations: Arc::clone(&revocations),
             tokens: Tokens::new(verifier),
             nonces: NonceKeys::new(&Secret::new([7; 32]), None),
             statements: Statements::new(PUBLIC, upstream.origin().as_str(), statement),
@@ -323,7 +326,7 @@ impl Fixture {
             entropy: Arc::clone(&world) as _,
         })
         .expect("a house");
-        Self { house: Arc::new(house), world, issuer_key, issuer_key_id, request_key, _directory: directory }
+        Self { house: Arc::new(house), revocations, world, issuer_key, issuer_key_id, request_key, _directory: directory }
     }
 
     pub fn claims(&self) -> Claims {

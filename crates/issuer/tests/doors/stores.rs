@@ -11,9 +11,9 @@ use countersign_core::{DeviceId, Role, Secret, Session, SessionId, SessionState,
 use countersign_identity::{CodeGrant, CodeState, RefreshFamily, RefreshState, TokenHash};
 use countersign_proof::dpop::BoundProof;
 use countersign_store::{
-    ChallengeId, ChallengePurpose, Challenges, Created, Device, DeviceState, Devices, FreshProof, Grants, Invitation, IssueError,
-    LiveError, LivePosture, LiveSession, Passkey, PostureError, Receipt, Recorder, RedeemError, ReplayMemory, SessionFilter, Sessions,
-    SpendError, StateChange, Subjects, Unavailable, Used, User, UserState,
+    ChallengeId, ChallengePurpose, Challenges, ChangeError, Created, Device, DeviceChange, DeviceState, Devices, FreshProof, Grants,
+    Invitation, IssueError, LiveError, LivePosture, LiveSession, Passkey, PostureError, Receipt, Recorder, RedeemError, ReplayMemory,
+    SessionFilter, Sessions, SpendError, StateChange, Subjects, Unavailable, Used, User, UserState,
 };
 
 /// What the stores hold.

@@ -12,11 +12,14 @@ use arc_swap::ArcSwap;
 use axum::{Router, body::Body};
 use countersign_attest::{
     anchors::{Anchors, Purpose, Source, Vendor},
-    android::{self, Requirements, StatusRule, Trust},
+    android::{self, AppRule, ApplicationsRule, KeyRule, OriginRule, PurposeRule, StatusRule, Trust},
 };
-use countersign_core::{AppId, ClientId, Clock, Entropy, KeyId, Seconds, Secret, UnixMillis, UnixSeconds};
+use countersign_core::{
+    AppFinding, AppId, BootState, ClientId, Clock, Entropy, KeyId, Requirement, Requirements, Rollout, Rule, Seconds, Secret,
+    SecurityLevel, Stage, UnixMillis, UnixSeconds,
+};
 use countersign_identity::{PairwiseKey, PasskeyOrigin, RelyingParty, Sector};
-use countersign_issuer::{App, Issuer, IssuerConfig, IssuerKeys, RefreshKey, SignUp, Stores, World as Windows, router};
+use countersign_issuer::{App, DeviceTrust, Issuer, IssuerConfig, IssuerKeys, RefreshKey, SignUp, Stores, World as Windows, router};
 use countersign_proof::{
     jwk::{Algorithm, SigningKey},
     key_set::{KeyRing, RingKey, Rotation},
@@ -95,7 +98,12 @@ impl World {
                 session_life: Seconds(86_400),
                 access_token_life: Seconds(300),
             },
-            trust: Arc::new(ArcSwap::from_pointee(Trust { anchors, status: StatusRule::NotAsked })),
+            trust: Arc::new(ArcSwap::from_pointee(DeviceTrust {
+                android: Trust { anchors, status: StatusRule::NotAsked },
+                apple: Anchors::none(),
+                receipts: Anchors::none(),
+            })),
+            revocations: Arc::default(),
         });
         Self { router: router(issuer), memory, clock, maker }
     }
@@ -165,7 +173,24 @@ impl Answer {
 
 fn app(name: &str) -> (ClientId, App) {
     let android = android::App { package: AppId::parse(name).expect("an app"), signers: vec![SIGNER] };
-    let app = App { sector: Sector(name.to_owned()), requirements: Requirements::enforce(vec![android]) };
+    let rule = |rule| Requirement { rule, rollout: Rollout::all(Stage::Enforce) };
+    let requirements = Requirements(vec![
+        rule(Rule::SecurityLevel(SecurityLevel::TrustedEnvironment)),
+        rule(Rule::Boot { states: vec![BootState::Verified], keys: [].into() }),
+        rule(Rule::BootloaderLocked),
+        Requirement { rule: Rule::Without(AppFinding::Rooted), rollout: Rollout::all(Stage::Limit) },
+    ]);
+    // What the key has to be is refused at once; what the phone has to be is judged from its posture.
+    let keys = android::Requirements { app: AppRule::OneOf(vec![android]), ..android::Requirements::observe() };
+    let keys = android::Requirements {
+        security_level_min: SecurityLevel::TrustedEnvironment,
+        applications: ApplicationsRule::OnlyItsOwn,
+        key: KeyRule::P256,
+        origin: OriginRule::Generated,
+        purpose: PurposeRule::SignOnly,
+        ..keys
+    };
+    let app = App { sector: Sector(name.to_owned()), android: keys, ios: None, requirements };
     (ClientId::parse(name).expect("a client"), app)
 }
 
