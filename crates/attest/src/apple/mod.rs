@@ -3,12 +3,13 @@
 //! See <https://developer.apple.com/documentation/devicecheck/validating-apps-that-connect-to-your-server> for format and rules.
 //!
 //! [`verify_attestation`] judges the one attestation of a key, [`verify_assertion`] each later signature by it; whoever keeps the
-//! key keeps a [`CounterWindow`] beside it, without which an assertion could be sent twice.
+//! key keeps a [`CounterWindow`] beside it, without which an assertion could be sent twice. [`cases`] judges whole files of samples.
 
 mod app;
 mod assertion;
 mod attestation;
 mod authenticator_data;
+pub mod cases;
 mod cbor;
 mod chain;
 mod counter;
