@@ -104,7 +104,7 @@ enum WireExpect {
 
 /// The file is not a list of cases; with what the parser found and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CasesMalformed(String);
+pub struct CasesMalformed(pub(crate) String);
 
 impl std::fmt::Display for CasesMalformed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

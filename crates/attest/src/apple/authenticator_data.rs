@@ -4,9 +4,10 @@
 //! extensions ends the data, often without its flag. So: an attestation has a credential and its flag, an assertion has none;
 //! after that comes nothing, or one map of extensions, and that map has to be there when its flag is set.
 
+use countersign_core::Limits;
+
 use crate::apple::cbor::{Reader, once, required};
 use crate::apple::refusal::FormatRefusal;
-use countersign_core::Limits;
 
 /// What the operating system says about the app as it launched it, from iOS 27 on. Nothing here was demanded of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -3,13 +3,14 @@
 //! See <https://developer.apple.com/documentation/devicecheck/validating-apps-that-connect-to-your-server> for format and rules.
 //!
 //! [`verify_attestation`] judges the one attestation of a key, [`verify_assertion`] each later signature by it; whoever keeps the
-//! key keeps a [`countersign_core::CounterWindow`] beside it, without which an assertion could be sent twice. [`verify_receipt`] judges what
-//! Apple counts of it.
+//! key keeps a [`countersign_core::CounterWindow`] beside it, without which an assertion could be sent twice. [`verify_receipt`]
+//! judges what Apple counts of it, and [`cases`] whole files of samples.
 
 mod app;
 mod assertion;
 mod attestation;
 mod authenticator_data;
+pub mod cases;
 mod cbor;
 mod chain;
 mod leaf;

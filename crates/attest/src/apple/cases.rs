@@ -1,0 +1,309 @@
+//! Files of App Attest samples with what their phones are known to have sent: our shared vectors and an operator's own.
+//!
+//! The file is a JSON object of a `source` and a list of `samples`. A sample is an attestation, an assertion or a receipt, with the
+//! time at which it was made and everything that has to come out: app, environment, key, key id, counter. This is the pure half;
+//! whoever calls reads the file.
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use countersign_core::UnixSeconds;
+use countersign_proof::jwk::PublicKey;
+use serde::Deserialize;
+
+use crate::anchors::Anchors;
+use crate::apple::app::AppleApp;
+use crate::apple::assertion::verify_assertion;
+use crate::apple::attestation::{Attestation, Claim, verify_attestation};
+use crate::apple::refusal::AppleRefusal;
+use crate::apple::requirements::{Environment, Requirements};
+use crate::calendar;
+use crate::cases::{Agreement, CaseResult, CasesMalformed};
+use crate::sha256::sha256;
+
+/// One sample, as the file has it. Alphabetical.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Sample {
+    /// A signature of an attested key.
+    Assertion(AssertionSample),
+    /// Apple's word about a key.
+    Attestation(AttestationSample),
+    /// Apple's record of an attestation.
+    Receipt(ReceiptSample),
+}
+
+/// An assertion, and what is known of it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct AssertionSample {
+    id: String,
+    assertion_base64: String,
+    bundle_identifier: String,
+    challenge_base64: String,
+    client_data_base64: String,
+    client_data_hash_sha256_base64: String,
+    counter: u32,
+    #[serde(rename = "environment")]
+    _environment: SampleEnvironment,
+    key_id_base64: String,
+    public_key: String,
+    team_identifier: String,
+    timestamp: String,
+}
+
+/// An attestation, and what is known of it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct AttestationSample {
+    id: String,
+    attestation_base64: String,
+    bundle_identifier: String,
+    client_data_base64: String,
+    client_data_hash_sha256_base64: String,
+    environment: SampleEnvironment,
+    #[serde(rename = "iOSVersion")]
+    system_version: Option<WireVersion>,
+    key_id_base64: String,
+    public_key: String,
+    team_identifier: String,
+    timestamp: String,
+}
+
+/// A receipt, and what is known of it. All texts are as the file has them.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct ReceiptSample {
+    /// Its name.
+    pub id: String,
+    /// The sample with the attestation that the receipt is about.
+    pub attestation_id: String,
+    /// The app's bundle.
+    pub bundle_identifier: String,
+    /// Which of Apple's servers issued it.
+    pub environment: SampleEnvironment,
+    /// The attested key's id.
+    pub key_id_base64: String,
+    /// The attested key, as PEM.
+    pub public_key: String,
+    /// What has to stand in it.
+    pub properties: ReceiptProperties,
+    /// The receipt itself.
+    pub receipt_base64: String,
+    /// The app's team.
+    pub team_identifier: String,
+    /// When it was issued, by RFC 3339.
+    pub timestamp: String,
+}
+
+/// What has to stand in a receipt.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct ReceiptProperties {
+    /// The hash of the client data that was attested.
+    pub client_hash_base64: String,
+    /// When it was made, by RFC 3339.
+    pub creation_time: String,
+    /// Apple's other word for the environment: `sandbox` or `production`.
+    pub environment: String,
+    /// When it can no longer be used, by RFC 3339.
+    pub expiration_time: String,
+    /// When the next one may be asked for, by RFC 3339.
+    pub not_before: Option<String>,
+    /// How many keys the device has attested of late.
+    pub risk_metric: Option<u32>,
+    /// Its token.
+    pub token: String,
+    /// `ATTEST` for the one of an attestation, `RECEIPT` for those that were asked for later.
+    #[serde(rename = "type")]
+    pub kind: String,
+}
+
+/// An environment, as the file writes it. Alphabetical.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SampleEnvironment {
+    /// That of development builds.
+    Development,
+    /// That of all others.
+    Production,
+}
+
+/// A number for `14.2`, a text for `14.2.1`.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum WireVersion {
+    Number(serde_json::Number),
+    Text(String),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WireFile {
+    #[serde(rename = "source")]
+    _source: Option<String>,
+    samples: Vec<Sample>,
+}
+
+/// Reads a file of samples.
+///
+/// # Errors
+/// When it is not one, or has a field that is not known: a misspelt value must not pass for one that was compared.
+pub fn parse(json: &str) -> Result<Vec<Sample>, CasesMalformed> {
+    serde_json::from_str::<WireFile>(json).map(|file| file.samples).map_err(|why| CasesMalformed(why.to_string()))
+}
+
+impl Sample {
+    /// Its name.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        match self {
+            Self::Assertion(sample) => &sample.id,
+            Self::Attestation(sample) => &sample.id,
+            Self::Receipt(sample) => &sample.id,
+        }
+    }
+
+    /// Judges the sample at its own time, and compares all that it states.
+    #[must_use]
+    pub fn run(&self, app_attest_anchors: &Anchors, _receipt_anchors: &Anchors) -> CaseResult {
+        let (expected, judged) = match self {
+            Self::Assertion(sample) => ("asserted, as stated", sample.judge()),
+            Self::Attestation(sample) => ("attested, as stated", sample.judge(app_attest_anchors)),
+            Self::Receipt(_) => ("a receipt, as stated", Err(Fault::Sample(String::from("receipts are not verified yet")))),
+        };
+        let (agreement, got) = match judged {
+            Ok(differences) if differences.is_empty() => (Agreement::Passed, String::from(expected)),
+            Ok(differences) => (Agreement::Differs, format!("accepted, but {}", differences.join("; "))),
+            Err(Fault::Refused(refusal)) => (Agreement::Differs, format!("refused: {} ({refusal})", refusal.reason())),
+            Err(Fault::Sample(why)) => (Agreement::Differs, format!("a sample that cannot be judged: {why}")),
+        };
+        CaseResult { id: self.id().to_owned(), expected: String::from(expected), got, agreement }
+    }
+}
+
+/// Why nothing could be compared.
+enum Fault {
+    /// The rules refuse what the phone sent.
+    Refused(AppleRefusal),
+    /// The sample itself is wrong.
+    Sample(String),
+}
+
+impl From<AppleRefusal> for Fault {
+    fn from(refusal: AppleRefusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl AttestationSample {
+    /// What differs from what is stated.
+    fn judge(&self, anchors: &Anchors) -> Result<Vec<String>, Fault> {
+        let hash = client_data_hash(&self.client_data_base64, &self.client_data_hash_sha256_base64)?;
+        let key_id = base64("keyIdBase64", &self.key_id_base64)?;
+        let (environment, now) = (self.environment.read(), at(&self.timestamp)?);
+        let requirements =
+            Requirements { apps: vec![app(&self.team_identifier, &self.bundle_identifier)?], environments: vec![environment] };
+        let stated_key = spki(&self.public_key)?;
+        let attestation = Attestation::parse(&base64("attestationBase64", &self.attestation_base64)?)?;
+        let claim = Claim { key_id: &key_id, client_data_hash: &hash };
+        let attested = verify_attestation(&attestation, &claim, &requirements, anchors, now)?;
+
+        let mut out = Vec::new();
+        if attested.key().spki() != stated_key {
+            out.push(String::from("`publicKey` is another key"));
+        }
+        let stated_version = self.system_version.as_ref().map(WireVersion::read);
+        if attested.system_version() != stated_version {
+            out.push(format!("`iOSVersion` is {:?}, expected {stated_version:?}", attested.system_version()));
+        }
+        Ok(out)
+    }
+}
+
+impl AssertionSample {
+    /// What differs from what is stated.
+    fn judge(&self) -> Result<Vec<String>, Fault> {
+        let hash = client_data_hash(&self.client_data_base64, &self.client_data_hash_sha256_base64)?;
+        let app = app(&self.team_identifier, &self.bundle_identifier)?;
+        let point = point(&spki(&self.public_key)?)?;
+        let key = PublicKey::from_p256_sec1(&point).map_err(|why| fault("publicKey", &why.to_string()))?;
+        at(&self.timestamp)?;
+        let asserted = verify_assertion(&base64("assertionBase64", &self.assertion_base64)?, &key, &app, &hash)?;
+
+        let mut out = Vec::new();
+        if asserted.counter() != self.counter {
+            out.push(format!("`counter` is {}, expected {}", asserted.counter(), self.counter));
+        }
+        if sha256(&[&point]).as_slice() != base64("keyIdBase64", &self.key_id_base64)? {
+            out.push(String::from("`keyIdBase64` is not the hash of `publicKey`"));
+        }
+        let (data, challenge) = (base64("clientDataBase64", &self.client_data_base64)?, base64("challengeBase64", &self.challenge_base64)?);
+        if challenge.is_empty() || !data.windows(challenge.len()).any(|window| window == challenge) {
+            out.push(String::from("`clientDataBase64` does not hold `challengeBase64`"));
+        }
+        Ok(out)
+    }
+}
+
+impl SampleEnvironment {
+    const fn read(self) -> Environment {
+        match self {
+            Self::Development => Environment::Development,
+            Self::Production => Environment::Production,
+        }
+    }
+}
+
+impl WireVersion {
+    fn read(&self) -> String {
+        match self {
+            Self::Number(number) => number.to_string(),
+            Self::Text(text) => text.clone(),
+        }
+    }
+}
+
+/// The stated hash, which has to be that of the stated client data.
+fn client_data_hash(data: &str, hash: &str) -> Result<[u8; 32], Fault> {
+    let computed = sha256(&[&base64("clientDataBase64", data)?]);
+    if base64("clientDataHashSha256Base64", hash)? == computed {
+        Ok(computed)
+    } else {
+        Err(fault("clientDataHashSha256Base64", "is not the hash of `clientDataBase64`"))
+    }
+}
+
+fn app(team: &str, bundle: &str) -> Result<AppleApp, Fault> {
+    AppleApp::parse(&format!("{team}.{bundle}")).map_err(|why| Fault::Sample(why.to_string()))
+}
+
+fn at(timestamp: &str) -> Result<UnixSeconds, Fault> {
+    calendar::read(timestamp).map(countersign_core::UnixMillis::seconds).ok_or_else(|| fault("timestamp", "is no instant by RFC 3339"))
+}
+
+/// The `SubjectPublicKeyInfo` in a PEM text (RFC 7468 section 13).
+fn spki(pem: &str) -> Result<Vec<u8>, Fault> {
+    match der::pem::decode_vec(pem.as_bytes()) {
+        Ok(("PUBLIC KEY", der)) => Ok(der),
+        Ok(_) | Err(_) => Err(fault("publicKey", "is no public key in PEM")),
+    }
+}
+
+/// The point of a P-256 key: the last 65 bytes behind a head that is the same for all of them (RFC 5480 section 2).
+fn point(spki: &[u8]) -> Result<Vec<u8>, Fault> {
+    let point = spki.strip_prefix(P256_HEAD).filter(|point| point.len() == 65);
+    point.map(<[u8]>::to_vec).ok_or_else(|| fault("publicKey", "is no P-256 key"))
+}
+
+/// `SEQUENCE { SEQUENCE { id-ecPublicKey, secp256r1 }, BIT STRING` up to the first byte of the point.
+const P256_HEAD: &[u8] = &[
+    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01,
+    0x07, 0x03, 0x42, 0x00,
+];
+
+fn base64(field: &str, text: &str) -> Result<Vec<u8>, Fault> {
+    STANDARD.decode(text).map_err(|_| fault(field, "is no base64"))
+}
+
+fn fault(field: &str, what: &str) -> Fault {
+    Fault::Sample(format!("`{field}` {what}"))
+}
