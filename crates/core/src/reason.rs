@@ -66,8 +66,10 @@ macro_rules! reasons {
 
 reasons! {
     AnchorUnknown = "anchor_unknown", DeviceUnproven, "the chain does not end at a trust anchor that is configured";
+    AppAccessRisk = "app_access_risk", DeviceUnproven, "other apps on the phone could see its screen or act in this one, or nothing says that none can";
     AppSignerUnknown = "app_signer_unknown", DeviceUnproven, "the app is signed by a certificate that its configuration does not list; a repackaged app looks like this";
-    AppUnknown = "app_unknown", DeviceUnproven, "the app that made the key is not one of the configured apps";
+    AppUnknown = "app_unknown", DeviceUnproven, "the app that made the key or asked for the verdict is not one of the configured apps";
+    AppVersionTooOld = "app_version_too_old", DeviceUnproven, "the app is older than its configuration requires, or nothing says how old it is";
     AttestationKeyMismatch = "attestation_key_mismatch", DeviceUnproven, "the attested key is not the key that signed the enrolment";
     AuditUnavailable = "audit_unavailable", Unavailable, "the decision could not be recorded, so it was not carried out; look at the data directory's disk";
     BearerDowngrade = "bearer_downgrade", TokenMissing, "a token came with the `Bearer` scheme; every token here needs a proof (`DPoP`)";
@@ -113,6 +115,18 @@ reasons! {
     PatchLevelTooOld = "patch_level_too_old", DeviceUnproven, "the phone's security patches are older than enrolment requires";
     PathAmbiguous = "path_ambiguous", RequestInvalid, "the path could be read in two ways (`//`, `..`, `;`, encoded separators or dots)";
     PkceMismatch = "pkce_mismatch", SignInAgain, "the code verifier does not belong to the code challenge, or the method is not S256";
+    PlayAppUnrecognized = "play_app_unrecognized", DeviceUnproven, "Google Play does not recognise the app as a version that it distributes";
+    PlayDeviceIntegrityMissing = "play_device_integrity_missing", DeviceUnproven, "Google Play does not give the phone the integrity label that is required";
+    PlayProtectRisk = "play_protect_risk", DeviceUnproven, "Play Protect is off, has found more than is accepted, or nothing says what it found";
+    PlayRequestMismatch = "play_request_mismatch", DeviceUnproven, "the Play Integrity verdict answers another request";
+    PlaySignatureInvalid = "play_signature_invalid", DeviceUnproven, "the Play Integrity token's signature does not verify; check the verification key of the app's configuration";
+    PlayTestingResponse = "play_testing_response", DeviceUnproven, "the Play Integrity verdict is a test response that the Play Console makes up for testers";
+    PlayTokenMalformed = "play_token_malformed", DeviceUnproven, "the Play Integrity token does not parse";
+    PlayTokenUndecryptable = "play_token_undecryptable", DeviceUnproven, "the Play Integrity token does not decrypt; check the decryption key of the app's configuration";
+    PlayUnlicensed = "play_unlicensed", DeviceUnproven, "the app was not installed by Google Play for this account, or nothing says that it was";
+    PlayVerdictMalformed = "play_verdict_malformed", DeviceUnproven, "the Play Integrity verdict does not parse";
+    PlayVerdictTooEarly = "play_verdict_too_early", DeviceUnproven, "the Play Integrity verdict's time lies ahead of ours; check this server's clock";
+    PlayVerdictTooOld = "play_verdict_too_old", DeviceUnproven, "the Play Integrity verdict is older than is accepted";
     PolicyError = "policy_error", NotPermitted, "a policy could not be evaluated; it is treated as a refusal";
     ProofAlgorithmRefused = "proof_algorithm_refused", ProofInvalid, "the proof is signed with an algorithm that is not on the list (ES256, EdDSA)";
     ProofKeyMismatch = "proof_key_mismatch", ProofInvalid, "the proof was signed by another key than the one the token is bound to; a stolen token looks like this";
