@@ -4,6 +4,8 @@
 //! trust anchors ([`anchors`]), Google's revocation list and an operator's requirements at a given time. [`cases`] judges whole
 //! files of such chains against what is expected of them, for our tests and for an operator's own.
 //!
+//! Google Play Integrity ([`play`]): the token in which Google says which app runs on what phone, opened, read and judged.
+//!
 //! What this crate does not do: it fetches no revocation list and reads no file, no clock and no environment (all are
 //! arguments); it issues and spends no challenge (the store does); it does not know whether the attested key signed anything
 //! (`proof` does); it says what a phone proved, never what that permits (policy does). It logs nothing and keeps nothing.
@@ -13,4 +15,5 @@ pub mod anchors;
 pub mod android;
 mod calendar;
 pub mod cases;
+pub mod play;
 pub mod x509;
