@@ -83,3 +83,47 @@ fn point(spki: &[u8]) -> Option<PublicKey> {
     }
     PublicKey::from_p256_sec1(info.subject_public_key.as_bytes()?).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// P-256 and P-384, made by OpenSSL for this test.
+    const P256_SPKI: &str =
+        "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE4Sh53Sl7THqJLJaXgEvjMRrkdjYe/D0/3WJEH2TD4uLkrbFc1zCFLwvm2ufju/tYRoQmbLQgQ/Hhj+oxWgnD9w==";
+    const P384_SPKI: &str = "MHYwEAYHKoZIzj0CAQYFK4EEACIDYgAE8700pPrKEpLun945xYVGsvg5C/+WQ2LxWdVJFindN0+4t4tjsjumO9UHGn4DGtUP1N1zIu1hkX+QPFKnWL0scoQlavoGFpNvLXDpe6ObF/UBtIT3D/D+LW1nvAdmc8GJ";
+    const ED25519_SPKI: &str = "MCowBQYDK2VwAyEAgSr997Vn1QfrUg3WB9a6WNXf6asxSNEJloTqn+1eg9Y=";
+
+    #[test]
+    fn keys_are_read_as_the_play_console_shows_them() {
+        let key = STANDARD.encode([0xab; 32]);
+        let url_safe = key.replace('/', "_").replace('+', "-").replace('=', "");
+        let cut: String = P256_SPKI.chars().take(120).collect();
+        let rows: &[(&str, &str, &str, Result<(), PlayKeyFault>)] = &[
+            ("all fits", &key, P256_SPKI, Ok(())),
+            ("space around", &format!(" {key}\n"), &format!("{P256_SPKI}\r\n"), Ok(())),
+            ("no decryption key", "", P256_SPKI, Err(PlayKeyFault::DecryptionKeyMalformed)),
+            ("a byte less", &STANDARD.encode([0xab; 31]), P256_SPKI, Err(PlayKeyFault::DecryptionKeyMalformed)),
+            ("a byte more", &STANDARD.encode([0xab; 33]), P256_SPKI, Err(PlayKeyFault::DecryptionKeyMalformed)),
+            ("a key for AES-128", &STANDARD.encode([0xab; 16]), P256_SPKI, Err(PlayKeyFault::DecryptionKeyMalformed)),
+            ("no padding", &url_safe, P256_SPKI, Err(PlayKeyFault::DecryptionKeyMalformed)),
+            ("no verification key", &key, "", Err(PlayKeyFault::VerificationKeyMalformed)),
+            ("both the wrong way round", P256_SPKI, &key, Err(PlayKeyFault::DecryptionKeyMalformed)),
+            ("cut off", &key, &cut, Err(PlayKeyFault::VerificationKeyMalformed)),
+            ("another curve", &key, P384_SPKI, Err(PlayKeyFault::VerificationKeyMalformed)),
+            ("another kind of key", &key, ED25519_SPKI, Err(PlayKeyFault::VerificationKeyMalformed)),
+        ];
+        for (name, decryption, verification, expected) in rows {
+            let keys = DecryptionKeys::parse(&Secret::new((*decryption).to_owned()), verification);
+            assert_eq!(keys.map(|_| ()), *expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn keys_do_not_print() {
+        let keys = DecryptionKeys::parse(&Secret::new(STANDARD.encode([0xab; 32])), P256_SPKI).expect("keys");
+        let shown = format!("{keys:?}");
+        assert!(shown.contains("Secret(..)") && !shown.contains("171") && !shown.contains("ab, "), "{shown}");
+        assert_eq!(keys.decryption().expose().as_slice(), [0xab; 32]);
+    }
+}
