@@ -9,6 +9,7 @@
 mod binding;
 mod keys;
 mod label;
+mod payload;
 mod refusal;
 mod requirements;
 mod token;

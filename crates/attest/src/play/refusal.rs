@@ -239,3 +239,52 @@ fn verdict_text(why: VerdictRefusal) -> String {
         VerdictRefusal::TooMany { field } => format!("has more values in `{field}` than are read"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use countersign_core::Told;
+
+    /// What an operator reads names what was found; what a client is told is one voice for all of it.
+    #[test]
+    fn refusals_speak() {
+        let package = || String::from("com.evil");
+        let rows: &[(PlayRefusal, &str, &str)] = &[
+            (PlayRefusal::AppAccessRisk { found: vec![String::from("KNOWN_OVERLAYS")] }, "app_access_risk", "`KNOWN_OVERLAYS`"),
+            (PlayRefusal::AppAccessUnevaluated, "app_access_risk", "Play Console"),
+            (PlayRefusal::AppSignerUnknown { package: package(), signers: vec![[0xab; 32]] }, "app_signer_unknown", "`abab"),
+            (PlayRefusal::AppSignerUnknown { package: package(), signers: vec![] }, "app_signer_unknown", "nothing says who signed"),
+            (PlayRefusal::AppUnknown { package: Some(package()) }, "app_unknown", "`com.evil`"),
+            (PlayRefusal::AppUnknown { package: None }, "app_unknown", "does not say which app"),
+            (PlayRefusal::AppUnrecognized { recognition: None }, "play_app_unrecognized", "says nothing of the app"),
+            (PlayRefusal::AppVersionTooOld { version_min: 42, version: Some(41) }, "app_version_too_old", "41, and 42"),
+            (PlayRefusal::AppVersionTooOld { version_min: 42, version: None }, "app_version_too_old", "nothing says which version"),
+            (
+                PlayRefusal::DeviceIntegrityMissing { level_min: DeviceLevel::Strong, labels: vec![String::from("A"), String::from("B")] },
+                "play_device_integrity_missing",
+                "`A`, `B`, and `MEETS_STRONG_INTEGRITY`",
+            ),
+            (
+                PlayRefusal::DeviceIntegrityMissing { level_min: DeviceLevel::Basic, labels: vec![] },
+                "play_device_integrity_missing",
+                "no label, and `MEETS_BASIC_INTEGRITY`",
+            ),
+            (PlayRefusal::PlayProtectRisk { risk: Some(Label::Unevaluated) }, "play_protect_risk", "`UNEVALUATED`"),
+            (PlayRefusal::RequestMismatch, "play_request_mismatch", "another request"),
+            (PlayRefusal::RequestPackageUnknown { package: package() }, "app_unknown", "asked for by `com.evil`"),
+            (PlayRefusal::SignatureInvalid, "play_signature_invalid", "verification key"),
+            (PlayRefusal::SignedTextMalformed(JwsRefusal::AlgorithmRefused), "play_token_malformed", "AlgorithmRefused"),
+            (PlayRefusal::TestingResponse, "play_testing_response", "tester"),
+            (PlayRefusal::TokenMalformed(TokenRefusal::NotFiveParts), "play_token_malformed", "five parts"),
+            (PlayRefusal::TokenUndecryptable, "play_token_undecryptable", "decryption key"),
+            (PlayRefusal::Unlicensed { licensing: Some(Label::Known(Licensing::Unlicensed)) }, "play_unlicensed", "`UNLICENSED`"),
+            (PlayRefusal::VerdictMalformed(VerdictRefusal::FieldMissing { field: "a" }), "play_verdict_malformed", "no `a`"),
+            (PlayRefusal::VerdictTooEarly { at: UnixSeconds(0) }, "play_verdict_too_early", "1970-01-01T00:00:00Z"),
+            (PlayRefusal::VerdictTooOld { at: UnixSeconds(0) }, "play_verdict_too_old", "1970-01-01T00:00:00Z"),
+        ];
+        for (refusal, code, text) in rows {
+            assert_eq!((refusal.reason().code(), refusal.reason().told()), (*code, Told::DeviceUnproven), "{refusal}");
+            assert!(refusal.to_string().contains(text), "{refusal}");
+        }
+    }
+}

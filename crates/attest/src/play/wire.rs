@@ -59,6 +59,11 @@ impl<'a> Group<'a> {
         Ok(Self { path, left: Object::parse(text)?.into_members().collect() })
     }
 
+    /// The same group, from which paths begin: a payload is told alike whether it came by itself or in an answer.
+    pub(super) fn rebased(self) -> Self {
+        Self { path: String::new(), ..self }
+    }
+
     /// Takes a member that is an object.
     pub(super) fn group(&mut self, name: &'static str) -> Result<Option<Self>, VerdictRefusal> {
         let path = format!("{}{name}.", self.path);
