@@ -4,6 +4,8 @@
 //! [`decrypt_and_verify`] opens it with the keys of the Play Console, or Google does and [`Verdict::from_decoded`] reads the answer;
 //! [`verify`] judges the [`Verdict`] against [`Requirements`], and [`refusals`] tells everything that is wrong with it.
 //!
+//! Google gives out the keys for classic requests; a token for a standard request is Google's to decode.
+//!
 //! It is weaker evidence than a key attestation: it names no key, and it is Google's word, not the hardware's.
 
 mod binding;
