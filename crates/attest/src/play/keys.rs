@@ -98,6 +98,10 @@ mod tests {
     fn keys_are_read_as_the_play_console_shows_them() {
         let key = STANDARD.encode([0xab; 32]);
         let url_safe = key.replace('/', "_").replace('+', "-").replace('=', "");
+        // The same point, said to be of another curve: the last byte of the curve's identifier is `6`, not `7`.
+        let mut misnamed = STANDARD.decode(P256_SPKI).expect("base64");
+        misnamed[22] ^= 1;
+        let misnamed = STANDARD.encode(misnamed);
         let cut: String = P256_SPKI.chars().take(120).collect();
         let rows: &[(&str, &str, &str, Result<(), PlayKeyFault>)] = &[
             ("all fits", &key, P256_SPKI, Ok(())),
@@ -110,6 +114,7 @@ mod tests {
             ("no verification key", &key, "", Err(PlayKeyFault::VerificationKeyMalformed)),
             ("both the wrong way round", P256_SPKI, &key, Err(PlayKeyFault::DecryptionKeyMalformed)),
             ("cut off", &key, &cut, Err(PlayKeyFault::VerificationKeyMalformed)),
+            ("a point of another curve, by its name", &key, &misnamed, Err(PlayKeyFault::VerificationKeyMalformed)),
             ("another curve", &key, P384_SPKI, Err(PlayKeyFault::VerificationKeyMalformed)),
             ("another kind of key", &key, ED25519_SPKI, Err(PlayKeyFault::VerificationKeyMalformed)),
         ];

@@ -401,6 +401,11 @@ mod tests {
                 malformed("certificateSha256Digest"),
             ),
             (
+                "a digest padded twice",
+                |p| p["appIntegrity"]["certificateSha256Digest"] = json!([format!("{DIGEST}==")]),
+                malformed("certificateSha256Digest"),
+            ),
+            (
                 "one digest, not in a list",
                 |p| p["appIntegrity"]["certificateSha256Digest"] = json!(DIGEST),
                 malformed("certificateSha256Digest"),
