@@ -6,6 +6,7 @@
 //!
 //! Apple App Attest ([`apple`]): the attestation of a key in an Apple device's Secure Enclave, the assertions that the key signs
 //! later, and the window over their counters.
+//! Google Play Integrity ([`play`]): the token in which Google says which app runs on what phone, opened, read and judged.
 //!
 //! What this crate does not do: it fetches no revocation list and reads no file, no clock and no environment (all are
 //! arguments); it issues and spends no challenge (the store does); it does not know whether the attested key signed anything
@@ -19,6 +20,7 @@ pub mod binding;
 pub mod boot_keys;
 mod calendar;
 pub mod cases;
+pub mod play;
 pub mod report;
 mod sha256;
 pub mod x509;

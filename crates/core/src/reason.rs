@@ -130,8 +130,16 @@ reasons! {
     PlayAppUnrecognized = "play_app_unrecognized", DeviceUnproven, "Play Integrity does not recognise the app as the one that Google distributes";
     PlayDeviceIntegrityMissing = "play_device_integrity_missing", DeviceUnproven, "Play Integrity says that the device is less sound than the configuration asks";
     PlayProtectRisk = "play_protect_risk", DeviceUnproven, "Play Protect found harmful apps, is off, or was not evaluated";
+    PlayRequestMismatch = "play_request_mismatch", DeviceUnproven, "the Play Integrity verdict answers another request";
+    PlaySignatureInvalid = "play_signature_invalid", DeviceUnproven, "the Play Integrity token's signature does not verify; check the verification key of the app's configuration";
+    PlayTestingResponse = "play_testing_response", DeviceUnproven, "the Play Integrity verdict is a test response that the Play Console makes up for testers";
+    PlayTokenMalformed = "play_token_malformed", DeviceUnproven, "the Play Integrity token does not parse";
+    PlayTokenUndecryptable = "play_token_undecryptable", DeviceUnproven, "the Play Integrity token does not decrypt; check the decryption key of the app's configuration";
     PlayUnlicensed = "play_unlicensed", DeviceUnproven, "Play Integrity says that the person did not get the app from Google Play";
+    PlayVerdictMalformed = "play_verdict_malformed", DeviceUnproven, "the Play Integrity verdict does not parse";
     PlayVerdictMissing = "play_verdict_missing", DeviceUnproven, "there is no Play Integrity verdict for the device, and the configuration asks for one";
+    PlayVerdictTooEarly = "play_verdict_too_early", DeviceUnproven, "the Play Integrity verdict's time lies ahead of ours; check this server's clock";
+    PlayVerdictTooOld = "play_verdict_too_old", DeviceUnproven, "the Play Integrity verdict is older than is accepted";
     PolicyError = "policy_error", NotPermitted, "a policy could not be evaluated; it is treated as a refusal";
     ProofAlgorithmRefused = "proof_algorithm_refused", ProofInvalid, "the proof is signed with an algorithm that is not on the list (ES256, EdDSA)";
     ProofKeyMismatch = "proof_key_mismatch", ProofInvalid, "the proof was signed by another key than the one the token is bound to; a stolen token looks like this";

@@ -7,6 +7,7 @@ use base64::{DecodeSliceError, Engine, engine::general_purpose::URL_SAFE_NO_PAD}
 pub struct NotCanonical;
 
 /// Writes `bytes`.
+#[must_use]
 pub fn encode(bytes: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
@@ -17,12 +18,18 @@ pub fn encode_onto(bytes: impl AsRef<[u8]>, out: &mut String) {
 }
 
 /// Reads bytes back.
+///
+/// # Errors
+/// When `text` is not their one canonical spelling.
 // SECURITY: the engine refuses padding and left-over bits, so that no signed text has a second spelling.
 pub fn decode(text: &str) -> Result<Vec<u8>, NotCanonical> {
     URL_SAFE_NO_PAD.decode(text).map_err(|_| NotCanonical)
 }
 
 /// Reads exactly `N` bytes back.
+///
+/// # Errors
+/// When `text` is not the one canonical spelling of as many.
 pub fn decode_array<const N: usize>(text: &str) -> Result<[u8; N], NotCanonical> {
     let mut out = [0; N];
     match URL_SAFE_NO_PAD.decode_slice(text, &mut out) {

@@ -21,41 +21,66 @@ pub struct Object<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl<'a> Object<'a> {
     /// Reads `text`, which must be exactly one object.
+    ///
+    /// # Errors
+    /// When it is anything else, has two members of one name, or more members than are read.
     pub fn parse(text: &'a str) -> Result<Self, NotTheObject> {
         serde_json::from_str(text).map_err(|_| NotTheObject)
     }
 
     /// The same from bytes, which must be UTF-8.
+    ///
+    /// # Errors
+    /// When they are not, and as [`Self::parse`].
     pub fn from_bytes(bytes: &'a [u8]) -> Result<Self, NotTheObject> {
         Self::parse(std::str::from_utf8(bytes).map_err(|_| NotTheObject)?)
     }
 
     /// Whether a member of this name is there.
+    #[must_use]
     pub fn has(&self, name: &str) -> bool {
         self.raw(name).is_some()
     }
 
     /// A member's value as it is written.
+    #[must_use]
     pub fn raw(&self, name: &str) -> Option<&'a str> {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.get())
     }
 
+    /// All members in their order: names without escapes, values as they are written.
+    pub fn into_members(self) -> impl Iterator<Item = (Cow<'a, str>, &'a str)> {
+        self.0.into_iter().map(|(name, value)| (name, value.get()))
+    }
+
     /// A member that may be absent but not of another type; `null` is another type.
+    ///
+    /// # Errors
+    /// When it is of another type.
     pub fn optional<T: Deserialize<'a>>(&self, name: &str) -> Result<Option<T>, NotTheObject> {
         self.raw(name).map(serde_json::from_str).transpose().map_err(|_| NotTheObject)
     }
 
     /// A member that must be there.
+    ///
+    /// # Errors
+    /// When it is not, or is of another type.
     pub fn required<T: Deserialize<'a>>(&self, name: &str) -> Result<T, NotTheObject> {
         self.optional(name)?.ok_or(NotTheObject)
     }
 
     /// A text that may be absent.
+    ///
+    /// # Errors
+    /// When it is of another type.
     pub fn optional_text(&self, name: &str) -> Result<Option<Cow<'a, str>>, NotTheObject> {
         Ok(self.optional::<Text<'a>>(name)?.map(|text| text.0))
     }
 
     /// A text that must be there.
+    ///
+    /// # Errors
+    /// When it is not, or is of another type.
     pub fn text(&self, name: &str) -> Result<Cow<'a, str>, NotTheObject> {
         self.optional_text(name)?.ok_or(NotTheObject)
     }
@@ -131,6 +156,10 @@ mod tests {
         assert_eq!(object.text("absent"), Err(NotTheObject));
         assert_eq!(object.optional_text("null"), Err(NotTheObject));
         assert_eq!(object.required::<u64>("whole"), Ok(7));
+        assert_eq!(
+            Object::parse(r#"{"\u0061": [1] ,"b":"c"}"#).expect("an object").into_members().collect::<Vec<_>>(),
+            [("a".into(), "[1]"), ("b".into(), "\"c\""),]
+        );
         for name in ["fraction", "less", "huge", "text", "null"] {
             assert_eq!(object.required::<u64>(name), Err(NotTheObject), "{name}");
         }

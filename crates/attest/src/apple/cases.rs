@@ -5,7 +5,7 @@
 //! whoever calls reads the file.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use countersign_core::UnixSeconds;
+use countersign_core::{Seconds, UnixMillis, UnixSeconds};
 use countersign_proof::jwk::PublicKey;
 use serde::Deserialize;
 
@@ -13,11 +13,15 @@ use crate::anchors::Anchors;
 use crate::apple::app::AppleApp;
 use crate::apple::assertion::verify_assertion;
 use crate::apple::attestation::{Attestation, Claim, verify_attestation};
+use crate::apple::receipt::{ReceiptAge, ReceiptEnvironment, ReceiptKind, ReceiptOf, ReceiptRefusal, verify_receipt};
 use crate::apple::refusal::AppleRefusal;
 use crate::apple::requirements::{Environment, Requirements};
 use crate::calendar;
 use crate::cases::{Agreement, CaseResult, CasesMalformed};
 use crate::sha256::sha256;
+
+/// How old a receipt may be when it arrives: Apple advises five minutes.
+const FRESH: Seconds = Seconds(300);
 
 /// One sample, as the file has it. Alphabetical.
 #[derive(Debug, Deserialize)]
@@ -164,15 +168,16 @@ impl Sample {
 
     /// Judges the sample at its own time, and compares all that it states.
     #[must_use]
-    pub fn run(&self, app_attest_anchors: &Anchors, _receipt_anchors: &Anchors) -> CaseResult {
+    pub fn run(&self, app_attest_anchors: &Anchors, receipt_anchors: &Anchors) -> CaseResult {
         let (expected, judged) = match self {
             Self::Assertion(sample) => ("asserted, as stated", sample.judge()),
             Self::Attestation(sample) => ("attested, as stated", sample.judge(app_attest_anchors)),
-            Self::Receipt(_) => ("a receipt, as stated", Err(Fault::Sample(String::from("receipts are not verified yet")))),
+            Self::Receipt(sample) => ("a receipt, as stated", sample.judge(receipt_anchors)),
         };
         let (agreement, got) = match judged {
             Ok(differences) if differences.is_empty() => (Agreement::Passed, String::from(expected)),
             Ok(differences) => (Agreement::Differs, format!("accepted, but {}", differences.join("; "))),
+            Err(Fault::Receipt(refusal)) => (Agreement::Differs, format!("refused: {} ({refusal})", refusal.reason())),
             Err(Fault::Refused(refusal)) => (Agreement::Differs, format!("refused: {} ({refusal})", refusal.reason())),
             Err(Fault::Sample(why)) => (Agreement::Differs, format!("a sample that cannot be judged: {why}")),
         };
@@ -182,6 +187,8 @@ impl Sample {
 
 /// Why nothing could be compared.
 enum Fault {
+    /// The rules refuse the receipt.
+    Receipt(ReceiptRefusal),
     /// The rules refuse what the phone sent.
     Refused(AppleRefusal),
     /// The sample itself is wrong.
@@ -244,6 +251,46 @@ impl AssertionSample {
     }
 }
 
+impl ReceiptSample {
+    /// What differs from what is stated.
+    fn judge(&self, anchors: &Anchors) -> Result<Vec<String>, Fault> {
+        let stated = &self.properties;
+        let app = app(&self.team_identifier, &self.bundle_identifier)?.to_string();
+        let key = spki(&self.public_key)?;
+        let expected = ReceiptOf { app_id: &app, key_spki: &key, age: ReceiptAge::FreshWithin(FRESH) };
+        let receipt = verify_receipt(&base64("receiptBase64", &self.receipt_base64)?, &expected, anchors, at(&self.timestamp)?)
+            .map_err(Fault::Receipt)?;
+
+        let mut out = Vec::new();
+        let mut differs = |name: &str, same: bool| {
+            if !same {
+                out.push(format!("`{name}` is not as stated"));
+            }
+        };
+        let kind = match receipt.kind() {
+            ReceiptKind::Attest => "ATTEST",
+            ReceiptKind::Receipt => "RECEIPT",
+        };
+        let environment = receipt.environment().and_then(|environment| match environment {
+            ReceiptEnvironment::Other => None,
+            ReceiptEnvironment::Production => Some("production"),
+            ReceiptEnvironment::Sandbox => Some("sandbox"),
+        });
+        let token = stated.token.as_bytes();
+        differs("keyIdBase64", sha256(&[&point(&key)?]).as_slice() == base64("keyIdBase64", &self.key_id_base64)?);
+        differs("clientHashBase64", receipt.client_hash() == Some(&base64("clientHashBase64", &stated.client_hash_base64)?));
+        differs("creationTime", receipt.created_at() == instant("creationTime", &stated.creation_time)?);
+        differs("environment", environment == Some(stated.environment.as_str()));
+        differs("expirationTime", receipt.expires_at() == instant("expirationTime", &stated.expiration_time)?);
+        let not_before = stated.not_before.as_deref().map(|text| instant("notBefore", text)).transpose()?;
+        differs("notBefore", receipt.not_before() == not_before);
+        differs("riskMetric", receipt.risk_metric() == stated.risk_metric);
+        differs("token", receipt.token().is_some_and(|found| found.expose().as_slice() == token));
+        differs("type", kind == stated.kind);
+        Ok(out)
+    }
+}
+
 impl SampleEnvironment {
     const fn read(self) -> Environment {
         match self {
@@ -277,7 +324,11 @@ fn app(team: &str, bundle: &str) -> Result<AppleApp, Fault> {
 }
 
 fn at(timestamp: &str) -> Result<UnixSeconds, Fault> {
-    calendar::read(timestamp).map(countersign_core::UnixMillis::seconds).ok_or_else(|| fault("timestamp", "is no instant by RFC 3339"))
+    instant("timestamp", timestamp).map(UnixMillis::seconds)
+}
+
+fn instant(field: &str, text: &str) -> Result<UnixMillis, Fault> {
+    calendar::read(text).ok_or_else(|| fault(field, "is no instant by RFC 3339"))
 }
 
 /// The `SubjectPublicKeyInfo` in a PEM text (RFC 7468 section 13).

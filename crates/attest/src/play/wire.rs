@@ -1,0 +1,136 @@
+//! The JSON of a verdict, read member by member: what was not asked for is told, nothing stands twice, nothing has another type.
+
+use std::borrow::Cow;
+
+use countersign_proof::json::{NotTheObject, Object};
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+
+use crate::play::refusal::VerdictRefusal;
+
+/// Objects and lists in each other; Google's are four deep.
+const DEPTH_MAX: usize = 12;
+
+/// Values in one list of labels or digests.
+const VALUES_MAX: usize = 32;
+
+/// Names of unknown members that are kept.
+const UNKNOWN_MAX: usize = 16;
+
+/// Bytes of the name of an unknown member that are kept.
+const UNKNOWN_BYTES_MAX: usize = 128;
+
+/// The members that nobody asked for, by path. Bounded, because a name is as long as its writer likes.
+#[derive(Debug, Default)]
+pub(super) struct Unknown(Vec<String>);
+
+impl Unknown {
+    fn note(&mut self, path: &str, name: &str) {
+        if self.0.len() < UNKNOWN_MAX {
+            self.0.push(format!("{path}{name}").chars().scan(0_usize, fitting).collect());
+        }
+    }
+
+    pub(super) fn into_names(self) -> Vec<String> {
+        self.0
+    }
+}
+
+fn fitting(bytes: &mut usize, next: char) -> Option<char> {
+    *bytes = bytes.saturating_add(next.len_utf8());
+    (*bytes <= UNKNOWN_BYTES_MAX).then_some(next)
+}
+
+/// An object of which members are taken until none are left that anybody knows.
+pub(super) struct Group<'a> {
+    /// Where it stands, with a `.` at the end; nothing for the outermost.
+    path: String,
+    left: Vec<(Cow<'a, str>, &'a str)>,
+}
+
+impl<'a> Group<'a> {
+    /// Reads the outermost object, and all that is in it as far as JSON goes.
+    pub(super) fn outermost(text: &'a str) -> Result<Self, VerdictRefusal> {
+        strict(text, DEPTH_MAX).map_err(|NotTheObject| VerdictRefusal::NotTheObject)?;
+        Self::open(String::new(), text).map_err(|NotTheObject| VerdictRefusal::NotTheObject)
+    }
+
+    fn open(path: String, text: &'a str) -> Result<Self, NotTheObject> {
+        Ok(Self { path, left: Object::parse(text)?.into_members().collect() })
+    }
+
+    /// The same group, from which paths begin: a payload is told alike whether it came by itself or in an answer.
+    pub(super) fn rebased(self) -> Self {
+        Self { path: String::new(), ..self }
+    }
+
+    /// Takes a member that is an object.
+    pub(super) fn group(&mut self, name: &'static str) -> Result<Option<Self>, VerdictRefusal> {
+        let path = format!("{}{name}.", self.path);
+        let open = |text| Self::open(path, text).map_err(|NotTheObject| VerdictRefusal::FieldMalformed { field: name });
+        self.take(name).map(open).transpose()
+    }
+
+    /// Takes a member that is a text.
+    pub(super) fn text(&mut self, name: &'static str) -> Result<Option<String>, VerdictRefusal> {
+        self.value(name)
+    }
+
+    /// Takes a member that is `true` or `false`.
+    pub(super) fn flag(&mut self, name: &'static str) -> Result<Option<bool>, VerdictRefusal> {
+        self.value(name)
+    }
+
+    /// Takes a member that is a list of texts.
+    pub(super) fn texts(&mut self, name: &'static str) -> Result<Option<Vec<String>>, VerdictRefusal> {
+        let texts: Option<Vec<String>> = self.value(name)?;
+        if texts.as_ref().is_some_and(|texts| texts.len() > VALUES_MAX) {
+            return Err(VerdictRefusal::TooMany { field: name });
+        }
+        Ok(texts)
+    }
+
+    /// Takes a member that is a whole number, written as one or, as JSON of 64-bit numbers mostly is, as a text of digits.
+    pub(super) fn number(&mut self, name: &'static str) -> Result<Option<u64>, VerdictRefusal> {
+        let malformed = VerdictRefusal::FieldMalformed { field: name };
+        let Some(raw) = self.take(name) else { return Ok(None) };
+        if !raw.starts_with('"') {
+            return serde_json::from_str(raw).map(Some).map_err(|_| malformed);
+        }
+        let digits: String = serde_json::from_str(raw).map_err(|_| malformed)?;
+        // `+1` and `007` are numbers to Rust's parser; Google writes neither.
+        let canonical = digits == "0" || !digits.starts_with(['0', '+']);
+        if !canonical {
+            return Err(malformed);
+        }
+        digits.parse().map(Some).map_err(|_| malformed)
+    }
+
+    /// Notes what is left.
+    pub(super) fn close(self, unknown: &mut Unknown) {
+        self.left.iter().for_each(|(name, _)| unknown.note(&self.path, name));
+    }
+
+    fn value<T: DeserializeOwned>(&mut self, name: &'static str) -> Result<Option<T>, VerdictRefusal> {
+        self.take(name).map(serde_json::from_str).transpose().map_err(|_| VerdictRefusal::FieldMalformed { field: name })
+    }
+
+    fn take(&mut self, name: &str) -> Option<&'a str> {
+        let at = self.left.iter().position(|(known, _)| known == name)?;
+        Some(self.left.remove(at).1)
+    }
+}
+
+/// Whether every object in `text` has unique members, at most `depth` deep; also in what nobody asks for, so that a text that
+/// another reader would read differently is no verdict.
+fn strict(text: &str, depth: usize) -> Result<(), NotTheObject> {
+    let below = |text: &str| depth.checked_sub(1).ok_or(NotTheObject).and_then(|depth| strict(text, depth));
+    match text.trim_start().as_bytes().first() {
+        Some(b'{') => Object::parse(text)?.into_members().try_for_each(|(_, value)| below(value)),
+        Some(b'[') => {
+            let values: Vec<&RawValue> = serde_json::from_str(text).map_err(|_| NotTheObject)?;
+            values.into_iter().try_for_each(|value| below(value.get()))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
