@@ -5,9 +5,11 @@ use countersign_attest::{
     android::{Chain, RawChain, verify},
     apple::{Attestation, Claim, verify_assertion, verify_attestation},
     binding::{Purpose, bound_challenge},
+    play::{self, PlayRefusal, Verdict},
 };
 use countersign_core::{
     CounterWindow, DeviceId, EvidenceTier, Limits, Platform, Posture, Provenance, Reason, SecurityLevel, Thumbprint, UnixSeconds,
+    VendorVerdict,
 };
 use countersign_proof::jwk::PublicKey;
 use countersign_store::{ChallengeId, Device, VouchingKey};
@@ -130,6 +132,15 @@ pub fn attested_again(
     let expected = bound_challenge(Purpose::Reattest, &challenge.0, device.key);
     let evidence = verify(&Chain::parse(&read_chain(chain)?)?, &trust.android, &device.app.android, &expected, now)?;
     Ok(evidence.posture(device.id, *device.key, now))
+}
+
+/// What Google Play says of the phone, in answer to this challenge and for this device key.
+pub fn verdict(app: &App, token: &str, key: &Thumbprint, challenge: &ChallengeId, now: UnixSeconds) -> Result<VendorVerdict, Refusal> {
+    let play = app.play.as_ref().ok_or(Reason::BodyFieldInvalid)?;
+    let payload = play::decrypt_and_verify(token, &play.keys)?;
+    let verdict = Verdict::parse(payload.as_str()).map_err(PlayRefusal::VerdictMalformed)?;
+    play::verify(&verdict, play::request_hash(&challenge.0, key).as_bytes(), &play.requirements, now)?;
+    Ok(verdict.facts())
 }
 
 /// An iPhone as App Attest shows it: a key in the Secure Enclave, used by an app as its maker signed it.

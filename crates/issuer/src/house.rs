@@ -8,7 +8,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use countersign_attest::{
     anchors::Anchors,
     android::{AppRule, Requirements as KeyRequirements, Trust},
-    apple,
+    apple, play,
 };
 use countersign_core::{
     ClientId, Clock, ContractViolation, DecisionId, DeviceId, Entropy, GrantId, Lack, Limits, PairwiseId, Platform, Posture, ProofId,
@@ -102,8 +102,18 @@ pub struct App {
     pub android: KeyRequirements,
     /// What makes a key of App Attest one of its keys; `None` when it is no app on iOS.
     pub ios: Option<apple::Requirements>,
+    /// How verdicts of Google Play about it are read; `None` when none are taken.
+    pub play: Option<PlayApp>,
     /// What is required of its devices, in stages.
     pub requirements: Requirements,
+}
+
+/// How verdicts of Google Play about an app are read.
+pub struct PlayApp {
+    /// The keys of the Play Console.
+    pub keys: play::DecryptionKeys,
+    /// What makes a verdict one about this app, now; the rest is judged from the posture.
+    pub requirements: play::Requirements,
 }
 
 impl App {

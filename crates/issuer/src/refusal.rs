@@ -1,6 +1,6 @@
 //! A door's no: the exact reason for the log, and nothing for the wire.
 
-use countersign_attest::{android::AttestRefusal, apple::AppleRefusal, report::ReportRefusal};
+use countersign_attest::{android::AttestRefusal, apple::AppleRefusal, play::PlayRefusal, report::ReportRefusal};
 use countersign_core::{ContractViolation, Reason};
 use countersign_identity::{GrantRefusal, PasskeyRefusal};
 use countersign_proof::{delegation::DelegationRefusal, dpop::ProofRefusal, jwk::CryptoFailure};
@@ -99,7 +99,7 @@ macro_rules! from_evidence {
     )*};
 }
 
-from_evidence! { AppleRefusal AttestRefusal ReportRefusal }
+from_evidence! { AppleRefusal AttestRefusal PlayRefusal ReportRefusal }
 
 impl From<ChangeError> for Refusal {
     fn from(error: ChangeError) -> Self {

@@ -114,6 +114,18 @@ pub enum DeviceChange {
 }
 
 impl DeviceChange {
+    /// The word in the log.
+    #[must_use]
+    pub const fn what(&self) -> &'static str {
+        match self {
+            Self::Report(_) => "report",
+            Self::Evidence(..) => "evidence",
+            Self::Name(_) => "name",
+            Self::RiskMetric(_) => "risk_metric",
+            Self::Verdict(_) => "verdict",
+        }
+    }
+
     /// The rule itself, the same for every backend.
     ///
     /// # Errors

@@ -100,6 +100,8 @@ pub struct App {
     pub package: AppId,
     /// SHA-256 of the certificates that sign the Android app.
     pub signers: Vec<[u8; 32]>,
+    /// The file with the keys of the Play Console, and its line.
+    pub play_keys: Option<(PathBuf, usize)>,
     /// The iOS app, known by team and bundle.
     pub ios: Option<IosApp>,
     /// What is required of its devices, instead of or beside what is required of all.

@@ -57,7 +57,7 @@ fn top_level(top: &mut Section<'_>, file: &Path, here: &Here) -> Option<Config> 
     let data = top.text("data").map_or_else(|| here.path("data"), |at| here.path(at.value));
     let policies = top.text("policies").map_or_else(|| here.path("policies"), |at| here.path(at.value));
     let dev = if top.flag("dev").is_some_and(|at| at.value) { Dev::On } else { Dev::Off };
-    let apps = apps(top);
+    let apps = apps(top, here);
     let login = login(top.table("login", "[login]"));
     let device = device::device(top.table("device", "[device]"), &here.0);
     let tls = top.table("tls", "[tls]").and_then(|section| tls(section, here));
@@ -124,28 +124,30 @@ fn address(section: &mut Section<'_>, key: &'static str) -> Option<At<std::net::
     }
 }
 
-fn apps(top: &mut Section<'_>) -> Vec<App> {
+fn apps(top: &mut Section<'_>, here: &Here) -> Vec<App> {
     let Some(mut section) = top.table("app", "app") else {
         top.fault(None, "no app is named", "add `[app.\"com.example.shop\"]` with your app's id");
         return Vec::new();
     };
     let mut apps = Vec::new();
     for (name, mut section) in section.named_tables() {
-        apps.extend(app(name, &mut section));
+        apps.extend(app(name, &mut section, here));
         section.end();
     }
     apps
 }
 
-fn app(name: At<&str>, section: &mut Section<'_>) -> Option<App> {
+fn app(name: At<&str>, section: &mut Section<'_>, here: &Here) -> Option<App> {
     let client = ClientId::parse(name.value)
         .map_err(|error| section.fault(Some(name.line), format!("an app cannot be called `{}`", name.value), error.to_string()))
         .ok();
-    let (package, signers) = android(section.table("android", "android"), name);
+    let mut android_app = section.table("android", "android");
+    let play_keys = android_app.as_mut().and_then(|android| android.text("play_keys")).map(|at| (here.path(at.value), at.line));
+    let (package, signers) = android(android_app, name);
     let ios = section.table("ios", "ios").and_then(ios);
     let overrides = device::overrides(section);
     let sector = section.text("sector").map_or_else(|| name.value.to_owned(), |at| at.value.to_owned());
-    Some(App { client: client?, package: package?, signers, ios, overrides, sector, line: name.line })
+    Some(App { client: client?, package: package?, signers, play_keys, ios, overrides, sector, line: name.line })
 }
 
 fn android(section: Option<Section<'_>>, name: At<&str>) -> (Option<AppId>, Vec<[u8; 32]>) {

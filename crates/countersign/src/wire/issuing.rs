@@ -1,12 +1,16 @@
 //! The issuer, put together from config, keys and promises.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fs, path::PathBuf};
 
-use countersign_attest::apple::{self, AppleApp, Environment};
-use countersign_core::Limits;
+use countersign_attest::{
+    apple::{self, AppleApp, Environment},
+    play::{self, DecryptionKeys},
+};
+use countersign_core::{Limits, Secret};
 use countersign_identity::{PasskeyOrigin, RelyingParty, Sector};
-use countersign_issuer::{App, IssuerConfig, SignUp};
+use countersign_issuer::{App, IssuerConfig, PlayApp, SignUp};
 use countersign_proof::target::Origin;
+use serde::Deserialize;
 
 use crate::{
     config::{self, Config, Dev, Fault, Faults, IosApp},
@@ -35,6 +39,7 @@ pub fn settings(config: &Config, dev: Dev) -> Result<IssuerConfig, Faults> {
             sector: Sector(app.sector.clone()),
             android: devices::key_requirements(app, &required, also),
             ios: app.ios.as_ref().map(|ios| ios_app(config, app, ios)).transpose()?,
+            play: app.play_keys.as_ref().map(|keys| play_app(config, app, keys, also)).transpose()?,
             requirements: required,
         };
         Ok((app.client.clone(), settings))
@@ -63,6 +68,35 @@ fn ios_app(config: &Config, app: &config::App, ios: &IosApp) -> Result<apple::Re
         environments.push(Environment::Development);
     }
     Ok(apple::Requirements { apps: vec![named], environments })
+}
+
+/// The keys of the Play Console as a file keeps them.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PlayKeys {
+    decryption: String,
+    verification: String,
+}
+
+/// How verdicts of Google Play about the app are read: by keys of its own, about its package and signers, for a fresh challenge.
+fn play_app(config: &Config, app: &config::App, (file, line): &(PathBuf, usize), also: &[[u8; 32]]) -> Result<PlayApp, Faults> {
+    let unusable = |why: String| {
+        let what = format!("the keys of Play Integrity `{}` cannot be used", file.display());
+        Faults::one(Fault { file: config.file.clone(), line: Some(*line), what, remedy: why })
+    };
+    let text = Secret::new(fs::read_to_string(file).map_err(|e| unusable(format!("make it a readable file ({e})")))?);
+    let PlayKeys { decryption, verification } = serde_json::from_str(text.expose()).map_err(|e| {
+        unusable(format!("write `{{\"decryption\": \"...\", \"verification\": \"...\"}}` as the Play Console shows them ({e})"))
+    })?;
+    let keys = DecryptionKeys::parse(&Secret::new(decryption), &verification).map_err(|why| unusable(why.to_string()))?;
+    let signers = app.signers.iter().chain(also).copied().collect();
+    let requirements = play::Requirements {
+        app: play::AppRule::OneOf(vec![play::App { package: app.package.clone(), signers, version_min: 0 }]),
+        age_max: Limits::CHALLENGE_LIFE,
+        testing: play::TestingRule::Refused,
+        ..play::Requirements::observe()
+    };
+    Ok(PlayApp { keys, requirements })
 }
 
 /// Passkeys belong to the public host. They are taken from its own origin, from every Android app that is named by its
