@@ -111,6 +111,15 @@ fn rules_on_the_chain() {
             judged(|s| s.anchors = Anchors::apple_app_attest().expect("anchors")),
             Err((AppleRefusal::AnchorUnknown { issuer: "CN=Test App Attestation Root CA".into() }, Reason::AnchorUnknown)),
         ),
+        (
+            "the anchor, given for another purpose",
+            {
+                let phone = make(honest());
+                let source = Source { vendor: Vendor::Operator, purpose: Purpose::AppAttestReceipt };
+                Scene { anchors: Anchors::parse(source, &phone.root_pem).expect("a root"), ..Scene::of(&phone) }
+            },
+            Err((AppleRefusal::AnchorUnknown { issuer: "CN=Test App Attestation Root CA".into() }, Reason::AnchorUnknown)),
+        ),
         ("an anchor of the same name with another key", judged(same_name), Err(invalid(1))),
         (
             "two anchors of the same name",
