@@ -111,7 +111,7 @@ impl Evidence {
 pub fn asserted(app: &App, device: &Device, assertion: &str, challenge: &ChallengeId, now: UnixSeconds) -> Result<(Posture, u32), Refusal> {
     let (Some(requirements), Some(vouching)) = (&app.ios, &device.vouching) else { return Err(Reason::BodyFieldInvalid.into()) };
     let posture = &device.posture;
-    let key = PublicKey::from_jwk(&vouching.jwk).map_err(|_| Refusal { reason: Reason::Internal, cause: "a kept key".to_owned() })?;
+    let key = PublicKey::from_jwk(&vouching.jwk).map_err(|_| Refusal::because(Reason::Internal, "a kept key".to_owned()))?;
     let ours = requirements.apps.iter().find(|app| posture.app.as_ref() == Some(app.bundle())).ok_or(Reason::AppUnknown)?;
     let hash = bound_challenge(Purpose::Reattest, &challenge.0, &posture.key);
     let asserted = verify_assertion(&decode(assertion, APPLE_BYTES_MAX)?, &key, ours, &hash)?;

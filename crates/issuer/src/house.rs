@@ -138,10 +138,10 @@ impl App {
     ///
     /// # Errors
     /// The first requirement that refuses.
-    pub fn met_by(&self, posture: &Posture, revocations: &Revocations, now: UnixSeconds) -> Result<Vec<Lack>, Reason> {
+    pub fn met_by(&self, posture: &Posture, revocations: &Revocations, now: UnixSeconds) -> Result<Vec<Lack>, Lack> {
         let lacks = self.requirements.lacks(posture, revocations, None, now);
         match lacks.iter().find(|lack| lack.stage == Stage::Enforce) {
-            Some(lack) => Err(lack.reason.clone()),
+            Some(lack) => Err(lack.clone()),
             None => Ok(lacks),
         }
     }

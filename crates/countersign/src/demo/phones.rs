@@ -105,7 +105,7 @@ async fn apple(world: &World) -> Result<Vec<Row>> {
         world,
         "an iPhone's attestation for a thief's device key",
         "the object was made for another key",
-        held(403, "attestation_key_mismatch"),
+        held(403, "challenge_mismatch"),
         async { world.phone()?.present_foreign_app_attest(&world.apple, &key, &iphone).await },
     )
     .await;
@@ -113,14 +113,8 @@ async fn apple(world: &World) -> Result<Vec<Row>> {
     served(&iphone.assert(&key).await?)?;
     let copy = key.cloned()?;
     served(&iphone.assert(&key).await?)?;
-    let cloned = attack(
-        world,
-        "a copy of an iPhone's key counts on its own",
-        "POST /attest, a counter that was used",
-        { held(403, "assertion_counter_reused") },
-        iphone.assert(&copy),
-    )
-    .await;
+    let (name, expected) = ("a copy of an iPhone's key counts on its own", held(403, "assertion_counter_reused"));
+    let cloned = attack(world, name, "POST /attest, a counter that was used", expected, iphone.assert(&copy)).await;
     Ok(vec![sandbox, stolen, cloned])
 }
 
@@ -192,13 +186,13 @@ async fn lacking(world: &World) -> Result<Vec<Row>> {
     );
     let old_app = async {
         let phone = world.phone()?;
-        let challenge = phone.challenge().await?;
-        phone.present_chain(&world.ca, &Handset::old_app(39), &challenge).await
+        let answer = phone.present_chain(&world.ca, &Handset::old_app(39), &phone.challenge().await?).await?;
+        let shop = answer.json().pointer("/remedies/0/url").and_then(|url| url.as_str().map(String::from)).context("no link to a store")?;
+        ensure!(shop == "https://play.google.com/store/apps/details?id=com.example.bank", "{shop}");
+        Ok(answer)
     };
-    let name = "an app that is no longer supported";
-    let mut row = attack(world, name, "chain says: version 39", held(403, "app_version_too_old"), old_app).await;
-    row.sent = "chain says: version 39 (40 is the oldest)".to_owned();
-    rows.push(row);
+    let (name, sent) = ("an app that is no longer supported", "chain says: version 39; answer links to the store");
+    rows.push(attack(world, name, sent, held(403, "app_version_too_old"), old_app).await);
     let foreign = async {
         let (thief, genuine) = (world.customer("thief.of.freshness@example.com", &Handset::genuine()).await?, world.phone()?);
         thief.attest_again_with_chain_of(&genuine, &world.ca).await
