@@ -4,7 +4,7 @@
 #![no_main]
 use countersign_attest::{
     anchors::{Anchors, Purpose, Source, Vendor},
-    apple::{AppleApp, Attestation, Claim, CounterWindow, Environment, Requirements, cases, verify_assertion, verify_attestation},
+    apple::{AppleApp, Attestation, Claim, Environment, Requirements, cases, verify_assertion, verify_attestation},
 };
 use countersign_core::UnixSeconds;
 use countersign_proof::jwk::PublicKey;
@@ -39,7 +39,7 @@ fuzz_target!(|bytes: &[u8]| {
     }
     for app in &requirements.apps {
         if let Ok(asserted) = verify_assertion(bytes, key, app, &hash) {
-            let _ = CounterWindow::fresh().accept(asserted.counter());
+            let _ = countersign_core::CounterWindow::FRESH.after(asserted.counter());
         }
     }
     if let Ok(text) = str::from_utf8(bytes) {

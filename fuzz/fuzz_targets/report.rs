@@ -5,7 +5,8 @@ use countersign_core::{AppFinding, UnixSeconds};
 use countersign_proof::jwk::PublicKey;
 use libfuzzer_sys::fuzz_target;
 
-const KEY: &str = r#"{"kty":"EC","crv":"P-256","x":"l8tFrhx-34tV3hRICRDY9zCkDlpBhF42UQUfWVAWBFs","y":"9VE4jf_Ok_o64zbTTlcuNJajHmt6v9TDVrU0CdvGRDA"}"#;
+const KEY: &str =
+    r#"{"kty":"EC","crv":"P-256","x":"l8tFrhx-34tV3hRICRDY9zCkDlpBhF42UQUfWVAWBFs","y":"9VE4jf_Ok_o64zbTTlcuNJajHmt6v9TDVrU0CdvGRDA"}"#;
 
 fuzz_target!(|bytes: &[u8]| {
     let now = UnixSeconds(1_793_491_200);
