@@ -1,0 +1,1 @@
+//! How unusual a login or a request is.
