@@ -1,5 +1,6 @@
 //! How unusual a login or a request is.
 
+mod bytes;
 pub mod evidence;
 pub mod fingerprint;
 pub mod freeman;
@@ -12,4 +13,8 @@ pub mod network;
 pub mod platform;
 pub mod population;
 pub mod profile;
+pub mod snapshot;
+mod state;
 pub mod subjects;
+
+pub use bytes::SnapshotRefusal;

@@ -116,15 +116,15 @@ impl Default for Weights {
             country: 0.6,
             device: 1.0,
             hour: 1.0,
-            network: 0.6,
-            network_kind: 0.9,
-            place: 0.7,
-            platform: 0.6,
-            prefix: 1.0,
+            network: 0.7,
+            network_kind: 1.0,
+            place: 1.0,
+            platform: 0.8,
+            prefix: 1.3,
             refused: 1.0,
-            rhythm: 1.0,
+            rhythm: 1.2,
             round_trip: 0.5,
-            travel: 0.6,
+            travel: 0.4,
         }
     }
 }
@@ -151,10 +151,10 @@ pub struct LoginRule {
 impl Default for LoginRule {
     fn default() -> Self {
         Self {
-            step_up: 3.0,
+            step_up: 3.4,
             learn_below: -1.0,
-            patience: Seconds(3 * 86_400),
-            probation: Seconds(86_400),
+            patience: Seconds(2 * 86_400),
+            probation: Seconds(43_200),
             refusal_memory: Seconds(3 * 86_400),
             travel: TravelRule::default(),
             weights: Weights::default(),
@@ -260,7 +260,9 @@ impl LoginRule {
         evidence.add(Feature::Country, weights.country * country);
         evidence.add(Feature::Network, weights.network * network);
         evidence.add(Feature::Prefix, weights.prefix * prefix);
-        evidence.add(Feature::Place, weights.place * place(sight, profile));
+        // A new country is far from every known place: one journey, counted once.
+        let place = within(weights.place * place(sight, profile) - within(weights.country * country, 0.0, f64::MAX), 0.0, f64::MAX);
+        evidence.add(Feature::Place, place);
         let (feature, weight) = self.travel(sight, profile);
         evidence.add(feature, weights.travel * weight);
         evidence.add(Feature::Hour, weights.hour * hour(sight, profile, population));
@@ -410,11 +412,27 @@ fn network_kind(sight: &Sight, profile: &Profile, population: &Population) -> f6
     within(ln(attacker / person), -1.5, 4.0)
 }
 
+/// The hour, by the clock at home and by the clock of where the person seems to be: who travels keeps the one or the other.
 fn hour(sight: &Sight, profile: &Profile, population: &Population) -> f64 {
-    let kernel = hour_kernel(sight.at);
     let all: f64 = profile.hours.iter().map(|count| f64::from(*count)).sum();
-    let person = (smoothed(&profile.hours, &kernel) + 6.0 * population.hour(&kernel)) / (all + 6.0);
-    within(ln(1.0 / 24.0 / person), -1.5, 2.5)
+    let strange = |at: UnixSeconds| {
+        let kernel = hour_kernel(at);
+        let person = (smoothed(&profile.hours, &kernel) + 6.0 * population.hour(&kernel)) / (all + 6.0);
+        within(ln(1.0 / 24.0 / person), -1.5, 2.5)
+    };
+    let at_home = strange(sight.at);
+    let shift = sight.whereabouts().zip(profile.places.last()).map_or(Seconds(0), |(here, usual)| solar_shift(*usual, here));
+    // A step of the clock that a time zone may well have anyway says nothing.
+    if !(Seconds(7200)..=Seconds(79_200)).contains(&shift) { at_home } else { within(strange(sight.at.plus(shift)), -1.5, at_home) }
+}
+
+/// How far the sun's clock at `there` is ahead of that at `here`: 0 to 24 hours, 240 seconds per degree of longitude.
+fn solar_shift(here: Position, there: Position) -> Seconds {
+    let [_, from, _] = here.parts();
+    let [_, to, _] = there.parts();
+    let degrees = f64::from(to) - f64::from(from);
+    let east = if degrees < 0.0 { degrees + 360.0 } else { degrees };
+    Seconds(u64::from(crate::maths::floor_index(east / 3.75, 95)).saturating_mul(900))
 }
 
 /// How far beyond every place the person is known at, in radii already taken off: 0.7 nats at 100 km, 2.4 at 1000 km.

@@ -3,10 +3,12 @@
 use countersign_core::UnixSeconds;
 
 use crate::{
+    bytes::SnapshotRefusal,
     fingerprint::{Field, Salt},
     login::{Assessment, Login, LoginRule, Settled},
     population::Population,
     profile::Profile,
+    snapshot::{Frame, read_all, write},
     subjects::Subjects,
 };
 
@@ -60,6 +62,33 @@ impl LoginMonitor {
     #[must_use]
     pub const fn population(&self) -> &Population {
         &self.population
+    }
+
+    /// The states as the frames of a snapshot, one by one.
+    pub fn frames(&self) -> impl Iterator<Item = Vec<u8>> {
+        let population = Frame::Population { population: Box::new(self.population.clone()) };
+        let people = self.people.iter().map(|(key, profile)| Frame::Person { key, profile: Box::new(profile.clone()) });
+        let end = Frame::End { people: u64::try_from(self.people.len()).unwrap_or(u64::MAX) };
+        std::iter::once(population).chain(people).chain(std::iter::once(end)).map(|frame| write(&frame, self.salt))
+    }
+
+    /// A monitor with the states of a snapshot.
+    ///
+    /// # Errors
+    /// When anything about the snapshot is wrong; then nothing of it is used, and the caller starts from nothing and says so.
+    pub fn restore<'a>(
+        rule: LoginRule,
+        salt: Salt,
+        people_max: usize,
+        frames: impl IntoIterator<Item = &'a [u8]>,
+    ) -> Result<Self, SnapshotRefusal> {
+        let (population, people) = read_all(frames, salt)?;
+        let mut monitor = Self::new(rule, salt, people_max);
+        monitor.population = population;
+        for (key, profile) in people {
+            monitor.people.insert(key, profile);
+        }
+        Ok(monitor)
     }
 
     /// Takes over a state from a snapshot or another node, joined with what is held.

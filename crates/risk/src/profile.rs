@@ -16,11 +16,11 @@ pub const HALF_LIFE: Seconds = Seconds(60 * 86_400);
 /// Positions of the last logins that are kept.
 pub const TRAIL_MAX: usize = 3;
 /// Places where the person was that are kept.
-pub const PLACES_MAX: usize = 6;
+pub const PLACES_MAX: usize = 4;
 /// Unusual logins that wait for being believed.
-pub const PENDING_MAX: usize = 4;
+pub const PENDING_MAX: usize = 3;
 /// Failed step-ups that are remembered.
-pub const REFUSALS_MAX: usize = 4;
+pub const REFUSALS_MAX: usize = 3;
 
 /// What a device says it is, and what stands behind it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,11 +130,11 @@ pub struct Profile {
     pub(crate) as_of: u32,
     pub(crate) depth: u32,
     pub(crate) last: u32,
-    pub(crate) devices: Tally<6>,
-    pub(crate) prefixes: Tally<20>,
-    pub(crate) networks: Tally<8>,
+    pub(crate) devices: Tally<5>,
+    pub(crate) prefixes: Tally<12>,
+    pub(crate) networks: Tally<6>,
     pub(crate) countries: Tally<4>,
-    pub(crate) platforms: Tally<6>,
+    pub(crate) platforms: Tally<4>,
     pub(crate) kinds: [f32; 6],
     pub(crate) hours: [f32; HOURS],
     pub(crate) round_trips: [Spread; 2],

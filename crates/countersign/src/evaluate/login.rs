@@ -17,6 +17,7 @@ use std::{
 use clap::{Args, ValueEnum};
 use countersign_core::UnixSeconds;
 use countersign_risk::{
+    evidence::Contribution,
     fingerprint::{Field, Salt},
     freeman::{FreemanPopulation, FreemanProfile, values},
     geo::Position,
@@ -56,7 +57,7 @@ pub struct LoginArgs {
     /// Kinds of networks: CSV with the columns `asn` and `type`.
     #[arg(long, value_name = "ASN.csv")]
     pub asn: PathBuf,
-    /// Where to write each row's number, score and verdict.
+    /// Where to write each row's number from 0, its score (nats), whether it was challenged, and what each feature contributed.
     #[arg(long, value_name = "SCORES.csv")]
     pub out: Option<PathBuf>,
     /// What judges.
@@ -84,17 +85,18 @@ struct Scored {
     score: f64,
     challenged: bool,
     depth: usize,
+    contributions: Vec<Contribution>,
 }
 
-/// Runs the command; `nanoseconds` is a stopwatch.
+/// Runs the command with the configuration's `rule`; `nanoseconds` is a stopwatch.
 ///
 /// # Errors
 /// When a file cannot be read as what it should be, or the scores cannot be written.
-pub fn run(args: &LoginArgs, nanoseconds: &dyn Fn() -> u64) -> Result<Report, RowsRefusal> {
+pub fn run(args: &LoginArgs, rule: LoginRule, nanoseconds: &dyn Fn() -> u64) -> Result<Report, RowsRefusal> {
     let kinds = kinds(&args.asn)?;
     let rows = Rows::open(&args.events)?;
     let columns = Columns::of(&rows)?;
-    let mut judge = Judge::new(args.method);
+    let mut judge = Judge::new(args.method, rule);
     let mut truths = Vec::new();
     let mut scored = Vec::new();
     let mut users: BTreeMap<String, usize> = BTreeMap::new();
@@ -117,12 +119,12 @@ pub fn run(args: &LoginArgs, nanoseconds: &dyn Fn() -> u64) -> Result<Report, Ro
             (Verdict::StepUp, None) => None,
         };
         let start = nanoseconds();
-        let (score, verdict) = judge.judge(event.user, &event.login, settle, event.at);
+        let judged = judge.judge(event.user, &event.login, settle, event.at);
         spent = spent.saturating_add(nanoseconds().saturating_sub(start));
         if depths.len() <= user {
             depths.resize(user.saturating_add(1), 0);
         }
-        scored.push(Scored { score, challenged: verdict == Verdict::StepUp, depth: depths.get(user).copied().unwrap_or(0) });
+        scored.push(Scored { depth: depths.get(user).copied().unwrap_or(0), ..judged });
         let attack = truth.flatten();
         if attack.is_none()
             && let Some(depth) = depths.get_mut(user)
@@ -147,9 +149,14 @@ fn count_u64(value: u64) -> f64 {
 fn write_scores(path: &Path, scored: &[Scored]) -> Result<(), RowsRefusal> {
     let unwritable = |why| RowsRefusal::Unreadable { path: path.to_owned(), why };
     let mut file = std::io::BufWriter::new(std::fs::File::create(path).map_err(unwritable)?);
-    writeln!(file, "row,score,challenged").map_err(unwritable)?;
+    writeln!(file, "row,score,challenged,contributions").map_err(unwritable)?;
     for (row, one) in scored.iter().enumerate() {
-        writeln!(file, "{row},{:.6},{}", one.score, u8::from(one.challenged)).map_err(unwritable)?;
+        write!(file, "{row},{:.6},{},", one.score, u8::from(one.challenged)).map_err(unwritable)?;
+        for (index, part) in one.contributions.iter().enumerate() {
+            let gap = if index == 0 { "" } else { " " };
+            write!(file, "{gap}{}={:.4}", part.feature.as_str(), part.weight).map_err(unwritable)?;
+        }
+        writeln!(file).map_err(unwritable)?;
     }
     file.flush().map_err(unwritable)
 }
@@ -246,21 +253,23 @@ enum Judge {
 const FREEMAN_STEP_UP: f64 = 4.5;
 
 impl Judge {
-    fn new(method: Method) -> Self {
+    fn new(method: Method, rule: LoginRule) -> Self {
         match method {
-            Method::Evidence => Self::Evidence(Box::new(LoginMonitor::new(LoginRule::default(), SALT, PEOPLE_MAX))),
+            Method::Evidence => Self::Evidence(Box::new(LoginMonitor::new(rule, SALT, PEOPLE_MAX))),
             Method::Freeman => Self::Freeman { population: Box::default(), people: BTreeMap::new() },
         }
     }
 
-    fn judge(&mut self, user: &str, login: &Login<'_>, settle: impl Fn(Verdict) -> Option<Settled>, now: UnixSeconds) -> (f64, Verdict) {
+    fn judge(&mut self, user: &str, login: &Login<'_>, settle: impl Fn(Verdict) -> Option<Settled>, now: UnixSeconds) -> Scored {
         match self {
             Self::Evidence(monitor) => {
                 let assessment: Assessment = monitor.assess(user, login, now);
                 if let Some(settled) = settle(assessment.verdict) {
                     monitor.settle(user, &assessment, settled);
                 }
-                (assessment.evidence.total(), assessment.verdict)
+                let contributions = assessment.evidence.contributions().to_vec();
+                let challenged = assessment.verdict == Verdict::StepUp;
+                Scored { score: assessment.evidence.total(), challenged, depth: 0, contributions }
             }
             Self::Freeman { population, people } => {
                 let profile = people.entry(SALT.long(Field::Subject, user.as_bytes())).or_default();
@@ -270,7 +279,7 @@ impl Judge {
                 if matches!(settle(verdict), Some(Settled::Allowed | Settled::StepUpPassed)) {
                     population.learn(&values, profile, now);
                 }
-                (score, verdict)
+                Scored { score, challenged: verdict == Verdict::StepUp, depth: 0, contributions: Vec::new() }
             }
         }
     }

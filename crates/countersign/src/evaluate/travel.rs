@@ -43,15 +43,14 @@ struct Traveller {
     alarms: usize,
 }
 
-/// Runs the command; `nanoseconds` is a stopwatch.
+/// Runs the command with the configuration's `rule`; `nanoseconds` is a stopwatch.
 ///
 /// # Errors
 /// When the file cannot be read as what it should be.
-pub fn run(args: &TravelArgs, nanoseconds: &dyn Fn() -> u64) -> Result<Report, RowsRefusal> {
+pub fn run(args: &TravelArgs, rule: &LoginRule, nanoseconds: &dyn Fn() -> u64) -> Result<Report, RowsRefusal> {
     let rows = Rows::open(&args.events)?;
     let (user, ts, lat, lon) = (rows.column("user")?, rows.column("ts")?, rows.column("lat")?, rows.column("lon")?);
     let acc = rows.column_if_any("acc_km");
-    let rule = LoginRule::default();
     let mut people: BTreeMap<String, Traveller> = BTreeMap::new();
     let (mut events, mut spent) = (0_usize, 0_u64);
     for row in rows {

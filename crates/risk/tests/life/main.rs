@@ -1,0 +1,6 @@
+//! Lives of generated people, honest and not, before the whole scorer.
+
+mod login;
+mod population;
+mod state;
+mod town;
