@@ -27,7 +27,7 @@ use countersign_risk::{
 };
 
 use super::{
-    metrics::{auc, count, median, share_above, threshold},
+    metrics::{self, auc, count, median, share_above, threshold},
     rows::{Column, Row, Rows, RowsRefusal},
     table::Report,
 };
@@ -137,17 +137,13 @@ pub fn run(args: &LoginArgs, rule: LoginRule, nanoseconds: &dyn Fn() -> u64) -> 
         write_scores(path, &scored)?;
     }
     let mut report = figures(&scored, &truths, columns.label.is_some());
-    report.add("cost", "microseconds per event", count_u64(spent) / 1000.0 / count(scored.len().max(1)));
+    report.add("cost", "microseconds per event", metrics::microseconds(spent) / count(scored.len().max(1)));
     report.add("cost", "bytes per person", judge.bytes_per_person());
     Ok(report)
 }
 
-fn count_u64(value: u64) -> f64 {
-    f64::from(u32::try_from(value / 1000).unwrap_or(u32::MAX)) * 1000.0
-}
-
 fn write_scores(path: &Path, scored: &[Scored]) -> Result<(), RowsRefusal> {
-    let unwritable = |why| RowsRefusal::Unreadable { path: path.to_owned(), why };
+    let unwritable = |why| RowsRefusal::Unwritable { path: path.to_owned(), why };
     let mut file = std::io::BufWriter::new(std::fs::File::create(path).map_err(unwritable)?);
     writeln!(file, "row,score,challenged,contributions").map_err(unwritable)?;
     for (row, one) in scored.iter().enumerate() {
@@ -210,7 +206,10 @@ impl Columns {
     fn event<'a>(&self, row: &'a Row, kinds: &BTreeMap<u32, NetworkKind>) -> Result<Event<'a>, RowsRefusal> {
         let [lat, lon, acc] = self.place.each_ref().map(|column| row.parsed_if_any::<f64>(column.as_ref()));
         let position = match (lat?, lon?) {
-            (Some(lat), Some(lon)) => Some(Position::new(lat, lon, acc?.unwrap_or(0.0)).map_err(|_| row.malformed(&self.ip))?),
+            (Some(lat), Some(lon)) => Some(
+                Position::new(lat, lon, acc?.unwrap_or(0.0))
+                    .map_err(|_| row.malformed(self.place.iter().flatten().next().unwrap_or(&self.ip)))?,
+            ),
             (Some(_), None) | (None, Some(_) | None) => None,
         };
         let network: Option<u32> = row.parsed_if_any(Some(&self.asn))?;
@@ -407,4 +406,88 @@ fn months(truths: &[Truth]) -> f64 {
     }
     let seconds: u64 = spans.values().map(|(first, last)| last.saturating_sub(*first)).sum();
     count(usize::try_from(seconds / 60).unwrap_or(usize::MAX)) / 1440.0 / 30.44
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::table::Figure;
+    use super::*;
+
+    /// Six people at home for 60 days; on day 50 a machine in a data centre tries each.
+    fn events(label: bool, noise: &str) -> String {
+        let mut text = String::from("ts,user,ip,asn,country,lat,lon,acc_km,device_id,os,client,device_type,attack,segment,hard_negative");
+        text.push_str(if label { ",label\n" } else { "\n" });
+        let mut line = |day: u32, hour: u32, rest: &str, attack: bool| {
+            let class = if attack { format!("naive,{noise}1,") } else { format!(",-1,{noise}") };
+            let label = match (label, attack) {
+                (true, true) => ",1",
+                (true, false) => ",0",
+                (false, true | false) => "",
+            };
+            text.push_str(&format!("2026-{:02}-{:02}T{hour:02}:00:00.5Z,{rest},{class}{label}\n", 1 + day / 28, 1 + day % 28));
+        };
+        for day in 0..60 {
+            for user in 0..6 {
+                line(day, 9 + user, &format!("u{user},192.0.{user}.1,1,DE,52.5,13.4,10,d{user},Android 14,App/1,phone"), false);
+                if day == 50 {
+                    line(day, 9 + user, &format!("u{user},198.51.100.1,2,SG,1.3,103.8,20,thief,Linux,curl,desktop"), true);
+                }
+            }
+        }
+        text
+    }
+
+    fn evaluate(events: &str, method: Method) -> Result<(Report, String), RowsRefusal> {
+        let place = tempfile::tempdir().unwrap();
+        let path = |name: &str| place.path().join(name);
+        std::fs::write(path("events.csv"), events).unwrap();
+        std::fs::write(path("asn.csv"), "asn,country,type\n1,DE,isp\n2,SG,hosting\n").unwrap();
+        let args = LoginArgs { events: path("events.csv"), asn: path("asn.csv"), out: Some(path("scores.csv")), method, json: false };
+        let report = run(&args, LoginRule::default(), &|| 0)?;
+        Ok((report, std::fs::read_to_string(path("scores.csv")).unwrap()))
+    }
+
+    #[test]
+    fn attacks_are_told_from_people_by_either_method() {
+        for method in [Method::Evidence, Method::Freeman] {
+            let (report, scores) = evaluate(&events(true, ""), method).unwrap();
+            assert_eq!(report.get("all", "AUC"), Some(&Figure::Number(1.0)), "{method:?}");
+            assert_eq!(report.get("all", "attack events"), Some(&Figure::Count(6)), "{method:?}");
+            assert_eq!(scores.lines().count(), 367, "{method:?}");
+            assert!(scores.starts_with("row,score,challenged,contributions\n0,"), "{method:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_row_is_never_reaches_the_model() {
+        let (_, plain) = evaluate(&events(true, ""), Method::Evidence).unwrap();
+        let (_, noisy) = evaluate(&events(true, "x"), Method::Evidence).unwrap();
+        assert_eq!(plain, noisy);
+        // Without labels nobody answers step-ups; what comes before the first one is judged alike.
+        let (report, unlabelled) = evaluate(&events(false, ""), Method::Evidence).unwrap();
+        let before = |scores: &str| scores.lines().take(300).map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(before(&plain), before(&unlabelled));
+        assert_eq!(report.get("all", "AUC"), None);
+    }
+
+    #[test]
+    fn rows_that_cannot_be_used() {
+        let good = events(true, "");
+        let rows = [
+            ("out of order", good.replace("2026-01-02T09", "2025-01-02T09"), "line 8 lies before the line above it; sort the file by time"),
+            ("no address", good.replace("192.0.0.1", "192.0.0"), "line 2: `192.0.0` is not a `ip`"),
+            ("a place beyond the pole", good.replace("52.5", "95"), "line 2: `95` is not a `lat`"),
+            ("a label of its own", good.replace(",1\n", ",maybe\n"), "line 303: `maybe` is not a `label`"),
+            ("no user", good.replace("user", "person"), "the column `user` is missing from the header"),
+        ];
+        for (name, events, message) in rows {
+            assert_eq!(evaluate(&events, Method::Evidence).err().map(|refusal| refusal.to_string()).as_deref(), Some(message), "{name}");
+        }
+        let nowhere = LoginArgs { out: Some(PathBuf::from("no/such/place.csv")), ..arguments() };
+        assert!(matches!(write_scores(nowhere.out.as_deref().unwrap(), &[]), Err(RowsRefusal::Unwritable { .. })));
+    }
+
+    fn arguments() -> LoginArgs {
+        LoginArgs { events: PathBuf::new(), asn: PathBuf::new(), out: None, method: Method::Evidence, json: false }
+    }
 }

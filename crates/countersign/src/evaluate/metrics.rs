@@ -47,6 +47,12 @@ pub fn count(things: usize) -> f64 {
     f64::from(u32::try_from(things).unwrap_or(u32::MAX))
 }
 
+/// Nanoseconds of a stopwatch as microseconds.
+#[must_use]
+pub fn microseconds(nanoseconds: u64) -> f64 {
+    f64::from(u32::try_from(nanoseconds / 1000).unwrap_or(u32::MAX))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -49,6 +49,13 @@ pub enum RowsRefusal {
         /// Why.
         why: std::io::Error,
     },
+    /// The file cannot be written.
+    Unwritable {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        why: std::io::Error,
+    },
 }
 
 impl std::fmt::Display for RowsRefusal {
@@ -59,6 +66,7 @@ impl std::fmt::Display for RowsRefusal {
             Self::LineMalformed { line } => write!(f, "line {line}: not as many plain fields as the header has"),
             Self::OutOfOrder { line } => write!(f, "line {line} lies before the line above it; sort the file by time"),
             Self::Unreadable { path, why } => write!(f, "cannot read `{}`: {why}", path.display()),
+            Self::Unwritable { path, why } => write!(f, "cannot write `{}`: {why}", path.display()),
         }
     }
 }
@@ -231,10 +239,34 @@ mod tests {
         }
     }
 
+    /// What reading `text` with the columns `ts` and `n` comes to.
+    fn read(text: &str) -> Result<Vec<(u64, u32)>, RowsRefusal> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        let rows = Rows::open(file.path())?;
+        let (ts, n) = (rows.column("ts")?, rows.column("n")?);
+        rows.map(|row| row.and_then(|row| Ok((row.instant(&ts)?.0, row.parsed(&n)?)))).collect()
+    }
+
     #[test]
-    fn lines_are_plain() {
-        assert!(split("a,b,c\r", 2).is_ok_and(|fields| fields == ["a", "b", "c"]));
-        assert!(split("a,\"b\"", 2).is_err());
-        assert!(split(&"x".repeat(LINE_BYTES_MAX + 1), 2).is_err());
+    fn files_are_read_strictly() {
+        let long = format!("ts,n\n1970-01-01T00:00:01Z,{}\n", "1".repeat(LINE_BYTES_MAX));
+        let rows: &[(&str, &str, Result<Vec<(u64, u32)>, &str>)] = &[
+            ("as it should be", "ts,n\n1970-01-01T00:00:01Z,7\n", Ok(vec![(1, 7)])),
+            ("other line ends, a mark, no last one", "\u{feff}ts,n\r\n1970-01-01T00:00:01Z,7", Ok(vec![(1, 7)])),
+            ("no rows", "ts,n\n", Ok(vec![])),
+            ("nothing", "", Err("line 1: not as many plain fields as the header has")),
+            ("a column missing", "ts,m\n", Err("the column `n` is missing from the header")),
+            ("a field too few", "ts,n\n1970-01-01T00:00:01Z\n", Err("line 2: not as many plain fields as the header has")),
+            ("a quote", "ts,n\n1970-01-01T00:00:01Z,\"7\"\n", Err("line 2: not as many plain fields as the header has")),
+            ("a line too long", &long, Err("line 2: not as many plain fields as the header has")),
+            ("no number", "ts,n\n1970-01-01T00:00:01Z,x\n", Err("line 2: `x` is not a `n`")),
+            ("no instant", "ts,n\nyesterday,1\n", Err("line 2: `yesterday` is not a `ts`")),
+        ];
+        for (name, text, expected) in rows {
+            assert_eq!(read(text).map_err(|refusal| refusal.to_string()), expected.clone().map_err(str::to_owned), "{name}");
+        }
+        let missing = Rows::open(Path::new("no/such/file.csv")).err();
+        assert!(matches!(missing, Some(RowsRefusal::Unreadable { .. })));
     }
 }

@@ -17,7 +17,7 @@ use countersign_risk::{
 };
 
 use super::{
-    metrics::count,
+    metrics::{count, microseconds},
     rows::{Rows, RowsRefusal},
     table::Report,
 };
@@ -82,8 +82,7 @@ pub fn run(args: &TravelArgs, rule: &LoginRule, nanoseconds: &dyn Fn() -> u64) -
     report.add("events", "person-months", months);
     report.add("at the shipped threshold", "false alarms", alarms);
     report.add("at the shipped threshold", "false alarms per person and month", count(alarms) / months);
-    let microseconds = f64::from(u32::try_from(spent / 1000).unwrap_or(u32::MAX));
-    report.add("cost", "microseconds per event", microseconds / count(events.max(1)));
+    report.add("cost", "microseconds per event", microseconds(spent) / count(events.max(1)));
     Ok(report)
 }
 
@@ -100,5 +99,35 @@ fn sight(position: Position, at: UnixSeconds) -> Sight {
         kind: NetworkKind::Unknown,
         position: Some(position),
         round_trip_ms: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evaluate::table::Figure;
+
+    #[test]
+    fn alarms_are_leaps_that_no_airliner_makes() {
+        let rows = [
+            ("around town", "a,2026-01-01T00:00:00Z,52.5,13.4\na,2026-01-01T00:05:00Z,52.4,13.1\n", 0),
+            ("a flight", "a,2026-01-01T00:00:00Z,52.5,13.4\na,2026-01-01T10:00:00Z,40.7,-74.0\n", 0),
+            ("a leap", "a,2026-01-01T00:00:00Z,52.5,13.4\na,2026-01-01T01:00:00Z,40.7,-74.0\n", 1),
+            ("two people", "a,2026-01-01T00:00:00Z,52.5,13.4\nb,2026-01-01T01:00:00Z,40.7,-74.0\n", 0),
+        ];
+        for (name, lines, alarms) in rows {
+            let file = tempfile::NamedTempFile::new().unwrap();
+            std::fs::write(file.path(), format!("user,ts,lat,lon\n{lines}")).unwrap();
+            let report = run(&TravelArgs { events: file.path().to_owned(), json: false }, &LoginRule::default(), &|| 0).unwrap();
+            assert_eq!(report.get("at the shipped threshold", "false alarms"), Some(&Figure::Count(alarms)), "{name}");
+        }
+    }
+
+    #[test]
+    fn rows_out_of_order_are_refused() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "user,ts,lat,lon\na,2026-01-02T00:00:00Z,1,1\na,2026-01-01T00:00:00Z,1,1\n").unwrap();
+        let refusal = run(&TravelArgs { events: file.path().to_owned(), json: false }, &LoginRule::default(), &|| 0).err();
+        assert!(matches!(refusal, Some(RowsRefusal::OutOfOrder { line: 3 })));
     }
 }
