@@ -50,7 +50,12 @@ impl Position {
     /// Kilometres between the two circles; zero when they touch.
     #[must_use]
     pub fn excess_km(self, other: Self) -> f64 {
-        within(self.distance_km(other) - f64::from(self.radius_km) - f64::from(other.radius_km), 0.0, f64::MAX)
+        self.excess_km_beyond(other, 1.0)
+    }
+
+    /// Kilometres between two circles of `radii` times the radius.
+    fn excess_km_beyond(self, other: Self, radii: f64) -> f64 {
+        within(self.distance_km(other) - radii * (f64::from(self.radius_km) + f64::from(other.radius_km)), 0.0, f64::MAX)
     }
 
     /// Kilometres between the two centres, along the sphere (haversine; error below 0.6 %).
@@ -75,6 +80,8 @@ impl Position {
 pub struct TravelRule {
     /// Leaps shorter than this, radii already taken off, are never evidence. Kilometres.
     pub distance_km_min: f64,
+    /// How many times each radius is taken off: a radius holds two thirds of the cases, and the rest are not takeovers.
+    pub radii: f64,
     /// The speed that airliners over the ground do not exceed from door to door. Kilometres per hour.
     pub speed_kmh_max: f64,
     /// Added to every interval: clocks differ, messages queue, a login is noted after the fact.
@@ -85,7 +92,7 @@ pub struct TravelRule {
 
 impl Default for TravelRule {
     fn default() -> Self {
-        Self { distance_km_min: 150.0, speed_kmh_max: 1000.0, slack: Seconds(600), weight_max: 4.0 }
+        Self { distance_km_min: 150.0, radii: 2.0, speed_kmh_max: 1000.0, slack: Seconds(600), weight_max: 5.0 }
     }
 }
 
@@ -104,7 +111,7 @@ impl TravelRule {
     /// The movement from `from` to `to` within `interval`, when it is hard to believe.
     #[must_use]
     pub fn leap(&self, from: Position, to: Position, interval: Seconds) -> Option<Leap> {
-        let excess_km = from.excess_km(to);
+        let excess_km = from.excess_km_beyond(to, self.radii);
         if excess_km < self.distance_km_min {
             return None;
         }
@@ -173,7 +180,7 @@ mod tests {
 
     #[test]
     fn boundaries_of_the_rule() {
-        let rule = TravelRule { distance_km_min: 100.0, speed_kmh_max: 1000.0, slack: Seconds(0), weight_max: 4.0 };
+        let rule = TravelRule { distance_km_min: 100.0, radii: 1.0, speed_kmh_max: 1000.0, slack: Seconds(0), weight_max: 4.0 };
         let (here, there) = (at(0.0, 0.0, 0.0), at(0.0, 1.0, 0.0)); // 111.195 km
         assert!(rule.leap(here, there, Seconds(400)).is_some());
         assert!(rule.leap(here, there, Seconds(401)).is_none());

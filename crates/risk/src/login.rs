@@ -124,7 +124,7 @@ impl Default for Weights {
             refused: 1.0,
             rhythm: 1.2,
             round_trip: 0.5,
-            travel: 0.4,
+            travel: 1.0,
         }
     }
 }
@@ -267,7 +267,7 @@ impl LoginRule {
         evidence.add(feature, weights.travel * weight);
         evidence.add(Feature::Hour, weights.hour * hour(sight, profile, population));
         if let Some(interval) = profile.interval(sight.at) {
-            evidence.add(Feature::Rhythm, weights.rhythm * within(population.rhythm(interval), -2.0, 2.0));
+            evidence.add(Feature::Rhythm, weights.rhythm * within(population.rhythm(interval), -2.0, 1.5));
         }
         evidence.add(Feature::RoundTrip, weights.round_trip * round_trip(sight, profile));
         evidence
@@ -294,7 +294,7 @@ impl LoginRule {
                 };
                 (ln(stolen / (1.0 - new)), odd)
             }
-            None => (ln((1.0 - stolen) / new), platform_new()),
+            None => (within(ln((1.0 - stolen) / new), 0.0, 4.0), platform_new()),
         }
     }
 
@@ -306,7 +306,7 @@ impl LoginRule {
             let link =
                 Link { share: population.country(value), local: 0.6, alphabet: 60.0, new: population.novelty(Novelty::Country, depth) };
             (country, country_known) = self.link(value, &link, &profile.countries, sight.at);
-            country = within(country, -1.5, 6.0);
+            country = within(country, -1.5, 5.5);
         }
         if !country_known {
             return [country, 0.0, 0.0];
@@ -364,6 +364,8 @@ impl LoginRule {
     fn travel(&self, sight: &Sight, profile: &Profile) -> (Feature, f64) {
         let mut worst = (Feature::Travel, 0.0);
         let Some(here) = sight.whereabouts() else { return worst };
+        // Where the person is known to be, it is rather the position before that was wrong.
+        let familiar = profile.places.iter().any(|place| place.excess_km(here) <= 0.0);
         for step in &profile.trail {
             let interval = age(sight.at, step.at);
             let Some(leap) = self.travel.leap(step.position, here, interval) else { continue };
@@ -372,6 +374,7 @@ impl LoginRule {
                 (Device::Attested(a), Device::Attested(b)) if a == b => leap.weight / 2.0,
                 _ => leap.weight,
             };
+            let weight = if familiar { weight / 2.0 } else { weight };
             if weight > worst.1 {
                 let both = interval <= self.travel.slack && step.device != sight.device;
                 worst = (if both { Feature::Simultaneous } else { Feature::Travel }, weight);
@@ -439,7 +442,7 @@ fn solar_shift(here: Position, there: Position) -> Seconds {
 fn place(sight: &Sight, profile: &Profile) -> f64 {
     let Some(here) = sight.whereabouts() else { return 0.0 };
     let nearest = profile.places.iter().map(|place| place.excess_km(here)).fold(f64::MAX, f64::min);
-    if profile.places.is_empty() { 0.0 } else { within(ln(1.0 + nearest / 100.0), 0.0, 4.0) }
+    if profile.places.is_empty() { 0.0 } else { within(ln(1.0 + nearest / 100.0), 0.0, 3.3) }
 }
 
 fn round_trip(sight: &Sight, profile: &Profile) -> f64 {

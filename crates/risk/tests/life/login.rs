@@ -196,6 +196,24 @@ fn an_attested_key_halves_what_travel_says() {
 }
 
 #[test]
+fn impossible_travel_of_a_copied_name_is_challenged() {
+    let copied = phone("alice-phone");
+    let los_angeles = |n| From { country: "US", asn: 7018, latitude: 34.05, longitude: -118.24, ..home(n) };
+    let hamburg = From { latitude: 53.55, longitude: 9.99, ..home(77) };
+    let rows = [
+        ("another continent after an hour", los_angeles(40), HOUR, Verdict::StepUp),
+        ("another continent after a flight", los_angeles(40), 16 * HOUR, Verdict::Unusual),
+        ("another city after a train ride", hamburg, 3 * HOUR, Verdict::Unusual),
+    ];
+    for (name, from, later, verdict) in rows {
+        let mut monitor = alice();
+        act(&mut monitor, "alice", &login(&copied, &home(500)), Who::Owner, EVENING);
+        let assessment = monitor.assess("alice", &login(&copied, &from), UnixSeconds(EVENING + later));
+        assert_eq!(assessment.verdict, verdict, "{name}: {:?}", assessment.evidence);
+    }
+}
+
+#[test]
 fn two_places_at_once_are_named_so() {
     let mut monitor = alice();
     act(&mut monitor, "alice", &login(&phone("alice-phone"), &home(500)), Who::Owner, EVENING);

@@ -143,12 +143,13 @@ pub fn act(monitor: &mut LoginMonitor, person: &str, login: &Login<'_>, who: Who
     assessment
 }
 
-/// One login of an ordinary day of household `n`: at home, on the carrier, now and then in the office.
+/// One login of an ordinary day of household `n`: at home, on the carrier, now and then in the office or at a friend's.
 pub fn ordinary(n: u64, dice: &mut Dice) -> From {
-    match dice.below(10) {
-        0..5 => home(n),
-        5..9 => carrier(n, dice),
-        _ => office(),
+    match dice.below(20) {
+        0..10 => home(n),
+        10..17 => carrier(n, dice),
+        17..19 => office(),
+        _ => home(dice.below(1000)),
     }
 }
 
@@ -169,6 +170,11 @@ pub fn town(monitor: &mut LoginMonitor, seed: u64) {
             let at = START + day * DAY + (7 + dice.below(15)) * HOUR + n * 17;
             let place = ordinary(n, &mut dice);
             act(monitor, &format!("u{n}"), &login(&phones[index], &place), Who::Owner, at);
+            if dice.chance(300) {
+                let place = ordinary(n, &mut dice);
+                let later = at + 60 + dice.below(4 * HOUR);
+                act(monitor, &format!("u{n}"), &login(&phones[index], &place), Who::Owner, later);
+            }
         }
     }
 }
