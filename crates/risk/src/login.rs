@@ -151,9 +151,9 @@ pub struct LoginRule {
 impl Default for LoginRule {
     fn default() -> Self {
         Self {
-            step_up: 3.4,
-            learn_below: -1.0,
-            patience: Seconds(2 * 86_400),
+            step_up: 3.3,
+            learn_below: -1.5,
+            patience: Seconds(86_400),
             probation: Seconds(43_200),
             refusal_memory: Seconds(3 * 86_400),
             travel: TravelRule::default(),
@@ -412,7 +412,7 @@ fn network_kind(sight: &Sight, profile: &Profile, population: &Population) -> f6
     let own: f64 = profile.kinds.get(sight.kind.index()).map_or(0.0, |count| f64::from(*count));
     let all: f64 = profile.kinds.iter().map(|count| f64::from(*count)).sum();
     let person = (own + 5.0 * population.kind(sight.kind)) / (all + 5.0);
-    within(ln(attacker / person), -1.5, 4.0)
+    within(ln(attacker / person), -1.5, 3.3)
 }
 
 /// The hour, by the clock at home and by the clock of where the person seems to be: who travels keeps the one or the other.
