@@ -366,7 +366,7 @@ impl LoginRule {
         let Some(here) = sight.whereabouts() else { return worst };
         // Where the person is known to be, it is rather the position before that was wrong.
         let familiar = profile.places.iter().any(|place| place.excess_km(here) <= 0.0);
-        for step in &profile.trail {
+        for step in profile.trail.iter().rev() {
             let interval = age(sight.at, step.at);
             let Some(leap) = self.travel.leap(step.position, here, interval) else { continue };
             // The same key in the same hardware: the map is wrong rather than the person.

@@ -1,5 +1,6 @@
 //! Lives of generated people, honest and not, before the whole scorer.
 
+mod features;
 mod login;
 mod population;
 mod state;
