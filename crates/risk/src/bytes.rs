@@ -2,7 +2,7 @@
 
 /// Why bytes are not a snapshot of ours. Nothing of such a snapshot is used. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SnapshotRefusal {
+pub enum FrameRefusal {
     /// The bytes are not those that were written.
     ChecksumMismatch,
     /// The last frame is missing or counts other frames than there were: something was cut off.
@@ -19,7 +19,7 @@ pub enum SnapshotRefusal {
     VersionUnknown,
 }
 
-impl std::fmt::Display for SnapshotRefusal {
+impl std::fmt::Display for FrameRefusal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::ChecksumMismatch => "the snapshot was changed or damaged",
@@ -33,7 +33,7 @@ impl std::fmt::Display for SnapshotRefusal {
     }
 }
 
-impl std::error::Error for SnapshotRefusal {}
+impl std::error::Error for FrameRefusal {}
 
 /// Bytes being written.
 #[derive(Debug, Default)]
@@ -85,41 +85,41 @@ impl<'a> Reader<'a> {
         Self(bytes)
     }
 
-    fn take<const N: usize>(&mut self) -> Result<[u8; N], SnapshotRefusal> {
-        let (head, rest) = self.0.split_first_chunk::<N>().ok_or(SnapshotRefusal::LengthMismatch)?;
+    fn take<const N: usize>(&mut self) -> Result<[u8; N], FrameRefusal> {
+        let (head, rest) = self.0.split_first_chunk::<N>().ok_or(FrameRefusal::LengthMismatch)?;
         self.0 = rest;
         Ok(*head)
     }
 
-    pub(crate) fn u8(&mut self) -> Result<u8, SnapshotRefusal> {
+    pub(crate) fn u8(&mut self) -> Result<u8, FrameRefusal> {
         self.take().map(u8::from_le_bytes)
     }
 
-    pub(crate) fn u16(&mut self) -> Result<u16, SnapshotRefusal> {
+    pub(crate) fn u16(&mut self) -> Result<u16, FrameRefusal> {
         self.take().map(u16::from_le_bytes)
     }
 
-    pub(crate) fn u32(&mut self) -> Result<u32, SnapshotRefusal> {
+    pub(crate) fn u32(&mut self) -> Result<u32, FrameRefusal> {
         self.take().map(u32::from_le_bytes)
     }
 
-    pub(crate) fn u64(&mut self) -> Result<u64, SnapshotRefusal> {
+    pub(crate) fn u64(&mut self) -> Result<u64, FrameRefusal> {
         self.take().map(u64::from_le_bytes)
     }
 
     /// Any finite number.
-    pub(crate) fn f32(&mut self) -> Result<f32, SnapshotRefusal> {
+    pub(crate) fn f32(&mut self) -> Result<f32, FrameRefusal> {
         let value = f32::from_bits(self.u32()?);
-        if value.is_finite() { Ok(value) } else { Err(SnapshotRefusal::ValueImpossible) }
+        if value.is_finite() { Ok(value) } else { Err(FrameRefusal::ValueImpossible) }
     }
 
     /// A finite number that is not negative: a count.
-    pub(crate) fn count(&mut self) -> Result<f32, SnapshotRefusal> {
+    pub(crate) fn count(&mut self) -> Result<f32, FrameRefusal> {
         let value = self.f32()?;
-        if value >= 0.0 { Ok(value) } else { Err(SnapshotRefusal::ValueImpossible) }
+        if value >= 0.0 { Ok(value) } else { Err(FrameRefusal::ValueImpossible) }
     }
 
-    pub(crate) fn counts(&mut self, into: &mut [f32]) -> Result<(), SnapshotRefusal> {
+    pub(crate) fn counts(&mut self, into: &mut [f32]) -> Result<(), FrameRefusal> {
         for value in into {
             *value = self.count()?;
         }
@@ -127,14 +127,14 @@ impl<'a> Reader<'a> {
     }
 
     /// A length of at most `max`.
-    pub(crate) fn length(&mut self, max: usize) -> Result<usize, SnapshotRefusal> {
+    pub(crate) fn length(&mut self, max: usize) -> Result<usize, FrameRefusal> {
         let length = usize::from(self.u8()?);
-        if length <= max { Ok(length) } else { Err(SnapshotRefusal::ValueImpossible) }
+        if length <= max { Ok(length) } else { Err(FrameRefusal::ValueImpossible) }
     }
 
     /// # Errors
     /// When bytes are left over.
-    pub(crate) const fn finish(self) -> Result<(), SnapshotRefusal> {
-        if self.0.is_empty() { Ok(()) } else { Err(SnapshotRefusal::LengthMismatch) }
+    pub(crate) const fn finish(self) -> Result<(), FrameRefusal> {
+        if self.0.is_empty() { Ok(()) } else { Err(FrameRefusal::LengthMismatch) }
     }
 }

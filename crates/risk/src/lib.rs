@@ -3,9 +3,11 @@
 mod bytes;
 pub mod evidence;
 pub mod fingerprint;
+pub mod frames;
 pub mod freeman;
 pub mod frequency;
 pub mod geo;
+pub mod lists;
 pub mod login;
 pub mod maths;
 pub mod monitor;
@@ -13,8 +15,5 @@ pub mod network;
 pub mod platform;
 pub mod population;
 pub mod profile;
-pub mod snapshot;
 mod state;
 pub mod subjects;
-
-pub use bytes::SnapshotRefusal;

@@ -3,12 +3,12 @@
 use countersign_core::UnixSeconds;
 
 use crate::{
-    bytes::SnapshotRefusal,
+    bytes::FrameRefusal,
     fingerprint::{Field, Salt},
+    frames::{Frame, read_all, write},
     login::{Assessment, Login, LoginRule, Settled},
     population::Population,
     profile::Profile,
-    snapshot::{Frame, read_all, write},
     subjects::Subjects,
 };
 
@@ -81,7 +81,7 @@ impl LoginMonitor {
         salt: Salt,
         people_max: usize,
         frames: impl IntoIterator<Item = &'a [u8]>,
-    ) -> Result<Self, SnapshotRefusal> {
+    ) -> Result<Self, FrameRefusal> {
         let (population, people) = read_all(frames, salt)?;
         let mut monitor = Self::new(rule, salt, people_max);
         monitor.population = population;

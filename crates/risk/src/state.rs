@@ -4,7 +4,7 @@
 use countersign_core::UnixSeconds;
 
 use crate::{
-    bytes::{Reader, SnapshotRefusal, Writer},
+    bytes::{FrameRefusal, Reader, Writer},
     fingerprint::Fingerprint,
     frequency::{Seen, Sketch, Tally, Vouched},
     geo::Position,
@@ -49,7 +49,7 @@ pub(crate) fn write_profile(profile: &Profile, out: &mut Writer) {
     }
 }
 
-pub(crate) fn read_profile(from: &mut Reader<'_>) -> Result<Profile, SnapshotRefusal> {
+pub(crate) fn read_profile(from: &mut Reader<'_>) -> Result<Profile, FrameRefusal> {
     let (as_of, depth, last) = (from.u32()?, from.u32()?, from.u32()?);
     let (devices, prefixes, networks) = (read_tally(from)?, read_tally(from)?, read_tally(from)?);
     let (countries, platforms) = (read_tally(from)?, read_tally(from)?);
@@ -98,7 +98,7 @@ pub(crate) fn write_population(population: &Population, out: &mut Writer) {
     }
 }
 
-pub(crate) fn read_population(from: &mut Reader<'_>) -> Result<Population, SnapshotRefusal> {
+pub(crate) fn read_population(from: &mut Reader<'_>) -> Result<Population, FrameRefusal> {
     let empty = Population::default();
     let as_of = from.u32()?;
     let countries = read_sketch(from, empty.countries.width())?;
@@ -111,13 +111,13 @@ pub(crate) fn read_population(from: &mut Reader<'_>) -> Result<Population, Snaps
     from.counts(&mut intervals)?;
     from.counts(&mut waits)?;
     if hours.iter().chain(&intervals).chain(&waits).any(|count| *count <= 0.0) {
-        return Err(SnapshotRefusal::ValueImpossible);
+        return Err(FrameRefusal::ValueImpossible);
     }
     let mut novelties = [[Rate::default(); DEPTHS]; NOVELTIES];
     for rate in novelties.iter_mut().flatten() {
         *rate = Rate { all: from.count()?, fresh: from.count()? };
         if rate.fresh > rate.all {
-            return Err(SnapshotRefusal::ValueImpossible);
+            return Err(FrameRefusal::ValueImpossible);
         }
     }
     Ok(Population { as_of, countries, networks, platforms, kinds, hours, intervals, waits, novelties })
@@ -126,8 +126,8 @@ pub(crate) fn read_population(from: &mut Reader<'_>) -> Result<Population, Snaps
 fn list<T>(
     from: &mut Reader<'_>,
     max: usize,
-    mut item: impl FnMut(&mut Reader<'_>) -> Result<T, SnapshotRefusal>,
-) -> Result<Vec<T>, SnapshotRefusal> {
+    mut item: impl FnMut(&mut Reader<'_>) -> Result<T, FrameRefusal>,
+) -> Result<Vec<T>, FrameRefusal> {
     let length = from.length(max)?;
     (0..length).map(|_| item(from)).collect()
 }
@@ -148,7 +148,7 @@ fn write_tally<const N: usize>(tally: &Tally<N>, out: &mut Writer) {
     }
 }
 
-fn read_tally<const N: usize>(from: &mut Reader<'_>) -> Result<Tally<N>, SnapshotRefusal> {
+fn read_tally<const N: usize>(from: &mut Reader<'_>) -> Result<Tally<N>, FrameRefusal> {
     let (total, fresh) = (from.count()?, from.count()?);
     let entries = list(from, N, |from| {
         Ok(Seen {
@@ -160,24 +160,24 @@ fn read_tally<const N: usize>(from: &mut Reader<'_>) -> Result<Tally<N>, Snapsho
             vouched: match from.u8()? {
                 0 => Vouched::No,
                 1 => Vouched::Yes,
-                _ => return Err(SnapshotRefusal::ValueImpossible),
+                _ => return Err(FrameRefusal::ValueImpossible),
             },
         })
     })?;
     if fresh > total {
-        return Err(SnapshotRefusal::ValueImpossible);
+        return Err(FrameRefusal::ValueImpossible);
     }
     Ok(Tally::from_parts(entries, total, fresh))
 }
 
-fn read_sketch(from: &mut Reader<'_>, width: u16) -> Result<Sketch, SnapshotRefusal> {
+fn read_sketch(from: &mut Reader<'_>, width: u16) -> Result<Sketch, FrameRefusal> {
     if from.u16()? != width {
-        return Err(SnapshotRefusal::ValueImpossible);
+        return Err(FrameRefusal::ValueImpossible);
     }
     let total = from.count()?;
     let mut cells = vec![0.0; usize::from(width).saturating_mul(4)];
     from.counts(&mut cells)?;
-    Sketch::from_parts(cells, width, total).ok_or(SnapshotRefusal::ValueImpossible)
+    Sketch::from_parts(cells, width, total).ok_or(FrameRefusal::ValueImpossible)
 }
 
 fn write_sight(sight: &Sight, out: &mut Writer) {
@@ -205,7 +205,7 @@ fn write_sight(sight: &Sight, out: &mut Writer) {
     }
 }
 
-fn read_sight(from: &mut Reader<'_>) -> Result<Sight, SnapshotRefusal> {
+fn read_sight(from: &mut Reader<'_>) -> Result<Sight, FrameRefusal> {
     Ok(Sight {
         at: UnixSeconds(from.u64()?),
         device: read_device(from)?,
@@ -214,17 +214,17 @@ fn read_sight(from: &mut Reader<'_>) -> Result<Sight, SnapshotRefusal> {
         prefix: Fingerprint(from.u32()?),
         network: read_option(from)?,
         country: read_option(from)?,
-        kind: NetworkKind::ALL.get(usize::from(from.u8()?)).copied().ok_or(SnapshotRefusal::ValueImpossible)?,
+        kind: NetworkKind::ALL.get(usize::from(from.u8()?)).copied().ok_or(FrameRefusal::ValueImpossible)?,
         position: if flag(from)? { Some(read_position(from)?) } else { None },
         round_trip_ms: if flag(from)? { Some(from.u16()?) } else { None },
     })
 }
 
-fn flag(from: &mut Reader<'_>) -> Result<bool, SnapshotRefusal> {
+fn flag(from: &mut Reader<'_>) -> Result<bool, FrameRefusal> {
     match from.u8()? {
         0 => Ok(false),
         1 => Ok(true),
-        _ => Err(SnapshotRefusal::ValueImpossible),
+        _ => Err(FrameRefusal::ValueImpossible),
     }
 }
 
@@ -238,7 +238,7 @@ fn write_option(value: Option<Fingerprint>, out: &mut Writer) {
     }
 }
 
-fn read_option(from: &mut Reader<'_>) -> Result<Option<Fingerprint>, SnapshotRefusal> {
+fn read_option(from: &mut Reader<'_>) -> Result<Option<Fingerprint>, FrameRefusal> {
     Ok(if flag(from)? { Some(Fingerprint(from.u32()?)) } else { None })
 }
 
@@ -256,16 +256,16 @@ fn write_device(device: Device, out: &mut Writer) {
     }
 }
 
-fn read_device(from: &mut Reader<'_>) -> Result<Device, SnapshotRefusal> {
+fn read_device(from: &mut Reader<'_>) -> Result<Device, FrameRefusal> {
     match from.u8()? {
         0 => Ok(Device::Unnamed),
         1 => Ok(Device::Claimed(Fingerprint(from.u32()?))),
         2 => Ok(Device::Attested(Fingerprint(from.u32()?))),
-        _ => Err(SnapshotRefusal::ValueImpossible),
+        _ => Err(FrameRefusal::ValueImpossible),
     }
 }
 
-fn read_position(from: &mut Reader<'_>) -> Result<Position, SnapshotRefusal> {
+fn read_position(from: &mut Reader<'_>) -> Result<Position, FrameRefusal> {
     let (latitude, longitude, radius) = (from.f32()?, from.f32()?, from.f32()?);
-    Position::new(f64::from(latitude), f64::from(longitude), f64::from(radius)).map_err(|_| SnapshotRefusal::ValueImpossible)
+    Position::new(f64::from(latitude), f64::from(longitude), f64::from(radius)).map_err(|_| FrameRefusal::ValueImpossible)
 }

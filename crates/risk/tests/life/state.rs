@@ -4,13 +4,12 @@
 use crate::town::{DAY, HOUR, START, home, login, monitor, phone, town};
 use countersign_core::UnixSeconds;
 use countersign_risk::{
-    SnapshotRefusal,
     fingerprint::Salt,
+    frames::{Frame, FrameRefusal, read, read_all, write},
     login::LoginRule,
     monitor::LoginMonitor,
     population::Population,
     profile::Profile,
-    snapshot::{Frame, read, read_all, write},
 };
 
 const SALT: Salt = Salt(7);
@@ -21,7 +20,7 @@ fn frames() -> Vec<Vec<u8>> {
     monitor.frames().collect()
 }
 
-fn restore(frames: &[Vec<u8>], salt: Salt) -> Result<LoginMonitor, SnapshotRefusal> {
+fn restore(frames: &[Vec<u8>], salt: Salt) -> Result<LoginMonitor, FrameRefusal> {
     LoginMonitor::restore(LoginRule::default(), salt, 10_000, frames.iter().map(Vec::as_slice))
 }
 
@@ -47,25 +46,25 @@ fn a_restart_changes_no_score() {
 fn every_refusal() {
     let good = frames();
     let (first, end) = (good.first().unwrap(), good.last().unwrap());
-    let rows: Vec<(&str, Vec<Vec<u8>>, Salt, SnapshotRefusal)> = vec![
-        ("nothing", vec![], SALT, SnapshotRefusal::EndMissing),
-        ("cut off after whole frames", good.iter().take(10).cloned().collect(), SALT, SnapshotRefusal::EndMissing),
+    let rows: Vec<(&str, Vec<Vec<u8>>, Salt, FrameRefusal)> = vec![
+        ("nothing", vec![], SALT, FrameRefusal::EndMissing),
+        ("cut off after whole frames", good.iter().take(10).cloned().collect(), SALT, FrameRefusal::EndMissing),
         (
             "a person lost",
             good.iter().enumerate().filter(|(i, _)| *i != 5).map(|(_, f)| f.clone()).collect(),
             SALT,
-            SnapshotRefusal::EndMissing,
+            FrameRefusal::EndMissing,
         ),
-        ("no population", good.iter().skip(1).cloned().collect(), SALT, SnapshotRefusal::FrameUnexpected),
-        ("two populations", vec![first.clone(), first.clone(), end.clone()], SALT, SnapshotRefusal::FrameUnexpected),
-        ("a frame after the end", good.iter().chain([end]).cloned().collect(), SALT, SnapshotRefusal::FrameUnexpected),
-        ("a frame of three bytes", vec![vec![1, 2, 3]], SALT, SnapshotRefusal::LengthMismatch),
-        ("another salt", good.clone(), Salt(8), SnapshotRefusal::SaltMismatch),
-        ("a flipped bit", vec![flipped(first, 100)], SALT, SnapshotRefusal::ChecksumMismatch),
-        ("another version", vec![resealed(first, 4, 2)], SALT, SnapshotRefusal::VersionUnknown),
-        ("an unknown kind of frame", vec![resealed(first, 14, 9)], SALT, SnapshotRefusal::FrameUnexpected),
-        ("a negative count", vec![resealed(first, 24, 0xbf)], SALT, SnapshotRefusal::ValueImpossible),
-        ("a byte too many", vec![with_a_byte_more(first)], SALT, SnapshotRefusal::LengthMismatch),
+        ("no population", good.iter().skip(1).cloned().collect(), SALT, FrameRefusal::FrameUnexpected),
+        ("two populations", vec![first.clone(), first.clone(), end.clone()], SALT, FrameRefusal::FrameUnexpected),
+        ("a frame after the end", good.iter().chain([end]).cloned().collect(), SALT, FrameRefusal::FrameUnexpected),
+        ("a frame of three bytes", vec![vec![1, 2, 3]], SALT, FrameRefusal::LengthMismatch),
+        ("another salt", good.clone(), Salt(8), FrameRefusal::SaltMismatch),
+        ("a flipped bit", vec![flipped(first, 100)], SALT, FrameRefusal::ChecksumMismatch),
+        ("another version", vec![resealed(first, 4, 2)], SALT, FrameRefusal::VersionUnknown),
+        ("an unknown kind of frame", vec![resealed(first, 14, 9)], SALT, FrameRefusal::FrameUnexpected),
+        ("a negative count", vec![resealed(first, 24, 0xbf)], SALT, FrameRefusal::ValueImpossible),
+        ("a byte too many", vec![with_a_byte_more(first)], SALT, FrameRefusal::LengthMismatch),
     ];
     for (name, frames, salt, refusal) in rows {
         assert_eq!(read_all(frames.iter().map(Vec::as_slice), salt).err(), Some(refusal), "{name}");

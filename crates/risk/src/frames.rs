@@ -5,16 +5,18 @@
 //! trusted. The checksum finds damage, not forgery: whoever can write the file can write a state, so the file needs the
 //! protection of the machine it is on.
 
+pub use crate::bytes::FrameRefusal;
+
 use crate::{
-    bytes::{Reader, SnapshotRefusal, Writer},
+    bytes::{Reader, Writer},
     fingerprint::{Field, Salt},
     population::Population,
     profile::Profile,
     state::{read_population, read_profile, write_population, write_profile},
 };
 
-/// What every frame begins with: "CSRK".
-const MAGIC: u32 = 0x4b52_5343;
+/// What every frame begins with: "CSRL".
+const MAGIC: u32 = 0x4c52_5343;
 /// The version that is written, and the only one that is read.
 pub const VERSION: u16 = 1;
 
@@ -72,23 +74,23 @@ pub fn write(frame: &Frame, salt: Salt) -> Vec<u8> {
 ///
 /// # Errors
 /// The first thing that is wrong; the checksum is looked at before anything that it covers.
-pub fn read(bytes: &[u8], salt: Salt) -> Result<Frame, SnapshotRefusal> {
-    let (body, sum) = bytes.split_last_chunk::<8>().ok_or(SnapshotRefusal::LengthMismatch)?;
+pub fn read(bytes: &[u8], salt: Salt) -> Result<Frame, FrameRefusal> {
+    let (body, sum) = bytes.split_last_chunk::<8>().ok_or(FrameRefusal::LengthMismatch)?;
     if u64::from_le_bytes(*sum) != checksum(body) {
-        return Err(SnapshotRefusal::ChecksumMismatch);
+        return Err(FrameRefusal::ChecksumMismatch);
     }
     let mut from = Reader::new(body);
     if from.u32()? != MAGIC || from.u16()? != VERSION {
-        return Err(SnapshotRefusal::VersionUnknown);
+        return Err(FrameRefusal::VersionUnknown);
     }
     if from.u64()? != salt.long(Field::Subject, b"snapshot") {
-        return Err(SnapshotRefusal::SaltMismatch);
+        return Err(FrameRefusal::SaltMismatch);
     }
     let frame = match from.u8()? {
         0 => Frame::End { people: from.u64()? },
         1 => Frame::Person { key: from.u64()?, profile: Box::new(read_profile(&mut from)?) },
         2 => Frame::Population { population: Box::new(read_population(&mut from)?) },
-        _ => return Err(SnapshotRefusal::FrameUnexpected),
+        _ => return Err(FrameRefusal::FrameUnexpected),
     };
     from.finish()?;
     Ok(frame)
@@ -98,22 +100,22 @@ pub fn read(bytes: &[u8], salt: Salt) -> Result<Frame, SnapshotRefusal> {
 ///
 /// # Errors
 /// When any frame is refused, the first is not the population's, or the last does not count the others.
-pub fn read_all<'a>(frames: impl IntoIterator<Item = &'a [u8]>, salt: Salt) -> Result<(Population, Vec<(u64, Profile)>), SnapshotRefusal> {
+pub fn read_all<'a>(frames: impl IntoIterator<Item = &'a [u8]>, salt: Salt) -> Result<(Population, Vec<(u64, Profile)>), FrameRefusal> {
     let mut frames = frames.into_iter();
-    let first = frames.next().ok_or(SnapshotRefusal::EndMissing)?;
-    let Frame::Population { population } = read(first, salt)? else { return Err(SnapshotRefusal::FrameUnexpected) };
+    let first = frames.next().ok_or(FrameRefusal::EndMissing)?;
+    let Frame::Population { population } = read(first, salt)? else { return Err(FrameRefusal::FrameUnexpected) };
     let mut people = Vec::new();
     while let Some(frame) = frames.next() {
         match read(frame, salt)? {
             Frame::Person { key, profile } => people.push((key, *profile)),
-            Frame::Population { .. } => return Err(SnapshotRefusal::FrameUnexpected),
+            Frame::Population { .. } => return Err(FrameRefusal::FrameUnexpected),
             Frame::End { people: counted } if u64::try_from(people.len()) == Ok(counted) => {
-                return if frames.next().is_none() { Ok((*population, people)) } else { Err(SnapshotRefusal::FrameUnexpected) };
+                return if frames.next().is_none() { Ok((*population, people)) } else { Err(FrameRefusal::FrameUnexpected) };
             }
-            Frame::End { .. } => return Err(SnapshotRefusal::EndMissing),
+            Frame::End { .. } => return Err(FrameRefusal::EndMissing),
         }
     }
-    Err(SnapshotRefusal::EndMissing)
+    Err(FrameRefusal::EndMissing)
 }
 
 /// FNV-1a over the bytes and mixed: any single changed byte changes it.
