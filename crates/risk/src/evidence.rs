@@ -3,6 +3,8 @@
 /// A feature that a login is judged by. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Feature {
+    /// Many wrong secrets for one account.
+    BruteForce,
     /// The country, against those of the person and of everyone.
     Country,
     /// The device or its key: known or new, and how often this person shows a new one.
@@ -19,6 +21,8 @@ pub enum Feature {
     Platform,
     /// The household's or site's addresses, given the autonomous system.
     Prefix,
+    /// Prompts that the person refused or let lapse, again and again.
+    PromptFatigue,
     /// Something of it failed a step-up for this person lately.
     Refused,
     /// The interval since the person's last login, against intervals of people and of strangers who come at random.
@@ -27,6 +31,10 @@ pub enum Feature {
     RoundTrip,
     /// Two places at once, on two devices.
     Simultaneous,
+    /// Wrong secrets for many accounts from one device, site or network.
+    Spraying,
+    /// Far more wrong secrets everywhere than there usually are.
+    Stuffing,
     /// Two places sooner than an airliner.
     Travel,
 }
@@ -36,6 +44,7 @@ impl Feature {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::BruteForce => "brute_force",
             Self::Country => "country",
             Self::Device => "device",
             Self::Hour => "hour",
@@ -44,10 +53,13 @@ impl Feature {
             Self::Place => "place",
             Self::Platform => "platform",
             Self::Prefix => "prefix",
+            Self::PromptFatigue => "prompt_fatigue",
             Self::Refused => "refused",
             Self::Rhythm => "rhythm",
             Self::RoundTrip => "round_trip",
             Self::Simultaneous => "simultaneous",
+            Self::Spraying => "spraying",
+            Self::Stuffing => "stuffing",
             Self::Travel => "travel",
         }
     }

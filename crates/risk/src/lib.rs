@@ -1,6 +1,7 @@
 //! How unusual a login or a request is.
 
 mod bytes;
+pub mod credentials;
 pub mod evidence;
 pub mod fingerprint;
 pub mod frames;
