@@ -36,14 +36,27 @@ impl NetworkKind {
         }
     }
 
-    /// The kind that lists and databases mean by `word`; words that are not known here mean [`Self::Unknown`].
+    /// The kind that lists and databases mean by `word` (among them MaxMind's `user_type` and `connection_type`); words that are not
+    /// known here mean [`Self::Unknown`].
     #[must_use]
     pub fn named(word: &str) -> Self {
-        match word.trim().to_ascii_lowercase().as_str() {
-            "anonymiser" | "anonymizer" | "proxy" | "relay" | "tor" | "vpn" => Self::Anonymiser,
-            "broadband" | "business" | "cable" | "corporate" | "dsl" | "education" | "fixed" | "isp" | "residential" => Self::Fixed,
-            "cdn" | "cloud" | "datacenter" | "dc" | "hosting" => Self::Hosting,
-            "carrier" | "cellular" | "mobile" => Self::Mobile,
+        match word.trim().to_ascii_lowercase().replace([' ', '-'], "_").as_str() {
+            "anonymiser" | "anonymizer" | "anonymous" | "proxy" | "public_proxy" | "relay" | "residential_proxy" | "tor" | "vpn" => {
+                Self::Anonymiser
+            }
+            "broadband" | "business" | "cable" | "cable/dsl" | "cafe" | "college" | "corporate" | "dialup" | "dsl" | "education"
+            | "fixed" | "government" | "isp" | "library" | "military" | "residential" | "school" | "traveler" => Self::Fixed,
+            "cdn"
+            | "cloud"
+            | "content_delivery_network"
+            | "data_center"
+            | "datacenter"
+            | "dc"
+            | "hosting"
+            | "search_engine_spider"
+            | "server"
+            | "vps" => Self::Hosting,
+            "carrier" | "cellular" | "cgnat" | "mobile" => Self::Mobile,
             "satellite" => Self::Satellite,
             _ => Self::Unknown,
         }
@@ -125,6 +138,8 @@ mod tests {
             ("vpn", NetworkKind::Anonymiser),
             ("ISP", NetworkKind::Fixed),
             (" hosting ", NetworkKind::Hosting),
+            ("Cable/DSL", NetworkKind::Fixed),
+            ("data center", NetworkKind::Hosting),
             ("mobile", NetworkKind::Mobile),
             ("satellite", NetworkKind::Satellite),
             ("", NetworkKind::Unknown),
