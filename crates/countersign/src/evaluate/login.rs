@@ -249,7 +249,7 @@ enum Judge {
 }
 
 /// The baseline's threshold: about 1 % of honest events of the development data exceed it.
-const FREEMAN_STEP_UP: f64 = 4.5;
+const FREEMAN_STEP_UP: f64 = 1.8;
 
 impl Judge {
     fn new(method: Method, rule: LoginRule) -> Self {
