@@ -119,7 +119,7 @@ mod tests {
 
     fn login(device: &str, network: u32) -> Login<'_> {
         Login {
-            address: std::net::IpAddr::from([192, 0, 2, 1]),
+            address: core::net::IpAddr::from([192, 0, 2, 1]),
             network: Some(Asn(network)),
             country: Some("DE"),
             kind: NetworkKind::Fixed,

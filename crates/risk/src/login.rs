@@ -5,7 +5,7 @@
 //! not counted three times. A value never seen for a person always raises the sum; by how much follows from how often people of
 //! such a history, and this person, bring something new. After Freeman et al. (NDSS 2016), whose formula is [`crate::freeman`].
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 use countersign_core::{Seconds, UnixSeconds};
 

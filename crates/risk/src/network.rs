@@ -1,6 +1,6 @@
 //! What is known about the network that a request came from.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 /// What kind of network an address belongs to, as the operator's lists and databases say. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
