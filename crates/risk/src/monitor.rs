@@ -52,6 +52,12 @@ impl LoginMonitor {
         self.people.insert(key, profile);
     }
 
+    /// The rule that it judges by.
+    #[must_use]
+    pub const fn rule(&self) -> &LoginRule {
+        &self.rule
+    }
+
     /// The states of people.
     #[must_use]
     pub const fn people(&self) -> &Subjects<Profile> {

@@ -26,7 +26,7 @@ use countersign_risk::{
     network::{Asn, NetworkKind},
 };
 
-use super::{
+use crate::evaluate::{
     metrics::{self, auc, count, median, share_above, threshold},
     rows::{Column, Row, Rows, RowsRefusal},
     table::Report,
@@ -137,6 +137,7 @@ pub fn run(args: &LoginArgs, rule: LoginRule, nanoseconds: &dyn Fn() -> u64) -> 
         write_scores(path, &scored)?;
     }
     let mut report = figures(&scored, &truths, columns.label.is_some());
+    report.add("at the shipped threshold", "threshold", judge.step_up());
     report.add("cost", "microseconds per event", metrics::microseconds(spent) / count(scored.len().max(1)));
     report.add("cost", "bytes per person", judge.bytes_per_person());
     Ok(report)
@@ -283,6 +284,13 @@ impl Judge {
         }
     }
 
+    fn step_up(&self) -> f64 {
+        match self {
+            Self::Evidence(monitor) => monitor.rule().step_up,
+            Self::Freeman { .. } => FREEMAN_STEP_UP,
+        }
+    }
+
     fn bytes_per_person(&self) -> Option<f64> {
         match self {
             Self::Evidence(monitor) => {
@@ -410,8 +418,8 @@ fn months(truths: &[Truth]) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::table::Figure;
     use super::*;
+    use crate::evaluate::table::Figure;
 
     /// Six people at home for 60 days; on day 50 a machine in a data centre tries each.
     fn events(label: bool, noise: &str) -> String {

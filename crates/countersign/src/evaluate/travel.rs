@@ -16,7 +16,7 @@ use countersign_risk::{
     profile::{Device, Profile, Sight},
 };
 
-use super::{
+use crate::evaluate::{
     metrics::{count, microseconds},
     rows::{Rows, RowsRefusal},
     table::Report,
