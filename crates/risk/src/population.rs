@@ -123,12 +123,17 @@ impl Population {
         self.platforms.share(value, 50.0)
     }
 
-    /// The share of `kind` among kinds of networks.
+    /// The share of `kind` among kinds of networks, beginning with what most services see.
     #[must_use]
     pub fn kind(&self, kind: NetworkKind) -> f64 {
+        let usual = match kind {
+            NetworkKind::Fixed | NetworkKind::Mobile => 0.45,
+            NetworkKind::Anonymiser | NetworkKind::Hosting => 0.035,
+            NetworkKind::Satellite | NetworkKind::Unknown => 0.015,
+        };
         let all: f64 = self.kinds.iter().map(|count| f64::from(*count)).sum();
         let one = self.kinds.get(kind.index()).map_or(0.0, |count| f64::from(*count));
-        (one + 1.0) / (all + 20.0)
+        (one + PRIOR_STRENGTH * usual) / (all + PRIOR_STRENGTH)
     }
 
     /// The share of logins by people with a history of `depth` that bring a value new for them.
