@@ -4,10 +4,12 @@
 //! nothing: what a score leads to is policy's. Every state is bounded in bytes and can be written down and read back.
 
 mod contribution;
+mod edges;
 mod numbers;
 mod snapshot;
 mod stream;
 
 pub use contribution::Contribution;
+pub use edges::{EdgeModel, EdgeScore};
 pub use snapshot::SnapshotRefusal;
 pub use stream::{OutlierModel, RowOf, RowScore, StreamRefusal};
