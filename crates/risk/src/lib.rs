@@ -6,10 +6,12 @@
 mod contribution;
 mod edges;
 mod numbers;
+mod sequence;
 mod snapshot;
 mod stream;
 
 pub use contribution::Contribution;
 pub use edges::{EdgeModel, EdgeScore};
+pub use sequence::{Familiarity, History, Operation, Population, SequenceScore};
 pub use snapshot::SnapshotRefusal;
 pub use stream::{OutlierModel, RowOf, RowScore, StreamRefusal};
