@@ -19,15 +19,16 @@ const ROOMS: &[(u8, &str, &[&str])] = &[
     (1, "identity", &["core"]),
     (1, "policy", &["core"]),
     (1, "audit", &["core"]),
+    (1, "risk", &["core"]),
     (2, "attest", &["core", "proof"]),
     (2, "store", &["core", "proof", "identity", "audit"]),
     (3, "gateway", &["core", "proof", "policy", "audit", "store"]),
     (3, "issuer", &["core", "proof", "attest", "identity", "audit", "store"]),
-    (4, "countersign", &["core", "proof", "attest", "identity", "policy", "audit", "store", "gateway", "issuer", "example-bank"]),
+    (4, "countersign", &["core", "proof", "attest", "identity", "policy", "audit", "risk", "store", "gateway", "issuer", "example-bank"]),
 ];
 
 /// Rooms without async, I/O, clock or environment.
-const PURE: &[&str] = &["core", "proof", "identity", "policy", "audit", "attest"];
+const PURE: &[&str] = &["core", "proof", "identity", "policy", "audit", "risk", "attest"];
 
 /// What no pure room may reach, at any depth.
 const WORLDLY: &[&str] = &["tokio", "hyper", "axum", "reqwest", "sqlx", "redis", "async-std", "mio"];

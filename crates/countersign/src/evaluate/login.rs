@@ -63,9 +63,6 @@ pub struct LoginArgs {
     /// What judges.
     #[arg(long, value_enum, default_value_t = Method::Evidence)]
     pub method: Method,
-    /// Print JSON.
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// What the harness knows of a row and the model does not.
@@ -450,7 +447,7 @@ mod tests {
         let path = |name: &str| place.path().join(name);
         std::fs::write(path("events.csv"), events).unwrap();
         std::fs::write(path("asn.csv"), "asn,country,type\n1,DE,isp\n2,SG,hosting\n").unwrap();
-        let args = LoginArgs { events: path("events.csv"), asn: path("asn.csv"), out: Some(path("scores.csv")), method, json: false };
+        let args = LoginArgs { events: path("events.csv"), asn: path("asn.csv"), out: Some(path("scores.csv")), method };
         let report = run(&args, LoginRule::default(), &|| 0)?;
         Ok((report, std::fs::read_to_string(path("scores.csv")).unwrap()))
     }
@@ -496,6 +493,6 @@ mod tests {
     }
 
     fn arguments() -> LoginArgs {
-        LoginArgs { events: PathBuf::new(), asn: PathBuf::new(), out: None, method: Method::Evidence, json: false }
+        LoginArgs { events: PathBuf::new(), asn: PathBuf::new(), out: None, method: Method::Evidence }
     }
 }

@@ -1,21 +1,12 @@
 //! Figures of merit of a list of scores.
 
+use crate::evaluate::curve;
+
 /// The chance that a random attack scores higher than a random honest event; ties count half. `None` without one of either.
 #[must_use]
 pub fn auc(honest: &[f64], attacks: &[f64]) -> Option<f64> {
-    if honest.is_empty() || attacks.is_empty() {
-        return None;
-    }
-    let mut all: Vec<(f64, u8)> = honest.iter().map(|score| (*score, 0)).chain(attacks.iter().map(|score| (*score, 1))).collect();
-    all.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let (mut below, mut won) = (0.0_f64, 0.0_f64);
-    for tie in all.chunk_by(|a, b| a.0.total_cmp(&b.0).is_eq()) {
-        let attacks = count(tie.iter().filter(|(_, attack)| *attack == 1).count());
-        let honest = count(tie.len()) - attacks;
-        won += attacks * (below + honest / 2.0);
-        below += honest;
-    }
-    Some(won / (count(honest.len()) * count(attacks.len())))
+    let all: Vec<_> = honest.iter().map(|score| (*score, false)).chain(attacks.iter().map(|score| (*score, true))).collect();
+    curve::auc(&all)
 }
 
 /// The score that at most `share` of the honest events exceed.

@@ -31,9 +31,6 @@ pub struct TravelArgs {
     /// The positions: CSV, gzipped if the name ends in `.gz`.
     #[arg(long = "in", value_name = "CHECKINS.csv.gz")]
     pub events: PathBuf,
-    /// Print JSON.
-    #[arg(long)]
-    pub json: bool,
 }
 
 #[derive(Default)]
@@ -118,7 +115,7 @@ mod tests {
         for (name, lines, alarms) in rows {
             let file = tempfile::NamedTempFile::new().unwrap();
             std::fs::write(file.path(), format!("user,ts,lat,lon\n{lines}")).unwrap();
-            let report = run(&TravelArgs { events: file.path().to_owned(), json: false }, &LoginRule::default(), &|| 0).unwrap();
+            let report = run(&TravelArgs { events: file.path().to_owned() }, &LoginRule::default(), &|| 0).unwrap();
             assert_eq!(report.get("at the shipped threshold", "false alarms"), Some(&Figure::Count(alarms)), "{name}");
         }
     }
@@ -127,7 +124,7 @@ mod tests {
     fn rows_out_of_order_are_refused() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "user,ts,lat,lon\na,2026-01-02T00:00:00Z,1,1\na,2026-01-01T00:00:00Z,1,1\n").unwrap();
-        let refusal = run(&TravelArgs { events: file.path().to_owned(), json: false }, &LoginRule::default(), &|| 0).err();
+        let refusal = run(&TravelArgs { events: file.path().to_owned() }, &LoginRule::default(), &|| 0).err();
         assert!(matches!(refusal, Some(RowsRefusal::OutOfOrder { line: 3 })));
     }
 }
