@@ -5,12 +5,16 @@ use std::path::{Path, PathBuf};
 use countersign_core::{AppId, ClientId, Limits, Seconds, WhenLimited};
 use countersign_gateway::{Origin, Scheme};
 use countersign_identity::PasskeyOrigin;
+use countersign_risk::network::NetworkKind;
 use toml::de::DeTable;
 
 use crate::config::{
     device,
     fault::Faults,
-    model::{App, Bounds, Config, Dev, IosApp, Listen, Login, METRICS_LISTEN, Operation, SignUp, TlsFiles, Upstream},
+    model::{
+        App, Bounds, Config, Dev, GeoList, GeographyFiles, IosApp, ListOf, Listen, Login, METRICS_LISTEN, Operation, SignUp, TlsFiles,
+        Upstream,
+    },
     section::{At, Section, Source},
     value,
 };
@@ -60,6 +64,7 @@ fn top_level(top: &mut Section<'_>, file: &Path, here: &Here) -> Option<Config> 
     let apps = apps(top, here);
     let login = login(top.table("login", "[login]"));
     let device = device::device(top.table("device", "[device]"), &here.0);
+    let geography = geography(top.table("geography", "[geography]"), here);
     let tls = top.table("tls", "[tls]").and_then(|section| tls(section, here));
     let operations = top.tables("operation").into_iter().filter_map(operation).collect();
     let bounds = limits(top.table("limits", "[limits]"));
@@ -76,6 +81,7 @@ fn top_level(top: &mut Section<'_>, file: &Path, here: &Here) -> Option<Config> 
         apps,
         login,
         device,
+        geography,
         tls,
         operations,
         bounds,
@@ -204,6 +210,34 @@ fn login(section: Option<Section<'_>>) -> Login {
     }
     section.end();
     login
+}
+
+fn geography(section: Option<Section<'_>>, here: &Here) -> GeographyFiles {
+    let mut files = GeographyFiles::default();
+    let Some(mut section) = section else { return files };
+    files.databases =
+        section.texts("databases").unwrap_or_default().into_iter().map(|At { value, line }| (here.path(value), line)).collect();
+    let kinds = [
+        ("anonymiser", NetworkKind::Anonymiser),
+        ("fixed", NetworkKind::Fixed),
+        ("hosting", NetworkKind::Hosting),
+        ("mobile", NetworkKind::Mobile),
+        ("satellite", NetworkKind::Satellite),
+    ];
+    for mut list in section.tables("list") {
+        let file = list.required_text("file", "\"vpn_ipv4.txt\"").map(|at| (here.path(at.value), at.line));
+        if !list.has("kind") {
+            list.fault(list.line(), "`kind` is missing in `[[geography.list]]`", "add `kind = \"anonymiser\"`, or what its networks are");
+        }
+        let kind = list.word("kind", &kinds);
+        let of = list.word("of", &[("prefixes", ListOf::Prefixes), ("systems", ListOf::Systems)]).map_or(ListOf::Prefixes, |at| at.value);
+        if let (Some((file, line)), Some(At { value: kind, .. })) = (file, kind) {
+            files.lists.push(GeoList { file, line, kind, of });
+        }
+        list.end();
+    }
+    section.end();
+    files
 }
 
 fn tls(mut section: Section<'_>, here: &Here) -> Option<TlsFiles> {

@@ -18,7 +18,12 @@ use crate::{
     admin::{office::Office, routes::Reload},
     config::{Config, Dev, Faults},
     node::doors::Addresses,
-    wire::{lock::DataLock, rotation::Rings, rules, tls, trust},
+    wire::{
+        geography::{Geography, Maps},
+        lock::DataLock,
+        rotation::Rings,
+        rules, tls, trust,
+    },
 };
 
 /// How often figures are brought up to date. Between two looks the exporter keeps every single measurement.
@@ -35,6 +40,7 @@ pub struct Live {
     pub(super) house: Arc<House>,
     pub(super) trust: Arc<ArcSwap<DeviceTrust>>,
     pub(super) revocations: Arc<ArcSwap<Revocations>>,
+    pub(super) geography: Arc<Geography>,
     pub(super) certificates: Arc<Certificates>,
     pub(super) rings: Rings,
     pub(super) keys: Arc<dyn Keys>,
@@ -42,7 +48,7 @@ pub struct Live {
 }
 
 impl Live {
-    /// Reads policies, trust anchors, revocation list and certificate again. Each that is right is taken into use; each that
+    /// Reads policies, trust anchors, revocation list, geography and certificate again. Each that is right is taken into use; each that
     /// is not stays as it was.
     pub(super) async fn reload(&self) -> Result<(), Faults> {
         let mut faults = Faults::default();
@@ -61,6 +67,10 @@ impl Live {
                 };
                 self.activate("trust", "", change).await;
             }
+            Err(why) => faults.extend(why),
+        }
+        match Maps::read(&self.config) {
+            Ok(maps) => self.activate("geography", "", || self.geography.replace(maps)).await,
             Err(why) => faults.extend(why),
         }
         if let Some(files) = &self.config.tls {

@@ -51,6 +51,7 @@ pub async fn start(config: Config, options: Options) -> Result<RunningNode, Star
         house: Arc::clone(&built.house),
         trust: built.trust,
         revocations: built.revocations,
+        geography: built.geography,
         certificates: doors.certificates,
         rings: built.rings,
         keys: Arc::clone(&keys),

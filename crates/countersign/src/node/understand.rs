@@ -6,6 +6,7 @@ use countersign_issuer::IssuerConfig;
 use crate::{
     config::{Config, Dev, Faults, settle},
     wire::{
+        geography::Maps,
         issuing,
         rules::{self, Declared, Rules},
         tls,
@@ -20,6 +21,8 @@ pub struct Understood {
     pub rules: Rules,
     /// Whom we believe about phones.
     pub trust: Trusted,
+    /// Where addresses are.
+    pub maps: Maps,
     /// The issuer's settings.
     pub issuer: IssuerConfig,
     /// The way to the protected API.
@@ -37,6 +40,7 @@ pub fn understand(config: &Config, dev: Dev) -> Result<Understood, Faults> {
     let understood = Understood {
         rules: rules::rules(config)?,
         trust: trust::trust(config, dev)?,
+        maps: Maps::read(config)?,
         issuer: issuing::settings(config, dev)?,
         upstream: upstream::upstream(config)?,
         certificates: config.tls.as_ref().map(|files| tls::from_files(config, files)?.ready(config, files)).transpose()?,

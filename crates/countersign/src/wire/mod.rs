@@ -3,6 +3,7 @@
 mod clock;
 pub mod devices;
 mod entropy;
+pub mod geography;
 pub mod issuing;
 pub mod keys;
 pub mod lock;
