@@ -171,6 +171,7 @@ reasons! {
     ResponseNotMaskable = "response_not_maskable", Unavailable, "fields of the answer had to be hidden and it is not JSON that can be parsed, so it was withheld";
     RiskMetricHigh = "risk_metric_high", DeviceUnproven, "Apple counts more App Attest keys on this phone than the configuration accepts";
     RootOfTrustMissing = "root_of_trust_missing", DeviceUnproven, "the attestation does not say how the phone booted";
+    RiskMetricMissing = "risk_metric_missing", DeviceUnproven, "Apple has not counted the App Attest keys on this phone, and the configuration asks for the count";
     Rooted = "rooted", DeviceUnproven, "the app says that the phone is rooted or jailbroken";
     ScreenLockMissing = "screen_lock_missing", ScreenLockMissing, "the app says that the phone has no screen lock";
     SessionChallenged = "session_challenged", SignInAgain, "the session waits for its person to sign in again";
