@@ -76,6 +76,7 @@ reasons! {
     AssertionCounterReused = "assertion_counter_reused", DeviceUnproven, "an App Attest assertion's counter was used before; a replay or a copied key looks like this";
     AssertionInvalid = "assertion_invalid", DeviceUnproven, "the assertion is not the attested key's signature over this request";
     AttestationKeyMismatch = "attestation_key_mismatch", DeviceUnproven, "the attested key is not the key that signed the enrolment";
+    AttestationUnavailable = "attestation_unavailable", Unavailable, "a vendor's attestation service did not answer; enrolled devices are not affected, and the phone may try again";
     AuditUnavailable = "audit_unavailable", Unavailable, "the decision could not be recorded, so it was not carried out; look at the data directory's disk";
     BearerDowngrade = "bearer_downgrade", TokenMissing, "a token came with the `Bearer` scheme; every token here needs a proof (`DPoP`)";
     BodyFieldInvalid = "body_field_invalid", RequestInvalid, "a body field that policy looks at is missing or has another type than the operation declares";

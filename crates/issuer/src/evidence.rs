@@ -18,7 +18,7 @@ use metrics::counter;
 use serde::Deserialize;
 
 use crate::{
-    house::{App, DeviceTrust},
+    house::{App, DeviceTrust, PlayReader},
     refusal::Refusal,
 };
 
@@ -159,10 +159,23 @@ pub fn attested_again(
 }
 
 /// What Google Play says of the phone, in answer to this challenge and for this device key.
-pub fn verdict(app: &App, token: &str, key: &Thumbprint, challenge: &ChallengeId, now: UnixSeconds) -> Result<VendorVerdict, Refusal> {
+pub async fn verdict(
+    app: &App,
+    token: &str,
+    key: &Thumbprint,
+    challenge: &ChallengeId,
+    now: UnixSeconds,
+) -> Result<VendorVerdict, Refusal> {
     let play = app.play.as_ref().ok_or(Reason::BodyFieldInvalid)?;
-    let payload = play::decrypt_and_verify(token, &play.keys)?;
-    let verdict = Verdict::parse(payload.as_str()).map_err(PlayRefusal::VerdictMalformed)?;
+    let verdict = match &play.reader {
+        PlayReader::Ours(keys) => Verdict::parse(play::decrypt_and_verify(token, keys)?.as_str()),
+        PlayReader::Google(google) => {
+            let body =
+                google.decode(&play.package, token).await.map_err(|fault| Refusal::because(Reason::AttestationUnavailable, fault.what))?;
+            Verdict::from_decoded(&body)
+        }
+    };
+    let verdict = verdict.map_err(PlayRefusal::VerdictMalformed)?;
     play::verify(&verdict, play::request_hash(&challenge.0, key).as_bytes(), &play.requirements, now)?;
     Ok(verdict.facts())
 }

@@ -57,6 +57,8 @@ pub struct Config {
     pub login: Login,
     /// What devices must prove.
     pub device: DeviceRules,
+    /// How vendors are asked.
+    pub vendors: Vendors,
     /// Files about places and networks.
     pub geography: GeographyFiles,
     /// The certificate to show; `None` leaves it to a development node to make one.
@@ -103,8 +105,8 @@ pub struct App {
     pub package: AppId,
     /// SHA-256 of the certificates that sign the Android app.
     pub signers: Vec<[u8; 32]>,
-    /// The file with the keys of the Play Console, and its line.
-    pub play_keys: Option<(PathBuf, usize)>,
+    /// Who reads its tokens of Play Integrity.
+    pub play: Option<PlaySource>,
     /// The iOS app, known by team and bundle.
     pub ios: Option<IosApp>,
     /// What is required of its devices, instead of or beside what is required of all.
@@ -113,6 +115,24 @@ pub struct App {
     pub sector: String,
     /// The line on which it begins.
     pub line: usize,
+}
+
+/// Who reads an app's tokens of Play Integrity, and the line that says so.
+#[derive(Clone, Debug)]
+pub enum PlaySource {
+    /// We, with the keys of the Play Console in this file.
+    Keys(PathBuf, usize),
+    /// Google, asked as the service account whose key is in this file.
+    ServiceAccount(PathBuf, usize),
+}
+
+/// How vendors are asked.
+#[derive(Clone, Debug)]
+pub struct Vendors {
+    /// The authorities that vendors are verified by, in PEM.
+    pub ca: Option<(PathBuf, usize)>,
+    /// Where Play Integrity's tokens are decoded.
+    pub play_endpoint: url::Url,
 }
 
 /// An iOS app.

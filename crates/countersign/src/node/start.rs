@@ -32,7 +32,7 @@ use crate::{
 /// Whatever is not understood, not free or not there. Nothing is left running then.
 pub async fn start(config: Config, options: Options) -> Result<RunningNode, StartError> {
     let dev = config.dev.or(options.dev);
-    let mut understood = understand(&config, dev)?;
+    let mut understood = understand(&config, dev, &options.clock)?;
     let (certificates, digest) = (understood.certificates.take(), understood.rules.digest.clone());
     let lock = DataLock::take(&config.data)?;
     let doors = Doors::bind(&config, dev, certificates).await?;

@@ -1,5 +1,8 @@
 //! The first thing that a node does: read everything that decides, and refuse to go on unless all of it is understood.
 
+use std::sync::Arc;
+
+use countersign_core::Clock;
 use countersign_gateway::{Certificates, Upstream};
 use countersign_issuer::IssuerConfig;
 
@@ -35,13 +38,13 @@ pub struct Understood {
 ///
 /// # Errors
 /// All that is wrong with the first part that is.
-pub fn understand(config: &Config, dev: Dev) -> Result<Understood, Faults> {
+pub fn understand(config: &Config, dev: Dev, clock: &Arc<dyn Clock>) -> Result<Understood, Faults> {
     settle(config, dev)?;
     let understood = Understood {
         rules: rules::rules(config)?,
         trust: trust::trust(config, dev)?,
         maps: Maps::read(config)?,
-        issuer: issuing::settings(config, dev)?,
+        issuer: issuing::settings(config, dev, clock)?,
         upstream: upstream::upstream(config)?,
         certificates: config.tls.as_ref().map(|files| tls::from_files(config, files)?.ready(config, files)).transpose()?,
     };

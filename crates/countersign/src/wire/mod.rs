@@ -15,6 +15,7 @@ pub mod stores;
 pub mod tls;
 pub mod trust;
 pub mod upstream;
+pub mod vendors;
 
 pub use clock::SystemClock;
 pub use entropy::OsEntropy;
