@@ -55,6 +55,7 @@ pub async fn start(config: Config, options: Options) -> Result<RunningNode, Star
         certificates: doors.certificates,
         rings: built.rings,
         keys: Arc::clone(&keys),
+        retention: Arc::clone(&database) as _,
         office: Arc::clone(&built.office),
     });
 
