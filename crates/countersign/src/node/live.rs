@@ -74,6 +74,7 @@ impl Live {
             Err(why) => faults.extend(why),
         }
         match Maps::read(&self.config) {
+            Ok(maps) if maps.is_empty() => {}
             Ok(maps) => self.activate("geography", "", || self.geography.replace(maps)).await,
             Err(why) => faults.extend(why),
         }

@@ -154,6 +154,12 @@ impl Maps {
         faults.or(maps)
     }
 
+    /// Whether no file is named.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.databases.is_empty() && self.lists == NetworkLists::default()
+    }
+
     fn look(&self, address: IpAddr) -> Place {
         let address = address.to_canonical();
         let (mut network, mut country, mut kind, mut position) = (None, None, NetworkKind::Unknown, None);
