@@ -1,8 +1,9 @@
 //! Observations that may change trust, and where servers drop them.
 
 use crate::{
-    id::{DeviceId, SessionId},
+    id::{DeviceId, SessionId, UserId},
     reason::Reason,
+    risk::RiskView,
     time::UnixMillis,
 };
 
@@ -45,6 +46,8 @@ pub enum SignalKind {
     Scraping,
     /// The channel for signals was full and some were dropped.
     SignalsLost,
+    /// A person proved to be there, strongly and just now.
+    SteppedUp,
     /// A login that does not look like its person.
     UnusualLogin,
     /// A session that is not used as its person uses it.
@@ -74,6 +77,7 @@ impl SignalKind {
             Self::RefreshReused => "refresh_reused",
             Self::Scraping => "scraping",
             Self::SignalsLost => "signals_lost",
+            Self::SteppedUp => "stepped_up",
             Self::UnusualLogin => "unusual_login",
             Self::UnusualUse => "unusual_use",
         }
@@ -91,6 +95,10 @@ pub struct Signal {
     pub session: Option<SessionId>,
     /// Whose device, when known.
     pub device: Option<DeviceId>,
+    /// Who, when known.
+    pub user: Option<UserId>,
+    /// What a score was made of, when one was the cause.
+    pub view: RiskView,
     /// When.
     pub at: UnixMillis,
 }

@@ -32,9 +32,12 @@ mod routes;
 mod theft;
 mod token;
 mod visit;
+mod watching;
 
 pub use door::{BodyKind, Door, Voice};
 pub use form::{Form, FormRefusal};
 pub use house::{App, DecodesPlay, DeviceTrust, Issuer, IssuerConfig, IssuerKeys, PlayApp, PlayReader, RefreshKey, SignUp, Stores, World};
 pub use json::{JsonRefusal, parse as parse_json};
+pub use receive::Origin;
 pub use routes::router;
+pub use watching::Prompts;
