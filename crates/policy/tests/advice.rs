@@ -4,7 +4,7 @@
 
 use countersign_core::{
     Acr, Action, AppId, BootState, ClientId, DeviceId, EvidenceTier, Facts, FieldValue, Lack, OperationRules, Outcome, PairwiseId,
-    PatchLevel, Platform, PolicyName, Posture, Provenance, Reason, Remedy, RequestFacts, ResourceFacts, RiskBar, RiskFacts, RiskView,
+    PatchLevel, Platform, PolicyName, Posture, Provenance, Reason, Remedy, RequestFacts, ResourceFacts, RiskBar, RiskFacts, RiskView, Role,
     Seconds, SecurityLevel, Session, SessionId, SessionState, Stage, Thumbprint, UnixSeconds, UserId, WhenLimited,
 };
 use countersign_policy::{OperationSpec, Operations, Policies, PolicySource};

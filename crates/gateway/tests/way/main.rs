@@ -138,6 +138,7 @@ async fn phones_that_lack_something_are_counted_limited_or_refused() {
 #[tokio::test]
 async fn what_looks_unusual_is_confirmed_or_refused() {
     let fixture = Fixture::new().await;
+    fixture.set_session(|session| session.auth_time = countersign_core::UnixSeconds(NOW - 301));
     let looks = |score| {
         let reasons = vec![RiskReason { name: "new_network", weight_tenths: 21 }, RiskReason { name: "same_device", weight_tenths: -7 }];
         *fixture.world.looks.lock().expect("a lock") = RiskView { score, reasons };
