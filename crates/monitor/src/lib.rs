@@ -1,1 +1,3 @@
 //! Watches logins and requests, notices what does not fit, explains it, and restricts at once.
+
+pub mod react;
