@@ -1,6 +1,6 @@
 //! What the servers tell whoever watches live traffic, and what they hear back at once.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 use crate::{
     id::{Action, ClientId, DeviceId, SessionId, UserId},

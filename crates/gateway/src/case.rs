@@ -12,10 +12,17 @@ use countersign_core::{
 };
 use countersign_proof::access_token::VerifiedToken;
 
-use crate::{permit::Permit, refusal::Refusal, watching::Watched};
+use crate::{permit::Permit, refusal::Refusal};
 
 /// As much of a path is recorded; no operation has a longer one, so only refused requests lose anything.
 const PATH_CHARS_RECORDED: usize = 512;
+
+/// Whose request the watcher has heard of.
+#[derive(Clone, Debug)]
+pub(crate) struct Watched {
+    pub(crate) user: UserId,
+    pub(crate) session: SessionId,
+}
 
 /// One request under judgement. The way writes into it as it learns.
 pub(crate) struct Case {

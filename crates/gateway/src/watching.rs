@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::{Buf, Bytes};
-use countersign_core::{AnswerSeen, Clock, Reason, RequestSeen, ResourceFacts, RiskView, Session, SessionId, UserId, Watch};
+use countersign_core::{AnswerSeen, Clock, Reason, RequestSeen, ResourceFacts, RiskView, Session, Watch};
 use countersign_risk::fingerprint::{Field, Salt};
 use http::Response;
 use http_body::{Frame, SizeHint};
@@ -15,16 +15,9 @@ use http_body_util::BodyExt;
 
 use crate::{
     body::{Body, BodyError},
-    case::Case,
+    case::{Case, Watched},
     house::House,
 };
-
-/// Whose request the watcher has heard of.
-#[derive(Clone, Debug)]
-pub(crate) struct Watched {
-    user: UserId,
-    session: SessionId,
-}
 
 /// Tells the watcher of a request and asks how it looks. What is touched leaves as a fingerprint.
 pub(crate) fn observe(house: &House, case: &mut Case, session: &Session, method: &str, resource: &ResourceFacts) -> RiskView {

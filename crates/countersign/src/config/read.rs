@@ -16,6 +16,7 @@ use crate::config::{
         App, Bounds, Config, Dev, GeoList, GeographyFiles, IosApp, ListOf, Listen, Login, METRICS_LISTEN, Operation, PlaySource, SignUp,
         TlsFiles, Upstream, Vendors,
     },
+    monitor,
     section::{At, Section, Source},
     value,
 };
@@ -67,6 +68,7 @@ fn top_level(top: &mut Section<'_>, file: &Path, here: &Here) -> Option<Config> 
     let device = device::device(top.table("device", "[device]"), &here.0);
     let vendors = vendors(top.table("vendors", "[vendors]"), here);
     let geography = geography(top.table("geography", "[geography]"), here);
+    let monitor = monitor::monitor(top.table("monitor", "[monitor]"), &here.0);
     let tls = top.table("tls", "[tls]").and_then(|section| tls(section, here));
     let operations = top.tables("operation").into_iter().filter_map(operation).collect();
     let bounds = limits(top.table("limits", "[limits]"));
@@ -85,6 +87,7 @@ fn top_level(top: &mut Section<'_>, file: &Path, here: &Here) -> Option<Config> 
         device,
         vendors,
         geography,
+        monitor,
         tls,
         operations,
         bounds,

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use countersign_core::{Revocations, Secret, SignalSink};
+use countersign_core::{NoWatch, Revocations, Secret, SignalSink, Watch};
 use countersign_gateway::{GatewayConfig, House, HouseParts, Statements, Tokens};
 use countersign_identity::PairwiseKey;
-use countersign_issuer::{DeviceTrust, Issuer, IssuerKeys, RefreshKey, World};
+use countersign_issuer::{DeviceTrust, Issuer, IssuerKeys, Prompts, RefreshKey, World};
 use countersign_proof::nonce::NonceKeys;
 use countersign_store::KeyPurpose;
 
@@ -15,7 +15,13 @@ use crate::{
     config::{Config, Faults},
     layout,
     node::{options::Options, start_error::StartError, understand::Understood},
-    wire::{geography::Geography, keys, rotation::Rings, signals::Signals, stores::Stores},
+    wire::{
+        geography::Geography,
+        keys,
+        rotation::Rings,
+        signals::{Arrived, Signals},
+        stores::Stores,
+    },
 };
 
 /// What serves.
@@ -34,6 +40,10 @@ pub struct Built {
     pub revocations: Arc<ArcSwap<Revocations>>,
     /// Where addresses are, exchangeable.
     pub geography: Arc<Geography>,
+    /// Says how requests and logins look.
+    pub watch: Arc<dyn Watch>,
+    /// The signals, for the monitor.
+    pub arrived: Arrived,
     /// What they all lean on.
     pub stores: Stores,
 }
@@ -54,7 +64,10 @@ pub async fn build(config: &Config, understood: Understood, options: &Options) -
     // The memory of used proofs begins empty with the process. Nonces of an earlier one do not count, and proofs from
     // before need one, so that nothing captured earlier can be replayed now.
     let nonces = || NonceKeys::new(&nonce, None).remembering_since(now);
-    let signals: Arc<dyn SignalSink> = Arc::new(Signals::start(Arc::clone(&options.clock)));
+    let (signals, arrived) = Signals::new(Arc::clone(&options.clock));
+    let signals: Arc<dyn SignalSink> = Arc::new(signals);
+    let watch: Arc<dyn Watch> = Arc::new(NoWatch);
+    let salt = keys::salt(&*stores.keys, &*options.entropy, now).await?;
     let trust = Arc::new(ArcSwap::from_pointee(understood.trust.devices));
     let revocations = Arc::new(ArcSwap::from_pointee(understood.trust.revocations));
 
@@ -72,13 +85,15 @@ pub async fn build(config: &Config, understood: Understood, options: &Options) -
         upstream: understood.upstream,
         stores: stores.for_gateway(),
         signals: Arc::clone(&signals),
+        watch: Arc::clone(&watch),
+        objects: salt,
         clock: Arc::clone(&options.clock),
         entropy: Arc::clone(&options.entropy),
     });
     let house = house.map_err(|why| Faults::of_file(&config.file, "`public_url` cannot be used", &why.to_string()))?;
     let issuer = Issuer {
         stores: stores.for_issuer(),
-        world: World { clock: Arc::clone(&options.clock), entropy: Arc::clone(&options.entropy), signals },
+        world: World { clock: Arc::clone(&options.clock), entropy: Arc::clone(&options.entropy), signals, watch: Arc::clone(&watch) },
         keys: IssuerKeys {
             access: Arc::clone(&rings.access),
             statements: Arc::clone(&rings.statements),
@@ -89,6 +104,7 @@ pub async fn build(config: &Config, understood: Understood, options: &Options) -
         config: understood.issuer,
         trust: Arc::clone(&trust),
         revocations: Arc::clone(&revocations),
+        prompts: Prompts::default(),
     };
     let office = Office {
         stores: stores.for_office(),
@@ -97,5 +113,5 @@ pub async fn build(config: &Config, understood: Understood, options: &Options) -
         log: config.data.join(layout::LOG),
         log_key: Arc::clone(&stores.log_key),
     };
-    Ok(Built { house: Arc::new(house), issuer, office: Arc::new(office), rings, trust, revocations, geography, stores })
+    Ok(Built { house: Arc::new(house), issuer, office: Arc::new(office), rings, trust, revocations, geography, watch, arrived, stores })
 }
