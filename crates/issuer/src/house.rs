@@ -19,8 +19,9 @@ use countersign_core::{
 use countersign_identity::{PairwiseKey, RelyingParty, Sector};
 use countersign_proof::{key_set::KeyRing, nonce::NonceKeys, target::Origin};
 
-use crate::watching::Prompts;
 use countersign_store::{Challenges, Devices, Grants, Recorder, ReplayMemory, Sessions, Subjects, Unavailable};
+
+use crate::prompts::Prompts;
 
 /// The promises about state that the issuer relies on.
 #[derive(Clone)]
