@@ -235,6 +235,8 @@ pub struct GeographyFiles {
     pub databases: Vec<(PathBuf, usize)>,
     /// Lists of networks.
     pub lists: Vec<GeoList>,
+    /// Files of places that the operator knows, and the lines that name them.
+    pub places: Vec<(PathBuf, usize)>,
 }
 
 /// A list of networks of one kind.

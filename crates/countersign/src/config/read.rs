@@ -250,6 +250,7 @@ fn geography(section: Option<Section<'_>>, here: &Here) -> GeographyFiles {
     let Some(mut section) = section else { return files };
     files.databases =
         section.texts("databases").unwrap_or_default().into_iter().map(|At { value, line }| (here.path(value), line)).collect();
+    files.places = section.texts("places").unwrap_or_default().into_iter().map(|At { value, line }| (here.path(value), line)).collect();
     let kinds = [
         ("anonymiser", NetworkKind::Anonymiser),
         ("fixed", NetworkKind::Fixed),

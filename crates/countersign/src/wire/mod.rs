@@ -9,6 +9,7 @@ pub mod keys;
 pub mod lock;
 pub mod metering;
 pub mod monitoring;
+pub mod places;
 pub mod rotation;
 pub mod rules;
 pub mod signals;
