@@ -65,7 +65,7 @@ fn rule(name: At<&str>, mut section: Section<'_>, general: Mode, rules: &mut Rea
         section.fault(
             Some(name.line),
             format!("`{}` is nothing that the monitor notices", name.value),
-            "docs/monitoring.md lists what it does",
+            "docs/incidents.md lists what it does",
         );
         return;
     };
@@ -94,4 +94,65 @@ fn webhook(mut section: Section<'_>, here: &Path) -> Option<Webhook> {
     let secret = section.required_text("secret_file", "\"webhook.secret\"").map(|at| here.join(at.value));
     section.end();
     Some(Webhook { url: url?.value, secret: secret?, line })
+}
+
+#[cfg(test)]
+mod tests {
+    use countersign_core::Seconds;
+
+    use super::*;
+    use crate::config::{Config, parse};
+
+    const MINIMAL: &str = "public_url = \"https://api.example.com\"\nupstream   = \"http://127.0.0.1:8080\"\n[app.\"com.example.shop\"]\n";
+
+    fn read(text: &str) -> Result<Config, String> {
+        parse(&format!("{MINIMAL}{text}"), Path::new("csign.toml")).map_err(|faults| faults.to_string())
+    }
+
+    fn rules(text: &str) -> MonitorRules {
+        read(text).expect("understood").monitor
+    }
+
+    #[test]
+    fn the_guides_example_is_understood_and_its_table_is_true() {
+        let guide = include_str!("../../../../docs/incidents.md");
+        let example = guide.split("```toml\n").nth(1).and_then(|rest| rest.split_once("```")).map(|(block, _)| block).expect("an example");
+        let rules = rules(example);
+        assert_eq!(rules.react.of(SignalKind::Scraping), ReactRule { mode: Mode::Observe, act: Act::Revoke });
+        assert_eq!((rules.risk, rules.react.together), (RiskBar::SHIPPED, Seconds(3600)));
+        assert!(rules.honey_accounts.contains("admin") && rules.honey_operations.len() == 1 && rules.webhook.is_some());
+        for kind in SignalKind::ALL.iter().filter(|kind| **kind != SignalKind::SteppedUp) {
+            let row = guide.lines().find(|line| line.starts_with(&format!("| `{}` |", kind.as_str()))).expect(kind.as_str());
+            let act = ReactRules::default().of(*kind).act.as_str();
+            assert!(row.contains(&format!("| `{act}`")), "{row}: shipped is `{act}`");
+        }
+    }
+
+    #[test]
+    fn observing_does_nothing_but_what_has_a_mode_of_its_own() {
+        let rules = rules("[monitor]\nmode = \"observe\"\n[monitor.rule.scraping]\nmode = \"enforce\"\n");
+        assert_eq!(rules.risk, RiskBar::default());
+        assert_eq!(rules.react.of(SignalKind::HoneyOperation), ReactRule { mode: Mode::Observe, act: Act::Revoke });
+        assert_eq!(rules.react.of(SignalKind::Scraping), ReactRule { mode: Mode::Enforce, act: Act::Challenge });
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        let rows = [
+            ("[monitor]\nstep_up_at = 101\n", "csign.toml:5: `step_up_at` is not a whole number from 1 to 100"),
+            ("[monitor]\nhoney_operations = [\"a b\"]\n", "csign.toml:5: `honey_operations` cannot hold `a b`"),
+            (
+                "[monitor.rule.scrapping]\n",
+                "csign.toml:4: `scrapping` is nothing that the monitor notices; docs/incidents.md lists what it does",
+            ),
+            ("[monitor.rule.stepped_up]\n", "csign.toml:4: `stepped_up` is nothing that the monitor notices"),
+            ("[monitor.rule.scraping]\nact = \"ban\"\n", "csign.toml:5: `act` cannot be `ban`"),
+            ("[monitor.webhook]\nsecret_file = \"a\"\n", "csign.toml:4: `url` is missing in `monitor.webhook`"),
+            ("[monitor.webhook]\nurl = \"https://a.example\"\n", "csign.toml:4: `secret_file` is missing"),
+        ];
+        for (text, expected) in rows {
+            let said = read(text).expect_err(text);
+            assert!(said.starts_with(expected), "{text}\n{said}");
+        }
+    }
 }
