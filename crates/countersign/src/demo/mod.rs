@@ -11,6 +11,8 @@ mod report;
 mod thieves;
 mod world;
 
+pub use world::{Watching, World};
+
 use std::time::Duration;
 
 use anyhow::Result;
@@ -18,10 +20,7 @@ use countersign_core::Clock;
 
 use crate::{
     cli::{Output, say},
-    demo::{
-        report::Report,
-        world::{Watching, World},
-    },
+    demo::report::Report,
     wire::SystemClock,
 };
 
