@@ -25,7 +25,11 @@ const ROOMS: &[(u8, &str, &[&str])] = &[
     (3, "gateway", &["core", "proof", "policy", "audit", "store"]),
     (3, "issuer", &["core", "proof", "attest", "identity", "audit", "store"]),
     (3, "monitor", &["core", "proof", "risk", "store"]),
-    (4, "countersign", &["core", "proof", "attest", "identity", "policy", "audit", "risk", "store", "gateway", "issuer", "monitor", "example-bank"]),
+    (
+        4,
+        "countersign",
+        &["core", "proof", "attest", "identity", "policy", "audit", "risk", "store", "gateway", "issuer", "monitor", "example-bank"],
+    ),
 ];
 
 /// Rooms without async, I/O, clock or environment.

@@ -59,7 +59,7 @@ pub async fn attest(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Respo
             let (posture, counter) = evidence::asserted(app, &device, assertion, &challenge, now)?;
             DeviceChange::Evidence(Box::new(posture), Some(counter))
         }
-        (None, None, Some(token)) => DeviceChange::Verdict(evidence::verdict(app, token, &device.posture.key, &challenge, now)?),
+        (None, None, Some(token)) => DeviceChange::Verdict(evidence::verdict(app, token, &device.posture.key, &challenge, now).await?),
         (None | Some(_), None | Some(_), None | Some(_)) => return Err(Reason::BodyFieldInvalid.into()),
     };
     // Taken in whatever it shows: what is worse than before must count, and the way of a request judges it.

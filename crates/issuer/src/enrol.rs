@@ -98,7 +98,10 @@ pub async fn enrol(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Respon
         Some(Device { state: DeviceState::Active, posture, .. }) => posture.device,
         None => issuer.new_device_id(),
     };
-    let verdict = enrolment.integrity.map(|token| evidence::verdict(app, &token, key, &challenge, visit.second())).transpose()?;
+    let verdict = match &enrolment.integrity {
+        None => None,
+        Some(token) => Some(evidence::verdict(app, token, key, &challenge, visit.second()).await?),
+    };
     let mut vouched = evidence.verify(&issuer.trust.load(), Claimant { id, key, app }, &challenge, visit.second())?;
     vouched.posture.verdict = verdict;
     visit.learn(|known| known.device = Some(vouched.posture.device.clone()));

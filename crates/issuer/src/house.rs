@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use arc_swap::ArcSwap;
+use async_trait::async_trait;
 use aws_lc_rs::hmac;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use countersign_attest::{
@@ -11,12 +12,12 @@ use countersign_attest::{
     apple, play,
 };
 use countersign_core::{
-    ClientId, Clock, ContractViolation, DecisionId, DeviceId, Entropy, GrantId, Lack, Limits, PairwiseId, Platform, Posture, ProofId,
-    Reason, Requirements, Revocations, Seconds, Secret, SessionId, SignalSink, Stage, UnixMillis, UnixSeconds, UserId,
+    AppId, ClientId, Clock, ContractViolation, DecisionId, DeviceId, Entropy, GrantId, Lack, Limits, PairwiseId, Platform, Posture,
+    ProofId, Reason, Requirements, Revocations, Seconds, Secret, SessionId, SignalSink, Stage, UnixMillis, UnixSeconds, UserId,
 };
 use countersign_identity::{PairwiseKey, RelyingParty, Sector};
 use countersign_proof::{key_set::KeyRing, nonce::NonceKeys, target::Origin};
-use countersign_store::{Challenges, Devices, Grants, Recorder, ReplayMemory, Sessions, Subjects};
+use countersign_store::{Challenges, Devices, Grants, Recorder, ReplayMemory, Sessions, Subjects, Unavailable};
 
 /// The promises about state that the issuer relies on.
 #[derive(Clone)]
@@ -108,10 +109,30 @@ pub struct App {
     pub requirements: Requirements,
 }
 
+/// Asks Google what a token says, for apps whose keys stay with Google.
+#[async_trait]
+pub trait DecodesPlay: Send + Sync {
+    /// The body of Google's answer (`{"tokenPayloadExternal": {...}}`); an empty one when the token is none of Google's.
+    ///
+    /// # Errors
+    /// When Google does not answer: nobody's fault, and no reason to distrust a phone.
+    async fn decode(&self, package: &AppId, token: &str) -> Result<String, Unavailable>;
+}
+
+/// Who reads tokens of Play Integrity.
+pub enum PlayReader {
+    /// Google.
+    Google(Arc<dyn DecodesPlay>),
+    /// We, with the keys of the Play Console.
+    Ours(Box<play::DecryptionKeys>),
+}
+
 /// How verdicts of Google Play about an app are read.
 pub struct PlayApp {
-    /// The keys of the Play Console.
-    pub keys: play::DecryptionKeys,
+    /// The app's package.
+    pub package: AppId,
+    /// Who reads them.
+    pub reader: PlayReader,
     /// What makes a verdict one about this app, now; the rest is judged from the posture.
     pub requirements: play::Requirements,
 }

@@ -110,7 +110,8 @@ mod tests {
         report.add("b", "events", 3_usize);
         report.add("a", "none", None::<f64>);
         report.add("a", "method", "evidence");
-        assert_eq!(report.json().to_string(), r#"{"a":{"auc":0.5,"method":"evidence","none":null},"b":{"events":3}}"#);
+        let expected = serde_json::json!({ "a": { "auc": 0.5, "method": "evidence", "none": null }, "b": { "events": 3 } });
+        assert_eq!(report.json(), expected);
         assert_eq!(report.to_string().lines().count(), 6);
         assert_eq!(report.get("b", "events"), Some(&Figure::Count(3)));
     }
