@@ -30,7 +30,7 @@ pub struct RiskView {
     pub reasons: Vec<RiskReason>,
 }
 
-/// From which score on what is asked. The shipped configuration asks for a fresh step-up from 60 on and refuses from 95 on.
+/// From which score on what is asked. The shipped configuration asks for a fresh step-up from 50 on and refuses from 95 on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RiskBar {
     /// A fresh step-up is asked for from this score on; `None` for never.
@@ -41,7 +41,7 @@ pub struct RiskBar {
 
 impl RiskBar {
     /// The bar of the shipped configuration.
-    pub const SHIPPED: Self = Self { step_up_at: Some(60), deny_at: Some(95) };
+    pub const SHIPPED: Self = Self { step_up_at: Some(50), deny_at: Some(95) };
 
     /// What a score asks for.
     #[must_use]
@@ -77,11 +77,11 @@ mod tests {
 
     #[test]
     fn a_bar_is_reached_from_its_score_on() {
-        let both = RiskBar { step_up_at: Some(60), deny_at: Some(95) };
+        let both = RiskBar { step_up_at: Some(50), deny_at: Some(95) };
         let rows = [
             (both, 0, Outcome::Allow),
-            (both, 59, Outcome::Allow),
-            (both, 60, Outcome::StepUp),
+            (both, 49, Outcome::Allow),
+            (both, 50, Outcome::StepUp),
             (both, 94, Outcome::StepUp),
             (both, 95, Outcome::Deny),
             (RiskBar { deny_at: None, ..both }, 100, Outcome::StepUp),

@@ -88,6 +88,8 @@ pub struct LoginSeen<'a> {
     pub session: Option<&'a SessionId>,
     /// On what.
     pub device: LoginDevice<'a>,
+    /// The installation that it is, when it is enrolled.
+    pub installation: Option<&'a DeviceId>,
     /// The operating system with its version; empty when unknown.
     pub os: &'a str,
     /// The app with its version; empty when unknown.

@@ -36,6 +36,7 @@ pub fn look(issuer: &Issuer, who: Who<'_>, device: &Posture, outcome: LoginOutco
         user: who.user,
         session: who.session,
         device: if device.trust() >= 2 { LoginDevice::Attested(&key) } else { LoginDevice::Claimed(&key) },
+        installation: Some(&device.device),
         os: &format!("{system} {}.{}", version / 10_000, version / 100 % 100),
         app: &format!("{} {app_version}", device.app.as_ref().map_or("", |app| app.as_str())),
         form: "phone",

@@ -137,6 +137,8 @@ pub struct MonitorRules {
     pub risk: RiskBar,
     /// What signals lead to.
     pub react: ReactRules,
+    /// People whose habits are remembered at a time.
+    pub people_max: usize,
     /// Accounts that belong to nobody: whoever tries one is no customer.
     pub honey_accounts: BTreeSet<String>,
     /// Actions that no app of ours performs.

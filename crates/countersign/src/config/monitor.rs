@@ -20,6 +20,7 @@ pub fn monitor(section: Option<Section<'_>>, here: &Path) -> MonitorRules {
     let mut rules = MonitorRules {
         risk: RiskBar::SHIPPED,
         react: ReactRules::default(),
+        people_max: 100_000,
         honey_accounts: BTreeSet::new(),
         honey_operations: BTreeSet::new(),
         webhook: None,
@@ -31,6 +32,9 @@ pub fn monitor(section: Option<Section<'_>>, here: &Path) -> MonitorRules {
     }
     if let Some(at) = section.number("deny_at", 1..=100) {
         rules.risk.deny_at = u8::try_from(at.value).ok();
+    }
+    if let Some(at) = section.number("people_max", 100..=100_000_000) {
+        rules.people_max = usize::try_from(at.value).unwrap_or(usize::MAX);
     }
     if let Some(span) = section.span("together") {
         rules.react.together = span;

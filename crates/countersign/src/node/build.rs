@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use countersign_core::{NoWatch, Revocations, Secret, SignalSink, Watch};
+use countersign_core::{Revocations, Secret, SignalSink};
 use countersign_gateway::{GatewayConfig, House, HouseParts, Statements, Tokens};
 use countersign_identity::PairwiseKey;
 use countersign_issuer::{DeviceTrust, Issuer, IssuerKeys, Prompts, RefreshKey, World};
+use countersign_monitor::watch::{LiveWatch, WatchConfig};
 use countersign_proof::nonce::NonceKeys;
+use countersign_risk::fingerprint::Salt;
 use countersign_store::KeyPurpose;
 
 use crate::{
@@ -17,7 +19,7 @@ use crate::{
     node::{options::Options, start_error::StartError, understand::Understood},
     wire::{
         geography::Geography,
-        keys,
+        keys, monitoring,
         rotation::Rings,
         signals::{Arrived, Signals},
         stores::Stores,
@@ -41,7 +43,7 @@ pub struct Built {
     /// Where addresses are, exchangeable.
     pub geography: Arc<Geography>,
     /// Says how requests and logins look.
-    pub watch: Arc<dyn Watch>,
+    pub watch: Arc<LiveWatch>,
     /// The signals, for the monitor.
     pub arrived: Arrived,
     /// What they all lean on.
@@ -66,12 +68,13 @@ pub async fn build(config: &Config, understood: Understood, options: &Options) -
     let nonces = || NonceKeys::new(&nonce, None).remembering_since(now);
     let (signals, arrived) = Signals::new(Arc::clone(&options.clock));
     let signals: Arc<dyn SignalSink> = Arc::new(signals);
-    let watch: Arc<dyn Watch> = Arc::new(NoWatch);
     let salt = keys::salt(&*stores.keys, &*options.entropy, now).await?;
+    let geography = Arc::new(Geography::new(understood.maps));
+    let watch = Arc::new(LiveWatch::new(watching(config, salt), Arc::clone(&geography) as _, Arc::clone(&signals)));
+    monitoring::recall(&watch, &config.data);
     let trust = Arc::new(ArcSwap::from_pointee(understood.trust.devices));
     let revocations = Arc::new(ArcSwap::from_pointee(understood.trust.revocations));
 
-    let geography = Arc::new(Geography::new(understood.maps));
     let (issuer_name, audience) = (config.public.as_str(), config.upstream.origin.as_str());
     let mut gateway = GatewayConfig::new(config.public.clone());
     gateway.streams.bytes_max = config.bounds.body_bytes_max;
@@ -85,7 +88,7 @@ pub async fn build(config: &Config, understood: Understood, options: &Options) -
         upstream: understood.upstream,
         stores: stores.for_gateway(),
         signals: Arc::clone(&signals),
-        watch: Arc::clone(&watch),
+        watch: Arc::clone(&watch) as _,
         objects: salt,
         clock: Arc::clone(&options.clock),
         entropy: Arc::clone(&options.entropy),
@@ -93,7 +96,7 @@ pub async fn build(config: &Config, understood: Understood, options: &Options) -
     let house = house.map_err(|why| Faults::of_file(&config.file, "`public_url` cannot be used", &why.to_string()))?;
     let issuer = Issuer {
         stores: stores.for_issuer(),
-        world: World { clock: Arc::clone(&options.clock), entropy: Arc::clone(&options.entropy), signals, watch: Arc::clone(&watch) },
+        world: World { clock: Arc::clone(&options.clock), entropy: Arc::clone(&options.entropy), signals, watch: Arc::clone(&watch) as _ },
         keys: IssuerKeys {
             access: Arc::clone(&rings.access),
             statements: Arc::clone(&rings.statements),
@@ -114,4 +117,13 @@ pub async fn build(config: &Config, understood: Understood, options: &Options) -
         log_key: Arc::clone(&stores.log_key),
     };
     Ok(Built { house: Arc::new(house), issuer, office: Arc::new(office), rings, trust, revocations, geography, watch, arrived, stores })
+}
+
+/// What the operator decided about watching.
+fn watching(config: &Config, salt: Salt) -> WatchConfig {
+    WatchConfig {
+        honey_accounts: config.monitor.honey_accounts.clone(),
+        honey_operations: config.monitor.honey_operations.clone(),
+        ..WatchConfig::shipped(salt, config.monitor.people_max)
+    }
 }

@@ -67,11 +67,12 @@ pub async fn start(config: Config, options: Options) -> Result<RunningNode, Star
         stores: built.stores.for_monitor(),
         ledger: Arc::clone(&built.office) as _,
         tell: Arc::new(monitoring::teller(receiver, Arc::clone(&options.clock), shutdown.clone())),
-        watch: built.watch,
+        watch: Arc::clone(&built.watch) as _,
         clock: Arc::clone(&options.clock),
         entropy: options.entropy,
     });
     let reactor = Arc::new(reactor.await.map_err(OpenError::from)?);
+    tasks.spawn(monitoring::remember(built.watch, live.config.data.clone(), shutdown.clone()));
     tasks.spawn(monitoring::react(Arc::clone(&reactor), built.arrived, Arc::clone(&options.clock), shutdown.clone()));
 
     let front = Front { house: built.house, issuer: router(Arc::new(built.issuer)) };

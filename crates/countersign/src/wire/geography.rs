@@ -12,6 +12,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
+use countersign_monitor::watch::{self, Place};
 use countersign_risk::{
     geo::Position,
     lists::NetworkLists,
@@ -23,7 +24,7 @@ use serde::Deserialize;
 
 use crate::{
     config::{Config, Fault, Faults, GeoList, ListOf},
-    wire::places::{Place, Places},
+    wire::places::Places,
 };
 
 /// Bytes of a database; the largest commercial ones have a few hundred million.
@@ -106,10 +107,10 @@ impl Geography {
     pub fn replace(&self, maps: Maps) {
         self.0.store(maps.into());
     }
+}
 
-    /// What is known of `address`.
-    #[must_use]
-    pub fn look(&self, address: IpAddr) -> Place {
+impl watch::Places for Geography {
+    fn look(&self, address: IpAddr) -> Place {
         self.0.load().look(address)
     }
 }

@@ -1,10 +1,19 @@
 //! The monitor's windows: where it writes down what it does, whom it tells, and the task that hands it signals.
 
-use std::{fs, sync::Arc, time::Duration};
+use std::{
+    fs, io,
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use countersign_core::{Clock, DecisionId, Secret, Session, SessionState, Signal};
-use countersign_monitor::react::{Ledger, Message, Reactor, Tell, Told, WebhookKey};
+use countersign_monitor::{
+    react::{Ledger, Message, Reactor, Tell, Told, WebhookKey},
+    watch::LiveWatch,
+};
 use countersign_store::{Incident, Unavailable};
 use http::{HeaderName, header};
 use metrics::{counter, histogram};
@@ -15,6 +24,7 @@ use url::Url;
 use crate::{
     admin::{office::Office, wire::IncidentView},
     config::{Config, Fault, Faults},
+    layout,
     wire::{issuing, signals::Arrived, vendors::Caller},
 };
 
@@ -24,6 +34,9 @@ const MESSAGES_MAX: usize = 256;
 /// How long is waited between attempts: five in about two minutes.
 const ATTEMPTS: [Duration; 5] =
     [Duration::ZERO, Duration::from_secs(2), Duration::from_secs(8), Duration::from_secs(30), Duration::from_secs(90)];
+
+/// How often what was learned is kept.
+const KEPT_EVERY: Duration = Duration::from_secs(600);
 
 /// How often what was only counted is kept, and what is over is closed.
 const TICK: Duration = Duration::from_secs(1);
@@ -120,6 +133,53 @@ async fn deliver(receiver: &Receiver, (told, incident): (Told, &Incident), numbe
         }
     }
     false
+}
+
+/// Goes on from what was learned before the restart, if it is exactly what was written.
+pub fn recall(watch: &LiveWatch, data: &Path) {
+    let path = data.join(layout::WATCH);
+    match fs::read(&path) {
+        Ok(bytes) => match watch.restore(&bytes) {
+            Ok(()) => tracing::info!(people = watch.size().0, "the monitor goes on from what it learned"),
+            Err(fault) => {
+                counter!("countersign_watch_state_refused_total").increment(1);
+                tracing::error!(%fault, path = %path.display(), "the monitor begins anew; everybody is a newcomer to it for some days");
+            }
+        },
+        Err(why) if why.kind() == io::ErrorKind::NotFound => {}
+        Err(why) => tracing::error!(%why, path = %path.display(), "what the monitor learned cannot be read; it begins anew"),
+    }
+}
+
+/// Keeps what was learned now and then, and once more when the node ends.
+pub async fn remember(watch: Arc<LiveWatch>, data: PathBuf, shutdown: CancellationToken) {
+    loop {
+        let ended = tokio::time::timeout(KEPT_EVERY, shutdown.cancelled()).await.is_ok();
+        let (kept, into) = (Arc::clone(&watch), data.join(layout::WATCH));
+        let kept = tokio::task::spawn_blocking(move || keep(&kept, &into)).await;
+        if let Ok(Err(why)) = kept {
+            tracing::error!(%why, "what the monitor learned could not be kept; it is tried again");
+        }
+        if ended {
+            return;
+        }
+    }
+}
+
+/// Writes beside the old file and then takes its place, so that a crash leaves one of the two whole.
+fn keep(watch: &LiveWatch, path: &Path) -> io::Result<()> {
+    let fresh = path.with_extension("new");
+    let mut out = io::BufWriter::new(private(&fresh)?);
+    watch.write_snapshot(&mut out)?;
+    let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
+    file.sync_all()?;
+    fs::rename(fresh, path)
+}
+
+/// A new file for this user alone.
+fn private(path: &Path) -> io::Result<fs::File> {
+    let _ = fs::remove_file(path);
+    fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
 }
 
 /// Hands signals to the reactor, one by one, until the node ends.

@@ -7,23 +7,8 @@ use std::{
     net::IpAddr,
 };
 
-use countersign_risk::{
-    geo::Position,
-    network::{Asn, NetworkKind},
-};
-
-/// What is known of an address.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Place {
-    /// Its autonomous system.
-    pub network: Option<Asn>,
-    /// Its country (ISO 3166-1 alpha-2).
-    pub country: Option<String>,
-    /// The kind of its network.
-    pub kind: NetworkKind,
-    /// Where it is, and how far off that may be.
-    pub position: Option<Position>,
-}
+use countersign_monitor::watch::Place;
+use countersign_risk::{geo::Position, network::NetworkKind};
 
 /// Places of all files together.
 const PLACES_MAX: usize = 100_000;

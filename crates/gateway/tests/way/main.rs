@@ -146,9 +146,9 @@ async fn what_looks_unusual_is_confirmed_or_refused() {
     let read = || fixture.request("GET", "/v1/accounts/a1", "");
     let heard = || fixture.world.watched.lock().expect("a lock").drain(..).collect::<Vec<_>>().join("\n");
     let mut page = told("as usual", &fixture, read()).await + &heard() + "\n\n";
-    looks(59);
+    looks(49);
     page += &(told("a little unusual", &fixture, read()).await + &heard() + "\n\n");
-    looks(60);
+    looks(50);
     page += &(told("unusual: the person is asked", &fixture, read()).await + &heard() + "\n\n");
     looks(95);
     page += &(told("nothing a person could confirm", &fixture, read()).await + &heard() + "\n\n");

@@ -8,13 +8,7 @@ use crate::{
     maths::{age, stamp},
     sequence::History,
     snapshot::{Kind, Reader, SnapshotRefusal, Writer},
-    usage::{
-        distinct::Distinct,
-        fading::Fading,
-        hours::Hours,
-        sitting::Sitting,
-        usual::Usual,
-    },
+    usage::{distinct::Distinct, fading::Fading, hours::Hours, sitting::Sitting, usual::Usual},
 };
 
 /// Sessions of one person that are followed at a time.
@@ -104,7 +98,8 @@ impl Habits {
     /// Bytes of these habits now.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        let tallies = self.sites.entries().len().saturating_add(self.networks.entries().len()).saturating_add(self.countries.entries().len());
+        let tallies =
+            self.sites.entries().len().saturating_add(self.networks.entries().len()).saturating_add(self.countries.entries().len());
         let sittings = self.sittings.iter().fold(0, |sum: usize, sitting| {
             sum.saturating_add(size_of::<Sitting>()).saturating_add(sitting.block.capacity().saturating_mul(4))
         });

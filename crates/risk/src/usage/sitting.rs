@@ -1,11 +1,6 @@
 //! One session as it runs.
 
-use crate::{
-    fingerprint::Fingerprint,
-    geo::Position,
-    network::NetworkKind,
-    sequence::Operation,
-};
+use crate::{fingerprint::Fingerprint, geo::Position, network::NetworkKind, sequence::Operation};
 
 /// Operations that are learned together, or not at all.
 pub const BLOCK: usize = 16;
