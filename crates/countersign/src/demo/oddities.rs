@@ -31,13 +31,14 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// # Errors
 /// When the preparation fails.
 pub async fn rows(world: &World) -> Result<Vec<Row>> {
+    let (traveller, sleeper) = of_habit(world).await?;
     let mut rows = vec![
         row(
             world,
             "a session in Berlin, five minutes later in Lagos",
             "GET from 127.10/16, GET from 127.40/16",
             SignalKind::ImpossibleTravel,
-            travel(world),
+            travel(world, &traveller),
         )
         .await,
         row(
@@ -45,12 +46,12 @@ pub async fn rows(world: &World) -> Result<Vec<Row>> {
             "a session at night, elsewhere, for other things",
             "14 days of habits, then 03:00 from Lagos",
             SignalKind::UnusualUse,
-            stranger(world),
+            stranger(world, &sleeper),
         )
         .await,
         row(
             world,
-            "a session that walks through other people's accounts",
+            "a teller who reads one customer after the other",
             "GET .../customers/{n}/accounts",
             SignalKind::Scraping,
             scraping(world),
@@ -101,7 +102,7 @@ async fn row(world: &World, name: &str, sent: &str, kind: SignalKind, scenario: 
     let began = Instant::now();
     let outcome = scenario.await;
     let ms = began.elapsed().as_secs_f64() * 1000.0;
-    let kinds = noticed(world).await.unwrap_or_default();
+    let kinds = noticed_in_time(world, kind).await;
     let (expected, got, reason, ok) = match outcome {
         Ok(seen) => {
             let logged = world.logged(&seen.answer);
@@ -117,6 +118,18 @@ async fn row(world: &World, name: &str, sent: &str, kind: SignalKind, scenario: 
         Err(fault) => (String::new(), "no answer".to_owned(), format!("{fault:#}"), false),
     };
     Row { name: name.to_owned(), kind: Kind::Attack, sent: sent.to_owned(), expected, got: got.trim_end().to_owned(), reason, ms, ok }
+}
+
+/// What was noticed, once `kind` is among it: what is refused at the door is told to operators a moment later.
+async fn noticed_in_time(world: &World, kind: SignalKind) -> Vec<SignalKind> {
+    let began = Instant::now();
+    loop {
+        let kinds = noticed(world).await.unwrap_or_default();
+        if kinds.contains(&kind) || began.elapsed() > PATIENCE {
+            return kinds;
+        }
+        sleep(Duration::from_millis(1)).await;
+    }
 }
 
 /// Asks until it is held: what was noticed with one request restricts a following one. How long that took.
@@ -144,28 +157,47 @@ async fn customer(world: &World, name: &str) -> Result<Phone> {
     Ok(phone)
 }
 
-async fn travel(world: &World) -> Result<Seen> {
-    let phone = customer(world, "at.home@example.com").await?;
-    look(&phone, HOME).await?;
-    world.clock.turn(301);
-    phone.move_to(LAGOS);
-    let call = transfer(&phone, 900).await?;
-    held(&phone, &call, STEP_UP("session_suspect")).await
-}
-
-async fn stranger(world: &World) -> Result<Seen> {
-    let phone = customer(world, "creature.of.habit@example.com").await?;
+/// Two people who have looked at their accounts three times a day for two weeks.
+async fn of_habit(world: &World) -> Result<(Phone, Phone)> {
+    let one = customer(world, "at.home@example.com").await?;
+    let other = customer(world, "creature.of.habit@example.com").await?;
     turn_to(world, 7);
     for _ in 0..DAYS {
         for (hours, from) in [(0, HOME), (2, CARRIER), (10, HOME)] {
             world.clock.turn(hours * 3600);
-            look(&phone, from).await?;
+            look(&one, from).await?;
+            look(&other, from).await?;
         }
         world.clock.turn(12 * 3600);
     }
+    Ok((one, other))
+}
+
+/// One of the bank's own, who may see every customer's accounts.
+async fn teller(world: &World, name: &str) -> Result<Phone> {
+    world.fetch_status_list().await?;
+    let roles = [String::from("teller")];
+    let (code, _) = world.node.office().invite(name, &roles, 1).await.map_err(|why| anyhow::anyhow!("{why:?}"))?;
+    let phone = world.phone()?;
+    phone.move_to(HOME);
+    phone.enrol(&world.ca, &Handset::genuine()).await?;
+    phone.register(name, Some(code.expose())).await?;
+    phone.sign_in().await?;
+    Ok(phone)
+}
+
+async fn travel(world: &World, phone: &Phone) -> Result<Seen> {
+    look(phone, HOME).await?;
+    world.clock.turn(301);
+    let call = transfer(phone, 900).await?;
+    phone.move_to(LAGOS);
+    held(phone, &call, STEP_UP("risk_raised")).await
+}
+
+async fn stranger(world: &World, phone: &Phone) -> Result<Seen> {
+    let call = transfer(phone, 900).await?;
     turn_to(world, 3);
     phone.move_to(LAGOS);
-    let call = transfer(&phone, 900).await?;
     let echo = Call::new(Method::GET, "/v1/echo");
     for _ in 0..8 {
         let answer = phone.call(&echo).await?;
@@ -173,16 +205,15 @@ async fn stranger(world: &World) -> Result<Seen> {
             break;
         }
     }
-    held(&phone, &call, STEP_UP("session_suspect")).await
+    held(phone, &call, STEP_UP("risk_raised")).await
 }
 
 async fn scraping(world: &World) -> Result<Seen> {
-    let phone = customer(world, "curious@example.com").await?;
+    let phone = teller(world, "curious.teller@example.com").await?;
     let own = Call::new(Method::GET, &accounts_path(&phone).await?);
     for number in 0..400_u32 {
         let answer = phone.call(&Call::new(Method::GET, &format!("/v1/customers/p_{number}/accounts"))).await?;
-        ensure!(!answer.status.is_success(), "somebody else's accounts were shown");
-        if answer.status.as_u16() == 401 {
+        if !answer.status.is_success() {
             break;
         }
     }

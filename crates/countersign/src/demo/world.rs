@@ -45,11 +45,11 @@ pub enum Watching {
 
 /// Where the demo's addresses are: all are this machine's own (`127.0.0.0/8`), and each network has a place on the map.
 const PLACES: &str = "\
-127.10.0.0/16,DE,52.52,13.40,10,fixed    # homes in Berlin
-127.11.0.0/16,DE,50.11,8.68,200,mobile   # a German carrier, seen in Frankfurt
-127.12.0.0/16,DE,52.50,13.37,10,fixed    # an office in Berlin
-127.20.0.0/16,US,40.71,-74.01,20,fixed   # a hotel in New York
-127.40.0.0/16,NG,6.45,3.40,200,mobile    # a carrier in Lagos
+127.10.0.0/16,DE,52.52,13.40,10,fixed,AS64501    # homes in Berlin
+127.11.0.0/16,DE,50.11,8.68,200,mobile,AS64502   # a German carrier, seen in Frankfurt
+127.12.0.0/16,DE,52.50,13.37,10,fixed,AS64503    # an office in Berlin
+127.20.0.0/16,US,40.71,-74.01,20,fixed,AS64504   # a hotel in New York
+127.40.0.0/16,NG,6.45,3.40,200,mobile,AS64505    # a carrier in Lagos
 ";
 
 /// What a team adds that wants to be warned.

@@ -1,6 +1,6 @@
 //! Places that an operator knows better than any database: offices, branches, the exits of a company's own network.
 //!
-//! One a line: `prefix,country,latitude,longitude,radius_km,kind`, comments after `#`. The longest prefix that fits counts.
+//! One a line: `prefix,country,latitude,longitude,radius_km,kind` and, where it is known, the autonomous system; comments after `#`. The longest prefix that fits counts.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -8,7 +8,10 @@ use std::{
 };
 
 use countersign_monitor::watch::Place;
-use countersign_risk::{geo::Position, network::NetworkKind};
+use countersign_risk::{
+    geo::Position,
+    network::{Asn, NetworkKind},
+};
 
 /// Places of all files together.
 const PLACES_MAX: usize = 100_000;
@@ -93,10 +96,14 @@ fn place(entry: &str) -> Option<((u8, u128), Place)> {
         NetworkKind::Unknown => return None,
         kind => kind,
     };
+    let network = match fields.next() {
+        None => None,
+        Some(number) => Some(Asn(number.trim_start_matches("AS").parse().ok()?)),
+    };
     if fields.next().is_some() || bits(address) & mask(length) != bits(address) {
         return None;
     }
-    Some(((length, bits(address)), Place { network: None, country, kind, position: Some(position) }))
+    Some(((length, bits(address)), Place { network, country, kind, position: Some(position) }))
 }
 
 #[cfg(test)]
@@ -111,7 +118,7 @@ mod tests {
     #[test]
     fn the_longest_prefix_counts() {
         let places = places(
-            "# ours\n10.0.0.0/8,DE,52.52,13.40,50,fixed\n10.1.0.0/16,FR,48.85,2.35,5,mobile # Paris\n2001:db8::/32,,35.68,139.69,20,hosting\n",
+            "# ours\n10.0.0.0/8,DE,52.52,13.40,50,fixed\n10.1.0.0/16,FR,48.85,2.35,5,mobile,AS64496 # Paris\n2001:db8::/32,,35.68,139.69,20,hosting\n",
         )
         .expect("places");
         let country = |address: &str| places.look(address.parse().expect("an address")).map(|place| place.country.clone());
@@ -135,6 +142,7 @@ mod tests {
             "10.0.0.0/8,DE,52.52,13.40,50,castle",
             "10.0.0.0/8,DE,52.52,13.40,50",
             "10.0.0.0/8,DE,52.52,13.40,50,fixed,more",
+            "10.0.0.0/8,DE,52.52,13.40,50,fixed,AS64496,more",
         ] {
             let said = places(&format!("10.0.0.0/8,DE,52.52,13.40,50,fixed\n{bad}")).expect_err(bad);
             assert!(said.starts_with("line 2 is no place"), "{said}");
