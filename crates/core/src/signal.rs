@@ -19,6 +19,8 @@ pub enum SignalKind {
     CodeReused,
     /// Far more wrong secrets everywhere than there usually are.
     CredentialStuffing,
+    /// A person said that a device is not theirs.
+    DeviceDisowned,
     /// A key other than the token's signed a proof.
     ForeignProofKey,
     /// A key other than the device key asked for a refresh.
@@ -61,6 +63,7 @@ impl SignalKind {
             Self::BruteForce => "brute_force",
             Self::CodeReused => "code_reused",
             Self::CredentialStuffing => "credential_stuffing",
+            Self::DeviceDisowned => "device_disowned",
             Self::ForeignProofKey => "foreign_proof_key",
             Self::ForeignRefreshKey => "foreign_refresh_key",
             Self::HoneyAccount => "honey_account",

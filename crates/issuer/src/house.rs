@@ -15,13 +15,15 @@ use countersign_core::{
     AppId, ClientId, Clock, ContractViolation, DecisionId, DeviceId, Entropy, GrantId, Lack, Limits, PairwiseId, Platform, Posture,
     ProofId, Reason, Requirements, Revocations, Seconds, Secret, SessionId, SignalSink, Stage, UnixMillis, UnixSeconds, UserId,
 };
-use countersign_identity::{PairwiseKey, RelyingParty, Sector};
+use countersign_identity::{BindingRules, PairwiseKey, RelyingParty, Sector};
 use countersign_proof::{key_set::KeyRing, nonce::NonceKeys, target::Origin};
-use countersign_store::{Challenges, Devices, Grants, Recorder, ReplayMemory, Sessions, Subjects, Unavailable};
+use countersign_store::{Bindings, Challenges, Devices, Grants, Recorder, ReplayMemory, Sessions, Subjects, Unavailable};
 
 /// The promises about state that the issuer relies on.
 #[derive(Clone)]
 pub struct Stores {
+    /// Who signs in on which devices.
+    pub bindings: Arc<dyn Bindings>,
     /// Challenges that count once.
     pub challenges: Arc<dyn Challenges>,
     /// Devices and their posture.
@@ -189,6 +191,8 @@ pub struct IssuerConfig {
     pub passkeys: RelyingParty,
     /// Who may make an account.
     pub sign_up: SignUp,
+    /// On how many devices a person may be, and how long one is new.
+    pub bindings: BindingRules,
     /// How long a session lives at most.
     pub session_life: Seconds,
     /// How long an access token lives; [`Limits::ACCESS_TOKEN_LIFE`] is the most.

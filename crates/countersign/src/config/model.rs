@@ -8,7 +8,7 @@ use std::{
 
 use countersign_core::{AppId, ClientId, Limits, Requirement, Seconds, WhenLimited};
 use countersign_gateway::Origin;
-use countersign_identity::PasskeyOrigin;
+use countersign_identity::{BindingRules, PasskeyOrigin};
 use countersign_risk::network::NetworkKind;
 
 /// Where metrics and health are served when nothing is said: loopback, so that nobody outside reads them.
@@ -160,6 +160,8 @@ pub struct Login {
     pub sign_up: SignUp,
     /// Origins besides the public one, each with its line, from which passkeys are taken.
     pub origins: Vec<PasskeyOrigin>,
+    /// On how many devices a person may be, and how long one is new.
+    pub bindings: BindingRules,
     /// How long a session lives at most.
     pub session_life: Seconds,
 }

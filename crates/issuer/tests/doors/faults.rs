@@ -15,6 +15,7 @@ use crate::{
 enum Scene {
     Challenge,
     Enrol,
+    Disown,
     Freeze,
     LoginFinish,
     LoginStart,
@@ -31,6 +32,7 @@ enum Scene {
 const SCENES: &[Scene] = &[
     Scene::Challenge,
     Scene::Enrol,
+    Scene::Disown,
     Scene::Freeze,
     Scene::LoginFinish,
     Scene::LoginStart,
@@ -85,6 +87,11 @@ async fn request(scene: Scene, world: &World) -> Request<axum::body::Body> {
             let (phone, tokens) = Phone::signed_in(world).await;
             let whose = if matches!(scene, Scene::Freeze) { Phone::new() } else { phone };
             whose.token_request(world, &refresh_form(&tokens.text("refresh_token")))
+        }
+        Scene::Disown => {
+            let (owner, tokens) = Phone::signed_in(world).await;
+            let (thief, _) = owner.second(world).await;
+            owner.person(world, (&tokens, "POST"), &format!("{}/not-me", thief.path(world)), "{}")
         }
         Scene::Revoke => {
             let (phone, tokens) = Phone::signed_in(world).await;
