@@ -89,7 +89,7 @@ async fn request(scene: Scene, world: &World) -> Request<axum::body::Body> {
             whose.token_request(world, &refresh_form(&tokens.text("refresh_token")))
         }
         Scene::Disown => {
-            let (owner, tokens) = Phone::signed_in(world).await;
+            let (mut owner, tokens) = Phone::signed_in(world).await;
             let (thief, _) = owner.second(world).await;
             owner.person(world, (&tokens, "POST"), &format!("{}/not-me", thief.path(world)), "{}")
         }

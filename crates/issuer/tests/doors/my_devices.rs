@@ -32,7 +32,7 @@ async fn rename(world: &World, (phone, tokens): (&Phone, &Answer), path: &str, b
 #[tokio::test]
 async fn a_life_of_devices_in_whole_messages() {
     let world = World::new(SignUp::Open);
-    let (owner, tokens) = Phone::signed_in(&world).await;
+    let (mut owner, tokens) = Phone::signed_in(&world).await;
     world.pass(60);
     let (thief, thiefs) = owner.second(&world).await;
     let renamed = rename(&world, (&owner, &tokens), &owner.path(&world), r#"{"name":"Anna's phone"}"#).await;
@@ -55,8 +55,8 @@ async fn a_life_of_devices_in_whole_messages() {
 #[tokio::test]
 async fn a_disowned_device_never_comes_back() {
     let world = World::new(SignUp::Open);
-    let (owner, tokens) = Phone::signed_in(&world).await;
-    let (mut thief, _) = owner.second(&world).await;
+    let (mut owner, tokens) = Phone::signed_in(&world).await;
+    let (thief, _) = owner.second(&world).await;
     let (_third, _) = owner.second(&world).await;
     let done = not_me(&world, (&owner, &tokens), &thief.path(&world)).await.json();
     assert_eq!((done["sessions_ended"].as_u64(), done["sessions_frozen"].as_u64()), (Some(1), Some(1)));
@@ -64,7 +64,6 @@ async fn a_disowned_device_never_comes_back() {
     assert_eq!(states, [SessionState::Active, SessionState::Revoked, SessionState::Challenged]);
     assert_eq!(thief.start_login(&world).await.verdict(), "401 revoked");
     assert_eq!(thief.enrol(&world, &Says::truth()).await.verdict(), "401 revoked");
-    let _ = &mut thief;
     let again = not_me(&world, (&owner, &tokens), &thief.path(&world)).await.json();
     assert_eq!(again["sessions_ended"].as_u64(), Some(0), "a retry is answered, too");
 }
@@ -72,7 +71,7 @@ async fn a_disowned_device_never_comes_back() {
 #[tokio::test]
 async fn cutting_off_is_refused_for_one_thing_each() {
     let world = World::new(SignUp::Open);
-    let (owner, tokens) = Phone::signed_in(&world).await;
+    let (mut owner, tokens) = Phone::signed_in(&world).await;
     let (other, _) = owner.second(&world).await;
     let (own, others) = (owner.path(&world), other.path(&world));
     assert_eq!(remove(&world, (&owner, &tokens), &own).await.verdict(), "409 device_in_hand");
@@ -82,7 +81,7 @@ async fn cutting_off_is_refused_for_one_thing_each() {
         assert_eq!(remove(&world, (&owner, &tokens), &path).await.verdict(), "403 policy", "{nobodys}");
     }
     assert_eq!(not_me(&world, (&owner, &tokens), &others).await.verdict(), "200");
-    let (third, thirds) = owner.second(&world).await;
+    let (mut third, thirds) = owner.second(&world).await;
     world.pass(300);
     let renewed = third.refresh(&world, &thirds.text("refresh_token")).await;
     assert_eq!(remove(&world, (&third, &renewed), &own).await.verdict(), "200", "the last second");
@@ -144,7 +143,7 @@ async fn a_token_alone_opens_nothing() {
 #[tokio::test]
 async fn a_shared_phone_is_cut_off_for_one_person() {
     let world = World::new(SignUp::Open);
-    let (alice, _) = Phone::signed_in(&world).await;
+    let (mut alice, _) = Phone::signed_in(&world).await;
     let (elsewhere, alices) = alice.second(&world).await;
     let mut shared = alice;
     shared.passkey = None;
@@ -182,7 +181,7 @@ async fn a_phone_that_is_passed_on_begins_anew() {
 #[tokio::test]
 async fn a_person_has_so_many_devices() {
     let world = World::new(SignUp::Open);
-    let (owner, tokens) = Phone::signed_in(&world).await;
+    let (mut owner, tokens) = Phone::signed_in(&world).await;
     let (second, _) = owner.second(&world).await;
     owner.second(&world).await;
     let mut fourth = Phone { passkey: owner.passkey.clone(), ..Phone::new() };

@@ -318,12 +318,13 @@ impl Phone {
     }
 
     /// Another phone on which the same person is signed in: the passkey is a synchronised one.
-    pub async fn second(&self, world: &World) -> (Self, Answer) {
+    pub async fn second(&mut self, world: &World) -> (Self, Answer) {
         let mut phone = Self { passkey: self.passkey.clone(), ..Self::new() };
         assert_eq!(phone.enrol(world, &Says::truth()).await.verdict(), "201");
         let code = phone.log_in(world).await.text("code");
         let tokens = phone.redeem(world, &code).await;
         assert_eq!(tokens.verdict(), "200", "{tokens:?}");
+        self.passkey.clone_from(&phone.passkey);
         (phone, tokens)
     }
 
