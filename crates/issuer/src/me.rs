@@ -5,7 +5,7 @@
 use axum::response::Response;
 use countersign_core::{DeviceId, Limits, Platform, Provenance, Reason, Session, SessionState, SignalKind, UnixSeconds};
 use countersign_identity::{self as identity, Binding, BindingState};
-use countersign_store::{Device, DeviceChange, SessionFilter};
+use countersign_store::{Device, DeviceChange, DeviceState, SessionFilter};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
@@ -44,7 +44,7 @@ struct DeviceWire {
     /// Days, as seconds since 1970.
     first_seen_on: u64,
     last_seen_on: u64,
-    /// `active`, `removed` or `disowned`.
+    /// `active`, `disowned` or `removed` by the person, or `revoked` by an operator.
     state: &'static str,
     this_device: bool,
     /// Since when the person's devices are told of it: not on the first.
@@ -126,7 +126,7 @@ pub async fn notices(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Resp
             BindingState::Disowned { at } => Some(("device_disowned", at)),
             BindingState::Removed { at } => Some(("device_removed", at)),
         };
-        let recent: Vec<_> = [bound, cut].into_iter().flatten().filter(|(_, at)| *at >= since).collect();
+        let recent: Vec<_> = [cut, bound].into_iter().flatten().filter(|(_, at)| *at >= since).collect();
         if recent.is_empty() {
             continue;
         }
@@ -277,7 +277,11 @@ fn wire(
         app: posture.app.as_ref().map(ToString::to_string),
         first_seen_on: day(binding.bound_at).0,
         last_seen_on: binding.seen_on.0,
-        state: word(binding.state),
+        state: match (binding.state, device.state) {
+            // An operator may have cut it off for everybody.
+            (BindingState::Active, DeviceState::Revoked) => "revoked",
+            (state, DeviceState::Active | DeviceState::Revoked) => word(state),
+        },
         this_device: binding.device == *person.device(),
         new_device: newer_than_the_first(theirs, binding) && binding.bound_at >= now.minus(Limits::NOTICE_LIFE),
         cooling_down: identity::cooling_down(theirs, binding, issuer.config.bindings, now),
