@@ -6,7 +6,8 @@
 use axum::response::Response;
 use countersign_core::{Acr, ClientId, GrantId, Limits, Reason, Seconds, Secret, Session, SessionState, Thumbprint, UnixSeconds};
 use countersign_identity::{
-    self as identity, Assurance, Binding, BindingState, CodeGrant, CodeRequest, Exchange, RefreshFamily, RefreshRequest, Renewal, TokenHash, exchange, renew,
+    self as identity, Assurance, Binding, BindingState, CodeGrant, CodeRequest, Exchange, RefreshFamily, RefreshRequest, Renewal,
+    TokenHash, exchange, renew,
 };
 use countersign_proof::{
     access_token::{self, Claims},
@@ -161,7 +162,7 @@ async fn open(issuer: &Issuer, code: &TokenHash, grant: CodeGrant, visit: &Visit
     let user = active_user(issuer, &grant.user).await?;
     let device = issuer.stores.devices.posture(&grant.binding.device).await?;
     let assurance = Assurance::of_passkey(device.posture());
-    let state = bind(issuer, &grant, assurance.acr, now).await?;
+    let (state, bound_at) = bind(issuer, &grant, assurance.acr, now).await?;
     let session = Session {
         id: issuer.new_session_id(),
         user: user.id,
@@ -172,6 +173,7 @@ async fn open(issuer: &Issuer, code: &TokenHash, grant: CodeGrant, visit: &Visit
         acr: assurance.acr,
         amr: assurance.amr,
         auth_time: grant.auth_time,
+        bound_at,
         created_at: now,
         expires_at: now.plus(issuer.config.session_life),
     };
@@ -197,8 +199,8 @@ async fn open(issuer: &Issuer, code: &TokenHash, grant: CodeGrant, visit: &Visit
     }
 }
 
-/// Binds the person to the device, and says in what state a session is opened there.
-async fn bind(issuer: &Issuer, grant: &CodeGrant, acr: Acr, now: UnixSeconds) -> Result<SessionState, Refusal> {
+/// Binds the person to the device, and says in what state a session is opened there, and since when they are bound.
+async fn bind(issuer: &Issuer, grant: &CodeGrant, acr: Acr, now: UnixSeconds) -> Result<(SessionState, UnixSeconds), Refusal> {
     let new = Binding {
         user: grant.user.clone(),
         device: grant.binding.device.clone(),
@@ -210,7 +212,7 @@ async fn bind(issuer: &Issuer, grant: &CodeGrant, acr: Acr, now: UnixSeconds) ->
     let rules = issuer.config.bindings;
     let bound = issuer.stores.bindings.bind(new, rules).await?;
     let theirs = issuer.stores.bindings.of_user(&grant.user, Limits::DEVICES_LISTED_MAX).await?;
-    Ok(identity::session_state(&theirs, &bound, rules, now))
+    Ok((identity::session_state(&theirs, &bound, rules, now), bound.bound_at))
 }
 
 /// The session and family that a refresh token keeps alive.

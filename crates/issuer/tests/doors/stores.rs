@@ -8,12 +8,14 @@ use std::{
 use async_trait::async_trait;
 use countersign_audit::Entry;
 use countersign_core::{DeviceId, Role, Secret, Session, SessionId, SessionState, Signal, SignalSink, Thumbprint, UnixSeconds, UserId};
-use countersign_identity::{self as identity, Binding, BindingRules, BindingState, CodeGrant, CodeState, RefreshFamily, RefreshState, TokenHash};
+use countersign_identity::{
+    self as identity, Binding, BindingRules, BindingState, CodeGrant, CodeState, RefreshFamily, RefreshState, TokenHash,
+};
 use countersign_proof::dpop::BoundProof;
 use countersign_store::{
-    BindError, Bindings, ChallengeId, ChallengePurpose, Challenges, ChangeError, Created, Device, DeviceChange, DeviceState, Devices, FreshProof, Grants,
-    Invitation, IssueError, LiveError, LivePosture, LiveSession, Passkey, PostureError, Receipt, Recorder, RedeemError, ReplayMemory,
-    SessionFilter, Sessions, SpendError, StateChange, Subjects, Unavailable, Used, User, UserState,
+    BindError, Bindings, ChallengeId, ChallengePurpose, Challenges, ChangeError, Created, Device, DeviceChange, DeviceState, Devices,
+    FreshProof, Grants, Invitation, IssueError, LiveError, LivePosture, LiveSession, Passkey, PostureError, Receipt, Recorder, RedeemError,
+    ReplayMemory, SessionFilter, Sessions, SpendError, StateChange, Subjects, Unavailable, Used, User, UserState,
 };
 
 /// What the stores hold.

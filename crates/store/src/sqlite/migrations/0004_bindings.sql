@@ -13,3 +13,5 @@ CREATE TABLE bindings (
 CREATE INDEX bindings_of_device ON bindings (device);
 INSERT INTO bindings (user, device, acr, bound_at, seen_on, state)
     SELECT user, device, min(acr), min(created_at), max(created_at) / 86400 * 86400, 'active' FROM sessions GROUP BY user, device;
+ALTER TABLE sessions ADD COLUMN bound_at INTEGER NOT NULL DEFAULT 0;
+UPDATE sessions SET bound_at = (SELECT bound_at FROM bindings WHERE bindings.user = sessions.user AND bindings.device = sessions.device);
