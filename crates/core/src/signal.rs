@@ -45,6 +45,8 @@ kinds! {
     CodeReused = "code_reused";
     /// Far more wrong secrets everywhere than there usually are.
     CredentialStuffing = "credential_stuffing";
+    /// A person said that a device is not theirs.
+    DeviceDisowned = "device_disowned";
     /// A key other than the token's signed a proof.
     ForeignProofKey = "foreign_proof_key";
     /// A key other than the device key asked for a refresh.

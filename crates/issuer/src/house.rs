@@ -16,16 +16,17 @@ use countersign_core::{
     ProofId, Reason, Requirements, Revocations, RiskBar, Seconds, Secret, SessionId, SignalSink, Stage, UnixMillis, UnixSeconds, UserId,
     Watch,
 };
-use countersign_identity::{PairwiseKey, RelyingParty, Sector};
+use countersign_identity::{BindingRules, PairwiseKey, RelyingParty, Sector};
 use countersign_proof::{key_set::KeyRing, nonce::NonceKeys, target::Origin};
-
-use countersign_store::{Challenges, Devices, Grants, Recorder, ReplayMemory, Sessions, Subjects, Unavailable};
+use countersign_store::{Bindings, Challenges, Devices, Grants, Recorder, ReplayMemory, Sessions, Subjects, Unavailable};
 
 use crate::prompts::Prompts;
 
 /// The promises about state that the issuer relies on.
 #[derive(Clone)]
 pub struct Stores {
+    /// Who signs in on which devices.
+    pub bindings: Arc<dyn Bindings>,
     /// Challenges that count once.
     pub challenges: Arc<dyn Challenges>,
     /// Devices and their posture.
@@ -195,6 +196,8 @@ pub struct IssuerConfig {
     pub passkeys: RelyingParty,
     /// Who may make an account.
     pub sign_up: SignUp,
+    /// On how many devices a person may be, and how long one is new.
+    pub bindings: BindingRules,
     /// How long a session lives at most.
     pub session_life: Seconds,
     /// From which score of a login on what is asked.

@@ -16,7 +16,7 @@ use crate::{
     door::{Door, Voice},
     enrol,
     house::Issuer,
-    login,
+    login, me,
     receive::{Call, Origin, receive},
     record,
     refusal::Refusal,
@@ -29,11 +29,16 @@ use crate::{
 /// Limits on connections, heads and slow bodies are the listener's; TLS too.
 pub fn router(issuer: Arc<Issuer>) -> Router {
     let mut router = Router::new();
-    for door in Door::ALL {
+    for door in Door::ALL.iter().copied().filter(|door| door.neighbours().next() == Some(*door)) {
         let issuer = Arc::clone(&issuer);
-        router = router.route(door.path(), any(move |request: Request| visit(Arc::clone(&issuer), *door, request)));
+        router = router.route(door.path(), any(move |request: Request| visit(Arc::clone(&issuer), meant(door, &request), request)));
     }
     router.fallback(move |_: Request| nowhere(Arc::clone(&issuer)))
+}
+
+/// The door at this path that takes the request's method; the first of them refuses what none does.
+fn meant(first: Door, request: &Request) -> Door {
+    first.neighbours().find(|door| door.methods().contains(request.method())).unwrap_or(first)
 }
 
 async fn visit(issuer: Arc<Issuer>, door: Door, request: Request) -> Response {
@@ -49,7 +54,8 @@ async fn visit(issuer: Arc<Issuer>, door: Door, request: Request) -> Response {
             log(&refusal, &visit);
             let mut response = answer::refusal(&refusal, door.voice(), &visit.number);
             if refusal.reason == Reason::MethodUnknown {
-                answer::allow(&mut response, door.methods());
+                let methods: Vec<_> = door.neighbours().flat_map(Door::methods).cloned().collect();
+                answer::allow(&mut response, &methods);
             }
             response
         }
@@ -79,6 +85,11 @@ async fn judge(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Response, 
         Door::LoginFinish => login::finish(issuer, call, visit).await,
         Door::LoginStart => login::start(issuer, call, visit).await,
         Door::Metadata => Ok(discovery::metadata(issuer)),
+        Door::MyDevice => me::rename(issuer, call, visit).await,
+        Door::MyDeviceNotMe => me::disown(issuer, call, visit).await,
+        Door::MyDeviceRemove => me::remove(issuer, call, visit).await,
+        Door::MyDevices => me::devices(issuer, call, visit).await,
+        Door::MyNotices => me::notices(issuer, call, visit).await,
         Door::RegistrationFinish => registration::finish(issuer, call, visit).await,
         Door::RegistrationStart => registration::start(issuer, call, visit).await,
         Door::Report => report::report(issuer, call, visit).await,

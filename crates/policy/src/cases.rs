@@ -14,6 +14,9 @@ use serde::Deserialize;
 
 use crate::{load::Policies, router::Operations};
 
+/// How long a case's person has had their phone when nothing is said: a year.
+const BOUND_AGE_S: u64 = 365 * 86_400;
+
 /// When every case happens: 2026-11-15T00:00:00Z, in the middle of a month.
 const NOW: UnixSeconds = UnixSeconds(1_794_700_800);
 
@@ -67,6 +70,8 @@ struct Device {
     /// `none`, `software` or `hardware`.
     key: Option<String>,
     patch_age_days: Option<u64>,
+    /// Since the person first signed in on it; long ago when nothing is said.
+    bound_age_s: Option<u64>,
     bootloader_locked: Option<bool>,
     boot_state: Option<String>,
     #[serde(default)]
@@ -183,6 +188,7 @@ fn facts(operations: &Operations, case: Case) -> Result<Facts, CaseProblem> {
         acr,
         amr: vec![Amr::MultiFactor, Amr::UserVerified],
         auth_time: NOW.minus(Seconds(case.auth_age_s)),
+        bound_at: NOW.minus(Seconds(case.device.bound_age_s.unwrap_or(BOUND_AGE_S).max(case.auth_age_s))),
         created_at: NOW.minus(Seconds(case.auth_age_s)),
         expires_at: NOW.plus(Seconds(3600)),
     };

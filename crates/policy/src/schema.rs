@@ -33,6 +33,7 @@ type Device = {
   vouched_by: String,       // android_key_attestation, app_attest, play_integrity, development_token
   limited: Bool,            // it lacks something that is required at the stage `limit`
   lacks: Set<String>,       // reason codes of all that it lacks, at any stage
+  bound_age_s: Long,        // since the person first signed in on it
   evidence_age_s: Long,
   security_level: String,   // strong_box, trusted_environment, software
   bootloader_locked: Bool,  // false when unknown

@@ -56,6 +56,7 @@ fn facts() -> Facts {
             acr: Acr::PhishingResistant,
             amr: vec![],
             auth_time: NOW.minus(Seconds(60)),
+            bound_at: NOW.minus(Seconds(60)),
             created_at: NOW.minus(Seconds(60)),
             expires_at: NOW.plus(Seconds(3600)),
         },

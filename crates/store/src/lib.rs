@@ -4,6 +4,7 @@
 //! crate knows which backend it talks to. The store judges nothing: rules live in `identity` and `proof`, and a promise
 //! only says which of two racing callers was first. Every error here is ours (`Unavailable`) or a named outcome; both refuse.
 
+mod bindings;
 mod challenges;
 mod counters;
 mod devices;
@@ -23,6 +24,7 @@ mod subjects;
 pub mod suite;
 mod unavailable;
 
+pub use bindings::{BindError, Bindings};
 pub use challenges::{ChallengeId, ChallengePurpose, Challenges, IssueError};
 pub use counters::{RateCounters, TakeError};
 pub use devices::{ChangeError, Device, DeviceChange, DeviceState, Devices, LivePosture, PostureError, VouchingKey};

@@ -156,6 +156,7 @@ fn facts() -> Result<Facts> {
             acr: Acr::PhishingResistant,
             amr: vec![Amr::MultiFactor, Amr::UserVerified],
             auth_time: now,
+            bound_at: now,
             created_at: now,
             expires_at: now.plus(Seconds(3600)),
         },

@@ -9,7 +9,7 @@ use std::{
 
 use countersign_core::{Action, AppId, ClientId, Limits, Requirement, RiskBar, Seconds, WhenLimited};
 use countersign_gateway::Origin;
-use countersign_identity::PasskeyOrigin;
+use countersign_identity::{BindingRules, PasskeyOrigin};
 use countersign_monitor::react::ReactRules;
 use countersign_risk::network::NetworkKind;
 
@@ -192,6 +192,8 @@ pub struct Login {
     pub sign_up: SignUp,
     /// Origins besides the public one, each with its line, from which passkeys are taken.
     pub origins: Vec<PasskeyOrigin>,
+    /// On how many devices a person may be, and how long one is new.
+    pub bindings: BindingRules,
     /// How long a session lives at most.
     pub session_life: Seconds,
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use countersign_core::{AppId, ClientId, Limits, Seconds, WhenLimited};
 use countersign_gateway::{Origin, Scheme};
-use countersign_identity::PasskeyOrigin;
+use countersign_identity::{BindingRules, PasskeyOrigin};
 use countersign_risk::network::NetworkKind;
 use toml::de::DeTable;
 use url::Url;
@@ -23,6 +23,10 @@ use crate::config::{
 
 /// Life of a session when nothing is said: a month, after which the passkey is shown again.
 const SESSION_HOURS: u64 = 30 * 24;
+/// Devices on which one person may be signed in, unless the config says otherwise.
+const DEVICES_MAX: u32 = 20;
+/// How long a device is new to a person who has others.
+const COOL_DOWN_HOURS: u64 = 24;
 
 /// Reads the text of `file`.
 pub fn config(text: &str, file: &Path) -> Result<Config, Faults> {
@@ -227,7 +231,8 @@ fn ios(mut section: Section<'_>) -> Option<IosApp> {
 }
 
 fn login(section: Option<Section<'_>>) -> Login {
-    let mut login = Login { sign_up: SignUp::Invite, origins: Vec::new(), session_life: Seconds(SESSION_HOURS * 3600) };
+    let bindings = BindingRules { devices_max: DEVICES_MAX, cool_down: Seconds(COOL_DOWN_HOURS * 3600) };
+    let mut login = Login { sign_up: SignUp::Invite, origins: Vec::new(), bindings, session_life: Seconds(SESSION_HOURS * 3600) };
     let Some(mut section) = section else { return login };
     if let Some(at) = section.word("sign_up", &[("invite", SignUp::Invite), ("open", SignUp::Open)]) {
         login.sign_up = at.value;
@@ -240,6 +245,12 @@ fn login(section: Option<Section<'_>>) -> Login {
     }
     if let Some(hours) = section.number("session_hours", 1..=87_840) {
         login.session_life = Seconds(hours.value.saturating_mul(3600));
+    }
+    if let Some(hours) = section.number("device_cool_down_hours", 0..=720) {
+        login.bindings.cool_down = Seconds(hours.value.saturating_mul(3600));
+    }
+    if let Some(count) = section.number("devices_max", 1..=1000) {
+        login.bindings.devices_max = u32::try_from(count.value).unwrap_or(DEVICES_MAX);
     }
     section.end();
     login

@@ -55,6 +55,7 @@ pub fn settings(config: &Config, dev: Dev, clock: &Arc<dyn Clock>) -> Result<Iss
             config::SignUp::Invite => SignUp::Invite,
             config::SignUp::Open => SignUp::Open,
         },
+        bindings: config.login.bindings,
         session_life: config.login.session_life,
         risk: config.monitor.risk,
         access_token_life: Limits::ACCESS_TOKEN_LIFE,

@@ -116,6 +116,7 @@ impl Stores {
     #[must_use]
     pub fn for_issuer(&self) -> countersign_issuer::Stores {
         countersign_issuer::Stores {
+            bindings: Arc::clone(&self.sqlite) as _,
             challenges: Arc::clone(&self.challenges) as _,
             devices: Arc::clone(&self.sqlite) as _,
             grants: Arc::clone(&self.sqlite) as _,

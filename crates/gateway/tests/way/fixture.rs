@@ -471,6 +471,7 @@ pub fn session() -> Session {
         acr: Acr::PhishingResistant,
         amr: vec![Amr::HardwareKey, Amr::UserVerified],
         auth_time: UnixSeconds(NOW - 10),
+        bound_at: UnixSeconds(NOW - 1000),
         created_at: UnixSeconds(NOW - 1000),
         expires_at: UnixSeconds(NOW + 100_000),
     }

@@ -18,7 +18,7 @@ use countersign_core::{
     AppFinding, AppId, BootState, ClientId, Clock, Entropy, KeyId, NoWatch, Requirement, Requirements, RiskBar, Rollout, Rule, Seconds,
     Secret, SecurityLevel, Stage, UnixMillis, UnixSeconds,
 };
-use countersign_identity::{PairwiseKey, PasskeyOrigin, RelyingParty, Sector};
+use countersign_identity::{BindingRules, PairwiseKey, PasskeyOrigin, RelyingParty, Sector};
 use countersign_issuer::{
     App, DeviceTrust, Issuer, IssuerConfig, IssuerKeys, Prompts, RefreshKey, SignUp, Stores, World as Windows, router,
 };
@@ -76,6 +76,7 @@ impl World {
         let anchors = Anchors::parse(source, &maker.root_pem()).expect("an anchor");
         let issuer = Arc::new(Issuer {
             stores: Stores {
+                bindings: memory.clone(),
                 challenges: memory.clone(),
                 devices: memory.clone(),
                 grants: memory.clone(),
@@ -102,6 +103,7 @@ impl World {
                 apps: [app(APP), app("org.example.bank")].into_iter().collect::<BTreeMap<_, _>>(),
                 passkeys: RelyingParty::new("example.org", &[PasskeyOrigin::parse(ORIGIN).expect("an origin")]).expect("a relying party"),
                 sign_up,
+                bindings: BindingRules { devices_max: 3, cool_down: Seconds(86_400) },
                 session_life: Seconds(86_400),
                 risk: RiskBar::SHIPPED,
                 access_token_life: Seconds(300),

@@ -116,6 +116,7 @@ const fn shipped(kind: SignalKind) -> Act {
         SignalKind::BruteForce
         | SignalKind::CodeReused
         | SignalKind::CredentialStuffing
+        | SignalKind::DeviceDisowned
         | SignalKind::ForeignProofKey
         | SignalKind::ForeignRefreshKey
         | SignalKind::HoneyAccount

@@ -3,6 +3,7 @@
 //! One process holds the database, so that what it keeps in memory is the truth as well. The binary sees to that with a lock
 //! on the data directory.
 
+mod bindings;
 mod cached;
 mod database;
 mod devices;

@@ -14,10 +14,11 @@ use countersign_core::{
     Action, DeviceId, IncidentId, KeyId, RateLimit, Role, Secret, Session, SessionId, SessionState, Thumbprint, UnixMillis, UnixSeconds,
     UserId,
 };
-use countersign_identity::{CodeGrant, CodeState, RefreshFamily, RefreshState, TokenHash};
+use countersign_identity::{Binding, BindingRules, BindingState, CodeGrant, CodeState, RefreshFamily, RefreshState, TokenHash};
 use countersign_proof::dpop::BoundProof;
 
 use crate::{
+    bindings::{BindError, Bindings},
     challenges::{ChallengeId, ChallengePurpose, Challenges, IssueError},
     counters::{RateCounters, TakeError},
     devices::{ChangeError, Device, DeviceChange, Devices, LivePosture, PostureError},
@@ -119,6 +120,29 @@ impl Challenges for FailNth<dyn Challenges> {
 impl RateCounters for FailNth<dyn RateCounters> {
     async fn take(&self, session: &SessionId, action: &Action, limit: RateLimit, now: UnixMillis) -> Result<(), TakeError> {
         self.call(TakeError::Unavailable, self.inner.take(session, action, limit, now)).await
+    }
+}
+
+#[async_trait]
+impl Bindings for FailNth<dyn Bindings> {
+    async fn bind(&self, binding: Binding, rules: BindingRules) -> Result<Binding, BindError> {
+        self.call(BindError::Unavailable, self.inner.bind(binding, rules)).await
+    }
+
+    async fn of_user(&self, user: &UserId, count_max: u32) -> Result<Vec<Binding>, Unavailable> {
+        self.call(identity, self.inner.of_user(user, count_max)).await
+    }
+
+    async fn of_device(&self, device: &DeviceId, count_max: u32) -> Result<Vec<Binding>, Unavailable> {
+        self.call(identity, self.inner.of_device(device, count_max)).await
+    }
+
+    async fn seen(&self, user: &UserId, device: &DeviceId, day: UnixSeconds) -> Result<Option<Binding>, Unavailable> {
+        self.call(identity, self.inner.seen(user, device, day)).await
+    }
+
+    async fn cut(&self, user: &UserId, device: &DeviceId, state: BindingState) -> Result<Option<Binding>, Unavailable> {
+        self.call(identity, self.inner.cut(user, device, state)).await
     }
 }
 

@@ -7,6 +7,7 @@
 
 #![expect(clippy::expect_used, reason = "what fails here fails the test")]
 
+mod bindings;
 mod challenges;
 mod counters;
 mod devices;
@@ -39,6 +40,9 @@ pub async fn truth<H: Home>(fresh: impl AsyncFn() -> H) {
     sessions::an_abandoned_change_leaves_nothing_stale(&fresh().await).await;
     sessions::an_authentication_is_noted_and_nothing_else(&fresh().await).await;
     sessions::lists_are_newest_first_and_fit(&fresh().await).await;
+    bindings::what_was_bound_is_found_after_a_restart(&fresh().await).await;
+    bindings::of_racing_sign_ins_one_takes_the_last_place(&fresh().await).await;
+    bindings::cut_is_for_good_and_for_one_person(&fresh().await).await;
     devices::what_was_enrolled_is_found_after_a_restart(&fresh().await).await;
     devices::one_key_never_names_two_devices(&fresh().await).await;
     devices::a_device_enrolled_again_keeps_its_id(&fresh().await).await;

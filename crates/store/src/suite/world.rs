@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use countersign_core::Session;
 
 use crate::{
+    bindings::Bindings,
     challenges::Challenges,
     counters::RateCounters,
     devices::Devices,
@@ -31,6 +32,8 @@ pub trait Home: Send + Sync {
 /// Every promise that must outlive the process.
 #[derive(Clone)]
 pub struct Truth {
+    /// People on devices.
+    pub bindings: Arc<dyn Bindings>,
     /// Devices.
     pub devices: Arc<dyn Devices>,
     /// Codes and refresh families.
@@ -63,9 +66,10 @@ impl Truth {
     #[must_use]
     pub fn of<B>(backend: &Arc<B>) -> Self
     where
-        B: Devices + Grants + Incidents + Keys + Sessions + SubjectKeys + Subjects + 'static,
+        B: Bindings + Devices + Grants + Incidents + Keys + Sessions + SubjectKeys + Subjects + 'static,
     {
         Self {
+            bindings: Arc::clone(backend) as _,
             devices: Arc::clone(backend) as _,
             grants: Arc::clone(backend) as _,
             incidents: Arc::clone(backend) as _,
@@ -80,6 +84,7 @@ impl Truth {
     #[must_use]
     pub fn failing(&self, faults: &Arc<Faults>) -> Self {
         Self {
+            bindings: Arc::new(FailNth::new(Arc::clone(&self.bindings), Arc::clone(faults))),
             devices: Arc::new(FailNth::new(Arc::clone(&self.devices), Arc::clone(faults))),
             grants: Arc::new(FailNth::new(Arc::clone(&self.grants), Arc::clone(faults))),
             incidents: Arc::new(FailNth::new(Arc::clone(&self.incidents), Arc::clone(faults))),
