@@ -24,6 +24,8 @@ pub struct Entry {
 pub enum EventKind {
     /// Config, policies or trust anchors were taken into use.
     ConfigActivated,
+    /// An open connection was cut.
+    ConnectionCut,
     /// A device proved itself again.
     DeviceAttested,
     /// A device was enrolled, or refused.
@@ -54,8 +56,9 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::ConfigActivated,
+        Self::ConnectionCut,
         Self::DeviceAttested,
         Self::DeviceEnrolled,
         Self::DeviceReported,
@@ -76,6 +79,7 @@ impl EventKind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::ConfigActivated => "config_activated",
+            Self::ConnectionCut => "connection_cut",
             Self::DeviceAttested => "device_attested",
             Self::DeviceEnrolled => "device_enrolled",
             Self::DeviceReported => "device_reported",

@@ -5,6 +5,7 @@
 //! only says which of two racing callers was first. Every error here is ours (`Unavailable`) or a named outcome; both refuse.
 
 mod challenges;
+mod changes;
 mod counters;
 mod devices;
 mod grants;
@@ -23,6 +24,7 @@ pub mod suite;
 mod unavailable;
 
 pub use challenges::{ChallengeId, ChallengePurpose, Challenges, IssueError};
+pub use changes::{Beginning, Change, Changes, Listener, News};
 pub use counters::{RateCounters, TakeError};
 pub use devices::{ChangeError, Device, DeviceChange, DeviceState, Devices, LivePosture, PostureError, VouchingKey};
 pub use grants::{Grants, RedeemError};

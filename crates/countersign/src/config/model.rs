@@ -9,6 +9,7 @@ use std::{
 use countersign_core::{AppId, ClientId, Limits, Requirement, Seconds, WhenLimited};
 use countersign_gateway::Origin;
 use countersign_identity::PasskeyOrigin;
+use countersign_policy::StreamSpec;
 use countersign_risk::network::NetworkKind;
 
 /// Where metrics and health are served when nothing is said: loopback, so that nobody outside reads them.
@@ -263,6 +264,8 @@ pub struct Operation {
     pub when_limited: Option<WhenLimited>,
     /// How old the evidence about the device may be.
     pub evidence_age_max: Option<Seconds>,
+    /// What it is, where its connection stays open.
+    pub stream: Option<StreamSpec>,
 }
 
 /// Bounds that differ between installations; all others are constants of [`Limits`].

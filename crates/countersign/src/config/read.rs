@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use countersign_core::{AppId, ClientId, Limits, Seconds, WhenLimited};
 use countersign_gateway::{Origin, Scheme};
 use countersign_identity::PasskeyOrigin;
+use countersign_policy::{StreamKind, StreamSpec};
 use countersign_risk::network::NetworkKind;
 use toml::de::DeTable;
 use url::Url;
@@ -290,8 +291,20 @@ fn operation(mut section: Section<'_>) -> Option<Operation> {
     let body_max = section.number("body_max", 0..=Limits::STREAMED_BODY_BYTES_MAX).map(|at| at.value);
     let when_limited = section.word("when_limited", &[("allow", WhenLimited::Allow), ("refuse", WhenLimited::Refuse)]).map(|at| at.value);
     let evidence_age_max = section.span("evidence_age_max");
+    let stream = section.table("stream", "stream").and_then(stream);
     section.end();
-    Some(Operation { line, pattern: pattern?, action: action?, resource, id, owner, body, body_max, when_limited, evidence_age_max })
+    Some(Operation { stream, line, pattern: pattern?, action: action?, resource, id, owner, body, body_max, when_limited, evidence_age_max })
+}
+
+fn stream(mut section: Section<'_>) -> Option<StreamSpec> {
+    if !section.has("kind") {
+        section.fault(section.line(), "`kind` is missing in `stream`", "add `kind = \"websocket\"` (or events, stream)");
+    }
+    let kind = section.word("kind", &StreamKind::ALL.map(|kind| (kind.as_str(), kind)));
+    let message_bytes_max = section.number("message_bytes_max", 0..=u64::MAX).map(|at| at.value);
+    let messages_per_second = section.number("messages_per_second", 0..=u64::MAX).map(|at| at.value);
+    section.end();
+    Some(StreamSpec { kind: kind?.value, message_bytes_max, messages_per_second })
 }
 
 fn limits(section: Option<Section<'_>>) -> Bounds {

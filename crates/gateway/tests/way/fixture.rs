@@ -33,7 +33,7 @@ use countersign_proof::{
     target,
 };
 use countersign_store::{
-    ChangeError, Device, DeviceChange, DeviceState, Devices, FreshProof, LiveError, LivePosture, LiveSession, PostureError, RateCounters,
+    ChangeError, Changes, Device, DeviceChange, DeviceState, Devices, FreshProof, LiveError, LivePosture, LiveSession, PostureError, RateCounters,
     Receipt, Recorder, ReplayMemory, SessionFilter, Sessions, SpendError, StateChange, SubjectKeys, TakeError, Unavailable,
     memory::MemoryReplay, segments::SegmentLog,
 };
@@ -320,6 +320,7 @@ impl Fixture {
                 devices: Arc::clone(&backed) as _,
                 rates: Arc::clone(&backed) as _,
                 recorder: backed,
+                changes: Changes::default(),
             },
             signals: Arc::clone(&world) as _,
             clock: Arc::clone(&world) as _,
