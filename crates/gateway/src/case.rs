@@ -128,7 +128,13 @@ impl Case {
             Ok(permit) => permit.decision(),
             Err(refusal) => refusal.decision(),
         };
-        Entry { at: self.at, decision: self.id.clone(), event: self.event(EventKind::Request, decision), person: self.user.clone(), personal: self.personal() }
+        Entry {
+            at: self.at,
+            decision: self.id.clone(),
+            event: self.event(EventKind::Request, decision),
+            person: self.user.clone(),
+            personal: self.personal(),
+        }
     }
 
     fn event(&mut self, kind: EventKind, decision: &Decision) -> Event {

@@ -24,7 +24,11 @@ pub fn describe() {
     metrics::describe_histogram!(DECISION_SECONDS, metrics::Unit::Seconds, "time from the request's head to the decision");
     metrics::describe_gauge!(OPEN, "WebSockets, event streams and other streams that are open");
     metrics::describe_counter!(CUT, "open connections that were cut, by kind and reason");
-    metrics::describe_histogram!(CUT_SECONDS, metrics::Unit::Seconds, "time from a change of session, device or rules to the last message of a connection");
+    metrics::describe_histogram!(
+        CUT_SECONDS,
+        metrics::Unit::Seconds,
+        "time from a change of session, device or rules to the last message of a connection"
+    );
     metrics::describe_counter!(UNANSWERED, "requests that were let through and got no answer from the upstream");
 }
 

@@ -87,7 +87,11 @@ async fn judge(house: &House, raw: &mut RawRequest, case: &mut Case, now: UnixSe
 fn offered(house: &House, declared: Option<StreamRules>, wanted: Wanted, headers: &HeaderMap) -> Result<(), Reason> {
     match (declared, wanted) {
         (Some(StreamRules::WebSocket { .. }), Wanted::WebSocket) => {
-            if handshake::may_open(headers, house.origin.as_str(), &house.held.config().origins) { Ok(()) } else { Err(Reason::OriginForeign) }
+            if handshake::may_open(headers, house.origin.as_str(), &house.held.config().origins) {
+                Ok(())
+            } else {
+                Err(Reason::OriginForeign)
+            }
         }
         (Some(StreamRules::WebSocket { .. }), Wanted::Answer) | (_, Wanted::WebSocket) => Err(Reason::StreamUndeclared),
         (Some(StreamRules::Events { .. } | StreamRules::Stream) | None, Wanted::Answer) => Ok(()),

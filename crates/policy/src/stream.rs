@@ -112,7 +112,9 @@ impl StreamRules {
         };
         let rate = match spec.messages_per_second {
             None => None,
-            Some(rate) if (1..=MESSAGES_PER_SECOND_MAX).contains(&rate) => Some(u32::try_from(rate).map_err(|_| StreamProblem::OutOfRange)?),
+            Some(rate) if (1..=MESSAGES_PER_SECOND_MAX).contains(&rate) => {
+                Some(u32::try_from(rate).map_err(|_| StreamProblem::OutOfRange)?)
+            }
             Some(_) => return Err(StreamProblem::OutOfRange),
         };
         match (spec.kind, method) {

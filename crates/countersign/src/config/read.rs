@@ -293,7 +293,19 @@ fn operation(mut section: Section<'_>) -> Option<Operation> {
     let evidence_age_max = section.span("evidence_age_max");
     let stream = section.table("stream", "stream").and_then(stream);
     section.end();
-    Some(Operation { stream, line, pattern: pattern?, action: action?, resource, id, owner, body, body_max, when_limited, evidence_age_max })
+    Some(Operation {
+        stream,
+        line,
+        pattern: pattern?,
+        action: action?,
+        resource,
+        id,
+        owner,
+        body,
+        body_max,
+        when_limited,
+        evidence_age_max,
+    })
 }
 
 fn stream(mut section: Section<'_>) -> Option<StreamSpec> {

@@ -326,12 +326,7 @@ mod tests {
         let hello = |opcode| Frame::whole(opcode, Bytes::from_static(b"Hello"));
         let rows: &[(&str, Sender, &[u8], Vec<Frame>)] = &[
             ("unmasked text", Sender::Server, &[0x81, 0x05, 0x48, 0x65, 0x6c, 0x6c, 0x6f], vec![hello(Opcode::Text)]),
-            (
-                "masked text",
-                Sender::Client,
-                &[0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58],
-                vec![hello(Opcode::Text)],
-            ),
+            ("masked text", Sender::Client, &[0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58], vec![hello(Opcode::Text)]),
             (
                 "fragmented text",
                 Sender::Server,
@@ -342,18 +337,8 @@ mod tests {
                 ],
             ),
             ("ping", Sender::Server, &[0x89, 0x05, 0x48, 0x65, 0x6c, 0x6c, 0x6f], vec![hello(Opcode::Ping)]),
-            (
-                "masked pong",
-                Sender::Client,
-                &[0x8a, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58],
-                vec![hello(Opcode::Pong)],
-            ),
-            (
-                "256 bytes",
-                Sender::Server,
-                &bytes(&[0x82, 0x7E, 0x01, 0x00], 256),
-                vec![Frame::whole(Opcode::Binary, vec![0; 256].into())],
-            ),
+            ("masked pong", Sender::Client, &[0x8a, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58], vec![hello(Opcode::Pong)]),
+            ("256 bytes", Sender::Server, &bytes(&[0x82, 0x7E, 0x01, 0x00], 256), vec![Frame::whole(Opcode::Binary, vec![0; 256].into())]),
             (
                 "64 KiB",
                 Sender::Server,

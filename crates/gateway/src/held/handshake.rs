@@ -167,10 +167,18 @@ mod tests {
     fn a_handshake_is_whole_or_none() {
         let rows: &[(&str, request::Parts, Result<Wanted, HandshakeRefusal>)] = &[
             ("the RFC's", head(&[], &[]), Ok(Wanted::WebSocket)),
-            ("other letters", head(&[("upgrade", Some("WebSocket")), ("connection", Some("keep-alive, UPGRADE"))], &[]), Ok(Wanted::WebSocket)),
+            (
+                "other letters",
+                head(&[("upgrade", Some("WebSocket")), ("connection", Some("keep-alive, UPGRADE"))], &[]),
+                Ok(Wanted::WebSocket),
+            ),
             ("extensions are left out later", head(&[], &[("sec-websocket-extensions", "permessage-deflate")]), Ok(Wanted::WebSocket)),
             ("subprotocols", head(&[], &[("sec-websocket-protocol", "chat, superchat")]), Ok(Wanted::WebSocket)),
-            ("no wish", head(&[("upgrade", None), ("connection", None), ("sec-websocket-key", None), ("sec-websocket-version", None)], &[]), Ok(Wanted::Answer)),
+            (
+                "no wish",
+                head(&[("upgrade", None), ("connection", None), ("sec-websocket-key", None), ("sec-websocket-version", None)], &[]),
+                Ok(Wanted::Answer),
+            ),
             ("half a wish", head(&[("upgrade", None), ("connection", None)], &[]), Err(HandshakeRefusal::Malformed)),
             ("another protocol", head(&[("upgrade", Some("h2c"))], &[]), Err(HandshakeRefusal::ProtocolUnknown)),
             ("two protocols", head(&[("upgrade", Some("websocket, h2c"))], &[]), Err(HandshakeRefusal::ProtocolUnknown)),

@@ -18,13 +18,8 @@ pub(crate) fn close_code(refusal: &Refusal) -> u16 {
 }
 
 fn of_the_protocol(reason: &Reason) -> Option<u16> {
-    let known = [
-        (Reason::ConnectionIdle, 1001),
-        (Reason::GatewayEnding, 1001),
-        (Reason::MessageInvalid, 1002),
-        (Reason::MessageTooLarge, 1009),
-        (Reason::UpstreamUnavailable, 1014),
-    ];
+    let known =
+        [(Reason::ConnectionIdle, 1001), (Reason::GatewayEnding, 1001), (Reason::MessageInvalid, 1002), (Reason::MessageTooLarge, 1009)];
     known.into_iter().find(|(known, _)| known == reason).map(|(_, code)| code)
 }
 
@@ -63,6 +58,7 @@ mod tests {
             (Reason::EvidenceStale, 4408),
             (Reason::MessagesTooMany, 4429),
             (Reason::StoreUnavailable, 4503),
+            (Reason::UpstreamUnavailable, 4503),
             (Reason::GatewayEnding, 1001),
             (Reason::MessageInvalid, 1002),
             (Reason::MessageTooLarge, 1009),

@@ -42,8 +42,17 @@ mod tests {
     async fn as_many_as_in_a_second_and_then_one_at_a_time() {
         let start = Instant::now();
         let at = |millis| start + Duration::from_millis(millis);
-        let rows: &[(u64, Result<(), TooFast>)] =
-            &[(0, Ok(())), (0, Ok(())), (0, Err(TooFast)), (499, Err(TooFast)), (500, Ok(())), (500, Err(TooFast)), (9000, Ok(())), (9000, Ok(())), (9000, Err(TooFast))];
+        let rows: &[(u64, Result<(), TooFast>)] = &[
+            (0, Ok(())),
+            (0, Ok(())),
+            (0, Err(TooFast)),
+            (499, Err(TooFast)),
+            (500, Ok(())),
+            (500, Err(TooFast)),
+            (9000, Ok(())),
+            (9000, Ok(())),
+            (9000, Err(TooFast)),
+        ];
         let mut pace = Pace::new(2, start);
         for (n, (millis, expected)) in rows.iter().enumerate() {
             assert_eq!(pace.take(at(*millis)), *expected, "message {n}");

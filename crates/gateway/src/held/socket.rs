@@ -57,4 +57,3 @@ pub(crate) async fn open(house: &Arc<House>, mut head: request::Parts, client: O
     });
     Ok(welcome)
 }
-

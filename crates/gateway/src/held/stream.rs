@@ -51,7 +51,14 @@ pub(crate) async fn open(house: &Arc<House>, request: Request<Body>, open: Open)
     let (say, word) = oneshot::channel();
     let (report, reported) = oneshot::channel();
     let gone = CancellationToken::new();
-    let held = Held { inner: body::bounded(upstream, bounds), events, word, report: Some(report), state: State::Passing, _gone: gone.clone().drop_guard() };
+    let held = Held {
+        inner: body::bounded(upstream, bounds),
+        events,
+        word,
+        report: Some(report),
+        state: State::Passing,
+        _gone: gone.clone().drop_guard(),
+    };
     let tasks = Arc::clone(house);
     let house = Arc::clone(house);
     tasks.held.run(async move {

@@ -33,9 +33,9 @@ use countersign_proof::{
     target,
 };
 use countersign_store::{
-    ChangeError, Changes, Device, DeviceChange, DeviceState, Devices, FreshProof, LiveError, LivePosture, LiveSession, PostureError, RateCounters,
-    Receipt, Recorder, ReplayMemory, SessionFilter, Sessions, SpendError, StateChange, SubjectKeys, TakeError, Unavailable,
-    memory::MemoryReplay, segments::SegmentLog,
+    Change, ChangeError, Changes, Device, DeviceChange, DeviceState, Devices, FreshProof, LiveError, LivePosture, LiveSession,
+    PostureError, RateCounters, Receipt, Recorder, ReplayMemory, SessionFilter, Sessions, SpendError, StateChange, SubjectKeys, TakeError,
+    Unavailable, memory::MemoryReplay, segments::SegmentLog,
 };
 use http::{Request, Response, request};
 use http_body_util::{BodyExt, Full};
@@ -65,6 +65,23 @@ pub struct World {
 }
 
 impl World {
+    /// A person, a phone, and nothing wrong with either.
+    pub fn usual() -> Arc<Self> {
+        Arc::new(Self {
+            clock: AtomicU64::new(NOW),
+            counter: AtomicU64::new(1),
+            sessions: Mutex::new(HashMap::from([(session().id.clone(), session())])),
+            devices: Mutex::new(HashMap::from([(device().posture.device.clone(), device())])),
+            rates: Mutex::new(Ok(())),
+            signals: Mutex::default(),
+            recorded: Mutex::default(),
+            asked: Mutex::default(),
+            fails_at: AtomicUsize::new(0),
+            calls: AtomicUsize::new(0),
+            panics_at: AtomicUsize::new(0),
+        })
+    }
+
     /// Counts a call, and says whether it is the one that fails.
     fn call(&self) -> Result<(), Unavailable> {
         let number = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
@@ -193,6 +210,7 @@ pub struct Fixture {
     pub house: Arc<House>,
     pub revocations: Arc<ArcSwap<Revocations>>,
     pub world: Arc<World>,
+    pub changes: Changes,
     issuer_key: SigningKey,
     issuer_key_id: KeyId,
     pub request_key: SigningKey,
@@ -262,19 +280,7 @@ fn claims_of(jws: &str) -> String {
 
 impl Fixture {
     pub async fn new() -> Self {
-        let world = Arc::new(World {
-            clock: AtomicU64::new(NOW),
-            counter: AtomicU64::new(1),
-            sessions: Mutex::new(HashMap::from([(session().id.clone(), session())])),
-            devices: Mutex::new(HashMap::from([(device().posture.device.clone(), device())])),
-            rates: Mutex::new(Ok(())),
-            signals: Mutex::default(),
-            recorded: Mutex::default(),
-            asked: Mutex::default(),
-            fails_at: AtomicUsize::new(0),
-            calls: AtomicUsize::new(0),
-            panics_at: AtomicUsize::new(0),
-        });
+        let world = World::usual();
         let told = Arc::clone(&world);
         let address = upstream(move |request| answers(Arc::clone(&told), request)).await;
         Self::with_upstream(world, address).await
@@ -306,6 +312,7 @@ impl Fixture {
         let backed = Arc::new(Backed { world: Arc::clone(&world), replay: Arc::new(MemoryReplay::new()), log: Arc::new(log) });
         let statement = StatementKey { id: KeyId::parse("s1").expect("an id"), key: statement_key };
         let revocations = Arc::new(ArcSwap::from_pointee(Revocations::default()));
+        let changes = Changes::default();
         let house = House::new(HouseParts {
             config: GatewayConfig::new(public),
             rules: rules::rules(),
@@ -320,14 +327,14 @@ impl Fixture {
                 devices: Arc::clone(&backed) as _,
                 rates: Arc::clone(&backed) as _,
                 recorder: backed,
-                changes: Changes::default(),
+                changes: changes.clone(),
             },
             signals: Arc::clone(&world) as _,
             clock: Arc::clone(&world) as _,
             entropy: Arc::clone(&world) as _,
         })
         .expect("a house");
-        Self { house: Arc::new(house), revocations, world, issuer_key, issuer_key_id, request_key, _directory: directory }
+        Self { house: Arc::new(house), revocations, world, changes, issuer_key, issuer_key_id, request_key, _directory: directory }
     }
 
     pub fn claims(&self) -> Claims {
@@ -396,13 +403,17 @@ impl Fixture {
     pub fn set_session(&self, change: impl FnOnce(&mut Session)) {
         let mut session = session();
         change(&mut session);
-        self.world.sessions.lock().expect("a lock").insert(session.id.clone(), session);
+        let id = session.id.clone();
+        self.world.sessions.lock().expect("a lock").insert(id.clone(), session);
+        self.changes.announce(Change::Session(id));
     }
 
     pub fn set_device(&self, change: impl FnOnce(&mut Device)) {
         let mut device = device();
         change(&mut device);
-        self.world.devices.lock().expect("a lock").insert(device.posture.device.clone(), device);
+        let id = device.posture.device.clone();
+        self.world.devices.lock().expect("a lock").insert(id.clone(), device);
+        self.changes.announce(Change::Device(id));
     }
 }
 

@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, reason = "what fails outside of the test functions fails the test too")]
 
 mod fixture;
+mod held;
 mod rules;
 #[path = "../support/upstream.rs"]
 mod upstream;
