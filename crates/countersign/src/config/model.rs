@@ -279,6 +279,10 @@ pub struct Bounds {
     pub upstream_max: Duration,
     /// Bytes of a body that streams through.
     pub body_bytes_max: u64,
+    /// Open connections (WebSockets, events, streams) at one time.
+    pub open_connections_max: usize,
+    /// How often an open connection is judged again when nothing is heard of a change.
+    pub judged_every: Duration,
 }
 
 impl Bounds {
@@ -288,6 +292,8 @@ impl Bounds {
         drain_max: Duration::from_secs(25),
         upstream_max: Duration::from_secs(30),
         body_bytes_max: Limits::STREAMED_BODY_BYTES_MAX,
+        open_connections_max: 10_000,
+        judged_every: Duration::from_secs(30),
     };
 }
 

@@ -1,6 +1,9 @@
 //! From the text of the file to a [`Config`]: one function a section.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use countersign_core::{AppId, ClientId, Limits, Seconds, WhenLimited};
 use countersign_gateway::{Origin, Scheme};
@@ -327,6 +330,12 @@ fn limits(section: Option<Section<'_>>) -> Bounds {
     }
     if let Some(at) = section.number("body_max", 0..=Limits::STREAMED_BODY_BYTES_MAX) {
         bounds.body_bytes_max = at.value;
+    }
+    if let Some(at) = section.number("open_connections_max", 0..=1_000_000) {
+        bounds.open_connections_max = usize::try_from(at.value).unwrap_or(usize::MAX);
+    }
+    if let Some(span) = section.span("judged_every") {
+        bounds.judged_every = Duration::from_secs(span.0.max(1));
     }
     if let Some(span) = section.span("drain") {
         bounds.drain_max = std::time::Duration::from_secs(span.0);

@@ -4,6 +4,7 @@
 //! What must work comes first, then what must be stopped; any row that is not as expected makes the exit status 1.
 
 mod honest;
+mod live;
 mod phones;
 mod report;
 mod thieves;
@@ -43,8 +44,10 @@ pub async fn run(output: Output, after: After) -> Result<usize> {
     }
     let mut scenarios = honest::run(&world).await?;
     scenarios.extend(phones::honest_rows(&world).await?);
+    scenarios.push(live::honest_row(&world).await?);
     scenarios.extend(thieves::run(&world).await?);
     scenarios.extend(phones::attack_rows(&world).await?);
+    scenarios.extend(live::attack_rows(&world).await?);
     let report = Report { scenarios };
     let took = Duration::from_millis(SystemClock.now().0.saturating_sub(began.0));
     match output {

@@ -50,11 +50,12 @@ pub(crate) async fn open(house: &Arc<House>, request: Request<Body>, open: Open)
     let bounds = Bounds { bytes_max: u64::MAX, idle_max: house.held.config().idle_max };
     let (say, word) = oneshot::channel();
     let (report, reported) = oneshot::channel();
-    let gone = CancellationToken::new();
+    let (gone, stop) = (CancellationToken::new(), CancellationToken::new());
     let held = Held {
         inner: body::bounded(upstream, bounds),
         events,
         word,
+        stopped: stop.clone(),
         report: Some(report),
         state: State::Passing,
         _gone: gone.clone().drop_guard(),
@@ -65,7 +66,10 @@ pub(crate) async fn open(house: &Arc<House>, request: Request<Body>, open: Open)
         observe::opened(open.kind());
         tokio::select! {
             () = gone.cancelled() => {}
-            cut = watch::watch(&house, &open, listener) => end(&house, &open, cut, say).await,
+            cut = watch::watch(&house, &open, listener) => {
+                stop.cancel();
+                end(&house, &open, cut, say).await;
+            }
             Ok(reason) = reported => Cut::because(&house, &open, reason.into()).record(&house, &open).await,
         }
         observe::ended(open.kind());
@@ -74,12 +78,11 @@ pub(crate) async fn open(house: &Arc<House>, request: Request<Body>, open: Open)
     Ok(Response::from_parts(head, held.boxed_unsync()))
 }
 
-/// Nothing passes from the first word on; then the log; then the client's word is complete.
+/// The log first, and then the client: meanwhile nothing passes.
 async fn end(house: &House, open: &Open, mut cut: Cut, say: oneshot::Sender<Bytes>) {
-    let last = notice::event(&cut.refusal, cut.case.id());
-    // Whether anybody still reads it or not.
-    let _ = say.send(last);
     cut.record(house, open).await;
+    // Whether anybody still reads it or not.
+    let _ = say.send(notice::event(&cut.refusal, cut.case.id()));
 }
 
 fn are_events(headers: &HeaderMap) -> bool {
@@ -101,6 +104,8 @@ struct Held {
     events: Option<Events>,
     /// The last event, when the connection is cut.
     word: oneshot::Receiver<Bytes>,
+    /// Nothing passes any more, and the last event is still to come: the cut is being recorded.
+    stopped: CancellationToken,
     /// Tells the watch that an event was too large.
     report: Option<oneshot::Sender<Reason>>,
     state: State,
@@ -125,6 +130,10 @@ impl http_body::Body for Held {
                     (Ok(last), Some(_)) => Some(Ok(Frame::data(last))),
                     (Ok(_) | Err(_), _) => Some(Err(BodyError::Cut)),
                 });
+            }
+            if this.stopped.is_cancelled() {
+                // The word wakes it.
+                return Poll::Pending;
             }
             let frame = std::task::ready!(Pin::new(&mut this.inner).poll_frame(cx));
             match (frame, &mut this.events) {
