@@ -74,7 +74,7 @@ impl Live {
     /// When none comes in time, or what comes is none.
     pub async fn next(&mut self) -> Result<Frame> {
         loop {
-            if let Some(frame) = self.reader.next().map_err(|refusal| anyhow::anyhow!("no frame: {refusal:?}"))? {
+            if let Some(frame) = self.reader.frame().map_err(|refusal| anyhow::anyhow!("no frame: {refusal:?}"))? {
                 return Ok(frame);
             }
             let read = tokio::time::timeout(PATIENCE, self.stream.read_buf(self.reader.buffer())).await.context("nothing came")??;

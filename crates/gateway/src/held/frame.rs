@@ -206,7 +206,7 @@ impl Reader {
     ///
     /// # Errors
     /// The first rule that it breaks, as soon as its head is there. Nothing can be read after that.
-    pub fn next(&mut self) -> Result<Option<Frame>, FrameRefusal> {
+    pub fn frame(&mut self) -> Result<Option<Frame>, FrameRefusal> {
         let Some(head) = head(&self.buffer, self.sender)? else { return Ok(None) };
         let message = self.admit(&head)?;
         let Some(length) = head.bytes.checked_add(head.payload) else { return Err(FrameRefusal::MessageTooLarge) };
@@ -309,7 +309,7 @@ mod tests {
         let mut frames = Vec::new();
         for byte in bytes {
             reader.buffer().put_u8(*byte);
-            while let Some(frame) = reader.next()? {
+            while let Some(frame) = reader.frame()? {
                 frames.push(frame);
             }
         }
@@ -419,7 +419,7 @@ mod tests {
             let mut seen = Vec::new();
             for part in wire.chunks(cut) {
                 reader.buffer().put_slice(part);
-                while let Some(frame) = reader.next().expect("a frame") {
+                while let Some(frame) = reader.frame().expect("a frame") {
                     seen.push(frame);
                 }
             }
@@ -434,7 +434,7 @@ mod tests {
                 'all: for part in bytes.chunks(cut) {
                     reader.buffer().put_slice(part);
                     loop {
-                        match (reader.next(), &mut seen) {
+                        match (reader.frame(), &mut seen) {
                             (Ok(Some(frame)), Ok(frames)) => frames.push(frame),
                             (Ok(_), _) => break,
                             (Err(refusal), _) => {
@@ -449,7 +449,7 @@ mod tests {
                 'each: for byte in &bytes {
                     bytewise.buffer().put_u8(*byte);
                     loop {
-                        match (bytewise.next(), &mut expected) {
+                        match (bytewise.frame(), &mut expected) {
                             (Ok(Some(frame)), Ok(frames)) => frames.push(frame),
                             (Ok(_), _) => break,
                             (Err(refusal), _) => {

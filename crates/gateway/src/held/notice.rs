@@ -11,10 +11,8 @@ pub(crate) fn close_code(refusal: &Refusal) -> u16 {
     if let Some(code) = of_the_protocol(refusal.reason()) {
         return code;
     }
-    match answer::class(refusal) {
-        Told::Reattest | Told::StepUp => 4408,
-        told => told.status().saturating_add(4000),
-    }
+    let told = answer::class(refusal);
+    if matches!(told, Told::Reattest | Told::StepUp) { 4408 } else { told.status().saturating_add(4000) }
 }
 
 fn of_the_protocol(reason: &Reason) -> Option<u16> {

@@ -89,7 +89,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Direction<'_, R, W> {
             let rules = **self.open.rules.load();
             let StreamRules::WebSocket { message_bytes_max, messages_per_second } = rules else { return Err(Reason::StreamUndeclared) };
             self.reader.limit(message_bytes_max);
-            let frame = self.reader.next().map_err(|refusal| self.fault(refusal))?;
+            let frame = self.reader.frame().map_err(|refusal| self.fault(refusal))?;
             let Some(frame) = frame else { return Ok(Passed::All) };
             if self.sender == Sender::Client {
                 self.count(&frame, messages_per_second)?;

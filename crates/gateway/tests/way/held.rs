@@ -3,7 +3,7 @@
 use std::{
     net::SocketAddr,
     sync::{Arc, Mutex},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -24,7 +24,7 @@ use hyper_util::rt::TokioIo;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::mpsc,
-    time::timeout,
+    time::{Instant, timeout},
 };
 use tokio_tungstenite::{
     WebSocketStream, accept_hdr_async, client_async,
@@ -157,8 +157,8 @@ async fn closed(socket: &mut Socket) -> (u16, String) {
     loop {
         match timeout(SOON, socket.next()).await.expect("in time") {
             Some(Ok(Message::Close(Some(frame)))) => return (frame.code.into(), frame.reason.to_string()),
-            Some(Ok(_)) => {}
-            other => panic!("no close frame: {other:?}"),
+            Some(message) => drop(message.expect("a close frame before the end")),
+            None => return (1006, String::new()),
         }
     }
 }
@@ -351,7 +351,7 @@ async fn a_handshake_that_is_not_one_opens_nothing() {
         let answer = client.send_request(Request::from_parts(head, Full::<Bytes>::default())).await.expect("an answer");
         assert_eq!(answer.status(), *status, "{name}");
         let recorded = fixture.world.recorded.lock().expect("a lock").pop().expect("an entry");
-        assert_eq!(recorded.event.reasons, [reason.clone()], "{name}");
+        assert_eq!(recorded.event.reasons, std::slice::from_ref(reason), "{name}");
     }
     // One that asks for a plain answer gets none either.
     let answer = fixture.serve(fixture.request("GET", "/v1/live", "")).await;
