@@ -47,14 +47,20 @@ pub(crate) fn unanswered(id: &DecisionId, reason: &Reason) {
     tracing::warn!(decision = %id, reason = reason.code(), "let through, but not answered");
 }
 
+/// A connection that counts as open until this is dropped, however it ends.
+#[must_use]
+pub(crate) struct Counted(&'static str);
+
 /// A connection stays open.
-pub(crate) fn opened(kind: &'static str) {
+pub(crate) fn opened(kind: &'static str) -> Counted {
     metrics::gauge!(OPEN, "kind" => kind).increment(1);
+    Counted(kind)
 }
 
-/// It ended.
-pub(crate) fn ended(kind: &'static str) {
-    metrics::gauge!(OPEN, "kind" => kind).decrement(1);
+impl Drop for Counted {
+    fn drop(&mut self) {
+        metrics::gauge!(OPEN, "kind" => self.0).decrement(1);
+    }
 }
 
 /// It was cut: nothing passes any more, `took` after the cause of it.

@@ -35,12 +35,12 @@ const FAREWELL_MAX: Duration = Duration::from_secs(2);
 /// How one direction ended.
 #[derive(Debug)]
 enum End {
-    /// Its close frame was passed on.
-    Closed,
-    /// Its side is gone without a word.
-    Gone,
     /// The gateway must end it.
     Broken(Reason),
+    /// The client is gone without a word.
+    ClientGone,
+    /// A close frame was passed on.
+    Closed,
 }
 
 /// One direction: reads one side, writes the other.
@@ -62,12 +62,12 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Direction<'_, R, W> {
             match self.pass().await {
                 Ok(Passed::All) => {}
                 Ok(Passed::Close) => return End::Closed,
-                Err(reason) => return End::Broken(reason),
+                Err(end) => return end,
             }
             self.reader.buffer().reserve(READ_BYTES);
             tokio::select! {
                 read = self.from.read_buf(self.reader.buffer()) => match read {
-                    Ok(0) | Err(_) => return End::Gone,
+                    Ok(0) | Err(_) => return gone(self.sender),
                     Ok(_) => heard = Instant::now(),
                 },
                 _ = ticks.tick() => {
@@ -75,8 +75,8 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Direction<'_, R, W> {
                         return End::Broken(Reason::ConnectionIdle);
                     }
                     let ping = Frame::whole(Opcode::Ping, our_ping(self.open));
-                    if let Err(reason) = self.to.send(&ping, self.config.write_max).await {
-                        return End::Broken(reason);
+                    if let Err(end) = self.write(&ping).await {
+                        return end;
                     }
                 }
             }
@@ -84,15 +84,17 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Direction<'_, R, W> {
     }
 
     /// Passes on every frame that is whole.
-    async fn pass(&mut self) -> Result<Passed, Reason> {
+    async fn pass(&mut self) -> Result<Passed, End> {
         loop {
             let rules = **self.open.rules.load();
-            let StreamRules::WebSocket { message_bytes_max, messages_per_second } = rules else { return Err(Reason::StreamUndeclared) };
+            let StreamRules::WebSocket { message_bytes_max, messages_per_second } = rules else {
+                return Err(End::Broken(Reason::StreamUndeclared));
+            };
             self.reader.limit(message_bytes_max);
-            let frame = self.reader.frame().map_err(|refusal| self.fault(refusal))?;
+            let frame = self.reader.frame().map_err(|refusal| End::Broken(self.fault(refusal)))?;
             let Some(frame) = frame else { return Ok(Passed::All) };
             if self.sender == Sender::Client {
-                self.count(&frame, messages_per_second)?;
+                self.count(&frame, messages_per_second).map_err(End::Broken)?;
             }
             // The answer to a ping of ours is for us.
             if frame.opcode == Opcode::Pong && frame.payload == our_ping(self.open) {
@@ -100,11 +102,20 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Direction<'_, R, W> {
             }
             let closes = frame.opcode == Opcode::Close;
             let frame = if self.sender == Sender::Server { notice::of_upstream(frame) } else { frame };
-            self.to.send(&frame, self.config.write_max).await?;
+            self.write(&frame).await?;
             if closes {
                 return Ok(Passed::Close);
             }
         }
+    }
+
+    /// Writes to the other side.
+    async fn write(&mut self, frame: &Frame) -> Result<(), End> {
+        self.to.send(frame, self.config.write_max).await.map_err(|fault| match (fault, self.sender) {
+            (WriteFault::Slow, _) => End::Broken(Reason::ReaderTooSlow),
+            (WriteFault::Gone, Sender::Client) => gone(Sender::Server),
+            (WriteFault::Gone, Sender::Server) => gone(Sender::Client),
+        })
     }
 
     /// Messages are counted where they begin; and so is what costs as much as one and says nothing.
@@ -141,6 +152,14 @@ enum Passed {
     Close,
 }
 
+/// A client may go; an upstream that goes without a word has failed.
+const fn gone(side: Sender) -> End {
+    match side {
+        Sender::Client => End::ClientGone,
+        Sender::Server => End::Broken(Reason::UpstreamUnavailable),
+    }
+}
+
 /// What our pings carry, so that their answers are told from those to others.
 fn our_ping(open: &Open) -> Bytes {
     Bytes::copy_from_slice(open.opened.as_str().as_bytes())
@@ -151,6 +170,12 @@ fn ticks(config: &HeldConfig) -> Interval {
     let mut ticks = tokio::time::interval_at(first, config.ping_every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks
+}
+
+/// Why a side did not take a frame.
+enum WriteFault {
+    Gone,
+    Slow,
 }
 
 /// Writes frames to one side. Dropping a `send` half-way leaves the rest here, so that the next frame never begins inside of one.
@@ -166,7 +191,7 @@ impl<W: AsyncWrite + Unpin> Writer<W> {
         Self { io, rest: BytesMut::new(), masks }
     }
 
-    async fn send(&mut self, frame: &Frame, within: Duration) -> Result<(), Reason> {
+    async fn send(&mut self, frame: &Frame, within: Duration) -> Result<(), WriteFault> {
         let mask = self.masks.as_ref().map(|entropy| {
             let mut mask = [0; 4];
             entropy.fill(&mut mask);
@@ -175,8 +200,8 @@ impl<W: AsyncWrite + Unpin> Writer<W> {
         frame.write(mask, &mut self.rest);
         match tokio::time::timeout(within, self.drain()).await {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) => Err(Reason::ConnectionIdle),
-            Err(_) => Err(Reason::ReaderTooSlow),
+            Ok(Err(_)) => Err(WriteFault::Gone),
+            Err(_) => Err(WriteFault::Slow),
         }
     }
 
@@ -256,12 +281,11 @@ impl<S: AsyncRead + AsyncWrite> Sides<S> {
         tokio::pin!(up, down);
         let (first, other) = match select(up, down).await {
             Either::Left((end, down)) => (end, Either::Left(down)),
-            Either::Right((End::Gone, _)) => return Some(Reason::UpstreamUnavailable),
             Either::Right((end, up)) => (end, Either::Right(up)),
         };
         match first {
             End::Broken(reason) => Some(reason),
-            End::Gone => None,
+            End::ClientGone => None,
             // The other side answers a close frame with one of its own (RFC 6455 section 5.5.1), if it is there.
             End::Closed => {
                 let _ = tokio::time::timeout(FAREWELL_MAX, other).await;

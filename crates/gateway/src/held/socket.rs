@@ -22,7 +22,7 @@ const UPGRADE_MAX: Duration = Duration::from_secs(10);
 /// # Errors
 /// Why there is no answer.
 pub(crate) async fn open(house: &Arc<House>, mut head: request::Parts, client: OnUpgrade, open: Open) -> Result<Response<Body>, Reason> {
-    let place = house.held.take()?;
+    let place = house.held.take(open.token.session())?;
     // Before the upstream is asked: what changes from here on is heard.
     let listener = house.stores.changes.listen();
     handshake::ask(&mut head.headers);
@@ -49,10 +49,8 @@ pub(crate) async fn open(house: &Arc<House>, mut head: request::Parts, client: O
         let Ok(Ok((client, upstream))) = tokio::time::timeout(UPGRADE_MAX, both).await else {
             return tracing::debug!(opened = %open.opened, "a connection did not become a WebSocket");
         };
-        let kind = open.kind();
-        observe::opened(kind);
+        let _counted = observe::opened(open.kind());
         relay::held(&house, &open, listener, TokioIo::new(client), TokioIo::new(upstream)).await;
-        observe::ended(kind);
         drop(place);
     });
     Ok(welcome)

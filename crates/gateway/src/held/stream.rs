@@ -36,7 +36,7 @@ use crate::{
 /// # Errors
 /// Why there is no answer.
 pub(crate) async fn open(house: &Arc<House>, request: Request<Body>, open: Open) -> Result<Response<Body>, Reason> {
-    let place = house.held.take()?;
+    let place = house.held.take(open.token.session())?;
     let listener = house.stores.changes.listen();
     let answer = house.route.ask(request).await?;
     if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
@@ -63,7 +63,7 @@ pub(crate) async fn open(house: &Arc<House>, request: Request<Body>, open: Open)
     let tasks = Arc::clone(house);
     let house = Arc::clone(house);
     tasks.held.run(async move {
-        observe::opened(open.kind());
+        let _counted = observe::opened(open.kind());
         tokio::select! {
             () = gone.cancelled() => {}
             cut = watch::watch(&house, &open, listener) => {
@@ -72,7 +72,6 @@ pub(crate) async fn open(house: &Arc<House>, request: Request<Body>, open: Open)
             }
             Ok(reason) = reported => Cut::because(&house, &open, reason.into()).record(&house, &open).await,
         }
-        observe::ended(open.kind());
         drop(place);
     });
     Ok(Response::from_parts(head, held.boxed_unsync()))
