@@ -20,7 +20,7 @@ use countersign_core::{
     UnixMillis, UnixSeconds, UserId,
 };
 use countersign_gateway::{
-    GatewayConfig, House, HouseParts, Origin, Peer, StatementKey, Statements, Stores, Tokens, Upstream, UpstreamConfig,
+    GatewayConfig, HeldConfig, House, HouseParts, Origin, Peer, StatementKey, Statements, Stores, Tokens, Upstream, UpstreamConfig,
     body::{self, Body},
     serve,
 };
@@ -287,6 +287,10 @@ impl Fixture {
     }
 
     pub async fn with_upstream(world: Arc<World>, address: SocketAddr) -> Self {
+        Self::with_patience(world, address, HeldConfig::USUAL).await
+    }
+
+    pub async fn with_patience(world: Arc<World>, address: SocketAddr, held: HeldConfig) -> Self {
         let (issuer_key, _) = key();
         let issuer_key_id = KeyId::parse("k1").expect("an id");
         let (request_key, _) = key();
@@ -314,7 +318,7 @@ impl Fixture {
         let revocations = Arc::new(ArcSwap::from_pointee(Revocations::default()));
         let changes = Changes::default();
         let house = House::new(HouseParts {
-            config: GatewayConfig::new(public),
+            config: GatewayConfig { held, ..GatewayConfig::new(public) },
             rules: rules::rules(),
             revocations: Arc::clone(&revocations),
             tokens: Tokens::new(verifier),

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use countersign_audit::EventKind;
 use countersign_core::{Outcome, Reason, SessionState};
 use countersign_gateway::{
-    ListenConfig, Transport,
+    HeldConfig, ListenConfig, Transport,
     body::{Body, BodyError},
     listen, serve,
 };
@@ -86,6 +86,9 @@ async fn echo(seen: Seen) -> SocketAddr {
                         Message::Text(text) if text.as_str() == "flood" => {
                             let _ = socket.send(Message::text("x".repeat(5000))).await;
                         }
+                        Message::Text(text) if text.as_str() == "pour" => {
+                            while socket.send(Message::text("x".repeat(1000))).await.is_ok() {}
+                        }
                         Message::Close(frame) => seen.note(format!("close: {:?}", frame.as_ref().map(|frame| u16::from(frame.code)))),
                         Message::Text(_) | Message::Binary(_) => {
                             let _ = socket.send(message).await;
@@ -140,8 +143,12 @@ async fn connect(fixture: &Fixture, address: SocketAddr) -> Socket {
 }
 
 async fn bench() -> (Fixture, SocketAddr, Seen) {
+    patient(HeldConfig::USUAL).await
+}
+
+async fn patient(held: HeldConfig) -> (Fixture, SocketAddr, Seen) {
     let seen = Seen::default();
-    let fixture = Fixture::with_upstream(World::usual(), echo(seen.clone()).await).await;
+    let fixture = Fixture::with_patience(World::usual(), echo(seen.clone()).await, held).await;
     let address = front(&fixture).await;
     (fixture, address, seen)
 }
@@ -232,6 +239,69 @@ async fn what_changes_the_answer_cuts_the_connection() {
         };
         timeout(SOON, told_upstream).await.expect("the upstream hears of it");
     }
+}
+
+/// As many as one session may have, each told by itself.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_change_cuts_them_all() {
+    let (fixture, address, _) = bench().await;
+    let mut sockets = Vec::new();
+    for _ in 0..32 {
+        sockets.push(connect(&fixture, address).await);
+    }
+    for socket in &mut sockets {
+        says(socket, "hello").await;
+    }
+    let one_more = client_async(handshake(&fixture, "/v1/live"), TcpStream::connect(address).await.expect("connected")).await;
+    assert!(matches!(one_more, Err(Error::Http(answer)) if answer.status() == 503));
+    let began = Instant::now();
+    fixture.set_session(|s| s.state = SessionState::Revoked);
+    let codes = futures_util::future::join_all(sockets.iter_mut().map(async |socket| closed(socket).await.0)).await;
+    assert_eq!(codes, [4401; 32]);
+    assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
+    assert_eq!(cuts(&fixture).len(), 32);
+}
+
+/// Waits until something was cut.
+async fn cut(fixture: &Fixture) -> Vec<(Outcome, Vec<Reason>)> {
+    let some = async {
+        while cuts(fixture).is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(SOON * 5, some).await.expect("a cut");
+    cuts(fixture)
+}
+
+#[tokio::test]
+async fn who_is_silent_is_asked_and_then_let_go() {
+    let held = HeldConfig { ping_every: Duration::from_millis(50), idle_max: Duration::from_millis(200), ..HeldConfig::USUAL };
+    let (fixture, address, _) = patient(held).await;
+    let mut socket = connect(&fixture, address).await;
+    // Whoever reads answers pings, and is kept.
+    assert!(timeout(Duration::from_millis(600), closed(&mut socket)).await.is_err());
+    assert_eq!(cuts(&fixture), []);
+    // Whoever does not is gone.
+    assert_eq!(cut(&fixture).await, [(Outcome::Deny, vec![Reason::ConnectionIdle])]);
+}
+
+#[tokio::test]
+async fn who_takes_nothing_is_let_go() {
+    let held = HeldConfig { write_max: Duration::from_millis(100), ..HeldConfig::USUAL };
+    let (fixture, address, _) = patient(held).await;
+    let mut socket = connect(&fixture, address).await;
+    socket.send(Message::text("pour")).await.expect("sent");
+    assert_eq!(cut(&fixture).await, [(Outcome::Deny, vec![Reason::ReaderTooSlow])]);
+}
+
+#[tokio::test]
+async fn what_only_time_changes_is_noticed_after_the_interval() {
+    let held = HeldConfig { interval: Duration::from_millis(50), ..HeldConfig::USUAL };
+    let (fixture, address, _) = patient(held).await;
+    let mut socket = connect(&fixture, address).await;
+    says(&mut socket, "hello").await;
+    fixture.world.clock.store(NOW + 290, std::sync::atomic::Ordering::SeqCst);
+    assert_eq!(closed(&mut socket).await.0, 4401);
 }
 
 #[tokio::test]
