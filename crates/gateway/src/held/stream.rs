@@ -42,11 +42,15 @@ pub(crate) async fn open(house: &Arc<House>, request: Request<Body>, open: Open)
     if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
         return Err(Reason::UpstreamUnavailable);
     }
-    let (head, upstream) = clean_head(answer).into_parts();
+    let (mut head, upstream) = clean_head(answer).into_parts();
     let events = match **open.rules.load() {
         StreamRules::Events { event_bytes_max } if are_events(&head.headers) => Some(Events::new(event_bytes_max)),
         StreamRules::Events { .. } | StreamRules::Stream | StreamRules::WebSocket { .. } => None,
     };
+    if events.is_some() {
+        // The last event is ours, and nobody counted on it.
+        head.headers.remove(header::CONTENT_LENGTH);
+    }
     let bounds = Bounds { bytes_max: u64::MAX, idle_max: house.held.config().idle_max };
     let (say, word) = oneshot::channel();
     let (report, reported) = oneshot::channel();

@@ -5,6 +5,7 @@
 mod fixture;
 mod held;
 mod rules;
+mod streams;
 #[path = "../support/upstream.rs"]
 mod upstream;
 
