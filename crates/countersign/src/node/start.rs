@@ -75,6 +75,11 @@ pub async fn start(config: Config, options: Options) -> Result<RunningNode, Star
     tasks.spawn(monitoring::remember(built.watch, live.config.data.clone(), shutdown.clone()));
     tasks.spawn(monitoring::react(Arc::clone(&reactor), built.arrived, Arc::clone(&options.clock), shutdown.clone()));
 
+    let (held, ending) = (Arc::clone(&built.house), shutdown.clone());
+    tasks.spawn(async move {
+        ending.cancelled().await;
+        held.end_open_connections().await;
+    });
     let front = Front { house: built.house, issuer: router(Arc::new(built.issuer)) };
     let public = listen(doors.public, settings, options.clock, shutdown.clone(), move |request, peer| front.clone().answer(request, peer));
     tasks.spawn(until_it_fails("the public port", public, shutdown.clone()));
