@@ -121,6 +121,7 @@ reasons! {
     KeyOpenToAllApplications = "key_open_to_all_applications", DeviceUnproven, "the attested key can be used by every app on the phone";
     KeyPurposeWrong = "key_purpose_wrong", DeviceUnproven, "the attested key may do something else than sign";
     KeyUnsupported = "key_unsupported", DeviceUnproven, "the attested key is not a P-256 key";
+    LoginAttemptsTooMany = "login_attempts_too_many", TooMany, "too many logins or prompts failed for this account or from this phone or network; it goes on in some minutes";
     LoginRefused = "login_refused", SignInAgain, "the passkey's answer did not verify";
     MediaTypeWrong = "media_type_wrong", RequestInvalid, "the body's content type is not the one that this door takes";
     MessageInvalid = "message_invalid", RequestInvalid, "the client broke the framing of its open connection (RFC 6455)";
@@ -179,7 +180,9 @@ reasons! {
     RequestTooLarge = "request_too_large", RequestInvalid, "the request's head is larger than is accepted";
     RequestTooSlow = "request_too_slow", RequestInvalid, "the request took longer to arrive than is accepted";
     ResponseNotMaskable = "response_not_maskable", Unavailable, "fields of the answer had to be hidden and it is not JSON that can be parsed, so it was withheld";
+    RiskHigh = "risk_high", NotPermitted, "the request looks so unlike its person that it is refused whoever asks; the entry says what the score was made of";
     RiskMetricHigh = "risk_metric_high", DeviceUnproven, "Apple counts more App Attest keys on this phone than the configuration accepts";
+    RiskRaised = "risk_raised", StepUp, "the request looks unlike its person, who has to confirm it; the entry says what the score was made of";
     RootOfTrustMissing = "root_of_trust_missing", DeviceUnproven, "the attestation does not say how the phone booted";
     RiskMetricMissing = "risk_metric_missing", DeviceUnproven, "Apple has not counted the App Attest keys on this phone, and the configuration asks for the count";
     Rooted = "rooted", DeviceUnproven, "the app says that the phone is rooted or jailbroken";
@@ -188,6 +191,7 @@ reasons! {
     SessionExpired = "session_expired", SignInAgain, "the session has reached its end";
     SessionLimited = "session_limited", Limited, "the session is limited, and the operation does not take limited sessions (`when_limited`)";
     SessionRevoked = "session_revoked", Revoked, "the session was revoked";
+    SessionSuspect = "session_suspect", StepUp, "the monitor limited the session until its person confirms, and the operation does not take limited sessions";
     SessionUnknown = "session_unknown", SignInAgain, "the token names a session that does not exist";
     SideloadedApps = "sideloaded_apps", DeviceUnproven, "the app says that apps from outside of the store are installed";
     SignUpClosed = "sign_up_closed", NotPermitted, "new accounts need an invitation, and this one is unknown, used or expired";

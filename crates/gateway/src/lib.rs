@@ -31,6 +31,7 @@ mod statement;
 mod tls;
 mod tokens;
 mod upstream;
+mod watching;
 mod way;
 mod weigh;
 

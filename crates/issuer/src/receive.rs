@@ -1,5 +1,7 @@
 //! A request as the doors see it: of the right method, type and size, or refused.
 
+use std::net::IpAddr;
+
 use axum::{
     body::{Bytes, to_bytes},
     extract::Request,
@@ -14,6 +16,10 @@ use crate::{
     door::{BodyKind, Door},
     refusal::Refusal,
 };
+
+/// Whence a request came: whoever listens puts it among the request's extensions.
+#[derive(Clone, Copy, Debug)]
+pub struct Origin(pub IpAddr);
 
 /// A request that was received whole.
 #[derive(Debug)]

@@ -1,6 +1,10 @@
 //! The way of a request through the issuer: receive, prove, judge, record, answer.
 
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    panic::AssertUnwindSafe,
+    sync::Arc,
+};
 
 use axum::{Router, extract::Request, response::Response, routing::any};
 use countersign_core::Reason;
@@ -13,7 +17,7 @@ use crate::{
     enrol,
     house::Issuer,
     login,
-    receive::{Call, receive},
+    receive::{Call, Origin, receive},
     record,
     refusal::Refusal,
     registration, report, revoke, token,
@@ -33,7 +37,8 @@ pub fn router(issuer: Arc<Issuer>) -> Router {
 }
 
 async fn visit(issuer: Arc<Issuer>, door: Door, request: Request) -> Response {
-    let visit = Visit::new(door, issuer.new_decision_id(), issuer.now());
+    let address = request.extensions().get::<Origin>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |origin| origin.0);
+    let visit = Visit::new(door, issuer.new_decision_id(), issuer.now(), address);
     // Nothing below should panic; if something does, one request is refused, and the fault is ours (law 1).
     let passed = AssertUnwindSafe(pass(&issuer, request, &visit)).catch_unwind().await;
     let passed = passed.unwrap_or_else(|_| Err(Refusal::because(Reason::Internal, "a panic".to_owned())));

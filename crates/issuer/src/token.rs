@@ -4,7 +4,7 @@
 //! so that no retry signs anybody out.
 
 use axum::response::Response;
-use countersign_core::{ClientId, GrantId, Reason, Seconds, Secret, Session, SessionState, Thumbprint, UnixSeconds};
+use countersign_core::{ClientId, GrantId, LoginOutcome, Outcome, Reason, Seconds, Secret, Session, SessionState, Thumbprint, UnixSeconds};
 use countersign_identity::{
     Assurance, CodeGrant, CodeRequest, Exchange, RefreshFamily, RefreshRequest, Renewal, TokenHash, exchange, renew,
 };
@@ -27,6 +27,7 @@ use crate::{
     refusal::Refusal,
     theft,
     visit::Visit,
+    watching::{self, Who},
 };
 
 const DELEGATION: HeaderName = HeaderName::from_static("countersign-delegation");
@@ -160,13 +161,20 @@ async fn open(issuer: &Issuer, code: &TokenHash, grant: CodeGrant, visit: &Visit
     let user = active_user(issuer, &grant.user).await?;
     let device = issuer.stores.devices.posture(&grant.binding.device).await?;
     let assurance = Assurance::of_passkey(device.posture());
+    let id = issuer.new_session_id();
+    let who = Who { account: &user.name, user: Some(&user.id), session: Some(&id) };
+    // A login that looks like somebody else's opens a session that its person has to confirm before it may change anything.
+    let state = match watching::look(issuer, who, device.posture(), LoginOutcome::Passed, visit) {
+        Outcome::Allow | Outcome::Limit => SessionState::Active,
+        Outcome::StepUp | Outcome::Deny => SessionState::Limited,
+    };
     let session = Session {
-        id: issuer.new_session_id(),
+        id,
         user: user.id,
         roles: user.roles,
         device: grant.binding.device.clone(),
         client: grant.client.clone(),
-        state: SessionState::Active,
+        state,
         acr: assurance.acr,
         amr: assurance.amr,
         auth_time: grant.auth_time,

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use countersign_core::{
     Acr, Action, Amr, BootState, ClientId, DeviceId, EvidenceTier, Facts, FieldValue, IdError, PairwiseId, PatchLevel, Platform, Posture,
-    Provenance, Reason, RequestFacts, ResourceFacts, Role, Seconds, SecurityLevel, Session, SessionId, SessionState, Thumbprint,
-    UnixSeconds, UserId,
+    Provenance, Reason, RequestFacts, ResourceFacts, RiskBar, RiskView, Role, Seconds, SecurityLevel, Session, SessionId, SessionState,
+    Thumbprint, UnixSeconds, UserId,
 };
 use serde::Deserialize;
 
@@ -36,6 +36,8 @@ struct Case {
     auth_age_s: u64,
     #[serde(default)]
     limited: bool,
+    #[serde(default)]
+    risk: u8,
     #[serde(default)]
     device: Device,
     expect: Expect,
@@ -188,6 +190,7 @@ fn facts(operations: &Operations, case: Case) -> Result<Facts, CaseProblem> {
         subject,
         posture: posture(&case.device, device).map_err(|text| unknown(&text))?,
         lacks: Vec::new(),
+        risk: RiskBar::SHIPPED.judge(RiskView { score: case.risk, reasons: Vec::new() }),
         request: RequestFacts {
             action: Action::parse(&case.action).map_err(id)?,
             method: operation.method.clone(),

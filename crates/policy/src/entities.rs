@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use cedar_policy::{Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, Request, RestrictedExpression as Value};
 use countersign_core::{
-    Acr, Amr, BootState, ContractViolation, EvidenceTier, Facts, FieldValue, Lack, Licensing, Platform, Posture, Recognition, Seconds,
-    SecurityLevel, Session, Stage, UnixSeconds,
+    Acr, Amr, BootState, ContractViolation, EvidenceTier, Facts, FieldValue, Lack, Licensing, Platform, Posture, Recognition, RiskView,
+    Seconds, SecurityLevel, Session, Stage, UnixSeconds,
 };
 
 /// A span that no policy takes for recent: a century in seconds.
@@ -78,6 +78,7 @@ fn context(facts: &Facts) -> Result<Vec<(String, Value)>, ContractViolation> {
     Ok(vec![
         ("auth".to_owned(), record(auth(&facts.session, facts.now))?),
         ("device".to_owned(), record(device(&facts.posture, &facts.lacks, facts.now))?),
+        ("risk".to_owned(), record(risk(&facts.risk.view))?),
         ("session".to_owned(), record(session(facts))?),
         ("request".to_owned(), record(request)?),
     ])
@@ -125,6 +126,11 @@ fn device(posture: &Posture, lacks: &[Lack], now: UnixSeconds) -> Vec<(&'static 
         ("licensed", Value::new_bool(verdict.is_some_and(|verdict| verdict.licensing == Some(Licensing::Licensed)))),
         ("risk_metric", Value::new_long(posture.risk_metric.map_or(0, |metric| metric.count.into()))),
     ]
+}
+
+fn risk(view: &RiskView) -> Vec<(&'static str, Value)> {
+    let against = view.reasons.iter().filter(|reason| reason.weight_tenths > 0);
+    vec![("score", Value::new_long(view.score.into())), ("reasons", texts(against.map(|reason| reason.name)))]
 }
 
 fn session(facts: &Facts) -> Vec<(&'static str, Value)> {

@@ -50,6 +50,10 @@ type Device = {
   licensed: Bool,           // the person got it from Google Play
   risk_metric: Long,        // Apple's count of keys on this phone; 0 when not counted
 };
+type Risk = {
+  score: Long,              // 0 to 100: how unlike its person the request looks
+  reasons: Set<String>,     // what speaks against the person: new_network, rate, objects, ...
+};
 type Session = { limited: Bool, age_s: Long };  // limited: by its state or by its device
 ";
 
@@ -77,7 +81,7 @@ pub fn schema_text(operations: &Operations) -> String {
         }
         let _ = writeln!(
             text,
-            "action \"{action}\"{} appliesTo {{\n  principal: [User], resource: [{}],\n  context: {{ auth: Auth, device: Device, session: Session, request: {{ {fields} }} }}\n}};",
+            "action \"{action}\"{} appliesTo {{\n  principal: [User], resource: [{}],\n  context: {{ auth: Auth, device: Device, risk: Risk, session: Session, request: {{ {fields} }} }}\n}};",
             group_clause(action),
             operation.kind,
         );

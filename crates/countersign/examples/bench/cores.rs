@@ -7,8 +7,8 @@ use countersign::wire::{OsEntropy, SystemClock, rules};
 use countersign_audit::{CheckpointKey, Entry, Event, EventKind, PersonalField, PersonalName};
 use countersign_core::{
     Acr, Action, Amr, AppId, BootState, ClientId, Clock, DecisionId, DeviceId, EvidenceTier, Facts, OperationRules, Outcome, PairwiseId,
-    PatchLevel, Platform, Posture, ProofId, Provenance, RequestFacts, ResourceFacts, Seconds, Secret, SecurityLevel, Session, SessionId,
-    SessionState, Thumbprint, UnixSeconds, UserId, WhenLimited,
+    PatchLevel, Platform, Posture, ProofId, Provenance, RequestFacts, ResourceFacts, RiskFacts, Seconds, Secret, SecurityLevel, Session,
+    SessionId, SessionState, Thumbprint, UnixSeconds, UserId, WhenLimited,
 };
 use countersign_proof::{
     access_token,
@@ -180,6 +180,7 @@ fn facts() -> Result<Facts> {
             risk_metric: None,
         },
         lacks: Vec::new(),
+        risk: RiskFacts::default(),
         request: RequestFacts {
             action: Action::parse("accounts.list").context("an action")?,
             method: "GET".to_owned(),

@@ -20,6 +20,7 @@ use crate::config::{
         App, Bounds, Config, Dev, GeoList, GeographyFiles, IosApp, ListOf, Listen, Login, METRICS_LISTEN, Operation, PlaySource, SignUp,
         TlsFiles, Upstream, Vendors,
     },
+    monitor,
     section::{At, Section, Source},
     value,
 };
@@ -71,6 +72,7 @@ fn top_level(top: &mut Section<'_>, file: &Path, here: &Here) -> Option<Config> 
     let device = device::device(top.table("device", "[device]"), &here.0);
     let vendors = vendors(top.table("vendors", "[vendors]"), here);
     let geography = geography(top.table("geography", "[geography]"), here);
+    let monitor = monitor::monitor(top.table("monitor", "[monitor]"), &here.0);
     let tls = top.table("tls", "[tls]").and_then(|section| tls(section, here));
     let operations = top.tables("operation").into_iter().filter_map(operation).collect();
     let bounds = limits(top.table("limits", "[limits]"));
@@ -89,6 +91,7 @@ fn top_level(top: &mut Section<'_>, file: &Path, here: &Here) -> Option<Config> 
         device,
         vendors,
         geography,
+        monitor,
         tls,
         operations,
         bounds,
@@ -251,6 +254,7 @@ fn geography(section: Option<Section<'_>>, here: &Here) -> GeographyFiles {
     let Some(mut section) = section else { return files };
     files.databases =
         section.texts("databases").unwrap_or_default().into_iter().map(|At { value, line }| (here.path(value), line)).collect();
+    files.places = section.texts("places").unwrap_or_default().into_iter().map(|At { value, line }| (here.path(value), line)).collect();
     let kinds = [
         ("anonymiser", NetworkKind::Anonymiser),
         ("fixed", NetworkKind::Fixed),

@@ -98,7 +98,8 @@ async fn judge(house: &House, open: &Open, case: &mut Case) -> Result<(), Refusa
     let declared = operation.stream().filter(|stream| stream.kind() == open.rules.load().kind()).ok_or(Reason::StreamUndeclared)?;
     open.token.fresh(now)?;
     let (session, posture, lacks) = weigh::standing(house, &rules, &open.token, case, now).await?;
-    let proven = Proven { proof: Shown::WhenOpened, session, posture, lacks, fields: open.fields.clone() };
+    let (resource, risk) = (operation.resource(open.token.subject()), rules.risk.judge(open.view.clone()));
+    let proven = Proven { proof: Shown::WhenOpened, session, posture, lacks, resource, risk, fields: open.fields.clone() };
     let (decision, facts) = weigh::decide(&rules, &operation, &open.token, (proven, case), now)?;
     match decision.outcome {
         Outcome::Allow | Outcome::Limit => {

@@ -262,7 +262,12 @@ impl Sessions for Memory {
     }
 
     async fn authenticated(&self, id: &SessionId, at: UnixSeconds) -> Result<(), Unavailable> {
-        self.call()?.sessions.iter_mut().filter(|session| session.id == *id).for_each(|session| session.auth_time = at);
+        self.call()?.sessions.iter_mut().filter(|session| session.id == *id).for_each(|session| {
+            session.auth_time = at;
+            if session.state == SessionState::Limited {
+                session.state = SessionState::Active;
+            }
+        });
         Ok(())
     }
 }

@@ -7,6 +7,7 @@ mod cached;
 mod database;
 mod devices;
 mod grants;
+mod incidents;
 mod keys;
 mod retention;
 mod row;

@@ -119,7 +119,9 @@ impl Sessions for Sqlite {
         let _news = self.changes.at_end(Change::Session(id.clone()));
         let gate = self.sessions.gate().await;
         gate.forget(id);
-        let changed = sqlx::query("UPDATE sessions SET auth_time = max(auth_time, $2) WHERE id = $1")
+        let changed = sqlx::query(
+            "UPDATE sessions SET auth_time = max(auth_time, $2), state = CASE state WHEN 'limited' THEN 'active' ELSE state END WHERE id = $1",
+        )
             .bind(id.as_str())
             .bind(signed(at.0))
             .execute(&self.writer)

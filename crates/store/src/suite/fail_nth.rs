@@ -11,7 +11,8 @@ use std::{
 use async_trait::async_trait;
 use countersign_audit::Entry;
 use countersign_core::{
-    Action, DeviceId, KeyId, RateLimit, Role, Secret, Session, SessionId, SessionState, Thumbprint, UnixMillis, UnixSeconds, UserId,
+    Action, DeviceId, IncidentId, KeyId, RateLimit, Role, Secret, Session, SessionId, SessionState, Thumbprint, UnixMillis, UnixSeconds,
+    UserId,
 };
 use countersign_identity::{CodeGrant, CodeState, RefreshFamily, RefreshState, TokenHash};
 use countersign_proof::dpop::BoundProof;
@@ -21,6 +22,7 @@ use crate::{
     counters::{RateCounters, TakeError},
     devices::{ChangeError, Device, DeviceChange, Devices, LivePosture, PostureError},
     grants::{Grants, RedeemError},
+    incidents::{Incident, IncidentState, Incidents, Suppression},
     keys::{KeyPurpose, Keys, StoredKey, SubjectKeys},
     records::{Receipt, Recorder},
     replay::{FreshProof, ReplayMemory, SpendError},
@@ -218,6 +220,29 @@ impl SubjectKeys for FailNth<dyn SubjectKeys> {
 impl Recorder for FailNth<dyn Recorder> {
     async fn record(&self, entry: Entry) -> Result<Receipt, Unavailable> {
         self.call(identity, self.inner.record(entry)).await
+    }
+}
+
+#[async_trait]
+impl Incidents for FailNth<dyn Incidents> {
+    async fn keep(&self, incident: Incident) -> Result<(), Unavailable> {
+        self.call(identity, self.inner.keep(incident)).await
+    }
+
+    async fn find(&self, id: &IncidentId) -> Result<Option<Incident>, Unavailable> {
+        self.call(identity, self.inner.find(id)).await
+    }
+
+    async fn list(&self, state: Option<IncidentState>, count_max: u32) -> Result<Vec<Incident>, Unavailable> {
+        self.call(identity, self.inner.list(state, count_max)).await
+    }
+
+    async fn suppress(&self, suppression: Suppression) -> Result<(), Unavailable> {
+        self.call(identity, self.inner.suppress(suppression)).await
+    }
+
+    async fn suppressions(&self, now: UnixSeconds) -> Result<Vec<Suppression>, Unavailable> {
+        self.call(identity, self.inner.suppressions(now)).await
     }
 }
 

@@ -12,6 +12,7 @@ mod counters;
 mod devices;
 mod fail_nth;
 mod grants;
+mod incidents;
 mod keys;
 mod race;
 mod replay;
@@ -57,6 +58,8 @@ pub async fn truth<H: Home>(fresh: impl AsyncFn() -> H) {
     grants::a_code_and_its_family_go_together(&fresh().await).await;
     grants::what_was_revoked_stays_revoked(&fresh().await).await;
     grants::a_refresh_answered_twice_is_answered_the_same(&fresh().await).await;
+    incidents::what_was_noticed_is_found_after_a_restart(&fresh().await).await;
+    incidents::suppressions_hold_for_their_time(&fresh().await).await;
     keys::our_keys_are_kept_by_purpose(&fresh().await).await;
     keys::racing_callers_get_one_key(&fresh().await).await;
     keys::destroyed_is_for_good(&fresh().await).await;

@@ -10,6 +10,7 @@ use crate::{
     counters::RateCounters,
     devices::Devices,
     grants::Grants,
+    incidents::Incidents,
     keys::{Keys, SubjectKeys},
     replay::ReplayMemory,
     sessions::Sessions,
@@ -34,6 +35,8 @@ pub struct Truth {
     pub devices: Arc<dyn Devices>,
     /// Codes and refresh families.
     pub grants: Arc<dyn Grants>,
+    /// Incidents.
+    pub incidents: Arc<dyn Incidents>,
     /// Keys of ours.
     pub keys: Arc<dyn Keys>,
     /// Sessions.
@@ -60,11 +63,12 @@ impl Truth {
     #[must_use]
     pub fn of<B>(backend: &Arc<B>) -> Self
     where
-        B: Devices + Grants + Keys + Sessions + SubjectKeys + Subjects + 'static,
+        B: Devices + Grants + Incidents + Keys + Sessions + SubjectKeys + Subjects + 'static,
     {
         Self {
             devices: Arc::clone(backend) as _,
             grants: Arc::clone(backend) as _,
+            incidents: Arc::clone(backend) as _,
             keys: Arc::clone(backend) as _,
             sessions: Arc::clone(backend) as _,
             subject_keys: Arc::clone(backend) as _,
@@ -78,6 +82,7 @@ impl Truth {
         Self {
             devices: Arc::new(FailNth::new(Arc::clone(&self.devices), Arc::clone(faults))),
             grants: Arc::new(FailNth::new(Arc::clone(&self.grants), Arc::clone(faults))),
+            incidents: Arc::new(FailNth::new(Arc::clone(&self.incidents), Arc::clone(faults))),
             keys: Arc::new(FailNth::new(Arc::clone(&self.keys), Arc::clone(faults))),
             sessions: Arc::new(FailNth::new(Arc::clone(&self.sessions), Arc::clone(faults))),
             subject_keys: Arc::new(FailNth::new(Arc::clone(&self.subject_keys), Arc::clone(faults))),
