@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
 use arc_swap::ArcSwap;
-use countersign_core::{DecisionId, DeviceId, Facts, FieldValue, UserId};
+use countersign_core::{DecisionId, DeviceId, Facts, FieldValue, RiskView, UserId};
 use countersign_policy::StreamRules;
 use countersign_proof::access_token::VerifiedToken;
 use countersign_store::Change;
@@ -25,6 +25,8 @@ pub(crate) struct Open {
     pub(crate) method: String,
     pub(crate) path: String,
     pub(crate) fields: BTreeMap<String, FieldValue>,
+    /// How the request looked that opened it. What looks odd later changes the session, and so reaches the connection.
+    pub(crate) view: RiskView,
     pub(crate) address: IpAddr,
     /// The decision that opened it.
     pub(crate) opened: DecisionId,
@@ -42,6 +44,7 @@ impl Open {
             method: facts.request.method,
             path: standing.path,
             fields: facts.request.fields,
+            view: facts.risk.view,
             address,
             opened,
             rules: ArcSwap::from_pointee(standing.rules),

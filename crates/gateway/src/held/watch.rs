@@ -2,7 +2,7 @@
 
 use std::{panic::AssertUnwindSafe, time::Duration};
 
-use countersign_core::{Outcome, Reason, RiskFacts, UnixMillis};
+use countersign_core::{Outcome, Reason, UnixMillis};
 use countersign_store::Listener;
 use futures_util::FutureExt;
 use tokio::time::Instant;
@@ -98,8 +98,7 @@ async fn judge(house: &House, open: &Open, case: &mut Case) -> Result<(), Refusa
     let declared = operation.stream().filter(|stream| stream.kind() == open.rules.load().kind()).ok_or(Reason::StreamUndeclared)?;
     open.token.fresh(now)?;
     let (session, posture, lacks) = weigh::standing(house, &rules, &open.token, case, now).await?;
-    // What looks unusual meanwhile changes the session, and so comes back here.
-    let (resource, risk) = (operation.resource(open.token.subject()), RiskFacts::default());
+    let (resource, risk) = (operation.resource(open.token.subject()), rules.risk.judge(open.view.clone()));
     let proven = Proven { proof: Shown::WhenOpened, session, posture, lacks, resource, risk, fields: open.fields.clone() };
     let (decision, facts) = weigh::decide(&rules, &operation, &open.token, (proven, case), now)?;
     match decision.outcome {

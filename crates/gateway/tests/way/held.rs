@@ -198,7 +198,7 @@ async fn what_changes_the_answer_cuts_the_connection() {
     let rows: &[(&str, Change, u16, &str, Reason)] = &[
         ("revoked", |f| f.set_session(|s| s.state = SessionState::Revoked), 4401, "revoked", Reason::SessionRevoked),
         ("challenged", |f| f.set_session(|s| s.state = SessionState::Challenged), 4401, "reauth", Reason::SessionChallenged),
-        ("limited", |f| f.set_session(|s| s.state = SessionState::Limited), 4403, "limited", Reason::SessionLimited),
+        ("limited", |f| f.set_session(|s| s.state = SessionState::Limited), 4408, "step_up", Reason::SessionSuspect),
         ("a lost phone", |f| f.set_device(|d| d.state = DeviceState::Revoked), 4401, "revoked", Reason::DeviceRevoked),
         (
             "other rules",
@@ -223,7 +223,8 @@ async fn what_changes_the_answer_cuts_the_connection() {
         let (word, decision) = text.split_once(' ').expect("a class and a decision");
         assert_eq!((got, word), (*code, *told), "{name}");
         assert!(decision.starts_with("D-"), "{name}: {decision}");
-        assert_eq!(cuts(&fixture), [(Outcome::Deny, vec![reason.clone()])], "{name}");
+        let outcome = if *code == 4408 { Outcome::StepUp } else { Outcome::Deny };
+        assert_eq!(cuts(&fixture), [(outcome, vec![reason.clone()])], "{name}");
         assert!(took < SOON, "{name}: {took:?}");
         let told_upstream = async {
             while !seen.all().contains(&"close: Some(1001)".to_owned()) {
