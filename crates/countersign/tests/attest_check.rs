@@ -69,7 +69,7 @@ fn of_several_files_each_case_has_a_name_of_its_own() {
     assert_eq!((exit, errors.as_str()), (Some(1), ""));
     let failed = document.get("failed").and_then(Value::as_array).expect("failures");
     let ids: Vec<_> = failed.iter().filter_map(|failed| failed.get("id").and_then(Value::as_str)).collect();
-    assert_eq!(ids, ["a/first", "b/first"], "{document}");
+    assert_eq!(ids, ["a: first", "b: first"], "{document}");
     let (_, document, _) = check(&folder.path().join("a.json"), Path::new(SHIPPED_ANCHORS));
     assert_eq!(document.pointer("/failed/0/id"), Some(&json!("first")), "one file needs no prefix");
 }
@@ -78,8 +78,8 @@ fn of_several_files_each_case_has_a_name_of_its_own() {
 fn files_of_neither_kind_are_named() {
     let folder = tempfile::tempdir().expect("a directory");
     let rows: &[(&str, &str, &str)] = &[
-        ("an object without samples", r#"{"cases":[]}"#, "neither a list of cases of Android chains nor an object with `samples`"),
-        ("a text", r#""cases""#, "neither a list of cases"),
+        ("an object without samples", r#"{"cases":[]}"#, "unknown field `cases`, expected `source` or `samples`"),
+        ("a text", r#""cases""#, "the file does not hold cases: invalid type"),
         ("no JSON", "cases", "the file does not hold cases"),
         ("a list of something else", r#"[{"id":"x"}]"#, "the file does not hold cases: missing field"),
         ("a misspelt sample", r#"{"samples":[{"type":"assertion","identifier":"x"}]}"#, "unknown field `identifier`"),

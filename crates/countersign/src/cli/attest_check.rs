@@ -1,4 +1,4 @@
-//! `countersign attest check`: judges files of cases, one's own or a vendor's, against what they expect.
+//! `countersign attest check`: judges cases of chains, one's own or a vendor's, against what they expect.
 
 use std::{
     collections::BTreeMap,
@@ -6,29 +6,23 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 use countersign_attest::{
-    anchors::{Anchors, Purpose},
+    anchors::{Anchors, Purpose, Source, Vendor},
     apple,
     cases::{self, Agreement, CaseResult},
 };
 use serde::Serialize;
-use serde_json::Value;
 
-use crate::{
-    cli::output::{Exit, Output, say, say_json},
-    wire::trust,
-};
+use crate::cli::output::{Exit, Output, say, say_json};
 
 /// What is judged, and by which anchors.
 #[derive(Args, Debug)]
 pub struct CheckArgs {
-    /// A JSON file: a list of cases of Android chains, or an object with `samples` of App Attest; or a directory with such files.
-    /// The paths of chains are relative to their file.
+    /// A JSON file, or a directory of them: a list of chains, whose paths are relative to it, or samples of App Attest.
     cases: PathBuf,
-    /// The directory of the trust anchors: `DIR/google.pem` for a case that names `google`, `DIR/apple_app_attest_root.pem` and
-    /// `DIR/apple_receipt_root.pem` for App Attest.
+    /// The directory of the trust anchors that cases name: `google` is `DIR/google.pem`.
     #[arg(long, value_name = "DIR")]
     anchors: PathBuf,
 }
@@ -50,13 +44,18 @@ struct Failed {
 /// Judges all cases; any difference is a no.
 pub fn run(args: &CheckArgs, output: Output) -> Result<Exit> {
     let files = files(&args.cases)?;
-    let mut directory = AnchorDirectory { path: &args.anchors, android: BTreeMap::new(), apple: None };
+    let mut anchors = Anchored { directory: &args.anchors, known: BTreeMap::new() };
     let (mut count, mut failed) = (0_usize, Vec::new());
     for file in &files {
-        let results = judge(file, &mut directory)?;
+        let results = judge(file, &mut anchors).with_context(|| format!("judging `{}`", file.display()))?;
         count = count.saturating_add(results.len());
-        let differing = results.into_iter().filter(|result| result.agreement == Agreement::Differs);
-        failed.extend(differing.map(|CaseResult { id, expected, got, .. }| Failed { id: named(&files, file, id), expected, got }));
+        // One file's names are unique; several files may use the same ones.
+        let of_file = file.file_stem().filter(|_| files.len() > 1).map(|stem| format!("{}: ", stem.to_string_lossy())).unwrap_or_default();
+        for CaseResult { id, expected, got, agreement } in results {
+            if agreement == Agreement::Differs {
+                failed.push(Failed { id: format!("{of_file}{id}"), expected, got });
+            }
+        }
     }
     let report = Report { cases: count, passed: count.saturating_sub(failed.len()), failed };
     match output {
@@ -71,100 +70,62 @@ pub fn run(args: &CheckArgs, output: Output) -> Result<Exit> {
     Ok(if report.failed.is_empty() { Exit::Fine } else { Exit::No })
 }
 
-/// The file itself, or the JSON files that stand in the directory, by name.
+/// The file, or the JSON files of the directory in the order of their names.
 fn files(path: &Path) -> Result<Vec<PathBuf>> {
     if !path.is_dir() {
         return Ok(vec![path.to_owned()]);
     }
-    let mut files = Vec::new();
+    let mut found = Vec::new();
     for entry in fs::read_dir(path).with_context(|| format!("reading `{}`", path.display()))? {
-        let file = entry?.path();
-        if file.extension().is_some_and(|extension| extension == "json") && file.is_file() {
-            files.push(file);
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "json") {
+            found.push(path);
         }
     }
-    if files.is_empty() {
-        bail!("`{}` holds no JSON file; name a file of cases, or the directory in which some stand", path.display());
-    }
-    files.sort();
-    Ok(files)
+    found.sort();
+    if found.is_empty() { bail!("`{}` holds no JSON file of cases", path.display()) } else { Ok(found) }
 }
 
-/// The name of a case: two files may have the same one.
-fn named(files: &[PathBuf], file: &Path, id: String) -> String {
-    match file.file_stem() {
-        Some(stem) if files.len() > 1 => format!("{}/{id}", stem.to_string_lossy()),
-        Some(_) | None => id,
+/// Every case of a file, of whichever kind: an array holds chains of Android, an object samples of App Attest.
+fn judge(file: &Path, anchors: &mut Anchored<'_>) -> Result<Vec<CaseResult>> {
+    let text = fs::read_to_string(file)?;
+    if text.trim_start().starts_with('{') {
+        let samples = apple::cases::parse(&text)?;
+        let attest = anchors.parsed("apple_app_attest_root", Purpose::AppAttest)?;
+        let receipts = anchors.parsed("apple_receipt_root", Purpose::AppAttestReceipt)?;
+        return Ok(samples.iter().map(|sample| sample.run(&attest, &receipts)).collect());
     }
-}
-
-/// Judges one file, of whichever kind it is.
-fn judge(file: &Path, anchors: &mut AnchorDirectory<'_>) -> Result<Vec<CaseResult>> {
-    let reading = || format!("reading `{}`", file.display());
-    let text = fs::read_to_string(file).with_context(reading)?;
-    match serde_json::from_str(&text).map_err(|why| anyhow!("the file does not hold cases: {why}")).with_context(reading)? {
-        Value::Array(_) => android(file, &cases::parse(&text).with_context(reading)?, anchors),
-        Value::Object(members) if members.contains_key("samples") => {
-            let samples = apple::cases::parse(&text).with_context(reading)?;
-            let (attestations, receipts) = anchors.apple()?;
-            Ok(samples.iter().map(|sample| sample.run(attestations, receipts)).collect())
-        }
-        Value::Object(_) | Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
-            Err(anyhow!("the file is neither a list of cases of Android chains nor an object with `samples` of App Attest"))
-                .with_context(reading)
-        }
-    }
-}
-
-fn android(file: &Path, cases: &[cases::Case], anchors: &mut AnchorDirectory<'_>) -> Result<Vec<CaseResult>> {
     let beside = file.parent().unwrap_or(Path::new(""));
-    let mut results = Vec::with_capacity(cases.len());
-    for case in cases {
+    let mut results = Vec::new();
+    for case in cases::parse(&text)? {
         let path = beside.join(case.chain_path());
         let chain =
             fs::read_to_string(&path).with_context(|| format!("reading `{}`, the chain of case `{}`", path.display(), case.id()))?;
-        let named = case.anchor_names().iter().map(|name| anchors.android(name)).collect::<Result<Vec<_>>>()?;
+        let named = case.anchor_names().iter().map(|name| anchors.text(name)).collect::<Result<Vec<_>>>()?;
         results.push(case.run(&chain, &named));
     }
     Ok(results)
 }
 
-/// The directory of the vendors' roots, of which each file is read once, when something needs it.
-struct AnchorDirectory<'a> {
-    path: &'a Path,
-    android: BTreeMap<String, String>,
-    /// For attestations and for receipts.
-    apple: Option<(Anchors, Anchors)>,
+/// The files of anchors, each read once.
+struct Anchored<'a> {
+    directory: &'a Path,
+    known: BTreeMap<String, String>,
 }
 
-impl AnchorDirectory<'_> {
-    /// The text of a file that a case names.
-    fn android(&mut self, name: &str) -> Result<String> {
-        if let Some(text) = self.android.get(name) {
+impl Anchored<'_> {
+    fn text(&mut self, name: &str) -> Result<String> {
+        if let Some(text) = self.known.get(name) {
             return Ok(text.clone());
         }
-        let path = self.path.join(format!("{name}.pem"));
+        let path = self.directory.join(format!("{name}.pem"));
         let text = fs::read_to_string(&path)
             .with_context(|| format!("reading `{}`; `--anchors` names the directory of the vendors' roots", path.display()))?;
-        self.android.insert(name.to_owned(), text.clone());
+        self.known.insert(name.to_owned(), text.clone());
         Ok(text)
     }
 
-    fn apple(&mut self) -> Result<(&Anchors, &Anchors)> {
-        let roots = match self.apple.take() {
-            Some(roots) => roots,
-            None => (
-                self.apple_root("apple_app_attest_root.pem", Purpose::AppAttest)?,
-                self.apple_root("apple_receipt_root.pem", Purpose::AppAttestReceipt)?,
-            ),
-        };
-        let (attestations, receipts) = self.apple.insert(roots);
-        Ok((attestations, receipts))
-    }
-
-    fn apple_root(&self, name: &str, purpose: Purpose) -> Result<Anchors> {
-        let path = self.path.join(name);
-        trust::anchors(&path, purpose)
-            .map_err(|why| anyhow!("`{}`: {why}; `--anchors` names the directory of the vendors' roots", path.display()))
+    fn parsed(&mut self, name: &str, purpose: Purpose) -> Result<Anchors> {
+        Anchors::parse(Source { vendor: Vendor::Operator, purpose }, &self.text(name)?).with_context(|| format!("reading `{name}.pem`"))
     }
 }

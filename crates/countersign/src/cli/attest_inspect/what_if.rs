@@ -85,7 +85,7 @@ const fn name(rule: &Rule) -> &'static str {
         Rule::PatchLevel(_) => "patch_level",
         Rule::PlayProtect(..) => "play_protect",
         Rule::Recognized(_) => "recognized",
-        Rule::RiskMetric(_) => "risk_metric",
+        Rule::RiskMetric(..) => "risk_metric",
         Rule::SecurityLevel(_) => "security_level",
         Rule::StatusListAge(_) => "status_list_age",
         Rule::VerdictAge(..) => "verdict_age",
