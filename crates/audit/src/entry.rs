@@ -24,10 +24,14 @@ pub struct Entry {
 pub enum EventKind {
     /// Config, policies or trust anchors were taken into use.
     ConfigActivated,
+    /// An open connection was cut.
+    ConnectionCut,
     /// A device proved itself again.
     DeviceAttested,
     /// A device was enrolled, or refused.
     DeviceEnrolled,
+    /// A person gave a device another name.
+    DeviceRenamed,
     /// An app said what it found on its phone.
     DeviceReported,
     /// A device was cut off.
@@ -54,10 +58,12 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::ConfigActivated,
+        Self::ConnectionCut,
         Self::DeviceAttested,
         Self::DeviceEnrolled,
+        Self::DeviceRenamed,
         Self::DeviceReported,
         Self::DeviceRevoked,
         Self::PersonErased,
@@ -76,8 +82,10 @@ impl EventKind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::ConfigActivated => "config_activated",
+            Self::ConnectionCut => "connection_cut",
             Self::DeviceAttested => "device_attested",
             Self::DeviceEnrolled => "device_enrolled",
+            Self::DeviceRenamed => "device_renamed",
             Self::DeviceReported => "device_reported",
             Self::DeviceRevoked => "device_revoked",
             Self::PersonErased => "person_erased",

@@ -22,7 +22,7 @@ const ROOMS: &[(u8, &str, &[&str])] = &[
     (1, "risk", &["core"]),
     (2, "attest", &["core", "proof"]),
     (2, "store", &["core", "proof", "identity", "audit"]),
-    (3, "gateway", &["core", "proof", "policy", "audit", "store"]),
+    (3, "gateway", &["core", "proof", "policy", "risk", "audit", "store"]),
     (3, "issuer", &["core", "proof", "attest", "identity", "audit", "store"]),
     (3, "monitor", &["core", "proof", "risk", "store"]),
     (
@@ -355,6 +355,8 @@ const PARSERS: &[(&str, &str)] = &[
     ("audit/src/seal.rs: open", "log"),
     ("countersign/src/config/mod.rs: config::parse", "config"),
     ("gateway/src/framing.rs: scan", "request"),
+    ("gateway/src/held/events.rs: Events::take", "frames"),
+    ("gateway/src/held/frame.rs: FrameReader::frame", "frames"),
     ("gateway/src/path.rs: normal_path", "request"),
     ("gateway/src/receive.rs: parse_request", "request"),
     ("identity/src/passkey.rs: LoginCredential::parse", "doors"),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use countersign_core::{Facts, FieldValue, Lack, Limits, Reason, RequestFacts, UnixSeconds};
+use countersign_core::{Facts, FieldValue, Lack, Limits, Reason, RequestFacts, ResourceFacts, RiskFacts, UnixSeconds};
 use countersign_policy::Found;
 use countersign_proof::access_token::VerifiedToken;
 use countersign_store::{FreshProof, LivePosture, LiveSession};
@@ -15,16 +15,28 @@ use crate::{
     refusal::Refusal,
 };
 
+/// What shows that it is the holder of the token's key who asks.
+pub(crate) enum Shown {
+    /// A proof, made for this request.
+    Now(FreshProof),
+    /// The request that opened the connection, which had one.
+    WhenOpened,
+}
+
 /// What was proved of a request; each part is the witness of one step.
 pub(crate) struct Proven {
     /// Step 4.
-    pub(crate) proof: FreshProof,
+    pub(crate) proof: Shown,
     /// Step 5.
     pub(crate) session: LiveSession,
     /// Step 6.
     pub(crate) posture: LivePosture,
     /// Step 6: what the posture lacks of what is required.
     pub(crate) lacks: Vec<Lack>,
+    /// Step 7: what it is about.
+    pub(crate) resource: ResourceFacts,
+    /// Step 7.
+    pub(crate) risk: RiskFacts,
     /// Step 8.
     pub(crate) fields: BTreeMap<String, FieldValue>,
 }
@@ -49,7 +61,7 @@ pub(crate) async fn body(
         Media::Other => return Err(Reason::BodyMalformed.into()),
     }
     let bytes = body::collect(body, Limits::PARSED_BODY_BYTES_MAX).await.map_err(|error| match error {
-        BodyError::Broken(_) => Reason::BodyMalformed,
+        BodyError::Broken(_) | BodyError::Cut => Reason::BodyMalformed,
         BodyError::TooLarge => Reason::BodyTooLarge,
         BodyError::TooSlow => Reason::RequestTooSlow,
     })?;
@@ -60,7 +72,10 @@ pub(crate) async fn body(
 /// Everything that the decision may look at.
 pub(crate) fn facts(operation: &Found<'_>, token: &VerifiedToken, proven: Proven, now: UnixSeconds) -> Result<Facts, Refusal> {
     // The key that signed the proof is the token's: `bind` saw to it, and the memory of used proofs took it up.
-    drop(proven.proof);
+    match proven.proof {
+        Shown::Now(proof) => drop(proof),
+        Shown::WhenOpened => {}
+    }
     let session = proven.session.into_session();
     // A token and its session were made for one app; when they differ, one of the two is not what it seems.
     if session.client != *token.client() {
@@ -68,7 +83,7 @@ pub(crate) fn facts(operation: &Found<'_>, token: &VerifiedToken, proven: Proven
     }
     Ok(Facts {
         subject: token.subject().clone(),
-        resource: operation.resource(token.subject()),
+        resource: proven.resource,
         request: RequestFacts {
             action: operation.action().clone(),
             method: operation.method().to_owned(),
@@ -76,6 +91,7 @@ pub(crate) fn facts(operation: &Found<'_>, token: &VerifiedToken, proven: Proven
             fields: proven.fields,
         },
         lacks: proven.lacks,
+        risk: proven.risk,
         posture: proven.posture.into_posture(),
         session,
         now,

@@ -4,14 +4,17 @@ use std::{collections::HashMap, sync::Arc};
 
 use arc_swap::ArcSwap;
 use countersign_core::{
-    ClientId, Clock, DecisionId, Entropy, Lack, Posture, Reason, Requirements, Revocations, Session, Share, SignalSink, UnixSeconds,
+    ClientId, Clock, DecisionId, Entropy, Lack, Posture, Reason, Requirements, Revocations, RiskBar, Session, Share, SignalSink,
+    UnixSeconds, Watch,
 };
 use countersign_policy::{Operations, Policies};
 use countersign_proof::{nonce::NonceKeys, target};
-use countersign_store::{Devices, RateCounters, Recorder, ReplayMemory, Sessions};
+use countersign_risk::fingerprint::Salt;
+use countersign_store::{Change, Changes, Devices, RateCounters, Recorder, ReplayMemory, Sessions};
 
 use crate::{
     config::{GatewayConfig, OriginError, PublicHost},
+    held::places::Places,
     relay::Route,
     statement::Statements,
     tokens::Tokens,
@@ -25,6 +28,8 @@ pub struct Rules {
     pub operations: Operations,
     /// Who may do what.
     pub policies: Policies,
+    /// From which score on what is asked.
+    pub risk: RiskBar,
     /// What is required of the devices of each app.
     pub requirements: HashMap<ClientId, Requirements>,
 }
@@ -63,6 +68,10 @@ pub struct HouseParts {
     pub stores: Stores,
     /// Hears what may change trust.
     pub signals: Arc<dyn SignalSink>,
+    /// Says how requests look beside what is usual.
+    pub watch: Arc<dyn Watch>,
+    /// Makes fingerprints of what requests touch.
+    pub objects: Salt,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
     /// Unpredictable bytes, for decision numbers.
@@ -82,6 +91,8 @@ pub struct Stores {
     pub rates: Arc<dyn RateCounters>,
     /// The log.
     pub recorder: Arc<dyn Recorder>,
+    /// Where sessions and devices announce that they changed; the store's own.
+    pub changes: Changes,
 }
 
 /// The gateway, ready to serve.
@@ -96,8 +107,11 @@ pub struct House {
     pub(crate) route: Route,
     pub(crate) stores: Stores,
     pub(crate) signals: Arc<dyn SignalSink>,
+    pub(crate) watch: Arc<dyn Watch>,
+    pub(crate) objects: Salt,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) held: Places,
 }
 
 impl House {
@@ -118,14 +132,28 @@ impl House {
             route: Route::new(&parts.config.public, parts.upstream, parts.config.streams),
             stores: parts.stores,
             signals: parts.signals,
+            watch: parts.watch,
+            objects: parts.objects,
             clock: parts.clock,
             entropy: parts.entropy,
+            held: Places::new(parts.config.held),
         })
     }
 
-    /// Judges by other rules from the next request on.
+    /// Judges by other rules from the next request on, and open connections at once.
     pub fn replace_rules(&self, rules: Rules) {
         self.rules.store(Arc::new(rules));
+        self.stores.changes.announce(Change::Rules);
+    }
+
+    /// Revocation lists were replaced: judges open connections again.
+    pub fn judge_again(&self) {
+        self.stores.changes.announce(Change::Rules);
+    }
+
+    /// Ends all open connections, with a word to their clients, and waits until they have ended. New ones are refused.
+    pub async fn end_open_connections(&self) {
+        self.held.end().await;
     }
 
     /// Makes nonces by other keys from now on.

@@ -1,14 +1,17 @@
 //! What an operator decided, as types. Only `config::load` makes a [`Config`], and only from a file that it understood whole.
 
 use std::{
+    collections::BTreeSet,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::PathBuf,
     time::Duration,
 };
 
-use countersign_core::{AppId, ClientId, Limits, Requirement, Seconds, WhenLimited};
+use countersign_core::{Action, AppId, ClientId, Limits, Requirement, RiskBar, Seconds, WhenLimited};
 use countersign_gateway::Origin;
-use countersign_identity::PasskeyOrigin;
+use countersign_identity::{BindingRules, PasskeyOrigin};
+use countersign_monitor::react::ReactRules;
+use countersign_policy::StreamSpec;
 use countersign_risk::network::NetworkKind;
 
 /// Where metrics and health are served when nothing is said: loopback, so that nobody outside reads them.
@@ -61,6 +64,8 @@ pub struct Config {
     pub vendors: Vendors,
     /// Files about places and networks.
     pub geography: GeographyFiles,
+    /// What unusual requests and logins lead to.
+    pub monitor: MonitorRules,
     /// The certificate to show; `None` leaves it to a development node to make one.
     pub tls: Option<TlsFiles>,
     /// What the API offers; empty for the two built-in operations.
@@ -126,6 +131,34 @@ pub enum PlaySource {
     ServiceAccount(PathBuf, usize),
 }
 
+/// What unusual requests and logins lead to.
+#[derive(Clone, Debug)]
+pub struct MonitorRules {
+    /// From which score on what is asked.
+    pub risk: RiskBar,
+    /// What signals lead to.
+    pub react: ReactRules,
+    /// People whose habits are remembered at a time.
+    pub people_max: usize,
+    /// Accounts that belong to nobody: whoever tries one is no customer.
+    pub honey_accounts: BTreeSet<String>,
+    /// Actions that no app of ours performs.
+    pub honey_operations: BTreeSet<Action>,
+    /// Who is told of incidents.
+    pub webhook: Option<Webhook>,
+}
+
+/// A receiver of messages, and the line that names it.
+#[derive(Clone, Debug)]
+pub struct Webhook {
+    /// Where.
+    pub url: url::Url,
+    /// The file of the secret that signs them.
+    pub secret: PathBuf,
+    /// The line.
+    pub line: usize,
+}
+
 /// How vendors are asked.
 #[derive(Clone, Debug)]
 pub struct Vendors {
@@ -160,6 +193,8 @@ pub struct Login {
     pub sign_up: SignUp,
     /// Origins besides the public one, each with its line, from which passkeys are taken.
     pub origins: Vec<PasskeyOrigin>,
+    /// On how many devices a person may be, and how long one is new.
+    pub bindings: BindingRules,
     /// How long a session lives at most.
     pub session_life: Seconds,
 }
@@ -205,6 +240,8 @@ pub struct GeographyFiles {
     pub databases: Vec<(PathBuf, usize)>,
     /// Lists of networks.
     pub lists: Vec<GeoList>,
+    /// Files of places that the operator knows, and the lines that name them.
+    pub places: Vec<(PathBuf, usize)>,
 }
 
 /// A list of networks of one kind.
@@ -263,6 +300,8 @@ pub struct Operation {
     pub when_limited: Option<WhenLimited>,
     /// How old the evidence about the device may be.
     pub evidence_age_max: Option<Seconds>,
+    /// What it is, where its connection stays open.
+    pub stream: Option<StreamSpec>,
 }
 
 /// Bounds that differ between installations; all others are constants of [`Limits`].
@@ -276,6 +315,10 @@ pub struct Bounds {
     pub upstream_max: Duration,
     /// Bytes of a body that streams through.
     pub body_bytes_max: u64,
+    /// Open connections (WebSockets, events, streams) at one time.
+    pub open_connections_max: usize,
+    /// How often an open connection is judged again when nothing is heard of a change.
+    pub judged_every: Duration,
 }
 
 impl Bounds {
@@ -285,6 +328,8 @@ impl Bounds {
         drain_max: Duration::from_secs(25),
         upstream_max: Duration::from_secs(30),
         body_bytes_max: Limits::STREAMED_BODY_BYTES_MAX,
+        open_connections_max: 10_000,
+        judged_every: Duration::from_secs(30),
     };
 }
 

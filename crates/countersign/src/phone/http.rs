@@ -2,17 +2,23 @@
 //!
 //! Requests go out exactly as given, dots and slashes included, because an attacker's client would not tidy them either.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use anyhow::{Context, Result, anyhow};
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, StatusCode, Uri};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper::{
+    body::Incoming,
+    client::conn::http1::{SendRequest, handshake},
+};
 use hyper_util::rt::TokioIo;
 use rustls::{ClientConfig, RootCertStore, pki_types::ServerName};
 use rustls_pki_types::{CertificateDer, pem::PemObject};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
 
 /// Bytes of an answer that a phone reads.
@@ -90,6 +96,7 @@ pub struct Http {
     host: String,
     port: u16,
     tls: TlsConnector,
+    from: Mutex<Option<IpAddr>>,
     idle: Mutex<Vec<SendRequest<Full<Bytes>>>>,
 }
 
@@ -112,7 +119,13 @@ impl Http {
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         let host = origin.host_str().ok_or_else(|| anyhow!("`{origin}` has no host"))?.to_owned();
         let port = origin.port_or_known_default().ok_or_else(|| anyhow!("`{origin}` has no port"))?;
-        Ok(Self { host, port, tls: TlsConnector::from(Arc::new(config)), idle: Mutex::new(Vec::new()) })
+        Ok(Self { host, port, tls: TlsConnector::from(Arc::new(config)), from: Mutex::default(), idle: Mutex::new(Vec::new()) })
+    }
+
+    /// Goes on from this address of this machine: another network, as the server sees it. Linux has all of `127.0.0.0/8`.
+    pub fn move_to(&self, address: IpAddr) {
+        *self.from.lock().unwrap_or_else(PoisonError::into_inner) = Some(address);
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     /// Sends `call` and reads the answer.
@@ -120,6 +133,24 @@ impl Http {
     /// # Errors
     /// When the network or the server's HTTP fails; a refusal is an answer, not an error.
     pub async fn send(&self, call: &Call) -> Result<Answer> {
+        let (answer, connection) = self.begin(call).await?;
+        let (head, body) = answer.into_parts();
+        let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await.map_err(|e| anyhow!("reading the answer: {e}"))?.to_bytes();
+        if connection.is_ready() {
+            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+        }
+        Ok(Answer { status: head.status, headers: head.headers, body })
+    }
+
+    /// Sends `call`, and leaves the body of the answer and what the connection becomes to the caller.
+    ///
+    /// # Errors
+    /// When the network or the server's HTTP fails.
+    pub async fn open(&self, call: &Call) -> Result<Response<Incoming>> {
+        Ok(self.begin(call).await?.0)
+    }
+
+    async fn begin(&self, call: &Call) -> Result<(Response<Incoming>, SendRequest<Full<Bytes>>)> {
         let mut request =
             Request::builder().method(call.method.clone()).uri(call.target.parse::<Uri>().context("the target is not a URI")?);
         if !call.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
@@ -135,26 +166,28 @@ impl Http {
             Some(_) | None => self.connect().await?,
         };
         let answer = connection.send_request(request).await.context("sending the request")?;
-        let (head, body) = answer.into_parts();
-        let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await.map_err(|e| anyhow!("reading the answer: {e}"))?.to_bytes();
-        if connection.is_ready() {
-            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
-        }
-        Ok(Answer { status: head.status, headers: head.headers, body })
+        Ok((answer, connection))
     }
 
     fn authority(&self) -> String {
         if self.port == 443 { self.host.clone() } else { format!("{}:{}", self.host, self.port) }
     }
 
+    async fn dial(&self) -> std::io::Result<TcpStream> {
+        let from = *self.from.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(from) = from else { return TcpStream::connect((self.host.as_str(), self.port)).await };
+        let socket = TcpSocket::new_v4()?;
+        socket.bind(SocketAddr::new(from, 0))?;
+        socket.connect(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), self.port)).await
+    }
+
     async fn connect(&self) -> Result<SendRequest<Full<Bytes>>> {
         let name = ServerName::try_from(self.host.clone()).context("the host is not a server name")?;
-        let tcp =
-            TcpStream::connect((self.host.as_str(), self.port)).await.with_context(|| format!("connecting to {}", self.authority()))?;
+        let tcp = self.dial().await.with_context(|| format!("connecting to {}", self.authority()))?;
         tcp.set_nodelay(true)?;
         let tls = self.tls.connect(name, tcp).await.context("the TLS handshake")?;
         let (sender, connection) = handshake(TokioIo::new(tls)).await?;
-        tokio::spawn(connection);
+        tokio::spawn(connection.with_upgrades());
         Ok(sender)
     }
 }

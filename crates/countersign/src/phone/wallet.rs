@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    net::{IpAddr, Ipv4Addr},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -24,7 +25,8 @@ use countersign_proof::{
     jws::{self, HeaderToSign, NamedBy},
     target::Target,
 };
-use http::Method;
+use http::{Method, Response};
+use hyper::body::Incoming;
 use serde_json::{Value, json};
 
 use crate::phone::{
@@ -409,6 +411,35 @@ impl Phone {
         Ok((Secret::new(code.to_owned()), verifier))
     }
 
+    /// Goes on from another network: an address of this machine.
+    pub fn move_to(&self, address: Ipv4Addr) {
+        self.http.move_to(IpAddr::V4(address));
+    }
+
+    /// Has the server show its person a prompt, and answers nothing.
+    ///
+    /// # Errors
+    /// A fault of network or server; a refusal is an answer.
+    pub async fn prompt(&self) -> Result<Answer> {
+        self.door("/countersign/v1/login/start", &json!({ "client_id": self.around.app, "purpose": "step_up" })).await
+    }
+
+    /// Tries to sign in to somebody's account with the passkey of this phone.
+    ///
+    /// # Errors
+    /// A fault of network or server; a refusal is an answer.
+    pub async fn try_account(&self, name: &str) -> Result<Answer> {
+        let challenge = access_token::hash_text(&self.random_text());
+        let body = json!({ "client_id": self.around.app, "code_challenge": challenge, "code_challenge_method": "S256", "name": name });
+        let started = self.door("/countersign/v1/login/start", &body).await?;
+        if !started.status.is_success() {
+            return Ok(started);
+        }
+        let (ceremony, options) = ceremony(&started.json())?;
+        let credential = self.authenticator.lock().await.log_in(&self.around.origin, options).await?;
+        self.door("/countersign/v1/login/finish", &json!({ "ceremony": ceremony, "credential": credential })).await
+    }
+
     /// Shows a finger again, for the session that is open (RFC 9470).
     ///
     /// # Errors
@@ -505,6 +536,15 @@ impl Phone {
             }
             tries += 1;
         }
+    }
+
+    /// Opens a connection that stays open; the caller reads it.
+    ///
+    /// # Errors
+    /// When the phone is not signed in, or a fault of network or server. A refusal is an answer.
+    pub async fn open(&self, call: &Call) -> Result<Response<Incoming>> {
+        let tokens = self.tokens().await.ok_or_else(|| anyhow!("the phone is not signed in"))?;
+        self.http.open(&self.proved(call, &tokens.access)?).await
     }
 
     /// `call` with the token and a proof for it, as it would go over the wire.

@@ -8,6 +8,7 @@ use sqlx::{
 };
 
 use crate::{
+    changes::Change,
     devices::{ChangeError, Device, DeviceChange, DeviceState, Devices, LivePosture, PostureError, VouchingKey},
     sqlite::{
         database::{Sqlite, failed},
@@ -143,13 +144,14 @@ impl Devices for Sqlite {
                  vouching_key, counter_highest, counter_seen, model, vouching_receipt, key, enrolled_at, state) \
                  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, \
                  'active') \
-                 ON CONFLICT (key) DO UPDATE SET name = excluded.name, platform = excluded.platform, tier = excluded.tier, \
+                 ON CONFLICT (key) DO UPDATE SET platform = excluded.platform, tier = excluded.tier, \
                  established_at = excluded.established_at, security_level = excluded.security_level, \
                  bootloader_locked = excluded.bootloader_locked, boot_state = excluded.boot_state, os_version = excluded.os_version, \
                  patch_level = excluded.patch_level, app = excluded.app, app_version = excluded.app_version, \
                  vouched_by = excluded.vouched_by, boot_key = excluded.boot_key, certificates = excluded.certificates, \
                  verdict = excluded.verdict, report = excluded.report, risk_count = excluded.risk_count, risk_at = excluded.risk_at, \
-                 vouching_key = excluded.vouching_key, counter_highest = excluded.counter_highest, counter_seen = excluded.counter_seen, model = excluded.model, vouching_receipt = excluded.vouching_receipt \
+                 vouching_key = excluded.vouching_key, counter_highest = excluded.counter_highest, counter_seen = excluded.counter_seen, model = excluded.model, \
+                 vouching_receipt = excluded.vouching_receipt \
                  RETURNING *",
             ),
             &new,
@@ -161,6 +163,8 @@ impl Devices for Sqlite {
         .map_err(failed("enrolling a device"))?;
         let enrolled = device(&row)?;
         gate.put(enrolled.posture.device.clone(), enrolled.clone());
+        drop(gate);
+        self.changes.announce(Change::Device(enrolled.posture.device.clone()));
         Ok(enrolled)
     }
 
@@ -186,6 +190,7 @@ impl Devices for Sqlite {
     }
 
     async fn change(&self, id: &DeviceId, change: DeviceChange) -> Result<Device, ChangeError> {
+        let _news = self.changes.at_end(Change::Device(id.clone()));
         // The gate lets one writer through, so that what is read is what is changed.
         let gate = self.devices.gate().await;
         let row = sqlx::query("SELECT * FROM devices WHERE id = $1").bind(id.as_str()).fetch_optional(&self.writer).await;
@@ -209,6 +214,7 @@ impl Devices for Sqlite {
     }
 
     async fn revoke(&self, id: &DeviceId) -> Result<Option<Device>, Unavailable> {
+        let _news = self.changes.at_end(Change::Device(id.clone()));
         let gate = self.devices.gate().await;
         gate.forget(id);
         let row = sqlx::query("UPDATE devices SET state = 'revoked' WHERE id = $1 RETURNING *")
