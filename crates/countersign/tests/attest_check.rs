@@ -51,6 +51,21 @@ fn genuine_phones_are_as_expected() {
 }
 
 #[test]
+fn genuine_iphones_are_as_expected_in_both_forms() {
+    let Some(shared) = shared() else { return };
+    let run = |form: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
+        command.args(["attest", "check"]).args(form).arg(shared.join("appattest")).arg("--anchors").arg(shared.join("anchors"));
+        let run = command.output().expect("a run");
+        (run.status.code(), String::from_utf8_lossy(&run.stdout).into_owned(), String::from_utf8_lossy(&run.stderr).into_owned())
+    };
+    assert_eq!(run(&[]), (Some(0), "16 of 16 cases as expected\n".to_owned(), String::new()));
+    let (exit, document, errors) = run(&["--json"]);
+    let document: Value = serde_json::from_str(&document).expect("a document");
+    assert_eq!((exit, document, errors), (Some(0), json!({ "cases": 16, "passed": 16, "failed": [] }), String::new()));
+}
+
+#[test]
 fn of_several_files_each_case_has_a_name_of_its_own() {
     let folder = tempfile::tempdir().expect("a directory");
     let chain = fs::canonicalize(Path::new(OWN).join("chains/factory.pem")).expect("a chain");

@@ -1,6 +1,6 @@
 //! From a file to a page.
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Result, anyhow};
 use serde_json::Value;
 
 use crate::cli::{
@@ -10,7 +10,7 @@ use crate::cli::{
         explain::Told,
         kind::{EXPECTED, Evidence, recognise},
         play, report,
-        what_if::what_if,
+        what_if::{Answer, what_if},
     },
     output::{Exit, Output, say, say_json},
 };
@@ -29,8 +29,10 @@ pub fn run(args: &InspectArgs, output: Output) -> Result<Exit> {
         Evidence::Report(jws) => report::explain(&jws, args)?,
     };
     if let Some(config) = &args.what_if {
-        let Some(posture) = posture else { bail!("`{}` proves nothing, so there is no device to ask about", args.file.display()) };
-        let answer = what_if(config, &posture, args.now())?;
+        let answer = match posture {
+            Some(posture) => what_if(config, &posture, args.now())?,
+            None => Answer { text: "what if: the evidence proves nothing, so there is no device to ask about".to_owned(), document: Value::Null },
+        };
         text += &format!("\n\n{}", answer.text);
         document.insert("what_if".to_owned(), answer.document);
     }

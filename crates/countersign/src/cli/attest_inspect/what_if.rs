@@ -25,8 +25,8 @@ pub fn what_if(file: &Path, posture: &Posture, now: UnixSeconds) -> Result<Answe
     let required = devices::requirements(&config).map_err(|faults| anyhow!(faults))?;
     let asked: Vec<_> = config.apps.iter().filter(|app| may_be(app, posture)).collect();
     if asked.is_empty() {
-        let app = posture.app.as_ref().map_or("this platform", |app| app.as_str());
-        return Err(anyhow!("`{}` has no app that is `{app}`; nothing would be required of the device", file.display()));
+        let app = posture.app.as_ref().map_or_else(|| "for this platform".to_owned(), |app| format!("that is `{}`", app.as_str()));
+        return Err(anyhow!("`{}` has no app {app}; nothing would be required of the device", file.display()));
     }
     let mut text = format!("what `{}` would say of a device with this evidence and no other", file.display());
     let mut apps = Vec::new();
