@@ -7,6 +7,7 @@ mod app_report;
 mod counter;
 mod decision;
 mod facts;
+mod forecast;
 mod id;
 mod limit;
 mod posture;
@@ -23,6 +24,7 @@ pub use app_report::{AppFinding, AppReport};
 pub use counter::{CounterRefusal, CounterWindow};
 pub use decision::{Acr, Advice, Decision, MaskPath, Matched, Obligation, Outcome, Permitted, PolicyName, RateLimit};
 pub use facts::{Facts, FieldValue, OperationRules, RequestFacts, ResourceFacts, WhenLimited};
+pub use forecast::{Breakdown, Forecast, GROUPS_MAX, Outcomes, Survey, Surveyed, Use};
 pub use id::{
     Action, AppId, ClientId, ContractViolation, DecisionId, DeviceId, GrantId, IdError, KeyId, PairwiseId, ProofId, Role, SessionId,
     Thumbprint, UserId,
