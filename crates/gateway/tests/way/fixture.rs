@@ -166,6 +166,9 @@ impl Devices for Backed {
     async fn list(&self, _: u32) -> Result<Vec<Device>, Unavailable> {
         Err(Unavailable::new(UNASKED))
     }
+    async fn walk(&self, _: Option<&DeviceId>, _: u32) -> Result<Vec<Device>, Unavailable> {
+        Err(Unavailable::new(UNASKED))
+    }
     async fn change(&self, _: &DeviceId, _: DeviceChange) -> Result<Device, ChangeError> {
         Err(Unavailable::new(UNASKED).into())
     }

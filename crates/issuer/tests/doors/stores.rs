@@ -154,6 +154,10 @@ impl Devices for Memory {
         Ok(self.call()?.devices.clone())
     }
 
+    async fn walk(&self, _: Option<&DeviceId>, _: u32) -> Result<Vec<Device>, Unavailable> {
+        Err(Unavailable::new("nobody walks here"))
+    }
+
     async fn change(&self, id: &DeviceId, change: DeviceChange) -> Result<Device, ChangeError> {
         let mut shelf = self.call()?;
         let found = shelf.devices.iter_mut().find(|device| device.posture.device == *id).ok_or(ChangeError::Unknown)?;

@@ -142,6 +142,10 @@ impl Devices for FailNth<dyn Devices> {
         self.call(identity, self.inner.list(count_max)).await
     }
 
+    async fn walk(&self, after: Option<&DeviceId>, count_max: u32) -> Result<Vec<Device>, Unavailable> {
+        self.call(identity, self.inner.walk(after, count_max)).await
+    }
+
     async fn change(&self, id: &DeviceId, change: DeviceChange) -> Result<Device, ChangeError> {
         self.call(ChangeError::Unavailable, self.inner.change(id, change)).await
     }

@@ -47,6 +47,7 @@ pub async fn truth<H: Home>(fresh: impl AsyncFn() -> H) {
     devices::a_race_leaves_nothing_stale(&fresh().await).await;
     devices::an_abandoned_change_leaves_nothing_stale(&fresh().await).await;
     devices::lists_are_newest_first(&fresh().await).await;
+    devices::a_walk_meets_every_device_once(&fresh().await).await;
     subjects::what_was_made_is_found_after_a_restart(&fresh().await).await;
     subjects::an_account_comes_with_its_passkey_or_not_at_all(&fresh().await).await;
     subjects::of_racing_accounts_one_is_made(&fresh().await).await;
