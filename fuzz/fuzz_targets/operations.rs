@@ -16,6 +16,8 @@ fuzz_target!(|text: &str| {
         owner: None,
         body: [("amount".to_owned(), field.to_owned())].into(),
         body_bytes_max: None,
+        when_limited: None,
+        evidence_age_max: None,
     };
     if let Ok(operations) = Operations::new(&[spec]) {
         if let Ok(found) = operations.find("POST", path) {

@@ -13,9 +13,10 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use countersign_attest::{
     anchors::{Anchors, Purpose, Source, Vendor},
     apple::{
-        AppleApp, AppleRefusal, Asserted, Attestation, Attested, Claim, Environment, FormatRefusal, Requirements, verify_assertion,
-        verify_attestation,
+        AppleApp, AppleRefusal, Asserted, Attestation, Attested, Claim, Environment, FormatRefusal, Requirements, cases::parse,
+        verify_assertion, verify_attestation,
     },
+    cases::Agreement,
 };
 use countersign_core::UnixSeconds;
 use countersign_proof::jwk::PublicKey;
@@ -164,6 +165,19 @@ fn what_is_cut_short_or_goes_on_is_refused() {
             assert!(genuine.assert(&[&genuine.assertion[..], &[byte]].concat(), &key).is_err());
         }
     }
+}
+
+/// What the fuzzer starts from gets past every rule.
+#[test]
+fn the_seeds_of_the_fuzzer_are_accepted() {
+    let seed = |name: &str| fs::read(format!("{}/../../fuzz/seeds/app_attest/{name}", env!("CARGO_MANIFEST_DIR"))).expect("a seed");
+    let source = Source { vendor: Vendor::Operator, purpose: Purpose::AppAttest };
+    let root = String::from_utf8(seed("root.pem")).expect("a PEM");
+    let genuine = Genuine { anchors: Anchors::parse(source, &root).expect("a root"), ..Genuine::own(&[]) };
+    let attested = genuine.attest(&seed("attestation")).expect("attested");
+    assert_eq!(genuine.assert(&seed("assertion"), attested.public_key()).expect("asserted").counter(), 7);
+    let samples = parse(&String::from_utf8(seed("samples.json")).expect("a text")).expect("samples");
+    assert_eq!(samples[0].run(&genuine.anchors, &Anchors::none()).agreement, Agreement::Passed);
 }
 
 /// A key id and the key's attestation belong together, and so do an assertion and its key.

@@ -111,6 +111,15 @@ fn rules_on_the_chain() {
             judged(|s| s.anchors = Anchors::apple_app_attest().expect("anchors")),
             Err((AppleRefusal::AnchorUnknown { issuer: "CN=Test App Attestation Root CA".into() }, Reason::AnchorUnknown)),
         ),
+        (
+            "the anchor, given for another purpose",
+            {
+                let phone = make(honest());
+                let source = Source { vendor: Vendor::Operator, purpose: Purpose::AppAttestReceipt };
+                Scene { anchors: Anchors::parse(source, &phone.root_pem).expect("a root"), ..Scene::of(&phone) }
+            },
+            Err((AppleRefusal::AnchorUnknown { issuer: "CN=Test App Attestation Root CA".into() }, Reason::AnchorUnknown)),
+        ),
         ("an anchor of the same name with another key", judged(same_name), Err(invalid(1))),
         (
             "two anchors of the same name",
@@ -253,6 +262,7 @@ fn rules_on_what_is_attested() {
         ("an empty sequence", nonce(tlv(0x30, &[])), malformed()),
         ("two nonces", nonce(tlv(0x30, &[tlv(0xa1, &octets()), tlv(0xa1, &octets())].concat())), malformed()),
         ("a nonce with another tag", nonce(tlv(0x30, &tlv(0xa2, &octets()))), malformed()),
+        ("a nonce in a tag that holds none", nonce(tlv(0x30, &tlv(0x81, &octets()))), malformed()),
         ("a nonce without a tag", nonce(tlv(0x30, &octets())), malformed()),
         ("a nonce in a set", nonce(tlv(0x31, &tlv(0xa1, &octets()))), malformed()),
         ("a nonce of another type", nonce(tlv(0x30, &tlv(0xa1, &tlv(0x0c, &[7; 32])))), malformed()),

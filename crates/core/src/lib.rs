@@ -19,6 +19,7 @@ mod session;
 mod signal;
 mod time;
 mod vendor_verdict;
+mod watch;
 
 pub use app_report::{AppFinding, AppReport};
 pub use counter::{CounterRefusal, CounterWindow};
@@ -43,3 +44,4 @@ pub use session::{Amr, Session, SessionState};
 pub use signal::{Signal, SignalKind, SignalSink};
 pub use time::{Clock, Entropy, Seconds, UnixMillis, UnixSeconds};
 pub use vendor_verdict::{AppAccess, Integrity, Licensing, PlayProtect, Recognition, VendorVerdict};
+pub use watch::{AnswerSeen, LoginDevice, LoginOutcome, LoginSeen, NoWatch, RequestSeen, RiskReason, RiskView, Watch};

@@ -76,6 +76,7 @@ reasons! {
     AssertionCounterReused = "assertion_counter_reused", DeviceUnproven, "an App Attest assertion's counter was used before; a replay or a copied key looks like this";
     AssertionInvalid = "assertion_invalid", DeviceUnproven, "the assertion is not the attested key's signature over this request";
     AttestationKeyMismatch = "attestation_key_mismatch", DeviceUnproven, "the attested key is not the key that signed the enrolment";
+    AttestationUnavailable = "attestation_unavailable", Unavailable, "a vendor's attestation service did not answer; enrolled devices are not affected, and the phone may try again";
     AuditUnavailable = "audit_unavailable", Unavailable, "the decision could not be recorded, so it was not carried out; look at the data directory's disk";
     BearerDowngrade = "bearer_downgrade", TokenMissing, "a token came with the `Bearer` scheme; every token here needs a proof (`DPoP`)";
     BodyFieldInvalid = "body_field_invalid", RequestInvalid, "a body field that policy looks at is missing or has another type than the operation declares";
@@ -171,6 +172,7 @@ reasons! {
     ResponseNotMaskable = "response_not_maskable", Unavailable, "fields of the answer had to be hidden and it is not JSON that can be parsed, so it was withheld";
     RiskMetricHigh = "risk_metric_high", DeviceUnproven, "Apple counts more App Attest keys on this phone than the configuration accepts";
     RootOfTrustMissing = "root_of_trust_missing", DeviceUnproven, "the attestation does not say how the phone booted";
+    RiskMetricMissing = "risk_metric_missing", DeviceUnproven, "Apple has not counted the App Attest keys on this phone, and the configuration asks for the count";
     Rooted = "rooted", DeviceUnproven, "the app says that the phone is rooted or jailbroken";
     ScreenLockMissing = "screen_lock_missing", ScreenLockMissing, "the app says that the phone has no screen lock";
     SessionChallenged = "session_challenged", SignInAgain, "the session waits for its person to sign in again";

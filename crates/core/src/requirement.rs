@@ -147,8 +147,8 @@ pub enum Rule {
     PlayProtect(PlayProtect, WhenAbsent),
     /// The app is as its store distributes it, as the vendor says.
     Recognized(WhenAbsent),
-    /// At most so many keys on one phone, as Apple counts; passed over while it was not counted.
-    RiskMetric(u32),
+    /// At most so many keys on one phone, as Apple counts.
+    RiskMetric(u32, WhenAbsent),
     /// The key lives at least here.
     SecurityLevel(SecurityLevel),
     /// The revocation list is at most so old: the limit of its age and the grace for an outage of its vendor together.
@@ -264,7 +264,7 @@ impl Rule {
             | Self::Recognized(_)
             | Self::StatusListAge(_)
             | Self::VerdictAge(..) => development || posture.platform == Platform::Ios,
-            Self::RiskMetric(_) => development || posture.platform == Platform::Android,
+            Self::RiskMetric(..) => development || posture.platform == Platform::Android,
             Self::AppVersion(_) | Self::EvidenceAge(_) | Self::NotRevoked | Self::OsVersion(_) | Self::SecurityLevel(_) => development,
         }
     }
@@ -306,7 +306,11 @@ impl Rule {
             Self::Recognized(absent) => of_vendor(posture, *absent, |verdict| {
                 (verdict.recognition != Some(Recognition::Recognized)).then_some(Reason::PlayAppUnrecognized)
             }),
-            Self::RiskMetric(max) => posture.risk_metric.filter(|metric| metric.count > *max).map(|_| Reason::RiskMetricHigh),
+            Self::RiskMetric(max, absent) => match (posture.risk_metric, absent) {
+                (Some(metric), _) => (metric.count > *max).then_some(Reason::RiskMetricHigh),
+                (None, WhenAbsent::Pass) => None,
+                (None, WhenAbsent::Unmet) => Some(Reason::RiskMetricMissing),
+            },
             Self::SecurityLevel(min) => (posture.security_level < *min).then_some(Reason::KeyNotHardware),
             Self::StatusListAge(age_max) => match revocations.fetched_at {
                 None => Some(Reason::StatusListMissing),
@@ -573,9 +577,15 @@ mod tests {
                 unlisted(|v| v.recognition = Some(Recognition::Unrecognized)),
                 Some(Reason::PlayAppUnrecognized),
             ),
-            ("metric: as many as may be", Rule::RiskMetric(2), iphone(), None),
-            ("metric: one more", Rule::RiskMetric(1), iphone(), Some(Reason::RiskMetricHigh)),
-            ("metric: not counted", Rule::RiskMetric(0), Posture { risk_metric: None, ..iphone() }, None),
+            ("metric: as many as may be", Rule::RiskMetric(2, Unmet), iphone(), None),
+            ("metric: one more", Rule::RiskMetric(1, Unmet), iphone(), Some(Reason::RiskMetricHigh)),
+            (
+                "metric: not counted, and has to be",
+                Rule::RiskMetric(9, Unmet),
+                Posture { risk_metric: None, ..iphone() },
+                Some(Reason::RiskMetricMissing),
+            ),
+            ("metric: not counted", Rule::RiskMetric(0, Pass), Posture { risk_metric: None, ..iphone() }, None),
             ("key: as asked", Rule::SecurityLevel(SecurityLevel::TrustedEnvironment), android(), None),
             ("key: less", Rule::SecurityLevel(SecurityLevel::StrongBox), android(), Some(Reason::KeyNotHardware)),
             ("list: fresh", Rule::StatusListAge(Seconds(0)), android(), None),

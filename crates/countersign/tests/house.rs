@@ -19,15 +19,21 @@ const ROOMS: &[(u8, &str, &[&str])] = &[
     (1, "identity", &["core"]),
     (1, "policy", &["core"]),
     (1, "audit", &["core"]),
+    (1, "risk", &["core"]),
     (2, "attest", &["core", "proof"]),
     (2, "store", &["core", "proof", "identity", "audit"]),
     (3, "gateway", &["core", "proof", "policy", "audit", "store"]),
     (3, "issuer", &["core", "proof", "attest", "identity", "audit", "store"]),
-    (4, "countersign", &["core", "proof", "attest", "identity", "policy", "audit", "store", "gateway", "issuer", "example-bank"]),
+    (3, "monitor", &["core", "proof", "risk", "store"]),
+    (
+        4,
+        "countersign",
+        &["core", "proof", "attest", "identity", "policy", "audit", "risk", "store", "gateway", "issuer", "monitor", "example-bank"],
+    ),
 ];
 
 /// Rooms without async, I/O, clock or environment.
-const PURE: &[&str] = &["core", "proof", "identity", "policy", "audit", "attest"];
+const PURE: &[&str] = &["core", "proof", "identity", "policy", "audit", "risk", "attest"];
 
 /// What no pure room may reach, at any depth.
 const WORLDLY: &[&str] = &["tokio", "hyper", "axum", "reqwest", "sqlx", "redis", "async-std", "mio"];
@@ -159,6 +165,42 @@ fn the_world_is_read_in_one_place_each() {
     }
 }
 
+/// The paths that a text begins with, groups in braces taken apart: `a::{b, c::{d, e}}` is `a::b`, `a::c::d` and `a::c::e`.
+fn paths(text: &str) -> Vec<String> {
+    let head: String = text.chars().take_while(|c| c.is_alphanumeric() || *c == '_' || *c == ':').collect();
+    let Some(group) = text.get(head.len()..).and_then(|rest| rest.strip_prefix('{')) else { return vec![head] };
+    let (mut depth, mut begin, mut found) = (0_u32, 0, Vec::new());
+    for (at, c) in group.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' if depth > 0 => depth -= 1,
+            ',' | '}' if depth == 0 => {
+                let inside = group.get(begin..at).unwrap_or_default().trim();
+                found.extend(paths(inside).into_iter().filter(|path| !path.is_empty()).map(|path| format!("{head}{path}")));
+                begin = at + 1;
+                if c == '}' {
+                    break;
+                }
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+#[test]
+fn imports_are_read_whole() {
+    let rows: &[(&str, &[&str])] = &[
+        ("a::b;", &["a::b"]),
+        ("{a, b::c};", &["a", "b::c"]),
+        ("{\n    a::{self, b},\n    c::{d::{e, f}, g},\n};\nuse crate::h;", &["a::self", "a::b", "c::d::e", "c::d::f", "c::g"]),
+        ("a::{b};", &["a::b"]),
+    ];
+    for (text, expected) in rows {
+        assert_eq!(paths(text), *expected, "{text}");
+    }
+}
+
 /// Files as nodes, `use crate::` (and `crate::a::b` paths) as edges, both by module path relative to `src`.
 fn file_graph(room: &str) -> BTreeMap<String, BTreeSet<String>> {
     let src = folder(room).join("src");
@@ -182,16 +224,16 @@ fn file_graph(room: &str) -> BTreeMap<String, BTreeSet<String>> {
             if before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == ':') {
                 continue;
             }
-            let path: String =
-                code.get(at + 7..).unwrap_or_default().chars().take_while(|c| c.is_alphanumeric() || *c == '_' || *c == ':').collect();
-            let mut parts: Vec<_> = path.split("::").filter(|p| !p.is_empty()).collect();
-            while !parts.is_empty() {
-                let candidate = parts.join("::");
-                if modules.contains(&candidate) && candidate != me {
-                    out.insert(candidate);
-                    break;
+            for path in paths(code.get(at + 7..).unwrap_or_default()) {
+                let mut parts: Vec<_> = path.split("::").filter(|p| !p.is_empty()).collect();
+                while !parts.is_empty() {
+                    let candidate = parts.join("::");
+                    if modules.contains(&candidate) && candidate != me {
+                        out.insert(candidate);
+                        break;
+                    }
+                    parts.pop();
                 }
-                parts.pop();
             }
         }
         graph.insert(me, out);
@@ -294,6 +336,18 @@ const PARSERS: &[(&str, &str)] = &[
     ("attest/src/android/revocation.rs: StatusList::parse", "attest_files"),
     ("attest/src/anchors.rs: Anchors::parse", "attest_files"),
     ("attest/src/cases.rs: cases::parse", "attest_files"),
+    ("attest/src/apple/attestation.rs: Attestation::parse", "app_attest"),
+    ("attest/src/apple/assertion.rs: verify_assertion", "app_attest"),
+    ("attest/src/apple/cases.rs: cases::parse", "app_attest"),
+    ("attest/src/apple/app.rs: AppleApp::parse", "app_attest"),
+    ("attest/src/apple/receipt/verify.rs: verify_receipt", "receipt"),
+    ("attest/src/play/token.rs: decrypt_and_verify", "play"),
+    ("attest/src/play/payload.rs: Verdict::parse", "play"),
+    ("attest/src/play/payload.rs: Verdict::from_decoded", "play"),
+    ("attest/src/play/keys.rs: DecryptionKeys::parse", "play"),
+    ("attest/src/boot_keys.rs: BootKeys::parse", "attest_files"),
+    ("attest/src/report.rs: report::read", "report"),
+    ("attest/src/report.rs: claims", "report"),
     ("audit/src/line.rs: Line::parse", "log"),
     ("audit/src/checkpoint.rs: CheckpointVerifier::parse", "log"),
     ("audit/src/checkpoint.rs: open_note", "log"),

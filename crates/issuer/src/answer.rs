@@ -1,7 +1,7 @@
 //! What a door says: the one place where reasons become bytes on the wire, coarse for whoever reads them (law 7).
 
 use axum::{body::Body, response::Response};
-use countersign_core::{DecisionId, Reason, Remedy, Retry, Told, UnixSeconds};
+use countersign_core::{DecisionId, Reason, Remedy, Retry, Told, UnixSeconds, Update};
 use http::{
     HeaderName, HeaderValue, StatusCode,
     header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, DATE, RETRY_AFTER, WWW_AUTHENTICATE},
@@ -82,38 +82,51 @@ impl OAuthError {
 
 /// What to do about a refusal, as a button.
 #[derive(Serialize)]
-struct RemedyWire {
+struct RemedyWire<'a> {
     kind: &'static str,
     label: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    min_version: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: Option<&'a str>,
 }
 
-impl RemedyWire {
-    fn all(remedies: &'static [Remedy]) -> Vec<Self> {
-        remedies.iter().map(|remedy| Self { kind: remedy.kind(), label: remedy.label() }).collect()
+impl<'a> RemedyWire<'a> {
+    fn all(remedies: &'static [Remedy], update: Option<&'a Update>) -> Vec<Self> {
+        let one = |remedy: &Remedy| {
+            let update = update.filter(|_| *remedy == Remedy::UpdateApp);
+            Self {
+                kind: remedy.kind(),
+                label: remedy.label(),
+                min_version: update.map(|update| update.min_version.as_str()),
+                url: update.and_then(|update| update.store.as_deref()),
+            }
+        };
+        remedies.iter().map(one).collect()
     }
 }
 
 /// RFC 9457, with our members.
 #[derive(Serialize)]
-struct Problem {
+struct Problem<'a> {
     r#type: String,
     title: &'static str,
     status: u16,
     code: &'static str,
     detail: &'static str,
     instance: String,
-    remedies: Vec<RemedyWire>,
+    remedies: Vec<RemedyWire<'a>>,
     retry: &'static str,
 }
 
 /// RFC 6749 section 5.2, with our members.
 #[derive(Serialize)]
-struct OAuthAnswer {
+struct OAuthAnswer<'a> {
     error: &'static str,
     error_description: &'static str,
     reason: &'static str,
     instance: String,
-    remedies: Vec<RemedyWire>,
+    remedies: Vec<RemedyWire<'a>>,
     retry: &'static str,
 }
 
@@ -149,7 +162,7 @@ pub fn refusal(refusal: &Refusal, voice: Voice, number: &DecisionId) -> Response
                 error_description: told.for_person(),
                 reason: told.code(),
                 instance,
-                remedies: RemedyWire::all(told.remedies()),
+                remedies: RemedyWire::all(told.remedies(), refusal.update.as_ref()),
                 retry: told.retry().as_str(),
             };
             json(oauth_status(&refusal.reason), &body)
@@ -163,7 +176,7 @@ pub fn refusal(refusal: &Refusal, voice: Voice, number: &DecisionId) -> Response
                 code: told.code(),
                 detail: told.for_person(),
                 instance,
-                remedies: RemedyWire::all(told.remedies()),
+                remedies: RemedyWire::all(told.remedies(), refusal.update.as_ref()),
                 retry: told.retry().as_str(),
             };
             let text = serde_json::to_string(&body).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! An enrolled device proves itself again, without its person: fresh evidence under the same device key.
+//! An enrolled device proves itself again, without its person: fresh evidence for the same device key.
 
 use axum::response::Response;
 use countersign_core::{Posture, Reason};
@@ -14,7 +14,7 @@ use crate::{
     json, posture,
     proven::prove_device,
     receive::Call,
-    record,
+    record::{self, Facts},
     refusal::Refusal,
     visit::Visit,
 };
@@ -29,6 +29,8 @@ struct Renewal {
     chain: Option<Vec<String>>,
     /// iOS: an assertion of the key that vouches.
     assertion: Option<String>,
+    /// Android: a token of Play Integrity.
+    integrity: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -46,23 +48,23 @@ pub async fn attest(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Respo
     let now = visit.second();
     let device = issuer.stores.devices.find(proven.id()).await?.ok_or(Reason::DeviceUnknown)?;
     let challenge = take_challenge(issuer, &renewal.challenge, ChallengePurpose::Attestation, &client, visit).await?;
-    let (evidence, counter) = match (&renewal.chain, &renewal.assertion) {
-        (Some(chain), None) => {
+    let change = match (&renewal.chain, &renewal.assertion, &renewal.integrity) {
+        (Some(chain), None, None) => {
             let claimant = Claimant { id: device.posture.device.clone(), key: &device.posture.key, app };
             let renewed = evidence::attested_again(&issuer.trust.load(), claimant, chain, &challenge, now)?;
             // The device key lives where it was attested to live, wherever the new one was made.
-            (Posture { security_level: device.posture.security_level, ..renewed }, None)
+            DeviceChange::Evidence(Box::new(Posture { security_level: device.posture.security_level, ..renewed }), None)
         }
-        (None, Some(assertion)) => {
+        (None, Some(assertion), None) => {
             let (posture, counter) = evidence::asserted(app, &device, assertion, &challenge, now)?;
-            (posture, Some(counter))
+            DeviceChange::Evidence(Box::new(posture), Some(counter))
         }
-        (None, None) | (Some(_), Some(_)) => return Err(Reason::BodyFieldInvalid.into()),
+        (None, None, Some(token)) => DeviceChange::Verdict(evidence::verdict(app, token, &device.posture.key, &challenge, now).await?),
+        (None | Some(_), None | Some(_), None | Some(_)) => return Err(Reason::BodyFieldInvalid.into()),
     };
     // Taken in whatever it shows: what is worse than before must count, and the way of a request judges it.
-    let lacks = app.requirements.lacks(&evidence, &issuer.revocations.load(), None, now);
-    record::allowed(issuer, posture::facts(&evidence, &lacks), visit).await?;
-    let changed = issuer.stores.devices.change(proven.id(), DeviceChange::Evidence(Box::new(evidence), counter)).await;
+    record::allowed(issuer, Facts::from([("evidence".to_owned(), change.what().to_owned())]), visit).await?;
+    let changed = issuer.stores.devices.change(proven.id(), change).await;
     let changed = changed.map_err(|error| {
         visit.signal_of_change(issuer, &error);
         Refusal::from(error)

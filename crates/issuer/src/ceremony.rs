@@ -89,5 +89,5 @@ pub fn challenge_id(text: &str) -> Result<ChallengeId, Refusal> {
 
 /// What we stored ourselves does not read back.
 pub fn broken() -> Refusal {
-    Refusal { reason: Reason::Internal, cause: "a ceremony is recalled as it was remembered".to_owned() }
+    Refusal::because(Reason::Internal, "a ceremony is recalled as it was remembered".to_owned())
 }

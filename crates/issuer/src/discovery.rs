@@ -56,7 +56,7 @@ pub fn jwks(issuer: &Issuer, visit: &Visit) -> Result<Response, Refusal> {
     let mut keys = Vec::new();
     for ring in [&issuer.keys.access, &issuer.keys.statements] {
         let mut set: Value = serde_json::from_str(&ring.load().published(visit.second()).to_jwks())
-            .map_err(|_| Refusal { reason: Reason::Internal, cause: "a key set is JSON".to_owned() })?;
+            .map_err(|_| Refusal::because(Reason::Internal, "a key set is JSON".to_owned()))?;
         if let Some(Value::Array(found)) = set.get_mut("keys") {
             keys.append(found);
         }

@@ -52,6 +52,8 @@ struct Enrolment {
     chain: Option<Vec<String>>,
     key_id: Option<String>,
     attestation: Option<String>,
+    /// Android: a token of Play Integrity besides.
+    integrity: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -96,7 +98,12 @@ pub async fn enrol(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Respon
         Some(Device { state: DeviceState::Active, posture, .. }) => posture.device,
         None => issuer.new_device_id(),
     };
-    let vouched = evidence.verify(&issuer.trust.load(), Claimant { id, key, app }, &challenge, visit.second())?;
+    let verdict = match &enrolment.integrity {
+        None => None,
+        Some(token) => Some(evidence::verdict(app, token, key, &challenge, visit.second()).await?),
+    };
+    let mut vouched = evidence.verify(&issuer.trust.load(), Claimant { id, key, app }, &challenge, visit.second())?;
+    vouched.posture.verdict = verdict;
     visit.learn(|known| known.device = Some(vouched.posture.device.clone()));
     let lacks = app.met_by(&vouched.posture, &issuer.revocations.load(), visit.second())?;
     record::allowed(issuer, posture::facts(&vouched.posture, &lacks), visit).await?;

@@ -2,24 +2,31 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use countersign_attest::{
+    anchors::Anchors,
     android::{Chain, RawChain, verify},
-    apple::{Attestation, Claim, verify_assertion, verify_attestation},
+    apple::{Attestation, Attested, Claim, ReceiptAge, ReceiptOf, verify_assertion, verify_attestation, verify_receipt},
     binding::{Purpose, bound_challenge},
+    play::{self, PlayRefusal, Verdict},
 };
 use countersign_core::{
-    CounterWindow, DeviceId, EvidenceTier, Limits, Platform, Posture, Provenance, Reason, SecurityLevel, Thumbprint, UnixSeconds,
+    CounterWindow, DeviceId, EvidenceTier, Limits, Platform, Posture, Provenance, Reason, RiskMetric, Seconds, SecurityLevel, Thumbprint,
+    UnixSeconds, VendorVerdict,
 };
 use countersign_proof::jwk::PublicKey;
 use countersign_store::{ChallengeId, Device, VouchingKey};
+use metrics::counter;
 use serde::Deserialize;
 
 use crate::{
-    house::{App, DeviceTrust},
+    house::{App, DeviceTrust, PlayReader},
     refusal::Refusal,
 };
 
 /// Bytes of an App Attest object or assertion.
 const APPLE_BYTES_MAX: usize = 64 * 1024;
+
+/// How old a receipt may be that comes with an attestation: Apple advises five minutes.
+const RECEIPT_AGE_MAX: Seconds = Seconds(300);
 
 /// Which system a phone runs, as it says; its evidence has to be of that system.
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -97,9 +104,28 @@ impl Evidence {
                     os_version: attested.system_version().as_deref().and_then(os_version),
                     ..apple_posture(id, *key, now)
                 };
-                let jwk = attested.public_key().to_jwk();
-                Ok(Vouched { posture, vouching: Some(VouchingKey { jwk, counters: CounterWindow::FRESH }) })
+                let (receipt, risk_metric) = receipt(&attested, &trust.receipts, now);
+                let vouching = VouchingKey { jwk: attested.public_key().to_jwk(), counters: CounterWindow::FRESH, receipt };
+                Ok(Vouched { posture: Posture { risk_metric, ..posture }, vouching: Some(vouching) })
             }
+        }
+    }
+}
+
+/// Apple's receipt and what it counts, if it verifies. Without one the key is attested all the same; what a missing count means
+/// is for the requirements to say.
+fn receipt(attested: &Attested, anchors: &Anchors, now: UnixSeconds) -> (Option<Vec<u8>>, Option<RiskMetric>) {
+    let app_id = attested.app().to_string();
+    let expected = ReceiptOf { app_id: &app_id, key_spki: attested.key().spki(), age: ReceiptAge::FreshWithin(RECEIPT_AGE_MAX) };
+    match verify_receipt(attested.receipt(), &expected, anchors, now) {
+        Ok(receipt) => {
+            let metric = receipt.risk_metric().map(|count| RiskMetric { count, at: receipt.created_at().seconds() });
+            (Some(attested.receipt().to_vec()), metric)
+        }
+        Err(refusal) => {
+            counter!("countersign_receipts_refused_total", "reason" => refusal.reason().code().to_owned()).increment(1);
+            tracing::info!(%refusal, "an App Attest receipt was not taken");
+            (None, None)
         }
     }
 }
@@ -109,7 +135,7 @@ impl Evidence {
 pub fn asserted(app: &App, device: &Device, assertion: &str, challenge: &ChallengeId, now: UnixSeconds) -> Result<(Posture, u32), Refusal> {
     let (Some(requirements), Some(vouching)) = (&app.ios, &device.vouching) else { return Err(Reason::BodyFieldInvalid.into()) };
     let posture = &device.posture;
-    let key = PublicKey::from_jwk(&vouching.jwk).map_err(|_| Refusal { reason: Reason::Internal, cause: "a kept key".to_owned() })?;
+    let key = PublicKey::from_jwk(&vouching.jwk).map_err(|_| Refusal::because(Reason::Internal, "a kept key".to_owned()))?;
     let ours = requirements.apps.iter().find(|app| posture.app.as_ref() == Some(app.bundle())).ok_or(Reason::AppUnknown)?;
     let hash = bound_challenge(Purpose::Reattest, &challenge.0, &posture.key);
     let asserted = verify_assertion(&decode(assertion, APPLE_BYTES_MAX)?, &key, ours, &hash)?;
@@ -130,6 +156,28 @@ pub fn attested_again(
     let expected = bound_challenge(Purpose::Reattest, &challenge.0, device.key);
     let evidence = verify(&Chain::parse(&read_chain(chain)?)?, &trust.android, &device.app.android, &expected, now)?;
     Ok(evidence.posture(device.id, *device.key, now))
+}
+
+/// What Google Play says of the phone, in answer to this challenge and for this device key.
+pub async fn verdict(
+    app: &App,
+    token: &str,
+    key: &Thumbprint,
+    challenge: &ChallengeId,
+    now: UnixSeconds,
+) -> Result<VendorVerdict, Refusal> {
+    let play = app.play.as_ref().ok_or(Reason::BodyFieldInvalid)?;
+    let verdict = match &play.reader {
+        PlayReader::Ours(keys) => Verdict::parse(play::decrypt_and_verify(token, keys)?.as_str()),
+        PlayReader::Google(google) => {
+            let body =
+                google.decode(&play.package, token).await.map_err(|fault| Refusal::because(Reason::AttestationUnavailable, fault.what))?;
+            Verdict::from_decoded(&body)
+        }
+    };
+    let verdict = verdict.map_err(PlayRefusal::VerdictMalformed)?;
+    play::verify(&verdict, play::request_hash(&challenge.0, key).as_bytes(), &play.requirements, now)?;
+    Ok(verdict.facts())
 }
 
 /// An iPhone as App Attest shows it: a key in the Secure Enclave, used by an app as its maker signed it.

@@ -3,20 +3,21 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use arc_swap::ArcSwap;
+use async_trait::async_trait;
 use aws_lc_rs::hmac;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use countersign_attest::{
     anchors::Anchors,
     android::{AppRule, Requirements as KeyRequirements, Trust},
-    apple,
+    apple, play,
 };
 use countersign_core::{
-    ClientId, Clock, ContractViolation, DecisionId, DeviceId, Entropy, GrantId, Lack, Limits, PairwiseId, Platform, Posture, ProofId,
-    Reason, Requirements, Revocations, Seconds, Secret, SessionId, SignalSink, Stage, UnixMillis, UnixSeconds, UserId,
+    AppId, ClientId, Clock, ContractViolation, DecisionId, DeviceId, Entropy, GrantId, Lack, Limits, PairwiseId, Platform, Posture,
+    ProofId, Reason, Requirements, Revocations, Seconds, Secret, SessionId, SignalSink, Stage, UnixMillis, UnixSeconds, UserId,
 };
 use countersign_identity::{PairwiseKey, RelyingParty, Sector};
 use countersign_proof::{key_set::KeyRing, nonce::NonceKeys, target::Origin};
-use countersign_store::{Challenges, Devices, Grants, Recorder, ReplayMemory, Sessions, Subjects};
+use countersign_store::{Challenges, Devices, Grants, Recorder, ReplayMemory, Sessions, Subjects, Unavailable};
 
 /// The promises about state that the issuer relies on.
 #[derive(Clone)]
@@ -102,8 +103,38 @@ pub struct App {
     pub android: KeyRequirements,
     /// What makes a key of App Attest one of its keys; `None` when it is no app on iOS.
     pub ios: Option<apple::Requirements>,
+    /// How verdicts of Google Play about it are read; `None` when none are taken.
+    pub play: Option<PlayApp>,
     /// What is required of its devices, in stages.
     pub requirements: Requirements,
+}
+
+/// Asks Google what a token says, for apps whose keys stay with Google.
+#[async_trait]
+pub trait DecodesPlay: Send + Sync {
+    /// The body of Google's answer (`{"tokenPayloadExternal": {...}}`); an empty one when the token is none of Google's.
+    ///
+    /// # Errors
+    /// When Google does not answer: nobody's fault, and no reason to distrust a phone.
+    async fn decode(&self, package: &AppId, token: &str) -> Result<String, Unavailable>;
+}
+
+/// Who reads tokens of Play Integrity.
+pub enum PlayReader {
+    /// Google.
+    Google(Arc<dyn DecodesPlay>),
+    /// We, with the keys of the Play Console.
+    Ours(Box<play::DecryptionKeys>),
+}
+
+/// How verdicts of Google Play about an app are read.
+pub struct PlayApp {
+    /// The app's package.
+    pub package: AppId,
+    /// Who reads them.
+    pub reader: PlayReader,
+    /// What makes a verdict one about this app, now; the rest is judged from the posture.
+    pub requirements: play::Requirements,
 }
 
 impl App {
@@ -128,10 +159,10 @@ impl App {
     ///
     /// # Errors
     /// The first requirement that refuses.
-    pub fn met_by(&self, posture: &Posture, revocations: &Revocations, now: UnixSeconds) -> Result<Vec<Lack>, Reason> {
+    pub fn met_by(&self, posture: &Posture, revocations: &Revocations, now: UnixSeconds) -> Result<Vec<Lack>, Lack> {
         let lacks = self.requirements.lacks(posture, revocations, None, now);
         match lacks.iter().find(|lack| lack.stage == Stage::Enforce) {
-            Some(lack) => Err(lack.reason.clone()),
+            Some(lack) => Err(lack.clone()),
             None => Ok(lacks),
         }
     }

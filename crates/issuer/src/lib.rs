@@ -35,6 +35,6 @@ mod visit;
 
 pub use door::{BodyKind, Door, Voice};
 pub use form::{Form, FormRefusal};
-pub use house::{App, DeviceTrust, Issuer, IssuerConfig, IssuerKeys, RefreshKey, SignUp, Stores, World};
+pub use house::{App, DecodesPlay, DeviceTrust, Issuer, IssuerConfig, IssuerKeys, PlayApp, PlayReader, RefreshKey, SignUp, Stores, World};
 pub use json::{JsonRefusal, parse as parse_json};
 pub use routes::router;

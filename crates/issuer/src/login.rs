@@ -138,7 +138,7 @@ async fn verify(issuer: &Issuer, begun: &Begun, credential: &str, visit: &Visit)
     let used = Passkey { record: after.record, counter: after.counter, ..passkey };
     match subjects.use_passkey(used, stored.counter).await? {
         Used::Noted => Ok(user),
-        Used::Raced => Err(Refusal { reason: Reason::LoginRefused, cause: "another login used the same counter".to_owned() }),
+        Used::Raced => Err(Refusal::because(Reason::LoginRefused, "another login used the same counter".to_owned())),
     }
 }
 

@@ -55,7 +55,7 @@ pub fn target(issuer: &Issuer, door: Door) -> Result<Target, Refusal> {
         .config
         .public_origin
         .target(door.path())
-        .map_err(|error| Refusal { reason: Reason::Internal, cause: format!("{error:?} for {}", door.path()) })
+        .map_err(|error| Refusal::because(Reason::Internal, format!("{error:?} for {}", door.path())))
 }
 
 /// Reads the request's one proof and binds it to this door and moment. Not yet fresh.

@@ -49,7 +49,7 @@ async fn write(issuer: &Issuer, mut event: Event, visit: &Visit) -> Result<(), R
     };
     match issuer.stores.recorder.record(entry).await {
         Ok(_receipt) => Ok(()),
-        Err(fault) => Err(Refusal { reason: Reason::AuditUnavailable, cause: fault.what }),
+        Err(fault) => Err(Refusal::because(Reason::AuditUnavailable, fault.what)),
     }
 }
 

@@ -1,7 +1,7 @@
 //! A door's no: the exact reason for the log, and nothing for the wire.
 
-use countersign_attest::{android::AttestRefusal, apple::AppleRefusal, report::ReportRefusal};
-use countersign_core::{ContractViolation, Reason};
+use countersign_attest::{android::AttestRefusal, apple::AppleRefusal, play::PlayRefusal, report::ReportRefusal};
+use countersign_core::{ContractViolation, Lack, Reason, Update};
 use countersign_identity::{GrantRefusal, PasskeyRefusal};
 use countersign_proof::{delegation::DelegationRefusal, dpop::ProofRefusal, jwk::CryptoFailure};
 use countersign_store::{ChangeError, IssueError, LiveError, PostureError, SpendError, Unavailable};
@@ -15,13 +15,27 @@ pub struct Refusal {
     pub reason: Reason,
     /// What the operator's log adds: the exact rule, or what was tried. Holds no secret and nothing personal.
     pub cause: String,
+    /// The version of the app that is asked for, where that is the cure.
+    pub update: Option<Update>,
 }
 
 impl Refusal {
     /// A refusal that its reason says all about.
     #[must_use]
     pub const fn new(reason: Reason) -> Self {
-        Self { reason, cause: String::new() }
+        Self { reason, cause: String::new(), update: None }
+    }
+
+    /// A refusal with what the operator's log adds.
+    #[must_use]
+    pub const fn because(reason: Reason, cause: String) -> Self {
+        Self { reason, cause, update: None }
+    }
+}
+
+impl From<Lack> for Refusal {
+    fn from(lack: Lack) -> Self {
+        Self { update: lack.update, ..Self::new(lack.reason) }
     }
 }
 
@@ -33,19 +47,19 @@ impl From<Reason> for Refusal {
 
 impl From<Unavailable> for Refusal {
     fn from(fault: Unavailable) -> Self {
-        Self { reason: Reason::StoreUnavailable, cause: fault.what }
+        Self::because(Reason::StoreUnavailable, fault.what)
     }
 }
 
 impl From<ContractViolation> for Refusal {
     fn from(fault: ContractViolation) -> Self {
-        Self { reason: Reason::Internal, cause: fault.to_string() }
+        Self::because(Reason::Internal, fault.to_string())
     }
 }
 
 impl From<CryptoFailure> for Refusal {
     fn from(fault: CryptoFailure) -> Self {
-        Self { reason: Reason::Internal, cause: fault.to_string() }
+        Self::because(Reason::Internal, fault.to_string())
     }
 }
 
@@ -93,19 +107,19 @@ macro_rules! from_evidence {
     ($($rules:ty)*) => {$(
         impl From<$rules> for Refusal {
             fn from(refusal: $rules) -> Self {
-                Self { reason: refusal.reason(), cause: refusal.to_string() }
+                Self::because(refusal.reason(), refusal.to_string())
             }
         }
     )*};
 }
 
-from_evidence! { AppleRefusal AttestRefusal ReportRefusal }
+from_evidence! { AppleRefusal AttestRefusal PlayRefusal ReportRefusal }
 
 impl From<ChangeError> for Refusal {
     fn from(error: ChangeError) -> Self {
         let reason = error.reason();
         match error {
-            ChangeError::Counter(refusal) => Self { reason, cause: refusal.to_string() },
+            ChangeError::Counter(refusal) => Self::because(reason, refusal.to_string()),
             ChangeError::Unavailable(fault) => fault.into(),
             ChangeError::Unknown => Self::new(reason),
         }
@@ -117,7 +131,7 @@ macro_rules! from_rules {
     ($($rules:ty)*) => {$(
         impl From<$rules> for Refusal {
             fn from(refusal: $rules) -> Self {
-                Self { reason: refusal.reason(), cause: format!("{refusal:?}") }
+                Self::because(refusal.reason(), format!("{refusal:?}"))
             }
         }
     )*};

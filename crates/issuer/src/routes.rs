@@ -36,7 +36,7 @@ async fn visit(issuer: Arc<Issuer>, door: Door, request: Request) -> Response {
     let visit = Visit::new(door, issuer.new_decision_id(), issuer.now());
     // Nothing below should panic; if something does, one request is refused, and the fault is ours (law 1).
     let passed = AssertUnwindSafe(pass(&issuer, request, &visit)).catch_unwind().await;
-    let passed = passed.unwrap_or_else(|_| Err(Refusal { reason: Reason::Internal, cause: "a panic".to_owned() }));
+    let passed = passed.unwrap_or_else(|_| Err(Refusal::because(Reason::Internal, "a panic".to_owned())));
     let outcome = passed.as_ref().err().map_or("served", |refusal| refusal.reason.code()).to_owned();
     let mut response = match passed {
         Ok(response) => response,

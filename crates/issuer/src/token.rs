@@ -145,7 +145,7 @@ async fn redeem(issuer: &Issuer, code: &TokenHash, request: &CodeRequest, visit:
             Exchange::RevokeAndRefuse { session } => return Err(theft::revoke(issuer, &session, visit).await),
         }
     }
-    Err(Refusal { reason: Reason::Internal, cause: "a code is redeemed at most once".to_owned() })
+    Err(Refusal::because(Reason::Internal, "a code is redeemed at most once".to_owned()))
 }
 
 enum Opened {
@@ -246,7 +246,7 @@ async fn give(
         key: *request_key,
     };
     let ring = issuer.keys.access.load();
-    let key = ring.current(now).ok_or(Refusal { reason: Reason::Internal, cause: "no signing key is due; make one".to_owned() })?;
+    let key = ring.current(now).ok_or(Refusal::because(Reason::Internal, "no signing key is due; make one".to_owned()))?;
     let fresh = access_token::issue(&key.key, &key.id, &claims)?;
     let refresh = issuer.keys.refresh.token(family);
     record::allowed(issuer, Facts::new(), visit).await?;
@@ -258,7 +258,7 @@ async fn give(
         .expose()
         .split_once(' ')
         .and_then(|(time, token)| Some((UnixSeconds(time.parse().ok()?), token)))
-        .ok_or(Refusal { reason: Reason::Internal, cause: "the store gave back another answer than it was given".to_owned() })?;
+        .ok_or(Refusal::because(Reason::Internal, "the store gave back another answer than it was given".to_owned()))?;
     let tokens = Tokens { access_token: access, token_type: "DPoP", expires_in: expires_at.since(now).0, refresh_token: refresh.expose() };
     Ok(answer::json(StatusCode::OK, &tokens))
 }

@@ -23,6 +23,8 @@ pub struct VouchingKey {
     pub jwk: String,
     /// Which of its counters were seen.
     pub counters: CounterWindow,
+    /// Apple's receipt for it, verified when it came; with it Apple is asked for its count.
+    pub receipt: Option<Vec<u8>>,
 }
 
 /// An enrolled device.
@@ -107,13 +109,25 @@ pub enum DeviceChange {
     Evidence(Box<Posture>, Option<u32>),
     /// Its person calls it something else.
     Name(String),
-    /// Apple counted.
-    RiskMetric(RiskMetric),
+    /// Apple counted, and gave a newer receipt.
+    RiskMetric(RiskMetric, Vec<u8>),
     /// The vendor spoke.
     Verdict(VendorVerdict),
 }
 
 impl DeviceChange {
+    /// The word in the log.
+    #[must_use]
+    pub const fn what(&self) -> &'static str {
+        match self {
+            Self::Report(_) => "report",
+            Self::Evidence(..) => "evidence",
+            Self::Name(_) => "name",
+            Self::RiskMetric(..) => "risk_metric",
+            Self::Verdict(_) => "verdict",
+        }
+    }
+
     /// The rule itself, the same for every backend.
     ///
     /// # Errors
@@ -128,7 +142,12 @@ impl DeviceChange {
                 device.posture = device.posture.with_evidence(*posture);
             }
             Self::Name(name) => device.name = name,
-            Self::RiskMetric(metric) => device.posture.risk_metric = Some(metric),
+            Self::RiskMetric(metric, receipt) => {
+                device.posture.risk_metric = Some(metric);
+                if let Some(vouching) = &mut device.vouching {
+                    vouching.receipt = Some(receipt);
+                }
+            }
             Self::Verdict(verdict) => device.posture = device.posture.with_verdict(verdict),
         }
         Ok(device)

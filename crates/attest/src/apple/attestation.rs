@@ -124,7 +124,7 @@ impl Attested {
         &self.receipt
     }
 
-    /// The first second at which the key's certificate is valid: a day before the key was attested.
+    /// The first second at which the key's certificate is valid; Apple dates it about a day before it issues it.
     #[must_use]
     pub const fn not_before(&self) -> UnixSeconds {
         self.leaf.not_before()
@@ -162,6 +162,8 @@ pub struct Claim<'a> {
 /// answer to the client data.
 ///
 /// The steps are Apple's, with the key's kind and the credential's key added.
+///
+/// Only anchors for [`crate::anchors::Purpose::AppAttest`] count.
 ///
 /// # Errors
 /// The first rule that is broken, in the order in which they stand below.

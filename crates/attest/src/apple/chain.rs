@@ -4,7 +4,7 @@
 
 use countersign_core::UnixSeconds;
 
-use crate::anchors::{Anchor, Anchors};
+use crate::anchors::{Anchor, Anchors, Purpose};
 use crate::apple::refusal::AppleRefusal;
 use crate::x509::{Certificate, Issuing, SignatureRefusal};
 
@@ -29,11 +29,13 @@ fn not_repeated(chain: &[Certificate]) -> Result<(), AppleRefusal> {
     }
 }
 
-/// The last certificate is signed by a trust anchor of the name that it gives as its issuer's.
+/// The last certificate is signed by a trust anchor of the name that it gives as its issuer's. An anchor for another purpose,
+/// such as the root that Apple signs receipts under, is none here.
 fn anchor_of<'a>(chain: &[Certificate], anchors: &'a Anchors) -> Result<&'a Anchor, AppleRefusal> {
     let (index, last) = chain.iter().enumerate().next_back().ok_or(AppleRefusal::ChainTooShort { count: 0 })?;
     let mut refusal = AppleRefusal::AnchorUnknown { issuer: last.issuer().to_string() };
-    for anchor in anchors.iter().filter(|anchor| last.names_as_issuer(anchor.certificate())) {
+    let eligible = |anchor: &&Anchor| anchor.source().purpose == Purpose::AppAttest && last.names_as_issuer(anchor.certificate());
+    for anchor in anchors.iter().filter(eligible) {
         match last.verify_signature_of(anchor.key()) {
             Ok(()) => return Ok(anchor),
             Err(why) => refusal = signature_invalid(index, why),

@@ -9,6 +9,7 @@
 //! It is weaker evidence than a key attestation: it names no key, and it is Google's word, not the hardware's.
 
 mod binding;
+mod facts;
 mod keys;
 mod label;
 mod payload;

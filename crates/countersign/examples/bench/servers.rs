@@ -13,7 +13,7 @@ use anyhow::{Context, Result, anyhow};
 use countersign::{
     config::{self, Dev},
     node::{self, Options},
-    phone::{DemoCa, Handset, Surroundings},
+    phone::{DemoApple, DemoCa, DemoGoogle, Handset, Surroundings},
     wire::{OsEntropy, SystemClock},
 };
 use countersign_gateway::{Certificates, ListenConfig, Origin, PassThrough, Transport, Upstream, UpstreamConfig, body::Bounds, listen};
@@ -126,6 +126,8 @@ impl Setting {
         fs::write(policies.join("more.cedar"), more_policies(POLICIES - count))?;
         fs::write(home.join("demo-phones.pem"), self.ca.root_pem())?;
         fs::write(home.join("status.json"), DemoCa::status_list())?;
+        fs::write(home.join("demo-iphones.pem"), DemoApple::new()?.root_pem())?;
+        fs::write(home.join("play.json"), DemoGoogle::new(&OsEntropy)?.console_keys()?)?;
         let bank = countersign_example_bank::CONFIG.replace("{SIGNER}", &Handset::signer_hex());
         let text =
             format!("public_url = \"https://localhost:{}\"\nupstream = \"http://127.0.0.1:{}\"\n{bank}", self.gateway, self.upstream);

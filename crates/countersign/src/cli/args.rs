@@ -11,6 +11,7 @@ use crate::{
         attest_inspect::{self, InspectArgs},
         audit::{self, AuditCommand},
         demo::{self, DemoArgs},
+        evaluate::{self, EvaluateCommand},
         init::{self, InitArgs},
         logs::{self, LogsCommand},
         output::{Exit, Output, complain},
@@ -54,6 +55,9 @@ enum Command {
     /// Explain a phone's attestation, or judge files of cases
     #[command(subcommand)]
     Attest(AttestCommand),
+    /// Measure the risk models on recorded events
+    #[command(subcommand)]
+    Evaluate(EvaluateCommand),
     /// Verify the log, prove entries, check proofs; offline
     Audit {
         #[command(flatten)]
@@ -132,6 +136,7 @@ fn run(command: Command, output: Output) -> Result<Exit> {
     match command {
         Command::Init(args) => init::run(&args, output),
         Command::Policy { place, command } => policy::run(&command, &place, output),
+        Command::Evaluate(command) => evaluate::run(&command, output),
         Command::Attest(AttestCommand::Check(args)) => attest_check::run(&args, output),
         Command::Attest(AttestCommand::Inspect(args)) => attest_inspect::run(&args, output),
         Command::Audit { place, command } => audit::run(&command, &place, output),

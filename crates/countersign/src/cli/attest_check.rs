@@ -6,9 +6,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::Args;
-use countersign_attest::cases::{self, Agreement};
+use countersign_attest::{
+    anchors::{Anchors, Purpose, Source, Vendor},
+    apple,
+    cases::{self, Agreement, CaseResult},
+};
 use serde::Serialize;
 
 use crate::cli::output::{Exit, Output, say, say_json};
@@ -16,7 +20,7 @@ use crate::cli::output::{Exit, Output, say, say_json};
 /// What is judged, and by which anchors.
 #[derive(Args, Debug)]
 pub struct CheckArgs {
-    /// A JSON file with a list of cases; the paths of chains in it are relative to it.
+    /// A JSON file, or a directory of them: a list of chains, whose paths are relative to it, or samples of App Attest.
     cases: PathBuf,
     /// The directory of the trust anchors that cases name: `google` is `DIR/google.pem`.
     #[arg(long, value_name = "DIR")]
@@ -39,22 +43,21 @@ struct Failed {
 
 /// Judges all cases; any difference is a no.
 pub fn run(args: &CheckArgs, output: Output) -> Result<Exit> {
-    let text = fs::read_to_string(&args.cases).with_context(|| format!("reading `{}`", args.cases.display()))?;
-    let cases = cases::parse(&text).with_context(|| format!("reading `{}`", args.cases.display()))?;
-    let beside = args.cases.parent().unwrap_or(Path::new(""));
-    let mut anchors = BTreeMap::new();
-    let mut failed = Vec::new();
-    for case in &cases {
-        let path = beside.join(case.chain_path());
-        let chain =
-            fs::read_to_string(&path).with_context(|| format!("reading `{}`, the chain of case `{}`", path.display(), case.id()))?;
-        let named = case.anchor_names().iter().map(|name| anchor(&mut anchors, &args.anchors, name)).collect::<Result<Vec<_>>>()?;
-        let result = case.run(&chain, &named);
-        if result.agreement == Agreement::Differs {
-            failed.push(Failed { id: result.id, expected: result.expected, got: result.got });
+    let files = files(&args.cases)?;
+    let mut anchors = Anchored { directory: &args.anchors, known: BTreeMap::new() };
+    let (mut count, mut failed) = (0_usize, Vec::new());
+    for file in &files {
+        let results = judge(file, &mut anchors).with_context(|| format!("judging `{}`", file.display()))?;
+        count = count.saturating_add(results.len());
+        // One file's names are unique; several files may use the same ones.
+        let of_file = file.file_stem().filter(|_| files.len() > 1).map(|stem| format!("{}: ", stem.to_string_lossy())).unwrap_or_default();
+        for CaseResult { id, expected, got, agreement } in results {
+            if agreement == Agreement::Differs {
+                failed.push(Failed { id: format!("{of_file}{id}"), expected, got });
+            }
         }
     }
-    let report = Report { cases: cases.len(), passed: cases.len().saturating_sub(failed.len()), failed };
+    let report = Report { cases: count, passed: count.saturating_sub(failed.len()), failed };
     match output {
         Output::Json => say_json(&report),
         Output::Text => {
@@ -67,14 +70,62 @@ pub fn run(args: &CheckArgs, output: Output) -> Result<Exit> {
     Ok(if report.failed.is_empty() { Exit::Fine } else { Exit::No })
 }
 
-/// The text of a file of anchors, read once.
-fn anchor(known: &mut BTreeMap<String, String>, directory: &Path, name: &str) -> Result<String> {
-    if let Some(text) = known.get(name) {
-        return Ok(text.clone());
+/// The file, or the JSON files of the directory in the order of their names.
+fn files(path: &Path) -> Result<Vec<PathBuf>> {
+    if !path.is_dir() {
+        return Ok(vec![path.to_owned()]);
     }
-    let path = directory.join(format!("{name}.pem"));
-    let text = fs::read_to_string(&path)
-        .with_context(|| format!("reading `{}`; `--anchors` names the directory of the vendors' roots", path.display()))?;
-    known.insert(name.to_owned(), text.clone());
-    Ok(text)
+    let mut found = Vec::new();
+    for entry in fs::read_dir(path).with_context(|| format!("reading `{}`", path.display()))? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "json") {
+            found.push(path);
+        }
+    }
+    found.sort();
+    if found.is_empty() { bail!("`{}` holds no JSON file of cases", path.display()) } else { Ok(found) }
+}
+
+/// Every case of a file, of whichever kind: an array holds chains of Android, an object samples of App Attest.
+fn judge(file: &Path, anchors: &mut Anchored<'_>) -> Result<Vec<CaseResult>> {
+    let text = fs::read_to_string(file)?;
+    if text.trim_start().starts_with('{') {
+        let samples = apple::cases::parse(&text)?;
+        let attest = anchors.parsed("apple_app_attest_root", Purpose::AppAttest)?;
+        let receipts = anchors.parsed("apple_receipt_root", Purpose::AppAttestReceipt)?;
+        return Ok(samples.iter().map(|sample| sample.run(&attest, &receipts)).collect());
+    }
+    let beside = file.parent().unwrap_or(Path::new(""));
+    let mut results = Vec::new();
+    for case in cases::parse(&text)? {
+        let path = beside.join(case.chain_path());
+        let chain =
+            fs::read_to_string(&path).with_context(|| format!("reading `{}`, the chain of case `{}`", path.display(), case.id()))?;
+        let named = case.anchor_names().iter().map(|name| anchors.text(name)).collect::<Result<Vec<_>>>()?;
+        results.push(case.run(&chain, &named));
+    }
+    Ok(results)
+}
+
+/// The files of anchors, each read once.
+struct Anchored<'a> {
+    directory: &'a Path,
+    known: BTreeMap<String, String>,
+}
+
+impl Anchored<'_> {
+    fn text(&mut self, name: &str) -> Result<String> {
+        if let Some(text) = self.known.get(name) {
+            return Ok(text.clone());
+        }
+        let path = self.directory.join(format!("{name}.pem"));
+        let text = fs::read_to_string(&path)
+            .with_context(|| format!("reading `{}`; `--anchors` names the directory of the vendors' roots", path.display()))?;
+        self.known.insert(name.to_owned(), text.clone());
+        Ok(text)
+    }
+
+    fn parsed(&mut self, name: &str, purpose: Purpose) -> Result<Anchors> {
+        Anchors::parse(Source { vendor: Vendor::Operator, purpose }, &self.text(name)?).with_context(|| format!("reading `{name}.pem`"))
+    }
 }

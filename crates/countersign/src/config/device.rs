@@ -225,7 +225,9 @@ const READERS: &[(&str, Read)] = &[
     ("risk_metric", |table| {
         let max = table.number("max", 0..=u64::from(u32::MAX));
         needed(table, max.is_some(), "max", "max = 5");
-        max.and_then(|at| u32::try_from(at.value).ok()).map(Rule::RiskMetric)
+        let words = [("pass", WhenAbsent::Pass), ("unmet", WhenAbsent::Unmet)];
+        let absent = table.word("without_count", &words).map_or(WhenAbsent::Pass, |at| at.value);
+        max.and_then(|at| u32::try_from(at.value).ok()).map(|max| Rule::RiskMetric(max, absent))
     }),
     ("security_level", |table| needed_word(table, "min", &LEVELS).map(Rule::SecurityLevel)),
     ("verdict_age", |table| {

@@ -14,7 +14,8 @@ use std::{fs, path::Path};
 pub use device::replaced;
 pub use fault::{Fault, Faults};
 pub use model::{
-    App, Bounds, Config, Dev, DeviceRules, IosApp, Listen, Login, METRICS_LISTEN, Operation, SignUp, TlsFiles, Upstream, WhenStale,
+    App, Bounds, Config, Dev, DeviceRules, GeoList, GeographyFiles, IosApp, ListOf, Listen, Login, METRICS_LISTEN, Operation, PlaySource,
+    SignUp, TlsFiles, Upstream, Vendors, WhenStale,
 };
 pub use settle::settle;
 

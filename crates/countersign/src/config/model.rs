@@ -9,6 +9,7 @@ use std::{
 use countersign_core::{AppId, ClientId, Limits, Requirement, Seconds, WhenLimited};
 use countersign_gateway::Origin;
 use countersign_identity::PasskeyOrigin;
+use countersign_risk::network::NetworkKind;
 
 /// Where metrics and health are served when nothing is said: loopback, so that nobody outside reads them.
 pub const METRICS_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7442);
@@ -56,6 +57,10 @@ pub struct Config {
     pub login: Login,
     /// What devices must prove.
     pub device: DeviceRules,
+    /// How vendors are asked.
+    pub vendors: Vendors,
+    /// Files about places and networks.
+    pub geography: GeographyFiles,
     /// The certificate to show; `None` leaves it to a development node to make one.
     pub tls: Option<TlsFiles>,
     /// What the API offers; empty for the two built-in operations.
@@ -100,6 +105,8 @@ pub struct App {
     pub package: AppId,
     /// SHA-256 of the certificates that sign the Android app.
     pub signers: Vec<[u8; 32]>,
+    /// Who reads its tokens of Play Integrity.
+    pub play: Option<PlaySource>,
     /// The iOS app, known by team and bundle.
     pub ios: Option<IosApp>,
     /// What is required of its devices, instead of or beside what is required of all.
@@ -108,6 +115,24 @@ pub struct App {
     pub sector: String,
     /// The line on which it begins.
     pub line: usize,
+}
+
+/// Who reads an app's tokens of Play Integrity, and the line that says so.
+#[derive(Clone, Debug)]
+pub enum PlaySource {
+    /// We, with the keys of the Play Console in this file.
+    Keys(PathBuf, usize),
+    /// Google, asked as the service account whose key is in this file.
+    ServiceAccount(PathBuf, usize),
+}
+
+/// How vendors are asked.
+#[derive(Clone, Debug)]
+pub struct Vendors {
+    /// The authorities that vendors are verified by, in PEM.
+    pub ca: Option<(PathBuf, usize)>,
+    /// Where Play Integrity's tokens are decoded.
+    pub play_endpoint: url::Url,
 }
 
 /// An iOS app.
@@ -171,6 +196,37 @@ pub struct DeviceRules {
     pub status_list_grace: Seconds,
     /// What happens after that.
     pub status_list_then: WhenStale,
+}
+
+/// Files about places and networks.
+#[derive(Clone, Debug, Default)]
+pub struct GeographyFiles {
+    /// MMDB databases, each with its line; of two that know something the first is believed.
+    pub databases: Vec<(PathBuf, usize)>,
+    /// Lists of networks.
+    pub lists: Vec<GeoList>,
+}
+
+/// A list of networks of one kind.
+#[derive(Clone, Debug)]
+pub struct GeoList {
+    /// The file, plain or gzipped.
+    pub file: PathBuf,
+    /// The line that names it.
+    pub line: usize,
+    /// What its networks are.
+    pub kind: NetworkKind,
+    /// What stands in each line.
+    pub of: ListOf,
+}
+
+/// What stands in each line of a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListOf {
+    /// A prefix or an address.
+    Prefixes,
+    /// An autonomous system.
+    Systems,
 }
 
 /// The certificate to show and its key.

@@ -5,12 +5,17 @@ use std::path::{Path, PathBuf};
 use countersign_core::{AppId, ClientId, Limits, Seconds, WhenLimited};
 use countersign_gateway::{Origin, Scheme};
 use countersign_identity::PasskeyOrigin;
+use countersign_risk::network::NetworkKind;
 use toml::de::DeTable;
+use url::Url;
 
 use crate::config::{
     device,
     fault::Faults,
-    model::{App, Bounds, Config, Dev, IosApp, Listen, Login, METRICS_LISTEN, Operation, SignUp, TlsFiles, Upstream},
+    model::{
+        App, Bounds, Config, Dev, GeoList, GeographyFiles, IosApp, ListOf, Listen, Login, METRICS_LISTEN, Operation, PlaySource, SignUp,
+        TlsFiles, Upstream, Vendors,
+    },
     section::{At, Section, Source},
     value,
 };
@@ -57,14 +62,16 @@ fn top_level(top: &mut Section<'_>, file: &Path, here: &Here) -> Option<Config> 
     let data = top.text("data").map_or_else(|| here.path("data"), |at| here.path(at.value));
     let policies = top.text("policies").map_or_else(|| here.path("policies"), |at| here.path(at.value));
     let dev = if top.flag("dev").is_some_and(|at| at.value) { Dev::On } else { Dev::Off };
-    let apps = apps(top);
+    let apps = apps(top, here);
     let login = login(top.table("login", "[login]"));
     let device = device::device(top.table("device", "[device]"), &here.0);
+    let vendors = vendors(top.table("vendors", "[vendors]"), here);
+    let geography = geography(top.table("geography", "[geography]"), here);
     let tls = top.table("tls", "[tls]").and_then(|section| tls(section, here));
     let operations = top.tables("operation").into_iter().filter_map(operation).collect();
     let bounds = limits(top.table("limits", "[limits]"));
     let metrics = metrics(top.table("metrics", "[metrics]"));
-    let (public, upstream) = (public?, upstream?);
+    let (public, upstream, vendors) = (public?, upstream?, vendors?);
     Some(Config {
         file: file.to_owned(),
         dev,
@@ -76,6 +83,8 @@ fn top_level(top: &mut Section<'_>, file: &Path, here: &Here) -> Option<Config> 
         apps,
         login,
         device,
+        vendors,
+        geography,
         tls,
         operations,
         bounds,
@@ -124,28 +133,30 @@ fn address(section: &mut Section<'_>, key: &'static str) -> Option<At<std::net::
     }
 }
 
-fn apps(top: &mut Section<'_>) -> Vec<App> {
+fn apps(top: &mut Section<'_>, here: &Here) -> Vec<App> {
     let Some(mut section) = top.table("app", "app") else {
         top.fault(None, "no app is named", "add `[app.\"com.example.shop\"]` with your app's id");
         return Vec::new();
     };
     let mut apps = Vec::new();
     for (name, mut section) in section.named_tables() {
-        apps.extend(app(name, &mut section));
+        apps.extend(app(name, &mut section, here));
         section.end();
     }
     apps
 }
 
-fn app(name: At<&str>, section: &mut Section<'_>) -> Option<App> {
+fn app(name: At<&str>, section: &mut Section<'_>, here: &Here) -> Option<App> {
     let client = ClientId::parse(name.value)
         .map_err(|error| section.fault(Some(name.line), format!("an app cannot be called `{}`", name.value), error.to_string()))
         .ok();
-    let (package, signers) = android(section.table("android", "android"), name);
+    let mut android_app = section.table("android", "android");
+    let play = android_app.as_mut().and_then(|android| play(android, here));
+    let (package, signers) = android(android_app, name);
     let ios = section.table("ios", "ios").and_then(ios);
     let overrides = device::overrides(section);
     let sector = section.text("sector").map_or_else(|| name.value.to_owned(), |at| at.value.to_owned());
-    Some(App { client: client?, package: package?, signers, ios, overrides, sector, line: name.line })
+    Some(App { client: client?, package: package?, signers, play, ios, overrides, sector, line: name.line })
 }
 
 fn android(section: Option<Section<'_>>, name: At<&str>) -> (Option<AppId>, Vec<[u8; 32]>) {
@@ -178,6 +189,33 @@ fn android(section: Option<Section<'_>>, name: At<&str>) -> (Option<AppId>, Vec<
     (id, signers)
 }
 
+/// Who reads the app's tokens of Play Integrity: one of us.
+fn play(android: &mut Section<'_>, here: &Here) -> Option<PlaySource> {
+    match (android.text("play_keys"), android.text("play_service_account")) {
+        (None, None) => None,
+        (Some(at), None) => Some(PlaySource::Keys(here.path(at.value), at.line)),
+        (None, Some(at)) => Some(PlaySource::ServiceAccount(here.path(at.value), at.line)),
+        (Some(at), Some(_)) => {
+            android.fault(Some(at.line), "tokens are read by `play_keys` or by `play_service_account`", "leave one of them out");
+            None
+        }
+    }
+}
+
+/// Where Google decodes tokens.
+const PLAY_ENDPOINT: &str = "https://playintegrity.googleapis.com";
+
+fn vendors(section: Option<Section<'_>>, here: &Here) -> Option<Vendors> {
+    let mut vendors = Vendors { ca: None, play_endpoint: Url::parse(PLAY_ENDPOINT).ok()? };
+    let Some(mut section) = section else { return Some(vendors) };
+    vendors.ca = section.text("ca").map(|at| (here.path(at.value), at.line));
+    if let Some(at) = section.parsed("play_endpoint", "write a URL: `https://playintegrity.googleapis.com`", |text| Url::parse(text).ok()) {
+        vendors.play_endpoint = at.value;
+    }
+    section.end();
+    Some(vendors)
+}
+
 fn ios(mut section: Section<'_>) -> Option<IosApp> {
     let team = section.required_text("team", "\"9CYHJNG644\"").map(|at| at.value.to_owned());
     let bundle = section.required_text("bundle", "\"com.example.shop\"").map(|at| at.value.to_owned());
@@ -202,6 +240,34 @@ fn login(section: Option<Section<'_>>) -> Login {
     }
     section.end();
     login
+}
+
+fn geography(section: Option<Section<'_>>, here: &Here) -> GeographyFiles {
+    let mut files = GeographyFiles::default();
+    let Some(mut section) = section else { return files };
+    files.databases =
+        section.texts("databases").unwrap_or_default().into_iter().map(|At { value, line }| (here.path(value), line)).collect();
+    let kinds = [
+        ("anonymiser", NetworkKind::Anonymiser),
+        ("fixed", NetworkKind::Fixed),
+        ("hosting", NetworkKind::Hosting),
+        ("mobile", NetworkKind::Mobile),
+        ("satellite", NetworkKind::Satellite),
+    ];
+    for mut list in section.tables("list") {
+        let file = list.required_text("file", "\"vpn_ipv4.txt\"").map(|at| (here.path(at.value), at.line));
+        if !list.has("kind") {
+            list.fault(list.line(), "`kind` is missing in `[[geography.list]]`", "add `kind = \"anonymiser\"`, or what its networks are");
+        }
+        let kind = list.word("kind", &kinds);
+        let of = list.word("of", &[("prefixes", ListOf::Prefixes), ("systems", ListOf::Systems)]).map_or(ListOf::Prefixes, |at| at.value);
+        if let (Some((file, line)), Some(At { value: kind, .. })) = (file, kind) {
+            files.lists.push(GeoList { file, line, kind, of });
+        }
+        list.end();
+    }
+    section.end();
+    files
 }
 
 fn tls(mut section: Section<'_>, here: &Here) -> Option<TlsFiles> {

@@ -181,6 +181,20 @@ evidence_age_max = "1h"
     assert_eq!(operation, Some((Some(WhenLimited::Refuse), Some(Seconds(3600)))));
 }
 
+/// What people copy from the guides has to be understood.
+#[test]
+fn the_guides_examples_are_understood() {
+    let guide = include_str!("../../../../docs/devices.md");
+    let blocks: Vec<_> = guide.split("```toml\n").skip(1).filter_map(|rest| rest.split_once("```")).map(|(block, _)| block).collect();
+    assert!(!blocks.is_empty());
+    for block in blocks {
+        assert_eq!(read(&format!("{MINIMAL}{block}")).map(|_| ()), Ok(()), "{block}");
+    }
+    for finding in AppFinding::ALL {
+        assert!(guide.contains(&format!("`{}`", finding.as_str())), "docs/devices.md does not name `{}`", finding.as_str());
+    }
+}
+
 #[test]
 fn what_is_wrong_with_a_requirement_is_said() {
     let rows: &[(&str, &str)] = &[

@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::{
     demo::{
-        report::{Kind, Row},
+        report::{Row, honest},
         world::World,
     },
     phone::{Answer, Call, Handset, Phone},
@@ -29,30 +29,19 @@ const PAST_TOKEN_LIFE: u64 = 301;
 pub async fn run(world: &World) -> Result<Vec<Row>> {
     let ana = Arc::new(world.phone()?);
     Ok(vec![
-        row("a new customer: attested, registered, signed in", "enrol, passkey, code, tokens", joins(world, &ana)).await,
-        row("ana reads her accounts", "GET .../accounts", reads(&ana)).await,
-        row("ana pays a friend", "POST .../transfers 25.00", pays(&ana, 2_500)).await,
-        row("ana pays a lot: asked for a finger, then served", "POST .../transfers 2,500.00", pays_a_lot(world, &ana)).await,
-        row("the bank can check who was let in", "Countersign-Identity against /.well-known/jwks.json", names(&ana)).await,
-        row("a phone whose clock is ten minutes slow", "proofs 600 s old", wrong_clock(world, "slow", -600)).await,
-        row("a phone whose clock is a day ahead", "proofs 86,400 s early", wrong_clock(world, "early", 86_400)).await,
-        row("a hundred requests at once with an expired token", "100 x GET", stampede(world, &ana)).await,
-        row("a refresh answer lost on the way", "POST /token twice", lost_answer(world, &ana)).await,
-        row("an app and its widget refresh together", "2 x POST /token at once", app_and_widget(world, &ana)).await,
-        row("a code answer lost on the way", "POST /token twice", lost_code(&ana)).await,
-        row("a new phone for the same person", "enrol, same passkey", new_phone(world, &ana)).await,
+        honest("a new customer: attested, registered, signed in", "enrol, passkey, code, tokens", joins(world, &ana)).await,
+        honest("ana reads her accounts", "GET .../accounts", reads(&ana)).await,
+        honest("ana pays a friend", "POST .../transfers 25.00", pays(&ana, 2_500)).await,
+        honest("ana pays a lot: asked for a finger, then served", "POST .../transfers 2,500.00", pays_a_lot(world, &ana)).await,
+        honest("the bank can check who was let in", "Countersign-Identity against /.well-known/jwks.json", names(&ana)).await,
+        honest("a phone whose clock is ten minutes slow", "proofs 600 s old", wrong_clock(world, "slow", -600)).await,
+        honest("a phone whose clock is a day ahead", "proofs 86,400 s early", wrong_clock(world, "early", 86_400)).await,
+        honest("a hundred requests at once with an expired token", "100 x GET", stampede(world, &ana)).await,
+        honest("a refresh answer lost on the way", "POST /token twice", lost_answer(world, &ana)).await,
+        honest("an app and its widget refresh together", "2 x POST /token at once", app_and_widget(world, &ana)).await,
+        honest("a code answer lost on the way", "POST /token twice", lost_code(&ana)).await,
+        honest("a new phone for the same person", "enrol, same passkey", new_phone(world, &ana)).await,
     ])
-}
-
-async fn row(name: &str, sent: &str, scenario: impl Future<Output = Result<String>>) -> Row {
-    let began = tokio::time::Instant::now();
-    let outcome = scenario.await;
-    let ms = began.elapsed().as_secs_f64() * 1000.0;
-    let (got, reason, ok) = match outcome {
-        Ok(seen) => ("allow".to_owned(), seen, true),
-        Err(fault) => ("refused".to_owned(), format!("{fault:#}"), false),
-    };
-    Row { name: name.to_owned(), kind: Kind::Honest, sent: sent.to_owned(), expected: "allow".to_owned(), got, reason, ms, ok }
 }
 
 /// Where this customer's accounts stand: the bank knows people by their pairwise names.
@@ -67,7 +56,11 @@ pub async fn customer(phone: &Phone) -> Result<String> {
     Ok(answer.json().get("customer").and_then(|v| v.as_str()).context("the bank did not say who asks")?.to_owned())
 }
 
-fn served(answer: &Answer) -> Result<()> {
+/// The answer, if the API served it.
+///
+/// # Errors
+/// When it did not.
+pub fn served(answer: &Answer) -> Result<()> {
     ensure!(answer.status.is_success(), "{} {}", answer.status.as_u16(), String::from_utf8_lossy(&answer.body));
     Ok(())
 }

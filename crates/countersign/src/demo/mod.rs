@@ -4,6 +4,7 @@
 //! What must work comes first, then what must be stopped; any row that is not as expected makes the exit status 1.
 
 mod honest;
+mod phones;
 mod report;
 mod thieves;
 mod world;
@@ -41,7 +42,9 @@ pub async fn run(output: Output, after: After) -> Result<usize> {
         say(format!("  gateway  {}  ->  the example bank\n", world.around.origin));
     }
     let mut scenarios = honest::run(&world).await?;
+    scenarios.extend(phones::honest_rows(&world).await?);
     scenarios.extend(thieves::run(&world).await?);
+    scenarios.extend(phones::attack_rows(&world).await?);
     let report = Report { scenarios };
     let took = Duration::from_millis(SystemClock.now().0.saturating_sub(began.0));
     match output {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use anyhow::Result;
 use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table, presets::NOTHING};
 use serde::Serialize;
 
@@ -38,6 +39,18 @@ pub struct Row {
     pub ms: f64,
     /// Whether what came is right.
     pub ok: bool,
+}
+
+/// Runs a scenario that must be served; it answers with what was seen.
+pub async fn honest(name: &str, sent: &str, scenario: impl Future<Output = Result<String>>) -> Row {
+    let began = tokio::time::Instant::now();
+    let outcome = scenario.await;
+    let ms = began.elapsed().as_secs_f64() * 1000.0;
+    let (got, reason, ok) = match outcome {
+        Ok(seen) => ("allow".to_owned(), seen, true),
+        Err(fault) => ("refused".to_owned(), format!("{fault:#}"), false),
+    };
+    Row { name: name.to_owned(), kind: Kind::Honest, sent: sent.to_owned(), expected: "allow".to_owned(), got, reason, ms, ok }
 }
 
 /// All rows and how long everything took.

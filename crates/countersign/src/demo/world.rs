@@ -26,7 +26,7 @@ use crate::{
     config::{self, Dev},
     layout,
     node::{self, Options, RunningNode},
-    phone::{Answer, DemoCa, Handset, Phone, Surroundings},
+    phone::{Answer, DemoApple, DemoCa, DemoGoogle, Handset, Phone, Surroundings},
     wire::{OsEntropy, SystemClock},
 };
 
@@ -61,6 +61,10 @@ pub struct World {
     pub around: Surroundings,
     /// The maker of the demo's phones.
     pub ca: DemoCa,
+    /// The maker of its iPhones.
+    pub apple: DemoApple,
+    /// Their vendor.
+    pub google: DemoGoogle,
     /// Where the node keeps its data.
     pub home: TempDir,
     bank: tokio::task::JoinHandle<()>,
@@ -83,8 +87,11 @@ impl World {
         });
         let clock = Arc::new(TurnableClock { ahead_seconds: AtomicU64::new(0) });
         let ca = DemoCa::new()?;
+        let (apple, google) = (DemoApple::new()?, DemoGoogle::new(&OsEntropy)?);
         let port = free_port()?;
-        lay_out(home.path(), port, upstream, &ca)?;
+        lay_out(home.path(), (port, upstream), &ca)?;
+        std::fs::write(home.path().join("demo-iphones.pem"), apple.root_pem())?;
+        std::fs::write(home.path().join("play.json"), google.console_keys()?)?;
         let config = config::load(&home.path().join("csign.toml")).map_err(|e| anyhow!("the demo's config: {e}"))?;
         let options = Options { clock: Arc::clone(&clock) as Arc<dyn Clock>, entropy: Arc::new(OsEntropy), dev: Dev::On };
         let node = node::start(config, options).await.map_err(|e| anyhow!("starting the node: {e}"))?;
@@ -95,7 +102,7 @@ impl World {
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             entropy: Arc::new(OsEntropy) as Arc<dyn Entropy>,
         };
-        Ok(Self { node, clock, around, ca, home, bank })
+        Ok(Self { node, clock, around, ca, apple, google, home, bank })
     }
 
     /// A phone out of its box.
@@ -169,6 +176,16 @@ impl World {
         office.revoke_device(session.device.as_str()).await.map_err(|e| anyhow!("{e:?}")).map(|_| ())
     }
 
+    /// Puts the careless maker's key on the revocation list, and has the node read it again.
+    ///
+    /// # Errors
+    /// When the list cannot be written.
+    pub async fn publish_the_leak(&self) -> Result<()> {
+        std::fs::write(self.home.path().join("status.json"), DemoCa::status_list_after_the_leak())?;
+        self.node.reload().await;
+        Ok(())
+    }
+
     /// Verifies a log with the node's public key.
     ///
     /// # Errors
@@ -191,7 +208,7 @@ impl World {
 }
 
 /// Writes the bank's config and policies, as a team would.
-fn lay_out(home: &Path, port: u16, upstream: std::net::SocketAddr, ca: &DemoCa) -> Result<()> {
+fn lay_out(home: &Path, (port, upstream): (u16, std::net::SocketAddr), ca: &DemoCa) -> Result<()> {
     let policies = home.join("policies");
     std::fs::create_dir_all(&policies)?;
     for (name, text) in countersign_example_bank::POLICIES {

@@ -15,7 +15,7 @@ use crate::{
     config::{Config, Faults},
     layout,
     node::{options::Options, start_error::StartError, understand::Understood},
-    wire::{keys, rotation::Rings, signals::Signals, stores::Stores},
+    wire::{geography::Geography, keys, rotation::Rings, signals::Signals, stores::Stores},
 };
 
 /// What serves.
@@ -32,6 +32,8 @@ pub struct Built {
     pub trust: Arc<ArcSwap<DeviceTrust>>,
     /// The certificates that we no longer believe, exchangeable.
     pub revocations: Arc<ArcSwap<Revocations>>,
+    /// Where addresses are, exchangeable.
+    pub geography: Arc<Geography>,
     /// What they all lean on.
     pub stores: Stores,
 }
@@ -56,6 +58,7 @@ pub async fn build(config: &Config, understood: Understood, options: &Options) -
     let trust = Arc::new(ArcSwap::from_pointee(understood.trust.devices));
     let revocations = Arc::new(ArcSwap::from_pointee(understood.trust.revocations));
 
+    let geography = Arc::new(Geography::new(understood.maps));
     let (issuer_name, audience) = (config.public.as_str(), config.upstream.origin.as_str());
     let mut gateway = GatewayConfig::new(config.public.clone());
     gateway.streams.bytes_max = config.bounds.body_bytes_max;
@@ -94,5 +97,5 @@ pub async fn build(config: &Config, understood: Understood, options: &Options) -
         log: config.data.join(layout::LOG),
         log_key: Arc::clone(&stores.log_key),
     };
-    Ok(Built { house: Arc::new(house), issuer, office: Arc::new(office), rings, trust, revocations, stores })
+    Ok(Built { house: Arc::new(house), issuer, office: Arc::new(office), rings, trust, revocations, geography, stores })
 }

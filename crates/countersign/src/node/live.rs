@@ -5,11 +5,11 @@ use std::{path::Path, sync::Arc, time::Duration};
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use countersign_attest::android::StatusRule;
-use countersign_core::{Clock, Revocations};
+use countersign_core::{Clock, Revocations, Seconds};
 use countersign_gateway::{Certificates, House};
 use countersign_issuer::DeviceTrust;
-use countersign_store::{Keys, sqlite::Sqlite};
-use metrics::gauge;
+use countersign_store::{Keys, Retention, sqlite::Sqlite};
+use metrics::{counter, gauge};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -18,7 +18,12 @@ use crate::{
     admin::{office::Office, routes::Reload},
     config::{Config, Dev, Faults},
     node::doors::Addresses,
-    wire::{lock::DataLock, rotation::Rings, rules, tls, trust},
+    wire::{
+        geography::{Geography, Maps},
+        lock::DataLock,
+        rotation::Rings,
+        rules, tls, trust,
+    },
 };
 
 /// How often figures are brought up to date. Between two looks the exporter keeps every single measurement.
@@ -26,6 +31,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// How often keys are given their turn. Whatever verified by the old ones is forgotten then, so it is not done for nothing.
 const TURN_EVERY: Duration = Duration::from_secs(3600);
+
+/// How long what has ended is kept, for whoever asks why it ended.
+const KEPT_AFTER_ITS_END: Seconds = Seconds(86_400);
 
 /// What can change while a node runs.
 pub struct Live {
@@ -35,14 +43,16 @@ pub struct Live {
     pub(super) house: Arc<House>,
     pub(super) trust: Arc<ArcSwap<DeviceTrust>>,
     pub(super) revocations: Arc<ArcSwap<Revocations>>,
+    pub(super) geography: Arc<Geography>,
     pub(super) certificates: Arc<Certificates>,
     pub(super) rings: Rings,
     pub(super) keys: Arc<dyn Keys>,
+    pub(super) retention: Arc<dyn Retention>,
     pub(super) office: Arc<Office>,
 }
 
 impl Live {
-    /// Reads policies, trust anchors, revocation list and certificate again. Each that is right is taken into use; each that
+    /// Reads policies, trust anchors, revocation list, geography and certificate again. Each that is right is taken into use; each that
     /// is not stays as it was.
     pub(super) async fn reload(&self) -> Result<(), Faults> {
         let mut faults = Faults::default();
@@ -61,6 +71,11 @@ impl Live {
                 };
                 self.activate("trust", "", change).await;
             }
+            Err(why) => faults.extend(why),
+        }
+        match Maps::read(&self.config) {
+            Ok(maps) if maps.is_empty() => {}
+            Ok(maps) => self.activate("geography", "", || self.geography.replace(maps)).await,
             Err(why) => faults.extend(why),
         }
         if let Some(files) = &self.config.tls {
@@ -83,7 +98,7 @@ impl Live {
         }
     }
 
-    /// Gives keys their turn and tells how old things are, until the node ends.
+    /// Gives keys their turn, forgets what has ended and tells how old things are, until the node ends.
     pub(super) async fn keep_house(self: Arc<Self>, metrics: PrometheusHandle, shutdown: CancellationToken) {
         let mut looks = tokio::time::interval(LOOK_EVERY);
         let mut turns = tokio::time::interval_at(tokio::time::Instant::now() + TURN_EVERY, TURN_EVERY);
@@ -94,7 +109,10 @@ impl Live {
                     metrics.run_upkeep();
                     self.tell_ages();
                 }
-                _ = turns.tick() => self.turn_keys().await,
+                _ = turns.tick() => {
+                    self.turn_keys().await;
+                    self.forget().await;
+                }
             }
         }
     }
@@ -103,6 +121,20 @@ impl Live {
         let now = self.clock.now().seconds();
         if let Err(fault) = self.rings.turn(&*self.keys, &self.house, self.config.public.as_str(), now).await {
             tracing::error!(%fault, "keys could not take their turn; the next hour tries again");
+        }
+    }
+
+    /// Forgets what has ended (law 9).
+    async fn forget(&self) {
+        match self.retention.forget_before(self.clock.now().seconds().minus(KEPT_AFTER_ITS_END)).await {
+            Ok(gone) => {
+                for (what, count) in
+                    [("code", gone.codes), ("invitation", gone.invitations), ("refresh", gone.families), ("session", gone.sessions)]
+                {
+                    counter!("countersign_forgotten_total", "what" => what).increment(count);
+                }
+            }
+            Err(fault) => tracing::warn!(%fault, "what has ended could not be forgotten; the next hour tries again"),
         }
     }
 

@@ -32,7 +32,7 @@ use crate::{
 /// Whatever is not understood, not free or not there. Nothing is left running then.
 pub async fn start(config: Config, options: Options) -> Result<RunningNode, StartError> {
     let dev = config.dev.or(options.dev);
-    let mut understood = understand(&config, dev)?;
+    let mut understood = understand(&config, dev, &options.clock)?;
     let (certificates, digest) = (understood.certificates.take(), understood.rules.digest.clone());
     let lock = DataLock::take(&config.data)?;
     let doors = Doors::bind(&config, dev, certificates).await?;
@@ -51,9 +51,11 @@ pub async fn start(config: Config, options: Options) -> Result<RunningNode, Star
         house: Arc::clone(&built.house),
         trust: built.trust,
         revocations: built.revocations,
+        geography: built.geography,
         certificates: doors.certificates,
         rings: built.rings,
         keys: Arc::clone(&keys),
+        retention: Arc::clone(&database) as _,
         office: Arc::clone(&built.office),
     });
 

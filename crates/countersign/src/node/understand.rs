@@ -1,11 +1,15 @@
 //! The first thing that a node does: read everything that decides, and refuse to go on unless all of it is understood.
 
+use std::sync::Arc;
+
+use countersign_core::Clock;
 use countersign_gateway::{Certificates, Upstream};
 use countersign_issuer::IssuerConfig;
 
 use crate::{
     config::{Config, Dev, Faults, settle},
     wire::{
+        geography::Maps,
         issuing,
         rules::{self, Declared, Rules},
         tls,
@@ -20,6 +24,8 @@ pub struct Understood {
     pub rules: Rules,
     /// Whom we believe about phones.
     pub trust: Trusted,
+    /// Where addresses are.
+    pub maps: Maps,
     /// The issuer's settings.
     pub issuer: IssuerConfig,
     /// The way to the protected API.
@@ -32,12 +38,13 @@ pub struct Understood {
 ///
 /// # Errors
 /// All that is wrong with the first part that is.
-pub fn understand(config: &Config, dev: Dev) -> Result<Understood, Faults> {
+pub fn understand(config: &Config, dev: Dev, clock: &Arc<dyn Clock>) -> Result<Understood, Faults> {
     settle(config, dev)?;
     let understood = Understood {
         rules: rules::rules(config)?,
         trust: trust::trust(config, dev)?,
-        issuer: issuing::settings(config, dev)?,
+        maps: Maps::read(config)?,
+        issuer: issuing::settings(config, dev, clock)?,
         upstream: upstream::upstream(config)?,
         certificates: config.tls.as_ref().map(|files| tls::from_files(config, files)?.ready(config, files)).transpose()?,
     };

@@ -28,24 +28,52 @@ const ROOT_NAME: &str = "Countersign software phones";
 /// Serial number of the intermediate that the demo's revocation list names.
 const REVOKED_SERIAL: &[u8] = &[0x6b, 0xad];
 
+/// Serial number of the intermediate that is put on the list while phones are in use.
+const LEAKING_SERIAL: &[u8] = &[0x6c, 0xea];
+
 /// What a handset's hardware would say of itself.
 #[derive(Clone, Debug)]
 pub struct Handset {
     /// The security patch level as `YYYYMM`; `None` for this month's.
     patch: Option<u64>,
+    /// The app's version code; `None` for the newest.
+    app_version: Option<u64>,
+    /// Which of the maker's intermediates vouches.
+    batch: Batch,
+}
+
+/// A batch of phones, each with an intermediate of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Batch {
+    /// Whose key is known to its maker only.
+    Sound,
+    /// Whose key will be published.
+    Leaking,
 }
 
 impl Handset {
     /// A phone as it should be.
     #[must_use]
     pub const fn genuine() -> Self {
-        Self { patch: None }
+        Self { patch: None, app_version: None, batch: Batch::Sound }
+    }
+
+    /// A phone whose maker's key will leak, which nobody knows yet.
+    #[must_use]
+    pub const fn of_leaking_batch() -> Self {
+        Self { batch: Batch::Leaking, ..Self::genuine() }
+    }
+
+    /// A phone with so old an app.
+    #[must_use]
+    pub const fn old_app(version: u64) -> Self {
+        Self { app_version: Some(version), ..Self::genuine() }
     }
 
     /// A phone that has had no security update for years.
     #[must_use]
     pub const fn old_patch() -> Self {
-        Self { patch: Some(202_301) }
+        Self { patch: Some(202_301), ..Self::genuine() }
     }
 
     /// The demo app's signing certificate digest, as the config writes it.
@@ -106,6 +134,7 @@ pub struct DemoCa {
     root: Certified,
     intermediate: Certified,
     revoked: Certified,
+    leaking: Certified,
 }
 
 /// A certificate with its key.
@@ -147,7 +176,8 @@ impl DemoCa {
     fn under(root: Certified) -> Result<Self> {
         let intermediate = authority("Countersign demo TEE", &[2], Some(&root))?;
         let revoked = authority("Countersign demo TEE, stolen", REVOKED_SERIAL, Some(&root))?;
-        Ok(Self { root, intermediate, revoked })
+        let leaking = authority("Countersign demo TEE, careless", LEAKING_SERIAL, Some(&root))?;
+        Ok(Self { root, intermediate, revoked, leaking })
     }
 
     /// The root, for the node's trust anchors.
@@ -159,8 +189,13 @@ impl DemoCa {
     /// A revocation list in Google's format that names one intermediate.
     #[must_use]
     pub fn status_list() -> String {
-        let serial = hex::encode(REVOKED_SERIAL);
-        serde_json::json!({ "entries": { serial: { "status": "REVOKED", "reason": "KEY_COMPROMISE" } } }).to_string()
+        list(&[REVOKED_SERIAL])
+    }
+
+    /// The list after another key leaked.
+    #[must_use]
+    pub fn status_list_after_the_leak() -> String {
+        list(&[REVOKED_SERIAL, LEAKING_SERIAL])
     }
 
     /// A chain for `key`, leaf first, that says of it what is true of `handset`.
@@ -172,7 +207,14 @@ impl DemoCa {
         if let Some(patch) = handset.patch {
             said.patch_level = patch;
         }
-        self.chain(&self.intermediate, &said, &point(asked.key)?)
+        if let Some(version) = handset.app_version {
+            said.app_version = version;
+        }
+        let by = match handset.batch {
+            Batch::Sound => &self.intermediate,
+            Batch::Leaking => &self.leaking,
+        };
+        self.chain(by, &said, &point(asked.key)?)
     }
 
     /// A chain for `key` that lies in one way.
@@ -230,6 +272,12 @@ impl DemoCa {
     }
 }
 
+fn list(serials: &[&[u8]]) -> String {
+    let entry = serde_json::json!({ "status": "REVOKED", "reason": "KEY_COMPROMISE" });
+    let entries: serde_json::Map<_, _> = serials.iter().map(|serial| (hex::encode(serial), entry.clone())).collect();
+    serde_json::json!({ "entries": entries }).to_string()
+}
+
 fn named(name: &str, serial: &[u8]) -> Result<CertificateParams> {
     let mut params = CertificateParams::new(Vec::new())?;
     params.distinguished_name = DistinguishedName::new();
@@ -283,6 +331,14 @@ impl PublicKeyData for PublicPoint {
     fn algorithm(&self) -> &'static SignatureAlgorithm {
         &PKCS_ECDSA_P256_SHA256
     }
+}
+
+/// The uncompressed point of a P-256 key.
+///
+/// # Errors
+/// When it is another kind of key.
+pub fn public_point(key: &SigningKey) -> Result<Vec<u8>> {
+    point(key).map(|PublicPoint(bytes)| bytes)
 }
 
 fn point(key: &SigningKey) -> Result<PublicPoint> {

@@ -30,6 +30,8 @@ pub struct Description {
     pub origin: Origin,
     /// Security patch level as `YYYYMM`.
     pub patch_level: u64,
+    /// The app's version code.
+    pub app_version: u64,
     /// When the key was made.
     pub made_at: UnixSeconds,
 }
@@ -46,13 +48,14 @@ impl Description {
             locked: true,
             origin: Origin::Generated,
             patch_level: patch_of(now),
+            app_version: 42,
             made_at: now,
         }
     }
 
     /// The content of the attestation extension.
     pub fn der(&self) -> Result<Vec<u8>> {
-        let package = Package { name: self.package.clone(), version: 42 };
+        let package = Package { name: self.package.clone(), version: self.app_version };
         let application = ApplicationId { packages: vec![package], signers: vec![self.signer.to_vec()] };
         let root_of_trust = RootOfTrust {
             verified_boot_key: vec![9; 32],

@@ -4,13 +4,17 @@
 //! short-lived request key, renews once for all callers, and recovers from a wrong clock. Its "hardware" is a certificate
 //! authority of its own, which only a development node or the demo trusts.
 
+mod apple;
 mod chain;
 mod description;
+mod google;
 mod http;
 mod passkey;
 mod wallet;
 
+pub use apple::{DemoApple, EnclaveKey};
 pub use chain::{Asked, DemoCa, Handset, Tamper};
+pub use google::{DemoGoogle, Verdict};
 pub use http::{Answer, Call, Http};
 pub use passkey::SoftAuthenticator;
-pub use wallet::{Phone, PhoneError, Surroundings, code_of};
+pub use wallet::{Phone, PhoneError, Surroundings, TEAM, code_of};

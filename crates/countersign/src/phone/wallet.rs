@@ -10,22 +10,32 @@ use std::{
 
 use anyhow::{Context, Result, anyhow, bail};
 use base64::{Engine, engine::general_purpose::STANDARD, engine::general_purpose::URL_SAFE_NO_PAD};
-use countersign_core::{Clock, Entropy, ProofId, Secret, UnixSeconds};
+use countersign_attest::{
+    apple::{AppleApp, Environment},
+    binding::{Purpose, bound_challenge},
+    report::REPORT_TYPE,
+};
+use countersign_core::{Clock, Entropy, ProofId, Secret, Thumbprint, UnixSeconds};
 use countersign_proof::{
     access_token,
     delegation::{self, DelegationToMake, GrantHash},
     dpop::{self, ProofToMake},
     jwk::{Algorithm, SigningKey},
+    jws::{self, HeaderToSign, NamedBy},
     target::Target,
 };
 use http::Method;
 use serde_json::{Value, json};
 
 use crate::phone::{
+    apple::{DemoApple, EnclaveKey},
     chain::{Asked, DemoCa, Handset},
     http::{Answer, Call, Http},
     passkey::SoftAuthenticator,
 };
+
+/// The team that signs the app of software iPhones.
+pub const TEAM: &str = "DEMOTEAM01";
 
 /// Times a call is sent again because the server asked for a nonce or a refresh.
 const RETRIES_MAX: u32 = 2;
@@ -186,10 +196,17 @@ impl Phone {
     /// # Errors
     /// The server's refusal as a [`PhoneError`], or a fault of network or server.
     pub async fn enrol(&self, ca: &DemoCa, handset: &Handset) -> Result<Value> {
-        let challenge = self.challenge().await?;
+        accepted("enrolling the device", self.present_chain(ca, handset, &self.challenge().await?).await?)
+    }
+
+    /// Presents a chain that says what is true of `handset`.
+    ///
+    /// # Errors
+    /// A fault of network or server; a refusal is an answer.
+    pub async fn present_chain(&self, ca: &DemoCa, handset: &Handset, challenge: &[u8]) -> Result<Answer> {
         let now = self.around.clock.now().seconds();
-        let chain = ca.attest(handset, &Asked { app: &self.around.app, key: &self.device_key, challenge: &challenge, now })?;
-        accepted("enrolling the device", self.present(&challenge, &chain).await?)
+        let chain = ca.attest(handset, &Asked { app: &self.around.app, key: &self.device_key, challenge, now })?;
+        self.present(challenge, &chain).await
     }
 
     /// Asks for a challenge to enrol with.
@@ -197,7 +214,20 @@ impl Phone {
     /// # Errors
     /// The server's refusal, or a fault of network or server.
     pub async fn challenge(&self) -> Result<Vec<u8>> {
-        let call = Call::new(Method::POST, "/countersign/v1/challenge").json(&json!({ "client_id": self.around.app }));
+        self.ask_for_challenge(&json!({ "client_id": self.around.app })).await
+    }
+
+    /// Asks for a challenge to attest again with.
+    ///
+    /// # Errors
+    /// The server's refusal, or a fault of network or server.
+    pub async fn challenge_to_attest(&self) -> Result<[u8; 32]> {
+        let challenge = self.ask_for_challenge(&json!({ "client_id": self.around.app, "purpose": "attest" })).await?;
+        challenge.try_into().map_err(|_| anyhow!("a challenge has 32 bytes"))
+    }
+
+    async fn ask_for_challenge(&self, body: &Value) -> Result<Vec<u8>> {
+        let call = Call::new(Method::POST, "/countersign/v1/challenge").json(body);
         let answer = accepted("asking for a challenge", self.http.send(&call).await?)?;
         let text = answer.get("challenge").and_then(Value::as_str).context("the answer holds no challenge")?;
         URL_SAFE_NO_PAD.decode(text).context("the challenge is not base64url")
@@ -213,6 +243,131 @@ impl Phone {
             "client_id": self.around.app, "platform": "android", "chain": chain, "challenge": URL_SAFE_NO_PAD.encode(challenge),
         });
         self.door("/countersign/v1/devices", &body).await
+    }
+
+    /// Has the device key vouched for by a key in the enclave, and enrolled, as an iPhone does.
+    ///
+    /// # Errors
+    /// The server's refusal as a [`PhoneError`], or a fault of network or server.
+    pub async fn enrol_by_app_attest(&self, apple: &DemoApple, key: &EnclaveKey, environment: Environment) -> Result<Value> {
+        accepted("enrolling the device", self.present_app_attest(apple, key, environment).await?)
+    }
+
+    /// Presents an App Attest object for a key that vouches for the device key.
+    ///
+    /// # Errors
+    /// A fault of network or server; a refusal is an answer.
+    pub async fn present_app_attest(&self, apple: &DemoApple, key: &EnclaveKey, environment: Environment) -> Result<Answer> {
+        self.present_app_attest_for(apple, key, environment, self.device_key.public().thumbprint()).await
+    }
+
+    /// Presents, as a thief would, an App Attest object that was made for the device key of another phone.
+    ///
+    /// # Errors
+    /// A fault of network or server; a refusal is an answer.
+    pub async fn present_foreign_app_attest(&self, apple: &DemoApple, key: &EnclaveKey, other: &Self) -> Result<Answer> {
+        self.present_app_attest_for(apple, key, Environment::Production, other.device_key.public().thumbprint()).await
+    }
+
+    async fn present_app_attest_for(
+        &self,
+        apple: &DemoApple,
+        key: &EnclaveKey,
+        environment: Environment,
+        device_key: &Thumbprint,
+    ) -> Result<Answer> {
+        let challenge: [u8; 32] = self.challenge().await?.try_into().map_err(|_| anyhow!("a challenge has 32 bytes"))?;
+        let hash = bound_challenge(Purpose::Enrol, &challenge, device_key);
+        let (key_id, attestation) = apple.attest(key, &self.apple_app()?, environment, &hash)?;
+        let body = json!({
+            "client_id": self.around.app, "platform": "ios", "challenge": URL_SAFE_NO_PAD.encode(challenge),
+            "key_id": STANDARD.encode(key_id), "attestation": STANDARD.encode(attestation),
+        });
+        self.door("/countersign/v1/devices", &body).await
+    }
+
+    /// Proves the device again by an assertion of its enclave's key.
+    ///
+    /// # Errors
+    /// A fault of network or server; a refusal is an answer.
+    pub async fn assert(&self, key: &EnclaveKey) -> Result<Answer> {
+        let challenge = self.challenge_to_attest().await?;
+        let assertion = self.assertion(key, &challenge)?;
+        self.renew_evidence(&challenge, "assertion", json!(assertion)).await
+    }
+
+    /// An assertion for a challenge, in base64.
+    ///
+    /// # Errors
+    /// When the enclave cannot sign.
+    pub fn assertion(&self, key: &EnclaveKey, challenge: &[u8; 32]) -> Result<String> {
+        let hash = bound_challenge(Purpose::Reattest, challenge, self.device_key.public().thumbprint());
+        Ok(STANDARD.encode(key.assert(&self.apple_app()?, &hash)?))
+    }
+
+    /// Proves the device again by a chain for a new key, made for the server's challenge and this phone's device key.
+    ///
+    /// # Errors
+    /// A fault of network or server; a refusal is an answer.
+    pub async fn attest_again(&self, ca: &DemoCa, handset: &Handset) -> Result<Answer> {
+        self.attest_again_for(ca, handset, self.device_key.public().thumbprint()).await
+    }
+
+    /// Presents, as a thief would, fresh evidence that an honest app made for its own device key on another phone.
+    ///
+    /// # Errors
+    /// A fault of network or server; a refusal is an answer.
+    pub async fn attest_again_with_chain_of(&self, other: &Self, ca: &DemoCa) -> Result<Answer> {
+        self.attest_again_for(ca, &Handset::genuine(), other.device_key.public().thumbprint()).await
+    }
+
+    async fn attest_again_for(&self, ca: &DemoCa, handset: &Handset, device_key: &Thumbprint) -> Result<Answer> {
+        let challenge = self.challenge_to_attest().await?;
+        let bound = bound_challenge(Purpose::Reattest, &challenge, device_key);
+        let (new_key, now) = (fresh_key()?, self.around.clock.now().seconds());
+        let chain = ca.attest(handset, &Asked { app: &self.around.app, key: &new_key, challenge: &bound, now })?;
+        let chain: Vec<_> = chain.iter().map(|der| STANDARD.encode(der)).collect();
+        self.renew_evidence(&challenge, "chain", json!(chain)).await
+    }
+
+    /// Presents one kind of evidence for a challenge.
+    ///
+    /// # Errors
+    /// A fault of network or server; a refusal is an answer.
+    pub async fn renew_evidence(&self, challenge: &[u8; 32], kind: &str, evidence: Value) -> Result<Answer> {
+        let mut body = json!({ "client_id": self.around.app, "challenge": URL_SAFE_NO_PAD.encode(challenge) });
+        if let Some(fields) = body.as_object_mut() {
+            fields.insert(kind.to_owned(), evidence);
+        }
+        self.door("/countersign/v1/attest", &body).await
+    }
+
+    /// Calls the API, and proves the phone again when the server asks for that; the person notices nothing.
+    ///
+    /// # Errors
+    /// A fault of network or server; a refusal is an answer.
+    pub async fn call_proving(&self, call: &Call, ca: &DemoCa, handset: &Handset) -> Result<Answer> {
+        let answer = self.call(call).await?;
+        if code_of(&answer) != "reattest" {
+            return Ok(answer);
+        }
+        accepted("attesting again", self.attest_again(ca, handset).await?)?;
+        self.call(call).await
+    }
+
+    /// Says what the app found on its phone.
+    ///
+    /// # Errors
+    /// A fault of network or server; a refusal is an answer.
+    pub async fn report(&self, findings: &[&str]) -> Result<Answer> {
+        let claims = json!({ "v": 1, "iat": self.now().0, "findings": findings });
+        let header = HeaderToSign { typ: REPORT_TYPE, key: NamedBy::Nothing };
+        let report = jws::sign(&self.device_key, header, claims.to_string().as_bytes()).map_err(|_| anyhow!("signing a report failed"))?;
+        self.door("/countersign/v1/report", &json!({ "client_id": self.around.app, "report": report })).await
+    }
+
+    fn apple_app(&self) -> Result<AppleApp> {
+        Ok(AppleApp::parse(&format!("{TEAM}.{}", self.around.app))?)
     }
 
     /// Makes an account with a passkey.

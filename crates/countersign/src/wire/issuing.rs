@@ -1,16 +1,23 @@
 //! The issuer, put together from config, keys and promises.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fs, sync::Arc};
 
-use countersign_attest::apple::{self, AppleApp, Environment};
-use countersign_core::Limits;
+use countersign_attest::{
+    apple::{self, AppleApp, Environment},
+    play::{self, DecryptionKeys},
+};
+use countersign_core::{Clock, Limits, Secret};
 use countersign_identity::{PasskeyOrigin, RelyingParty, Sector};
-use countersign_issuer::{App, IssuerConfig, SignUp};
+use countersign_issuer::{App, IssuerConfig, PlayApp, PlayReader, SignUp};
 use countersign_proof::target::Origin;
+use serde::Deserialize;
 
 use crate::{
-    config::{self, Config, Dev, Fault, Faults, IosApp},
-    wire::devices,
+    config::{self, Config, Dev, Fault, Faults, IosApp, PlaySource},
+    wire::{
+        devices, upstream,
+        vendors::{Caller, Google},
+    },
 };
 
 /// SHA-256 of the certificate that signs the software phone's app; a development node takes it for every app.
@@ -20,7 +27,7 @@ pub const SOFTWARE_PHONE_SIGNER: [u8; 32] = [0xc5; 32];
 ///
 /// # Errors
 /// When public URL and origins make no relying party for passkeys.
-pub fn settings(config: &Config, dev: Dev) -> Result<IssuerConfig, Faults> {
+pub fn settings(config: &Config, dev: Dev, clock: &Arc<dyn Clock>) -> Result<IssuerConfig, Faults> {
     let fault = |what: String, remedy: String| Faults::one(Fault { file: config.file.clone(), line: None, what, remedy });
     let public_origin = Origin::parse(config.public.as_str())
         .map_err(|why| fault("`public_url` cannot be the origin of proofs".to_owned(), why.to_string()))?;
@@ -35,6 +42,7 @@ pub fn settings(config: &Config, dev: Dev) -> Result<IssuerConfig, Faults> {
             sector: Sector(app.sector.clone()),
             android: devices::key_requirements(app, &required, also),
             ios: app.ios.as_ref().map(|ios| ios_app(config, app, ios)).transpose()?,
+            play: app.play.as_ref().map(|source| play_app((config, clock), app, source, also)).transpose()?,
             requirements: required,
         };
         Ok((app.client.clone(), settings))
@@ -63,6 +71,61 @@ fn ios_app(config: &Config, app: &config::App, ios: &IosApp) -> Result<apple::Re
         environments.push(Environment::Development);
     }
     Ok(apple::Requirements { apps: vec![named], environments })
+}
+
+/// The keys of the Play Console as a file keeps them.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PlayKeys {
+    decryption: String,
+    verification: String,
+}
+
+/// How verdicts of Google Play about the app are read, about its package and signers, for a fresh challenge.
+fn play_app(
+    (config, clock): (&Config, &Arc<dyn Clock>),
+    app: &config::App,
+    source: &PlaySource,
+    also: &[[u8; 32]],
+) -> Result<PlayApp, Faults> {
+    let (PlaySource::Keys(file, line) | PlaySource::ServiceAccount(file, line)) = source;
+    let unusable = |why: String| {
+        let what = format!("`{}` cannot be used for Play Integrity", file.display());
+        Faults::one(Fault { file: config.file.clone(), line: Some(*line), what, remedy: why })
+    };
+    let text = Secret::new(fs::read_to_string(file).map_err(|e| unusable(format!("make it a readable file ({e})")))?);
+    let reader = match source {
+        PlaySource::Keys(..) => {
+            let PlayKeys { decryption, verification } = serde_json::from_str(text.expose()).map_err(|e| {
+                unusable(format!("write `{{\"decryption\": \"...\", \"verification\": \"...\"}}` as the Play Console shows them ({e})"))
+            })?;
+            let keys = DecryptionKeys::parse(&Secret::new(decryption), &verification).map_err(|why| unusable(why.to_string()))?;
+            PlayReader::Ours(Box::new(keys))
+        }
+        PlaySource::ServiceAccount(..) => {
+            let google = Google::new(caller(config)?, config.vendors.play_endpoint.clone(), &text, Arc::clone(clock));
+            PlayReader::Google(Arc::new(google.map_err(|why| unusable(why.to_string()))?))
+        }
+    };
+    let signers = app.signers.iter().chain(also).copied().collect();
+    let requirements = play::Requirements {
+        app: play::AppRule::OneOf(vec![play::App { package: app.package.clone(), signers, version_min: 0 }]),
+        age_max: Limits::CHALLENGE_LIFE,
+        testing: play::TestingRule::Refused,
+        ..play::Requirements::observe()
+    };
+    Ok(PlayApp { package: app.package.clone(), reader, requirements })
+}
+
+/// Whoever asks vendors, with what they are verified by.
+fn caller(config: &Config) -> Result<Caller, Faults> {
+    let trust = config.vendors.ca.as_ref().map(|(file, line)| {
+        upstream::trust(file).map(Arc::new).map_err(|why| {
+            let what = format!("`vendors.ca` cannot be `{}`", file.display());
+            Faults::one(Fault { file: config.file.clone(), line: Some(*line), what, remedy: why })
+        })
+    });
+    Ok(Caller::new(trust.transpose()?))
 }
 
 /// Passkeys belong to the public host. They are taken from its own origin, from every Android app that is named by its

@@ -3,6 +3,7 @@
 mod clock;
 pub mod devices;
 mod entropy;
+pub mod geography;
 pub mod issuing;
 pub mod keys;
 pub mod lock;
@@ -14,6 +15,7 @@ pub mod stores;
 pub mod tls;
 pub mod trust;
 pub mod upstream;
+pub mod vendors;
 
 pub use clock::SystemClock;
 pub use entropy::OsEntropy;

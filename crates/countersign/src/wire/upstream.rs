@@ -24,7 +24,11 @@ pub fn upstream(config: &Config) -> Result<Upstream, Faults> {
     Upstream::new(settings).map_err(|why| fault("`upstream` cannot be used".to_owned(), why.to_string()))
 }
 
-fn trust(ca: &Path) -> Result<ClientConfig, String> {
+/// A client that verifies servers by the authorities in a PEM file.
+///
+/// # Errors
+/// What to do about the file, in words.
+pub fn trust(ca: &Path) -> Result<ClientConfig, String> {
     let text = fs::read(ca).map_err(|e| format!("make it a readable file ({e})"))?;
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(&text) {

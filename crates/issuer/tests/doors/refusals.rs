@@ -130,7 +130,7 @@ async fn json_is_read_strictly_at_every_door() {
 
 #[tokio::test]
 async fn devices_that_may_not_act_open_no_door() {
-    for door in [Door::LoginFinish, Door::LoginStart, Door::RegistrationFinish, Door::RegistrationStart] {
+    for door in [Door::Attest, Door::LoginFinish, Door::LoginStart, Door::RegistrationFinish, Door::RegistrationStart, Door::Report] {
         let world = World::new(SignUp::Open);
         let phone = Phone::registered(&world).await;
         assert_eq!(Phone::new().ask(&world, door.path(), &json!({})).await.verdict(), "401 revoked", "{door:?}");

@@ -190,7 +190,7 @@ fn app(name: &str) -> (ClientId, App) {
         purpose: PurposeRule::SignOnly,
         ..keys
     };
-    let app = App { sector: Sector(name.to_owned()), android: keys, ios: None, requirements };
+    let app = App { sector: Sector(name.to_owned()), android: keys, ios: None, play: None, requirements };
     (ClientId::parse(name).expect("a client"), app)
 }
 

@@ -1,6 +1,6 @@
 //! Challenges that wait for their answer.
 
-use std::sync::Mutex;
+use std::{collections::HashMap, sync::Mutex};
 
 use async_trait::async_trait;
 use countersign_core::{Limits, UnixSeconds};
@@ -11,25 +11,24 @@ use crate::{
     unavailable::Unavailable,
 };
 
-/// Outstanding challenges in memory, bounded.
+/// Outstanding challenges in memory, bounded. Each purpose has a room of its own: whoever fills the one at a door that anybody
+/// may knock at crowds out nobody who signs in.
 pub struct MemoryChallenges {
-    waiting: Mutex<Lapsing<ChallengeId, Waiting>>,
+    waiting: Mutex<Rooms>,
     count_max: usize,
 }
 
-struct Waiting {
-    purpose: ChallengePurpose,
-    recall: Vec<u8>,
-}
+/// What is recalled, by challenge and purpose.
+type Rooms = HashMap<ChallengePurpose, Lapsing<ChallengeId, Vec<u8>>>;
 
 impl MemoryChallenges {
-    /// Room for as many challenges as [`Limits::CHALLENGES_MAX`].
+    /// Room for as many challenges of each purpose as [`Limits::CHALLENGES_MAX`].
     #[must_use]
     pub fn new() -> Self {
         Self::with_room(Limits::CHALLENGES_MAX)
     }
 
-    /// Room for `count_max` challenges.
+    /// Room for `count_max` challenges of each purpose.
     #[must_use]
     pub fn with_room(count_max: usize) -> Self {
         Self { waiting: Mutex::default(), count_max }
@@ -49,25 +48,27 @@ fn gone() -> Unavailable {
 #[async_trait]
 impl Challenges for MemoryChallenges {
     async fn issue(&self, id: ChallengeId, purpose: ChallengePurpose, recall: Vec<u8>, expires_at: UnixSeconds) -> Result<(), IssueError> {
-        let mut waiting = self.waiting.lock().map_err(|_| IssueError::Unavailable(gone()))?;
+        let mut rooms = self.waiting.lock().map_err(|_| IssueError::Unavailable(gone()))?;
+        // SECURITY: an id is 256 unpredictable bits. One that comes twice means broken entropy, and must not replace what waits.
+        let (repeated, room) = (rooms.values().any(|room| room.contains(&id)), rooms.entry(purpose).or_default());
         // None lives longer than a challenge may, so what ends that much earlier than the newest has ended already.
-        waiting.forget_before(expires_at.minus(Limits::CHALLENGE_LIFE));
-        if waiting.len() >= self.count_max {
+        room.forget_before(expires_at.minus(Limits::CHALLENGE_LIFE));
+        if room.len() >= self.count_max {
             return Err(IssueError::Full);
         }
-        // SECURITY: an id is 256 unpredictable bits. One that comes twice means broken entropy, and must not replace what waits.
-        if waiting.contains(&id) {
+        if repeated {
             return Err(IssueError::Unavailable(Unavailable::new("a challenge that is outstanding was issued again")));
         }
-        waiting.insert(id, Waiting { purpose, recall }, expires_at);
+        room.insert(id, recall, expires_at);
         Ok(())
     }
 
     async fn take(&self, id: &ChallengeId, purpose: ChallengePurpose, now: UnixSeconds) -> Result<Option<Vec<u8>>, Unavailable> {
-        let mut waiting = self.waiting.lock().map_err(|_| gone())?;
-        if waiting.get(id, now).is_none_or(|challenge| challenge.purpose != purpose) {
+        let mut rooms = self.waiting.lock().map_err(|_| gone())?;
+        let Some(room) = rooms.get_mut(&purpose) else { return Ok(None) };
+        if room.get(id, now).is_none() {
             return Ok(None);
         }
-        Ok(waiting.remove(id).map(|(_, challenge)| challenge.recall))
+        Ok(room.remove(id).map(|(_, recall)| recall))
     }
 }

@@ -69,7 +69,11 @@ fn vouching(row: &Reader<'_>) -> Result<Option<VouchingKey>, Unavailable> {
     let Some(jwk) = row.maybe_text("vouching_key")? else { return Ok(None) };
     let highest = u32::try_from(row.number("counter_highest")?).map_err(|_| row.broken())?;
     let seen = row.bytes("counter_seen")?.try_into().map_err(|_| row.broken())?;
-    Ok(Some(VouchingKey { jwk, counters: CounterWindow::from_parts(highest, u128::from_be_bytes(seen)) }))
+    Ok(Some(VouchingKey {
+        jwk,
+        counters: CounterWindow::from_parts(highest, u128::from_be_bytes(seen)),
+        receipt: row.maybe_bytes("vouching_receipt")?,
+    }))
 }
 
 type Asked<'q> = Query<'q, sqlx::Sqlite, SqliteArguments>;
@@ -104,6 +108,7 @@ fn bind<'q>(query: Asked<'q>, device: &'q Device) -> Asked<'q> {
         .bind(counters.map(|(highest, _)| i64::from(highest)))
         .bind(counters.map(|(_, seen)| seen.to_be_bytes().to_vec()))
         .bind(device.model.as_deref())
+        .bind(device.vouching.as_ref().and_then(|vouching| vouching.receipt.as_deref()))
 }
 
 impl Sqlite {
@@ -135,8 +140,8 @@ impl Devices for Sqlite {
             sqlx::query(
                 "INSERT INTO devices (id, key_jwk, name, platform, tier, established_at, security_level, bootloader_locked, boot_state, \
                  os_version, patch_level, app, app_version, vouched_by, boot_key, certificates, verdict, report, risk_count, risk_at, \
-                 vouching_key, counter_highest, counter_seen, model, key, enrolled_at, state) \
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, \
+                 vouching_key, counter_highest, counter_seen, model, vouching_receipt, key, enrolled_at, state) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, \
                  'active') \
                  ON CONFLICT (key) DO UPDATE SET name = excluded.name, platform = excluded.platform, tier = excluded.tier, \
                  established_at = excluded.established_at, security_level = excluded.security_level, \
@@ -144,7 +149,7 @@ impl Devices for Sqlite {
                  patch_level = excluded.patch_level, app = excluded.app, app_version = excluded.app_version, \
                  vouched_by = excluded.vouched_by, boot_key = excluded.boot_key, certificates = excluded.certificates, \
                  verdict = excluded.verdict, report = excluded.report, risk_count = excluded.risk_count, risk_at = excluded.risk_at, \
-                 vouching_key = excluded.vouching_key, counter_highest = excluded.counter_highest, counter_seen = excluded.counter_seen, model = excluded.model \
+                 vouching_key = excluded.vouching_key, counter_highest = excluded.counter_highest, counter_seen = excluded.counter_seen, model = excluded.model, vouching_receipt = excluded.vouching_receipt \
                  RETURNING *",
             ),
             &new,
@@ -202,7 +207,7 @@ impl Devices for Sqlite {
                 "UPDATE devices SET key_jwk = $2, name = $3, platform = $4, tier = $5, established_at = $6, security_level = $7, \
                  bootloader_locked = $8, boot_state = $9, os_version = $10, patch_level = $11, app = $12, app_version = $13, \
                  vouched_by = $14, boot_key = $15, certificates = $16, verdict = $17, report = $18, risk_count = $19, risk_at = $20, \
-                 vouching_key = $21, counter_highest = $22, counter_seen = $23, model = $24 WHERE id = $1",
+                 vouching_key = $21, counter_highest = $22, counter_seen = $23, model = $24, vouching_receipt = $25 WHERE id = $1",
             ),
             &changed,
         )

@@ -8,6 +8,7 @@ mod database;
 mod devices;
 mod grants;
 mod keys;
+mod retention;
 mod row;
 mod said;
 mod sessions;

@@ -3,7 +3,8 @@
 use std::{fs, os::unix::fs::PermissionsExt, path::Path, sync::Arc};
 
 use async_trait::async_trait;
-use countersign_core::{Secret, SessionState};
+use countersign_core::{Seconds, Secret, Session, SessionState};
+use countersign_identity::RefreshFamily;
 use sqlx::SqlitePool;
 use tempfile::TempDir;
 use tokio::sync::Mutex;
@@ -13,6 +14,7 @@ use crate::{
     devices::{Devices, PostureError},
     grants::{Grants, RedeemError},
     keys::SubjectKeys,
+    retention::{Forgotten, Retention},
     sessions::{LiveError, Sessions},
     subjects::{Created, Subjects},
     suite::{self, Faults, Home, Lost, NOW, Truth},
@@ -50,6 +52,36 @@ impl Home for Directory {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn every_promise_is_kept() {
     suite::truth(async || Directory::new()).await;
+}
+
+/// What has ended goes; what could still count, or show a second use, stays.
+#[tokio::test]
+async fn what_ended_is_forgotten_and_nothing_else() {
+    let directory = Directory::new();
+    let store = directory.sqlite().await;
+    let truth = Truth::of(&store);
+    let (old, new) = (suite::session(1), suite::session(2));
+    for number in [1, 2] {
+        truth.settle(number).await;
+    }
+    let ended = NOW.plus(Seconds(100));
+    assert_eq!(truth.sessions.open(Session { expires_at: ended, ..old.clone() }).await, Ok(()));
+    assert_eq!(truth.sessions.open(new.clone()).await, Ok(()));
+    for number in [1, 2, 3] {
+        let (name, grant) = suite::code(number);
+        assert_eq!(truth.grants.issue_code(name, grant).await, Ok(()));
+    }
+    for (number, expires_at) in [(1, ended), (2, NOW.plus(Seconds(3600)))] {
+        assert_eq!(truth.grants.redeem(&suite::code(number).0, RefreshFamily { expires_at, ..suite::family(number) }).await, Ok(()));
+    }
+    assert_eq!(store.forget_before(NOW).await, Ok(Forgotten::default()), "nothing has ended");
+    assert_eq!(store.forget_before(ended).await, Ok(Forgotten { codes: 1, ..Forgotten::default() }), "a code that nobody redeemed");
+    let gone = store.forget_before(ended.plus(Seconds(1))).await;
+    assert_eq!(gone, Ok(Forgotten { sessions: 1, families: 1, codes: 1, invitations: 0 }), "on the second after its last");
+    assert_eq!(truth.sessions.find(&old.id).await, Ok(None), "nor is it at hand");
+    assert_eq!(truth.sessions.find(&new.id).await.map(|found| found.is_some()), Ok(true));
+    let again = truth.grants.redeem(&suite::code(2).0, suite::family(9)).await;
+    assert_eq!(again, Err(RedeemError::AlreadyExchanged), "a second use is noticed while the session lives");
 }
 
 async fn run(pool: &SqlitePool, sql: &'static str) {

@@ -13,7 +13,8 @@ use crate::{
     },
 };
 
-const PURPOSES: [ChallengePurpose; 3] = [ChallengePurpose::Enrolment, ChallengePurpose::Login, ChallengePurpose::Registration];
+const PURPOSES: [ChallengePurpose; 4] =
+    [ChallengePurpose::Attestation, ChallengePurpose::Enrolment, ChallengePurpose::Login, ChallengePurpose::Registration];
 
 fn id(number: u16) -> ChallengeId {
     ChallengeId(bytes(number))
@@ -53,6 +54,8 @@ pub async fn a_full_memory_forgets_nothing_that_counts(fast: &Fast, room: u16) {
         assert_eq!(issue(number, end).await, Ok(()));
     }
     assert_eq!(issue(room, end).await, Err(IssueError::Full));
+    let other = fast.challenges.issue(id(9_999), ChallengePurpose::Enrolment, vec![], end).await;
+    assert_eq!(other, Ok(()), "a full room of one purpose is not another's");
     let last = end.plus(Limits::CHALLENGE_LIFE);
     assert_eq!(issue(room, last).await, Err(IssueError::Full), "asked for in the last second of the others");
     assert_eq!(fast.challenges.take(&id(0), ChallengePurpose::Login, end).await, Ok(Some(vec![])), "nothing was forgotten");

@@ -45,6 +45,7 @@ fn odd_device(number: u16) -> Device {
     let vouching = (number % 2 == 1).then(|| VouchingKey {
         jwk: format!("{{\"vouching\":{number}}}"),
         counters: CounterWindow::from_parts(u32::MAX, u128::MAX - u128::from(number)),
+        receipt: (number % 4 == 1).then(|| vec![1, 2, 3]),
     });
     let certificates = (0..u8::try_from(number % 3).unwrap_or(0)).map(|n| SerialDigest([n; 16])).collect();
     let risk_metric = (number % 3 == 1).then_some(RiskMetric { count: u32::MAX, at: UnixSeconds(5) });
@@ -77,7 +78,7 @@ fn report(at: u64, findings: &[AppFinding]) -> AppReport {
 
 pub async fn a_change_is_kept_and_answered(home: &dyn Home) {
     let devices = home.open().await.devices;
-    let first = Device { vouching: Some(VouchingKey { jwk: "{}".to_owned(), counters: CounterWindow::FRESH }), ..device(1) };
+    let first = Device { vouching: Some(VouchingKey { jwk: "{}".to_owned(), counters: CounterWindow::FRESH, receipt: None }), ..device(1) };
     assert!(devices.enrol(first.clone()).await.is_ok());
     let id = first.posture.device.clone();
     let later =
@@ -86,7 +87,7 @@ pub async fn a_change_is_kept_and_answered(home: &dyn Home) {
         DeviceChange::Name("Ana's phone".to_owned()),
         DeviceChange::Report(report(9, &[AppFinding::Rooted])),
         DeviceChange::Verdict(verdict()),
-        DeviceChange::RiskMetric(RiskMetric { count: 3, at: UnixSeconds(8) }),
+        DeviceChange::RiskMetric(RiskMetric { count: 3, at: UnixSeconds(8) }, vec![4]),
         DeviceChange::Evidence(Box::new(later), Some(5)),
     ];
     let mut expected = first;
@@ -107,7 +108,7 @@ pub async fn a_change_is_kept_and_answered(home: &dyn Home) {
 pub async fn racing_changes_are_all_there(home: &dyn Home) {
     const COUNTERS: u32 = 8;
     let devices = home.open().await.devices;
-    let first = Device { vouching: Some(VouchingKey { jwk: "{}".to_owned(), counters: CounterWindow::FRESH }), ..device(1) };
+    let first = Device { vouching: Some(VouchingKey { jwk: "{}".to_owned(), counters: CounterWindow::FRESH, receipt: None }), ..device(1) };
     assert!(devices.enrol(first.clone()).await.is_ok());
     let id = first.posture.device.clone();
     let results = race(24, |task| {

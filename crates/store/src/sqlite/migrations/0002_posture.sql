@@ -10,3 +10,4 @@ ALTER TABLE devices ADD COLUMN vouching_key TEXT;
 ALTER TABLE devices ADD COLUMN counter_highest INTEGER;
 ALTER TABLE devices ADD COLUMN counter_seen BLOB;
 ALTER TABLE devices ADD COLUMN model TEXT;
+ALTER TABLE devices ADD COLUMN vouching_receipt BLOB;

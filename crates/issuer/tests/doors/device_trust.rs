@@ -1,0 +1,209 @@
+//! What is learnt of a device after its enrolment: fresh evidence, reports, and what neither may do.
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use countersign_attest::{
+    binding::{Purpose, bound_challenge},
+    report::REPORT_TYPE,
+};
+use countersign_core::{AppFinding, BootState};
+use countersign_issuer::{Door, SignUp};
+use countersign_proof::{
+    jwk::SigningKey,
+    jws::{self, HeaderToSign, NamedBy},
+};
+use countersign_store::DeviceState;
+use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256};
+use serde_json::{Value, json};
+
+use crate::{
+    phone::{Phone, Says, fresh_key},
+    world::{APP, World},
+};
+
+async fn challenge(phone: &Phone, world: &World, purpose: &str) -> [u8; 32] {
+    let asked = world.send(phone.json(world, Door::Challenge.path(), &json!({ "client_id": APP, "purpose": purpose }))).await;
+    let bytes = URL_SAFE_NO_PAD.decode(asked.text("challenge")).expect("base64url");
+    bytes.try_into().expect("32 bytes")
+}
+
+/// The body that an honest app sends to prove its phone again.
+fn renewal(world: &World, says: &Says, phone: &Phone, challenge: &[u8; 32]) -> Value {
+    let bound = bound_challenge(Purpose::Reattest, challenge, phone.device_key.public().thumbprint());
+    let new_key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).expect("a key");
+    json!({ "client_id": APP, "challenge": URL_SAFE_NO_PAD.encode(challenge), "chain": world.maker.attest(says, &new_key, &bound) })
+}
+
+async fn enrolled(world: &World) -> Phone {
+    let phone = Phone::new();
+    assert_eq!(phone.enrol(world, &Says::truth()).await.verdict(), "201");
+    phone
+}
+
+#[tokio::test]
+async fn evidence_is_renewed_without_the_person_and_for_this_device_only() {
+    type Twist = fn(&World, &Phone, &[u8; 32], &mut Value);
+    let rows: &[(&str, &str, Twist, &str, &str)] = &[
+        ("all fits", "attest", |_, _, _, _| {}, "200", "device_attested allow"),
+        ("a challenge for enrolling", "enrol", |_, _, _, _| {}, "400 try_again", "device_attested deny challenge_unknown"),
+        (
+            "a chain for the bare challenge",
+            "attest",
+            |world, phone, challenge, body| body["chain"] = json!(world.maker.attest(&Says::truth(), &phone.hardware, challenge)),
+            "403 device_unproven",
+            "device_attested deny challenge_mismatch",
+        ),
+        (
+            "a chain that speaks for another device key",
+            "attest",
+            |world, _, challenge, body| body["chain"] = renewal(world, &Says::truth(), &Phone::new(), challenge)["chain"].clone(),
+            "403 device_unproven",
+            "device_attested deny challenge_mismatch",
+        ),
+        (
+            "a chain that was made to enrol with",
+            "attest",
+            |world, phone, challenge, body| {
+                let bound = bound_challenge(Purpose::Enrol, challenge, phone.device_key.public().thumbprint());
+                body["chain"] = json!(world.maker.attest(&Says::truth(), &phone.hardware, &bound));
+            },
+            "403 device_unproven",
+            "device_attested deny challenge_mismatch",
+        ),
+        (
+            "no evidence",
+            "attest",
+            |_, _, _, body| body["chain"] = Value::Null,
+            "400 request_invalid",
+            "device_attested deny body_field_invalid",
+        ),
+        (
+            "two kinds at once",
+            "attest",
+            |_, _, _, body| body["assertion"] = json!("AAAA"),
+            "400 request_invalid",
+            "device_attested deny body_field_invalid",
+        ),
+        (
+            "an assertion of a phone that has no key for it",
+            "attest",
+            |_, _, _, body| {
+                body["chain"] = Value::Null;
+                body["assertion"] = json!("AAAA");
+            },
+            "400 request_invalid",
+            "device_attested deny body_field_invalid",
+        ),
+        (
+            "a verdict where none is taken",
+            "attest",
+            |_, _, _, body| {
+                body["chain"] = Value::Null;
+                body["integrity"] = json!("a.b.c.d.e");
+            },
+            "400 request_invalid",
+            "device_attested deny body_field_invalid",
+        ),
+        (
+            "another app",
+            "attest",
+            |_, _, _, body| body["client_id"] = json!("org.example.bank"),
+            "403 device_unproven",
+            "device_attested deny app_unknown",
+        ),
+    ];
+    for (name, purpose, twist, told, recorded) in rows {
+        let world = World::new(SignUp::Open);
+        let phone = enrolled(&world).await;
+        let before = world.memory.shelf().devices[0].posture.clone();
+        world.pass(100);
+        let challenge = challenge(&phone, &world, purpose).await;
+        let mut body = renewal(&world, &Says::truth(), &phone, &challenge);
+        twist(&world, &phone, &challenge, &mut body);
+        assert_eq!(phone.ask(&world, Door::Attest.path(), &body).await.verdict(), *told, "{name}");
+        assert_eq!(world.recorded(), *recorded, "{name}");
+        let after = world.memory.shelf().devices[0].posture.clone();
+        let expected = if *told == "200" { world.now() } else { before.established_at };
+        assert_eq!((after.established_at, after.key, after.device), (expected, before.key, before.device), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_challenge_renews_once() {
+    let world = World::new(SignUp::Open);
+    let phone = enrolled(&world).await;
+    let challenge = challenge(&phone, &world, "attest").await;
+    let body = renewal(&world, &Says::truth(), &phone, &challenge);
+    assert_eq!(phone.ask(&world, Door::Attest.path(), &body).await.verdict(), "200");
+    assert_eq!(phone.ask(&world, Door::Attest.path(), &body).await.verdict(), "400 try_again");
+}
+
+/// Evidence that shows something worse must count, or nobody who became worse would ever renew it.
+#[tokio::test]
+async fn worse_evidence_is_taken_in() {
+    let world = World::new(SignUp::Open);
+    let phone = enrolled(&world).await;
+    let challenge = challenge(&phone, &world, "attest").await;
+    let says = Says { locked: false, boot: BootState::Unverified, ..Says::truth() };
+    let answer = phone.ask(&world, Door::Attest.path(), &renewal(&world, &says, &phone, &challenge)).await;
+    assert_eq!(answer.verdict(), "200");
+    let posture = world.memory.shelf().devices[0].posture.clone();
+    assert_eq!((posture.bootloader_locked, posture.boot_state), (Some(false), Some(BootState::Unverified)));
+}
+
+fn report(key: &SigningKey, claims: &Value) -> Value {
+    let header = HeaderToSign { typ: REPORT_TYPE, key: NamedBy::Nothing };
+    json!({ "client_id": APP, "report": jws::sign(key, header, claims.to_string().as_bytes()).expect("a report") })
+}
+
+#[tokio::test]
+async fn a_report_costs_trust_and_never_earns_it() {
+    let world = World::new(SignUp::Open);
+    let phone = enrolled(&world).await;
+    let path = Door::Report.path();
+    let said = |findings: &[&str]| report(&phone.device_key, &json!({ "v": 1, "iat": 1, "findings": findings, "os_version": 990_000 }));
+    let answer = phone.ask(&world, path, &said(&[])).await;
+    assert_eq!((answer.verdict().as_str(), answer.body.as_str()), ("200", r#"{"limited":false}"#));
+    let answer = phone.ask(&world, path, &said(&["rooted"])).await;
+    assert_eq!((answer.verdict().as_str(), answer.body.as_str()), ("200", r#"{"limited":true}"#));
+    assert_eq!(world.recorded(), "device_reported allow");
+    let answer = phone.ask(&world, path, &said(&[])).await;
+    assert_eq!(answer.body, r#"{"limited":true}"#, "what was admitted stands");
+    let posture = world.memory.shelf().devices[0].posture.clone();
+    assert_eq!(posture.report.as_ref().map(|report| report.findings.contains(&AppFinding::Rooted)), Some(true));
+    assert_eq!(posture.os_version_known().map(|known| known.value), Some(160_000), "a claim does not raise what evidence says");
+    // New evidence speaks for itself.
+    let challenge = challenge(&phone, &world, "attest").await;
+    assert_eq!(phone.ask(&world, Door::Attest.path(), &renewal(&world, &Says::truth(), &phone, &challenge)).await.verdict(), "200");
+    assert_eq!(world.memory.shelf().devices[0].posture.report, None);
+}
+
+#[tokio::test]
+async fn a_report_is_refused_for_one_thing_each() {
+    let honest = json!({ "v": 1, "iat": 1, "findings": ["rooted"] });
+    let world = World::new(SignUp::Open);
+    let phone = enrolled(&world).await;
+    let rows = [
+        ("another key's signature", report(&fresh_key(), &honest), "400 request_invalid", "device_reported deny report_invalid"),
+        (
+            "a word of another version",
+            report(&phone.device_key, &json!({ "v": 1, "iat": 1, "findings": ["new"] })),
+            "400 request_invalid",
+            "device_reported deny report_invalid",
+        ),
+        ("no report", json!({ "client_id": APP, "report": "" }), "400 request_invalid", "device_reported deny report_invalid"),
+        (
+            "an unknown client",
+            json!({ "client_id": "org.evil", "report": "" }),
+            "400 request_invalid",
+            "device_reported deny client_unknown",
+        ),
+    ];
+    for (name, body, told, recorded) in rows {
+        assert_eq!(phone.ask(&world, Door::Report.path(), &body).await.verdict(), told, "{name}");
+        assert_eq!(world.recorded(), recorded, "{name}");
+        assert_eq!(world.memory.shelf().devices[0].posture.report, None, "{name}");
+    }
+    world.memory.shelf().devices[0].state = DeviceState::Revoked;
+    let body = report(&phone.device_key, &honest);
+    assert_eq!(phone.ask(&world, Door::Report.path(), &body).await.verdict(), "401 revoked");
+}

@@ -1,0 +1,1 @@
+//! Watches logins and requests, notices what does not fit, explains it, and restricts at once.

@@ -1,0 +1,148 @@
+//! What everybody does.
+
+use crate::numbers::{real, real_len};
+use crate::sequence::operation::{Operation, Step};
+use crate::snapshot::{Kind, Reader, SnapshotRefusal, Writer};
+use std::collections::BTreeMap;
+
+/// Operations of which counts are kept.
+const OPERATIONS: usize = 4096;
+/// Steps of which counts are kept.
+const STEPS: usize = 65_536;
+/// Operations after which everything counts half.
+const MEMORY_OPERATIONS: u64 = 1 << 40;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+struct Known {
+    count: u64,
+    followers: u32,
+}
+
+/// The operations and steps of everybody: at most 4,096 and 65,536 of them, below 3 MiB.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Population {
+    operations: BTreeMap<Operation, Known>,
+    steps: BTreeMap<Step, u64>,
+    total: u64,
+}
+
+impl Population {
+    /// Nothing known yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { operations: BTreeMap::new(), steps: BTreeMap::new(), total: 0 }
+    }
+
+    /// Learns a block of somebody's operations in their order: the very blocks that the histories learn, so that one person's
+    /// part can be taken away when that person is compared with everybody else.
+    pub fn learn(&mut self, block: &[Operation]) {
+        let mut previous = None;
+        for operation in block {
+            let known = self.operations.entry(*operation).or_default();
+            known.count = known.count.saturating_add(1);
+            self.total = self.total.saturating_add(1);
+            if let Some(before) = previous {
+                self.follow(before, *operation);
+            }
+            previous = Some(*operation);
+            self.keep_within_bounds();
+        }
+    }
+
+    fn follow(&mut self, before: Operation, operation: Operation) {
+        let count = self.steps.entry(before.then(operation)).or_default();
+        *count = count.saturating_add(1);
+        if *count == 1 {
+            let known = self.operations.entry(before).or_default();
+            known.followers = known.followers.saturating_add(1);
+        }
+    }
+
+    /// INVARIANT: halving ends, because a count that reaches zero goes, so a full map cannot stay full for ever.
+    fn keep_within_bounds(&mut self) {
+        while self.operations.len() > OPERATIONS || self.steps.len() > STEPS || self.total >= MEMORY_OPERATIONS {
+            self.operations.values_mut().for_each(|known| {
+                known.count /= 2;
+                known.followers /= 2;
+            });
+            self.operations.retain(|_, known| known.count > 0);
+            self.steps.values_mut().for_each(|count| *count /= 2);
+            self.steps.retain(|_, count| *count > 0);
+            self.total = self.operations.values().fold(0, |sum: u64, known| sum.saturating_add(known.count));
+        }
+    }
+
+    /// How many operations are remembered.
+    #[must_use]
+    pub const fn depth(&self) -> u64 {
+        self.total
+    }
+
+    /// How many different operations are known, at least one.
+    pub(crate) fn vocabulary(&self) -> f64 {
+        real_len(self.operations.len()).max(1.0)
+    }
+
+    /// How often others than the one with `own` did `operation`.
+    pub(crate) fn count_without(&self, operation: Operation, own: u64) -> f64 {
+        real(self.operations.get(&operation).map_or(0, |known| known.count).saturating_sub(own))
+    }
+
+    pub(crate) fn steps_without(&self, step: Step, own: u64) -> f64 {
+        real(self.steps.get(&step).copied().unwrap_or(0).saturating_sub(own))
+    }
+
+    pub(crate) fn total_without(&self, own: u64) -> f64 {
+        real(self.total.saturating_sub(own))
+    }
+
+    pub(crate) fn followers(&self, operation: Operation) -> f64 {
+        real(self.operations.get(&operation).map_or(0, |known| u64::from(known.followers)))
+    }
+
+    /// The state as bytes.
+    #[must_use]
+    pub fn snapshot(&self) -> Vec<u8> {
+        let mut out = Writer::default();
+        out.len(self.operations.len());
+        for (operation, known) in &self.operations {
+            out.u32(operation.0);
+            out.u64(known.count);
+            out.u32(known.followers);
+        }
+        out.len(self.steps.len());
+        for (step, count) in &self.steps {
+            out.u32(step.0);
+            out.u64(*count);
+        }
+        out.u64(self.total);
+        out.seal(Kind::Population)
+    }
+
+    /// The state that [`Population::snapshot`] wrote.
+    ///
+    /// # Errors
+    /// When the bytes are not what was written.
+    pub fn restore(bytes: &[u8]) -> Result<Self, SnapshotRefusal> {
+        let mut from = Reader::open(bytes, Kind::Population)?;
+        let mut read = Self::new();
+        for _ in 0..from.len(OPERATIONS)? {
+            let (operation, count, followers) = (Operation(from.u32()?), from.u64()?, from.u32()?);
+            if read.operations.insert(operation, Known { count, followers }).is_some() {
+                return Err(SnapshotRefusal::Value);
+            }
+        }
+        for _ in 0..from.len(STEPS)? {
+            let (step, count) = (Step(from.u32()?), from.u64()?);
+            if read.steps.insert(step, count).is_some() {
+                return Err(SnapshotRefusal::Value);
+            }
+        }
+        read.total = from.u64()?;
+        from.close()?;
+        if read.total >= MEMORY_OPERATIONS {
+            return Err(SnapshotRefusal::Value);
+        }
+        Ok(read)
+    }
+}

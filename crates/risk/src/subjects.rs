@@ -1,0 +1,150 @@
+//! States of many people in bounded memory. Who has not been seen for long leaves first; made-up identities displace each other.
+
+use std::{
+    collections::HashMap,
+    hash::{BuildHasherDefault, Hasher},
+};
+
+/// Keys are keyed fingerprints already; hashing them again would only cost time.
+#[derive(Clone, Copy, Debug, Default)]
+struct AsIs(u64);
+
+impl Hasher for AsIs {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_u64(&mut self, value: u64) {
+        self.0 = value;
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Slot<T> {
+    key: u64,
+    value: T,
+    // Set by every use after the first: whoever comes once only has no second chance.
+    used_again: bool,
+}
+
+/// At most `capacity` values by key; a clock hand finds who leaves (second chance, Corbato 1968), in amortised constant time.
+#[derive(Clone, Debug)]
+pub struct Subjects<T> {
+    slots: Vec<Slot<T>>,
+    places: HashMap<u64, usize, BuildHasherDefault<AsIs>>,
+    hand: usize,
+    capacity: usize,
+    evicted: u64,
+}
+
+impl<T: Default> Subjects<T> {
+    /// No one yet, and never more than `capacity` (at least one).
+    #[must_use]
+    pub fn new(capacity: usize) -> Self {
+        Self { slots: Vec::new(), places: HashMap::default(), hand: 0, capacity: capacity.max(1), evicted: 0 }
+    }
+
+    /// How many are held.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Whether no one is held.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    /// How many had to leave.
+    #[must_use]
+    pub const fn evicted(&self) -> u64 {
+        self.evicted
+    }
+
+    /// All that are held, in no order that means anything.
+    pub fn iter(&self) -> impl Iterator<Item = (u64, &T)> {
+        self.slots.iter().map(|slot| (slot.key, &slot.value))
+    }
+
+    /// The value of `key`, when it is held.
+    pub fn get_mut(&mut self, key: u64) -> Option<&mut T> {
+        let slot = self.slots.get_mut(*self.places.get(&key)?)?;
+        slot.used_again = true;
+        Some(&mut slot.value)
+    }
+
+    /// Puts `value` in the place of `key`; whoever has not been used for longest makes room.
+    pub fn insert(&mut self, key: u64, value: T) {
+        if let Some(held) = self.get_mut(key) {
+            *held = value;
+            return;
+        }
+        let slot = Slot { key, value, used_again: false };
+        if self.slots.len() < self.capacity {
+            self.places.insert(key, self.slots.len());
+            self.slots.push(slot);
+            return;
+        }
+        let at = self.turn();
+        if let Some(old) = self.slots.get_mut(at) {
+            self.places.remove(&old.key);
+            self.places.insert(key, at);
+            *old = slot;
+            self.evicted = self.evicted.saturating_add(1);
+        }
+    }
+
+    /// Moves the hand past everyone who was used since it last came by.
+    fn turn(&mut self) -> usize {
+        for _ in 0..=self.slots.len() {
+            let at = self.hand;
+            self.hand = if at.saturating_add(1) < self.slots.len() { at.saturating_add(1) } else { 0 };
+            match self.slots.get_mut(at) {
+                Some(slot) if slot.used_again => slot.used_again = false,
+                Some(_) | None => return at,
+            }
+        }
+        self.hand
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn random_identities_displace_each_other() {
+        let mut subjects = Subjects::<u32>::new(100);
+        for key in 0..50 {
+            subjects.insert(key, 7);
+        }
+        for key in 1000_u64..100_000 {
+            subjects.insert(crate::fingerprint::mix(key), 0);
+            // The people of this service keep coming.
+            assert!(subjects.get_mut(key % 50).is_some(), "{key}");
+        }
+        assert_eq!(subjects.len(), 100);
+        assert!(subjects.evicted() > 98_000);
+    }
+
+    #[test]
+    fn everyone_used_again_still_leaves_room() {
+        let mut subjects = Subjects::<u32>::new(3);
+        for key in 0..3 {
+            subjects.insert(key, 0);
+            assert!(subjects.get_mut(key).is_some());
+        }
+        subjects.insert(3, 1);
+        assert_eq!((subjects.len(), subjects.get_mut(3).copied()), (3, Some(1)));
+        subjects.insert(3, 2);
+        assert_eq!((subjects.len(), subjects.get_mut(3).copied()), (3, Some(2)));
+        assert!(!subjects.is_empty());
+    }
+}

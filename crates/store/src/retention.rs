@@ -1,0 +1,30 @@
+//! Promise: what has ended is not kept (law 9).
+
+use async_trait::async_trait;
+use countersign_core::UnixSeconds;
+
+use crate::unavailable::Unavailable;
+
+/// What was forgotten.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Forgotten {
+    /// Authorization codes.
+    pub codes: u64,
+    /// Refresh families.
+    pub families: u64,
+    /// Invitations.
+    pub invitations: u64,
+    /// Sessions.
+    pub sessions: u64,
+}
+
+/// Forgets.
+#[async_trait]
+pub trait Retention: Send + Sync {
+    /// Forgets codes, refresh families, invitations and sessions that ended before `instant`. Nothing that could still count is
+    /// touched: a code that was redeemed is remembered as long as its session, so that a second use is still noticed.
+    ///
+    /// # Errors
+    /// Our fault only.
+    async fn forget_before(&self, instant: UnixSeconds) -> Result<Forgotten, Unavailable>;
+}
