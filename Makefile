@@ -1,11 +1,12 @@
 # What people type. `make` alone says so.
-.PHONY: help demo test lint bench evaluate fuzz crash build clean
+.PHONY: help demo test lint bench reaction evaluate fuzz crash build clean
 
 help:
 	@printf 'make demo   build, then attack a bank behind Countersign for half a minute, and print what held\n'
 	@printf 'make test   format, lints, and all tests\n'
 	@printf 'make lint   format and lints alone\n'
 	@printf 'make bench  what a request costs, side by side with nginx and a bare proxy\n'
+	@printf 'make reaction  how long after a signal the next request is refused\n'
 	@printf 'make evaluate  how well the risk models tell attacks from ordinary life, beside the anchors; DATA=../shared/data/risk\n'
 	@printf 'make fuzz   every fuzz target, SECONDS=600 each (nightly, cargo-fuzz)\n'
 	@printf 'make crash  kill -9 a loaded node ROUNDS=50 times and look for what was lost\n'
@@ -25,6 +26,9 @@ lint:
 
 bench:
 	scripts/bench
+
+reaction:
+	cargo run --release --locked --quiet --package countersign --example reaction
 
 DATA ?= ../shared/data/risk
 evaluate: build

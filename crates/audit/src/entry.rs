@@ -28,6 +28,8 @@ pub enum EventKind {
     DeviceAttested,
     /// A device was enrolled, or refused.
     DeviceEnrolled,
+    /// A person gave a device another name.
+    DeviceRenamed,
     /// An app said what it found on its phone.
     DeviceReported,
     /// A device was cut off.
@@ -54,10 +56,11 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::ConfigActivated,
         Self::DeviceAttested,
         Self::DeviceEnrolled,
+        Self::DeviceRenamed,
         Self::DeviceReported,
         Self::DeviceRevoked,
         Self::PersonErased,
@@ -78,6 +81,7 @@ impl EventKind {
             Self::ConfigActivated => "config_activated",
             Self::DeviceAttested => "device_attested",
             Self::DeviceEnrolled => "device_enrolled",
+            Self::DeviceRenamed => "device_renamed",
             Self::DeviceReported => "device_reported",
             Self::DeviceRevoked => "device_revoked",
             Self::PersonErased => "person_erased",

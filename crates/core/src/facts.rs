@@ -6,6 +6,7 @@ use crate::{
     id::{Action, PairwiseId},
     posture::Posture,
     requirement::{Lack, Stage},
+    risk::RiskFacts,
     session::{Session, SessionState},
     time::{Seconds, UnixSeconds},
 };
@@ -74,6 +75,8 @@ pub struct Facts {
     pub posture: Posture,
     /// What the device lacks of what is required of it.
     pub lacks: Vec<Lack>,
+    /// How it looks beside what is usual.
+    pub risk: RiskFacts,
     /// What is asked.
     pub request: RequestFacts,
     /// Of what.

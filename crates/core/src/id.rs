@@ -102,6 +102,8 @@ text_id! {
     DeviceId;
     /// One authorization code or one family of refresh tokens.
     GrantId;
+    /// One thing that the monitor noticed, however often.
+    IncidentId;
     /// A signing key of ours, as JOSE's `kid` names it.
     KeyId;
     /// A subject as one upstream or app sees it; differs per sector (OpenID Connect Core section 8.1).
@@ -119,6 +121,7 @@ text_id! {
 random_id! {
     DeviceId = "d_";
     GrantId = "g_";
+    IncidentId = "i_";
     SessionId = "s_";
     UserId = "u_";
 }

@@ -14,6 +14,7 @@ mod posture;
 mod reason;
 mod remedy;
 mod requirement;
+mod risk;
 mod secret;
 mod session;
 mod signal;
@@ -27,8 +28,8 @@ pub use decision::{Acr, Advice, Decision, MaskPath, Matched, Obligation, Outcome
 pub use facts::{Facts, FieldValue, OperationRules, RequestFacts, ResourceFacts, WhenLimited};
 pub use forecast::{Breakdown, Forecast, GROUPS_MAX, Outcomes, Survey, Surveyed, Use};
 pub use id::{
-    Action, AppId, ClientId, ContractViolation, DecisionId, DeviceId, GrantId, IdError, KeyId, PairwiseId, ProofId, Role, SessionId,
-    Thumbprint, UserId,
+    Action, AppId, ClientId, ContractViolation, DecisionId, DeviceId, GrantId, IdError, IncidentId, KeyId, PairwiseId, ProofId, Role,
+    SessionId, Thumbprint, UserId,
 };
 pub use limit::Limits;
 pub use posture::{
@@ -39,9 +40,10 @@ pub use remedy::Remedy;
 pub use requirement::{
     AppRelease, Lack, PatchRule, Requirement, Requirements, Revocations, Rollout, Rule, Share, Stage, Update, WhenAbsent, worst,
 };
+pub use risk::{RiskBar, RiskFacts, RiskReason, RiskView};
 pub use secret::Secret;
 pub use session::{Amr, Session, SessionState};
 pub use signal::{Signal, SignalKind, SignalSink};
 pub use time::{Clock, Entropy, Seconds, UnixMillis, UnixSeconds};
 pub use vendor_verdict::{AppAccess, Integrity, Licensing, PlayProtect, Recognition, VendorVerdict};
-pub use watch::{AnswerSeen, LoginDevice, LoginOutcome, LoginSeen, NoWatch, RequestSeen, RiskReason, RiskView, Watch};
+pub use watch::{AnswerSeen, LoginDevice, LoginOutcome, LoginSeen, NoWatch, RequestSeen, Watch};

@@ -40,6 +40,14 @@ impl Limits {
     pub const NAME_BYTES_MAX: usize = 128;
     /// Sessions of one person on one device that a step-up reaches.
     pub const STEP_UP_SESSIONS_MAX: u32 = 32;
+    /// How long ago a person may have been authenticated who cuts a device off.
+    pub const FRESH_AUTHENTICATION_AGE_MAX: Seconds = Seconds(300);
+    /// Devices of one person that are listed, revoked ones too; the newest come first.
+    pub const DEVICES_LISTED_MAX: u32 = 1000;
+    /// Sessions of one person that are listed or ended at once.
+    pub const PERSON_SESSIONS_MAX: u32 = 1000;
+    /// How long a person's devices hear of a new one, or of one that was cut off.
+    pub const NOTICE_LIFE: Seconds = Seconds(30 * 86_400);
     /// Nesting of a JSON document.
     pub const JSON_DEPTH_MAX: usize = 64;
     /// Certificates in an attestation chain.

@@ -78,7 +78,9 @@ reasons! {
     AttestationKeyMismatch = "attestation_key_mismatch", DeviceUnproven, "the attested key is not the key that signed the enrolment";
     AttestationUnavailable = "attestation_unavailable", Unavailable, "a vendor's attestation service did not answer; enrolled devices are not affected, and the phone may try again";
     AuditUnavailable = "audit_unavailable", Unavailable, "the decision could not be recorded, so it was not carried out; look at the data directory's disk";
+    AuthenticationStale = "authentication_stale", StepUp, "the person was last authenticated longer ago than cutting a device off asks for";
     BearerDowngrade = "bearer_downgrade", TokenMissing, "a token came with the `Bearer` scheme; every token here needs a proof (`DPoP`)";
+    BindingCoolingDown = "binding_cooling_down", Limited, "the device is new to its person and came by a sign-in that is not phishing-resistant; it may not cut off older ones yet";
     BodyFieldInvalid = "body_field_invalid", RequestInvalid, "a body field that policy looks at is missing or has another type than the operation declares";
     BodyMalformed = "body_malformed", RequestInvalid, "the body is not the single JSON document that the operation declares";
     BodyTooLarge = "body_too_large", RequestInvalid, "the body is larger than the operation's limit";
@@ -102,8 +104,11 @@ reasons! {
     DelegationInvalid = "delegation_invalid", ProofInvalid, "the device key's statement that names the request key does not verify or names another key";
     DescriptionMalformed = "description_malformed", DeviceUnproven, "the attestation's key description does not parse";
     DevelopmentDevice = "development_device", DeviceUnproven, "the device was enrolled by a development token, and the configuration does not take these in `enforce`";
+    DeviceInHand = "device_in_hand", DeviceInHand, "a device asked to cut itself off; the person can sign out on it instead";
+    DeviceNotYours = "device_not_yours", NotPermitted, "a person asked for a device on which they never signed in, or for none";
     DeviceRevoked = "device_revoked", Revoked, "the device was revoked";
     DeviceUnknown = "device_unknown", Revoked, "the device is not enrolled";
+    DevicesTooMany = "devices_too_many", DevicesTooMany, "the person has signed in on as many devices as `devices_max` allows; one must be removed first";
     Emulator = "emulator", DeviceUnproven, "the app says that it runs on an emulator or simulator";
     EnvironmentMismatch = "environment_mismatch", DeviceUnproven, "the key was attested in an App Attest environment that is not accepted here; development builds use their own";
     EvidenceStale = "evidence_stale", Reattest, "the evidence about the device is older than is accepted; the app can renew it without the person";
@@ -112,11 +117,13 @@ reasons! {
     HostUnknown = "host_unknown", RequestInvalid, "the request is for another host than `public_url` names";
     Internal = "internal", Unavailable, "a fault of ours; the log entry with this decision number tells where";
     KeyIdMismatch = "key_id_mismatch", DeviceUnproven, "the key id that the app sent is not the attested key's";
+    KeyLost = "key_lost", KeyLost, "the key names no enrolled device; an app that was restored or installed anew looks like this, and enrols again";
     KeyNotGenerated = "key_not_generated", DeviceUnproven, "the attested key was imported or is of unknown origin; only a key made inside the hardware counts";
     KeyNotHardware = "key_not_hardware", DeviceUnproven, "the key, or its attestation, lives below the security level that is required";
     KeyOpenToAllApplications = "key_open_to_all_applications", DeviceUnproven, "the attested key can be used by every app on the phone";
     KeyPurposeWrong = "key_purpose_wrong", DeviceUnproven, "the attested key may do something else than sign";
     KeyUnsupported = "key_unsupported", DeviceUnproven, "the attested key is not a P-256 key";
+    LoginAttemptsTooMany = "login_attempts_too_many", TooMany, "too many logins or prompts failed for this account or from this phone or network; it goes on in some minutes";
     LoginRefused = "login_refused", SignInAgain, "the passkey's answer did not verify";
     MediaTypeWrong = "media_type_wrong", RequestInvalid, "the body's content type is not the one that this door takes";
     MethodUnknown = "method_unknown", RequestInvalid, "the request's method is not one that this door knows";
@@ -170,7 +177,9 @@ reasons! {
     RequestTooLarge = "request_too_large", RequestInvalid, "the request's head is larger than is accepted";
     RequestTooSlow = "request_too_slow", RequestInvalid, "the request took longer to arrive than is accepted";
     ResponseNotMaskable = "response_not_maskable", Unavailable, "fields of the answer had to be hidden and it is not JSON that can be parsed, so it was withheld";
+    RiskHigh = "risk_high", NotPermitted, "the request looks so unlike its person that it is refused whoever asks; the entry says what the score was made of";
     RiskMetricHigh = "risk_metric_high", DeviceUnproven, "Apple counts more App Attest keys on this phone than the configuration accepts";
+    RiskRaised = "risk_raised", StepUp, "the request looks unlike its person, who has to confirm it; the entry says what the score was made of";
     RootOfTrustMissing = "root_of_trust_missing", DeviceUnproven, "the attestation does not say how the phone booted";
     RiskMetricMissing = "risk_metric_missing", DeviceUnproven, "Apple has not counted the App Attest keys on this phone, and the configuration asks for the count";
     Rooted = "rooted", DeviceUnproven, "the app says that the phone is rooted or jailbroken";
@@ -179,6 +188,7 @@ reasons! {
     SessionExpired = "session_expired", SignInAgain, "the session has reached its end";
     SessionLimited = "session_limited", Limited, "the session is limited, and the operation does not take limited sessions (`when_limited`)";
     SessionRevoked = "session_revoked", Revoked, "the session was revoked";
+    SessionSuspect = "session_suspect", StepUp, "the monitor limited the session until its person confirms, and the operation does not take limited sessions";
     SessionUnknown = "session_unknown", SignInAgain, "the token names a session that does not exist";
     SideloadedApps = "sideloaded_apps", DeviceUnproven, "the app says that apps from outside of the store are installed";
     SignUpClosed = "sign_up_closed", NotPermitted, "new accounts need an invitation, and this one is unknown, used or expired";
@@ -294,8 +304,14 @@ tolds! {
     AppOutdated = 403, "app_outdated", AfterRemedy, [UpdateApp], "Please update the app", "This version of the app is no longer supported. Please install the newest one.";
     /// The phone's clock is far off; the answer carries a nonce and our time.
     ClockFar = 401, "clock_far", WithNonce, [], "Check the date and time", "Set this phone's date and time to automatic if this keeps happening.";
+    /// The device is the one in the person's hand, which signing out is for.
+    DeviceInHand = 409, "device_in_hand", Never, [], "This is the phone in your hand", "You are using this phone now. To end its access, sign out on it.";
     /// The device could not be proved; one class for every check behind it.
     DeviceUnproven = 403, "device_unproven", AfterRemedy, [UpdateSystem, ContactSupport], "We could not check this phone", "This phone could not be verified, so this is not available on it.";
+    /// The person has as many devices as may be.
+    DevicesTooMany = 403, "devices_too_many", AfterRemedy, [RemoveDevice], "You have too many devices", "Please remove a device that you no longer use, then sign in here again.";
+    /// The app's key is gone, or was never enrolled; the app enrols a new one.
+    KeyLost = 401, "key_lost", AfterRemedy, [ReEnrol], "Set this phone up again", "This phone must be set up again. Nothing was lost: please sign in afterwards.";
     /// The session is limited for now.
     Limited = 403, "limited", Later, [], "This is paused for your safety", "This is paused for your safety. Please try again later.";
     /// The name of a new account belongs to somebody else.

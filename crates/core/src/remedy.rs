@@ -9,6 +9,10 @@ pub enum Remedy {
     ConfirmItsYou,
     /// Nothing that a person can do alone.
     ContactSupport,
+    /// Let the app make and enrol a new device key, then sign in.
+    ReEnrol,
+    /// Remove a device that is used no more.
+    RemoveDevice,
     /// Set a screen lock.
     SetScreenLock,
     /// Sign in again.
@@ -27,6 +31,8 @@ impl Remedy {
             Self::AttestDevice => "attest_device",
             Self::ConfirmItsYou => "confirm_its_you",
             Self::ContactSupport => "contact_support",
+            Self::ReEnrol => "re_enrol",
+            Self::RemoveDevice => "remove_device",
             Self::SetScreenLock => "set_screen_lock",
             Self::SignInAgain => "sign_in_again",
             Self::UpdateApp => "update_app",
@@ -41,6 +47,8 @@ impl Remedy {
             Self::AttestDevice => "Check this phone again",
             Self::ConfirmItsYou => "Use fingerprint or face",
             Self::ContactSupport => "Contact support",
+            Self::ReEnrol => "Set this phone up again",
+            Self::RemoveDevice => "Remove a device",
             Self::SetScreenLock => "Set a screen lock",
             Self::SignInAgain => "Sign in again",
             Self::UpdateApp => "Update the app",

@@ -91,6 +91,8 @@ pub struct Session {
     pub amr: Vec<Amr>,
     /// When the person was last authenticated.
     pub auth_time: UnixSeconds,
+    /// When the person first signed in on the device: how new they are to each other.
+    pub bound_at: UnixSeconds,
     /// When the session began.
     pub created_at: UnixSeconds,
     /// When it ends whatever happens.

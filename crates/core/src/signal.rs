@@ -1,83 +1,84 @@
 //! Observations that may change trust, and where servers drop them.
 
 use crate::{
-    id::{DeviceId, SessionId},
+    id::{DeviceId, SessionId, UserId},
     reason::Reason,
+    risk::RiskView,
     time::UnixMillis,
 };
 
-/// What was observed. Alphabetical.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum SignalKind {
-    /// An App Attest assertion's counter was used before.
-    AssertionReused,
-    /// A device showed weaker evidence than it had shown before.
-    AttestationDowngrade,
-    /// Many wrong secrets for one account.
-    BruteForce,
-    /// A code was redeemed twice.
-    CodeReused,
-    /// Far more wrong secrets everywhere than there usually are.
-    CredentialStuffing,
-    /// A key other than the token's signed a proof.
-    ForeignProofKey,
-    /// A key other than the device key asked for a refresh.
-    ForeignRefreshKey,
-    /// Someone used an account that belongs to nobody.
-    HoneyAccount,
-    /// Someone called an operation that no app of ours calls.
-    HoneyOperation,
-    /// Two places sooner than an airliner.
-    ImpossibleTravel,
-    /// A person was pestered with prompts.
-    MfaFatigue,
-    /// A passkey's counter went back.
-    PasskeyCloned,
-    /// Wrong secrets for many accounts from one device, site or network.
-    PasswordSpraying,
-    /// A proof was seen before.
-    ProofReplayed,
-    /// More requests than hands make.
-    RateBurst,
-    /// A refresh token that was already exchanged came again.
-    RefreshReused,
-    /// One person touched far more objects than people do.
-    Scraping,
-    /// The channel for signals was full and some were dropped.
-    SignalsLost,
-    /// A login that does not look like its person.
-    UnusualLogin,
-    /// A session that is not used as its person uses it.
-    UnusualUse,
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $variant:ident = $word:literal;)*) => {
+        /// What was observed. Alphabetical.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum SignalKind {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl SignalKind {
+            /// Every kind, in alphabetical order.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// The word in configuration, metrics and logs.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word,)* }
+            }
+
+            /// Reads the word back.
+            #[must_use]
+            pub fn parse(text: &str) -> Option<Self> {
+                Self::ALL.iter().find(|kind| kind.as_str() == text).copied()
+            }
+        }
+    };
 }
 
-impl SignalKind {
-    /// The word in metrics and logs.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::AssertionReused => "assertion_reused",
-            Self::AttestationDowngrade => "attestation_downgrade",
-            Self::BruteForce => "brute_force",
-            Self::CodeReused => "code_reused",
-            Self::CredentialStuffing => "credential_stuffing",
-            Self::ForeignProofKey => "foreign_proof_key",
-            Self::ForeignRefreshKey => "foreign_refresh_key",
-            Self::HoneyAccount => "honey_account",
-            Self::HoneyOperation => "honey_operation",
-            Self::ImpossibleTravel => "impossible_travel",
-            Self::MfaFatigue => "mfa_fatigue",
-            Self::PasskeyCloned => "passkey_cloned",
-            Self::PasswordSpraying => "password_spraying",
-            Self::ProofReplayed => "proof_replayed",
-            Self::RateBurst => "rate_burst",
-            Self::RefreshReused => "refresh_reused",
-            Self::Scraping => "scraping",
-            Self::SignalsLost => "signals_lost",
-            Self::UnusualLogin => "unusual_login",
-            Self::UnusualUse => "unusual_use",
-        }
-    }
+kinds! {
+    /// An App Attest assertion's counter was used before.
+    AssertionReused = "assertion_reused";
+    /// A device showed weaker evidence than it had shown before.
+    AttestationDowngrade = "attestation_downgrade";
+    /// Many wrong secrets for one account.
+    BruteForce = "brute_force";
+    /// A code was redeemed twice.
+    CodeReused = "code_reused";
+    /// Far more wrong secrets everywhere than there usually are.
+    CredentialStuffing = "credential_stuffing";
+    /// A person said that a device is not theirs.
+    DeviceDisowned = "device_disowned";
+    /// A key other than the token's signed a proof.
+    ForeignProofKey = "foreign_proof_key";
+    /// A key other than the device key asked for a refresh.
+    ForeignRefreshKey = "foreign_refresh_key";
+    /// Someone used an account that belongs to nobody.
+    HoneyAccount = "honey_account";
+    /// Someone called an operation that no app of ours calls.
+    HoneyOperation = "honey_operation";
+    /// Two places sooner than an airliner.
+    ImpossibleTravel = "impossible_travel";
+    /// A person was pestered with prompts.
+    MfaFatigue = "mfa_fatigue";
+    /// A passkey's counter went back.
+    PasskeyCloned = "passkey_cloned";
+    /// Wrong secrets for many accounts from one device, site or network.
+    PasswordSpraying = "password_spraying";
+    /// A proof was seen before.
+    ProofReplayed = "proof_replayed";
+    /// More requests than hands make.
+    RateBurst = "rate_burst";
+    /// A refresh token that was already exchanged came again.
+    RefreshReused = "refresh_reused";
+    /// One person touched far more objects than people do.
+    Scraping = "scraping";
+    /// The channel for signals was full and some were dropped.
+    SignalsLost = "signals_lost";
+    /// A person proved to be there, strongly and just now.
+    SteppedUp = "stepped_up";
+    /// A login that does not look like its person.
+    UnusualLogin = "unusual_login";
+    /// A session that is not used as its person uses it.
+    UnusualUse = "unusual_use";
 }
 
 /// One observation.
@@ -91,6 +92,10 @@ pub struct Signal {
     pub session: Option<SessionId>,
     /// Whose device, when known.
     pub device: Option<DeviceId>,
+    /// Who, when known.
+    pub user: Option<UserId>,
+    /// What a score was made of, when one was the cause.
+    pub view: RiskView,
     /// When.
     pub at: UnixMillis,
 }
@@ -99,4 +104,16 @@ pub struct Signal {
 pub trait SignalSink: Send + Sync {
     /// Hands `signal` over. Bounded and non-blocking: an overflow is counted and itself becomes [`SignalKind::SignalsLost`].
     fn emit(&self, signal: Signal);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_sorted_and_read_back() {
+        assert!(SignalKind::ALL.is_sorted_by_key(|kind| kind.as_str()));
+        assert!(SignalKind::ALL.iter().all(|kind| SignalKind::parse(kind.as_str()) == Some(*kind)));
+        assert_eq!(SignalKind::parse("Scraping"), None);
+    }
 }

@@ -1,10 +1,11 @@
 //! What the servers tell whoever watches live traffic, and what they hear back at once.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 use crate::{
     id::{Action, ClientId, DeviceId, SessionId, UserId},
     reason::Reason,
+    risk::RiskView,
     time::UnixMillis,
 };
 
@@ -87,6 +88,8 @@ pub struct LoginSeen<'a> {
     pub session: Option<&'a SessionId>,
     /// On what.
     pub device: LoginDevice<'a>,
+    /// The installation that it is, when it is enrolled.
+    pub installation: Option<&'a DeviceId>,
     /// The operating system with its version; empty when unknown.
     pub os: &'a str,
     /// The app with its version; empty when unknown.
@@ -101,24 +104,6 @@ pub struct LoginSeen<'a> {
     pub outcome: LoginOutcome,
     /// When.
     pub at: UnixMillis,
-}
-
-/// One part of a score.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RiskReason {
-    /// A stable word.
-    pub name: &'static str,
-    /// Tenths of a nat of evidence; negative speaks for the person.
-    pub weight_tenths: i32,
-}
-
-/// How something looks.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RiskView {
-    /// 0 to 100; from 50 on the shipped configuration asks for a step-up.
-    pub score: u8,
-    /// What the score is made of, heaviest first.
-    pub reasons: Vec<RiskReason>,
 }
 
 /// Watches live traffic. Synchronous and quick (5 microseconds at the median): it stands on the way of every request.

@@ -6,5 +6,8 @@ pub const LOG: &str = "log";
 /// The log's public key, for whoever verifies.
 pub const LOG_KEY: &str = "log.pub";
 
+/// What the monitor learned.
+pub const WATCH: &str = "watch.state";
+
 /// The socket of the admin API.
 pub const ADMIN_SOCKET: &str = "admin.sock";

@@ -22,7 +22,7 @@ const ROOMS: &[(u8, &str, &[&str])] = &[
     (1, "risk", &["core"]),
     (2, "attest", &["core", "proof"]),
     (2, "store", &["core", "proof", "identity", "audit"]),
-    (3, "gateway", &["core", "proof", "policy", "audit", "store"]),
+    (3, "gateway", &["core", "proof", "policy", "risk", "audit", "store"]),
     (3, "issuer", &["core", "proof", "attest", "identity", "audit", "store"]),
     (3, "monitor", &["core", "proof", "risk", "store"]),
     (

@@ -132,7 +132,10 @@ fn retry_after(told: Told, refusal: &Refusal) -> Option<u64> {
         Told::TooMany | Told::Unavailable => Some(refusal.retry_after().map_or(RETRY_LATER_SECONDS, |wait| wait.0)),
         Told::AppOutdated
         | Told::ClockFar
+        | Told::DeviceInHand
         | Told::DeviceUnproven
+        | Told::DevicesTooMany
+        | Told::KeyLost
         | Told::Limited
         | Told::NameTaken
         | Told::NotPermitted
@@ -161,13 +164,15 @@ fn challenge(told: Told, refusal: &Refusal) -> Option<String> {
     let error = match told {
         Told::ClockFar | Told::UseNonce => "use_dpop_nonce",
         Told::ProofInvalid => "invalid_dpop_proof",
-        Told::Revoked | Told::SignInAgain | Told::TokenExpired | Told::TokenInvalid => "invalid_token",
+        Told::KeyLost | Told::Revoked | Told::SignInAgain | Told::TokenExpired | Told::TokenInvalid => "invalid_token",
         Told::StepUp => return Some(step_up(refusal)),
         Told::Reattest => return Some(reattest(refusal)),
         // Without a token there is nothing to find wrong (RFC 6750 section 3.1).
         Told::TokenMissing => return Some(format!("DPoP {ALGORITHMS}")),
         Told::AppOutdated
+        | Told::DeviceInHand
         | Told::DeviceUnproven
+        | Told::DevicesTooMany
         | Told::Limited
         | Told::NameTaken
         | Told::NotPermitted

@@ -7,8 +7,8 @@ use std::{
 
 use countersign_audit::{Entry, Event, EventKind, PersonalField, PersonalName};
 use countersign_core::{
-    Action, Decision, DecisionId, DeviceId, Facts, FieldValue, PairwiseId, Posture, Session, SessionId, Signal, SignalKind, UnixMillis,
-    UserId,
+    Action, Decision, DecisionId, DeviceId, Facts, FieldValue, PairwiseId, Posture, RiskView, Session, SessionId, Signal, SignalKind,
+    UnixMillis, UserId,
 };
 use countersign_proof::access_token::VerifiedToken;
 
@@ -16,6 +16,13 @@ use crate::{permit::Permit, refusal::Refusal};
 
 /// As much of a path is recorded; no operation has a longer one, so only refused requests lose anything.
 const PATH_CHARS_RECORDED: usize = 512;
+
+/// Whose request the watcher has heard of.
+#[derive(Clone, Debug)]
+pub(crate) struct Watched {
+    pub(crate) user: UserId,
+    pub(crate) session: SessionId,
+}
 
 /// One request under judgement. The way writes into it as it learns.
 pub(crate) struct Case {
@@ -30,6 +37,7 @@ pub(crate) struct Case {
     user: Option<UserId>,
     device: Option<DeviceId>,
     facts: BTreeMap<String, String>,
+    watched: Option<Watched>,
 }
 
 impl Case {
@@ -47,6 +55,7 @@ impl Case {
             user: None,
             device: None,
             facts: BTreeMap::new(),
+            watched: None,
         }
     }
 
@@ -58,6 +67,21 @@ impl Case {
     /// When it was opened.
     pub(crate) const fn at(&self) -> UnixMillis {
         self.at
+    }
+
+    /// Whence it came.
+    pub(crate) const fn address(&self) -> IpAddr {
+        self.address
+    }
+
+    /// The watcher has heard of it.
+    pub(crate) fn is_watched(&mut self, watched: Watched) {
+        self.watched = Some(watched);
+    }
+
+    /// Of whose request the watcher has heard, if it has.
+    pub(crate) const fn watched(&self) -> Option<&Watched> {
+        self.watched.as_ref()
     }
 
     /// What is to be done, once that is known.
@@ -99,6 +123,7 @@ impl Case {
         note("resource.kind", facts.resource.kind.clone());
         note("session.state", facts.session.state.as_str().to_owned());
         note_posture(&facts.posture, facts, &mut note);
+        note_risk(&facts.risk.view, &mut note);
         for (name, value) in &facts.request.fields {
             // Texts may be names or notes of people; numbers and truth values are what policies compare.
             match value {
@@ -149,7 +174,15 @@ impl Case {
 
     /// What the monitor hears of it.
     pub(crate) fn signal(&self, kind: SignalKind, refusal: &Refusal) -> Signal {
-        Signal { kind, reason: refusal.reason().clone(), session: self.session.clone(), device: self.device.clone(), at: self.at }
+        Signal {
+            kind,
+            reason: refusal.reason().clone(),
+            session: self.session.clone(),
+            device: self.device.clone(),
+            user: self.user.clone(),
+            view: RiskView::default(),
+            at: self.at,
+        }
     }
 }
 
@@ -177,6 +210,15 @@ fn note_posture(posture: &Posture, facts: &Facts, note: &mut impl FnMut(&str, St
     if !facts.lacks.is_empty() {
         let lacks = facts.lacks.iter().map(|lack| format!("{}={}", lack.reason, lack.stage.as_str()));
         note("device.lacks", lacks.collect::<Vec<_>>().join(" "));
+    }
+}
+
+/// Nothing is noted of what looks as usual: it would say where and when people are.
+fn note_risk(view: &RiskView, note: &mut impl FnMut(&str, String)) {
+    if view.score > 0 {
+        note("risk.score", view.score.to_string());
+        let reasons = view.reasons.iter().map(|reason| format!("{}={}", reason.name, reason.in_nats()));
+        note("risk.reasons", reasons.collect::<Vec<_>>().join(" "));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use countersign_core::{Facts, FieldValue, Lack, Limits, Reason, RequestFacts, UnixSeconds};
+use countersign_core::{Facts, FieldValue, Lack, Limits, Reason, RequestFacts, ResourceFacts, RiskFacts, UnixSeconds};
 use countersign_policy::Found;
 use countersign_proof::access_token::VerifiedToken;
 use countersign_store::{FreshProof, LivePosture, LiveSession};
@@ -25,6 +25,10 @@ pub(crate) struct Proven {
     pub(crate) posture: LivePosture,
     /// Step 6: what the posture lacks of what is required.
     pub(crate) lacks: Vec<Lack>,
+    /// Step 7: what it is about.
+    pub(crate) resource: ResourceFacts,
+    /// Step 7.
+    pub(crate) risk: RiskFacts,
     /// Step 8.
     pub(crate) fields: BTreeMap<String, FieldValue>,
 }
@@ -68,7 +72,7 @@ pub(crate) fn facts(operation: &Found<'_>, token: &VerifiedToken, proven: Proven
     }
     Ok(Facts {
         subject: token.subject().clone(),
-        resource: operation.resource(token.subject()),
+        resource: proven.resource,
         request: RequestFacts {
             action: operation.action().clone(),
             method: operation.method().to_owned(),
@@ -76,6 +80,7 @@ pub(crate) fn facts(operation: &Found<'_>, token: &VerifiedToken, proven: Proven
             fields: proven.fields,
         },
         lacks: proven.lacks,
+        risk: proven.risk,
         posture: proven.posture.into_posture(),
         session,
         now,

@@ -4,10 +4,12 @@ use std::{collections::HashMap, sync::Arc};
 
 use arc_swap::ArcSwap;
 use countersign_core::{
-    ClientId, Clock, DecisionId, Entropy, Lack, Posture, Reason, Requirements, Revocations, Session, Share, SignalSink, UnixSeconds,
+    ClientId, Clock, DecisionId, Entropy, Lack, Posture, Reason, Requirements, Revocations, RiskBar, Session, Share, SignalSink,
+    UnixSeconds, Watch,
 };
 use countersign_policy::{Operations, Policies};
 use countersign_proof::{nonce::NonceKeys, target};
+use countersign_risk::fingerprint::Salt;
 use countersign_store::{Devices, RateCounters, Recorder, ReplayMemory, Sessions};
 
 use crate::{
@@ -25,6 +27,8 @@ pub struct Rules {
     pub operations: Operations,
     /// Who may do what.
     pub policies: Policies,
+    /// From which score on what is asked.
+    pub risk: RiskBar,
     /// What is required of the devices of each app.
     pub requirements: HashMap<ClientId, Requirements>,
 }
@@ -63,6 +67,10 @@ pub struct HouseParts {
     pub stores: Stores,
     /// Hears what may change trust.
     pub signals: Arc<dyn SignalSink>,
+    /// Says how requests look beside what is usual.
+    pub watch: Arc<dyn Watch>,
+    /// Makes fingerprints of what requests touch.
+    pub objects: Salt,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
     /// Unpredictable bytes, for decision numbers.
@@ -96,6 +104,8 @@ pub struct House {
     pub(crate) route: Route,
     pub(crate) stores: Stores,
     pub(crate) signals: Arc<dyn SignalSink>,
+    pub(crate) watch: Arc<dyn Watch>,
+    pub(crate) objects: Salt,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
 }
@@ -118,6 +128,8 @@ impl House {
             route: Route::new(&parts.config.public, parts.upstream, parts.config.streams),
             stores: parts.stores,
             signals: parts.signals,
+            watch: parts.watch,
+            objects: parts.objects,
             clock: parts.clock,
             entropy: parts.entropy,
         })

@@ -30,6 +30,7 @@ mod statement;
 mod tls;
 mod tokens;
 mod upstream;
+mod watching;
 mod way;
 
 pub use config::{ForeignHost, GatewayConfig, Origin, OriginError, PublicHost, Scheme, UpstreamConfig};

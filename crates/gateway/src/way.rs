@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 use crate::{
     answer, body::Body, case::Case, forward, gather, house::House, observe, peer::Peer, permit::Permit, raw::RawRequest, receive,
-    refusal::Refusal,
+    refusal::Refusal, watching,
 };
 
 /// Steps 1 to 9: a permit, or the first thing that is wrong.
@@ -55,11 +55,16 @@ async fn judge(house: &House, raw: &mut RawRequest, case: &mut Case, now: UnixSe
     let posture = house.stores.devices.posture(&session.session().device).await?;
     let lacks = rules.lacks(session.session(), posture.posture(), &house.revocations.load(), now)?;
 
+    // 7. How it looks beside what is usual.
+    let resource = operation.resource(token.subject());
+    let view = watching::observe(house, case, session.session(), request.method().as_str(), &resource);
+    let risk = rules.risk.judge(view);
+
     // 8. Parameters and body as the operation declares them. What policy looks at is parsed here, once; the rest streams.
     let (fields, body) = gather::body(&operation, &raw.head, RawRequest::take_body(&mut raw.body), house.route.streams()).await?;
 
     // 9. The decision: pure, and the same for every door.
-    let facts = gather::facts(&operation, &token, gather::Proven { proof: fresh, session, posture, lacks, fields }, now)?;
+    let facts = gather::facts(&operation, &token, gather::Proven { proof: fresh, session, posture, lacks, resource, risk, fields }, now)?;
     case.weighs(&facts);
     let decision = rules.policies.decide(&facts);
     let permit = Permit::from(decision, facts, body)?;
@@ -102,9 +107,10 @@ where
     // 11. A permit is spent, not shown.
     match verdict {
         Ok(permit) => match forward::send(house, raw, permit, receipt, case.id()).await {
-            Ok(answer) => answer,
+            Ok(answer) => watching::counted(house, &case, answer),
             Err(reason) => {
                 observe::unanswered(case.id(), &reason);
+                watching::refused(house, &case, &reason);
                 refuse(house, &case, &Refusal::because(reason), now)
             }
         },
@@ -126,6 +132,9 @@ async fn whose(house: &House, case: &mut Case) {
 fn tell(house: &House, case: &Case, verdict: &Result<Permit, Refusal>, began: Instant) {
     let decision = verdict.as_ref().map_or_else(Refusal::decision, Permit::decision);
     observe::judged(case.id(), case.action(), decision.outcome, decision.reasons.first(), began.elapsed());
+    if let Err(refusal) = verdict {
+        watching::refused(house, case, refusal.reason());
+    }
     if let Err(refusal) = verdict
         && let Some(kind) = refusal.signal()
     {

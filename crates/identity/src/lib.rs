@@ -4,12 +4,14 @@
 //! what the answer says. It knows nothing of devices' evidence (that is `attest`) and nothing of HTTP (that is `issuer`).
 
 mod assurance;
+mod binding;
 mod grant;
 mod hash;
 mod pairwise;
 mod passkey;
 
 pub use assurance::Assurance;
+pub use binding::{Asking, Binding, BindingRefusal, BindingRules, BindingState, bind, cooling_down, cut, session_state};
 pub use grant::{
     CodeGrant, CodeRequest, CodeState, DeviceBinding, Exchange, GrantRefusal, RefreshFamily, RefreshRequest, RefreshState, Renewal,
     exchange, renew,

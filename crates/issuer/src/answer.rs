@@ -63,7 +63,10 @@ impl OAuthError {
         match reason.told() {
             Told::ClockFar | Told::UseNonce => Self::UseDpopNonce,
             Told::AppOutdated
+            | Told::DeviceInHand
             | Told::DeviceUnproven
+            | Told::DevicesTooMany
+            | Told::KeyLost
             | Told::Limited
             | Told::Reattest
             | Told::Retry
@@ -219,7 +222,10 @@ fn oauth_status(reason: &Reason) -> StatusCode {
         Told::TooMany | Told::Unavailable => class_status(reason),
         Told::AppOutdated
         | Told::ClockFar
+        | Told::DeviceInHand
         | Told::DeviceUnproven
+        | Told::DevicesTooMany
+        | Told::KeyLost
         | Told::Limited
         | Told::NameTaken
         | Told::NotPermitted
@@ -256,8 +262,13 @@ const fn dpop_challenge(told: Told) -> &'static str {
     match told {
         Told::ClockFar | Told::UseNonce => r#"DPoP error="use_dpop_nonce", algs="ES256 EdDSA""#,
         Told::ProofInvalid => r#"DPoP error="invalid_dpop_proof", algs="ES256 EdDSA""#,
+        // RFC 9470 section 3; `max_age` is `Limits::FRESH_AUTHENTICATION_AGE_MAX`.
+        Told::StepUp => r#"DPoP error="insufficient_user_authentication", max_age="300", algs="ES256 EdDSA""#,
         Told::AppOutdated
+        | Told::DeviceInHand
         | Told::DeviceUnproven
+        | Told::DevicesTooMany
+        | Told::KeyLost
         | Told::Limited
         | Told::NameTaken
         | Told::NotPermitted
@@ -267,7 +278,6 @@ const fn dpop_challenge(told: Told) -> &'static str {
         | Told::Revoked
         | Told::ScreenLockMissing
         | Told::SignInAgain
-        | Told::StepUp
         | Told::SystemOutdated
         | Told::TokenExpired
         | Told::TokenInvalid

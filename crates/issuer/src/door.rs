@@ -19,6 +19,16 @@ pub enum Door {
     LoginStart,
     /// What we offer (RFC 8414).
     Metadata,
+    /// One of the person's devices, to be renamed.
+    MyDevice,
+    /// One of the person's devices, which is not theirs.
+    MyDeviceNotMe,
+    /// One of the person's devices, to be removed.
+    MyDeviceRemove,
+    /// The person's devices.
+    MyDevices,
+    /// What happened to the person's devices.
+    MyNotices,
     /// The passkey's answer to a registration.
     RegistrationFinish,
     /// The beginning of a registration.
@@ -61,6 +71,11 @@ impl Door {
         Self::LoginFinish,
         Self::LoginStart,
         Self::Metadata,
+        Self::MyDevice,
+        Self::MyDeviceNotMe,
+        Self::MyDeviceRemove,
+        Self::MyDevices,
+        Self::MyNotices,
         Self::RegistrationFinish,
         Self::RegistrationStart,
         Self::Report,
@@ -68,7 +83,7 @@ impl Door {
         Self::Token,
     ];
 
-    /// Its path, which is also its name in metrics.
+    /// Its path, in which `{id}` stands for any segment; it is also its name in metrics.
     #[must_use]
     pub const fn path(self) -> &'static str {
         match self {
@@ -79,6 +94,10 @@ impl Door {
             Self::LoginFinish => "/countersign/v1/login/finish",
             Self::LoginStart => "/countersign/v1/login/start",
             Self::Metadata => "/.well-known/oauth-authorization-server",
+            Self::MyDevice | Self::MyDeviceRemove => "/countersign/v1/me/devices/{id}",
+            Self::MyDeviceNotMe => "/countersign/v1/me/devices/{id}/not-me",
+            Self::MyDevices => "/countersign/v1/me/devices",
+            Self::MyNotices => "/countersign/v1/me/notices",
             Self::RegistrationFinish => "/countersign/v1/registration/finish",
             Self::RegistrationStart => "/countersign/v1/registration/start",
             Self::Report => "/countersign/v1/report",
@@ -91,13 +110,15 @@ impl Door {
     #[must_use]
     pub const fn body(self) -> BodyKind {
         match self {
-            Self::Jwks | Self::Metadata => BodyKind::Nothing,
+            Self::Jwks | Self::Metadata | Self::MyDeviceRemove | Self::MyDevices | Self::MyNotices => BodyKind::Nothing,
             Self::Revoke | Self::Token => BodyKind::Form,
             Self::Attest
             | Self::Challenge
             | Self::Devices
             | Self::LoginFinish
             | Self::LoginStart
+            | Self::MyDevice
+            | Self::MyDeviceNotMe
             | Self::RegistrationFinish
             | Self::RegistrationStart
             | Self::Report => BodyKind::Json,
@@ -107,19 +128,49 @@ impl Door {
     /// The method that its proofs name.
     #[must_use]
     pub const fn method(self) -> Method {
-        match self.body() {
-            BodyKind::Nothing => Method::GET,
-            BodyKind::Form | BodyKind::Json => Method::POST,
+        match self {
+            Self::MyDevice => Method::PATCH,
+            Self::MyDeviceRemove => Method::DELETE,
+            Self::Jwks | Self::Metadata | Self::MyDevices | Self::MyNotices => Method::GET,
+            Self::Attest
+            | Self::Challenge
+            | Self::Devices
+            | Self::LoginFinish
+            | Self::LoginStart
+            | Self::MyDeviceNotMe
+            | Self::RegistrationFinish
+            | Self::RegistrationStart
+            | Self::Report
+            | Self::Revoke
+            | Self::Token => Method::POST,
         }
     }
 
-    /// The methods that it takes. Whoever may read may ask for the head alone (RFC 9110 section 9.3.2).
+    /// The methods that it takes. Whoever may read what is public may ask for the head alone (RFC 9110 section 9.3.2).
     #[must_use]
     pub const fn methods(self) -> &'static [Method] {
-        match self.body() {
-            BodyKind::Nothing => &[Method::GET, Method::HEAD],
-            BodyKind::Form | BodyKind::Json => &[Method::POST],
+        match self {
+            Self::Jwks | Self::Metadata => &[Method::GET, Method::HEAD],
+            Self::MyDevice => &[Method::PATCH],
+            Self::MyDeviceRemove => &[Method::DELETE],
+            Self::MyDevices | Self::MyNotices => &[Method::GET],
+            Self::Attest
+            | Self::Challenge
+            | Self::Devices
+            | Self::LoginFinish
+            | Self::LoginStart
+            | Self::MyDeviceNotMe
+            | Self::RegistrationFinish
+            | Self::RegistrationStart
+            | Self::Report
+            | Self::Revoke
+            | Self::Token => &[Method::POST],
         }
+    }
+
+    /// The doors at its path: one for each thing to be done there.
+    pub fn neighbours(self) -> impl Iterator<Item = Self> {
+        Self::ALL.iter().copied().filter(move |door| door.path() == self.path())
     }
 
     /// In which words it refuses.

@@ -13,15 +13,20 @@ use countersign_attest::{
 };
 use countersign_core::{
     AppId, ClientId, Clock, ContractViolation, DecisionId, DeviceId, Entropy, GrantId, Lack, Limits, PairwiseId, Platform, Posture,
-    ProofId, Reason, Requirements, Revocations, Seconds, Secret, SessionId, SignalSink, Stage, UnixMillis, UnixSeconds, UserId,
+    ProofId, Reason, Requirements, Revocations, RiskBar, Seconds, Secret, SessionId, SignalSink, Stage, UnixMillis, UnixSeconds, UserId,
+    Watch,
 };
-use countersign_identity::{PairwiseKey, RelyingParty, Sector};
+use countersign_identity::{BindingRules, PairwiseKey, RelyingParty, Sector};
 use countersign_proof::{key_set::KeyRing, nonce::NonceKeys, target::Origin};
-use countersign_store::{Challenges, Devices, Grants, Recorder, ReplayMemory, Sessions, Subjects, Unavailable};
+use countersign_store::{Bindings, Challenges, Devices, Grants, Recorder, ReplayMemory, Sessions, Subjects, Unavailable};
+
+use crate::prompts::Prompts;
 
 /// The promises about state that the issuer relies on.
 #[derive(Clone)]
 pub struct Stores {
+    /// Who signs in on which devices.
+    pub bindings: Arc<dyn Bindings>,
     /// Challenges that count once.
     pub challenges: Arc<dyn Challenges>,
     /// Devices and their posture.
@@ -47,6 +52,8 @@ pub struct World {
     pub entropy: Arc<dyn Entropy>,
     /// Where signals go.
     pub signals: Arc<dyn SignalSink>,
+    /// Says how logins look beside what is usual.
+    pub watch: Arc<dyn Watch>,
 }
 
 /// The keys. Rings are swapped whole when a key takes its turn, here and in the gateway at once.
@@ -189,8 +196,12 @@ pub struct IssuerConfig {
     pub passkeys: RelyingParty,
     /// Who may make an account.
     pub sign_up: SignUp,
+    /// On how many devices a person may be, and how long one is new.
+    pub bindings: BindingRules,
     /// How long a session lives at most.
     pub session_life: Seconds,
+    /// From which score of a login on what is asked.
+    pub risk: RiskBar,
     /// How long an access token lives; [`Limits::ACCESS_TOKEN_LIFE`] is the most.
     pub access_token_life: Seconds,
 }
@@ -209,6 +220,8 @@ pub struct Issuer {
     pub trust: Arc<ArcSwap<DeviceTrust>>,
     /// The certificates of enrolled devices that were revoked since.
     pub revocations: Arc<ArcSwap<Revocations>>,
+    /// The prompts that were not answered yet.
+    pub prompts: Prompts,
 }
 
 impl Issuer {

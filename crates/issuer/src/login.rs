@@ -1,7 +1,7 @@
 //! Sign-in with a passkey on an enrolled device, natively: it gives an authorization code, or steps a session up (RFC 9470).
 
 use axum::response::Response;
-use countersign_core::{Acr, ClientId, Limits, Reason, SessionState, SignalKind};
+use countersign_core::{Acr, ClientId, Limits, LoginOutcome, Reason, SessionState, SignalKind, Told};
 use countersign_identity::{
     Assurance, CodeChallenge, CodeGrant, DeviceBinding, LoginCeremony, LoginCredential, PasskeyRefusal, StoredPasskey, TokenHash,
 };
@@ -19,6 +19,7 @@ use crate::{
     record::{self, Facts},
     refusal::Refusal,
     visit::Visit,
+    watching::{self, Who},
 };
 
 #[derive(Debug, Deserialize)]
@@ -78,6 +79,13 @@ pub async fn start(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Respon
     visit.learn(|known| known.client = Some(client.clone()));
     let aim = aim(&start)?;
     let name = start.name.as_deref().map(name::parse).transpose()?;
+    let shown = match aim {
+        Aim::Code { .. } => LoginOutcome::Asked,
+        Aim::StepUp => issuer.prompts.shown(device.id(), visit.second()),
+    };
+    // A step-up names nobody: it is for whoever is signed in on the device, so that pestering is counted by the device.
+    let account = name.as_deref().unwrap_or(device.id().as_str());
+    watching::admit(issuer, Who::named(account), device.live.posture(), shown, visit)?;
     let (options, state) = issuer.config.passkeys.start_login()?;
     let begun = Begun { aim, name, state: state.as_str().to_owned() };
     let started = ceremony::start(issuer, ChallengePurpose::Login, (&client, &device), (options, begun), visit).await?;
@@ -106,7 +114,16 @@ pub async fn finish(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Respo
     let device = prove_device(issuer, call, visit).await?;
     let finish: Finish = json::parse(&call.body)?;
     let resumed = ceremony::resume::<Begun>(issuer, ChallengePurpose::Login, &finish, &device, visit).await?;
-    let user = verify(issuer, &resumed.more, finish.credential.get(), visit).await?;
+    let user = match verify(issuer, &resumed.more, finish.credential.get(), visit).await {
+        Ok(user) => user,
+        Err(refusal) => {
+            if refusal.reason.told() == Told::SignInAgain {
+                let account = resumed.more.name.as_deref().unwrap_or(device.id().as_str());
+                watching::look(issuer, Who::named(account), device.live.posture(), LoginOutcome::Failed, visit);
+            }
+            return Err(refusal);
+        }
+    };
     match resumed.more.aim {
         Aim::Code { challenge } => {
             let challenge = CodeChallenge::from_bytes(challenge);
@@ -177,9 +194,12 @@ async fn step_up(issuer: &Issuer, (user, client): (&User, &ClientId), device: &P
     let newest = fitting.first().ok_or(Reason::SessionUnknown)?;
     visit.learn(|known| known.session = Some(newest.id.clone()));
     record::allowed(issuer, purpose("step_up"), visit).await?;
+    issuer.prompts.answered(device.id());
     for session in &fitting {
         issuer.stores.sessions.authenticated(&session.id, now).await?;
+        issuer.world.watch.stepped_up(&user.id, &session.id, visit.now);
     }
+    visit.signal(issuer, SignalKind::SteppedUp, Reason::SessionSuspect);
     let acr: Acr = Assurance::of_passkey(device.live.posture()).acr;
     Ok(answer::json(StatusCode::OK, &StepUpAnswer { acr: acr.as_str(), auth_time: now.0 }))
 }

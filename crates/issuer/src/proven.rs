@@ -18,7 +18,7 @@ use crate::{
     visit::Visit,
 };
 
-const DPOP: HeaderName = HeaderName::from_static("dpop");
+pub const DPOP: HeaderName = HeaderName::from_static("dpop");
 
 /// A key that signed this very request, now, for the first time.
 #[derive(Debug)]
@@ -106,7 +106,9 @@ pub async fn prove_device(issuer: &Issuer, call: &Call, visit: &Visit) -> Result
 /// As [`prove_device`], with the key, for what else it signed.
 pub async fn prove_device_key(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<(ProvenDevice, ProvenKey), Refusal> {
     let proven = prove_key(issuer, call, visit).await?;
-    let live = LivePosture::of(issuer.stores.devices.find_by_key(proven.key().thumbprint()).await?)?;
+    // A key that is no device's is mostly an app that was restored without it: the app is told to enrol again.
+    let found = issuer.stores.devices.find_by_key(proven.key().thumbprint()).await?.ok_or(Reason::KeyLost)?;
+    let live = LivePosture::of(Some(found))?;
     visit.learn(|known| known.device = Some(live.posture().device.clone()));
     Ok((ProvenDevice { live }, proven))
 }

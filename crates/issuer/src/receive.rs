@@ -1,12 +1,14 @@
 //! A request as the doors see it: of the right method, type and size, or refused.
 
+use std::net::IpAddr;
+
 use axum::{
     body::{Bytes, to_bytes},
     extract::Request,
 };
 use countersign_core::{Limits, Reason};
 use http::{
-    HeaderMap, HeaderName, HeaderValue,
+    HeaderMap, HeaderName, HeaderValue, Method,
     header::{CONTENT_ENCODING, CONTENT_TYPE},
 };
 
@@ -15,10 +17,18 @@ use crate::{
     refusal::Refusal,
 };
 
+/// Whence a request came: whoever listens puts it among the request's extensions.
+#[derive(Clone, Copy, Debug)]
+pub struct Origin(pub IpAddr);
+
 /// A request that was received whole.
 #[derive(Debug)]
 pub struct Call {
     headers: HeaderMap,
+    /// The method, which the door takes.
+    pub method: Method,
+    /// The path, as it came.
+    pub path: String,
     /// The body; empty where the door takes none.
     pub body: Bytes,
 }
@@ -51,12 +61,13 @@ pub async fn receive(request: Request, door: Door) -> Result<Call, Refusal> {
         return Err(Reason::MethodUnknown.into());
     }
     let (parts, body) = request.into_parts();
+    let (method, path) = (parts.method, parts.uri.path().to_owned());
     if door.body() != BodyKind::Nothing && parts.uri.query().is_some() {
         // A proof's `htu` has no query, so nothing in one would be proved.
         return Err(Reason::RequestMalformed.into());
     }
     let (media_type, bytes_max) = match door.body() {
-        BodyKind::Nothing => return Ok(Call { headers: parts.headers, body: Bytes::new() }),
+        BodyKind::Nothing => return Ok(Call { headers: parts.headers, method, path, body: Bytes::new() }),
         BodyKind::Form => ("application/x-www-form-urlencoded", Limits::DOOR_FORM_BYTES_MAX),
         BodyKind::Json => ("application/json", Limits::DOOR_JSON_BYTES_MAX),
     };
@@ -65,7 +76,7 @@ pub async fn receive(request: Request, door: Door) -> Result<Call, Refusal> {
     }
     // A body that breaks off is told as too large: the two cannot be told apart here, and both are refused.
     let body = to_bytes(body, bytes_max).await.map_err(|_| Refusal::new(Reason::BodyTooLarge))?;
-    Ok(Call { headers: parts.headers, body })
+    Ok(Call { headers: parts.headers, method, path, body })
 }
 
 /// Whether there is one `Content-Type`, `expected`, with no other parameter than `charset=utf-8`.

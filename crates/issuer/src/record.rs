@@ -56,10 +56,12 @@ async fn write(issuer: &Issuer, mut event: Event, visit: &Visit) -> Result<(), R
 /// What a door's answers are called in the log. `None`: nothing is decided about anybody there.
 const fn kind(door: Door) -> Option<EventKind> {
     match door {
-        Door::Challenge | Door::Jwks | Door::Metadata => None,
+        Door::Challenge | Door::Jwks | Door::Metadata | Door::MyDevices | Door::MyNotices => None,
         Door::Attest => Some(EventKind::DeviceAttested),
         Door::Devices => Some(EventKind::DeviceEnrolled),
         Door::LoginFinish | Door::LoginStart => Some(EventKind::SignedIn),
+        Door::MyDevice => Some(EventKind::DeviceRenamed),
+        Door::MyDeviceNotMe | Door::MyDeviceRemove => Some(EventKind::DeviceRevoked),
         Door::RegistrationFinish | Door::RegistrationStart => Some(EventKind::PasskeyRegistered),
         Door::Report => Some(EventKind::DeviceReported),
         Door::Revoke => Some(EventKind::TokensRevoked),

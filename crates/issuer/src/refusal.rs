@@ -4,7 +4,7 @@ use countersign_attest::{android::AttestRefusal, apple::AppleRefusal, play::Play
 use countersign_core::{ContractViolation, Lack, Reason, Update};
 use countersign_identity::{GrantRefusal, PasskeyRefusal};
 use countersign_proof::{delegation::DelegationRefusal, dpop::ProofRefusal, jwk::CryptoFailure};
-use countersign_store::{ChangeError, IssueError, LiveError, PostureError, SpendError, Unavailable};
+use countersign_store::{BindError, ChangeError, IssueError, LiveError, PostureError, SpendError, Unavailable};
 
 use crate::{form::FormRefusal, json::JsonRefusal};
 
@@ -114,6 +114,15 @@ macro_rules! from_evidence {
 }
 
 from_evidence! { AppleRefusal AttestRefusal PlayRefusal ReportRefusal }
+
+impl From<BindError> for Refusal {
+    fn from(error: BindError) -> Self {
+        match error {
+            BindError::Refused(why) => Self::new(why.reason()),
+            BindError::Unavailable(fault) => fault.into(),
+        }
+    }
+}
 
 impl From<ChangeError> for Refusal {
     fn from(error: ChangeError) -> Self {

@@ -1,6 +1,10 @@
 //! The way of a request through the issuer: receive, prove, judge, record, answer.
 
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    panic::AssertUnwindSafe,
+    sync::Arc,
+};
 
 use axum::{Router, extract::Request, response::Response, routing::any};
 use countersign_core::Reason;
@@ -12,8 +16,8 @@ use crate::{
     door::{Door, Voice},
     enrol,
     house::Issuer,
-    login,
-    receive::{Call, receive},
+    login, me,
+    receive::{Call, Origin, receive},
     record,
     refusal::Refusal,
     registration, report, revoke, token,
@@ -25,15 +29,21 @@ use crate::{
 /// Limits on connections, heads and slow bodies are the listener's; TLS too.
 pub fn router(issuer: Arc<Issuer>) -> Router {
     let mut router = Router::new();
-    for door in Door::ALL {
+    for door in Door::ALL.iter().copied().filter(|door| door.neighbours().next() == Some(*door)) {
         let issuer = Arc::clone(&issuer);
-        router = router.route(door.path(), any(move |request: Request| visit(Arc::clone(&issuer), *door, request)));
+        router = router.route(door.path(), any(move |request: Request| visit(Arc::clone(&issuer), meant(door, &request), request)));
     }
     router.fallback(move |_: Request| nowhere(Arc::clone(&issuer)))
 }
 
+/// The door at this path that takes the request's method; the first of them refuses what none does.
+fn meant(first: Door, request: &Request) -> Door {
+    first.neighbours().find(|door| door.methods().contains(request.method())).unwrap_or(first)
+}
+
 async fn visit(issuer: Arc<Issuer>, door: Door, request: Request) -> Response {
-    let visit = Visit::new(door, issuer.new_decision_id(), issuer.now());
+    let address = request.extensions().get::<Origin>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |origin| origin.0);
+    let visit = Visit::new(door, issuer.new_decision_id(), issuer.now(), address);
     // Nothing below should panic; if something does, one request is refused, and the fault is ours (law 1).
     let passed = AssertUnwindSafe(pass(&issuer, request, &visit)).catch_unwind().await;
     let passed = passed.unwrap_or_else(|_| Err(Refusal::because(Reason::Internal, "a panic".to_owned())));
@@ -44,7 +54,8 @@ async fn visit(issuer: Arc<Issuer>, door: Door, request: Request) -> Response {
             log(&refusal, &visit);
             let mut response = answer::refusal(&refusal, door.voice(), &visit.number);
             if refusal.reason == Reason::MethodUnknown {
-                answer::allow(&mut response, door.methods());
+                let methods: Vec<_> = door.neighbours().flat_map(Door::methods).cloned().collect();
+                answer::allow(&mut response, &methods);
             }
             response
         }
@@ -74,6 +85,11 @@ async fn judge(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Response, 
         Door::LoginFinish => login::finish(issuer, call, visit).await,
         Door::LoginStart => login::start(issuer, call, visit).await,
         Door::Metadata => Ok(discovery::metadata(issuer)),
+        Door::MyDevice => me::rename(issuer, call, visit).await,
+        Door::MyDeviceNotMe => me::disown(issuer, call, visit).await,
+        Door::MyDeviceRemove => me::remove(issuer, call, visit).await,
+        Door::MyDevices => me::devices(issuer, call, visit).await,
+        Door::MyNotices => me::notices(issuer, call, visit).await,
         Door::RegistrationFinish => registration::finish(issuer, call, visit).await,
         Door::RegistrationStart => registration::start(issuer, call, visit).await,
         Door::Report => report::report(issuer, call, visit).await,

@@ -4,9 +4,12 @@
 //! so that no retry signs anybody out.
 
 use axum::response::Response;
-use countersign_core::{ClientId, GrantId, Reason, Seconds, Secret, Session, SessionState, Thumbprint, UnixSeconds};
+use countersign_core::{
+    Acr, ClientId, GrantId, Limits, LoginOutcome, Outcome, Reason, Seconds, Secret, Session, SessionState, Thumbprint, UnixSeconds,
+};
 use countersign_identity::{
-    Assurance, CodeGrant, CodeRequest, Exchange, RefreshFamily, RefreshRequest, Renewal, TokenHash, exchange, renew,
+    self as identity, Assurance, Binding, BindingState, CodeGrant, CodeRequest, Exchange, RefreshFamily, RefreshRequest, Renewal,
+    TokenHash, exchange, renew,
 };
 use countersign_proof::{
     access_token::{self, Claims},
@@ -21,12 +24,14 @@ use crate::{
     answer,
     form::Form,
     house::{App, Issuer},
+    me,
     proven::{self, target},
     receive::{Call, Header},
     record::{self, Facts},
     refusal::Refusal,
     theft,
     visit::Visit,
+    watching::{self, Who},
 };
 
 const DELEGATION: HeaderName = HeaderName::from_static("countersign-delegation");
@@ -160,16 +165,25 @@ async fn open(issuer: &Issuer, code: &TokenHash, grant: CodeGrant, visit: &Visit
     let user = active_user(issuer, &grant.user).await?;
     let device = issuer.stores.devices.posture(&grant.binding.device).await?;
     let assurance = Assurance::of_passkey(device.posture());
+    let (state, bound_at) = bind(issuer, &grant, assurance.acr, now).await?;
+    let id = issuer.new_session_id();
+    let who = Who { account: &user.name, user: Some(&user.id), session: Some(&id) };
+    // A login that looks like somebody else's opens a session that its person has to confirm before it may change anything.
+    let state = match watching::look(issuer, who, device.posture(), LoginOutcome::Passed, visit) {
+        Outcome::Allow | Outcome::Limit => state,
+        Outcome::StepUp | Outcome::Deny => SessionState::Limited,
+    };
     let session = Session {
-        id: issuer.new_session_id(),
+        id,
         user: user.id,
         roles: user.roles,
         device: grant.binding.device.clone(),
         client: grant.client.clone(),
-        state: SessionState::Active,
+        state,
         acr: assurance.acr,
         amr: assurance.amr,
         auth_time: grant.auth_time,
+        bound_at,
         created_at: now,
         expires_at: now.plus(issuer.config.session_life),
     };
@@ -193,6 +207,22 @@ async fn open(issuer: &Issuer, code: &TokenHash, grant: CodeGrant, visit: &Visit
         }
         Err(RedeemError::Unavailable(fault)) => Err(fault.into()),
     }
+}
+
+/// Binds the person to the device, and says in what state a session is opened there, and since when they are bound.
+async fn bind(issuer: &Issuer, grant: &CodeGrant, acr: Acr, now: UnixSeconds) -> Result<(SessionState, UnixSeconds), Refusal> {
+    let new = Binding {
+        user: grant.user.clone(),
+        device: grant.binding.device.clone(),
+        acr,
+        bound_at: now,
+        seen_on: me::day(now),
+        state: BindingState::Active,
+    };
+    let rules = issuer.config.bindings;
+    let bound = issuer.stores.bindings.bind(new, rules).await?;
+    let theirs = issuer.stores.bindings.of_user(&grant.user, Limits::DEVICES_LISTED_MAX).await?;
+    Ok((identity::session_state(&theirs, &bound, rules, now), bound.bound_at))
 }
 
 /// The session and family that a refresh token keeps alive.
@@ -230,6 +260,9 @@ async fn give(
     // SECURITY: both again at every renewal, so that closing an account or revoking a device ends what they hold.
     let user = active_user(issuer, &session.user).await?;
     app.enrolled(issuer.stores.devices.posture(&session.device).await?.posture())?;
+    // A sign-in that raced with its device being cut off opened a session, and gets no tokens.
+    let bound = issuer.stores.bindings.seen(&session.user, &session.device, me::day(now)).await?;
+    bound.filter(Binding::active).ok_or(Reason::DeviceRevoked)?;
     let expires_at = now.plus(issuer.access_token_life());
     let claims = Claims {
         issuer: issuer.config.public_origin.as_str().to_owned(),

@@ -1,9 +1,12 @@
 //! One request on its way through one door, and what has become known of whoever sent it.
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    net::IpAddr,
+    sync::{Mutex, PoisonError},
+};
 
 use countersign_core::{
-    ClientId, DecisionId, DeviceId, Reason, SessionId, Signal, SignalKind, Thumbprint, UnixMillis, UnixSeconds, UserId,
+    ClientId, DecisionId, DeviceId, Reason, RiskView, SessionId, Signal, SignalKind, Thumbprint, UnixMillis, UnixSeconds, UserId,
 };
 use countersign_store::ChangeError;
 
@@ -33,13 +36,15 @@ pub struct Visit {
     pub number: DecisionId,
     /// When it came.
     pub now: UnixMillis,
+    /// Whence it came; the unspecified address when nobody says.
+    pub address: IpAddr,
     known: Mutex<Known>,
 }
 
 impl Visit {
     /// Somebody comes to a door.
-    pub fn new(door: Door, number: DecisionId, now: UnixMillis) -> Self {
-        Self { door, number, now, known: Mutex::default() }
+    pub fn new(door: Door, number: DecisionId, now: UnixMillis, address: IpAddr) -> Self {
+        Self { door, number, now, address, known: Mutex::default() }
     }
 
     /// The present second, for rules.
@@ -67,7 +72,7 @@ impl Visit {
 
     /// Reports `kind` with what is known of the visitor.
     pub fn signal(&self, issuer: &Issuer, kind: SignalKind, reason: Reason) {
-        let known = self.known();
-        issuer.world.signals.emit(Signal { kind, reason, session: known.session, device: known.device, at: self.now });
+        let Known { session, device, user, .. } = self.known();
+        issuer.world.signals.emit(Signal { kind, reason, session, device, user, view: RiskView::default(), at: self.now });
     }
 }

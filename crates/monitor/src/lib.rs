@@ -1,1 +1,4 @@
 //! Watches logins and requests, notices what does not fit, explains it, and restricts at once.
+
+pub mod react;
+pub mod watch;

@@ -5,7 +5,7 @@
 
 use cedar_policy::{Authorizer, Entities, Policy, PolicyId, PolicySet, Request};
 use countersign_core::{
-    Acr, BootState, ContractViolation, EvidenceTier, Facts, PatchLevel, PolicyName, Remedy, SecurityLevel, Told, UnixSeconds,
+    Acr, BootState, ContractViolation, EvidenceTier, Facts, PatchLevel, PolicyName, Remedy, SecurityLevel, SessionState, Told, UnixSeconds,
 };
 use serde_json::{Value, json};
 
@@ -119,6 +119,9 @@ pub(crate) fn remedies(facts: &Facts, turns: impl Fn(&Facts) -> bool) -> Vec<Rem
 }
 
 fn confirmed(facts: &mut Facts) {
+    if facts.session.state == SessionState::Limited {
+        facts.session.state = SessionState::Active;
+    }
     facts.session.auth_time = facts.now;
     facts.session.acr = facts.session.acr.max(Acr::PhishingResistant);
 }

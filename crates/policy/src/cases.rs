@@ -7,12 +7,15 @@ use std::collections::BTreeMap;
 
 use countersign_core::{
     Acr, Action, Amr, BootState, ClientId, DeviceId, EvidenceTier, Facts, FieldValue, IdError, PairwiseId, PatchLevel, Platform, Posture,
-    Provenance, Reason, RequestFacts, ResourceFacts, Role, Seconds, SecurityLevel, Session, SessionId, SessionState, Thumbprint,
-    UnixSeconds, UserId,
+    Provenance, Reason, RequestFacts, ResourceFacts, RiskBar, RiskView, Role, Seconds, SecurityLevel, Session, SessionId, SessionState,
+    Thumbprint, UnixSeconds, UserId,
 };
 use serde::Deserialize;
 
 use crate::{load::Policies, router::Operations};
+
+/// How long a case's person has had their phone when nothing is said: a year.
+const BOUND_AGE_S: u64 = 365 * 86_400;
 
 /// When every case happens: 2026-11-15T00:00:00Z, in the middle of a month.
 const NOW: UnixSeconds = UnixSeconds(1_794_700_800);
@@ -36,6 +39,8 @@ struct Case {
     auth_age_s: u64,
     #[serde(default)]
     limited: bool,
+    #[serde(default)]
+    risk: u8,
     #[serde(default)]
     device: Device,
     expect: Expect,
@@ -65,6 +70,8 @@ struct Device {
     /// `none`, `software` or `hardware`.
     key: Option<String>,
     patch_age_days: Option<u64>,
+    /// Since the person first signed in on it; long ago when nothing is said.
+    bound_age_s: Option<u64>,
     bootloader_locked: Option<bool>,
     boot_state: Option<String>,
     #[serde(default)]
@@ -181,6 +188,7 @@ fn facts(operations: &Operations, case: Case) -> Result<Facts, CaseProblem> {
         acr,
         amr: vec![Amr::MultiFactor, Amr::UserVerified],
         auth_time: NOW.minus(Seconds(case.auth_age_s)),
+        bound_at: NOW.minus(Seconds(case.device.bound_age_s.unwrap_or(BOUND_AGE_S).max(case.auth_age_s))),
         created_at: NOW.minus(Seconds(case.auth_age_s)),
         expires_at: NOW.plus(Seconds(3600)),
     };
@@ -188,6 +196,7 @@ fn facts(operations: &Operations, case: Case) -> Result<Facts, CaseProblem> {
         subject,
         posture: posture(&case.device, device).map_err(|text| unknown(&text))?,
         lacks: Vec::new(),
+        risk: RiskBar::SHIPPED.judge(RiskView { score: case.risk, reasons: Vec::new() }),
         request: RequestFacts {
             action: Action::parse(&case.action).map_err(id)?,
             method: operation.method.clone(),

@@ -1,12 +1,18 @@
 //! The one decision function.
 
 use cedar_policy::{Authorizer, Decision as Verdict, PolicySet};
-use countersign_core::{Advice, ContractViolation, Decision, Facts, Matched, Outcome, Permitted, PolicyName, Reason, Stage, WhenLimited};
+use countersign_core::{
+    Acr, Advice, ContractViolation, Decision, Facts, Matched, Outcome, Permitted, PolicyName, Reason, Seconds, SessionState, Stage,
+    WhenLimited,
+};
 
 use crate::{
     advice,
     load::{Policies, Slice},
 };
+
+/// For so long after a step-up nobody is asked for another one because of a score.
+const CONFIRMED: Seconds = Seconds(300);
 
 impl Policies {
     /// Decides a request: facts in, outcome, reasons, obligations and advice out. Pure: the same facts have the same answer
@@ -72,16 +78,30 @@ fn built_in(facts: &Facts) -> impl Iterator<Item = Matched> {
         Stage::Limit => Some((Outcome::Limit, lack.reason.clone(), "device")),
         Stage::Enforce => Some((Outcome::Deny, lack.reason.clone(), "device")),
     });
-    let limited = facts.limited() && rules.when_limited == WhenLimited::Refuse;
-    let limited = limited.then_some((Outcome::Deny, Reason::SessionLimited, "operation"));
+    let by_device = facts.lacks.iter().any(|lack| lack.stage == Stage::Limit);
+    let refuses = rules.when_limited == WhenLimited::Refuse;
+    let limited = (refuses && by_device).then_some((Outcome::Deny, Reason::SessionLimited, "operation"));
+    // What the monitor limited, its person can clear.
+    let suspect = refuses && facts.session.state == SessionState::Limited;
+    let suspect = suspect.then_some((Outcome::StepUp, Reason::SessionSuspect, "operation"));
+    let confirmed = facts.session.acr >= Acr::PhishingResistant && facts.now.since(facts.session.auth_time) <= CONFIRMED;
+    let risk = match facts.risk.asks {
+        Outcome::Allow | Outcome::Limit => None,
+        Outcome::StepUp if confirmed => None,
+        Outcome::StepUp => Some((Outcome::StepUp, Reason::RiskRaised, "risk")),
+        Outcome::Deny => Some((Outcome::Deny, Reason::RiskHigh, "risk")),
+    };
     let stale = rules.evidence_age_max.is_some_and(|age_max| facts.posture.evidence_age(facts.now) > age_max);
     let stale = stale.then_some((Outcome::Deny, Reason::EvidenceStale, "operation"));
-    lacks.chain(limited).chain(stale).map(|(outcome, reason, rule)| Matched {
-        policy: PolicyName::new(&format!("{rule}.{reason}")),
-        outcome,
-        reason,
-        obligations: Vec::new(),
-        acr: None,
-        max_age: None,
+    lacks.chain(limited).chain(suspect).chain(risk).chain(stale).map(|(outcome, reason, rule)| {
+        let asks = outcome == Outcome::StepUp;
+        Matched {
+            policy: PolicyName::new(&format!("{rule}.{reason}")),
+            outcome,
+            reason,
+            obligations: Vec::new(),
+            acr: asks.then_some(Acr::PhishingResistant),
+            max_age: asks.then_some(CONFIRMED),
+        }
     })
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use cedar_policy::{Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, Request, RestrictedExpression as Value};
 use countersign_core::{
-    Acr, Amr, BootState, ContractViolation, EvidenceTier, Facts, FieldValue, Lack, Licensing, Platform, Posture, Recognition, Seconds,
+    Acr, Amr, BootState, ContractViolation, EvidenceTier, Facts, FieldValue, Licensing, Platform, Recognition, RiskView, Seconds,
     SecurityLevel, Session, Stage, UnixSeconds,
 };
 
@@ -77,7 +77,8 @@ fn context(facts: &Facts) -> Result<Vec<(String, Value)>, ContractViolation> {
     request.extend(fields);
     Ok(vec![
         ("auth".to_owned(), record(auth(&facts.session, facts.now))?),
-        ("device".to_owned(), record(device(&facts.posture, &facts.lacks, facts.now))?),
+        ("device".to_owned(), record(device(facts))?),
+        ("risk".to_owned(), record(risk(&facts.risk.view))?),
         ("session".to_owned(), record(session(facts))?),
         ("request".to_owned(), record(request)?),
     ])
@@ -98,7 +99,9 @@ fn auth(session: &Session, now: UnixSeconds) -> Vec<(&'static str, Value)> {
     ]
 }
 
-fn device(posture: &Posture, lacks: &[Lack], now: UnixSeconds) -> Vec<(&'static str, Value)> {
+fn device(facts: &Facts) -> Vec<(&'static str, Value)> {
+    let Facts { posture, lacks, now, .. } = facts;
+    let now = *now;
     let patch_age = posture.patch_level.map_or(NEVER_DAYS, |patch| seconds(patch.age(now)) / 86_400);
     let (report, verdict) = (posture.report.as_ref(), posture.verdict.as_ref());
     vec![
@@ -108,6 +111,7 @@ fn device(posture: &Posture, lacks: &[Lack], now: UnixSeconds) -> Vec<(&'static 
         ("vouched_by", text(posture.by.as_str())),
         ("limited", Value::new_bool(lacks.iter().any(|lack| lack.stage == Stage::Limit))),
         ("lacks", texts(lacks.iter().map(|lack| lack.reason.code()))),
+        ("bound_age_s", Value::new_long(seconds(now.since(facts.session.bound_at)))),
         ("evidence_age_s", Value::new_long(seconds(posture.evidence_age(now)))),
         ("security_level", text(security_level(posture.security_level))),
         ("bootloader_locked", Value::new_bool(posture.bootloader_locked == Some(true))),
@@ -125,6 +129,11 @@ fn device(posture: &Posture, lacks: &[Lack], now: UnixSeconds) -> Vec<(&'static 
         ("licensed", Value::new_bool(verdict.is_some_and(|verdict| verdict.licensing == Some(Licensing::Licensed)))),
         ("risk_metric", Value::new_long(posture.risk_metric.map_or(0, |metric| metric.count.into()))),
     ]
+}
+
+fn risk(view: &RiskView) -> Vec<(&'static str, Value)> {
+    let against = view.reasons.iter().filter(|reason| reason.weight_tenths > 0);
+    vec![("score", Value::new_long(view.score.into())), ("reasons", texts(against.map(|reason| reason.name)))]
 }
 
 fn session(facts: &Facts) -> Vec<(&'static str, Value)> {

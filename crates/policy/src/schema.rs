@@ -33,6 +33,7 @@ type Device = {
   vouched_by: String,       // android_key_attestation, app_attest, play_integrity, development_token
   limited: Bool,            // it lacks something that is required at the stage `limit`
   lacks: Set<String>,       // reason codes of all that it lacks, at any stage
+  bound_age_s: Long,        // since the person first signed in on it
   evidence_age_s: Long,
   security_level: String,   // strong_box, trusted_environment, software
   bootloader_locked: Bool,  // false when unknown
@@ -49,6 +50,10 @@ type Device = {
   recognized: Bool,         // Google knows the app
   licensed: Bool,           // the person got it from Google Play
   risk_metric: Long,        // Apple's count of keys on this phone; 0 when not counted
+};
+type Risk = {
+  score: Long,              // 0 to 100: how unlike its person the request looks
+  reasons: Set<String>,     // what speaks against the person: new_network, rate, objects, ...
 };
 type Session = { limited: Bool, age_s: Long };  // limited: by its state or by its device
 ";
@@ -77,7 +82,7 @@ pub fn schema_text(operations: &Operations) -> String {
         }
         let _ = writeln!(
             text,
-            "action \"{action}\"{} appliesTo {{\n  principal: [User], resource: [{}],\n  context: {{ auth: Auth, device: Device, session: Session, request: {{ {fields} }} }}\n}};",
+            "action \"{action}\"{} appliesTo {{\n  principal: [User], resource: [{}],\n  context: {{ auth: Auth, device: Device, risk: Risk, session: Session, request: {{ {fields} }} }}\n}};",
             group_clause(action),
             operation.kind,
         );

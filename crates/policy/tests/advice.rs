@@ -4,8 +4,8 @@
 
 use countersign_core::{
     Acr, Action, AppId, BootState, ClientId, DeviceId, EvidenceTier, Facts, FieldValue, Lack, OperationRules, Outcome, PairwiseId,
-    PatchLevel, Platform, PolicyName, Posture, Provenance, Reason, Remedy, RequestFacts, ResourceFacts, Seconds, SecurityLevel, Session,
-    SessionId, SessionState, Stage, Thumbprint, UnixSeconds, UserId, WhenLimited,
+    PatchLevel, Platform, PolicyName, Posture, Provenance, Reason, Remedy, RequestFacts, ResourceFacts, RiskBar, RiskFacts, RiskView, Role,
+    Seconds, SecurityLevel, Session, SessionId, SessionState, Stage, Thumbprint, UnixSeconds, UserId, WhenLimited,
 };
 use countersign_policy::{OperationSpec, Operations, Policies, PolicySource};
 
@@ -56,6 +56,7 @@ fn facts() -> Facts {
             acr: Acr::PhishingResistant,
             amr: vec![],
             auth_time: NOW.minus(Seconds(60)),
+            bound_at: NOW.minus(Seconds(60)),
             created_at: NOW.minus(Seconds(60)),
             expires_at: NOW.plus(Seconds(3600)),
         },
@@ -80,6 +81,7 @@ fn facts() -> Facts {
             risk_metric: None,
         },
         lacks: vec![],
+        risk: RiskFacts::default(),
         request: RequestFacts {
             action: Action::parse("transfers.create").expect("an id"),
             method: "POST".to_owned(),
@@ -161,6 +163,12 @@ fn what_devices_lack_and_operations_ask_weighs_like_a_policy() {
     fn lacks(facts: &mut Facts, reason: Reason, stage: Stage) {
         facts.lacks.push(Lack { reason, stage, update: None });
     }
+    fn looks(facts: &mut Facts, score: u8, confirmed_ago: u64) {
+        facts.risk = RiskBar::SHIPPED.judge(RiskView { score, reasons: vec![] });
+        facts.session.auth_time = NOW.minus(Seconds(confirmed_ago));
+        facts.session.roles = vec![Role::parse("teller").expect("an id")];
+        facts.request.fields.insert("amount".to_owned(), FieldValue::Long(50));
+    }
     let rows: &[(&str, Change, Outcome, &[Reason], &[Remedy])] = &[
         ("nothing is lacking", |_| {}, Outcome::Allow, &[], &[]),
         ("observed", |f| lacks(f, Reason::Rooted, Stage::Observe), Outcome::Allow, &[], &[]),
@@ -176,15 +184,21 @@ fn what_devices_lack_and_operations_ask_weighs_like_a_policy() {
             &[],
         ),
         (
-            "a session limited by its state",
+            "a session that the monitor limited",
             |f| {
                 f.session.state = SessionState::Limited;
                 f.request.rules.when_limited = WhenLimited::Refuse;
             },
-            Outcome::Deny,
-            &[Reason::SessionLimited],
-            &[],
+            Outcome::StepUp,
+            &[Reason::SessionSuspect],
+            &[Remedy::ConfirmItsYou],
         ),
+        ("the same where limited sessions may", |f| f.session.state = SessionState::Limited, Outcome::Allow, &[], &[]),
+        ("a score below the bar", |f| looks(f, 49, 3600), Outcome::Allow, &[], &[]),
+        ("a score at the bar", |f| looks(f, 50, 3600), Outcome::StepUp, &[Reason::RiskRaised], &[Remedy::ConfirmItsYou]),
+        ("the same, confirmed just now", |f| looks(f, 50, 300), Outcome::Allow, &[], &[]),
+        ("the same, a second too long ago", |f| looks(f, 50, 301), Outcome::StepUp, &[Reason::RiskRaised], &[Remedy::ConfirmItsYou]),
+        ("a score that nobody can confirm", |f| looks(f, 95, 0), Outcome::Deny, &[Reason::RiskHigh], &[]),
         (
             "enforced, and an update helps",
             |f| lacks(f, Reason::PatchLevelTooOld, Stage::Enforce),

@@ -24,6 +24,8 @@ pub enum Field {
     Form,
     /// An autonomous system.
     Network,
+    /// What a request is about.
+    Object,
     /// Operating system and client without their versions.
     Platform,
     /// The part of an address that a household or a site shares.
@@ -47,6 +49,7 @@ impl Field {
             Self::Prefix => 8,
             Self::Subject => 9,
             Self::System => 10,
+            Self::Object => 11,
         }
     }
 }
@@ -95,8 +98,8 @@ mod tests {
 
     #[test]
     fn every_field_has_its_own_tag() {
-        use Field::{Address, Client, Country, Device, Form, Network, Platform, Prefix, Subject, System};
-        let all = [Address, Client, Country, Device, Form, Network, Platform, Prefix, Subject, System];
+        use Field::{Address, Client, Country, Device, Form, Network, Object, Platform, Prefix, Subject, System};
+        let all = [Address, Client, Country, Device, Form, Network, Object, Platform, Prefix, Subject, System];
         let tags: std::collections::BTreeSet<u64> = all.iter().map(|f| f.tag()).collect();
         assert_eq!(tags.len(), all.len());
     }

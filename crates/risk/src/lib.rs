@@ -31,6 +31,7 @@ mod snapshot;
 mod state;
 mod stream;
 pub mod subjects;
+pub mod usage;
 
 pub use contribution::Contribution;
 pub use edges::{EdgeModel, EdgeScore};

@@ -123,6 +123,22 @@ impl Population {
     }
 }
 
+impl Population {
+    /// What `operation` after `before` weighs in nats, shrunk as in [`Population::score`]: one request, as it comes.
+    #[must_use]
+    pub fn weigh_next(&self, history: &History, before: Option<Operation>, operation: Operation) -> f64 {
+        let depth = real(u64::from(history.depth()));
+        let odds = Odds::of(self, history, operation);
+        let floor = |weight: f64, seen: u16, least: f64| if seen == 0 { weight.max(least) } else { weight };
+        let mut sum = OPERATION_WEIGHT * floor(odds.weight(), history.count(operation), NEW_OPERATION);
+        if let Some(before) = before {
+            let step = odds.after(self, history, before, operation).weight();
+            sum += floor(step, history.steps(Operation::then(before, operation)), NEW_STEP);
+        }
+        sum * depth / (depth + SHALLOW)
+    }
+}
+
 /// How likely something is, among all others and for this person. Both are above 0.
 struct Odds {
     others: f64,

@@ -14,6 +14,7 @@ pub(crate) enum Kind {
     History,
     Population,
     Stream,
+    Use,
 }
 
 impl Kind {
@@ -23,6 +24,7 @@ impl Kind {
             Self::History => 2,
             Self::Population => 3,
             Self::Stream => 4,
+            Self::Use => 5,
         }
     }
 }
@@ -69,6 +71,9 @@ impl Writer {
     }
     pub(crate) fn u64(&mut self, value: u64) {
         self.0.extend_from_slice(&value.to_le_bytes());
+    }
+    pub(crate) fn f32(&mut self, value: f32) {
+        self.u32(value.to_bits());
     }
     pub(crate) fn f64(&mut self, value: f64) {
         self.u64(value.to_bits());
@@ -141,6 +146,12 @@ impl<'a> Reader<'a> {
     }
     pub(crate) fn u64(&mut self) -> Result<u64, SnapshotRefusal> {
         self.take().map(u64::from_le_bytes)
+    }
+
+    /// A finite number that is not negative.
+    pub(crate) fn count(&mut self) -> Result<f32, SnapshotRefusal> {
+        let value = f32::from_bits(self.u32()?);
+        if value.is_finite() && value >= 0.0 { Ok(value) } else { Err(SnapshotRefusal::Value) }
     }
 
     /// A finite number within `range`.

@@ -214,6 +214,7 @@ async fn fill(store: &Sqlite, number: u32) -> Result<()> {
         acr: Acr::PhishingResistant,
         amr: vec![Amr::HardwareKey, Amr::UserVerified],
         auth_time: NOW,
+        bound_at: NOW,
         created_at: NOW,
         expires_at: NOW.plus(Seconds(86_400)),
     };

@@ -186,7 +186,8 @@ impl From<Unavailable> for ChangeError {
 /// Devices and their postures.
 #[async_trait]
 pub trait Devices: Send + Sync {
-    /// Remembers `device`. If its key is enrolled already, the earlier device keeps its id, takes the new posture, and is
+    /// Remembers `device`. If its key is enrolled already, the earlier device keeps its id and the name that its
+    /// person may have given it, takes the new posture, and is
     /// returned; a revoked one stays revoked. Atomic: one key never names two devices.
     ///
     /// # Errors

@@ -12,6 +12,8 @@ pub enum KeyPurpose {
     AccessToken,
     /// Signs the audit log's checkpoints (PKCS#8, Ed25519).
     Checkpoint,
+    /// Makes fingerprints of what behaviour is remembered by (32 bytes).
+    Fingerprints,
     /// Makes pairwise subjects (32 bytes).
     Pairwise,
     /// Makes refresh tokens (32 bytes).
@@ -27,6 +29,7 @@ impl KeyPurpose {
         match self {
             Self::AccessToken => "access_token",
             Self::Checkpoint => "checkpoint",
+            Self::Fingerprints => "fingerprints",
             Self::Pairwise => "pairwise",
             Self::Refresh => "refresh",
             Self::Statement => "statement",

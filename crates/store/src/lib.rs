@@ -4,10 +4,12 @@
 //! crate knows which backend it talks to. The store judges nothing: rules live in `identity` and `proof`, and a promise
 //! only says which of two racing callers was first. Every error here is ours (`Unavailable`) or a named outcome; both refuse.
 
+mod bindings;
 mod challenges;
 mod counters;
 mod devices;
 mod grants;
+mod incidents;
 mod keys;
 mod lapsing;
 pub mod memory;
@@ -22,10 +24,12 @@ mod subjects;
 pub mod suite;
 mod unavailable;
 
+pub use bindings::{BindError, Bindings};
 pub use challenges::{ChallengeId, ChallengePurpose, Challenges, IssueError};
 pub use counters::{RateCounters, TakeError};
 pub use devices::{ChangeError, Device, DeviceChange, DeviceState, Devices, LivePosture, PostureError, VouchingKey};
 pub use grants::{Grants, RedeemError};
+pub use incidents::{Deed, Incident, IncidentState, Incidents, Moment, Suppression};
 pub use keys::{KeyPurpose, Keys, StoredKey, SubjectKeys};
 pub use records::{Receipt, Recorder};
 pub use replay::{FreshProof, ReplayMemory, SpendError};

@@ -123,7 +123,8 @@ pub trait Sessions: Send + Sync {
     /// Our fault only.
     async fn set_state(&self, id: &SessionId, state: SessionState) -> Result<StateChange, Unavailable>;
 
-    /// Notes that the person was authenticated again: `Challenged` sessions stay as they are, since a sign-in opens a new one.
+    /// Notes that the person was authenticated again. A `Limited` session is `Active` again, since its person stood for it;
+    /// `Challenged` ones stay as they are, since a sign-in opens a new one. Atomic, like a change of state.
     ///
     /// # Errors
     /// Our fault only.

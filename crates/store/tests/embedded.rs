@@ -73,6 +73,7 @@ fn session(n: u8) -> Session {
         acr: Acr::PhishingResistant,
         amr: vec![Amr::MultiFactor, Amr::UserVerified],
         auth_time: NOW,
+        bound_at: UnixSeconds(u64::from(n)),
         created_at: UnixSeconds(u64::from(n)),
         expires_at: UnixSeconds(NOW.0 + 10),
     }

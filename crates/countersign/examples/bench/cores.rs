@@ -7,8 +7,8 @@ use countersign::wire::{OsEntropy, SystemClock, rules};
 use countersign_audit::{CheckpointKey, Entry, Event, EventKind, PersonalField, PersonalName};
 use countersign_core::{
     Acr, Action, Amr, AppId, BootState, ClientId, Clock, DecisionId, DeviceId, EvidenceTier, Facts, OperationRules, Outcome, PairwiseId,
-    PatchLevel, Platform, Posture, ProofId, Provenance, RequestFacts, ResourceFacts, Seconds, Secret, SecurityLevel, Session, SessionId,
-    SessionState, Thumbprint, UnixSeconds, UserId, WhenLimited,
+    PatchLevel, Platform, Posture, ProofId, Provenance, RequestFacts, ResourceFacts, RiskFacts, Seconds, Secret, SecurityLevel, Session,
+    SessionId, SessionState, Thumbprint, UnixSeconds, UserId, WhenLimited,
 };
 use countersign_proof::{
     access_token,
@@ -156,6 +156,7 @@ fn facts() -> Result<Facts> {
             acr: Acr::PhishingResistant,
             amr: vec![Amr::MultiFactor, Amr::UserVerified],
             auth_time: now,
+            bound_at: now,
             created_at: now,
             expires_at: now.plus(Seconds(3600)),
         },
@@ -180,6 +181,7 @@ fn facts() -> Result<Facts> {
             risk_metric: None,
         },
         lacks: Vec::new(),
+        risk: RiskFacts::default(),
         request: RequestFacts {
             action: Action::parse("accounts.list").context("an action")?,
             method: "GET".to_owned(),

@@ -4,10 +4,13 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use countersign_audit::{CheckpointVerifier, Entry, Event, EventKind, PersonalField, PersonalName};
-use countersign_core::{Clock, DecisionId, DeviceId, Entropy, Outcome, Role, Seconds, Secret, Session, SessionId, SessionState, UserId};
+use countersign_core::{
+    Clock, DecisionId, DeviceId, Entropy, IncidentId, Outcome, Role, Seconds, Secret, Session, SessionId, SessionState, UserId,
+};
 use countersign_identity::TokenHash;
 use countersign_store::{
-    Device, Devices, Grants, Invitation, Passkey, Recorder, SessionFilter, Sessions, Subjects, Unavailable, User, UserState,
+    Device, Devices, Grants, Incident, IncidentState, Incidents, Invitation, Passkey, Recorder, SessionFilter, Sessions, Subjects,
+    Unavailable, User, UserState,
     segments::{self, Record},
 };
 
@@ -53,6 +56,8 @@ pub struct Stores {
     pub devices: Arc<dyn Devices>,
     /// Refresh families.
     pub grants: Arc<dyn Grants>,
+    /// Incidents.
+    pub incidents: Arc<dyn Incidents>,
     /// The log.
     pub recorder: Arc<dyn Recorder>,
     /// Sessions.
@@ -205,6 +210,49 @@ impl Office {
         Ok((code, invitation))
     }
 
+    /// Notes in the log that the monitor changes a session because of an incident.
+    ///
+    /// # Errors
+    /// Our fault only.
+    pub async fn monitor_acted(&self, session: &Session, to: SessionState, incident: &Incident) -> Result<DecisionId, Unavailable> {
+        let facts = [
+            ("by", "monitor"),
+            ("from", session.state.as_str()),
+            ("incident", incident.id.as_str()),
+            ("kind", incident.kind.as_str()),
+            ("state", to.as_str()),
+        ];
+        self.record(EventKind::SessionChanged, &facts, Some(&session.user), personal(session)).await
+    }
+
+    /// Notes in the log what an operator said of an incident.
+    ///
+    /// # Errors
+    /// Our fault only; then it must not be.
+    pub async fn said_of(&self, incident: &str, what: &str) -> Result<DecisionId, Unavailable> {
+        self.record(EventKind::SessionChanged, &[("incident", incident), ("what", what)], None, Vec::new()).await
+    }
+
+    /// The newest incidents, of one state only if one is given.
+    ///
+    /// # Errors
+    /// Our fault only.
+    pub async fn incidents(&self, state: Option<IncidentState>) -> Result<Vec<Incident>, ActRefusal> {
+        Ok(self.stores.incidents.list(state, ROWS_MAX).await?)
+    }
+
+    /// An incident.
+    ///
+    /// # Errors
+    /// When there is none, or by our fault.
+    pub async fn incident(&self, id: &str) -> Result<Incident, ActRefusal> {
+        let found = match IncidentId::parse(id) {
+            Ok(id) => self.stores.incidents.find(&id).await?,
+            Err(_) => None,
+        };
+        found.ok_or_else(|| unknown("incident", id, "list"))
+    }
+
     /// Notes in the log that something was taken into use, and by which SHA-256 it can be recognised; empty where by none.
     ///
     /// # Errors
@@ -282,7 +330,7 @@ impl Office {
         self.entropy.fill(&mut bytes);
         let decision = DecisionId::from_random(bytes);
         let mut said: BTreeMap<_, _> = facts.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        said.insert("by".to_owned(), "operator".to_owned());
+        said.entry("by".to_owned()).or_insert_with(|| "operator".to_owned());
         let event = Event { facts: said, ..Event::new(kind, Outcome::Allow) };
         let entry = Entry { at: self.clock.now(), decision: decision.clone(), event, person: person.cloned(), personal };
         let _receipt = self.stores.recorder.record(entry).await?;

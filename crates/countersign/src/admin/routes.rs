@@ -11,10 +11,12 @@ use axum::{
     routing::{get, post},
 };
 use countersign_core::{BootState, DeviceId, EvidenceTier, SecurityLevel, Session, UserId};
+use countersign_monitor::react::Reactor;
 use countersign_store::{Device, DeviceState, Passkey, SessionFilter, User, UserState, segments::Record};
 use serde::Deserialize;
 
 use crate::admin::{
+    incidents::{self, Watchtower},
     office::{Act, ActRefusal, Office},
     wire::{Changed, CheckpointView, DeviceView, Invite, Invited, RecordView, Refused, SessionView, Status, UserView},
 };
@@ -40,12 +42,15 @@ pub struct Desk {
     pub status: Status,
     /// What can change in it.
     pub reload: Arc<dyn Reload>,
+    /// What the monitor does.
+    pub reactor: Arc<Reactor>,
 }
 
 type Answer<T> = Result<Json<T>, ActRefusal>;
 
 /// All routes.
 pub fn router(desk: Desk) -> Router {
+    let tower = Watchtower { office: Arc::clone(&desk.office), reactor: Arc::clone(&desk.reactor) };
     Router::new()
         .route("/v1/status", get(async |State(desk): State<Arc<Desk>>| Json(desk.status.clone())))
         .route("/v1/reload", post(reload))
@@ -63,6 +68,7 @@ pub fn router(desk: Desk) -> Router {
         .route("/v1/decisions/{id}", get(decision))
         .route("/v1/audit/checkpoint", get(checkpoint))
         .with_state(Arc::new(desk))
+        .merge(incidents::router(tower))
 }
 
 impl IntoResponse for ActRefusal {

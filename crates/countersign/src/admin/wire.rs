@@ -1,5 +1,6 @@
 //! What goes over the admin socket, in both directions. The command line reads what the node writes, so that one type says it.
 
+use countersign_store::{Deed, Incident};
 use serde::{Deserialize, Serialize};
 
 /// The node itself.
@@ -150,4 +151,109 @@ pub struct CheckpointView {
 pub struct Refused {
     /// Why, and what to do.
     pub error: String,
+}
+
+/// Something that the monitor noticed.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct IncidentView {
+    /// Its name.
+    pub id: String,
+    /// What was noticed.
+    pub kind: String,
+    /// `open`, `fine` or `closed`.
+    pub state: String,
+    /// About whom.
+    pub user: Option<String>,
+    /// About which device.
+    pub device: Option<String>,
+    /// About which session.
+    pub session: Option<String>,
+    /// Seconds since 1970 at which it was first noticed.
+    pub first_at: u64,
+    /// The same for the last time.
+    pub last_at: u64,
+    /// How often.
+    pub count: u64,
+    /// The highest score; 0 where there was none.
+    pub score: u8,
+    /// The sessions that were changed.
+    pub deeds: Vec<DeedView>,
+    /// What happened, oldest first.
+    pub timeline: Vec<MomentView>,
+}
+
+/// A session that was changed because of an incident.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeedView {
+    /// Which.
+    pub session: String,
+    /// Its state before.
+    pub from: String,
+    /// Its state since.
+    pub to: String,
+    /// The number under which the log has it.
+    pub decision: String,
+}
+
+/// A line of a timeline.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct MomentView {
+    /// Milliseconds since 1970.
+    pub at_ms: u64,
+    /// What happened.
+    pub what: String,
+}
+
+impl IncidentView {
+    /// The incident as it goes over the wire.
+    #[must_use]
+    pub fn of(incident: &Incident) -> Self {
+        let deed = |deed: &Deed| DeedView {
+            session: deed.session.to_string(),
+            from: deed.from.as_str().to_owned(),
+            to: deed.to.as_str().to_owned(),
+            decision: deed.decision.to_string(),
+        };
+        Self {
+            id: incident.id.to_string(),
+            kind: incident.kind.as_str().to_owned(),
+            state: incident.state.as_str().to_owned(),
+            user: incident.user.as_ref().map(ToString::to_string),
+            device: incident.device.as_ref().map(ToString::to_string),
+            session: incident.session.as_ref().map(ToString::to_string),
+            first_at: incident.first_at.seconds().0,
+            last_at: incident.last_at.seconds().0,
+            count: incident.count,
+            score: incident.score,
+            deeds: incident.deeds.iter().map(deed).collect(),
+            timeline: incident.timeline.iter().map(|moment| MomentView { at_ms: moment.at.0, what: moment.what.clone() }).collect(),
+        }
+    }
+}
+
+/// What is not to be reacted to.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Suppress {
+    /// Of which kind.
+    pub kind: String,
+    /// Only about this person.
+    pub user: Option<String>,
+    /// For how many hours.
+    pub hours: u64,
+}
+
+/// What is not reacted to, and until when.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Suppressed {
+    /// Of which kind.
+    pub kind: String,
+    /// Only about this person.
+    pub user: Option<String>,
+    /// Seconds since 1970.
+    pub until: u64,
 }

@@ -12,6 +12,7 @@ use crate::{
         audit::{self, AuditCommand},
         demo::{self, DemoArgs},
         evaluate::{self, EvaluateCommand},
+        incident::{self, IncidentCommand},
         init::{self, InitArgs},
         logs::{self, LogsCommand},
         output::{Exit, Output, complain},
@@ -100,6 +101,13 @@ enum Command {
         #[command(subcommand)]
         command: DeviceCommand,
     },
+    /// What the monitor noticed and did, at a running node
+    Incident {
+        #[command(flatten)]
+        place: Place,
+        #[command(subcommand)]
+        command: IncidentCommand,
+    },
     /// Sessions, at a running node
     Session {
         #[command(flatten)]
@@ -145,6 +153,7 @@ fn run(command: Command, output: Output) -> Result<Exit> {
         Command::Phone { place, command } => wait(phone::run(&command, &place, output)),
         Command::User { place, command } => wait(people::user(&command, &place, output)),
         Command::Device { place, command } => wait(people::device(&command, &place, output)),
+        Command::Incident { place, command } => wait(incident::run(&command, &place, output)),
         Command::Session { place, command } => wait(people::session(&command, &place, output)),
         Command::Demo(args) => wait(demo::run(args, output)),
         Command::Serve(args) => wait(serve::run(&args)),

@@ -3,6 +3,7 @@
 mod device;
 mod fault;
 mod model;
+mod monitor;
 mod read;
 mod section;
 mod settle;
@@ -14,8 +15,8 @@ use std::{fs, path::Path};
 pub use device::replaced;
 pub use fault::{Fault, Faults};
 pub use model::{
-    App, Bounds, Config, Dev, DeviceRules, GeoList, GeographyFiles, IosApp, ListOf, Listen, Login, METRICS_LISTEN, Operation, PlaySource,
-    SignUp, TlsFiles, Upstream, Vendors, WhenStale,
+    App, Bounds, Config, Dev, DeviceRules, GeoList, GeographyFiles, IosApp, ListOf, Listen, Login, METRICS_LISTEN, MonitorRules, Operation,
+    PlaySource, SignUp, TlsFiles, Upstream, Vendors, Webhook, WhenStale,
 };
 pub use settle::settle;
 

@@ -1,14 +1,16 @@
 //! What an operator decided, as types. Only `config::load` makes a [`Config`], and only from a file that it understood whole.
 
 use std::{
+    collections::BTreeSet,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::PathBuf,
     time::Duration,
 };
 
-use countersign_core::{AppId, ClientId, Limits, Requirement, Seconds, WhenLimited};
+use countersign_core::{Action, AppId, ClientId, Limits, Requirement, RiskBar, Seconds, WhenLimited};
 use countersign_gateway::Origin;
-use countersign_identity::PasskeyOrigin;
+use countersign_identity::{BindingRules, PasskeyOrigin};
+use countersign_monitor::react::ReactRules;
 use countersign_risk::network::NetworkKind;
 
 /// Where metrics and health are served when nothing is said: loopback, so that nobody outside reads them.
@@ -61,6 +63,8 @@ pub struct Config {
     pub vendors: Vendors,
     /// Files about places and networks.
     pub geography: GeographyFiles,
+    /// What unusual requests and logins lead to.
+    pub monitor: MonitorRules,
     /// The certificate to show; `None` leaves it to a development node to make one.
     pub tls: Option<TlsFiles>,
     /// What the API offers; empty for the two built-in operations.
@@ -126,6 +130,34 @@ pub enum PlaySource {
     ServiceAccount(PathBuf, usize),
 }
 
+/// What unusual requests and logins lead to.
+#[derive(Clone, Debug)]
+pub struct MonitorRules {
+    /// From which score on what is asked.
+    pub risk: RiskBar,
+    /// What signals lead to.
+    pub react: ReactRules,
+    /// People whose habits are remembered at a time.
+    pub people_max: usize,
+    /// Accounts that belong to nobody: whoever tries one is no customer.
+    pub honey_accounts: BTreeSet<String>,
+    /// Actions that no app of ours performs.
+    pub honey_operations: BTreeSet<Action>,
+    /// Who is told of incidents.
+    pub webhook: Option<Webhook>,
+}
+
+/// A receiver of messages, and the line that names it.
+#[derive(Clone, Debug)]
+pub struct Webhook {
+    /// Where.
+    pub url: url::Url,
+    /// The file of the secret that signs them.
+    pub secret: PathBuf,
+    /// The line.
+    pub line: usize,
+}
+
 /// How vendors are asked.
 #[derive(Clone, Debug)]
 pub struct Vendors {
@@ -160,6 +192,8 @@ pub struct Login {
     pub sign_up: SignUp,
     /// Origins besides the public one, each with its line, from which passkeys are taken.
     pub origins: Vec<PasskeyOrigin>,
+    /// On how many devices a person may be, and how long one is new.
+    pub bindings: BindingRules,
     /// How long a session lives at most.
     pub session_life: Seconds,
 }
@@ -205,6 +239,8 @@ pub struct GeographyFiles {
     pub databases: Vec<(PathBuf, usize)>,
     /// Lists of networks.
     pub lists: Vec<GeoList>,
+    /// Files of places that the operator knows, and the lines that name them.
+    pub places: Vec<(PathBuf, usize)>,
 }
 
 /// A list of networks of one kind.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use countersign_core::{AppId, ClientId, Limits, Seconds, WhenLimited};
 use countersign_gateway::{Origin, Scheme};
-use countersign_identity::PasskeyOrigin;
+use countersign_identity::{BindingRules, PasskeyOrigin};
 use countersign_risk::network::NetworkKind;
 use toml::de::DeTable;
 use url::Url;
@@ -16,12 +16,17 @@ use crate::config::{
         App, Bounds, Config, Dev, GeoList, GeographyFiles, IosApp, ListOf, Listen, Login, METRICS_LISTEN, Operation, PlaySource, SignUp,
         TlsFiles, Upstream, Vendors,
     },
+    monitor,
     section::{At, Section, Source},
     value,
 };
 
 /// Life of a session when nothing is said: a month, after which the passkey is shown again.
 const SESSION_HOURS: u64 = 30 * 24;
+/// Devices on which one person may be signed in, unless the config says otherwise.
+const DEVICES_MAX: u32 = 20;
+/// How long a device is new to a person who has others.
+const COOL_DOWN_HOURS: u64 = 24;
 
 /// Reads the text of `file`.
 pub fn config(text: &str, file: &Path) -> Result<Config, Faults> {
@@ -67,6 +72,7 @@ fn top_level(top: &mut Section<'_>, file: &Path, here: &Here) -> Option<Config> 
     let device = device::device(top.table("device", "[device]"), &here.0);
     let vendors = vendors(top.table("vendors", "[vendors]"), here);
     let geography = geography(top.table("geography", "[geography]"), here);
+    let monitor = monitor::monitor(top.table("monitor", "[monitor]"), &here.0);
     let tls = top.table("tls", "[tls]").and_then(|section| tls(section, here));
     let operations = top.tables("operation").into_iter().filter_map(operation).collect();
     let bounds = limits(top.table("limits", "[limits]"));
@@ -85,6 +91,7 @@ fn top_level(top: &mut Section<'_>, file: &Path, here: &Here) -> Option<Config> 
         device,
         vendors,
         geography,
+        monitor,
         tls,
         operations,
         bounds,
@@ -224,7 +231,8 @@ fn ios(mut section: Section<'_>) -> Option<IosApp> {
 }
 
 fn login(section: Option<Section<'_>>) -> Login {
-    let mut login = Login { sign_up: SignUp::Invite, origins: Vec::new(), session_life: Seconds(SESSION_HOURS * 3600) };
+    let bindings = BindingRules { devices_max: DEVICES_MAX, cool_down: Seconds(COOL_DOWN_HOURS * 3600) };
+    let mut login = Login { sign_up: SignUp::Invite, origins: Vec::new(), bindings, session_life: Seconds(SESSION_HOURS * 3600) };
     let Some(mut section) = section else { return login };
     if let Some(at) = section.word("sign_up", &[("invite", SignUp::Invite), ("open", SignUp::Open)]) {
         login.sign_up = at.value;
@@ -238,6 +246,12 @@ fn login(section: Option<Section<'_>>) -> Login {
     if let Some(hours) = section.number("session_hours", 1..=87_840) {
         login.session_life = Seconds(hours.value.saturating_mul(3600));
     }
+    if let Some(hours) = section.number("device_cool_down_hours", 0..=720) {
+        login.bindings.cool_down = Seconds(hours.value.saturating_mul(3600));
+    }
+    if let Some(count) = section.number("devices_max", 1..=1000) {
+        login.bindings.devices_max = u32::try_from(count.value).unwrap_or(DEVICES_MAX);
+    }
     section.end();
     login
 }
@@ -247,6 +261,7 @@ fn geography(section: Option<Section<'_>>, here: &Here) -> GeographyFiles {
     let Some(mut section) = section else { return files };
     files.databases =
         section.texts("databases").unwrap_or_default().into_iter().map(|At { value, line }| (here.path(value), line)).collect();
+    files.places = section.texts("places").unwrap_or_default().into_iter().map(|At { value, line }| (here.path(value), line)).collect();
     let kinds = [
         ("anonymiser", NetworkKind::Anonymiser),
         ("fixed", NetworkKind::Fixed),

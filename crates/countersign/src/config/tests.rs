@@ -89,6 +89,23 @@ fn three_lines_are_enough() {
     assert_eq!((config.apps.len(), config.operations.len(), config.dev), (1, 0, Dev::Off));
 }
 
+/// How many devices a person may have, and how long one is new.
+#[test]
+fn devices_of_people_have_bounds() {
+    let rows: &[(&str, Option<(u32, u64)>)] = &[
+        ("", Some((20, 86_400))),
+        ("[login]\ndevices_max = 1\ndevice_cool_down_hours = 0\n", Some((1, 0))),
+        ("[login]\ndevices_max = 1000\ndevice_cool_down_hours = 720\n", Some((1000, 2_592_000))),
+        ("[login]\ndevices_max = 0\n", None),
+        ("[login]\ndevices_max = 1001\n", None),
+        ("[login]\ndevice_cool_down_hours = 721\n", None),
+    ];
+    for (text, expected) in rows {
+        let rules = read(&format!("{MINIMAL}{text}")).ok().map(|config| config.login.bindings);
+        assert_eq!(rules.map(|rules| (rules.devices_max, rules.cool_down.0)), *expected, "{text}");
+    }
+}
+
 #[test]
 fn every_key_is_heeded() {
     let config = read(FULL).expect("all keys");

@@ -4,10 +4,14 @@
 //! What must work comes first, then what must be stopped; any row that is not as expected makes the exit status 1.
 
 mod honest;
+mod lives;
+mod oddities;
 mod phones;
 mod report;
 mod thieves;
 mod world;
+
+pub use world::{Watching, World};
 
 use std::time::Duration;
 
@@ -16,7 +20,7 @@ use countersign_core::Clock;
 
 use crate::{
     cli::{Output, say},
-    demo::{report::Report, world::World},
+    demo::report::Report,
     wire::SystemClock,
 };
 
@@ -35,7 +39,7 @@ pub enum After {
 /// When the world cannot be started; a broken scenario is a row, not an error.
 pub async fn run(output: Output, after: After) -> Result<usize> {
     let began = SystemClock.now();
-    let world = World::start().await?;
+    let world = World::start(Watching::Observing).await?;
     let home = world.home.path().display().to_string();
     if output == Output::Text {
         say(format!("Countersign demo: everything lives in {home} and is deleted on exit"));
@@ -45,6 +49,10 @@ pub async fn run(output: Output, after: After) -> Result<usize> {
     scenarios.extend(phones::honest_rows(&world).await?);
     scenarios.extend(thieves::run(&world).await?);
     scenarios.extend(phones::attack_rows(&world).await?);
+    let watched = World::start(Watching::AsShipped).await?;
+    scenarios.extend(lives::rows(&watched).await?);
+    scenarios.extend(oddities::rows(&watched).await?);
+    watched.stop().await;
     let report = Report { scenarios };
     let took = Duration::from_millis(SystemClock.now().0.saturating_sub(began.0));
     match output {

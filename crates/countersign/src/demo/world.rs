@@ -6,7 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use anyhow::{Context, Result, anyhow};
@@ -32,6 +32,44 @@ use crate::{
 
 /// The app of the demo's bank.
 pub const APP: &str = "com.example.bank";
+
+/// What the demo's node does about what looks unusual.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Watching {
+    /// What the shipped configuration does.
+    AsShipped,
+    /// It says what it would do. A hundred thieves in two seconds from one address look like what they are, and the rows about
+    /// proofs, policies and devices are to show what each of these does alone.
+    Observing,
+}
+
+/// Where the demo's addresses are: all are this machine's own (`127.0.0.0/8`), and each network has a place on the map.
+const PLACES: &str = "\
+127.10.0.0/16,DE,52.52,13.40,10,fixed,AS64501    # homes in Berlin
+127.11.0.0/16,DE,50.11,8.68,200,mobile,AS64502   # a German carrier, seen in Frankfurt
+127.12.0.0/16,DE,52.50,13.37,10,fixed,AS64503    # an office in Berlin
+127.20.0.0/16,US,40.71,-74.01,20,fixed,AS64504   # a hotel in New York
+127.40.0.0/16,NG,6.45,3.40,200,mobile,AS64505    # a carrier in Lagos
+";
+
+/// What a team adds that wants to be warned.
+const WATCHED: &str = "
+[geography]
+places = [\"places.csv\"]
+
+[monitor]
+honey_accounts   = [\"admin@example.com\"]
+honey_operations = [\"customers.export\"]
+
+[[operation]]
+match  = \"GET /v1/internal/export\"
+action = \"customers.export\"
+";
+
+const OBSERVED: &str = "
+[monitor]
+mode = \"observe\"
+";
 
 /// A clock that the demo can turn forward, so that nobody has to wait for a token to expire.
 pub struct TurnableClock {
@@ -76,7 +114,7 @@ impl World {
     ///
     /// # Errors
     /// When a port, the directory or the node cannot be had.
-    pub async fn start() -> Result<Self> {
+    pub async fn start(watching: Watching) -> Result<Self> {
         let home = tempfile::Builder::new().prefix("countersign-demo-").tempdir().context("making a temporary directory")?;
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.context("binding the bank's port")?;
         let upstream = listener.local_addr()?;
@@ -89,7 +127,7 @@ impl World {
         let ca = DemoCa::new()?;
         let (apple, google) = (DemoApple::new()?, DemoGoogle::new(&OsEntropy)?);
         let port = free_port()?;
-        lay_out(home.path(), (port, upstream), &ca)?;
+        lay_out(home.path(), (port, upstream), &ca, watching)?;
         std::fs::write(home.path().join("demo-iphones.pem"), apple.root_pem())?;
         std::fs::write(home.path().join("play.json"), google.console_keys()?)?;
         let config = config::load(&home.path().join("csign.toml")).map_err(|e| anyhow!("the demo's config: {e}"))?;
@@ -176,6 +214,19 @@ impl World {
         office.revoke_device(session.device.as_str()).await.map_err(|e| anyhow!("{e:?}")).map(|_| ())
     }
 
+    /// Fetches the revocation list again, as a team does every day: one that is a week old lets no new phone in.
+    ///
+    /// # Errors
+    /// When the list cannot be written.
+    pub async fn fetch_status_list(&self) -> Result<()> {
+        let path = self.home.path().join("status.json");
+        std::fs::write(&path, DemoCa::status_list())?;
+        let now = Duration::from_millis(self.clock.now().0);
+        std::fs::File::options().write(true).open(&path)?.set_modified(SystemTime::UNIX_EPOCH + now)?;
+        self.node.reload().await;
+        Ok(())
+    }
+
     /// Puts the careless maker's key on the revocation list, and has the node read it again.
     ///
     /// # Errors
@@ -208,7 +259,7 @@ impl World {
 }
 
 /// Writes the bank's config and policies, as a team would.
-fn lay_out(home: &Path, (port, upstream): (u16, std::net::SocketAddr), ca: &DemoCa) -> Result<()> {
+fn lay_out(home: &Path, (port, upstream): (u16, std::net::SocketAddr), ca: &DemoCa, watching: Watching) -> Result<()> {
     let policies = home.join("policies");
     std::fs::create_dir_all(&policies)?;
     for (name, text) in countersign_example_bank::POLICIES {
@@ -216,9 +267,14 @@ fn lay_out(home: &Path, (port, upstream): (u16, std::net::SocketAddr), ca: &Demo
     }
     std::fs::write(home.join("demo-phones.pem"), ca.root_pem())?;
     std::fs::write(home.join("status.json"), DemoCa::status_list())?;
+    std::fs::write(home.join("places.csv"), PLACES)?;
     let text = format!(
-        "public_url = \"https://localhost:{port}\"\nupstream = \"http://{upstream}\"\n{}",
+        "public_url = \"https://localhost:{port}\"\nupstream = \"http://{upstream}\"\n{}{}",
         countersign_example_bank::CONFIG.replace("{SIGNER}", &Handset::signer_hex()),
+        match watching {
+            Watching::AsShipped => WATCHED,
+            Watching::Observing => OBSERVED,
+        },
     );
     std::fs::write(home.join("csign.toml"), text)?;
     Ok(())

@@ -6,8 +6,10 @@ use arc_swap::ArcSwap;
 use countersign_core::{Revocations, Secret, SignalSink};
 use countersign_gateway::{GatewayConfig, House, HouseParts, Statements, Tokens};
 use countersign_identity::PairwiseKey;
-use countersign_issuer::{DeviceTrust, Issuer, IssuerKeys, RefreshKey, World};
+use countersign_issuer::{DeviceTrust, Issuer, IssuerKeys, Prompts, RefreshKey, World};
+use countersign_monitor::watch::{LiveWatch, WatchConfig};
 use countersign_proof::nonce::NonceKeys;
+use countersign_risk::fingerprint::Salt;
 use countersign_store::KeyPurpose;
 
 use crate::{
@@ -15,7 +17,13 @@ use crate::{
     config::{Config, Faults},
     layout,
     node::{options::Options, start_error::StartError, understand::Understood},
-    wire::{geography::Geography, keys, rotation::Rings, signals::Signals, stores::Stores},
+    wire::{
+        geography::Geography,
+        keys, monitoring,
+        rotation::Rings,
+        signals::{Arrived, Signals},
+        stores::Stores,
+    },
 };
 
 /// What serves.
@@ -34,6 +42,10 @@ pub struct Built {
     pub revocations: Arc<ArcSwap<Revocations>>,
     /// Where addresses are, exchangeable.
     pub geography: Arc<Geography>,
+    /// Says how requests and logins look.
+    pub watch: Arc<LiveWatch>,
+    /// The signals, for the monitor.
+    pub arrived: Arrived,
     /// What they all lean on.
     pub stores: Stores,
 }
@@ -54,11 +66,15 @@ pub async fn build(config: &Config, understood: Understood, options: &Options) -
     // The memory of used proofs begins empty with the process. Nonces of an earlier one do not count, and proofs from
     // before need one, so that nothing captured earlier can be replayed now.
     let nonces = || NonceKeys::new(&nonce, None).remembering_since(now);
-    let signals: Arc<dyn SignalSink> = Arc::new(Signals::start(Arc::clone(&options.clock)));
+    let (signals, arrived) = Signals::new(Arc::clone(&options.clock));
+    let signals: Arc<dyn SignalSink> = Arc::new(signals);
+    let salt = keys::salt(&*stores.keys, &*options.entropy, now).await?;
+    let geography = Arc::new(Geography::new(understood.maps));
+    let watch = Arc::new(LiveWatch::new(watching(config, salt), Arc::clone(&geography) as _, Arc::clone(&signals)));
+    monitoring::recall(&watch, &config.data);
     let trust = Arc::new(ArcSwap::from_pointee(understood.trust.devices));
     let revocations = Arc::new(ArcSwap::from_pointee(understood.trust.revocations));
 
-    let geography = Arc::new(Geography::new(understood.maps));
     let (issuer_name, audience) = (config.public.as_str(), config.upstream.origin.as_str());
     let mut gateway = GatewayConfig::new(config.public.clone());
     gateway.streams.bytes_max = config.bounds.body_bytes_max;
@@ -72,13 +88,15 @@ pub async fn build(config: &Config, understood: Understood, options: &Options) -
         upstream: understood.upstream,
         stores: stores.for_gateway(),
         signals: Arc::clone(&signals),
+        watch: Arc::clone(&watch) as _,
+        objects: salt,
         clock: Arc::clone(&options.clock),
         entropy: Arc::clone(&options.entropy),
     });
     let house = house.map_err(|why| Faults::of_file(&config.file, "`public_url` cannot be used", &why.to_string()))?;
     let issuer = Issuer {
         stores: stores.for_issuer(),
-        world: World { clock: Arc::clone(&options.clock), entropy: Arc::clone(&options.entropy), signals },
+        world: World { clock: Arc::clone(&options.clock), entropy: Arc::clone(&options.entropy), signals, watch: Arc::clone(&watch) as _ },
         keys: IssuerKeys {
             access: Arc::clone(&rings.access),
             statements: Arc::clone(&rings.statements),
@@ -89,6 +107,7 @@ pub async fn build(config: &Config, understood: Understood, options: &Options) -
         config: understood.issuer,
         trust: Arc::clone(&trust),
         revocations: Arc::clone(&revocations),
+        prompts: Prompts::default(),
     };
     let office = Office {
         stores: stores.for_office(),
@@ -97,5 +116,14 @@ pub async fn build(config: &Config, understood: Understood, options: &Options) -
         log: config.data.join(layout::LOG),
         log_key: Arc::clone(&stores.log_key),
     };
-    Ok(Built { house: Arc::new(house), issuer, office: Arc::new(office), rings, trust, revocations, geography, stores })
+    Ok(Built { house: Arc::new(house), issuer, office: Arc::new(office), rings, trust, revocations, geography, watch, arrived, stores })
+}
+
+/// What the operator decided about watching.
+fn watching(config: &Config, salt: Salt) -> WatchConfig {
+    WatchConfig {
+        honey_accounts: config.monitor.honey_accounts.clone(),
+        honey_operations: config.monitor.honey_operations.clone(),
+        ..WatchConfig::shipped(salt, config.monitor.people_max)
+    }
 }

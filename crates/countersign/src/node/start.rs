@@ -2,8 +2,10 @@
 
 use std::{io, sync::Arc};
 
+use arc_swap::ArcSwap;
 use countersign_gateway::{ListenConfig, Transport, listen};
 use countersign_issuer::router;
+use countersign_monitor::react::{Reactor, ReactorParts};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -23,7 +25,7 @@ use crate::{
         start_error::StartError,
         understand::understand,
     },
-    wire::{lock::DataLock, metering},
+    wire::{lock::DataLock, metering, monitoring, stores::OpenError},
 };
 
 /// Starts a node and returns once it serves.
@@ -34,6 +36,7 @@ pub async fn start(config: Config, options: Options) -> Result<RunningNode, Star
     let dev = config.dev.or(options.dev);
     let mut understood = understand(&config, dev, &options.clock)?;
     let (certificates, digest) = (understood.certificates.take(), understood.rules.digest.clone());
+    let receiver = understood.receiver.take();
     let lock = DataLock::take(&config.data)?;
     let doors = Doors::bind(&config, dev, certificates).await?;
     let built = build(&config, understood, &options).await?;
@@ -59,10 +62,23 @@ pub async fn start(config: Config, options: Options) -> Result<RunningNode, Star
         office: Arc::clone(&built.office),
     });
 
+    let reactor = Reactor::new(ReactorParts {
+        rules: Arc::new(ArcSwap::from_pointee(live.config.monitor.react.clone())),
+        stores: built.stores.for_monitor(),
+        ledger: Arc::clone(&built.office) as _,
+        tell: Arc::new(monitoring::teller(receiver, Arc::clone(&options.clock), shutdown.clone())),
+        watch: Arc::clone(&built.watch) as _,
+        clock: Arc::clone(&options.clock),
+        entropy: options.entropy,
+    });
+    let reactor = Arc::new(reactor.await.map_err(OpenError::from)?);
+    tasks.spawn(monitoring::remember(built.watch, live.config.data.clone(), shutdown.clone()));
+    tasks.spawn(monitoring::react(Arc::clone(&reactor), built.arrived, Arc::clone(&options.clock), shutdown.clone()));
+
     let front = Front { house: built.house, issuer: router(Arc::new(built.issuer)) };
     let public = listen(doors.public, settings, options.clock, shutdown.clone(), move |request, peer| front.clone().answer(request, peer));
     tasks.spawn(until_it_fails("the public port", public, shutdown.clone()));
-    let desk = Desk { office: built.office, status, reload: Arc::clone(&live) as Arc<dyn Reload> };
+    let desk = Desk { office: built.office, status, reload: Arc::clone(&live) as Arc<dyn Reload>, reactor };
     tasks.spawn(until_it_fails("the admin socket", doors.admin.serve(routes::router(desk), shutdown.clone()), shutdown.clone()));
     let side = side::router(Side { metrics: metrics.clone(), keys, shutdown: shutdown.clone() });
     let side = axum::serve(doors.side, side).with_graceful_shutdown(shutdown.clone().cancelled_owned());

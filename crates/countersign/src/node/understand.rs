@@ -11,6 +11,7 @@ use crate::{
     wire::{
         geography::Maps,
         issuing,
+        monitoring::Receiver,
         rules::{self, Declared, Rules},
         tls,
         trust::{self, Trusted},
@@ -26,6 +27,8 @@ pub struct Understood {
     pub trust: Trusted,
     /// Where addresses are.
     pub maps: Maps,
+    /// Who is told of incidents.
+    pub receiver: Option<Receiver>,
     /// The issuer's settings.
     pub issuer: IssuerConfig,
     /// The way to the protected API.
@@ -44,6 +47,7 @@ pub fn understand(config: &Config, dev: Dev, clock: &Arc<dyn Clock>) -> Result<U
         rules: rules::rules(config)?,
         trust: trust::trust(config, dev)?,
         maps: Maps::read(config)?,
+        receiver: Receiver::read(config)?,
         issuer: issuing::settings(config, dev, clock)?,
         upstream: upstream::upstream(config)?,
         certificates: config.tls.as_ref().map(|files| tls::from_files(config, files)?.ready(config, files)).transpose()?,

@@ -2,7 +2,10 @@
 //!
 //! Requests go out exactly as given, dots and slashes included, because an attacker's client would not tidy them either.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use anyhow::{Context, Result, anyhow};
 use bytes::Bytes;
@@ -12,7 +15,7 @@ use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use rustls::{ClientConfig, RootCertStore, pki_types::ServerName};
 use rustls_pki_types::{CertificateDer, pem::PemObject};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
 
 /// Bytes of an answer that a phone reads.
@@ -90,6 +93,7 @@ pub struct Http {
     host: String,
     port: u16,
     tls: TlsConnector,
+    from: Mutex<Option<IpAddr>>,
     idle: Mutex<Vec<SendRequest<Full<Bytes>>>>,
 }
 
@@ -112,7 +116,13 @@ impl Http {
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         let host = origin.host_str().ok_or_else(|| anyhow!("`{origin}` has no host"))?.to_owned();
         let port = origin.port_or_known_default().ok_or_else(|| anyhow!("`{origin}` has no port"))?;
-        Ok(Self { host, port, tls: TlsConnector::from(Arc::new(config)), idle: Mutex::new(Vec::new()) })
+        Ok(Self { host, port, tls: TlsConnector::from(Arc::new(config)), from: Mutex::default(), idle: Mutex::new(Vec::new()) })
+    }
+
+    /// Goes on from this address of this machine: another network, as the server sees it. Linux has all of `127.0.0.0/8`.
+    pub fn move_to(&self, address: IpAddr) {
+        *self.from.lock().unwrap_or_else(PoisonError::into_inner) = Some(address);
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     /// Sends `call` and reads the answer.
@@ -147,10 +157,17 @@ impl Http {
         if self.port == 443 { self.host.clone() } else { format!("{}:{}", self.host, self.port) }
     }
 
+    async fn dial(&self) -> std::io::Result<TcpStream> {
+        let from = *self.from.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(from) = from else { return TcpStream::connect((self.host.as_str(), self.port)).await };
+        let socket = TcpSocket::new_v4()?;
+        socket.bind(SocketAddr::new(from, 0))?;
+        socket.connect(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), self.port)).await
+    }
+
     async fn connect(&self) -> Result<SendRequest<Full<Bytes>>> {
         let name = ServerName::try_from(self.host.clone()).context("the host is not a server name")?;
-        let tcp =
-            TcpStream::connect((self.host.as_str(), self.port)).await.with_context(|| format!("connecting to {}", self.authority()))?;
+        let tcp = self.dial().await.with_context(|| format!("connecting to {}", self.authority()))?;
         tcp.set_nodelay(true)?;
         let tls = self.tls.connect(name, tcp).await.context("the TLS handshake")?;
         let (sender, connection) = handshake(TokioIo::new(tls)).await?;

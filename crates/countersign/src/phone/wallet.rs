@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    net::{IpAddr, Ipv4Addr},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -407,6 +408,35 @@ impl Phone {
         let finished = self.passkey_ceremony(&body).await?;
         let code = finished.get("code").and_then(Value::as_str).context("the answer holds no code")?;
         Ok((Secret::new(code.to_owned()), verifier))
+    }
+
+    /// Goes on from another network: an address of this machine.
+    pub fn move_to(&self, address: Ipv4Addr) {
+        self.http.move_to(IpAddr::V4(address));
+    }
+
+    /// Has the server show its person a prompt, and answers nothing.
+    ///
+    /// # Errors
+    /// A fault of network or server; a refusal is an answer.
+    pub async fn prompt(&self) -> Result<Answer> {
+        self.door("/countersign/v1/login/start", &json!({ "client_id": self.around.app, "purpose": "step_up" })).await
+    }
+
+    /// Tries to sign in to somebody's account with the passkey of this phone.
+    ///
+    /// # Errors
+    /// A fault of network or server; a refusal is an answer.
+    pub async fn try_account(&self, name: &str) -> Result<Answer> {
+        let challenge = access_token::hash_text(&self.random_text());
+        let body = json!({ "client_id": self.around.app, "code_challenge": challenge, "code_challenge_method": "S256", "name": name });
+        let started = self.door("/countersign/v1/login/start", &body).await?;
+        if !started.status.is_success() {
+            return Ok(started);
+        }
+        let (ceremony, options) = ceremony(&started.json())?;
+        let credential = self.authenticator.lock().await.log_in(&self.around.origin, options).await?;
+        self.door("/countersign/v1/login/finish", &json!({ "ceremony": ceremony, "credential": credential })).await
     }
 
     /// Shows a finger again, for the session that is open (RFC 9470).

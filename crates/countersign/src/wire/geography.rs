@@ -12,6 +12,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
+use countersign_monitor::watch::{self, Place};
 use countersign_risk::{
     geo::Position,
     lists::NetworkLists,
@@ -21,7 +22,10 @@ use flate2::read::MultiGzDecoder;
 use maxminddb::Reader;
 use serde::Deserialize;
 
-use crate::config::{Config, Fault, Faults, GeoList, ListOf};
+use crate::{
+    config::{Config, Fault, Faults, GeoList, ListOf},
+    wire::places::Places,
+};
 
 /// Bytes of a database; the largest commercial ones have a few hundred million.
 const DATABASE_BYTES_MAX: u64 = 2 * 1024 * 1024 * 1024;
@@ -32,24 +36,12 @@ const LIST_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// How far off a position may be, in kilometres, when its database does not say. Countries are located at their middle.
 const RADIUS_UNKNOWN_KM: f64 = 200.0;
 
-/// What is known of an address.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Place {
-    /// Its autonomous system.
-    pub network: Option<Asn>,
-    /// Its country (ISO 3166-1 alpha-2).
-    pub country: Option<String>,
-    /// The kind of its network.
-    pub kind: NetworkKind,
-    /// Where it is, and how far off that may be.
-    pub position: Option<Position>,
-}
-
 /// All files, read and verified.
 #[derive(Default)]
 pub struct Maps {
     databases: Vec<Reader<Vec<u8>>>,
     lists: NetworkLists,
+    places: Places,
 }
 
 /// The files in use; replaced whole, without a restart.
@@ -115,10 +107,10 @@ impl Geography {
     pub fn replace(&self, maps: Maps) {
         self.0.store(maps.into());
     }
+}
 
-    /// What is known of `address`.
-    #[must_use]
-    pub fn look(&self, address: IpAddr) -> Place {
+impl watch::Places for Geography {
+    fn look(&self, address: IpAddr) -> Place {
         self.0.load().look(address)
     }
 }
@@ -139,6 +131,11 @@ impl Maps {
                 Err(why) => fault(*line, format!("the database `{}` cannot be used", file.display()), why),
             }
         }
+        for (file, line) in &config.geography.places {
+            if let Err(why) = unpacked(file).and_then(|text| maps.places.add(&text)) {
+                fault(*line, format!("the places in `{}` cannot be used", file.display()), why);
+            }
+        }
         for GeoList { file, line, kind, of } in &config.geography.lists {
             let added = unpacked(file).and_then(|text| {
                 let added = match of {
@@ -157,11 +154,14 @@ impl Maps {
     /// Whether no file is named.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.databases.is_empty() && self.lists == NetworkLists::default()
+        self.databases.is_empty() && self.places.is_empty() && self.lists == NetworkLists::default()
     }
 
     fn look(&self, address: IpAddr) -> Place {
         let address = address.to_canonical();
+        if let Some(place) = self.places.look(address) {
+            return place.clone();
+        }
         let (mut network, mut country, mut kind, mut position) = (None, None, NetworkKind::Unknown, None);
         for database in &self.databases {
             // A record that does not decode is one that this database does not have.
@@ -265,7 +265,7 @@ mod tests {
 
     fn geography(files: &[&str]) -> Maps {
         let databases = files.iter().map(|file| database(&Path::new(SHARED).join("geoip-test").join(file)).expect("a database"));
-        Maps { databases: databases.collect(), lists: NetworkLists::default() }
+        Maps { databases: databases.collect(), lists: NetworkLists::default(), places: Places::default() }
     }
 
     fn look(maps: &Maps, address: &str) -> Place {

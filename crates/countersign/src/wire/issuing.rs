@@ -55,7 +55,9 @@ pub fn settings(config: &Config, dev: Dev, clock: &Arc<dyn Clock>) -> Result<Iss
             config::SignUp::Invite => SignUp::Invite,
             config::SignUp::Open => SignUp::Open,
         },
+        bindings: config.login.bindings,
         session_life: config.login.session_life,
+        risk: config.monitor.risk,
         access_token_life: Limits::ACCESS_TOKEN_LIFE,
     })
 }
@@ -118,7 +120,11 @@ fn play_app(
 }
 
 /// Whoever asks vendors, with what they are verified by.
-fn caller(config: &Config) -> Result<Caller, Faults> {
+/// Asks others than phones, by the authorities of the config.
+///
+/// # Errors
+/// When these cannot be read.
+pub fn caller(config: &Config) -> Result<Caller, Faults> {
     let trust = config.vendors.ca.as_ref().map(|(file, line)| {
         upstream::trust(file).map(Arc::new).map_err(|why| {
             let what = format!("`vendors.ca` cannot be `{}`", file.display());

@@ -7,6 +7,7 @@ use countersign_proof::{
     jwk::{Algorithm, SigningKey},
     key_set::{KeyRing, RingKey, Rotation},
 };
+use countersign_risk::fingerprint::Salt;
 use countersign_store::{KeyPurpose, Keys, StoredKey, Unavailable};
 
 /// A ring of signing keys for `purpose`: with a new key if one is due, without those whose time is over.
@@ -38,6 +39,15 @@ pub async fn current(keys: &dyn Keys, purpose: KeyPurpose, ring: &KeyRing, now: 
     let stored = keys.list(purpose).await?.into_iter().find(|key| key.id == id).ok_or_else(|| Unavailable::new("a signing key is gone"))?;
     let key = SigningKey::from_pkcs8(Algorithm::Es256, &stored.secret).map_err(|_| Unavailable::new("reading a signing key"))?;
     Ok((id, key))
+}
+
+/// The salt of fingerprints, the same for as long as the data directory lives.
+///
+/// # Errors
+/// When the store does not answer or holds something else.
+pub async fn salt(keys: &dyn Keys, entropy: &dyn Entropy, now: UnixSeconds) -> Result<Salt, Unavailable> {
+    let bytes = secret(keys, KeyPurpose::Fingerprints, entropy, now).await?;
+    Ok(Salt(bytes.expose().iter().take(8).fold(0, |sum, byte| (sum << 8) | u64::from(*byte))))
 }
 
 /// The 32 secret bytes for `purpose`, made once.

@@ -8,6 +8,8 @@ pub mod issuing;
 pub mod keys;
 pub mod lock;
 pub mod metering;
+pub mod monitoring;
+pub mod places;
 pub mod rotation;
 pub mod rules;
 pub mod signals;

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, fs, path::Path};
 
 use aws_lc_rs::digest;
-use countersign_core::{ClientId, Requirements};
+use countersign_core::{ClientId, Requirements, RiskBar};
 use countersign_policy::{OperationSpec, Operations, Policies, PolicySource};
 
 use crate::{
@@ -20,6 +20,8 @@ pub struct Rules {
     pub operations: Operations,
     /// Who may do what.
     pub policies: Policies,
+    /// From which score on what is asked.
+    pub risk: RiskBar,
     /// What is required of the devices of each app.
     pub requirements: HashMap<ClientId, Requirements>,
     /// Whether the operations are the operator's.
@@ -32,7 +34,12 @@ impl Rules {
     /// As the gateway takes them.
     #[must_use]
     pub fn into_gateway(self) -> countersign_gateway::Rules {
-        countersign_gateway::Rules { operations: self.operations, policies: self.policies, requirements: self.requirements }
+        countersign_gateway::Rules {
+            operations: self.operations,
+            policies: self.policies,
+            risk: self.risk,
+            requirements: self.requirements,
+        }
     }
 }
 
@@ -67,7 +74,7 @@ pub fn rules(config: &Config) -> Result<Rules, Faults> {
     })?;
     let declared = if config.operations.is_empty() { Declared::BuiltIn } else { Declared::ByOperator };
     let requirements = devices::requirements(config)?;
-    Ok(Rules { operations, policies, requirements, declared, digest: digest(&sources) })
+    Ok(Rules { operations, policies, risk: config.monitor.risk, requirements, declared, digest: digest(&sources) })
 }
 
 /// Reads the operations alone.

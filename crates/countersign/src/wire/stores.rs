@@ -5,6 +5,7 @@ use std::{fmt, io, path::Path, sync::Arc};
 
 use countersign_audit::{CheckpointKey, CheckpointVerifier};
 use countersign_core::{Clock, Entropy};
+use countersign_monitor::react::ReactStores;
 use countersign_store::{
     Keys, Unavailable,
     memory::{MemoryChallenges, MemoryCounters, MemoryReplay},
@@ -115,6 +116,7 @@ impl Stores {
     #[must_use]
     pub fn for_issuer(&self) -> countersign_issuer::Stores {
         countersign_issuer::Stores {
+            bindings: Arc::clone(&self.sqlite) as _,
             challenges: Arc::clone(&self.challenges) as _,
             devices: Arc::clone(&self.sqlite) as _,
             grants: Arc::clone(&self.sqlite) as _,
@@ -125,12 +127,23 @@ impl Stores {
         }
     }
 
+    /// What the monitor leans on.
+    #[must_use]
+    pub fn for_monitor(&self) -> ReactStores {
+        ReactStores {
+            grants: Arc::clone(&self.sqlite) as _,
+            incidents: Arc::clone(&self.sqlite) as _,
+            sessions: Arc::clone(&self.sqlite) as _,
+        }
+    }
+
     /// What an operator's acts lean on.
     #[must_use]
     pub fn for_office(&self) -> office::Stores {
         office::Stores {
             devices: Arc::clone(&self.sqlite) as _,
             grants: Arc::clone(&self.sqlite) as _,
+            incidents: Arc::clone(&self.sqlite) as _,
             recorder: Arc::clone(&self.log) as _,
             sessions: Arc::clone(&self.sqlite) as _,
             subjects: Arc::clone(&self.sqlite) as _,

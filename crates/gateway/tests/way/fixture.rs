@@ -15,9 +15,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use countersign_audit::{CheckpointKey, Entry};
 use countersign_core::{
-    Acr, Action, Amr, AppId, BootState, ClientId, Clock, DeviceId, Entropy, EvidenceTier, KeyId, PairwiseId, PatchLevel, Platform, Posture,
-    ProofId, Provenance, RateLimit, Revocations, Role, Secret, SecurityLevel, Session, SessionId, SessionState, Signal, SignalSink,
-    UnixMillis, UnixSeconds, UserId,
+    Acr, Action, Amr, AnswerSeen, AppId, BootState, ClientId, Clock, DeviceId, Entropy, EvidenceTier, KeyId, LoginSeen, PairwiseId,
+    PatchLevel, Platform, Posture, ProofId, Provenance, RateLimit, Reason, RequestSeen, Revocations, RiskView, Role, Secret, SecurityLevel,
+    Session, SessionId, SessionState, Signal, SignalSink, UnixMillis, UnixSeconds, UserId, Watch,
 };
 use countersign_gateway::{
     GatewayConfig, House, HouseParts, Origin, Peer, StatementKey, Statements, Stores, Tokens, Upstream, UpstreamConfig,
@@ -32,6 +32,7 @@ use countersign_proof::{
     nonce::NonceKeys,
     target,
 };
+use countersign_risk::fingerprint::Salt;
 use countersign_store::{
     ChangeError, Device, DeviceChange, DeviceState, Devices, FreshProof, LiveError, LivePosture, LiveSession, PostureError, RateCounters,
     Receipt, Recorder, ReplayMemory, SessionFilter, Sessions, SpendError, StateChange, SubjectKeys, TakeError, Unavailable,
@@ -54,6 +55,10 @@ pub struct World {
     pub devices: Mutex<HashMap<DeviceId, Device>>,
     pub rates: Mutex<Result<(), TakeError>>,
     pub signals: Mutex<Vec<Signal>>,
+    /// How requests look to the watcher.
+    pub looks: Mutex<RiskView>,
+    /// What the watcher was told, a line each.
+    pub watched: Mutex<Vec<String>>,
     pub recorded: Mutex<Vec<Entry>>,
     /// What the upstream was asked, by method and path.
     pub asked: Mutex<Vec<String>>,
@@ -90,6 +95,25 @@ impl SignalSink for World {
     fn emit(&self, signal: Signal) {
         self.signals.lock().expect("a lock").push(signal);
     }
+}
+
+impl Watch for World {
+    fn request(&self, seen: &RequestSeen<'_>) -> RiskView {
+        let line = format!("{} {} {} {}", seen.method, seen.action, seen.address, seen.object.map_or("no object", |_| "an object"));
+        self.watched.lock().expect("a lock").push(line);
+        self.looks.lock().expect("a lock").clone()
+    }
+
+    fn answered(&self, seen: &AnswerSeen<'_>) {
+        let line = format!("{} bytes, {}", seen.bytes_out, seen.refused.map_or("served", Reason::code));
+        self.watched.lock().expect("a lock").push(line);
+    }
+
+    fn login(&self, _: &LoginSeen<'_>) -> RiskView {
+        RiskView::default()
+    }
+
+    fn stepped_up(&self, _: &UserId, _: &SessionId, _: UnixMillis) {}
 }
 
 struct Backed {
@@ -272,6 +296,8 @@ impl Fixture {
             devices: Mutex::new(HashMap::from([(device().posture.device.clone(), device())])),
             rates: Mutex::new(Ok(())),
             signals: Mutex::default(),
+            looks: Mutex::default(),
+            watched: Mutex::default(),
             recorded: Mutex::default(),
             asked: Mutex::default(),
             fails_at: AtomicUsize::new(0),
@@ -325,6 +351,8 @@ impl Fixture {
                 recorder: backed,
             },
             signals: Arc::clone(&world) as _,
+            watch: Arc::clone(&world) as _,
+            objects: Salt(1),
             clock: Arc::clone(&world) as _,
             entropy: Arc::clone(&world) as _,
         })
@@ -446,6 +474,7 @@ pub fn session() -> Session {
         acr: Acr::PhishingResistant,
         amr: vec![Amr::HardwareKey, Amr::UserVerified],
         auth_time: UnixSeconds(NOW - 10),
+        bound_at: UnixSeconds(NOW - 1000),
         created_at: UnixSeconds(NOW - 1000),
         expires_at: UnixSeconds(NOW + 100_000),
     }

@@ -13,7 +13,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use countersign_core::{AppFinding, PolicyName, Reason, Revocations, Seconds, SerialDigest, SessionState};
+use countersign_core::{AppFinding, PolicyName, Reason, Revocations, RiskReason, RiskView, Seconds, SerialDigest, SessionState};
 use countersign_gateway::{ListenConfig, Transport, body::Body, listen, serve};
 use countersign_proof::jwk::{Algorithm, SigningKey};
 use countersign_store::{DeviceState, TakeError};
@@ -132,6 +132,30 @@ async fn phones_that_lack_something_are_counted_limited_or_refused() {
     fixture.revocations.store(Arc::new(Revocations { revoked: [SerialDigest([9; 16])].into(), fetched_at: None }));
     page += &told("the same certificate on the next request", &fixture, read(&fixture)).await;
     insta::assert_snapshot!("phones", page);
+}
+
+/// What the watcher hears, and what becomes of what it says.
+#[tokio::test]
+async fn what_looks_unusual_is_confirmed_or_refused() {
+    let fixture = Fixture::new().await;
+    fixture.set_session(|session| session.auth_time = countersign_core::UnixSeconds(NOW - 301));
+    let looks = |score| {
+        let reasons = vec![RiskReason { name: "new_network", weight_tenths: 21 }, RiskReason { name: "same_device", weight_tenths: -7 }];
+        *fixture.world.looks.lock().expect("a lock") = RiskView { score, reasons };
+    };
+    let read = || fixture.request("GET", "/v1/accounts/a1", "");
+    let heard = || fixture.world.watched.lock().expect("a lock").drain(..).collect::<Vec<_>>().join("\n");
+    let mut page = told("as usual", &fixture, read()).await + &heard() + "\n\n";
+    looks(49);
+    page += &(told("a little unusual", &fixture, read()).await + &heard() + "\n\n");
+    looks(50);
+    page += &(told("unusual: the person is asked", &fixture, read()).await + &heard() + "\n\n");
+    looks(95);
+    page += &(told("nothing a person could confirm", &fixture, read()).await + &heard() + "\n\n");
+    let mut unproven = read();
+    unproven.headers_mut().remove("dpop");
+    page += &(told("whoever proves nothing is not heard of", &fixture, unproven).await + &heard());
+    insta::assert_snapshot!("unusual", page);
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! The operations and policies that the tests judge by.
 
-use countersign_core::{AppFinding, AppRelease, ClientId, Platform, Requirement, Requirements, Rollout, Rule, Seconds, Stage};
+use countersign_core::{AppFinding, AppRelease, ClientId, Platform, Requirement, Requirements, RiskBar, Rollout, Rule, Seconds, Stage};
 use countersign_gateway::Rules;
 use countersign_policy::{OperationSpec, Operations, Policies, PolicySource};
 
@@ -50,7 +50,12 @@ pub fn rules() -> Rules {
     let operations = Operations::new(&specs).expect("sound operations");
     let source = PolicySource { file: "bank.cedar".to_owned(), text: POLICIES.to_owned() };
     let policies = Policies::load(&[source], &operations).expect("sound policies");
-    Rules { operations, policies, requirements: [(ClientId::parse("com.example.bank").expect("an id"), requirements())].into() }
+    Rules {
+        operations,
+        policies,
+        risk: RiskBar::SHIPPED,
+        requirements: [(ClientId::parse("com.example.bank").expect("an id"), requirements())].into(),
+    }
 }
 
 /// What the bank asks of phones, in three stages.

@@ -1,5 +1,6 @@
 //! Stores that fail: whichever call it is, nobody gets anything, and a second try succeeds or is refused for its own reason.
 
+use countersign_core::SessionState;
 use countersign_issuer::{Door, SignUp};
 use http::{Request, StatusCode};
 use serde_json::json;
@@ -15,6 +16,7 @@ use crate::{
 enum Scene {
     Challenge,
     Enrol,
+    Disown,
     Freeze,
     LoginFinish,
     LoginStart,
@@ -31,6 +33,7 @@ enum Scene {
 const SCENES: &[Scene] = &[
     Scene::Challenge,
     Scene::Enrol,
+    Scene::Disown,
     Scene::Freeze,
     Scene::LoginFinish,
     Scene::LoginStart,
@@ -86,6 +89,11 @@ async fn request(scene: Scene, world: &World) -> Request<axum::body::Body> {
             let whose = if matches!(scene, Scene::Freeze) { Phone::new() } else { phone };
             whose.token_request(world, &refresh_form(&tokens.text("refresh_token")))
         }
+        Scene::Disown => {
+            let (mut owner, tokens) = Phone::signed_in(world).await;
+            let (thief, _) = owner.second(world).await;
+            owner.person(world, (&tokens, "POST"), &format!("{}/not-me", thief.path(world)), "{}")
+        }
         Scene::Revoke => {
             let (phone, tokens) = Phone::signed_in(world).await;
             phone.revocation(world, &tokens.text("refresh_token"))
@@ -136,6 +144,28 @@ async fn a_fault_while_redeeming_signs_nobody_out() {
         let first = phone.redeem(&world, &code).await;
         world.memory.fuse(None);
         assert_eq!(phone.redeem(&world, &code).await.verdict(), "200", "after call {n} failed");
+        if first.status.is_success() {
+            break;
+        }
+    }
+}
+
+/// Whatever failed half-way, a person who says it again is heard whole.
+#[tokio::test]
+async fn a_fault_while_disowning_is_made_good_by_a_retry() {
+    for n in 1.. {
+        let world = World::new(SignUp::Open);
+        let (mut owner, tokens) = Phone::signed_in(&world).await;
+        let (thief, _) = owner.second(&world).await;
+        let (_third, _) = owner.second(&world).await;
+        let path = format!("{}/not-me", thief.path(&world));
+        let say = || world.send(owner.person(&world, (&tokens, "POST"), &path, "{}"));
+        world.memory.fuse(Some(Blow::Fails(n)));
+        let first = say().await;
+        world.memory.fuse(None);
+        assert_eq!(say().await.verdict(), "200", "after call {n} failed");
+        let states: Vec<_> = world.memory.shelf().sessions.iter().map(|session| session.state).collect();
+        assert_eq!(states, [SessionState::Active, SessionState::Revoked, SessionState::Challenged], "after call {n} failed");
         if first.status.is_success() {
             break;
         }

@@ -4,6 +4,7 @@
 mod device_trust;
 mod faults;
 mod honest;
+mod my_devices;
 mod phone;
 mod refusals;
 mod stores;

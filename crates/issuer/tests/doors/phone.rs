@@ -13,6 +13,7 @@ use countersign_attest::android::{
 use countersign_core::{BootState, ProofId, Secret, SecurityLevel, UnixSeconds};
 use countersign_identity::CodeChallenge;
 use countersign_proof::{
+    access_token::hash_text,
     delegation::{self, DelegationToMake, GrantHash},
     dpop::{self, ProofToMake},
     jwk::{Algorithm, SigningKey},
@@ -292,6 +293,39 @@ impl Phone {
 
     pub async fn refresh(&self, world: &World, token: &str) -> Answer {
         world.send(self.token_request(world, &refresh_form(token))).await
+    }
+
+    /// A request of the person, with their token. Without a body there is no media type either.
+    pub fn person(&self, world: &World, (tokens, method): (&Answer, &str), path: &str, body: &str) -> Request<Body> {
+        let token = tokens.text("access_token");
+        let hash = hash_text(&token);
+        let target = Target::parse(&format!("{ORIGIN}{path}")).expect("a target");
+        let id = proof_id();
+        let nonce = self.nonce.as_deref();
+        let to_make = ProofToMake { method, target: &target, token_hash: Some(&hash), nonce, id: &id, issued_at: self.time(world) };
+        let proof = dpop::make(&self.request_key, &to_make).expect("a proof");
+        let request = Request::builder().method(method).uri(path).header("authorization", format!("DPoP {token}")).header("dpop", proof);
+        let request = if body.is_empty() { request } else { request.header("content-type", "application/json") };
+        request.body(Body::from(body.to_owned())).expect("a request")
+    }
+
+    /// The person's path for this phone.
+    pub fn path(&self, world: &World) -> String {
+        let shelf = world.memory.shelf();
+        let key = self.device_key.public().thumbprint();
+        let device = shelf.devices.iter().find(|device| device.posture.key == *key).expect("an enrolled phone");
+        format!("/countersign/v1/me/devices/{}", device.posture.device)
+    }
+
+    /// Another phone on which the same person is signed in: the passkey is a synchronised one.
+    pub async fn second(&mut self, world: &World) -> (Self, Answer) {
+        let mut phone = Self { passkey: self.passkey.clone(), ..Self::new() };
+        assert_eq!(phone.enrol(world, &Says::truth()).await.verdict(), "201");
+        let code = phone.log_in(world).await.text("code");
+        let tokens = phone.redeem(world, &code).await;
+        assert_eq!(tokens.verdict(), "200", "{tokens:?}");
+        self.passkey.clone_from(&phone.passkey);
+        (phone, tokens)
     }
 
     pub fn revocation(&self, world: &World, token: &str) -> Request<Body> {

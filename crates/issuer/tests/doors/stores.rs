@@ -8,12 +8,14 @@ use std::{
 use async_trait::async_trait;
 use countersign_audit::Entry;
 use countersign_core::{DeviceId, Role, Secret, Session, SessionId, SessionState, Signal, SignalSink, Thumbprint, UnixSeconds, UserId};
-use countersign_identity::{CodeGrant, CodeState, RefreshFamily, RefreshState, TokenHash};
+use countersign_identity::{
+    self as identity, Binding, BindingRules, BindingState, CodeGrant, CodeState, RefreshFamily, RefreshState, TokenHash,
+};
 use countersign_proof::dpop::BoundProof;
 use countersign_store::{
-    ChallengeId, ChallengePurpose, Challenges, ChangeError, Created, Device, DeviceChange, DeviceState, Devices, FreshProof, Grants,
-    Invitation, IssueError, LiveError, LivePosture, LiveSession, Passkey, PostureError, Receipt, Recorder, RedeemError, ReplayMemory,
-    SessionFilter, Sessions, SpendError, StateChange, Subjects, Unavailable, Used, User, UserState,
+    BindError, Bindings, ChallengeId, ChallengePurpose, Challenges, ChangeError, Created, Device, DeviceChange, DeviceState, Devices,
+    FreshProof, Grants, Invitation, IssueError, LiveError, LivePosture, LiveSession, Passkey, PostureError, Receipt, Recorder, RedeemError,
+    ReplayMemory, SessionFilter, Sessions, SpendError, StateChange, Subjects, Unavailable, Used, User, UserState,
 };
 
 /// What the stores hold.
@@ -21,6 +23,7 @@ use countersign_store::{
 pub struct Shelf {
     pub challenges: HashMap<[u8; 32], (ChallengePurpose, Vec<u8>, UnixSeconds)>,
     pub challenges_full: bool,
+    pub bindings: Vec<Binding>,
     pub devices: Vec<Device>,
     pub codes: HashMap<[u8; 32], CodeState>,
     pub families: HashMap<[u8; 32], RefreshState>,
@@ -120,6 +123,47 @@ impl Challenges for Memory {
         let mut shelf = self.call()?;
         let fits = shelf.challenges.get(&id.0).is_some_and(|(made_for, _, until)| *made_for == purpose && now <= *until);
         Ok(if fits { shelf.challenges.remove(&id.0).map(|(_, recall, _)| recall) } else { None })
+    }
+}
+
+#[async_trait]
+impl Bindings for Memory {
+    async fn bind(&self, new: Binding, rules: BindingRules) -> Result<Binding, BindError> {
+        let mut shelf = self.call()?;
+        let theirs: Vec<_> = shelf.bindings.iter().filter(|binding| binding.user == new.user).cloned().collect();
+        let bound = identity::bind(&theirs, new, rules).map_err(BindError::Refused)?;
+        if !theirs.contains(&bound) {
+            shelf.bindings.push(bound.clone());
+        }
+        Ok(bound)
+    }
+
+    async fn of_user(&self, user: &UserId, _: u32) -> Result<Vec<Binding>, Unavailable> {
+        Ok(self.call()?.bindings.iter().rev().filter(|binding| binding.user == *user).cloned().collect())
+    }
+
+    async fn of_device(&self, device: &DeviceId, _: u32) -> Result<Vec<Binding>, Unavailable> {
+        Ok(self.call()?.bindings.iter().rev().filter(|binding| binding.device == *device).cloned().collect())
+    }
+
+    async fn seen(&self, user: &UserId, device: &DeviceId, day: UnixSeconds) -> Result<Option<Binding>, Unavailable> {
+        let mut shelf = self.call()?;
+        let found = shelf.bindings.iter_mut().find(|binding| binding.user == *user && binding.device == *device);
+        Ok(found.map(|binding| {
+            binding.seen_on = binding.seen_on.max(day);
+            binding.clone()
+        }))
+    }
+
+    async fn cut(&self, user: &UserId, device: &DeviceId, state: BindingState) -> Result<Option<Binding>, Unavailable> {
+        let mut shelf = self.call()?;
+        let found = shelf.bindings.iter_mut().find(|binding| binding.user == *user && binding.device == *device);
+        Ok(found.map(|binding| {
+            if binding.active() {
+                binding.state = state;
+            }
+            binding.clone()
+        }))
     }
 }
 
@@ -266,7 +310,12 @@ impl Sessions for Memory {
     }
 
     async fn authenticated(&self, id: &SessionId, at: UnixSeconds) -> Result<(), Unavailable> {
-        self.call()?.sessions.iter_mut().filter(|session| session.id == *id).for_each(|session| session.auth_time = at);
+        self.call()?.sessions.iter_mut().filter(|session| session.id == *id).for_each(|session| {
+            session.auth_time = at;
+            if session.state == SessionState::Limited {
+                session.state = SessionState::Active;
+            }
+        });
         Ok(())
     }
 }

@@ -15,11 +15,13 @@ use countersign_attest::{
     android::{self, AppRule, ApplicationsRule, KeyRule, OriginRule, PurposeRule, StatusRule, Trust},
 };
 use countersign_core::{
-    AppFinding, AppId, BootState, ClientId, Clock, Entropy, KeyId, Requirement, Requirements, Rollout, Rule, Seconds, Secret,
-    SecurityLevel, Stage, UnixMillis, UnixSeconds,
+    AppFinding, AppId, BootState, ClientId, Clock, Entropy, KeyId, NoWatch, Requirement, Requirements, RiskBar, Rollout, Rule, Seconds,
+    Secret, SecurityLevel, Stage, UnixMillis, UnixSeconds,
 };
-use countersign_identity::{PairwiseKey, PasskeyOrigin, RelyingParty, Sector};
-use countersign_issuer::{App, DeviceTrust, Issuer, IssuerConfig, IssuerKeys, RefreshKey, SignUp, Stores, World as Windows, router};
+use countersign_identity::{BindingRules, PairwiseKey, PasskeyOrigin, RelyingParty, Sector};
+use countersign_issuer::{
+    App, DeviceTrust, Issuer, IssuerConfig, IssuerKeys, Prompts, RefreshKey, SignUp, Stores, World as Windows, router,
+};
 use countersign_proof::{
     jwk::{Algorithm, SigningKey},
     key_set::{KeyRing, RingKey, Rotation},
@@ -74,6 +76,7 @@ impl World {
         let anchors = Anchors::parse(source, &maker.root_pem()).expect("an anchor");
         let issuer = Arc::new(Issuer {
             stores: Stores {
+                bindings: memory.clone(),
                 challenges: memory.clone(),
                 devices: memory.clone(),
                 grants: memory.clone(),
@@ -82,7 +85,12 @@ impl World {
                 sessions: memory.clone(),
                 subjects: memory.clone(),
             },
-            world: Windows { clock: clock.clone(), entropy: Arc::new(Counting(AtomicU64::new(1))), signals: memory.clone() },
+            world: Windows {
+                clock: clock.clone(),
+                entropy: Arc::new(Counting(AtomicU64::new(1))),
+                signals: memory.clone(),
+                watch: Arc::new(NoWatch),
+            },
             keys: IssuerKeys {
                 access: Arc::new(ArcSwap::from_pointee(ring("access"))),
                 statements: Arc::new(ArcSwap::from_pointee(ring("statement"))),
@@ -95,7 +103,9 @@ impl World {
                 apps: [app(APP), app("org.example.bank")].into_iter().collect::<BTreeMap<_, _>>(),
                 passkeys: RelyingParty::new("example.org", &[PasskeyOrigin::parse(ORIGIN).expect("an origin")]).expect("a relying party"),
                 sign_up,
+                bindings: BindingRules { devices_max: 3, cool_down: Seconds(86_400) },
                 session_life: Seconds(86_400),
+                risk: RiskBar::SHIPPED,
                 access_token_life: Seconds(300),
             },
             trust: Arc::new(ArcSwap::from_pointee(DeviceTrust {
@@ -104,6 +114,7 @@ impl World {
                 receipts: Anchors::none(),
             })),
             revocations: Arc::default(),
+            prompts: Prompts::default(),
         });
         Self { router: router(issuer), memory, clock, maker }
     }

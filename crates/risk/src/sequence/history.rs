@@ -9,6 +9,10 @@ use crate::snapshot::{Kind, Reader, SnapshotRefusal, Writer};
 const OPERATIONS: usize = 256;
 /// Steps of which counts are kept.
 const STEPS: usize = 1024;
+/// The same of [`History::small`].
+const OPERATIONS_SMALL: usize = 48;
+/// The same of [`History::small`].
+const STEPS_SMALL: usize = 128;
 /// Operations after which everything counts half: newer habits outweigh older ones.
 const MEMORY_OPERATIONS: u32 = 16_384;
 
@@ -33,6 +37,18 @@ impl History {
     #[must_use]
     pub const fn new() -> Self {
         Self { operations: Counts::empty(OPERATIONS), followers: Counts::empty(OPERATIONS), steps: Counts::empty(STEPS), total: 0 }
+    }
+
+    /// Nothing known yet, in less memory: 48 operations and 128 steps, at most 1.5 KiB on the heap. For the million people whom a
+    /// node watches at a time; an app has fewer operations than a shell has commands.
+    #[must_use]
+    pub const fn small() -> Self {
+        Self {
+            operations: Counts::empty(OPERATIONS_SMALL),
+            followers: Counts::empty(OPERATIONS_SMALL),
+            steps: Counts::empty(STEPS_SMALL),
+            total: 0,
+        }
     }
 
     /// Learns a block of operations in their order. Only what was allowed may be learned.
@@ -90,11 +106,31 @@ impl History {
     #[must_use]
     pub fn snapshot(&self) -> Vec<u8> {
         let mut out = Writer::default();
-        self.operations.write(&mut out);
-        self.followers.write(&mut out);
-        self.steps.write(&mut out);
-        out.u32(self.total);
+        self.write(&mut out);
         out.seal(Kind::History)
+    }
+
+    pub(crate) fn write(&self, out: &mut Writer) {
+        self.operations.write(out);
+        self.followers.write(out);
+        self.steps.write(out);
+        out.u32(self.total);
+    }
+
+    /// Reads what [`Self::write`] wrote of a small history.
+    pub(crate) fn read_small(from: &mut Reader<'_>) -> Result<Self, SnapshotRefusal> {
+        Self::read(from, OPERATIONS_SMALL, STEPS_SMALL)
+    }
+
+    fn read(from: &mut Reader<'_>, operations_max: usize, steps_max: usize) -> Result<Self, SnapshotRefusal> {
+        let operations = Counts::read(from, operations_max)?;
+        let followers = Counts::read(from, operations_max)?;
+        let steps = Counts::read(from, steps_max)?;
+        let total = from.u32()?;
+        if total >= MEMORY_OPERATIONS {
+            return Err(SnapshotRefusal::Value);
+        }
+        Ok(Self { operations, followers, steps, total })
     }
 
     /// The state that [`History::snapshot`] wrote.
@@ -103,14 +139,8 @@ impl History {
     /// When the bytes are not what was written.
     pub fn restore(bytes: &[u8]) -> Result<Self, SnapshotRefusal> {
         let mut from = Reader::open(bytes, Kind::History)?;
-        let operations = Counts::read(&mut from, OPERATIONS)?;
-        let followers = Counts::read(&mut from, OPERATIONS)?;
-        let steps = Counts::read(&mut from, STEPS)?;
-        let total = from.u32()?;
+        let read = Self::read(&mut from, OPERATIONS, STEPS)?;
         from.close()?;
-        if total >= MEMORY_OPERATIONS {
-            return Err(SnapshotRefusal::Value);
-        }
-        Ok(Self { operations, followers, steps, total })
+        Ok(read)
     }
 }

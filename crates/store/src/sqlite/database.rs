@@ -91,8 +91,12 @@ impl Sqlite {
     pub async fn open(directory: &Path) -> Result<Self, OpenError> {
         let truth = directory.join("countersign.db");
         let keys = directory.join("subject-keys.db");
-        let migrations =
-            [(1, "the truth", include_str!("migrations/0001_truth.sql")), (2, "posture", include_str!("migrations/0002_posture.sql"))];
+        let migrations = [
+            (1, "the truth", include_str!("migrations/0001_truth.sql")),
+            (2, "posture", include_str!("migrations/0002_posture.sql")),
+            (4, "bindings", include_str!("migrations/0004_bindings.sql")),
+            (6, "incidents", include_str!("migrations/0006_incidents.sql")),
+        ];
         let writer = writer(&truth, &migrations).await?;
         let readers = readers(&truth).await?;
         let subject_keys = self::writer(&keys, &[(1, "subject keys", include_str!("migrations/keys_0001.sql"))]).await?;

@@ -143,13 +143,14 @@ impl Devices for Sqlite {
                  vouching_key, counter_highest, counter_seen, model, vouching_receipt, key, enrolled_at, state) \
                  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, \
                  'active') \
-                 ON CONFLICT (key) DO UPDATE SET name = excluded.name, platform = excluded.platform, tier = excluded.tier, \
+                 ON CONFLICT (key) DO UPDATE SET platform = excluded.platform, tier = excluded.tier, \
                  established_at = excluded.established_at, security_level = excluded.security_level, \
                  bootloader_locked = excluded.bootloader_locked, boot_state = excluded.boot_state, os_version = excluded.os_version, \
                  patch_level = excluded.patch_level, app = excluded.app, app_version = excluded.app_version, \
                  vouched_by = excluded.vouched_by, boot_key = excluded.boot_key, certificates = excluded.certificates, \
                  verdict = excluded.verdict, report = excluded.report, risk_count = excluded.risk_count, risk_at = excluded.risk_at, \
-                 vouching_key = excluded.vouching_key, counter_highest = excluded.counter_highest, counter_seen = excluded.counter_seen, model = excluded.model, vouching_receipt = excluded.vouching_receipt \
+                 vouching_key = excluded.vouching_key, counter_highest = excluded.counter_highest, counter_seen = excluded.counter_seen, model = excluded.model, \
+                 vouching_receipt = excluded.vouching_receipt \
                  RETURNING *",
             ),
             &new,

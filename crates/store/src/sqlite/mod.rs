@@ -3,10 +3,12 @@
 //! One process holds the database, so that what it keeps in memory is the truth as well. The binary sees to that with a lock
 //! on the data directory.
 
+mod bindings;
 mod cached;
 mod database;
 mod devices;
 mod grants;
+mod incidents;
 mod keys;
 mod retention;
 mod row;

@@ -25,6 +25,7 @@ fn session(row: &SqliteRow) -> Result<Session, Unavailable> {
         acr: row.parsed("acr", acr)?,
         amr: row.words("amr", Amr::parse)?,
         auth_time: row.time("auth_time")?,
+        bound_at: row.time("bound_at")?,
         created_at: row.time("created_at")?,
         expires_at: row.time("expires_at")?,
     })
@@ -56,8 +57,8 @@ impl Sessions for Sqlite {
     async fn open(&self, session: Session) -> Result<(), Unavailable> {
         let gate = self.sessions.gate().await;
         sqlx::query(
-            "INSERT INTO sessions (id, user, roles, device, client, state, acr, amr, auth_time, created_at, expires_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+            "INSERT INTO sessions (id, user, roles, device, client, state, acr, amr, auth_time, created_at, expires_at, bound_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
         )
         .bind(session.id.as_str())
         .bind(session.user.as_str())
@@ -70,6 +71,7 @@ impl Sessions for Sqlite {
         .bind(signed(session.auth_time.0))
         .bind(signed(session.created_at.0))
         .bind(signed(session.expires_at.0))
+        .bind(signed(session.bound_at.0))
         .execute(&self.writer)
         .await
         .map_err(failed("opening a session"))?;
@@ -116,7 +118,9 @@ impl Sessions for Sqlite {
     async fn authenticated(&self, id: &SessionId, at: UnixSeconds) -> Result<(), Unavailable> {
         let gate = self.sessions.gate().await;
         gate.forget(id);
-        let changed = sqlx::query("UPDATE sessions SET auth_time = max(auth_time, $2) WHERE id = $1")
+        let changed = sqlx::query(
+            "UPDATE sessions SET auth_time = max(auth_time, $2), state = CASE state WHEN 'limited' THEN 'active' ELSE state END WHERE id = $1",
+        )
             .bind(id.as_str())
             .bind(signed(at.0))
             .execute(&self.writer)

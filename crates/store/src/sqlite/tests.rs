@@ -54,6 +54,27 @@ async fn every_promise_is_kept() {
     suite::truth(async || Directory::new()).await;
 }
 
+/// Data of the version before bindings: whoever has a session was bound to its device when the first one began.
+#[tokio::test]
+async fn sessions_of_an_older_version_are_bound() {
+    let directory = Directory::new();
+    let store = directory.sqlite().await;
+    let truth = Truth::of(&store);
+    let first = truth.open_session(1).await;
+    let second = Session { id: suite::session(2).id, created_at: first.created_at.plus(Seconds(90_000)), ..first.clone() };
+    assert_eq!(truth.sessions.open(second.clone()).await, Ok(()));
+    for undo in ["DROP TABLE bindings", "ALTER TABLE sessions DROP COLUMN bound_at", "DELETE FROM _sqlx_migrations WHERE version = 4"] {
+        sqlx::query(undo).execute(&store.writer).await.expect("done");
+    }
+    let truth = directory.open().await;
+    let bound = truth.bindings.of_user(&first.user, 9).await.expect("an answer");
+    let [bound] = bound.as_slice() else { panic!("one binding: {bound:?}") };
+    assert_eq!((&bound.device, bound.bound_at, bound.active()), (&first.device, first.created_at, true));
+    assert_eq!(bound.seen_on.0, second.created_at.0 / 86_400 * 86_400);
+    let found = truth.sessions.find(&second.id).await.expect("an answer").expect("a session");
+    assert_eq!(found.bound_at, first.created_at);
+}
+
 /// What has ended goes; what could still count, or show a second use, stays.
 #[tokio::test]
 async fn what_ended_is_forgotten_and_nothing_else() {

@@ -173,7 +173,8 @@ pub async fn a_device_enrolled_again_keeps_its_id(home: &dyn Home) {
     again.posture.device = device(2).posture.device;
     again.posture.established_at = device(9).posture.established_at;
     again.name = "Pixel 12".to_owned();
-    let expected = Device { posture: Posture { device: device(1).posture.device, ..again.posture.clone() }, ..again.clone() };
+    let posture_now = Posture { device: device(1).posture.device, ..again.posture.clone() };
+    let expected = Device { posture: posture_now, name: device(1).name, ..again.clone() };
     assert_eq!(devices.enrol(again.clone()).await.as_ref(), Ok(&expected));
     assert_eq!(posture(&*devices, &device(1).posture.device).await, Ok(expected.posture.clone()), "the new posture counts at once");
     assert_eq!(posture(&*devices, &again.posture.device).await, Err(PostureError::Unknown), "the second id names nothing");

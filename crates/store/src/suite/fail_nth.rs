@@ -11,16 +11,19 @@ use std::{
 use async_trait::async_trait;
 use countersign_audit::Entry;
 use countersign_core::{
-    Action, DeviceId, KeyId, RateLimit, Role, Secret, Session, SessionId, SessionState, Thumbprint, UnixMillis, UnixSeconds, UserId,
+    Action, DeviceId, IncidentId, KeyId, RateLimit, Role, Secret, Session, SessionId, SessionState, Thumbprint, UnixMillis, UnixSeconds,
+    UserId,
 };
-use countersign_identity::{CodeGrant, CodeState, RefreshFamily, RefreshState, TokenHash};
+use countersign_identity::{Binding, BindingRules, BindingState, CodeGrant, CodeState, RefreshFamily, RefreshState, TokenHash};
 use countersign_proof::dpop::BoundProof;
 
 use crate::{
+    bindings::{BindError, Bindings},
     challenges::{ChallengeId, ChallengePurpose, Challenges, IssueError},
     counters::{RateCounters, TakeError},
     devices::{ChangeError, Device, DeviceChange, Devices, LivePosture, PostureError},
     grants::{Grants, RedeemError},
+    incidents::{Incident, IncidentState, Incidents, Suppression},
     keys::{KeyPurpose, Keys, StoredKey, SubjectKeys},
     records::{Receipt, Recorder},
     replay::{FreshProof, ReplayMemory, SpendError},
@@ -117,6 +120,29 @@ impl Challenges for FailNth<dyn Challenges> {
 impl RateCounters for FailNth<dyn RateCounters> {
     async fn take(&self, session: &SessionId, action: &Action, limit: RateLimit, now: UnixMillis) -> Result<(), TakeError> {
         self.call(TakeError::Unavailable, self.inner.take(session, action, limit, now)).await
+    }
+}
+
+#[async_trait]
+impl Bindings for FailNth<dyn Bindings> {
+    async fn bind(&self, binding: Binding, rules: BindingRules) -> Result<Binding, BindError> {
+        self.call(BindError::Unavailable, self.inner.bind(binding, rules)).await
+    }
+
+    async fn of_user(&self, user: &UserId, count_max: u32) -> Result<Vec<Binding>, Unavailable> {
+        self.call(identity, self.inner.of_user(user, count_max)).await
+    }
+
+    async fn of_device(&self, device: &DeviceId, count_max: u32) -> Result<Vec<Binding>, Unavailable> {
+        self.call(identity, self.inner.of_device(device, count_max)).await
+    }
+
+    async fn seen(&self, user: &UserId, device: &DeviceId, day: UnixSeconds) -> Result<Option<Binding>, Unavailable> {
+        self.call(identity, self.inner.seen(user, device, day)).await
+    }
+
+    async fn cut(&self, user: &UserId, device: &DeviceId, state: BindingState) -> Result<Option<Binding>, Unavailable> {
+        self.call(identity, self.inner.cut(user, device, state)).await
     }
 }
 
@@ -222,6 +248,29 @@ impl SubjectKeys for FailNth<dyn SubjectKeys> {
 impl Recorder for FailNth<dyn Recorder> {
     async fn record(&self, entry: Entry) -> Result<Receipt, Unavailable> {
         self.call(identity, self.inner.record(entry)).await
+    }
+}
+
+#[async_trait]
+impl Incidents for FailNth<dyn Incidents> {
+    async fn keep(&self, incident: Incident) -> Result<(), Unavailable> {
+        self.call(identity, self.inner.keep(incident)).await
+    }
+
+    async fn find(&self, id: &IncidentId) -> Result<Option<Incident>, Unavailable> {
+        self.call(identity, self.inner.find(id)).await
+    }
+
+    async fn list(&self, state: Option<IncidentState>, count_max: u32) -> Result<Vec<Incident>, Unavailable> {
+        self.call(identity, self.inner.list(state, count_max)).await
+    }
+
+    async fn suppress(&self, suppression: Suppression) -> Result<(), Unavailable> {
+        self.call(identity, self.inner.suppress(suppression)).await
+    }
+
+    async fn suppressions(&self, now: UnixSeconds) -> Result<Vec<Suppression>, Unavailable> {
+        self.call(identity, self.inner.suppressions(now)).await
     }
 }
 

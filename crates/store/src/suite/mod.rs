@@ -7,11 +7,13 @@
 
 #![expect(clippy::expect_used, reason = "what fails here fails the test")]
 
+mod bindings;
 mod challenges;
 mod counters;
 mod devices;
 mod fail_nth;
 mod grants;
+mod incidents;
 mod keys;
 mod race;
 mod replay;
@@ -38,6 +40,9 @@ pub async fn truth<H: Home>(fresh: impl AsyncFn() -> H) {
     sessions::an_abandoned_change_leaves_nothing_stale(&fresh().await).await;
     sessions::an_authentication_is_noted_and_nothing_else(&fresh().await).await;
     sessions::lists_are_newest_first_and_fit(&fresh().await).await;
+    bindings::what_was_bound_is_found_after_a_restart(&fresh().await).await;
+    bindings::of_racing_sign_ins_one_takes_the_last_place(&fresh().await).await;
+    bindings::cut_is_for_good_and_for_one_person(&fresh().await).await;
     devices::what_was_enrolled_is_found_after_a_restart(&fresh().await).await;
     devices::one_key_never_names_two_devices(&fresh().await).await;
     devices::a_device_enrolled_again_keeps_its_id(&fresh().await).await;
@@ -58,6 +63,8 @@ pub async fn truth<H: Home>(fresh: impl AsyncFn() -> H) {
     grants::a_code_and_its_family_go_together(&fresh().await).await;
     grants::what_was_revoked_stays_revoked(&fresh().await).await;
     grants::a_refresh_answered_twice_is_answered_the_same(&fresh().await).await;
+    incidents::what_was_noticed_is_found_after_a_restart(&fresh().await).await;
+    incidents::suppressions_hold_for_their_time(&fresh().await).await;
     keys::our_keys_are_kept_by_purpose(&fresh().await).await;
     keys::racing_callers_get_one_key(&fresh().await).await;
     keys::destroyed_is_for_good(&fresh().await).await;

@@ -101,6 +101,7 @@ pub fn session(number: u16) -> Session {
         acr: Acr::PhishingResistant,
         amr: vec![Amr::HardwareKey, Amr::UserVerified],
         auth_time: made_at(number),
+        bound_at: made_at(number),
         created_at: made_at(number),
         expires_at: NOW.plus(Seconds(3600)),
     }

@@ -6,10 +6,12 @@ use async_trait::async_trait;
 use countersign_core::Session;
 
 use crate::{
+    bindings::Bindings,
     challenges::Challenges,
     counters::RateCounters,
     devices::Devices,
     grants::Grants,
+    incidents::Incidents,
     keys::{Keys, SubjectKeys},
     replay::ReplayMemory,
     sessions::Sessions,
@@ -30,10 +32,14 @@ pub trait Home: Send + Sync {
 /// Every promise that must outlive the process.
 #[derive(Clone)]
 pub struct Truth {
+    /// People on devices.
+    pub bindings: Arc<dyn Bindings>,
     /// Devices.
     pub devices: Arc<dyn Devices>,
     /// Codes and refresh families.
     pub grants: Arc<dyn Grants>,
+    /// Incidents.
+    pub incidents: Arc<dyn Incidents>,
     /// Keys of ours.
     pub keys: Arc<dyn Keys>,
     /// Sessions.
@@ -60,11 +66,13 @@ impl Truth {
     #[must_use]
     pub fn of<B>(backend: &Arc<B>) -> Self
     where
-        B: Devices + Grants + Keys + Sessions + SubjectKeys + Subjects + 'static,
+        B: Bindings + Devices + Grants + Incidents + Keys + Sessions + SubjectKeys + Subjects + 'static,
     {
         Self {
+            bindings: Arc::clone(backend) as _,
             devices: Arc::clone(backend) as _,
             grants: Arc::clone(backend) as _,
+            incidents: Arc::clone(backend) as _,
             keys: Arc::clone(backend) as _,
             sessions: Arc::clone(backend) as _,
             subject_keys: Arc::clone(backend) as _,
@@ -76,8 +84,10 @@ impl Truth {
     #[must_use]
     pub fn failing(&self, faults: &Arc<Faults>) -> Self {
         Self {
+            bindings: Arc::new(FailNth::new(Arc::clone(&self.bindings), Arc::clone(faults))),
             devices: Arc::new(FailNth::new(Arc::clone(&self.devices), Arc::clone(faults))),
             grants: Arc::new(FailNth::new(Arc::clone(&self.grants), Arc::clone(faults))),
+            incidents: Arc::new(FailNth::new(Arc::clone(&self.incidents), Arc::clone(faults))),
             keys: Arc::new(FailNth::new(Arc::clone(&self.keys), Arc::clone(faults))),
             sessions: Arc::new(FailNth::new(Arc::clone(&self.sessions), Arc::clone(faults))),
             subject_keys: Arc::new(FailNth::new(Arc::clone(&self.subject_keys), Arc::clone(faults))),

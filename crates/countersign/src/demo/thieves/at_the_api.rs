@@ -25,6 +25,7 @@ pub async fn run(world: &World, people: &People) -> Result<Vec<Row>> {
     rows.extend(proofs(world, people).await?);
     rows.extend(paths(world, people).await?);
     rows.extend(permissions(world, people).await?);
+    rows.push(disowned(world).await?);
     Ok(rows)
 }
 
@@ -211,6 +212,28 @@ async fn permissions(world: &World, People { ana, mallory }: &People) -> Result<
         impostor_by_header(world, ana, mallory).await,
         old_phone(world).await,
     ])
+}
+
+/// A thief who got hold of a synchronised passkey signs in on a phone of his own; the owner sees it, and says that it was not her.
+async fn disowned(world: &World) -> Result<Row> {
+    const DEVICES: &str = "/countersign/v1/me/devices";
+    let owner = world.customer("ana.two-phones@example.com", &Handset::genuine()).await?;
+    let thief = world.phone()?;
+    thief.enrol(&world.ca, &Handset::genuine()).await?;
+    thief.take_passkeys_of(&owner).await;
+    thief.sign_in().await?;
+    let path = accounts_path(&thief).await?;
+    let token = access(&thief).await?;
+    anyhow::ensure!(thief.http().send(&thief.proved(&get(&path), &token)?).await?.status == 200, "the thief's phone is let in at first");
+    let listed = owner.call(&get(DEVICES)).await?.json();
+    let devices = listed.get("devices").and_then(|v| v.as_array()).context("a list of devices")?;
+    let stranger = devices.iter().find(|device| device.get("new_device").and_then(|v| v.as_bool()) == Some(true));
+    let id = stranger.and_then(|device| device.get("id")).and_then(|v| v.as_str()).context("the thief's phone is marked as new")?;
+    let said = owner.call(&Call::new(Method::POST, &format!("{DEVICES}/{id}/not-me")).json(&json!({}))).await?;
+    anyhow::ensure!(said.status == 200, "the owner is heard: {}", said.status);
+    let attempt = async { thief.http().send(&thief.proved(&get(&path), &token)?).await };
+    let sent = "the thief's next request, after the owner's not-me";
+    Ok(attack(world, "a phone that its person disowned", sent, held(401, "session_revoked"), attempt).await)
 }
 
 /// The thief tells the upstream directly who he would like to be.

@@ -1,0 +1,96 @@
+//! How a request looks beside what is usual, and from where on that has consequences.
+
+use crate::decision::Outcome;
+
+/// One part of a score.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RiskReason {
+    /// A stable word.
+    pub name: &'static str,
+    /// Tenths of a nat of evidence; negative speaks for the person.
+    pub weight_tenths: i32,
+}
+
+impl RiskReason {
+    /// The weight as people write it: `+1.4`, `-0.3`.
+    #[must_use]
+    pub fn in_nats(self) -> String {
+        let sign = if self.weight_tenths < 0 { '-' } else { '+' };
+        let tenths = self.weight_tenths.unsigned_abs();
+        format!("{sign}{}.{}", tenths / 10, tenths % 10)
+    }
+}
+
+/// How something looks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RiskView {
+    /// 0 to 100; from 50 on the shipped configuration asks for a step-up.
+    pub score: u8,
+    /// What the score is made of, heaviest first.
+    pub reasons: Vec<RiskReason>,
+}
+
+/// From which score on what is asked. The shipped configuration asks for a fresh step-up from 50 on and refuses from 95 on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RiskBar {
+    /// A fresh step-up is asked for from this score on; `None` for never.
+    pub step_up_at: Option<u8>,
+    /// Nothing passes from this score on; `None` for never.
+    pub deny_at: Option<u8>,
+}
+
+impl RiskBar {
+    /// The bar of the shipped configuration.
+    pub const SHIPPED: Self = Self { step_up_at: Some(50), deny_at: Some(95) };
+
+    /// What a score asks for.
+    #[must_use]
+    pub fn judge(self, view: RiskView) -> RiskFacts {
+        let reached = |bar: Option<u8>| bar.is_some_and(|bar| view.score >= bar);
+        let asks = match (reached(self.deny_at), reached(self.step_up_at)) {
+            (true, _) => Outcome::Deny,
+            (false, true) => Outcome::StepUp,
+            (false, false) => Outcome::Allow,
+        };
+        RiskFacts { view, asks }
+    }
+}
+
+/// How the request looks, and what that asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RiskFacts {
+    /// Score and reasons.
+    pub view: RiskView,
+    /// What the operator's bar makes of it.
+    pub asks: Outcome,
+}
+
+impl Default for RiskFacts {
+    fn default() -> Self {
+        RiskBar::default().judge(RiskView::default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bar_is_reached_from_its_score_on() {
+        let both = RiskBar { step_up_at: Some(50), deny_at: Some(95) };
+        let rows = [
+            (both, 0, Outcome::Allow),
+            (both, 49, Outcome::Allow),
+            (both, 50, Outcome::StepUp),
+            (both, 94, Outcome::StepUp),
+            (both, 95, Outcome::Deny),
+            (RiskBar { deny_at: None, ..both }, 100, Outcome::StepUp),
+            (RiskBar { step_up_at: None, ..both }, 94, Outcome::Allow),
+            (RiskBar::default(), 100, Outcome::Allow),
+        ];
+        for (bar, score, asks) in rows {
+            let view = RiskView { score, reasons: Vec::new() };
+            assert_eq!(bar.judge(view).asks, asks, "{bar:?} {score}");
+        }
+    }
+}

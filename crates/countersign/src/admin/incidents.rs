@@ -1,0 +1,96 @@
+//! The admin API about incidents: what the monitor noticed and did, and an operator's word on it.
+
+use std::sync::Arc;
+
+use axum::{
+    Json, Router,
+    extract::{Path, Query, State},
+    routing::{get, post},
+};
+use countersign_core::{Seconds, SignalKind, UserId};
+use countersign_monitor::react::{Reactor, UndoRefusal};
+use countersign_store::{IncidentState, Suppression};
+use serde::Deserialize;
+
+use crate::admin::{
+    office::{ActRefusal, Office},
+    wire::{IncidentView, Suppress, Suppressed},
+};
+
+/// Longest suppression, in hours: whoever wants one for good changes the rule.
+const HOURS_MAX: u64 = 30 * 24;
+
+/// What the routes lean on.
+#[derive(Clone)]
+pub struct Watchtower {
+    /// Where acts are written down.
+    pub office: Arc<Office>,
+    /// Where they are done.
+    pub reactor: Arc<Reactor>,
+}
+
+type Answer<T> = Result<Json<T>, ActRefusal>;
+
+/// All routes.
+pub fn router(tower: Watchtower) -> Router {
+    Router::new()
+        .route("/v1/incidents", get(list))
+        .route("/v1/incidents/{id}", get(show))
+        .route("/v1/incidents/{id}/fine", post(fine))
+        .route("/v1/suppressions", get(suppressions).post(suppress))
+        .with_state(tower)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StateQuery {
+    state: Option<String>,
+}
+
+async fn list(State(tower): State<Watchtower>, Query(query): Query<StateQuery>) -> Answer<Vec<IncidentView>> {
+    let invalid = |text: &str| ActRefusal::Invalid(format!("`{text}` is no state of an incident; write `open`, `fine` or `closed`"));
+    let state = query.state.map(|text| IncidentState::parse(&text).ok_or_else(|| invalid(&text))).transpose()?;
+    Ok(Json(tower.office.incidents(state).await?.iter().map(IncidentView::of).collect()))
+}
+
+async fn show(State(tower): State<Watchtower>, Path(id): Path<String>) -> Answer<IncidentView> {
+    Ok(Json(IncidentView::of(&tower.office.incident(&id).await?)))
+}
+
+async fn fine(State(tower): State<Watchtower>, Path(id): Path<String>) -> Answer<IncidentView> {
+    let incident = tower.office.incident(&id).await?;
+    tower.office.said_of(incident.id.as_str(), "fine").await?;
+    let undone = tower.reactor.fine(&incident.id).await.map_err(|why| match why {
+        UndoRefusal::NotOpen => ActRefusal::Invalid(format!("incident `{id}` is not open; there is nothing to undo")),
+        UndoRefusal::Unavailable(fault) => ActRefusal::Unavailable(fault),
+        UndoRefusal::Unknown => ActRefusal::NotFound(format!("there is no incident `{id}`")),
+    })?;
+    Ok(Json(IncidentView::of(&undone)))
+}
+
+async fn suppressions(State(tower): State<Watchtower>) -> Answer<Vec<Suppressed>> {
+    let now = tower.office.clock.now().seconds();
+    let held = tower.office.stores.incidents.suppressions(now).await?;
+    Ok(Json(held.iter().map(view).collect()))
+}
+
+async fn suppress(State(tower): State<Watchtower>, Json(ask): Json<Suppress>) -> Answer<Suppressed> {
+    let kind = SignalKind::parse(&ask.kind)
+        .filter(|kind| *kind != SignalKind::SteppedUp)
+        .ok_or_else(|| ActRefusal::Invalid(format!("`{}` is nothing that the monitor notices", ask.kind)))?;
+    if !(1..=HOURS_MAX).contains(&ask.hours) {
+        let what = format!("nothing can be suppressed for {} hours; give 1 to {HOURS_MAX}, or change the rule", ask.hours);
+        return Err(ActRefusal::Invalid(what));
+    }
+    let invalid = |text: &str, why: countersign_core::IdError| ActRefusal::Invalid(format!("`{text}` is not an id: {why}"));
+    let user = ask.user.map(|text| UserId::parse(&text).map_err(|why| invalid(&text, why))).transpose()?;
+    let until = tower.office.clock.now().seconds().plus(Seconds(ask.hours.saturating_mul(3600)));
+    let suppression = Suppression { kind, user, until };
+    tower.office.said_of(kind.as_str(), "suppressed").await?;
+    tower.reactor.suppress(suppression.clone()).await?;
+    Ok(Json(view(&suppression)))
+}
+
+fn view(held: &Suppression) -> Suppressed {
+    Suppressed { kind: held.kind.as_str().to_owned(), user: held.user.as_ref().map(ToString::to_string), until: held.until.0 }
+}

@@ -1,0 +1,129 @@
+//! `countersign incident`: what the monitor noticed and did, and an operator's word on it.
+
+use anyhow::Result;
+use clap::{Args, Subcommand};
+use countersign_core::{UnixMillis, UnixSeconds};
+
+use crate::{
+    admin::wire::{IncidentView, Suppress, Suppressed},
+    cli::{
+        ask,
+        output::{Exit, Output, say, say_json, table},
+        place::Place,
+        when,
+    },
+};
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum IncidentCommand {
+    /// This was fine: undo what was done, and let the monitor learn from it
+    Fine(OneArgs),
+    /// The newest incidents
+    List(ListArgs),
+    /// One incident with its timeline
+    Show(OneArgs),
+    /// React to nothing of a kind for a while
+    Suppress(SuppressArgs),
+    /// What is not reacted to
+    Suppressions,
+}
+
+/// Which one.
+#[derive(Args, Debug)]
+pub struct OneArgs {
+    /// Its id (`i_...`).
+    id: String,
+}
+
+/// Which ones.
+#[derive(Args, Debug)]
+pub struct ListArgs {
+    /// Only those that are `open`, `fine` or `closed`.
+    #[arg(long, value_name = "STATE")]
+    state: Option<String>,
+}
+
+/// What not to react to.
+#[derive(Args, Debug)]
+pub struct SuppressArgs {
+    /// The kind: `scraping`, `unusual_use`, ...
+    kind: String,
+    /// Only about this person (`u_...`).
+    #[arg(long, value_name = "ID")]
+    user: Option<String>,
+    /// For so many hours.
+    #[arg(long, default_value_t = 24)]
+    hours: u64,
+}
+
+/// Does it.
+pub async fn run(command: &IncidentCommand, place: &Place, output: Output) -> Result<Exit> {
+    let data = place.data()?;
+    match command {
+        IncidentCommand::List(args) => {
+            let query = args.state.as_ref().map(|state| format!("?state={}", ask::segment(state))).unwrap_or_default();
+            let rows: Vec<IncidentView> = ask::get(&data, &format!("/v1/incidents{query}")).await?;
+            list(&rows, output);
+        }
+        IncidentCommand::Show(one) => show(&ask::get(&data, &format!("/v1/incidents/{}", ask::segment(&one.id))).await?, output),
+        IncidentCommand::Fine(one) => {
+            show(&ask::post(&data, &format!("/v1/incidents/{}/fine", ask::segment(&one.id)), &serde_json::json!({})).await?, output);
+        }
+        IncidentCommand::Suppress(args) => {
+            let body = Suppress { kind: args.kind.clone(), user: args.user.clone(), hours: args.hours };
+            suppressed(&[ask::post(&data, "/v1/suppressions", &body).await?], output);
+        }
+        IncidentCommand::Suppressions => suppressed(&ask::get::<Vec<Suppressed>>(&data, "/v1/suppressions").await?, output),
+    }
+    Ok(Exit::Fine)
+}
+
+fn list(incidents: &[IncidentView], output: Output) {
+    match output {
+        Output::Json => say_json(&incidents),
+        Output::Text => {
+            let mut drawn = table(&["ID", "KIND", "STATE", "USER", "SCORE", "TIMES", "SESSION", "LAST"]);
+            for incident in incidents {
+                let done = incident.deeds.last().map_or("-", |deed| deed.to.as_str());
+                drawn.add_row([
+                    incident.id.clone(),
+                    incident.kind.clone(),
+                    incident.state.clone(),
+                    incident.user.clone().unwrap_or_else(|| "-".to_owned()),
+                    incident.score.to_string(),
+                    incident.count.to_string(),
+                    done.to_owned(),
+                    when::instant(UnixSeconds(incident.last_at)),
+                ]);
+            }
+            say(drawn.to_string());
+        }
+    }
+}
+
+fn show(incident: &IncidentView, output: Output) {
+    if output == Output::Json {
+        say_json(incident);
+        return;
+    }
+    let who = incident.user.as_deref().or(incident.device.as_deref()).or(incident.session.as_deref()).unwrap_or("everybody");
+    say(format!("{}  {} about {who}, {}, noticed {} times", incident.id, incident.kind, incident.state, incident.count));
+    for moment in &incident.timeline {
+        say(format!("  {}  {}", when::instant(UnixMillis(moment.at_ms).seconds()), moment.what));
+    }
+}
+
+fn suppressed(rows: &[Suppressed], output: Output) {
+    match output {
+        Output::Json => say_json(&rows),
+        Output::Text => {
+            let mut drawn = table(&["KIND", "ABOUT", "UNTIL"]);
+            for row in rows {
+                let user = row.user.clone().unwrap_or_else(|| "everybody".to_owned());
+                drawn.add_row([row.kind.clone(), user, when::instant(UnixSeconds(row.until))]);
+            }
+            say(drawn.to_string());
+        }
+    }
+}

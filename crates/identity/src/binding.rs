@@ -1,0 +1,259 @@
+//! Which devices a person signs in on, and what a new one may do.
+//!
+//! A *binding* is a person on a device. Several people may share a phone, and one person may have several: cutting one binding
+//! leaves the others. A phone that was reset or restored has a new key, so it is a new device and a new binding.
+
+use countersign_core::{Acr, DeviceId, Limits, Reason, Seconds, SessionState, UnixSeconds, UserId};
+
+/// Whether a binding lets its person sign in. What is cut is cut for good: the app enrols a new key instead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BindingState {
+    /// The person signs in there.
+    Active,
+    /// The person said that it was not them.
+    Disowned {
+        /// When.
+        at: UnixSeconds,
+    },
+    /// The person removed the device.
+    Removed {
+        /// When.
+        at: UnixSeconds,
+    },
+}
+
+/// A person on a device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Binding {
+    /// Who.
+    pub user: UserId,
+    /// On what.
+    pub device: DeviceId,
+    /// How strong the sign-in was that made it.
+    pub acr: Acr,
+    /// When the person first signed in there.
+    pub bound_at: UnixSeconds,
+    /// The day on which the person was last seen there.
+    pub seen_on: UnixSeconds,
+    /// Whether it counts.
+    pub state: BindingState,
+}
+
+impl Binding {
+    /// Whether its person may act there.
+    #[must_use]
+    pub const fn active(&self) -> bool {
+        matches!(self.state, BindingState::Active)
+    }
+}
+
+/// The operator's rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BindingRules {
+    /// Devices on which one person may be signed in.
+    pub devices_max: u32,
+    /// How long a device is new to its person.
+    pub cool_down: Seconds,
+}
+
+/// Why a device may not be cut off, or a sign-in not be bound. Alphabetical.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BindingRefusal {
+    /// The person was authenticated too long ago.
+    AuthenticationStale,
+    /// The asking device is too new to cut off an older one.
+    CoolingDown,
+    /// It is the device that asks.
+    InHand,
+    /// It is no device of this person.
+    NotYours,
+    /// The person, or an operator, cut it off before.
+    Revoked,
+    /// The person has as many as may be.
+    TooMany,
+}
+
+impl BindingRefusal {
+    /// The stable code.
+    #[must_use]
+    pub const fn reason(&self) -> Reason {
+        match self {
+            Self::AuthenticationStale => Reason::AuthenticationStale,
+            Self::CoolingDown => Reason::BindingCoolingDown,
+            Self::InHand => Reason::DeviceInHand,
+            Self::NotYours => Reason::DeviceNotYours,
+            Self::Revoked => Reason::DeviceRevoked,
+            Self::TooMany => Reason::DevicesTooMany,
+        }
+    }
+}
+
+/// Takes the binding that a sign-in makes, or the earlier one of the same device.
+///
+/// # Errors
+/// When the device was cut off, or would be one too many.
+pub fn bind(theirs: &[Binding], new: Binding, rules: BindingRules) -> Result<Binding, BindingRefusal> {
+    match theirs.iter().find(|binding| binding.device == new.device) {
+        Some(earlier) if earlier.active() => Ok(earlier.clone()),
+        Some(_) => Err(BindingRefusal::Revoked),
+        None => {
+            let active = theirs.iter().filter(|binding| binding.active()).count();
+            let room = u32::try_from(active).is_ok_and(|active| active < rules.devices_max);
+            if room { Ok(new) } else { Err(BindingRefusal::TooMany) }
+        }
+    }
+}
+
+/// Whether a device is so new to a person who has others that less is allowed on it. A phishing-resistant sign-in proves enough:
+/// who lost their only other phone must be able to act at once.
+#[must_use]
+pub fn cooling_down(theirs: &[Binding], binding: &Binding, rules: BindingRules, now: UnixSeconds) -> bool {
+    let others = theirs.iter().any(|other| other.device != binding.device && other.bound_at <= binding.bound_at);
+    others && binding.acr < Acr::PhishingResistant && now < binding.bound_at.plus(rules.cool_down)
+}
+
+/// The state in which a session on a binding is opened.
+#[must_use]
+pub fn session_state(theirs: &[Binding], binding: &Binding, rules: BindingRules, now: UnixSeconds) -> SessionState {
+    if cooling_down(theirs, binding, rules, now) { SessionState::Limited } else { SessionState::Active }
+}
+
+/// Who asks to cut a device off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asking<'a> {
+    /// From which device.
+    pub device: &'a DeviceId,
+    /// When the person was last authenticated there.
+    pub auth_time: UnixSeconds,
+}
+
+/// The binding that may be cut. One that was cut before is given again, so that a retry is answered as the first try.
+///
+/// # Errors
+/// The first rule that stands against it.
+pub fn cut<'a>(
+    theirs: &'a [Binding],
+    asking: Asking<'_>,
+    target: &DeviceId,
+    rules: BindingRules,
+    now: UnixSeconds,
+) -> Result<&'a Binding, BindingRefusal> {
+    let of = |device: &DeviceId| theirs.iter().find(|binding| binding.device == *device);
+    let own = of(asking.device).filter(|own| own.active()).ok_or(BindingRefusal::Revoked)?;
+    let found = of(target).ok_or(BindingRefusal::NotYours)?;
+    if target == asking.device {
+        return Err(BindingRefusal::InHand);
+    }
+    if asking.auth_time.plus(Limits::FRESH_AUTHENTICATION_AGE_MAX) < now {
+        return Err(BindingRefusal::AuthenticationStale);
+    }
+    // SECURITY: else whoever got a person's weak factor binds a phone and cuts off the owner's.
+    if found.bound_at <= own.bound_at && cooling_down(theirs, own, rules, now) {
+        return Err(BindingRefusal::CoolingDown);
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RULES: BindingRules = BindingRules { devices_max: 2, cool_down: Seconds(100) };
+
+    fn binding(number: u8, acr: Acr, bound_at: u64) -> Binding {
+        Binding {
+            user: UserId::from_random([9; 16]),
+            device: DeviceId::from_random([number; 16]),
+            acr,
+            bound_at: UnixSeconds(bound_at),
+            seen_on: UnixSeconds(0),
+            state: BindingState::Active,
+        }
+    }
+
+    fn strong(number: u8, bound_at: u64) -> Binding {
+        binding(number, Acr::PhishingResistant, bound_at)
+    }
+
+    fn removed(number: u8) -> Binding {
+        Binding { state: BindingState::Removed { at: UnixSeconds(1) }, ..strong(number, 0) }
+    }
+
+    fn disowned(number: u8) -> Binding {
+        Binding { state: BindingState::Disowned { at: UnixSeconds(1) }, ..strong(number, 0) }
+    }
+
+    #[test]
+    fn a_sign_in_is_bound_once_and_within_bounds() {
+        let rows: &[(&str, Vec<Binding>, Result<u64, BindingRefusal>)] = &[
+            ("the first device", vec![], Ok(50)),
+            ("a second device", vec![strong(2, 10)], Ok(50)),
+            ("one too many", vec![strong(2, 10), strong(3, 11)], Err(BindingRefusal::TooMany)),
+            ("known already, though there is no more room", vec![strong(2, 10), strong(1, 11)], Ok(11)),
+            ("removed ones take no room", vec![strong(2, 10), removed(3), disowned(4)], Ok(50)),
+            ("removed before", vec![removed(1)], Err(BindingRefusal::Revoked)),
+            ("disowned before", vec![disowned(1)], Err(BindingRefusal::Revoked)),
+        ];
+        for (name, theirs, expected) in rows {
+            let got = bind(theirs, strong(1, 50), RULES).map(|binding| binding.bound_at.0);
+            assert_eq!(got, *expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_new_device_cools_down() {
+        let old = || vec![strong(2, 10)];
+        let rows: &[(&str, Vec<Binding>, Acr, u64, SessionState)] = &[
+            ("the first device of all", vec![], Acr::Basic, 1000, SessionState::Active),
+            ("beside another", old(), Acr::Basic, 1000, SessionState::Limited),
+            ("in the last second", old(), Acr::Basic, 1099, SessionState::Limited),
+            ("after it", old(), Acr::Basic, 1100, SessionState::Active),
+            ("by a phishing-resistant sign-in", old(), Acr::PhishingResistant, 1000, SessionState::Active),
+            ("beside a newer one only", vec![strong(2, 1001)], Acr::Basic, 1002, SessionState::Active),
+            ("beside a removed one", vec![removed(2)], Acr::Basic, 1000, SessionState::Limited),
+        ];
+        for (name, mut theirs, acr, now, expected) in rows.iter().cloned() {
+            let new = binding(1, acr, 1000);
+            theirs.push(new.clone());
+            assert_eq!(session_state(&theirs, &new, RULES, UnixSeconds(now)), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_device_is_cut_off_by_its_person_now() {
+        let both = || vec![strong(1, 10), strong(2, 900)];
+        let weak = || vec![strong(1, 900), binding(2, Acr::Basic, 950), strong(3, 960)];
+        let refused = Err;
+        let rows: &[(&str, Vec<Binding>, u8, u8, u64, Result<(), BindingRefusal>)] = &[
+            ("the older cuts the newer", both(), 1, 2, 1000, Ok(())),
+            ("the newer cuts the older", both(), 2, 1, 1000, Ok(())),
+            ("authenticated just in time", both(), 1, 2, 700, Ok(())),
+            ("authenticated a second too early", both(), 1, 2, 699, refused(BindingRefusal::AuthenticationStale)),
+            ("itself", both(), 1, 1, 1000, refused(BindingRefusal::InHand)),
+            ("somebody else's", both(), 1, 7, 1000, refused(BindingRefusal::NotYours)),
+            ("a cooling device cuts an older one", weak(), 2, 1, 1000, refused(BindingRefusal::CoolingDown)),
+            ("a cooling device cuts a newer one", weak(), 2, 3, 1000, Ok(())),
+            ("an older one cuts a cooling device", weak(), 1, 2, 1000, Ok(())),
+            ("from a device that was cut itself", vec![disowned(1), strong(2, 5)], 1, 2, 1000, refused(BindingRefusal::Revoked)),
+            ("once more", vec![strong(1, 10), removed(2)], 1, 2, 1000, Ok(())),
+        ];
+        for (name, theirs, from, target, auth_time, expected) in rows {
+            let (from, target) = (DeviceId::from_random([*from; 16]), DeviceId::from_random([*target; 16]));
+            let asking = Asking { device: &from, auth_time: UnixSeconds(*auth_time) };
+            assert_eq!(cut(theirs, asking, &target, RULES, UnixSeconds(1000)).map(|_| ()), *expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn every_refusal_has_a_code() {
+        let all = [
+            (BindingRefusal::AuthenticationStale, "authentication_stale"),
+            (BindingRefusal::CoolingDown, "binding_cooling_down"),
+            (BindingRefusal::InHand, "device_in_hand"),
+            (BindingRefusal::NotYours, "device_not_yours"),
+            (BindingRefusal::Revoked, "device_revoked"),
+            (BindingRefusal::TooMany, "devices_too_many"),
+        ];
+        assert!(all.iter().all(|(refusal, code)| refusal.reason().code() == *code));
+    }
+}

@@ -1,0 +1,300 @@
+//! A person's own devices: which there are, what they are called, and how one is cut off.
+//!
+//! What is answered is coarse where coarse will do: days, not seconds, for when a device was first and last seen.
+
+use axum::response::Response;
+use countersign_core::{DeviceId, Limits, Platform, Provenance, Reason, Session, SessionState, SignalKind, UnixSeconds};
+use countersign_identity::{self as identity, Binding, BindingState};
+use countersign_store::{Device, DeviceChange, DeviceState, SessionFilter};
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    answer,
+    door::Door,
+    house::Issuer,
+    json, name,
+    person::{self, Person},
+    receive::Call,
+    record::{self, Facts},
+    refusal::Refusal,
+    theft,
+    visit::Visit,
+};
+
+const DAY: u64 = 86_400;
+
+/// The day in which an instant lies.
+pub const fn day(at: UnixSeconds) -> UnixSeconds {
+    UnixSeconds(at.0.saturating_sub(at.0 % DAY))
+}
+
+#[derive(Serialize)]
+struct DevicesWire {
+    devices: Vec<DeviceWire>,
+}
+
+#[derive(Serialize)]
+struct DeviceWire {
+    id: String,
+    name: String,
+    platform: &'static str,
+    model: Option<String>,
+    app: Option<String>,
+    /// Days, as seconds since 1970.
+    first_seen_on: u64,
+    last_seen_on: u64,
+    /// `active`, `disowned` or `removed` by the person, or `revoked` by an operator.
+    state: &'static str,
+    this_device: bool,
+    /// Since when the person's devices are told of it: not on the first.
+    new_device: bool,
+    cooling_down: bool,
+    /// Whether it is no real phone.
+    development: bool,
+    sessions: Vec<SessionWire>,
+}
+
+#[derive(Serialize)]
+struct SessionWire {
+    client: String,
+    state: &'static str,
+    signed_in_on: u64,
+    this_session: bool,
+}
+
+#[derive(Serialize)]
+struct NoticesWire {
+    notices: Vec<NoticeWire>,
+}
+
+#[derive(Serialize)]
+struct NoticeWire {
+    /// `device_bound`, `device_removed` or `device_disowned`.
+    kind: &'static str,
+    device_id: String,
+    name: String,
+    on: u64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Rename {
+    name: String,
+}
+
+/// Nothing is asked beside what the path says.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
+
+#[derive(Serialize)]
+struct Done {
+    device_id: String,
+    state: &'static str,
+    sessions_ended: usize,
+    /// Sessions on the person's other devices that wait for them to sign in again.
+    sessions_frozen: usize,
+    /// Whether the device is cut off for everybody, or somebody else is signed in on it, too.
+    shared: bool,
+}
+
+/// Lists the person's devices.
+pub async fn devices(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Response, Refusal> {
+    let person = person::prove(issuer, call, visit).await?;
+    let theirs = theirs(issuer, &person).await?;
+    let sessions = sessions(issuer, &person, None).await?;
+    let mut devices = Vec::with_capacity(theirs.len());
+    for binding in &theirs {
+        if let Some(device) = shown(issuer, binding, visit.second()).await? {
+            devices.push(wire(issuer, (&theirs, binding), &device, (&person, &sessions), visit.second()));
+        }
+    }
+    Ok(answer::json(StatusCode::OK, &DevicesWire { devices }))
+}
+
+/// Tells what happened to the person's devices lately, newest first.
+pub async fn notices(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Response, Refusal> {
+    let person = person::prove(issuer, call, visit).await?;
+    let theirs = theirs(issuer, &person).await?;
+    let since = visit.second().minus(Limits::NOTICE_LIFE);
+    let mut notices = Vec::new();
+    for binding in &theirs {
+        let bound = newer_than_the_first(&theirs, binding).then_some(("device_bound", binding.bound_at));
+        let cut = match binding.state {
+            BindingState::Active => None,
+            BindingState::Disowned { at } => Some(("device_disowned", at)),
+            BindingState::Removed { at } => Some(("device_removed", at)),
+        };
+        let recent: Vec<_> = [cut, bound].into_iter().flatten().filter(|(_, at)| *at >= since).collect();
+        if recent.is_empty() {
+            continue;
+        }
+        let Some(device) = issuer.stores.devices.find(&binding.device).await? else { continue };
+        notices.extend(recent.into_iter().map(|(kind, at)| (at, kind, binding, device.name.clone())));
+    }
+    notices.sort_by_key(|(at, ..)| std::cmp::Reverse(*at));
+    let wire = |(at, kind, binding, name): (UnixSeconds, &'static str, &Binding, String)| NoticeWire {
+        kind,
+        device_id: binding.device.to_string(),
+        name,
+        on: day(at).0,
+    };
+    Ok(answer::json(StatusCode::OK, &NoticesWire { notices: notices.into_iter().map(wire).collect() }))
+}
+
+/// Gives a device another name.
+pub async fn rename(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Response, Refusal> {
+    let person = person::prove(issuer, call, visit).await?;
+    let rename: Rename = json::parse(&call.body)?;
+    let name = name::parse(&rename.name)?;
+    let id = target(call)?;
+    let theirs = theirs(issuer, &person).await?;
+    let binding = theirs.iter().find(|binding| binding.device == id && binding.active()).ok_or(Reason::DeviceNotYours)?;
+    visit.learn(|known| known.device = Some(id.clone()));
+    record::allowed(issuer, Facts::new(), visit).await?;
+    let device = issuer.stores.devices.change(&id, DeviceChange::Name(name)).await?;
+    let sessions = sessions(issuer, &person, Some(&id)).await?;
+    Ok(answer::json(StatusCode::OK, &wire(issuer, (&theirs, binding), &device, (&person, &sessions), visit.second())))
+}
+
+/// Removes a device that the person uses no more.
+pub async fn remove(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Response, Refusal> {
+    cut(issuer, call, BindingState::Removed { at: visit.second() }, visit).await
+}
+
+/// The person says that a sign-in was not theirs. Whoever made it may hold more of them: every other session waits until the
+/// person signs in again, but for the one in which they ask, where they just did.
+pub async fn disown(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Response, Refusal> {
+    cut(issuer, call, BindingState::Disowned { at: visit.second() }, visit).await
+}
+
+async fn cut(issuer: &Issuer, call: &Call, state: BindingState, visit: &Visit) -> Result<Response, Refusal> {
+    let person = person::prove(issuer, call, visit).await?;
+    if visit.door == Door::MyDeviceNotMe {
+        let Nothing {} = json::parse(&call.body)?;
+    }
+    let id = target(call)?;
+    let theirs = theirs(issuer, &person).await?;
+    let found = identity::cut(&theirs, person.asking(), &id, issuer.config.bindings, visit.second());
+    let found = found.map_err(|why| Refusal::new(why.reason()))?;
+    // The record and the signal are about the device that is cut off; the session says who asked.
+    visit.learn(|known| known.device = Some(id.clone()));
+    record::allowed(issuer, Facts::from([("state".to_owned(), word(state).to_owned())]), visit).await?;
+    // The binding goes first: once it is cut, no sign-in and no renewal of this person passes on that device.
+    issuer.stores.bindings.cut(&found.user, &id, state).await?;
+    let ended: Vec<_> = sessions(issuer, &person, Some(&id)).await?.into_iter().filter(not_over).collect();
+    for session in &ended {
+        theft::end(issuer, &session.id).await?;
+    }
+    let others = issuer.stores.bindings.of_device(&id, Limits::DEVICES_LISTED_MAX).await?;
+    let shared = others.iter().any(Binding::active);
+    if !shared {
+        issuer.stores.devices.revoke(&id).await?;
+    }
+    let sessions_frozen = match state {
+        BindingState::Active | BindingState::Removed { .. } => 0,
+        BindingState::Disowned { .. } => {
+            visit.signal(issuer, SignalKind::DeviceDisowned, Reason::DeviceRevoked);
+            freeze_others(issuer, &person).await?
+        }
+    };
+    let done = Done { device_id: id.to_string(), state: word(state), sessions_ended: ended.len(), sessions_frozen, shared };
+    Ok(answer::json(StatusCode::OK, &done))
+}
+
+async fn freeze_others(issuer: &Issuer, person: &Person) -> Result<usize, Refusal> {
+    let may_act = |state| matches!(state, SessionState::Active | SessionState::Limited);
+    let mut frozen = 0_usize;
+    for session in sessions(issuer, person, None).await? {
+        if session.id != person.session().id && may_act(session.state) {
+            issuer.stores.sessions.set_state(&session.id, SessionState::Challenged).await?;
+            frozen = frozen.saturating_add(1);
+        }
+    }
+    Ok(frozen)
+}
+
+/// The device that the path names.
+fn target(call: &Call) -> Result<DeviceId, Refusal> {
+    let rest = call.path.strip_prefix(Door::MyDevices.path()).unwrap_or_default().trim_start_matches('/');
+    let id = rest.split('/').next().unwrap_or_default();
+    // One that cannot be is told like one that is somebody else's.
+    DeviceId::parse(id).map_err(|_| Reason::DeviceNotYours.into())
+}
+
+async fn theirs(issuer: &Issuer, person: &Person) -> Result<Vec<Binding>, Refusal> {
+    Ok(issuer.stores.bindings.of_user(&person.session().user, Limits::DEVICES_LISTED_MAX).await?)
+}
+
+async fn sessions(issuer: &Issuer, person: &Person, device: Option<&DeviceId>) -> Result<Vec<Session>, Refusal> {
+    let filter = SessionFilter { user: Some(person.session().user.clone()), device: device.cloned() };
+    Ok(issuer.stores.sessions.list(&filter, Limits::PERSON_SESSIONS_MAX).await?)
+}
+
+fn not_over(session: &Session) -> bool {
+    session.state != SessionState::Revoked
+}
+
+/// The device of a binding that the list shows: every active one, and what was cut lately.
+async fn shown(issuer: &Issuer, binding: &Binding, now: UnixSeconds) -> Result<Option<Device>, Refusal> {
+    let kept = match binding.state {
+        BindingState::Active => true,
+        BindingState::Disowned { at } | BindingState::Removed { at } => at >= now.minus(Limits::NOTICE_LIFE),
+    };
+    if kept { Ok(issuer.stores.devices.find(&binding.device).await?) } else { Ok(None) }
+}
+
+fn newer_than_the_first(theirs: &[Binding], binding: &Binding) -> bool {
+    theirs.iter().any(|other| other.device != binding.device && other.bound_at <= binding.bound_at)
+}
+
+const fn word(state: BindingState) -> &'static str {
+    match state {
+        BindingState::Active => "active",
+        BindingState::Disowned { .. } => "disowned",
+        BindingState::Removed { .. } => "removed",
+    }
+}
+
+fn wire(
+    issuer: &Issuer,
+    (theirs, binding): (&[Binding], &Binding),
+    device: &Device,
+    (person, sessions): (&Person, &[Session]),
+    now: UnixSeconds,
+) -> DeviceWire {
+    let posture = &device.posture;
+    let here = |session: &&Session| session.device == binding.device && not_over(session) && now <= session.expires_at;
+    DeviceWire {
+        id: binding.device.to_string(),
+        name: device.name.clone(),
+        platform: match posture.platform {
+            Platform::Android => "android",
+            Platform::Ios => "ios",
+        },
+        model: device.model.clone(),
+        app: posture.app.as_ref().map(ToString::to_string),
+        first_seen_on: day(binding.bound_at).0,
+        last_seen_on: binding.seen_on.0,
+        state: match (binding.state, device.state) {
+            // An operator may have cut it off for everybody.
+            (BindingState::Active, DeviceState::Revoked) => "revoked",
+            (state, DeviceState::Active | DeviceState::Revoked) => word(state),
+        },
+        this_device: binding.device == *person.device(),
+        new_device: newer_than_the_first(theirs, binding) && binding.bound_at >= now.minus(Limits::NOTICE_LIFE),
+        cooling_down: identity::cooling_down(theirs, binding, issuer.config.bindings, now),
+        development: posture.by == Provenance::DevelopmentToken,
+        sessions: sessions.iter().filter(here).map(|session| session_wire(session, person)).collect(),
+    }
+}
+
+fn session_wire(session: &Session, person: &Person) -> SessionWire {
+    SessionWire {
+        client: session.client.to_string(),
+        state: session.state.as_str(),
+        signed_in_on: day(session.created_at).0,
+        this_session: session.id == person.session().id,
+    }
+}

@@ -1,0 +1,60 @@
+//! What the watcher hears of logins, and what it makes of them.
+
+use countersign_core::{LoginDevice, LoginOutcome, LoginSeen, Outcome, Platform, Posture, Reason, SessionId, UserId};
+
+use crate::{house::Issuer, refusal::Refusal, visit::Visit};
+
+/// Who logs in, as far as it is known.
+#[derive(Clone, Copy, Debug)]
+pub struct Who<'a> {
+    /// The account that is named, existing or not.
+    pub account: &'a str,
+    /// Whose it is.
+    pub user: Option<&'a UserId>,
+    /// The session that is being opened.
+    pub session: Option<&'a SessionId>,
+}
+
+impl<'a> Who<'a> {
+    /// Only an account was named.
+    pub const fn named(account: &'a str) -> Self {
+        Self { account, user: None, session: None }
+    }
+}
+
+/// Tells the watcher of a login and says what its look asks for.
+pub fn look(issuer: &Issuer, who: Who<'_>, device: &Posture, outcome: LoginOutcome, visit: &Visit) -> Outcome {
+    let key = device.key.to_string();
+    let system = match device.platform {
+        Platform::Android => "Android",
+        Platform::Ios => "iOS",
+    };
+    let version = device.os_version_known().map_or(0, |known| known.value);
+    let app_version = device.app_version_known().map_or(0, |known| known.value);
+    let view = issuer.world.watch.login(&LoginSeen {
+        account: who.account,
+        user: who.user,
+        session: who.session,
+        device: if device.trust() >= 2 { LoginDevice::Attested(&key) } else { LoginDevice::Claimed(&key) },
+        installation: Some(&device.device),
+        os: &format!("{system} {}.{}", version / 10_000, version / 100 % 100),
+        app: &format!("{} {app_version}", device.app.as_ref().map_or("", |app| app.as_str())),
+        form: "phone",
+        address: visit.address,
+        round_trip_ms: None,
+        outcome,
+        at: visit.now,
+    });
+    issuer.config.risk.judge(view).asks
+}
+
+/// Asks whether a login may go on at all: whoever is guessing or pestering may not.
+///
+/// # Errors
+/// [`Reason::LoginAttemptsTooMany`].
+pub fn admit(issuer: &Issuer, who: Who<'_>, device: &Posture, outcome: LoginOutcome, visit: &Visit) -> Result<(), Refusal> {
+    match look(issuer, who, device, outcome, visit) {
+        Outcome::Allow | Outcome::Limit | Outcome::StepUp => Ok(()),
+        Outcome::Deny => Err(Reason::LoginAttemptsTooMany.into()),
+    }
+}

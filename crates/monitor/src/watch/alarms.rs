@@ -1,0 +1,49 @@
+//! One signal a crossing: what stays high is not signalled with every request.
+
+use countersign_core::{Seconds, SignalKind, UnixSeconds};
+
+/// While something stays high it is signalled again after this long, so that a rule that was changed meanwhile sees it.
+const AGAIN: Seconds = Seconds(600);
+
+/// The kinds that were signalled lately. Few at a time.
+#[derive(Clone, Debug, Default)]
+pub struct Alarms(Vec<(SignalKind, UnixSeconds)>);
+
+impl Alarms {
+    /// Whether `kind`, which is high now, is to be signalled.
+    pub fn raise(&mut self, kind: SignalKind, now: UnixSeconds) -> bool {
+        match self.0.iter_mut().find(|(held, _)| *held == kind) {
+            Some((_, at)) if now.since(*at) < AGAIN => false,
+            Some((_, at)) => {
+                *at = now;
+                true
+            }
+            None => {
+                self.0.push((kind, now));
+                true
+            }
+        }
+    }
+
+    /// What was signalled is settled; the next crossing is a new one.
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_crossing_is_signalled_once_in_ten_minutes() {
+        let mut alarms = Alarms::default();
+        let mut raise = |kind, second| alarms.raise(kind, UnixSeconds(second));
+        assert!(raise(SignalKind::Scraping, 1_000));
+        assert!(!raise(SignalKind::Scraping, 1_001) && !raise(SignalKind::Scraping, 1_599));
+        assert!(raise(SignalKind::RateBurst, 1_001), "another kind");
+        assert!(raise(SignalKind::Scraping, 1_600));
+        alarms.clear();
+        assert!(alarms.raise(SignalKind::Scraping, UnixSeconds(1_601)));
+    }
+}

@@ -1,0 +1,250 @@
+//! The watcher that stands beside the way of every request.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    net::IpAddr,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use countersign_core::{
+    Action, AnswerSeen, DeviceId, LoginDevice, LoginSeen, Reason, RequestSeen, RiskReason, RiskView, Seconds, SessionId, Signal,
+    SignalKind, SignalSink, Told, UnixMillis, UnixSeconds, UserId, Watch,
+};
+use countersign_risk::{
+    Operation,
+    credentials::{CredentialRule, Source},
+    fingerprint::{Field, Salt},
+    login::{DeviceName, Login, LoginRule},
+    maths::{floor_index, within},
+    network::{Asn, site},
+    usage::{Ending, UseEvidence, UseRule, UseSight},
+};
+
+use crate::watch::{
+    logins::{LoginSight, Logins},
+    places::{Place, Places},
+    requests::Requests,
+};
+
+/// Sites whose places are kept at hand; then all are looked up again.
+const SITES_MAX: usize = 4096;
+
+/// How long the place of a site is kept at hand: maps are replaced while a node runs.
+const SITE_LIFE: Seconds = Seconds(60);
+
+/// What an operator decides about watching.
+#[derive(Clone)]
+pub struct WatchConfig {
+    /// Makes the fingerprints of whatever is remembered.
+    pub salt: Salt,
+    /// People who are remembered at a time; who has not been seen for longest makes room.
+    pub people_max: usize,
+    /// Accounts that belong to nobody.
+    pub honey_accounts: BTreeSet<String>,
+    /// Actions that no app performs.
+    pub honey_operations: BTreeSet<Action>,
+    /// How use is judged.
+    pub requests: UseRule,
+    /// How logins are judged.
+    pub logins: LoginRule,
+    /// From where on tries are guessing.
+    pub credentials: CredentialRule,
+}
+
+impl WatchConfig {
+    /// The shipped configuration for so many people.
+    #[must_use]
+    pub fn shipped(salt: Salt, people_max: usize) -> Self {
+        Self {
+            salt,
+            people_max,
+            honey_accounts: BTreeSet::new(),
+            honey_operations: BTreeSet::new(),
+            requests: UseRule::default(),
+            logins: LoginRule::default(),
+            credentials: CredentialRule::default(),
+        }
+    }
+}
+
+/// Watches.
+pub struct LiveWatch {
+    pub(super) config: WatchConfig,
+    pub(super) requests: Requests,
+    pub(super) logins: Mutex<Logins>,
+    places: Arc<dyn Places>,
+    sites: Mutex<HashMap<[u8; 8], (Place, UnixSeconds)>>,
+    signals: Arc<dyn SignalSink>,
+}
+
+impl LiveWatch {
+    /// Knows nobody yet.
+    #[must_use]
+    pub fn new(config: WatchConfig, places: Arc<dyn Places>, signals: Arc<dyn SignalSink>) -> Self {
+        let requests = Requests::new(config.requests, config.people_max);
+        let logins = Logins::new(config.logins, config.credentials, config.salt, config.people_max);
+        Self { config, requests, logins: Mutex::new(logins), places, sites: Mutex::default(), signals }
+    }
+
+    /// How many people are watched, and the bytes of their habits.
+    #[must_use]
+    pub fn size(&self) -> (usize, usize) {
+        self.requests.size()
+    }
+
+    fn place(&self, address: IpAddr, now: UnixSeconds) -> Place {
+        let site = site(address);
+        let mut sites = self.sites.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((place, until)) = sites.get(&site)
+            && now < *until
+        {
+            return place.clone();
+        }
+        let place = self.places.look(address);
+        if sites.len() >= SITES_MAX {
+            sites.clear();
+        }
+        sites.insert(site, (place.clone(), now.plus(SITE_LIFE)));
+        place
+    }
+
+    fn key(&self, text: &str) -> u64 {
+        self.config.salt.long(Field::Subject, text.as_bytes())
+    }
+
+    fn sight(&self, seen: &RequestSeen<'_>) -> UseSight {
+        let (salt, now) = (self.config.salt, seen.at.seconds());
+        let place = self.place(seen.address, now);
+        UseSight {
+            at: now,
+            session: self.key(seen.session.as_str()),
+            operation: Operation::named(seen.action.as_str()),
+            object: seen.object,
+            prefix: salt.fingerprint(Field::Prefix, &site(seen.address)),
+            network: place.network.map(|Asn(number)| salt.fingerprint(Field::Network, &number.to_le_bytes())),
+            country: place.country.as_ref().map(|code| salt.fingerprint(Field::Country, code.as_bytes())),
+            kind: place.kind,
+            position: place.position,
+            ending: seen.refused.map_or(Ending::Good, ending),
+        }
+    }
+
+    fn signal(&self, kind: SignalKind, whose: Whose<'_>, view: RiskView, at: UnixMillis) {
+        self.signals.emit(Signal {
+            kind,
+            reason: Reason::RiskRaised,
+            session: whose.session.cloned(),
+            device: whose.device.cloned(),
+            user: whose.user.cloned(),
+            view,
+            at,
+        });
+    }
+}
+
+/// About whom a signal is.
+#[derive(Clone, Copy, Default)]
+struct Whose<'a> {
+    user: Option<&'a UserId>,
+    session: Option<&'a SessionId>,
+    device: Option<&'a DeviceId>,
+}
+
+/// What a person can cure says nothing against them.
+fn ending(reason: &Reason) -> Ending {
+    match reason.told() {
+        Told::NotPermitted | Told::RequestInvalid => Ending::Refused,
+        _ => Ending::Good,
+    }
+}
+
+impl Watch for LiveWatch {
+    fn request(&self, seen: &RequestSeen<'_>) -> RiskView {
+        let whose = Whose { user: Some(seen.user), session: Some(seen.session), device: Some(seen.device) };
+        if self.config.honey_operations.contains(seen.action) {
+            self.signal(SignalKind::HoneyOperation, whose, RiskView::default(), seen.at);
+        }
+        let Some(looked) = self.requests.look(self.key(seen.user.as_str()), &self.sight(seen)) else { return RiskView::default() };
+        let score = looked.assessment.score.points();
+        // What is far below the threshold is not worth a word, nor the memory for it.
+        let reasons = if score >= 20 { reasons_of_use(&looked.assessment.evidence) } else { Vec::new() };
+        let view = RiskView { score, reasons };
+        if let Some(kind) = looked.crossed {
+            self.signal(kind, whose, view.clone(), seen.at);
+        }
+        view
+    }
+
+    fn answered(&self, seen: &AnswerSeen<'_>) {
+        let ending = seen.refused.map_or(Ending::Good, ending);
+        self.requests.answered(self.key(seen.user.as_str()), seen.bytes_out, ending, seen.at.seconds());
+    }
+
+    fn login(&self, seen: &LoginSeen<'_>) -> RiskView {
+        let (salt, now) = (self.config.salt, seen.at.seconds());
+        let place = self.place(seen.address, now);
+        let device = match seen.device {
+            LoginDevice::Attested(name) => DeviceName::Attested(name),
+            LoginDevice::Claimed(name) => DeviceName::Claimed(name),
+            LoginDevice::Unnamed => DeviceName::Unnamed,
+        };
+        let named = match seen.device {
+            LoginDevice::Attested(name) | LoginDevice::Claimed(name) => Some(salt.fingerprint(Field::Device, name.as_bytes())),
+            LoginDevice::Unnamed => None,
+        };
+        let sight = LoginSight {
+            account: seen.account,
+            source: Source {
+                account: self.key(seen.account),
+                device: named,
+                prefix: salt.fingerprint(Field::Prefix, &site(seen.address)),
+                network: place.network.map(|Asn(number)| salt.fingerprint(Field::Network, &number.to_le_bytes())),
+            },
+            login: Login {
+                address: seen.address,
+                network: place.network,
+                country: place.country.as_deref(),
+                kind: place.kind,
+                position: place.position,
+                device,
+                os: seen.os,
+                client: seen.app,
+                form: seen.form,
+                round_trip_ms: seen.round_trip_ms,
+            },
+            outcome: seen.outcome,
+            at: now,
+        };
+        let looked = self.logins.lock().unwrap_or_else(PoisonError::into_inner).look(&sight);
+        let reasons =
+            looked.reasons.iter().map(|part| RiskReason { name: part.feature.as_str(), weight_tenths: tenths(part.weight) }).collect();
+        let view = RiskView { score: looked.score, reasons };
+        let whose = Whose { user: seen.user, session: seen.session, device: seen.installation };
+        if self.config.honey_accounts.contains(seen.account) {
+            self.signal(SignalKind::HoneyAccount, whose, RiskView::default(), seen.at);
+        }
+        for kind in looked.crossed {
+            // Tries for an account come from a stranger's phone: they are not that phone's sessions, but for prompts.
+            let whose = if kind == SignalKind::MfaFatigue || kind == SignalKind::UnusualLogin { whose } else { Whose::default() };
+            self.signal(kind, whose, view.clone(), seen.at);
+        }
+        view
+    }
+
+    fn stepped_up(&self, user: &UserId, session: &SessionId, at: UnixMillis) {
+        self.requests.vouch(self.key(user.as_str()), self.key(session.as_str()), at.seconds());
+    }
+}
+
+/// The features that speak against the person, heaviest first.
+fn reasons_of_use(evidence: &UseEvidence) -> Vec<RiskReason> {
+    let mut against: Vec<_> = evidence.contributions().filter(|(_, weight)| *weight > 0.0).collect();
+    against.sort_by(|(a, heavy), (b, light)| light.total_cmp(heavy).then(a.cmp(b)));
+    against.into_iter().map(|(feature, weight)| RiskReason { name: feature.as_str(), weight_tenths: tenths(weight) }).collect()
+}
+
+/// Evidence is a few nats at most; what is more, or no number, is written as much.
+fn tenths(weight: f64) -> i32 {
+    let size = i32::from(floor_index(within(weight.abs() * 10.0, 0.0, 250.0), 250));
+    if weight < 0.0 { size.saturating_neg() } else { size }
+}

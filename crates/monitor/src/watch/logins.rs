@@ -1,0 +1,142 @@
+//! Logins: how each looks beside its person's, and who is guessing or pestering.
+
+use countersign_core::{LoginOutcome, SignalKind, UnixSeconds};
+use countersign_risk::{
+    credentials::{CredentialRule, Credentials, Source, Try},
+    evidence::{Contribution, Feature, Score},
+    fingerprint::Salt,
+    frames::FrameRefusal,
+    login::{Login, LoginRule, Settled, Verdict},
+    monitor::LoginMonitor,
+    subjects::Subjects,
+};
+
+use crate::watch::alarms::Alarms;
+
+/// Accounts and sources whose alarms are remembered.
+const ALARMS_MAX: usize = 10_000;
+
+/// From this weight on, guessing and pestering are certain enough to stop whoever does it.
+const CERTAIN: f64 = 3.0;
+
+/// From this weight on, everybody's failures are a wave.
+const WAVE: f64 = 0.7;
+
+/// One login as it is judged here.
+pub struct LoginSight<'a> {
+    /// The account's keyed name.
+    pub account: &'a str,
+    /// Whence, as counts are kept of it.
+    pub source: Source,
+    /// Everything else.
+    pub login: Login<'a>,
+    /// What became of it.
+    pub outcome: LoginOutcome,
+    /// When.
+    pub at: UnixSeconds,
+}
+
+/// How a login looks.
+pub struct Looked {
+    /// 0 to 100.
+    pub score: u8,
+    /// What it is made of, heaviest first.
+    pub reasons: Vec<Contribution>,
+    /// What it crossed.
+    pub crossed: Vec<SignalKind>,
+}
+
+/// The states about logins.
+pub struct Logins {
+    monitor: LoginMonitor,
+    credentials: Credentials,
+    rule: CredentialRule,
+    alarms: Subjects<Alarms>,
+}
+
+impl Logins {
+    /// Nothing known yet.
+    pub fn new(rule: LoginRule, credentials: CredentialRule, salt: Salt, people_max: usize) -> Self {
+        let monitor = LoginMonitor::new(rule, salt, people_max);
+        Self { monitor, credentials: Credentials::default(), rule: credentials, alarms: Subjects::new(ALARMS_MAX) }
+    }
+
+    /// Judges a login and remembers what became of it.
+    pub fn look(&mut self, sight: &LoginSight<'_>) -> Looked {
+        let assessed = self.monitor.assess(sight.account, &sight.login, sight.at);
+        // What a stranger does to an account must not shut its person out on a phone that is known to be theirs.
+        let own_device = assessed.evidence.contributions().iter().any(|part| part.feature == Feature::Device && part.weight < 0.0);
+        match sight.outcome {
+            LoginOutcome::Failed => self.credentials.count(&sight.source, Try::Failed, sight.at),
+            LoginOutcome::PromptRefused => self.credentials.count(&sight.source, Try::PromptRefused, sight.at),
+            LoginOutcome::Asked | LoginOutcome::Passed | LoginOutcome::StepUpFailed | LoginOutcome::StepUpPassed => {}
+        }
+        let tries = self.credentials.weigh(&self.rule, &sight.source, sight.at);
+        let heavy = |feature: Feature, least: f64| tries.contributions().iter().any(|part| part.feature == feature && part.weight >= least);
+        let found = [
+            (heavy(Feature::BruteForce, CERTAIN) && !own_device, SignalKind::BruteForce),
+            (heavy(Feature::PromptFatigue, CERTAIN), SignalKind::MfaFatigue),
+            (heavy(Feature::Spraying, CERTAIN), SignalKind::PasswordSpraying),
+        ];
+        let stopped = found.iter().any(|(found, _)| *found);
+        let mut crossed: Vec<_> = found.into_iter().filter(|(found, _)| *found).map(|(_, kind)| kind).collect();
+        if heavy(Feature::Stuffing, WAVE) {
+            crossed.push(SignalKind::CredentialStuffing);
+        }
+        let mut reasons = tries.reasons();
+        let mut score = if stopped { 100 } else { 0 };
+        let opened = matches!(sight.outcome, LoginOutcome::Passed);
+        if opened {
+            self.credentials.count(&sight.source, Try::Succeeded, sight.at);
+            score = score.max(assessed.score.points());
+            reasons.extend(assessed.evidence.reasons());
+            if assessed.score >= Score::STEP_UP && assessed.verdict == Verdict::StepUp {
+                crossed.push(SignalKind::UnusualLogin);
+            }
+        }
+        let settled = match sight.outcome {
+            LoginOutcome::Passed => Some(Settled::Allowed),
+            LoginOutcome::StepUpFailed => Some(Settled::StepUpFailed),
+            LoginOutcome::StepUpPassed => Some(Settled::StepUpPassed),
+            LoginOutcome::Asked | LoginOutcome::Failed | LoginOutcome::PromptRefused => None,
+        };
+        if let Some(settled) = settled {
+            self.monitor.settle(sight.account, &assessed, settled);
+        }
+        crossed.retain(|kind| self.raise(*kind, sight));
+        Looked { score, reasons, crossed }
+    }
+
+    /// Waves and sprays are signalled once for all; the rest once for an account.
+    fn raise(&mut self, kind: SignalKind, sight: &LoginSight<'_>) -> bool {
+        let key = match kind {
+            SignalKind::CredentialStuffing => 0,
+            SignalKind::PasswordSpraying => u64::from(sight.source.prefix.0),
+            _ => sight.source.account,
+        };
+        if self.alarms.get_mut(key).is_none() {
+            self.alarms.insert(key, Alarms::default());
+        }
+        self.alarms.get_mut(key).is_some_and(|alarms| alarms.raise(kind, sight.at))
+    }
+
+    /// The states as frames.
+    pub fn frames(&self) -> Vec<Vec<u8>> {
+        self.monitor.frames().collect()
+    }
+
+    /// The states of frames, for [`Self::take_over`].
+    pub fn read<'a>(
+        &self,
+        salt: Salt,
+        people_max: usize,
+        frames: impl IntoIterator<Item = &'a [u8]>,
+    ) -> Result<LoginMonitor, FrameRefusal> {
+        LoginMonitor::restore(*self.monitor.rule(), salt, people_max, frames)
+    }
+
+    /// Goes on with states that were read.
+    pub fn take_over(&mut self, monitor: LoginMonitor) {
+        self.monitor = monitor;
+    }
+}

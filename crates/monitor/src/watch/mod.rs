@@ -1,0 +1,12 @@
+//! Live scoring: every request and login beside what is usual for the person and for everybody, in bounded memory.
+
+mod alarms;
+mod live;
+mod logins;
+mod places;
+mod requests;
+mod snapshot;
+
+pub use live::{LiveWatch, WatchConfig};
+pub use places::{Place, Places};
+pub use snapshot::SnapshotFault;

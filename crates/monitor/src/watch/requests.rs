@@ -1,0 +1,148 @@
+//! The people whose sessions are in use: their habits, sharded by person so that requests do not wait for each other.
+
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
+
+use countersign_core::{SignalKind, UnixSeconds};
+use countersign_risk::{
+    Operation, Population, SnapshotRefusal,
+    subjects::Subjects,
+    usage::{Ending, Habits, UseAssessment, UseFeature, UseRule, UseSight},
+};
+
+use crate::watch::alarms::Alarms;
+
+/// Locks; two people share one by chance only.
+const SHARDS: usize = 64;
+
+/// One person.
+#[derive(Clone, Debug, Default)]
+struct Person {
+    habits: Habits,
+    alarms: Alarms,
+}
+
+/// Everybody who is watched.
+pub struct Requests {
+    rule: UseRule,
+    everybody: RwLock<Population>,
+    shards: Vec<Mutex<Subjects<Person>>>,
+}
+
+/// How a request looks, and what is to be signalled of it.
+#[derive(Clone, Debug)]
+pub struct Looked {
+    /// Evidence and score.
+    pub assessment: UseAssessment,
+    /// What it crossed.
+    pub crossed: Option<SignalKind>,
+}
+
+impl Requests {
+    /// Nobody yet, and never more than about `people_max`.
+    pub fn new(rule: UseRule, people_max: usize) -> Self {
+        let share = people_max.div_ceil(SHARDS);
+        let shards = (0..SHARDS).map(|_| Mutex::new(Subjects::new(share))).collect();
+        Self { rule, everybody: RwLock::new(Population::default()), shards }
+    }
+
+    /// Judges a request and learns from it.
+    pub fn look(&self, person: u64, sight: &UseSight) -> Option<Looked> {
+        let looked = {
+            let mut shard = self.shard(person)?;
+            if shard.get_mut(person).is_none() {
+                shard.insert(person, Person::default());
+            }
+            let held = shard.get_mut(person)?;
+            let everybody = self.everybody.read().unwrap_or_else(PoisonError::into_inner);
+            let assessment = self.rule.judge(sight, &mut held.habits, &everybody);
+            let high = assessment.evidence.total() >= self.rule.step_up;
+            let kind = if high { assessment.evidence.heaviest().map(kind) } else { None };
+            let crossed = kind.filter(|kind| held.alarms.raise(*kind, sight.at));
+            Looked { assessment, crossed }
+        };
+        self.learn(looked.assessment.learned.as_deref());
+        Some(looked)
+    }
+
+    /// Notes what became of a request.
+    pub fn answered(&self, person: u64, bytes_out: u64, ending: Ending, now: UnixSeconds) {
+        if let Some(mut shard) = self.shard(person)
+            && let Some(held) = shard.get_mut(person)
+        {
+            self.rule.answered(bytes_out, ending, &mut held.habits, now);
+        }
+    }
+
+    /// The person stood for the session.
+    pub fn vouch(&self, person: u64, session: u64, now: UnixSeconds) {
+        let learned = self.shard(person).and_then(|mut shard| {
+            let held = shard.get_mut(person)?;
+            held.alarms.clear();
+            self.rule.vouch(session, &mut held.habits, now)
+        });
+        self.learn(learned.as_deref());
+    }
+
+    /// How many people are watched, and the bytes of their habits.
+    pub fn size(&self) -> (usize, usize) {
+        let locked = self.shards.iter().map(|shard| shard.lock().unwrap_or_else(PoisonError::into_inner));
+        locked.fold((0, 0), |(people, bytes): (usize, usize), shard| {
+            let held = shard.iter().fold(0_usize, |sum, (_, person)| sum.saturating_add(person.habits.bytes()));
+            (people.saturating_add(shard.len()), bytes.saturating_add(held))
+        })
+    }
+
+    /// Everybody's habits together, as bytes.
+    pub fn everybody(&self) -> Vec<u8> {
+        self.everybody.read().unwrap_or_else(PoisonError::into_inner).snapshot()
+    }
+
+    /// Hands out each person's habits as bytes, one shard at a time.
+    pub fn each(&self, mut give: impl FnMut(u64, Vec<u8>) -> std::io::Result<()>) -> std::io::Result<()> {
+        for shard in &self.shards {
+            let states: Vec<_> = {
+                let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+                shard.iter().map(|(person, held)| (person, held.habits.snapshot())).collect()
+            };
+            states.into_iter().try_for_each(|(person, bytes)| give(person, bytes))?;
+        }
+        Ok(())
+    }
+
+    /// Takes states over that [`Self::everybody`] and [`Self::each`] gave; all or none.
+    pub fn restore(&self, everybody: &[u8], people: &[(u64, &[u8])]) -> Result<(), SnapshotRefusal> {
+        let everybody = Population::restore(everybody)?;
+        let people = people.iter().map(|(person, bytes)| Ok((*person, Habits::restore(bytes)?))).collect::<Result<Vec<_>, _>>()?;
+        *self.everybody.write().unwrap_or_else(PoisonError::into_inner) = everybody;
+        for (person, habits) in people {
+            if let Some(mut shard) = self.shard(person) {
+                shard.insert(person, Person { habits, alarms: Alarms::default() });
+            }
+        }
+        Ok(())
+    }
+
+    fn learn(&self, block: Option<&[Operation]>) {
+        if let Some(block) = block {
+            self.everybody.write().unwrap_or_else(PoisonError::into_inner).learn(block);
+        }
+    }
+
+    fn shard(&self, person: u64) -> Option<MutexGuard<'_, Subjects<Person>>> {
+        let shards = u64::try_from(self.shards.len()).ok()?;
+        let at = usize::try_from((person >> 32).checked_rem(shards)?).ok()?;
+        self.shards.get(at).map(|shard| shard.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// What a feature that weighs most makes of the whole.
+const fn kind(feature: UseFeature) -> SignalKind {
+    match feature {
+        UseFeature::Objects | UseFeature::Volume => SignalKind::Scraping,
+        UseFeature::Rate => SignalKind::RateBurst,
+        UseFeature::Simultaneous | UseFeature::Travel => SignalKind::ImpossibleTravel,
+        UseFeature::Failures | UseFeature::Hour | UseFeature::Network | UseFeature::NetworkKind | UseFeature::Operations => {
+            SignalKind::UnusualUse
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! What was learned, over a restart. A file that is not exactly what was written is not used at all.
+
+use std::{
+    fmt,
+    io::{self, Write},
+    sync::PoisonError,
+};
+
+use aws_lc_rs::digest::{Context, SHA256, SHA256_OUTPUT_LEN, digest};
+
+use crate::watch::live::LiveWatch;
+
+/// What the file begins with.
+const TITLE: &[u8] = b"countersign-watch 1\n";
+
+/// Why a snapshot is not used. Alphabetical.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SnapshotFault {
+    /// What stands in it is not what this version writes, or was written with another salt.
+    Content,
+    /// It was changed, cut short, or is something else.
+    Damaged,
+}
+
+impl fmt::Display for SnapshotFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Content => "what was learned was written by another version or installation",
+            Self::Damaged => "what was learned is damaged",
+        })
+    }
+}
+
+impl std::error::Error for SnapshotFault {}
+
+/// What a part is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Everybody,
+    Habits,
+    Login,
+}
+
+impl Part {
+    const fn tag(self) -> u8 {
+        match self {
+            Self::Everybody => 1,
+            Self::Habits => 2,
+            Self::Login => 3,
+        }
+    }
+
+    fn of(tag: u8) -> Option<Self> {
+        [Self::Everybody, Self::Habits, Self::Login].into_iter().find(|part| part.tag() == tag)
+    }
+}
+
+/// Writes and sums up.
+struct Summed<'a> {
+    out: &'a mut dyn Write,
+    sum: Context,
+}
+
+impl Summed<'_> {
+    fn bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.sum.update(bytes);
+        self.out.write_all(bytes)
+    }
+
+    fn part(&mut self, part: Part, key: u64, bytes: &[u8]) -> io::Result<()> {
+        let length = u32::try_from(bytes.len()).map_err(|_| io::Error::other("a part is larger than four gigabytes"))?;
+        self.bytes(&[part.tag()])?;
+        self.bytes(&key.to_le_bytes())?;
+        self.bytes(&length.to_le_bytes())?;
+        self.bytes(bytes)
+    }
+}
+
+impl LiveWatch {
+    /// Writes what was learned. Requests go on meanwhile: one shard waits at a time.
+    ///
+    /// # Errors
+    /// When `out` does not take it.
+    pub fn write_snapshot(&self, out: &mut dyn Write) -> io::Result<()> {
+        let mut out = Summed { out, sum: Context::new(&SHA256) };
+        out.bytes(TITLE)?;
+        out.part(Part::Everybody, 0, &self.requests.everybody())?;
+        self.requests.each(|person, bytes| out.part(Part::Habits, person, &bytes))?;
+        let frames = self.logins.lock().unwrap_or_else(PoisonError::into_inner).frames();
+        frames.iter().try_for_each(|frame| out.part(Part::Login, 0, frame))?;
+        let sum = out.sum.finish();
+        out.out.write_all(sum.as_ref())
+    }
+
+    /// Goes on from what was learned.
+    ///
+    /// # Errors
+    /// When `bytes` are not exactly what was written; then nothing of them is used.
+    pub fn restore(&self, bytes: &[u8]) -> Result<(), SnapshotFault> {
+        let (body, sum) = bytes.split_last_chunk::<SHA256_OUTPUT_LEN>().ok_or(SnapshotFault::Damaged)?;
+        if digest(&SHA256, body).as_ref() != sum {
+            return Err(SnapshotFault::Damaged);
+        }
+        let mut rest = body.strip_prefix(TITLE).ok_or(SnapshotFault::Content)?;
+        let (mut everybody, mut people, mut frames) = (None, Vec::new(), Vec::new());
+        while let Some((part, key, content, after)) = next(rest).map_err(|()| SnapshotFault::Content)? {
+            match part {
+                Part::Everybody => everybody = Some(content),
+                Part::Habits => people.push((key, content)),
+                Part::Login => frames.push(content),
+            }
+            rest = after;
+        }
+        let everybody = everybody.ok_or(SnapshotFault::Content)?;
+        let mut logins = self.logins.lock().unwrap_or_else(PoisonError::into_inner);
+        let monitor = logins.read(self.config.salt, self.config.people_max, frames).map_err(|_| SnapshotFault::Content)?;
+        self.requests.restore(everybody, &people).map_err(|_| SnapshotFault::Content)?;
+        logins.take_over(monitor);
+        Ok(())
+    }
+}
+
+type Next<'a> = Option<(Part, u64, &'a [u8], &'a [u8])>;
+
+fn next(bytes: &[u8]) -> Result<Next<'_>, ()> {
+    let Some((tag, rest)) = bytes.split_first() else { return Ok(None) };
+    let (key, rest) = rest.split_first_chunk::<8>().ok_or(())?;
+    let (length, rest) = rest.split_first_chunk::<4>().ok_or(())?;
+    let length = usize::try_from(u32::from_le_bytes(*length)).map_err(|_| ())?;
+    let (content, rest) = rest.split_at_checked(length).ok_or(())?;
+    Ok(Some((Part::of(*tag).ok_or(())?, u64::from_le_bytes(*key), content, rest)))
+}

@@ -1,0 +1,284 @@
+//! What is remembered of how one person uses the service.
+
+use countersign_core::UnixSeconds;
+
+use crate::{
+    fingerprint::Fingerprint,
+    frequency::{Seen, Tally, Vouched},
+    maths::{age, stamp},
+    sequence::History,
+    snapshot::{Kind, Reader, SnapshotRefusal, Writer},
+    usage::{distinct::Distinct, fading::Fading, hours::Hours, sitting::Sitting, usual::Usual},
+};
+
+/// Sessions of one person that are followed at a time.
+pub(super) const SITTINGS_MAX: usize = 3;
+/// Sites of one person.
+const SITES: usize = 6;
+/// Networks of one person.
+const NETWORKS: usize = 4;
+/// Countries of one person.
+const COUNTRIES: usize = 3;
+/// Seconds after which the same network counts as another observation.
+const VISIT: u64 = 3600;
+
+/// One person's habits: 0.9 KiB on average, 3.2 KiB at most, whatever they do. Nothing in it is in clear.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Habits {
+    pub(super) history: History,
+    pub(super) hours: Hours,
+    pub(super) sites: Tally<SITES>,
+    pub(super) networks: Tally<NETWORKS>,
+    pub(super) countries: Tally<COUNTRIES>,
+    pub(super) objects_hour: Distinct<8>,
+    pub(super) objects_day: Distinct<16>,
+    pub(super) objects_per_hour: Usual,
+    pub(super) objects_per_day: Usual,
+    pub(super) rate: Fading<30>,
+    pub(super) rate_peak: f32,
+    pub(super) requests_per_minute: Usual,
+    pub(super) failures: Fading<600>,
+    pub(super) volume: Fading<3600>,
+    pub(super) volume_peak: f32,
+    pub(super) megabytes_per_hour: Usual,
+    hour_since: u32,
+    day_since: u32,
+    network_at: u32,
+    /// Days on which blocks were strange and nothing came of it.
+    pub(super) strange_days: u8,
+    strange_day: u32,
+    pub(super) sittings: Vec<Sitting>,
+}
+
+impl Default for Habits {
+    fn default() -> Self {
+        Self {
+            history: History::small(),
+            hours: Hours::default(),
+            sites: Tally::default(),
+            networks: Tally::default(),
+            countries: Tally::default(),
+            objects_hour: Distinct::default(),
+            objects_day: Distinct::default(),
+            objects_per_hour: Usual::default(),
+            objects_per_day: Usual::default(),
+            rate: Fading::default(),
+            rate_peak: 0.0,
+            requests_per_minute: Usual::default(),
+            failures: Fading::default(),
+            volume: Fading::default(),
+            volume_peak: 0.0,
+            megabytes_per_hour: Usual::default(),
+            hour_since: 0,
+            day_since: 0,
+            network_at: 0,
+            strange_days: 0,
+            strange_day: 0,
+            sittings: Vec::new(),
+        }
+    }
+}
+
+/// What is ordinary for everyone, as windows are closed by it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Floors {
+    pub(super) objects_hour: f64,
+    pub(super) objects_day: f64,
+    pub(super) rate: f64,
+    pub(super) megabytes: f64,
+}
+
+impl Habits {
+    /// How many operations are remembered: the depth of the history.
+    #[must_use]
+    pub const fn depth(&self) -> u32 {
+        self.history.depth()
+    }
+
+    /// Bytes of these habits now.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let tallies =
+            self.sites.entries().len().saturating_add(self.networks.entries().len()).saturating_add(self.countries.entries().len());
+        let sittings = self.sittings.iter().fold(0, |sum: usize, sitting| {
+            sum.saturating_add(size_of::<Sitting>()).saturating_add(sitting.block.capacity().saturating_mul(4))
+        });
+        size_of::<Self>()
+            .saturating_sub(size_of::<History>())
+            .saturating_add(self.history.bytes())
+            .saturating_add(tallies.saturating_mul(size_of::<Seen>()))
+            .saturating_add(sittings)
+    }
+
+    /// Closes windows that have ended.
+    pub(super) fn turn(&mut self, floors: &Floors, now: UnixSeconds) {
+        if age(now, self.hour_since).0 >= 3600 {
+            self.objects_per_hour.learn(self.objects_hour.count(), floors.objects_hour);
+            self.objects_hour.clear();
+            self.requests_per_minute.learn(f64::from(self.rate_peak), floors.rate);
+            self.rate_peak = 0.0;
+            self.megabytes_per_hour.learn(f64::from(self.volume_peak), floors.megabytes);
+            self.volume_peak = 0.0;
+            self.hour_since = stamp(now);
+        }
+        if age(now, self.day_since).0 >= 86_400 {
+            self.objects_per_day.learn(self.objects_day.count(), floors.objects_day);
+            self.objects_day.clear();
+            self.day_since = stamp(now);
+        }
+    }
+
+    /// Forgets what the open windows counted: the person proved that it was them. What they did becomes more usual, slowly.
+    pub(super) fn close(&mut self, floors: &Floors, now: UnixSeconds) {
+        self.hour_since = 0;
+        self.day_since = 0;
+        self.turn(floors, now);
+        self.rate = Fading::default();
+        self.failures = Fading::default();
+        self.volume = Fading::default();
+    }
+
+    /// Learns a network: once an hour, or at once when another one came or the person stood for it.
+    pub(super) fn learn_network(&mut self, of: &NetworkSeen, vouched: Vouched, now: UnixSeconds) {
+        let again = self.sites.get(of.prefix).is_some() && age(now, self.network_at).0 < VISIT;
+        if again && vouched == Vouched::No {
+            return;
+        }
+        self.network_at = stamp(now);
+        self.sites.add(of.prefix, 0, vouched, now);
+        if let Some(network) = of.network {
+            self.networks.add(network, 0, vouched, now);
+        }
+        if let Some(country) = of.country {
+            self.countries.add(country, 0, vouched, now);
+        }
+    }
+
+    /// Notes a block that was not like the person, of which nothing came. Says on how many days there were such.
+    pub(super) fn strange(&mut self, now: UnixSeconds) -> u8 {
+        let day = u32::try_from(now.0 / 86_400).unwrap_or(u32::MAX);
+        if day.saturating_sub(self.strange_day) > 14 {
+            self.strange_days = 0;
+        }
+        if day > self.strange_day {
+            self.strange_days = self.strange_days.saturating_add(1);
+            self.strange_day = day;
+        }
+        self.strange_days
+    }
+
+    /// The session `session`; whichever has been silent for longest makes room.
+    pub(super) fn sitting(&mut self, session: u64) -> Option<&mut Sitting> {
+        let held = self.sittings.iter().position(|sitting| sitting.session == session);
+        let at = match held {
+            Some(at) => at,
+            None => {
+                if self.sittings.len() >= SITTINGS_MAX {
+                    let oldest = self.sittings.iter().enumerate().min_by_key(|(_, sitting)| sitting.at).map(|(at, _)| at);
+                    self.sittings.swap_remove(oldest?);
+                }
+                if self.sittings.is_empty() {
+                    // One session is the rule: memory for four would be wasted on most people.
+                    self.sittings.reserve_exact(1);
+                }
+                self.sittings.push(Sitting::new(session));
+                self.sittings.len().checked_sub(1)?
+            }
+        };
+        self.sittings.get_mut(at)
+    }
+
+    /// The state as bytes; running sessions are not part of it.
+    #[must_use]
+    pub fn snapshot(&self) -> Vec<u8> {
+        let mut out = Writer::default();
+        self.history.write(&mut out);
+        self.hours.write(&mut out);
+        write_tally(&self.sites, &mut out);
+        write_tally(&self.networks, &mut out);
+        write_tally(&self.countries, &mut out);
+        self.objects_hour.write(&mut out);
+        self.objects_day.write(&mut out);
+        for usual in [self.objects_per_hour, self.objects_per_day, self.requests_per_minute, self.megabytes_per_hour] {
+            usual.write(&mut out);
+        }
+        self.rate.write(&mut out);
+        self.failures.write(&mut out);
+        self.volume.write(&mut out);
+        out.f32(self.rate_peak);
+        out.f32(self.volume_peak);
+        for at in [self.hour_since, self.day_since, self.network_at, u32::from(self.strange_days), self.strange_day] {
+            out.u32(at);
+        }
+        out.seal(Kind::Use)
+    }
+
+    /// The state that [`Self::snapshot`] wrote.
+    ///
+    /// # Errors
+    /// When the bytes are not what was written; nothing of them is used then.
+    pub fn restore(bytes: &[u8]) -> Result<Self, SnapshotRefusal> {
+        let mut from = Reader::open(bytes, Kind::Use)?;
+        let read = Self {
+            history: History::read_small(&mut from)?,
+            hours: Hours::read(&mut from)?,
+            sites: read_tally(&mut from)?,
+            networks: read_tally(&mut from)?,
+            countries: read_tally(&mut from)?,
+            objects_hour: Distinct::read(&mut from)?,
+            objects_day: Distinct::read(&mut from)?,
+            objects_per_hour: Usual::read(&mut from)?,
+            objects_per_day: Usual::read(&mut from)?,
+            requests_per_minute: Usual::read(&mut from)?,
+            megabytes_per_hour: Usual::read(&mut from)?,
+            rate: Fading::read_from(&mut from)?,
+            failures: Fading::read_from(&mut from)?,
+            volume: Fading::read_from(&mut from)?,
+            rate_peak: from.count()?,
+            volume_peak: from.count()?,
+            hour_since: from.u32()?,
+            day_since: from.u32()?,
+            network_at: from.u32()?,
+            strange_days: u8::try_from(from.u32()?).map_err(|_| SnapshotRefusal::Value)?,
+            strange_day: from.u32()?,
+            sittings: Vec::new(),
+        };
+        from.close()?;
+        Ok(read)
+    }
+}
+
+/// A network, in fingerprints.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct NetworkSeen {
+    pub(super) prefix: Fingerprint,
+    pub(super) network: Option<Fingerprint>,
+    pub(super) country: Option<Fingerprint>,
+}
+
+fn write_tally<const CAPACITY: usize>(tally: &Tally<CAPACITY>, out: &mut Writer) {
+    out.len(tally.entries().len());
+    for seen in tally.entries() {
+        out.u32(seen.value.0);
+        out.f32(seen.count);
+        out.u32(seen.first);
+        out.u32(seen.last);
+        out.u32(u32::from(seen.vouched == Vouched::Yes));
+    }
+    out.f32(tally.total());
+    out.f32(tally.fresh());
+}
+
+fn read_tally<const CAPACITY: usize>(from: &mut Reader<'_>) -> Result<Tally<CAPACITY>, SnapshotRefusal> {
+    let mut entries = Vec::new();
+    for _ in 0..from.len(CAPACITY)? {
+        let (value, count, first, last) = (Fingerprint(from.u32()?), from.count()?, from.u32()?, from.u32()?);
+        let vouched = match from.u32()? {
+            0 => Vouched::No,
+            1 => Vouched::Yes,
+            _ => return Err(SnapshotRefusal::Value),
+        };
+        entries.push(Seen { value, count, first, last, note: 0, vouched });
+    }
+    Ok(Tally::from_parts(entries, from.count()?, from.count()?))
+}
