@@ -34,14 +34,11 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// What the device of a session lacks. A session of an app that is no longer configured is refused.
-    pub(crate) fn lacks(
-        &self,
-        session: &Session,
-        posture: &Posture,
-        revocations: &Revocations,
-        now: UnixSeconds,
-    ) -> Result<Vec<Lack>, Reason> {
+    /// What the device of a session lacks.
+    ///
+    /// # Errors
+    /// [`Reason::ClientUnknown`] for a session of an app that is no longer configured.
+    pub fn lacks(&self, session: &Session, posture: &Posture, revocations: &Revocations, now: UnixSeconds) -> Result<Vec<Lack>, Reason> {
         let requirements = self.requirements.get(&session.client).ok_or(Reason::ClientUnknown)?;
         Ok(requirements.lacks(posture, revocations, Some(Share::of(&session.user)), now))
     }
@@ -138,6 +135,12 @@ impl House {
     /// Judges by other rules from the next request on.
     pub fn replace_rules(&self, rules: Rules) {
         self.rules.store(Arc::new(rules));
+    }
+
+    /// The rules by which the next request is judged.
+    #[must_use]
+    pub fn rules(&self) -> Arc<Rules> {
+        self.rules.load_full()
     }
 
     /// Makes nonces by other keys from now on.

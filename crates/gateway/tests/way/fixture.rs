@@ -34,8 +34,8 @@ use countersign_proof::{
 };
 use countersign_risk::fingerprint::Salt;
 use countersign_store::{
-    ChangeError, Device, DeviceChange, DeviceState, Devices, FreshProof, LiveError, LivePosture, LiveSession, PostureError, RateCounters,
-    Receipt, Recorder, ReplayMemory, SessionFilter, Sessions, SpendError, StateChange, SubjectKeys, TakeError, Unavailable,
+    ChangeError, Device, DeviceChange, DeviceState, Devices, FreshProof, LiveError, LivePosture, LiveSession, PostureError, Presence,
+    RateCounters, Receipt, Recorder, ReplayMemory, SessionFilter, Sessions, SpendError, StateChange, SubjectKeys, TakeError, Unavailable,
     memory::MemoryReplay, segments::SegmentLog,
 };
 use http::{Request, Response, request};
@@ -162,6 +162,9 @@ impl Sessions for Backed {
         Ok(self.world.sessions.lock().expect("a lock").get(id).cloned())
     }
     async fn list(&self, _: &SessionFilter, _: u32) -> Result<Vec<Session>, Unavailable> {
+        Err(Unavailable::new(UNASKED))
+    }
+    async fn walk(&self, _: Option<&Presence>, _: u32, _: UnixSeconds) -> Result<Vec<Presence>, Unavailable> {
         Err(Unavailable::new(UNASKED))
     }
     async fn set_state(&self, _: &SessionId, _: SessionState) -> Result<StateChange, Unavailable> {
