@@ -1,12 +1,14 @@
 # What people type. `make` alone says so.
-.PHONY: help demo test lint bench reaction evaluate fuzz crash build clean
+.PHONY: help demo test lint bench verifiers reaction scoring evaluate fuzz crash build clean
 
 help:
 	@printf 'make demo   build, then attack a bank behind Countersign for half a minute, and print what held\n'
 	@printf 'make test   format, lints, and all tests\n'
 	@printf 'make lint   format and lints alone\n'
 	@printf 'make bench  what a request costs, side by side with nginx and a bare proxy\n'
+	@printf 'make verifiers  how much evidence one core verifies, and how much of that is cryptography\n'
 	@printf 'make reaction  how long after a signal the next request is refused\n'
+	@printf 'make scoring  what judging a request costs with a million people in memory\n'
 	@printf 'make evaluate  how well the risk models tell attacks from ordinary life, beside the anchors; DATA=../shared/data/risk\n'
 	@printf 'make fuzz   every fuzz target, SECONDS=600 each (nightly, cargo-fuzz)\n'
 	@printf 'make crash  kill -9 a loaded node ROUNDS=50 times and look for what was lost\n'
@@ -27,8 +29,14 @@ lint:
 bench:
 	scripts/bench
 
+verifiers:
+	cargo run --release --locked --quiet --package countersign-attest --example throughput -- $(ARGS)
+
 reaction:
 	cargo run --release --locked --quiet --package countersign --example reaction
+
+scoring:
+	cargo run --release --locked --quiet --package countersign-monitor --example scoring
 
 DATA ?= ../shared/data/risk
 evaluate: build

@@ -18,6 +18,7 @@ fuzz_target!(|text: &str| {
         body_bytes_max: None,
         when_limited: None,
         evidence_age_max: None,
+        stream: None,
     };
     if let Ok(operations) = Operations::new(&[spec]) {
         if let Ok(found) = operations.find("POST", path) {

@@ -24,6 +24,8 @@ pub struct Entry {
 pub enum EventKind {
     /// Config, policies or trust anchors were taken into use.
     ConfigActivated,
+    /// An open connection was cut.
+    ConnectionCut,
     /// A device proved itself again.
     DeviceAttested,
     /// A device was enrolled, or refused.
@@ -56,8 +58,9 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::ConfigActivated,
+        Self::ConnectionCut,
         Self::DeviceAttested,
         Self::DeviceEnrolled,
         Self::DeviceRenamed,
@@ -79,6 +82,7 @@ impl EventKind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::ConfigActivated => "config_activated",
+            Self::ConnectionCut => "connection_cut",
             Self::DeviceAttested => "device_attested",
             Self::DeviceEnrolled => "device_enrolled",
             Self::DeviceRenamed => "device_renamed",

@@ -100,6 +100,8 @@ reasons! {
     ClientUnknown = "client_unknown", RequestInvalid, "the client is not one of the configured apps";
     CodeReused = "code_reused", SignInAgain, "an authorization code was redeemed twice; its session was revoked";
     CodeUnknown = "code_unknown", SignInAgain, "the authorization code was never issued or has expired";
+    ConnectionIdle = "connection_idle", Retry, "one side of an open connection was silent for longer than is accepted";
+    ConnectionsTooMany = "connections_too_many", Unavailable, "as many connections are open as this node takes (`open_connections_max`)";
     DebuggerAttached = "debugger_attached", DeviceUnproven, "the app says that a debugger is attached to it";
     DelegationInvalid = "delegation_invalid", ProofInvalid, "the device key's statement that names the request key does not verify or names another key";
     DescriptionMalformed = "description_malformed", DeviceUnproven, "the attestation's key description does not parse";
@@ -112,7 +114,9 @@ reasons! {
     Emulator = "emulator", DeviceUnproven, "the app says that it runs on an emulator or simulator";
     EnvironmentMismatch = "environment_mismatch", DeviceUnproven, "the key was attested in an App Attest environment that is not accepted here; development builds use their own";
     EvidenceStale = "evidence_stale", Reattest, "the evidence about the device is older than is accepted; the app can renew it without the person";
+    GatewayEnding = "gateway_ending", Unavailable, "the gateway is being stopped; the client connects again and finds another node";
     GrantTypeUnknown = "grant_type_unknown", RequestInvalid, "the token request's grant type is neither `authorization_code` nor `refresh_token`";
+    HandshakeInvalid = "handshake_invalid", RequestInvalid, "the WebSocket handshake is not one that RFC 6455 describes";
     Hooked = "hooked", DeviceUnproven, "the app says that foreign code runs inside it (Frida, Xposed or the like)";
     HostUnknown = "host_unknown", RequestInvalid, "the request is for another host than `public_url` names";
     Internal = "internal", Unavailable, "a fault of ours; the log entry with this decision number tells where";
@@ -126,9 +130,13 @@ reasons! {
     LoginAttemptsTooMany = "login_attempts_too_many", TooMany, "too many logins or prompts failed for this account or from this phone or network; it goes on in some minutes";
     LoginRefused = "login_refused", SignInAgain, "the passkey's answer did not verify";
     MediaTypeWrong = "media_type_wrong", RequestInvalid, "the body's content type is not the one that this door takes";
+    MessageInvalid = "message_invalid", RequestInvalid, "the client broke the framing of its open connection (RFC 6455)";
+    MessageTooLarge = "message_too_large", RequestInvalid, "a message on an open connection was larger than its operation takes (`message_bytes_max`)";
+    MessagesTooMany = "messages_too_many", TooMany, "the client sent more messages on an open connection than its operation takes (`messages_per_second`)";
     MethodUnknown = "method_unknown", RequestInvalid, "the request's method is not one that this door knows";
     NameTaken = "name_taken", NameTaken, "somebody else has an account of this name";
     NoPermit = "no_permit", NotPermitted, "no policy permits this";
+    OriginForeign = "origin_foreign", NotPermitted, "a browser opened the connection from a page of another origin";
     OriginRefused = "origin_refused", SignInAgain, "the passkey was used on an origin that is not configured";
     OsVersionTooOld = "os_version_too_old", SystemOutdated, "the phone's system is older than the configuration accepts, or nothing says what it is";
     ParameterInvalid = "parameter_invalid", RequestInvalid, "a parameter of the path is not an identifier";
@@ -167,6 +175,7 @@ reasons! {
     ProofWrongMethod = "proof_wrong_method", ProofInvalid, "the proof was made for another method";
     ProofWrongTarget = "proof_wrong_target", ProofInvalid, "the proof was made for another URL";
     RateExceeded = "rate_exceeded", TooMany, "more requests than this session may make at present";
+    ReaderTooSlow = "reader_too_slow", Retry, "one side of an open connection did not take what was sent to it";
     ReceiptExpired = "receipt_expired", DeviceUnproven, "the receipt of App Attest has expired, or is older than is accepted; ask Apple for a new one";
     ReceiptInvalid = "receipt_invalid", DeviceUnproven, "the receipt of App Attest does not verify, or is about another app or key";
     RefreshForeignKey = "refresh_foreign_key", SignInAgain, "a refresh token came with another key than its device key; the session was frozen";
@@ -195,6 +204,7 @@ reasons! {
     StatusListMissing = "status_list_missing", DeviceUnproven, "no revocation list is loaded, and the configuration asks for one";
     StatusListStale = "status_list_stale", DeviceUnproven, "the revocation list is older than is accepted";
     StoreUnavailable = "store_unavailable", Unavailable, "the store did not answer";
+    StreamUndeclared = "stream_undeclared", RequestInvalid, "a WebSocket was asked for where the operation declares none, or the other way about (`stream`)";
     TokenAlgorithmRefused = "token_algorithm_refused", TokenInvalid, "the token is signed with an algorithm that is not on the list (ES256, EdDSA)";
     TokenAudienceWrong = "token_audience_wrong", TokenInvalid, "the token is for another audience";
     TokenExpired = "token_expired", TokenExpired, "the token has expired";

@@ -355,6 +355,8 @@ const PARSERS: &[(&str, &str)] = &[
     ("audit/src/seal.rs: open", "log"),
     ("countersign/src/config/mod.rs: config::parse", "config"),
     ("gateway/src/framing.rs: scan", "request"),
+    ("gateway/src/held/events.rs: Events::take", "frames"),
+    ("gateway/src/held/frame.rs: FrameReader::frame", "frames"),
     ("gateway/src/path.rs: normal_path", "request"),
     ("gateway/src/receive.rs: parse_request", "request"),
     ("identity/src/passkey.rs: LoginCredential::parse", "doors"),

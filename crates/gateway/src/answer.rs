@@ -84,29 +84,21 @@ pub(crate) fn fault(now: UnixMillis) -> Response<Body> {
 }
 
 /// The class that the client is told. A curable refusal is always `step_up`, whatever the policy's reason is called.
-fn class(refusal: &Refusal) -> Told {
+pub(crate) fn class(refusal: &Refusal) -> Told {
     match refusal.decision().outcome {
         Outcome::StepUp => Told::StepUp,
         Outcome::Allow | Outcome::Limit | Outcome::Deny => refusal.reason().told(),
     }
 }
 
+/// The problem alone, on one line: for open connections, which have no status any more.
+pub(crate) fn document(refusal: &Refusal, id: &DecisionId) -> Vec<u8> {
+    written(refusal, class(refusal), Some(id))
+}
+
 fn problem(refusal: &Refusal, told: Told, id: Option<&DecisionId>, now: UnixMillis) -> Response<Body> {
-    // A fault of ours that nobody foresaw is a 500; all that was foreseen has the status of its class.
-    let status = if *refusal.reason() == Reason::Internal { StatusCode::INTERNAL_SERVER_ERROR } else { status(told) };
-    let (remedies, retry) = remedies(refusal, told);
-    let problem = Problem {
-        kind: format!("https://docs.countersign.dev/p/{}", told.code()),
-        title: told.title(),
-        status: status.as_u16(),
-        code: told.code(),
-        detail: told.for_person(),
-        instance: id.map(|id| format!("urn:csign:decision:{id}")),
-        remedies: remedies.iter().map(|remedy| WireRemedy::of(*remedy, refusal)).collect(),
-        retry: retry.as_str(),
-    };
-    let mut answer = Response::new(body::full(serde_json::to_vec(&problem).unwrap_or_default()));
-    *answer.status_mut() = status;
+    let mut answer = Response::new(body::full(written(refusal, told, id)));
+    *answer.status_mut() = status_of(refusal, told);
     let headers = answer.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -117,7 +109,26 @@ fn problem(refusal: &Refusal, told: Told, id: Option<&DecisionId>, now: UnixMill
     answer
 }
 
-fn status(told: Told) -> StatusCode {
+fn written(refusal: &Refusal, told: Told, id: Option<&DecisionId>) -> Vec<u8> {
+    let (remedies, retry) = remedies(refusal, told);
+    let problem = Problem {
+        kind: format!("https://docs.countersign.dev/p/{}", told.code()),
+        title: told.title(),
+        status: status_of(refusal, told).as_u16(),
+        code: told.code(),
+        detail: told.for_person(),
+        instance: id.map(|id| format!("urn:csign:decision:{id}")),
+        remedies: remedies.iter().map(|remedy| WireRemedy::of(*remedy, refusal)).collect(),
+        retry: retry.as_str(),
+    };
+    serde_json::to_vec(&problem).unwrap_or_default()
+}
+
+/// A fault of ours that nobody foresaw is a 500; all that was foreseen has the status of its class.
+fn status_of(refusal: &Refusal, told: Told) -> StatusCode {
+    if *refusal.reason() == Reason::Internal {
+        return StatusCode::INTERNAL_SERVER_ERROR;
+    }
     StatusCode::from_u16(told.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 

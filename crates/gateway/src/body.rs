@@ -21,6 +21,8 @@ pub type Body = UnsyncBoxBody<Bytes, BodyError>;
 pub enum BodyError {
     /// The peer that sent it failed.
     Broken(Box<dyn std::error::Error + Send + Sync>),
+    /// What it was let through by does not hold any more.
+    Cut,
     /// More bytes than are taken.
     TooLarge,
     /// The next bytes took longer than is waited for.
@@ -31,6 +33,7 @@ impl fmt::Display for BodyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Broken(cause) => write!(f, "the body broke off: {cause}"),
+            Self::Cut => f.write_str("the body was cut, because its decision does not hold any more"),
             Self::TooLarge => f.write_str("the body is larger than is accepted"),
             Self::TooSlow => f.write_str("the body took longer to arrive than is accepted"),
         }
@@ -41,7 +44,7 @@ impl std::error::Error for BodyError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Broken(cause) => Some(cause.as_ref()),
-            Self::TooLarge | Self::TooSlow => None,
+            Self::Cut | Self::TooLarge | Self::TooSlow => None,
         }
     }
 }

@@ -106,6 +106,12 @@ impl Case {
         self.device = Some(session.device.clone());
     }
 
+    /// An open connection's, where its session could not be asked.
+    pub(crate) fn is_of(&mut self, user: &UserId, device: &DeviceId) {
+        self.user.get_or_insert_with(|| user.clone());
+        self.device.get_or_insert_with(|| device.clone());
+    }
+
     /// The session that the token names, while nobody has said whose it is.
     pub(crate) fn of_nobody_yet(&self) -> Option<SessionId> {
         if self.user.is_none() { self.session.clone() } else { None }
@@ -134,18 +140,31 @@ impl Case {
         }
     }
 
+    /// The entry of an open connection that is cut: a decision of its own, and which one had opened it.
+    pub(crate) fn cut_entry(&mut self, refusal: &Refusal, opened: &DecisionId) -> Entry {
+        self.facts.insert("connection.opened_by".to_owned(), opened.to_string());
+        let event = self.event(EventKind::ConnectionCut, refusal.decision());
+        Entry { at: self.at, decision: self.id.clone(), event, person: self.user.clone(), personal: self.personal() }
+    }
+
     /// The entry that the log gets, before anything else happens.
     pub(crate) fn entry(&mut self, verdict: &Result<Permit, Refusal>) -> Entry {
         let decision = match verdict {
             Ok(permit) => permit.decision(),
             Err(refusal) => refusal.decision(),
         };
-        Entry { at: self.at, decision: self.id.clone(), event: self.event(decision), person: self.user.clone(), personal: self.personal() }
+        Entry {
+            at: self.at,
+            decision: self.id.clone(),
+            event: self.event(EventKind::Request, decision),
+            person: self.user.clone(),
+            personal: self.personal(),
+        }
     }
 
-    fn event(&mut self, decision: &Decision) -> Event {
+    fn event(&mut self, kind: EventKind, decision: &Decision) -> Event {
         Event {
-            kind: EventKind::Request,
+            kind,
             action: self.action.clone(),
             outcome: decision.outcome,
             reasons: decision.reasons.clone(),

@@ -186,13 +186,45 @@ pub struct GatewayConfig {
     pub public: Origin,
     /// Bounds on bodies that stream through, in both directions.
     pub streams: Bounds,
+    /// How connections are held open.
+    pub held: HeldConfig,
+}
+
+/// How connections are held open: WebSockets, events and streams.
+#[derive(Clone, Debug)]
+pub struct HeldConfig {
+    /// How long a decision counts at most, when nothing is heard of a change.
+    pub interval: Duration,
+    /// Open connections at one time.
+    pub connections_max: usize,
+    /// How often a side of a WebSocket is asked whether it is still there.
+    pub ping_every: Duration,
+    /// Longest silence of a side of a WebSocket, and longest wait for the next bytes of events and streams.
+    pub idle_max: Duration,
+    /// Longest time until a side has taken what is sent to it.
+    pub write_max: Duration,
+    /// Origins, beside our own, whose pages may open WebSockets.
+    pub origins: Vec<Origin>,
+}
+
+impl HeldConfig {
+    /// The usual patience. Many networks forget a connection that was silent for a minute.
+    pub const USUAL: Self = Self {
+        interval: Duration::from_secs(30),
+        connections_max: 10_000,
+        ping_every: Duration::from_secs(20),
+        idle_max: Duration::from_secs(60),
+        write_max: Duration::from_secs(20),
+        origins: Vec::new(),
+    };
 }
 
 impl GatewayConfig {
     /// The gateway at `public`, with the limits of [`Limits`].
     #[must_use]
     pub const fn new(public: Origin) -> Self {
-        Self { public, streams: Bounds { bytes_max: Limits::STREAMED_BODY_BYTES_MAX, idle_max: Duration::from_secs(30) } }
+        let streams = Bounds { bytes_max: Limits::STREAMED_BODY_BYTES_MAX, idle_max: Duration::from_secs(30) };
+        Self { public, streams, held: HeldConfig::USUAL }
     }
 }
 

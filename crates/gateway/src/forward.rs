@@ -1,13 +1,18 @@
 //! Step 11 of the way, for what was let through: the request to the upstream, as obliged, and the answer back.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use countersign_core::{DecisionId, Facts, MaskPath, Reason, UnixSeconds};
+use countersign_policy::StreamRules;
 use countersign_store::Receipt;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
+use hyper::upgrade::OnUpgrade;
 
 use crate::{
     answer::DECISION,
     body::{self, Body},
+    held::{socket, standing::Open, stream},
     house::House,
     media::Media,
     permit::Permit,
@@ -23,25 +28,46 @@ static USER: HeaderName = HeaderName::from_static("countersign-user");
 /// # Errors
 /// Why the upstream's answer cannot be given. The decision stays what it was; nothing of the upstream's answer passes.
 pub(crate) async fn send(
-    house: &House,
-    raw: RawRequest,
+    house: &Arc<House>,
+    mut raw: RawRequest,
     permit: Permit,
     receipt: Receipt,
     id: &DecisionId,
 ) -> Result<Response<Body>, Reason> {
     tracing::trace!(decision = %id, seq = receipt.seq(), "recorded");
     let masks = permit.masks();
-    let (facts, body) = permit.spend();
+    let (facts, body, standing) = permit.spend();
     let method = raw.head.method.clone();
+    let upgrade = raw.head.extensions.remove::<OnUpgrade>();
     let mut head = house.route.readdress(raw.head, &raw.peer).ok_or(Reason::Internal)?;
     introduce(&mut head.headers, house, &facts, id)?;
     if !masks.is_empty() {
         ask_in_plain(&mut head.headers);
     }
+    if let Some(standing) = standing {
+        let open = Open::new(standing, facts, id.clone(), raw.peer.address.ip());
+        let mut answer = hold(house, Request::from_parts(head, body), upgrade, open).await?;
+        insert(answer.headers_mut(), &DECISION, id.as_str().to_owned())?;
+        return Ok(answer);
+    }
     let answer = house.route.send(Request::from_parts(head, body)).await?;
     let mut answer = if masks.is_empty() { answer } else { masked(answer, &masks, &method).await? };
     insert(answer.headers_mut(), &DECISION, id.as_str().to_owned())?;
     Ok(answer)
+}
+
+/// Opens what stays open, by its kind.
+async fn hold(house: &Arc<House>, request: Request<Body>, upgrade: Option<OnUpgrade>, open: Open) -> Result<Response<Body>, Reason> {
+    let (mut head, body) = request.into_parts();
+    let rules = **open.rules.load();
+    match rules {
+        StreamRules::WebSocket { .. } => socket::open(house, head, upgrade.ok_or(Reason::Internal)?, open).await,
+        StreamRules::Events { .. } => {
+            ask_in_plain(&mut head.headers);
+            stream::open(house, Request::from_parts(head, body), open).await
+        }
+        StreamRules::Stream => stream::open(house, Request::from_parts(head, body), open).await,
+    }
 }
 
 /// Tells the upstream who was let in, and by which decision.

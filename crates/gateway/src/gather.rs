@@ -15,10 +15,18 @@ use crate::{
     refusal::Refusal,
 };
 
+/// What shows that it is the holder of the token's key who asks.
+pub(crate) enum Shown {
+    /// A proof, made for this request.
+    Now(FreshProof),
+    /// The request that opened the connection, which had one.
+    WhenOpened,
+}
+
 /// What was proved of a request; each part is the witness of one step.
 pub(crate) struct Proven {
     /// Step 4.
-    pub(crate) proof: FreshProof,
+    pub(crate) proof: Shown,
     /// Step 5.
     pub(crate) session: LiveSession,
     /// Step 6.
@@ -53,7 +61,7 @@ pub(crate) async fn body(
         Media::Other => return Err(Reason::BodyMalformed.into()),
     }
     let bytes = body::collect(body, Limits::PARSED_BODY_BYTES_MAX).await.map_err(|error| match error {
-        BodyError::Broken(_) => Reason::BodyMalformed,
+        BodyError::Broken(_) | BodyError::Cut => Reason::BodyMalformed,
         BodyError::TooLarge => Reason::BodyTooLarge,
         BodyError::TooSlow => Reason::RequestTooSlow,
     })?;
@@ -64,7 +72,10 @@ pub(crate) async fn body(
 /// Everything that the decision may look at.
 pub(crate) fn facts(operation: &Found<'_>, token: &VerifiedToken, proven: Proven, now: UnixSeconds) -> Result<Facts, Refusal> {
     // The key that signed the proof is the token's: `bind` saw to it, and the memory of used proofs took it up.
-    drop(proven.proof);
+    match proven.proof {
+        Shown::Now(proof) => drop(proof),
+        Shown::WhenOpened => {}
+    }
     let session = proven.session.into_session();
     // A token and its session were made for one app; when they differ, one of the two is not what it seems.
     if session.client != *token.client() {

@@ -10,10 +10,11 @@ use countersign_core::{
 use countersign_policy::{Operations, Policies};
 use countersign_proof::{nonce::NonceKeys, target};
 use countersign_risk::fingerprint::Salt;
-use countersign_store::{Devices, RateCounters, Recorder, ReplayMemory, Sessions};
+use countersign_store::{Change, Changes, Devices, RateCounters, Recorder, ReplayMemory, Sessions};
 
 use crate::{
     config::{GatewayConfig, OriginError, PublicHost},
+    held::places::Places,
     relay::Route,
     statement::Statements,
     tokens::Tokens,
@@ -87,6 +88,8 @@ pub struct Stores {
     pub rates: Arc<dyn RateCounters>,
     /// The log.
     pub recorder: Arc<dyn Recorder>,
+    /// Where sessions and devices announce that they changed; the store's own.
+    pub changes: Changes,
 }
 
 /// The gateway, ready to serve.
@@ -105,6 +108,7 @@ pub struct House {
     pub(crate) objects: Salt,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) held: Places,
 }
 
 impl House {
@@ -129,12 +133,24 @@ impl House {
             objects: parts.objects,
             clock: parts.clock,
             entropy: parts.entropy,
+            held: Places::new(parts.config.held),
         })
     }
 
-    /// Judges by other rules from the next request on.
+    /// Judges by other rules from the next request on, and open connections at once.
     pub fn replace_rules(&self, rules: Rules) {
         self.rules.store(Arc::new(rules));
+        self.stores.changes.announce(Change::Rules);
+    }
+
+    /// Revocation lists were replaced: judges open connections again.
+    pub fn judge_again(&self) {
+        self.stores.changes.announce(Change::Rules);
+    }
+
+    /// Ends all open connections, with a word to their clients, and waits until they have ended. New ones are refused.
+    pub async fn end_open_connections(&self) {
+        self.held.end().await;
     }
 
     /// The rules by which the next request is judged.

@@ -14,6 +14,7 @@ mod config;
 mod forward;
 mod framing;
 mod gather;
+mod held;
 mod house;
 mod hygiene;
 mod listen;
@@ -32,9 +33,15 @@ mod tokens;
 mod upstream;
 mod watching;
 mod way;
+mod weigh;
 
-pub use config::{ForeignHost, GatewayConfig, Origin, OriginError, PublicHost, Scheme, UpstreamConfig};
+pub use config::{ForeignHost, GatewayConfig, HeldConfig, Origin, OriginError, PublicHost, Scheme, UpstreamConfig};
 pub use framing::{Scanner, Wire};
+pub use held::{
+    events::{EventTooLarge, Events},
+    frame::{Frame, FrameRefusal, Opcode, Part, Reader as FrameReader, Sender as FrameSender},
+    handshake::{HandshakeRefusal, Wanted},
+};
 pub use house::{House, HouseParts, Rules, Stores};
 pub use listen::{ListenConfig, Transport, listen};
 pub use observe::describe as describe_metrics;

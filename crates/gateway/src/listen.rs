@@ -214,7 +214,7 @@ where
             let (handler, clock, peer) = (handler.clone(), Arc::clone(&clock), peer.clone());
             async move { Ok::<_, Infallible>(answered(handler, request, peer, clock).await) }
         });
-        let connection = protocol.serve_connection(TokioIo::new(stream), service);
+        let connection = protocol.serve_connection_with_upgrades(TokioIo::new(stream), service);
         tokio::pin!(connection);
         let ends = async {
             tokio::select! {

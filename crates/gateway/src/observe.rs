@@ -11,10 +11,24 @@ const DECISION_SECONDS: &str = "countersign_decision_seconds";
 /// Requests that were let through and got no answer from the upstream, by reason.
 const UNANSWERED: &str = "countersign_unanswered_total";
 
+/// Connections that are open, by kind.
+const OPEN: &str = "countersign_connections_open";
+/// Open connections that were cut, by kind and reason.
+const CUT: &str = "countersign_connections_cut_total";
+/// Seconds from a change to the cut of a connection.
+const CUT_SECONDS: &str = "countersign_connection_cut_seconds";
+
 /// Says in the words of the metrics' exporter what the figures mean. Call once, after the exporter was installed.
 pub fn describe() {
     metrics::describe_counter!(REQUESTS, "requests by action, outcome and first reason");
     metrics::describe_histogram!(DECISION_SECONDS, metrics::Unit::Seconds, "time from the request's head to the decision");
+    metrics::describe_gauge!(OPEN, "WebSockets, event streams and other streams that are open");
+    metrics::describe_counter!(CUT, "open connections that were cut, by kind and reason");
+    metrics::describe_histogram!(
+        CUT_SECONDS,
+        metrics::Unit::Seconds,
+        "time from a change of session, device or rules to the last message of a connection"
+    );
     metrics::describe_counter!(UNANSWERED, "requests that were let through and got no answer from the upstream");
 }
 
@@ -31,6 +45,35 @@ pub(crate) fn judged(id: &DecisionId, action: Option<&Action>, outcome: Outcome,
 pub(crate) fn unanswered(id: &DecisionId, reason: &Reason) {
     metrics::counter!(UNANSWERED, "reason" => reason.code().to_owned()).increment(1);
     tracing::warn!(decision = %id, reason = reason.code(), "let through, but not answered");
+}
+
+/// A connection that counts as open until this is dropped, however it ends.
+#[must_use]
+pub(crate) struct Counted(&'static str);
+
+/// A connection stays open.
+pub(crate) fn opened(kind: &'static str) -> Counted {
+    metrics::gauge!(OPEN, "kind" => kind).increment(1);
+    Counted(kind)
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        metrics::gauge!(OPEN, "kind" => self.0).decrement(1);
+    }
+}
+
+/// It was cut: nothing passes any more, `took` after the cause of it.
+pub(crate) fn cut(id: &DecisionId, opened: &DecisionId, kind: &'static str, reason: &Reason, took: Duration) {
+    metrics::counter!(CUT, "kind" => kind, "reason" => reason.code().to_owned()).increment(1);
+    metrics::histogram!(CUT_SECONDS).record(took.as_secs_f64());
+    tracing::info!(decision = %id, %opened, kind, reason = reason.code(), micros = took.as_micros(), "an open connection was cut");
+}
+
+/// A cut could not be recorded. It is made all the same: to cut is to refuse.
+pub(crate) fn cut_unrecorded(id: &DecisionId) {
+    metrics::counter!(UNANSWERED, "reason" => Reason::AuditUnavailable.code().to_owned()).increment(1);
+    tracing::error!(decision = %id, "the cut of an open connection could not be recorded; it is cut all the same");
 }
 
 /// A decision could not be recorded, so it was not carried out.

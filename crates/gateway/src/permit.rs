@@ -2,7 +2,7 @@
 
 use countersign_core::{Decision, Facts, MaskPath, Obligation, Outcome, RateLimit};
 
-use crate::{body::Body, refusal::Refusal};
+use crate::{body::Body, held::standing::Standing, refusal::Refusal};
 
 /// Leave to forward one request: it was decided, and the decision allows it. It is spent, not shown.
 ///
@@ -10,7 +10,7 @@ use crate::{body::Body, refusal::Refusal};
 ///
 /// ```compile_fail,E0451
 /// # fn f(decision: countersign_core::Decision, facts: countersign_core::Facts, body: countersign_gateway::body::Body) {
-/// let permit = countersign_gateway::Permit { decision, facts, body };
+/// let permit = countersign_gateway::Permit { decision, facts, body, standing: None };
 /// # }
 /// ```
 /// ```compile_fail,E0624
@@ -51,15 +51,21 @@ pub struct Permit {
     decision: Decision,
     facts: Facts,
     body: Body,
+    standing: Option<Standing>,
 }
 
 impl Permit {
     /// A decision that allows becomes a permit; every other one a refusal.
     pub(crate) fn from(decision: Decision, facts: Facts, body: Body) -> Result<Self, Refusal> {
         match decision.outcome {
-            Outcome::Allow | Outcome::Limit => Ok(Self { decision, facts, body }),
+            Outcome::Allow | Outcome::Limit => Ok(Self { decision, facts, body, standing: None }),
             Outcome::StepUp | Outcome::Deny => Err(Refusal::of(decision, &facts)),
         }
+    }
+
+    /// What is let through stays open, and stands as long as this does.
+    pub(crate) fn held(self, standing: Option<Standing>) -> Self {
+        Self { standing, ..self }
     }
 
     /// The decision.
@@ -91,7 +97,7 @@ impl Permit {
     }
 
     /// Gives what it let through.
-    pub(crate) fn spend(self) -> (Facts, Body) {
-        (self.facts, self.body)
+    pub(crate) fn spend(self) -> (Facts, Body, Option<Standing>) {
+        (self.facts, self.body, self.standing)
     }
 }

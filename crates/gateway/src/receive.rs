@@ -6,7 +6,13 @@
 use countersign_core::{Limits, Reason};
 use http::{HeaderMap, HeaderName, Method, Version, header, request};
 
-use crate::{config::PublicHost, framing::Wire, path, peer::Peer};
+use crate::{
+    config::PublicHost,
+    framing::Wire,
+    held::handshake::{self, HandshakeRefusal, Wanted},
+    path,
+    peer::Peer,
+};
 
 /// Why a request is refused before anyone asks who sent it. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +21,8 @@ pub enum RequestRefusal {
     ConnectionHeader,
     /// An `Expect` other than `100-continue`.
     ExpectationUnknown,
+    /// A WebSocket handshake that is none (RFC 6455 section 4.2.1).
+    Handshake,
     /// More header bytes than [`Limits::HEADER_BYTES_MAX`].
     HeadTooLarge,
     /// More header lines than [`Limits::HEADERS_MAX`].
@@ -39,7 +47,7 @@ pub enum RequestRefusal {
     TargetForm,
     /// A transfer coding other than one `chunked`, or one beside a length (RFC 9112 section 6.3).
     TransferEncoding,
-    /// The connection is to become something else; open connections are not offered yet.
+    /// The connection is to become something other than a WebSocket.
     Upgrade,
     /// Neither HTTP/1.1 nor HTTP/2.
     VersionUnknown,
@@ -64,6 +72,7 @@ impl RequestRefusal {
             | Self::Upgrade
             | Self::VersionUnknown
             | Self::WireAmbiguous => Reason::RequestMalformed,
+            Self::Handshake => Reason::HandshakeInvalid,
             Self::HeadTooLarge | Self::HeadersTooMany => Reason::RequestTooLarge,
             Self::HostForeign => Reason::HostUnknown,
             Self::MethodUnknown => Reason::MethodUnknown,
@@ -79,6 +88,7 @@ pub struct Received<'a> {
     method: &'a Method,
     path: &'a str,
     headers: &'a HeaderMap,
+    wanted: Wanted,
 }
 
 /// Why a request has no usable credentials. Alphabetical.
@@ -127,6 +137,12 @@ impl<'a> Received<'a> {
     #[must_use]
     pub const fn path(&self) -> &'a str {
         self.path
+    }
+
+    /// What its connection is to become.
+    #[must_use]
+    pub const fn wanted(&self) -> Wanted {
+        self.wanted
     }
 
     /// The access token (RFC 9449 section 7.1). The scheme is case-insensitive (RFC 9110 section 11.1).
@@ -187,13 +203,13 @@ pub fn parse<'a>(head: &'a request::Parts, peer: &Peer, public: &PublicHost) -> 
     }
     let method = known(&head.method)?;
     sized(&head.headers)?;
-    framed(head)?;
+    let wanted = framed(head)?;
     addressed(head, peer, public)?;
     let path = path::normal(head.uri.path()).map_err(RequestRefusal::Path)?;
     if !head.uri.query().unwrap_or_default().bytes().all(is_query) {
         return Err(RequestRefusal::QueryIllegal);
     }
-    Ok(Received { method, path, headers: &head.headers })
+    Ok(Received { method, path, headers: &head.headers, wanted })
 }
 
 fn known(method: &Method) -> Result<&Method, RequestRefusal> {
@@ -209,16 +225,12 @@ fn sized(headers: &HeaderMap) -> Result<(), RequestRefusal> {
     if bytes > Limits::HEADER_BYTES_MAX { Err(RequestRefusal::HeadTooLarge) } else { Ok(()) }
 }
 
-/// One framing, and no change of protocol.
-fn framed(head: &request::Parts) -> Result<(), RequestRefusal> {
+/// One framing, and no change of protocol but to a WebSocket.
+fn framed(head: &request::Parts) -> Result<Wanted, RequestRefusal> {
     let headers = &head.headers;
     let encoded = headers.contains_key(header::TRANSFER_ENCODING);
     match head.version {
-        Version::HTTP_11 => {
-            if headers.contains_key(header::UPGRADE) {
-                return Err(RequestRefusal::Upgrade);
-            }
-        }
+        Version::HTTP_11 => {}
         Version::HTTP_2 => {
             if encoded || headers.contains_key(header::CONNECTION) || headers.contains_key(header::UPGRADE) {
                 return Err(RequestRefusal::ConnectionHeader);
@@ -239,10 +251,14 @@ fn framed(head: &request::Parts) -> Result<(), RequestRefusal> {
         }
     }
     match only(headers, &header::EXPECT, None, Some(RequestRefusal::ExpectationUnknown)) {
-        Ok(value) if !value.eq_ignore_ascii_case(b"100-continue") => Err(RequestRefusal::ExpectationUnknown),
-        Err(Some(refusal)) => Err(refusal),
-        Ok(_) | Err(None) => Ok(()),
+        Ok(value) if !value.eq_ignore_ascii_case(b"100-continue") => return Err(RequestRefusal::ExpectationUnknown),
+        Err(Some(refusal)) => return Err(refusal),
+        Ok(_) | Err(None) => {}
     }
+    handshake::wanted(head).map_err(|refusal| match refusal {
+        HandshakeRefusal::Malformed => RequestRefusal::Handshake,
+        HandshakeRefusal::ProtocolUnknown => RequestRefusal::Upgrade,
+    })
 }
 
 /// Exactly one host, which is ours. The handshake may name none (an address, RFC 6066 section 3), but not another one.
@@ -322,7 +338,8 @@ mod tests {
             ("HTTP/3", head("GET", "/a", Version::HTTP_3, &[HOST]), Err(R::VersionUnknown)),
             ("an unknown method", head("PROPFIND", "/a", H1, &[HOST]), Err(R::MethodUnknown)),
             ("a tunnel over HTTP/2", head("CONNECT", url2, H2, &[]), Err(R::MethodUnknown)),
-            ("an upgrade", head("GET", "/a", H1, &[HOST, ("upgrade", "websocket")]), Err(R::Upgrade)),
+            ("half a handshake", head("GET", "/a", H1, &[HOST, ("upgrade", "websocket")]), Err(R::Handshake)),
+            ("another protocol", head("GET", "/a", H1, &[HOST, ("upgrade", "h2c"), ("connection", "upgrade")]), Err(R::Upgrade)),
             ("an upgrade over HTTP/2", head("GET", url2, H2, &[("upgrade", "websocket")]), Err(R::ConnectionHeader)),
             ("a connection header over HTTP/2", head("GET", url2, H2, &[("connection", "close")]), Err(R::ConnectionHeader)),
             ("an encoding over HTTP/2", head("POST", url2, H2, &[("transfer-encoding", "chunked")]), Err(R::ConnectionHeader)),

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use bytes::Bytes;
 use countersign_core::Reason;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Version, header, request};
+use hyper::body::Incoming;
 
 use crate::{
     body::{self, Body, Bounds},
@@ -82,18 +83,36 @@ impl Route {
     /// # Errors
     /// Why there is none.
     pub(crate) async fn send(&self, request: Request<Body>) -> Result<Response<Body>, Reason> {
-        let answer = self.upstream.send(request).await.map_err(|error| reason(&error))?;
-        let (mut head, body) = answer.into_parts();
+        let answer = self.ask(request).await?;
         // Nothing was to be upgraded, so this is no answer.
-        if head.status == StatusCode::SWITCHING_PROTOCOLS {
+        if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
             return Err(Reason::UpstreamUnavailable);
         }
-        hygiene::clean_answer(&mut head.headers);
-        // Both peers speak their own version; hyper decides it for ours.
-        head.version = Version::HTTP_11;
-        head.extensions.clear();
-        Ok(Response::from_parts(head, body::bounded(body, self.streams)))
+        Ok(self.clean(answer))
     }
+
+    /// Sends it; the answer is still the upstream's.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub(crate) async fn ask(&self, request: Request<Body>) -> Result<Response<Incoming>, Reason> {
+        self.upstream.send(request).await.map_err(|error| reason(&error))
+    }
+
+    /// Cleans an answer, and bounds its body.
+    pub(crate) fn clean(&self, answer: Response<Incoming>) -> Response<Body> {
+        clean_head(answer).map(|body| body::bounded(body, self.streams))
+    }
+}
+
+/// Takes from an answer's head what is not for the client.
+pub(crate) fn clean_head<B>(answer: Response<B>) -> Response<B> {
+    let (mut head, body) = answer.into_parts();
+    hygiene::clean_answer(&mut head.headers);
+    // Both peers speak their own version; hyper decides it for ours.
+    head.version = Version::HTTP_11;
+    head.extensions.clear();
+    Response::from_parts(head, body)
 }
 
 fn reason(error: &SendError) -> Reason {

@@ -180,7 +180,7 @@ fn stopped(error: &Error) -> Option<Stopped> {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = cause {
         match error.downcast_ref::<BodyError>() {
-            Some(BodyError::Broken(_)) => return Some(Stopped::Broken),
+            Some(BodyError::Broken(_) | BodyError::Cut) => return Some(Stopped::Broken),
             Some(BodyError::TooLarge) => return Some(Stopped::TooLarge),
             Some(BodyError::TooSlow) => return Some(Stopped::TooSlow),
             None => cause = error.source(),

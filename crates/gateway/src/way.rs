@@ -3,21 +3,37 @@
 //! A step that passes yields what the next one needs; a step that does not ends the way with a [`Refusal`]. Whatever the end,
 //! it is recorded before it has any effect, and only the two witnesses together, [`Permit`] and the log's receipt, forward.
 
-use std::panic::AssertUnwindSafe;
+use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use bytes::Bytes;
 use countersign_core::{Reason, UnixMillis, UnixSeconds};
+use countersign_policy::StreamRules;
 use countersign_proof::{
     dpop::{self, BoundTo, Expected},
     window::NonceRule,
 };
 use futures_util::FutureExt;
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
 use tokio::time::Instant;
 
 use crate::{
-    answer, body::Body, case::Case, forward, gather, house::House, observe, peer::Peer, permit::Permit, raw::RawRequest, receive,
-    refusal::Refusal, watching,
+    answer,
+    body::Body,
+    case::Case,
+    forward,
+    gather::{self, Proven, Shown},
+    held::{
+        handshake::{self, Wanted},
+        standing::Standing,
+    },
+    house::House,
+    observe,
+    peer::Peer,
+    permit::Permit,
+    raw::RawRequest,
+    receive,
+    refusal::Refusal,
+    watching, weigh,
 };
 
 /// Steps 1 to 9: a permit, or the first thing that is wrong.
@@ -27,9 +43,10 @@ async fn judge(house: &House, raw: &mut RawRequest, case: &mut Case, now: UnixSe
     // 1. One normal form.
     let request = receive::parse(&raw.head, &raw.peer, &house.host)?;
 
-    // 2. Something that the API offers.
+    // 2. Something that the API offers, and asked for as it is offered.
     let operation = rules.operations.find(request.method().as_str(), request.path())?;
     case.is_about(operation.action());
+    offered(house, operation.stream(), request.wanted(), &raw.head.headers)?;
 
     // 3. A token of ours, for us, that has not expired.
     let token = house.tokens.verify(request.token()?, now)?;
@@ -47,13 +64,8 @@ async fn judge(house: &House, raw: &mut RawRequest, case: &mut Case, now: UnixSe
     let bound = dpop::bind(dpop::read(request.proof()?)?, &expected, now)?;
     let fresh = house.stores.replay.spend(bound, now).await?;
 
-    // 5. A session that may act.
-    let session = house.stores.sessions.live(token.session(), now).await?;
-    case.belongs_to(session.session());
-
-    // 6. A device that may act, what is known of it, and what it lacks.
-    let posture = house.stores.devices.posture(&session.session().device).await?;
-    let lacks = rules.lacks(session.session(), posture.posture(), &house.revocations.load(), now)?;
+    // 5. A session that may act. 6. A device that may act, what is known of it, and what it lacks.
+    let (session, posture, lacks) = weigh::standing(house, &rules, &token, case, now).await?;
 
     // 7. How it looks beside what is usual.
     let resource = operation.resource(token.subject());
@@ -64,19 +76,35 @@ async fn judge(house: &House, raw: &mut RawRequest, case: &mut Case, now: UnixSe
     let (fields, body) = gather::body(&operation, &raw.head, RawRequest::take_body(&mut raw.body), house.route.streams()).await?;
 
     // 9. The decision: pure, and the same for every door.
-    let facts = gather::facts(&operation, &token, gather::Proven { proof: fresh, session, posture, lacks, resource, risk, fields }, now)?;
-    case.weighs(&facts);
-    let decision = rules.policies.decide(&facts);
+    let proven = Proven { proof: Shown::Now(fresh), session, posture, lacks, resource, risk, fields };
+    let (decision, facts) = weigh::decide(&rules, &operation, &token, (proven, case), now)?;
     let permit = Permit::from(decision, facts, body)?;
     for rate in permit.rates() {
         let facts = permit.facts();
         house.stores.rates.take(&facts.session.id, &facts.request.action, rate, case.at()).await?;
     }
-    Ok(permit)
+    // What stays open stands on this, and is weighed again by steps 5, 6 and 9.
+    let standing = operation.stream().map(|rules| Standing { token, path: request.path().to_owned(), rules });
+    Ok(permit.held(standing))
+}
+
+/// A WebSocket where one is declared, and nothing else there.
+fn offered(house: &House, declared: Option<StreamRules>, wanted: Wanted, headers: &HeaderMap) -> Result<(), Reason> {
+    match (declared, wanted) {
+        (Some(StreamRules::WebSocket { .. }), Wanted::WebSocket) => {
+            if handshake::may_open(headers, house.origin.as_str(), &house.held.config().origins) {
+                Ok(())
+            } else {
+                Err(Reason::OriginForeign)
+            }
+        }
+        (Some(StreamRules::WebSocket { .. }), Wanted::Answer) | (_, Wanted::WebSocket) => Err(Reason::StreamUndeclared),
+        (Some(StreamRules::Events { .. } | StreamRules::Stream) | None, Wanted::Answer) => Ok(()),
+    }
 }
 
 /// Takes one request its whole way and answers it.
-pub async fn serve<B>(house: &House, request: Request<B>, peer: Peer) -> Response<Body>
+pub async fn serve<B>(house: &Arc<House>, request: Request<B>, peer: Peer) -> Response<Body>
 where
     B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,

@@ -16,6 +16,7 @@ mod operation;
 mod router;
 mod schema;
 mod source;
+mod stream;
 
 pub use cases::{CaseProblem, CaseResult, run};
 pub use json::{JsonRefusal, strict};
@@ -24,3 +25,4 @@ pub use mask::{MaskRefusal, mask};
 pub use operation::{OperationProblem, OperationSpec};
 pub use router::{Found, Operations};
 pub use schema::schema_text;
+pub use stream::{StreamKind, StreamProblem, StreamRules, StreamSpec};

@@ -7,6 +7,7 @@ use countersign_core::{Action, FieldValue, Limits, OperationRules, PairwiseId, R
 use crate::{
     json,
     source::{FieldKind, FieldSpec, Presence, ValueSource},
+    stream::{StreamProblem, StreamRules, StreamSpec},
 };
 
 /// Bytes of a text field that policy looks at.
@@ -44,6 +45,8 @@ pub struct OperationSpec {
     pub when_limited: Option<WhenLimited>,
     /// How old the evidence about the device may be.
     pub evidence_age_max: Option<Seconds>,
+    /// What it is, where its connection stays open.
+    pub stream: Option<StreamSpec>,
 }
 
 /// What is wrong with a declared operation. Alphabetical.
@@ -67,6 +70,8 @@ pub enum OperationProblem {
     ResourceMalformed(String),
     /// A source that is none, or names a parameter that the path does not have.
     SourceUnknown(String),
+    /// A connection that cannot stay open as declared.
+    Stream(StreamProblem),
 }
 
 impl fmt::Display for OperationProblem {
@@ -93,6 +98,7 @@ impl fmt::Display for OperationProblem {
             Self::SourceUnknown(text) => {
                 write!(f, "`{text}` is not a source; write `path.NAME` for a parameter of the path, `token.sub` or `literal:TEXT`")
             }
+            Self::Stream(problem) => problem.fmt(f),
         }
     }
 }
@@ -120,6 +126,7 @@ pub(crate) struct Operation {
     pub(crate) body: BTreeMap<String, FieldSpec>,
     pub(crate) body_bytes_max: Option<u64>,
     pub(crate) rules: OperationRules,
+    pub(crate) stream: Option<StreamRules>,
 }
 
 impl Operation {
@@ -158,6 +165,7 @@ impl Operation {
                 when_limited: spec.when_limited.unwrap_or(if safe(&spec.method) { WhenLimited::Allow } else { WhenLimited::Refuse }),
                 evidence_age_max: spec.evidence_age_max,
             },
+            stream: spec.stream.map(|stream| StreamRules::parse(stream, &spec.method)).transpose().map_err(OperationProblem::Stream)?,
             template,
             kind,
         })
@@ -268,6 +276,7 @@ mod tests {
             body_bytes_max: None,
             when_limited: None,
             evidence_age_max: None,
+            stream: None,
         }
     }
 

@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 
 use countersign_core::{Action, FieldValue, OperationRules, PairwiseId, Reason, ResourceFacts};
 
-use crate::operation::{Operation, OperationProblem, OperationSpec, Segment};
+use crate::{
+    operation::{Operation, OperationProblem, OperationSpec, Segment},
+    stream::StreamRules,
+};
 
 /// Bytes of a parameter's value.
 const PARAMETER_BYTES_MAX: usize = 256;
@@ -143,6 +146,12 @@ impl Found<'_> {
     #[must_use]
     pub const fn rules(&self) -> OperationRules {
         self.operation.rules
+    }
+
+    /// What it is, where its connection stays open.
+    #[must_use]
+    pub const fn stream(&self) -> Option<StreamRules> {
+        self.operation.stream
     }
 
     /// Whether policy looks at the body, so that it cannot stream.

@@ -37,6 +37,7 @@ fn policies() -> Policies {
         body_bytes_max: None,
         when_limited: None,
         evidence_age_max: None,
+        stream: None,
     };
     let operations = Operations::new(&[spec]).expect("sound");
     Policies::load(&[PolicySource { file: "a.cedar".to_owned(), text: POLICIES.to_owned() }], &operations).expect("sound")

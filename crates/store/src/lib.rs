@@ -6,6 +6,7 @@
 
 mod bindings;
 mod challenges;
+mod changes;
 mod counters;
 mod devices;
 mod grants;
@@ -26,6 +27,7 @@ mod unavailable;
 
 pub use bindings::{BindError, Bindings};
 pub use challenges::{ChallengeId, ChallengePurpose, Challenges, IssueError};
+pub use changes::{Beginning, Change, Changes, Listener, News};
 pub use counters::{RateCounters, TakeError};
 pub use devices::{ChangeError, Device, DeviceChange, DeviceState, Devices, LivePosture, PostureError, VouchingKey};
 pub use grants::{Grants, RedeemError};

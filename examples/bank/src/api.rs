@@ -17,7 +17,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::ledger::{Ledger, Order};
+use crate::{
+    ledger::{Ledger, Order},
+    live,
+};
 
 /// Bytes of a body that the echo repeats the length of.
 const ECHO_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -41,6 +44,8 @@ pub fn router() -> Router {
         .route("/v1/customers/{customer}/transfers", post(transfer))
         .route("/v1/admin/customers", get(customers))
         .route("/v1/echo", any(echo))
+        .route("/v1/live", get(live::socket))
+        .route("/v1/events", get(live::events))
         .with_state(Bank::default())
 }
 

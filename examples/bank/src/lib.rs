@@ -11,6 +11,7 @@
 mod api;
 mod iban;
 mod ledger;
+mod live;
 
 pub use api::{router, serve};
 

@@ -11,6 +11,7 @@ use countersign_core::{Action, AppId, ClientId, Limits, Requirement, RiskBar, Se
 use countersign_gateway::Origin;
 use countersign_identity::{BindingRules, PasskeyOrigin};
 use countersign_monitor::react::ReactRules;
+use countersign_policy::StreamSpec;
 use countersign_risk::network::NetworkKind;
 
 /// Where metrics and health are served when nothing is said: loopback, so that nobody outside reads them.
@@ -299,6 +300,8 @@ pub struct Operation {
     pub when_limited: Option<WhenLimited>,
     /// How old the evidence about the device may be.
     pub evidence_age_max: Option<Seconds>,
+    /// What it is, where its connection stays open.
+    pub stream: Option<StreamSpec>,
 }
 
 /// Bounds that differ between installations; all others are constants of [`Limits`].
@@ -312,6 +315,10 @@ pub struct Bounds {
     pub upstream_max: Duration,
     /// Bytes of a body that streams through.
     pub body_bytes_max: u64,
+    /// Open connections (WebSockets, events, streams) at one time.
+    pub open_connections_max: usize,
+    /// How often an open connection is judged again when nothing is heard of a change.
+    pub judged_every: Duration,
 }
 
 impl Bounds {
@@ -321,6 +328,8 @@ impl Bounds {
         drain_max: Duration::from_secs(25),
         upstream_max: Duration::from_secs(30),
         body_bytes_max: Limits::STREAMED_BODY_BYTES_MAX,
+        open_connections_max: 10_000,
+        judged_every: Duration::from_secs(30),
     };
 }
 

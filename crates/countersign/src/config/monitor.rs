@@ -126,7 +126,8 @@ mod tests {
         assert_eq!((rules.risk, rules.react.together), (RiskBar::SHIPPED, Seconds(3600)));
         assert!(rules.honey_accounts.contains("admin") && rules.honey_operations.len() == 1 && rules.webhook.is_some());
         for kind in SignalKind::ALL.iter().filter(|kind| **kind != SignalKind::SteppedUp) {
-            let row = guide.lines().find(|line| line.starts_with(&format!("| `{}` |", kind.as_str()))).expect(kind.as_str());
+            let row = guide.lines().find(|line| line.starts_with(&format!("| `{}` |", kind.as_str())));
+            let row = row.unwrap_or_else(|| panic!("docs/incidents.md does not name `{}`", kind.as_str()));
             let act = ReactRules::default().of(*kind).act.as_str();
             assert!(row.contains(&format!("| `{act}`")), "{row}: shipped is `{act}`");
         }

@@ -1,10 +1,14 @@
 //! From the text of the file to a [`Config`]: one function a section.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use countersign_core::{AppId, ClientId, Limits, Seconds, WhenLimited};
 use countersign_gateway::{Origin, Scheme};
 use countersign_identity::{BindingRules, PasskeyOrigin};
+use countersign_policy::{StreamKind, StreamSpec};
 use countersign_risk::network::NetworkKind;
 use toml::de::DeTable;
 use url::Url;
@@ -305,8 +309,32 @@ fn operation(mut section: Section<'_>) -> Option<Operation> {
     let body_max = section.number("body_max", 0..=Limits::STREAMED_BODY_BYTES_MAX).map(|at| at.value);
     let when_limited = section.word("when_limited", &[("allow", WhenLimited::Allow), ("refuse", WhenLimited::Refuse)]).map(|at| at.value);
     let evidence_age_max = section.span("evidence_age_max");
+    let stream = section.table("stream", "stream").and_then(stream);
     section.end();
-    Some(Operation { line, pattern: pattern?, action: action?, resource, id, owner, body, body_max, when_limited, evidence_age_max })
+    Some(Operation {
+        stream,
+        line,
+        pattern: pattern?,
+        action: action?,
+        resource,
+        id,
+        owner,
+        body,
+        body_max,
+        when_limited,
+        evidence_age_max,
+    })
+}
+
+fn stream(mut section: Section<'_>) -> Option<StreamSpec> {
+    if !section.has("kind") {
+        section.fault(section.line(), "`kind` is missing in `stream`", "add `kind = \"websocket\"` (or events, stream)");
+    }
+    let kind = section.word("kind", &StreamKind::ALL.map(|kind| (kind.as_str(), kind)));
+    let message_bytes_max = section.number("message_bytes_max", 0..=u64::MAX).map(|at| at.value);
+    let messages_per_second = section.number("messages_per_second", 0..=u64::MAX).map(|at| at.value);
+    section.end();
+    Some(StreamSpec { kind: kind?.value, message_bytes_max, messages_per_second })
 }
 
 fn limits(section: Option<Section<'_>>) -> Bounds {
@@ -317,6 +345,12 @@ fn limits(section: Option<Section<'_>>) -> Bounds {
     }
     if let Some(at) = section.number("body_max", 0..=Limits::STREAMED_BODY_BYTES_MAX) {
         bounds.body_bytes_max = at.value;
+    }
+    if let Some(at) = section.number("open_connections_max", 0..=1_000_000) {
+        bounds.open_connections_max = usize::try_from(at.value).unwrap_or(usize::MAX);
+    }
+    if let Some(span) = section.span("judged_every") {
+        bounds.judged_every = Duration::from_secs(span.0.max(1));
     }
     if let Some(span) = section.span("drain") {
         bounds.drain_max = std::time::Duration::from_secs(span.0);

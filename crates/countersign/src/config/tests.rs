@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use countersign_core::{
     AppFinding, BootState, Integrity, PatchRule, Platform, Rollout, Rule, Seconds, SecurityLevel, Stage, WhenAbsent, WhenLimited,
 };
+use countersign_policy::StreamKind;
 use proptest::prelude::*;
 
 use super::{Config, Dev, Listen, SignUp, parse, settle};
@@ -132,6 +133,22 @@ fn every_key_is_heeded() {
     assert_eq!((operation.pattern.as_str(), operation.line), ("POST /v1/transfers/{id}", 34));
     assert_eq!(operation.body, vec![("amount".to_owned(), "long /amount".to_owned())]);
     assert_eq!(operation.body_max, Some(4096));
+}
+
+#[test]
+fn what_stays_open_is_declared() {
+    let operation = |stream: &str| {
+        format!(
+            "{MINIMAL}[limits]\nopen_connections_max = 7\njudged_every = \"5s\"\n[[operation]]\nmatch = \"GET /v1/live\"\naction = \"live\"\n{stream}\n"
+        )
+    };
+    let config = read(&operation("stream = { kind = \"websocket\", message_bytes_max = 9, messages_per_second = 2 }")).expect("a stream");
+    assert_eq!((config.bounds.open_connections_max, config.bounds.judged_every.as_secs()), (7, 5));
+    let stream = config.operations.first().and_then(|operation| operation.stream).expect("a stream");
+    assert_eq!((stream.kind, stream.message_bytes_max, stream.messages_per_second), (StreamKind::WebSocket, Some(9), Some(2)));
+    for wrong in ["stream = { kind = \"socket\" }", "stream = { message_bytes_max = 9 }", "stream = { kind = \"events\", bytes = 9 }"] {
+        assert!(read(&operation(wrong)).is_err(), "{wrong}");
+    }
 }
 
 #[test]

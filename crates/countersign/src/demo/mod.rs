@@ -4,6 +4,7 @@
 //! What must work comes first, then what must be stopped; any row that is not as expected makes the exit status 1.
 
 mod honest;
+mod live;
 mod lives;
 mod oddities;
 mod phones;
@@ -47,8 +48,10 @@ pub async fn run(output: Output, after: After) -> Result<usize> {
     }
     let mut scenarios = honest::run(&world).await?;
     scenarios.extend(phones::honest_rows(&world).await?);
+    scenarios.push(live::honest_row(&world).await?);
     scenarios.extend(thieves::run(&world).await?);
     scenarios.extend(phones::attack_rows(&world).await?);
+    scenarios.extend(live::attack_rows(&world).await?);
     let watched = World::start(Watching::AsShipped).await?;
     scenarios.extend(lives::rows(&watched).await?);
     scenarios.extend(oddities::rows(&watched).await?);

@@ -165,7 +165,12 @@ impl World {
 
     /// The exact reasons that the log holds for an answer, as an operator would read them.
     pub fn logged(&self, answer: &Answer) -> String {
-        let Some(decision) = answer.header("countersign-decision").and_then(|text| DecisionId::parse(text).ok()) else {
+        self.logged_as(answer.header("countersign-decision").unwrap_or_default())
+    }
+
+    /// The same for a decision by its number.
+    pub fn logged_as(&self, decision: &str) -> String {
+        let Ok(decision) = DecisionId::parse(decision) else {
             return "the answer has no decision number".to_owned();
         };
         match segments::find_decision(self.node.log_directory(), &decision) {

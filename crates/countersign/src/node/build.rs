@@ -78,6 +78,7 @@ pub async fn build(config: &Config, understood: Understood, options: &Options) -
     let (issuer_name, audience) = (config.public.as_str(), config.upstream.origin.as_str());
     let mut gateway = GatewayConfig::new(config.public.clone());
     gateway.streams.bytes_max = config.bounds.body_bytes_max;
+    (gateway.held.connections_max, gateway.held.interval) = (config.bounds.open_connections_max, config.bounds.judged_every);
     let house = House::new(HouseParts {
         config: gateway,
         rules: understood.rules.into_gateway(),

@@ -68,6 +68,7 @@ impl Live {
                 let change = || {
                     self.revocations.store(Arc::new(trust.revocations));
                     self.trust.store(Arc::new(trust.devices));
+                    self.house.judge_again();
                 };
                 self.activate("trust", "", change).await;
             }

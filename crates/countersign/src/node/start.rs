@@ -82,6 +82,11 @@ pub async fn start(config: Config, options: Options) -> Result<RunningNode, Star
         revocations: Arc::clone(&live.revocations),
         apps: live.config.apps.clone().into(),
     };
+    let (held, ending) = (Arc::clone(&built.house), shutdown.clone());
+    tasks.spawn(async move {
+        ending.cancelled().await;
+        held.end_open_connections().await;
+    });
     let front = Front { house: built.house, issuer: router(Arc::new(built.issuer)) };
     let public = listen(doors.public, settings, options.clock, shutdown.clone(), move |request, peer| front.clone().answer(request, peer));
     tasks.spawn(until_it_fails("the public port", public, shutdown.clone()));

@@ -9,9 +9,12 @@ use std::{
 
 use anyhow::{Context, Result, anyhow};
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, StatusCode, Uri};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper::{
+    body::Incoming,
+    client::conn::http1::{SendRequest, handshake},
+};
 use hyper_util::rt::TokioIo;
 use rustls::{ClientConfig, RootCertStore, pki_types::ServerName};
 use rustls_pki_types::{CertificateDer, pem::PemObject};
@@ -130,6 +133,24 @@ impl Http {
     /// # Errors
     /// When the network or the server's HTTP fails; a refusal is an answer, not an error.
     pub async fn send(&self, call: &Call) -> Result<Answer> {
+        let (answer, connection) = self.begin(call).await?;
+        let (head, body) = answer.into_parts();
+        let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await.map_err(|e| anyhow!("reading the answer: {e}"))?.to_bytes();
+        if connection.is_ready() {
+            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+        }
+        Ok(Answer { status: head.status, headers: head.headers, body })
+    }
+
+    /// Sends `call`, and leaves the body of the answer and what the connection becomes to the caller.
+    ///
+    /// # Errors
+    /// When the network or the server's HTTP fails.
+    pub async fn open(&self, call: &Call) -> Result<Response<Incoming>> {
+        Ok(self.begin(call).await?.0)
+    }
+
+    async fn begin(&self, call: &Call) -> Result<(Response<Incoming>, SendRequest<Full<Bytes>>)> {
         let mut request =
             Request::builder().method(call.method.clone()).uri(call.target.parse::<Uri>().context("the target is not a URI")?);
         if !call.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
@@ -145,12 +166,7 @@ impl Http {
             Some(_) | None => self.connect().await?,
         };
         let answer = connection.send_request(request).await.context("sending the request")?;
-        let (head, body) = answer.into_parts();
-        let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await.map_err(|e| anyhow!("reading the answer: {e}"))?.to_bytes();
-        if connection.is_ready() {
-            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
-        }
-        Ok(Answer { status: head.status, headers: head.headers, body })
+        Ok((answer, connection))
     }
 
     fn authority(&self) -> String {
@@ -171,7 +187,7 @@ impl Http {
         tcp.set_nodelay(true)?;
         let tls = self.tls.connect(name, tcp).await.context("the TLS handshake")?;
         let (sender, connection) = handshake(TokioIo::new(tls)).await?;
-        tokio::spawn(connection);
+        tokio::spawn(connection.with_upgrades());
         Ok(sender)
     }
 }

@@ -9,6 +9,7 @@ mod chain;
 mod description;
 mod google;
 mod http;
+mod live;
 mod passkey;
 mod wallet;
 
@@ -16,5 +17,6 @@ pub use apple::{DemoApple, EnclaveKey};
 pub use chain::{Asked, DemoCa, Handset, Tamper};
 pub use google::{DemoGoogle, Verdict};
 pub use http::{Answer, Call, Http};
+pub use live::{Closed, Live, handshake};
 pub use passkey::SoftAuthenticator;
 pub use wallet::{Phone, PhoneError, Surroundings, TEAM, code_of};

@@ -25,7 +25,8 @@ use countersign_proof::{
     jws::{self, HeaderToSign, NamedBy},
     target::Target,
 };
-use http::Method;
+use http::{Method, Response};
+use hyper::body::Incoming;
 use serde_json::{Value, json};
 
 use crate::phone::{
@@ -535,6 +536,15 @@ impl Phone {
             }
             tries += 1;
         }
+    }
+
+    /// Opens a connection that stays open; the caller reads it.
+    ///
+    /// # Errors
+    /// When the phone is not signed in, or a fault of network or server. A refusal is an answer.
+    pub async fn open(&self, call: &Call) -> Result<Response<Incoming>> {
+        let tokens = self.tokens().await.ok_or_else(|| anyhow!("the phone is not signed in"))?;
+        self.http.open(&self.proved(call, &tokens.access)?).await
     }
 
     /// `call` with the token and a proof for it, as it would go over the wire.

@@ -92,10 +92,7 @@ fn place(entry: &str) -> Option<((u8, u128), Place)> {
     };
     let mut number = || fields.next()?.parse::<f64>().ok();
     let position = Position::new(number()?, number()?, number()?).ok()?;
-    let kind = match NetworkKind::named(fields.next()?) {
-        NetworkKind::Unknown => return None,
-        kind => kind,
-    };
+    let kind = Some(NetworkKind::named(fields.next()?)).filter(|kind| *kind != NetworkKind::Unknown)?;
     let network = match fields.next() {
         None => None,
         Some(number) => Some(Asn(number.trim_start_matches("AS").parse().ok()?)),

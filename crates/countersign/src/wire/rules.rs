@@ -131,6 +131,7 @@ fn spec(operation: &Operation, config: &Config, faults: &mut Faults) -> Option<O
         body_bytes_max: operation.body_max,
         when_limited: operation.when_limited,
         evidence_age_max: operation.evidence_age_max,
+        stream: operation.stream,
     })
 }
 

@@ -109,6 +109,7 @@ impl Stores {
             devices: Arc::clone(&self.sqlite) as _,
             rates: Arc::clone(&self.counters) as _,
             recorder: Arc::clone(&self.log) as _,
+            changes: self.sqlite.changes().clone(),
         }
     }
 

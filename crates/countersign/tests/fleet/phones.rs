@@ -104,14 +104,10 @@ impl Defect {
         }
     }
 
-    /// Two of a kind cannot be told apart on one phone.
-    const fn kind(self) -> u8 {
-        match self {
-            NoEvidence | Unlocked => 1,
-            NoVerdict | WeakVerdict => 2,
-            OldApp | OldAppAdmitted => 3,
-            other => 10 + other as u8,
-        }
+    /// Whether a phone can have only one of the two.
+    fn excludes(self, other: Self) -> bool {
+        let pairs = [[NoEvidence, Unlocked], [NoVerdict, WeakVerdict], [OldApp, OldAppAdmitted]];
+        self == other || pairs.iter().any(|pair| pair.contains(&self) && pair.contains(&other))
     }
 
     fn spoil(self, posture: &mut Posture, revoked: SerialDigest) {
@@ -253,7 +249,7 @@ pub fn phone(dice: &mut Dice, people: &[(User, Passkey)], revoked: SerialDigest)
     // Three of ten phones have nothing, and the others up to three things.
     for _ in 0..[0, 0, 0, 1, 1, 1, 1, 2, 2, 3][dice.below(10)] {
         let defect = all[dice.below(all.len())];
-        if defects.iter().all(|other| other.kind() != defect.kind()) {
+        if !defects.iter().any(|other| defect.excludes(*other)) {
             defect.spoil(&mut posture, revoked);
             defects.push(defect);
         }

@@ -20,7 +20,7 @@ use countersign_core::{
     Session, SessionId, SessionState, Signal, SignalSink, UnixMillis, UnixSeconds, UserId, Watch,
 };
 use countersign_gateway::{
-    GatewayConfig, House, HouseParts, Origin, Peer, StatementKey, Statements, Stores, Tokens, Upstream, UpstreamConfig,
+    GatewayConfig, HeldConfig, House, HouseParts, Origin, Peer, StatementKey, Statements, Stores, Tokens, Upstream, UpstreamConfig,
     body::{self, Body},
     serve,
 };
@@ -34,9 +34,9 @@ use countersign_proof::{
 };
 use countersign_risk::fingerprint::Salt;
 use countersign_store::{
-    ChangeError, Device, DeviceChange, DeviceState, Devices, FreshProof, LiveError, LivePosture, LiveSession, PostureError, Presence,
-    RateCounters, Receipt, Recorder, ReplayMemory, SessionFilter, Sessions, SpendError, StateChange, SubjectKeys, TakeError, Unavailable,
-    memory::MemoryReplay, segments::SegmentLog,
+    Change, ChangeError, Changes, Device, DeviceChange, DeviceState, Devices, FreshProof, LiveError, LivePosture, LiveSession,
+    PostureError, Presence, RateCounters, Receipt, Recorder, ReplayMemory, SessionFilter, Sessions, SpendError, StateChange, SubjectKeys,
+    TakeError, Unavailable, memory::MemoryReplay, segments::SegmentLog,
 };
 use http::{Request, Response, request};
 use http_body_util::{BodyExt, Full};
@@ -70,6 +70,25 @@ pub struct World {
 }
 
 impl World {
+    /// A person, a phone, and nothing wrong with either.
+    pub fn usual() -> Arc<Self> {
+        Arc::new(Self {
+            clock: AtomicU64::new(NOW),
+            counter: AtomicU64::new(1),
+            sessions: Mutex::new(HashMap::from([(session().id.clone(), session())])),
+            devices: Mutex::new(HashMap::from([(device().posture.device.clone(), device())])),
+            rates: Mutex::new(Ok(())),
+            signals: Mutex::default(),
+            looks: Mutex::default(),
+            watched: Mutex::default(),
+            recorded: Mutex::default(),
+            asked: Mutex::default(),
+            fails_at: AtomicUsize::new(0),
+            calls: AtomicUsize::new(0),
+            panics_at: AtomicUsize::new(0),
+        })
+    }
+
     /// Counts a call, and says whether it is the one that fails.
     fn call(&self) -> Result<(), Unavailable> {
         let number = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
@@ -223,6 +242,7 @@ pub struct Fixture {
     pub house: Arc<House>,
     pub revocations: Arc<ArcSwap<Revocations>>,
     pub world: Arc<World>,
+    pub changes: Changes,
     issuer_key: SigningKey,
     issuer_key_id: KeyId,
     pub request_key: SigningKey,
@@ -292,27 +312,17 @@ fn claims_of(jws: &str) -> String {
 
 impl Fixture {
     pub async fn new() -> Self {
-        let world = Arc::new(World {
-            clock: AtomicU64::new(NOW),
-            counter: AtomicU64::new(1),
-            sessions: Mutex::new(HashMap::from([(session().id.clone(), session())])),
-            devices: Mutex::new(HashMap::from([(device().posture.device.clone(), device())])),
-            rates: Mutex::new(Ok(())),
-            signals: Mutex::default(),
-            looks: Mutex::default(),
-            watched: Mutex::default(),
-            recorded: Mutex::default(),
-            asked: Mutex::default(),
-            fails_at: AtomicUsize::new(0),
-            calls: AtomicUsize::new(0),
-            panics_at: AtomicUsize::new(0),
-        });
+        let world = World::usual();
         let told = Arc::clone(&world);
         let address = upstream(move |request| answers(Arc::clone(&told), request)).await;
         Self::with_upstream(world, address).await
     }
 
     pub async fn with_upstream(world: Arc<World>, address: SocketAddr) -> Self {
+        Self::with_patience(world, address, HeldConfig::USUAL).await
+    }
+
+    pub async fn with_patience(world: Arc<World>, address: SocketAddr, held: HeldConfig) -> Self {
         let (issuer_key, _) = key();
         let issuer_key_id = KeyId::parse("k1").expect("an id");
         let (request_key, _) = key();
@@ -338,8 +348,9 @@ impl Fixture {
         let backed = Arc::new(Backed { world: Arc::clone(&world), replay: Arc::new(MemoryReplay::new()), log: Arc::new(log) });
         let statement = StatementKey { id: KeyId::parse("s1").expect("an id"), key: statement_key };
         let revocations = Arc::new(ArcSwap::from_pointee(Revocations::default()));
+        let changes = Changes::default();
         let house = House::new(HouseParts {
-            config: GatewayConfig::new(public),
+            config: GatewayConfig { held, ..GatewayConfig::new(public) },
             rules: rules::rules(),
             revocations: Arc::clone(&revocations),
             tokens: Tokens::new(verifier),
@@ -352,6 +363,7 @@ impl Fixture {
                 devices: Arc::clone(&backed) as _,
                 rates: Arc::clone(&backed) as _,
                 recorder: backed,
+                changes: changes.clone(),
             },
             signals: Arc::clone(&world) as _,
             watch: Arc::clone(&world) as _,
@@ -360,7 +372,7 @@ impl Fixture {
             entropy: Arc::clone(&world) as _,
         })
         .expect("a house");
-        Self { house: Arc::new(house), revocations, world, issuer_key, issuer_key_id, request_key, _directory: directory }
+        Self { house: Arc::new(house), revocations, world, changes, issuer_key, issuer_key_id, request_key, _directory: directory }
     }
 
     pub fn claims(&self) -> Claims {
@@ -429,13 +441,17 @@ impl Fixture {
     pub fn set_session(&self, change: impl FnOnce(&mut Session)) {
         let mut session = session();
         change(&mut session);
-        self.world.sessions.lock().expect("a lock").insert(session.id.clone(), session);
+        let id = session.id.clone();
+        self.world.sessions.lock().expect("a lock").insert(id.clone(), session);
+        self.changes.announce(Change::Session(id));
     }
 
     pub fn set_device(&self, change: impl FnOnce(&mut Device)) {
         let mut device = device();
         change(&mut device);
-        self.world.devices.lock().expect("a lock").insert(device.posture.device.clone(), device);
+        let id = device.posture.device.clone();
+        self.world.devices.lock().expect("a lock").insert(id.clone(), device);
+        self.changes.announce(Change::Device(id));
     }
 }
 

@@ -3,7 +3,9 @@
 #![expect(clippy::expect_used, reason = "what fails outside of the test functions fails the test too")]
 
 mod fixture;
+mod held;
 mod rules;
+mod streams;
 #[path = "../support/upstream.rs"]
 mod upstream;
 

@@ -1,8 +1,10 @@
 //! The operations and policies that the tests judge by.
 
-use countersign_core::{AppFinding, AppRelease, ClientId, Platform, Requirement, Requirements, RiskBar, Rollout, Rule, Seconds, Stage};
+use countersign_core::{
+    AppFinding, AppRelease, ClientId, Platform, Requirement, Requirements, RiskBar, Rollout, Rule, Seconds, Stage, WhenLimited,
+};
 use countersign_gateway::Rules;
-use countersign_policy::{OperationSpec, Operations, Policies, PolicySource};
+use countersign_policy::{OperationSpec, Operations, Policies, PolicySource, StreamKind, StreamSpec};
 
 const POLICIES: &str = r#"
 @id("own_accounts")
@@ -13,6 +15,9 @@ permit (principal, action == Action::"transfers.create", resource) when { resour
 
 @id("own_card")
 permit (principal, action == Action::"card.read", resource) when { resource.owner == principal };
+
+@id("own_streams")
+permit (principal, action in Action::"open", resource) when { resource.owner == principal };
 
 @id("admins")
 permit (principal in Role::"admin", action == Action::"users.list", resource);
@@ -47,7 +52,18 @@ pub fn rules() -> Rules {
             ..of_account(operation("GET", "/v1/card", "card.read"))
         },
     ];
-    let operations = Operations::new(&specs).expect("sound operations");
+    let open = |path, action, kind, message_bytes_max, messages_per_second| OperationSpec {
+        id: Some("token.sub".to_owned()),
+        when_limited: Some(WhenLimited::Refuse),
+        stream: Some(StreamSpec { kind, message_bytes_max, messages_per_second }),
+        ..of_account(operation("GET", path, action))
+    };
+    let specs = specs.into_iter().chain([
+        open("/v1/live", "open.live", StreamKind::WebSocket, Some(1024), Some(5)),
+        open("/v1/events", "open.events", StreamKind::Events, Some(1024), None),
+        open("/v1/download", "open.download", StreamKind::Stream, None, None),
+    ]);
+    let operations = Operations::new(&specs.collect::<Vec<_>>()).expect("sound operations");
     let source = PolicySource { file: "bank.cedar".to_owned(), text: POLICIES.to_owned() };
     let policies = Policies::load(&[source], &operations).expect("sound policies");
     Rules {

@@ -95,7 +95,8 @@ async fn one_request_or_none() {
         ("a trace", format!("TRACE /a HTTP/1.1\r\n{host}\r\n"), "MethodUnknown"),
         ("a made-up method", format!("BREW /a HTTP/1.1\r\n{host}\r\n"), "MethodUnknown"),
         ("a method in lower case", format!("get /a HTTP/1.1\r\n{host}\r\n"), "MethodUnknown"),
-        ("an upgrade", format!("GET /a HTTP/1.1\r\n{host}Connection: upgrade\r\nUpgrade: websocket\r\n\r\n"), "Upgrade"),
+        ("another protocol", format!("GET /a HTTP/1.1\r\n{host}Connection: upgrade\r\nUpgrade: h2c\r\n\r\n"), "Upgrade"),
+        ("half a handshake", format!("GET /a HTTP/1.1\r\n{host}Connection: upgrade\r\nUpgrade: websocket\r\n\r\n"), "Handshake"),
         (
             "an unknown expectation",
             format!("POST /a HTTP/1.1\r\n{host}Expect: miracles\r\nContent-Length: 0\r\n\r\n"),

@@ -102,7 +102,7 @@ impl OpenIncidents {
     }
 
     /// Those that were counted on since they were kept; they count as kept then.
-    pub fn to_keep(&mut self) -> Vec<Incident> {
+    pub fn take_changed(&mut self) -> Vec<Incident> {
         let changed = self.0.values_mut().filter(|(_, kept)| *kept == Kept::No);
         changed
             .map(|(incident, kept)| {
@@ -162,7 +162,7 @@ mod tests {
             open.noticed(&signal, || IncidentId::from_random(name), Seconds(60));
         }
         assert_eq!(open.0.len(), OPEN_MAX);
-        assert_eq!(open.to_keep().len(), OPEN_MAX);
-        assert_eq!(open.to_keep().len(), 0, "kept is kept");
+        assert_eq!(open.take_changed().len(), OPEN_MAX);
+        assert_eq!(open.take_changed().len(), 0, "kept is kept");
     }
 }

@@ -171,7 +171,7 @@ impl Reactor {
     /// Our fault only; the next tick tries again.
     pub async fn tick(&self) -> Result<(), Unavailable> {
         let mut open = self.open.lock().await;
-        for incident in open.to_keep() {
+        for incident in open.take_changed() {
             self.parts.stores.incidents.keep(incident).await?;
         }
         let limited_for = self.parts.rules.load().limited_for;

@@ -152,10 +152,7 @@ struct Whose<'a> {
 
 /// What a person can cure says nothing against them.
 fn ending(reason: &Reason) -> Ending {
-    match reason.told() {
-        Told::NotPermitted | Told::RequestInvalid => Ending::Refused,
-        _ => Ending::Good,
-    }
+    if matches!(reason.told(), Told::NotPermitted | Told::RequestInvalid) { Ending::Refused } else { Ending::Good }
 }
 
 impl Watch for LiveWatch {

@@ -109,10 +109,12 @@ impl Logins {
 
     /// Waves and sprays are signalled once for all; the rest once for an account.
     fn raise(&mut self, kind: SignalKind, sight: &LoginSight<'_>) -> bool {
-        let key = match kind {
-            SignalKind::CredentialStuffing => 0,
-            SignalKind::PasswordSpraying => u64::from(sight.source.prefix.0),
-            _ => sight.source.account,
+        let key = if kind == SignalKind::CredentialStuffing {
+            0
+        } else if kind == SignalKind::PasswordSpraying {
+            u64::from(sight.source.prefix.0)
+        } else {
+            sight.source.account
         };
         if self.alarms.get_mut(key).is_none() {
             self.alarms.insert(key, Alarms::default());

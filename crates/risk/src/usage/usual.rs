@@ -15,9 +15,9 @@ const FALL: f64 = 0.02;
 pub(crate) struct Usual(f32);
 
 impl Usual {
-    /// What is ordinary for the person: twice the usual, at least `floor`, and at most `floor * share_max` whatever was taught.
+    /// What is ordinary for the person: half as much again as the usual, at least `floor`, and at most `floor * share_max` whatever was taught.
     pub(crate) fn ordinary(self, floor: f64, share_max: f64) -> f64 {
-        within(2.0 * f64::from(self.0), floor, floor * share_max)
+        within(1.5 * f64::from(self.0), floor, floor * share_max)
     }
 
     /// Learns the count of a window that has ended.

@@ -18,6 +18,7 @@ use sqlx::{
 };
 
 use crate::{
+    changes::Changes,
     devices::Device,
     lapsing::Lapsing,
     sqlite::{cached::Cached, row::Reader},
@@ -79,6 +80,7 @@ pub struct Sqlite {
     pub(crate) subject_keys: SqlitePool,
     pub(crate) sessions: Cached<SessionId, Session>,
     pub(crate) devices: Cached<DeviceId, Device>,
+    pub(crate) changes: Changes,
     /// The answer that was given to each refresh token and request key, while it is repeated.
     pub(crate) answers: Mutex<Lapsing<(TokenHash, Thumbprint), Secret<String>>>,
 }
@@ -108,8 +110,15 @@ impl Sqlite {
             subject_keys,
             sessions: Cached::new(CACHED_MAX),
             devices: Cached::new(CACHED_MAX),
+            changes: Changes::default(),
             answers: Mutex::default(),
         })
+    }
+
+    /// Where this store announces every change of a session, a device or a person.
+    #[must_use]
+    pub const fn changes(&self) -> &Changes {
+        &self.changes
     }
 
     /// Closes the files; what was acknowledged is in them already.

@@ -8,6 +8,7 @@ use sqlx::{
 };
 
 use crate::{
+    changes::Change,
     devices::{ChangeError, Device, DeviceChange, DeviceState, Devices, LivePosture, PostureError, VouchingKey},
     sqlite::{
         database::{Sqlite, failed},
@@ -162,6 +163,8 @@ impl Devices for Sqlite {
         .map_err(failed("enrolling a device"))?;
         let enrolled = device(&row)?;
         gate.put(enrolled.posture.device.clone(), enrolled.clone());
+        drop(gate);
+        self.changes.announce(Change::Device(enrolled.posture.device.clone()));
         Ok(enrolled)
     }
 
@@ -197,6 +200,7 @@ impl Devices for Sqlite {
     }
 
     async fn change(&self, id: &DeviceId, change: DeviceChange) -> Result<Device, ChangeError> {
+        let _news = self.changes.at_end(Change::Device(id.clone()));
         // The gate lets one writer through, so that what is read is what is changed.
         let gate = self.devices.gate().await;
         let row = sqlx::query("SELECT * FROM devices WHERE id = $1").bind(id.as_str()).fetch_optional(&self.writer).await;
@@ -220,6 +224,7 @@ impl Devices for Sqlite {
     }
 
     async fn revoke(&self, id: &DeviceId) -> Result<Option<Device>, Unavailable> {
+        let _news = self.changes.at_end(Change::Device(id.clone()));
         let gate = self.devices.gate().await;
         gate.forget(id);
         let row = sqlx::query("UPDATE devices SET state = 'revoked' WHERE id = $1 RETURNING *")

@@ -5,6 +5,7 @@ use countersign_core::{Amr, ClientId, DeviceId, Role, Session, SessionId, Sessio
 use sqlx::sqlite::SqliteRow;
 
 use crate::{
+    changes::Change,
     sessions::{LiveError, LiveSession, Presence, SessionFilter, Sessions, StateChange},
     sqlite::{
         database::{Sqlite, failed},
@@ -127,6 +128,7 @@ impl Sessions for Sqlite {
     }
 
     async fn set_state(&self, id: &SessionId, state: SessionState) -> Result<StateChange, Unavailable> {
+        let _news = self.changes.at_end(Change::Session(id.clone()));
         let gate = self.sessions.gate().await;
         gate.forget(id);
         let Some(mut found) = self.read_session(id).await? else { return Ok(StateChange::Unknown) };
@@ -142,6 +144,7 @@ impl Sessions for Sqlite {
     }
 
     async fn authenticated(&self, id: &SessionId, at: UnixSeconds) -> Result<(), Unavailable> {
+        let _news = self.changes.at_end(Change::Session(id.clone()));
         let gate = self.sessions.gate().await;
         gate.forget(id);
         let changed = sqlx::query(

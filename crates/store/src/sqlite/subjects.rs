@@ -6,6 +6,7 @@ use countersign_identity::TokenHash;
 use sqlx::sqlite::SqliteRow;
 
 use crate::{
+    changes::Change,
     sqlite::{
         database::{Sqlite, failed},
         row::{Reader, roles_text, signed},
@@ -112,6 +113,7 @@ impl Subjects for Sqlite {
     }
 
     async fn update(&self, id: &UserId, state: UserState, roles: &[Role]) -> Result<Option<User>, Unavailable> {
+        let _news = self.changes.at_end(Change::User(id.clone()));
         let row = sqlx::query("UPDATE users SET state = $2, roles = $3 WHERE id = $1 RETURNING *")
             .bind(id.as_str())
             .bind(state_word(state))

@@ -11,6 +11,7 @@ use tokio::sync::Mutex;
 
 use super::*;
 use crate::{
+    changes::Change,
     devices::{Devices, PostureError},
     grants::{Grants, RedeemError},
     keys::SubjectKeys,
@@ -73,6 +74,28 @@ async fn sessions_of_an_older_version_are_bound() {
     assert_eq!(bound.seen_on.0, second.created_at.0 / 86_400 * 86_400);
     let found = truth.sessions.find(&second.id).await.expect("an answer").expect("a session");
     assert_eq!(found.bound_at, first.created_at);
+}
+
+/// Whoever holds a connection open asks again when it hears, so the news must not come before the answer.
+#[tokio::test]
+async fn a_change_is_announced_once_it_can_be_read() {
+    let directory = Directory::new();
+    let store = directory.sqlite().await;
+    assert_eq!(store.create(suite::user(1), suite::passkey(1)).await, Ok(Created::Done));
+    assert!(store.enrol(suite::device(1)).await.is_ok());
+    let world = suite::session(1);
+    let id = world.id.clone();
+    Sessions::open(&*store, world).await.expect("a session");
+    let mut listener = store.changes().listen();
+    let heard = tokio::spawn({
+        let (store, id) = (Arc::clone(&store), id.clone());
+        async move {
+            assert_eq!(listener.next().await.map(|news| news.change), Some(Change::Session(id.clone())));
+            Sessions::live(&*store, &id, NOW).await.expect_err("revoked")
+        }
+    });
+    store.set_state(&id, SessionState::Revoked).await.expect("a change");
+    assert_eq!(heard.await.expect("a listener"), LiveError::Revoked);
 }
 
 /// What has ended goes; what could still count, or show a second use, stays.

@@ -1,0 +1,57 @@
+//! Opening a WebSocket: the handshake to the upstream, its answer to the client, and then the relay.
+
+use std::{sync::Arc, time::Duration};
+
+use countersign_core::Reason;
+use http::{HeaderValue, Request, Response, StatusCode, header, request};
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+
+use crate::{
+    body::{self, Body},
+    held::{handshake, relay, standing::Open},
+    house::House,
+    observe,
+};
+
+/// Longest time until the client's connection has become a socket: its `101` must have been written.
+const UPGRADE_MAX: Duration = Duration::from_secs(10);
+
+/// Asks the upstream, and relays if it agrees; its refusal is an answer like any other.
+///
+/// # Errors
+/// Why there is no answer.
+pub(crate) async fn open(house: &Arc<House>, mut head: request::Parts, client: OnUpgrade, open: Open) -> Result<Response<Body>, Reason> {
+    let place = house.held.take(open.token.session())?;
+    // Before the upstream is asked: what changes from here on is heard.
+    let listener = house.stores.changes.listen();
+    handshake::ask(&mut head.headers);
+    let asked = head.headers.clone();
+    let mut answer = house.route.ask(Request::from_parts(head, body::empty())).await?;
+    if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+        return Ok(house.route.clean(answer));
+    }
+    handshake::accepted(&asked, answer.headers()).map_err(|_| {
+        tracing::warn!(opened = %open.opened, "the upstream's answer to a WebSocket handshake is none");
+        Reason::UpstreamUnavailable
+    })?;
+    let upstream = hyper::upgrade::on(&mut answer);
+    let mut welcome = house.route.clean(answer).map(|_| body::empty());
+    *welcome.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let headers = welcome.headers_mut();
+    headers.remove(header::CONTENT_LENGTH);
+    headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    let tasks = Arc::clone(house);
+    let house = Arc::clone(house);
+    tasks.held.run(async move {
+        let both = async { tokio::try_join!(client, upstream) };
+        let Ok(Ok((client, upstream))) = tokio::time::timeout(UPGRADE_MAX, both).await else {
+            return tracing::debug!(opened = %open.opened, "a connection did not become a WebSocket");
+        };
+        let _counted = observe::opened(open.kind());
+        relay::held(&house, &open, listener, TokioIo::new(client), TokioIo::new(upstream)).await;
+        drop(place);
+    });
+    Ok(welcome)
+}

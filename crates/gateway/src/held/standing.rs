@@ -1,0 +1,70 @@
+//! What an open connection stands on: all that its request proved and that can be asked again.
+
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
+
+use arc_swap::ArcSwap;
+use countersign_core::{DecisionId, DeviceId, Facts, FieldValue, RiskView, UserId};
+use countersign_policy::StreamRules;
+use countersign_proof::access_token::VerifiedToken;
+use countersign_store::Change;
+
+/// What the way of the request found out and a permit carries on.
+#[derive(Debug)]
+pub(crate) struct Standing {
+    /// The token; its proof was for the request, and is not asked again.
+    pub(crate) token: Arc<VerifiedToken>,
+    /// The request's path, by which the operation is found again.
+    pub(crate) path: String,
+    /// As the operation is declared.
+    pub(crate) rules: StreamRules,
+}
+
+/// An open connection.
+pub(crate) struct Open {
+    pub(crate) token: Arc<VerifiedToken>,
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) fields: BTreeMap<String, FieldValue>,
+    /// How the request looked that opened it. What looks odd later changes the session, and so reaches the connection.
+    pub(crate) view: RiskView,
+    pub(crate) address: IpAddr,
+    /// The decision that opened it.
+    pub(crate) opened: DecisionId,
+    /// As its operation is declared now.
+    pub(crate) rules: ArcSwap<StreamRules>,
+    pub(crate) user: UserId,
+    pub(crate) device: DeviceId,
+}
+
+impl Open {
+    /// From what was proved and decided.
+    pub(crate) fn new(standing: Standing, facts: Facts, opened: DecisionId, address: IpAddr) -> Self {
+        Self {
+            token: standing.token,
+            method: facts.request.method,
+            path: standing.path,
+            fields: facts.request.fields,
+            view: facts.risk.view,
+            address,
+            opened,
+            rules: ArcSwap::from_pointee(standing.rules),
+            user: facts.session.user,
+            device: facts.session.device,
+        }
+    }
+
+    /// Whether it may have another answer after this change.
+    pub(crate) fn concerned(&self, change: &Change) -> bool {
+        match change {
+            Change::Device(id) => *id == self.device,
+            Change::Everything | Change::Rules => true,
+            Change::Session(id) => id == self.token.session(),
+            Change::User(id) => *id == self.user,
+        }
+    }
+
+    /// The word for its kind.
+    pub(crate) fn kind(&self) -> &'static str {
+        self.rules.load().kind().as_str()
+    }
+}

@@ -1,0 +1,161 @@
+//! What an operation says of a connection that stays open: its kind, and the bounds on what is said over it.
+
+use std::fmt;
+
+/// Bytes of a message where the operation says nothing.
+const MESSAGE_BYTES_USUAL: usize = 64 * 1024;
+
+/// Bytes of a message that an operation may ask for; one message of each direction is held in memory.
+const MESSAGE_BYTES_MAX: u64 = 1024 * 1024;
+
+/// Messages per second that an operation may ask for.
+const MESSAGES_PER_SECOND_MAX: u64 = 100_000;
+
+/// The kinds of connection that stay open. Alphabetical.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StreamKind {
+    /// Server-Sent Events (WHATWG HTML section 9.2).
+    Events,
+    /// An answer that goes on: a download, NDJSON, long polling.
+    Stream,
+    /// RFC 6455.
+    WebSocket,
+}
+
+impl StreamKind {
+    /// Every kind.
+    pub const ALL: [Self; 3] = [Self::Events, Self::Stream, Self::WebSocket];
+
+    /// The word in configuration and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Events => "events",
+            Self::Stream => "stream",
+            Self::WebSocket => "websocket",
+        }
+    }
+}
+
+/// A connection that stays open, as the operator declares it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StreamSpec {
+    /// Of which kind.
+    pub kind: StreamKind,
+    /// Bytes of one message or event.
+    pub message_bytes_max: Option<u64>,
+    /// Messages of the client in a second.
+    pub messages_per_second: Option<u64>,
+}
+
+/// What is wrong with the declaration of a stream. Alphabetical.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StreamProblem {
+    /// A WebSocket is opened by `GET` (RFC 6455 section 4.1), and so are events.
+    Method,
+    /// A plain stream has no messages, and only a WebSocket has a client that sends some.
+    NoMessages,
+    /// No message, or more than can be held, would pass.
+    OutOfRange,
+}
+
+impl fmt::Display for StreamProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Method => f.write_str("`stream` of kind websocket or events belongs to a `GET`; change `match` or `kind`"),
+            Self::NoMessages => f.write_str(
+                "this kind of `stream` has no such messages; `message_bytes_max` is for websocket and events, `messages_per_second` for websocket",
+            ),
+            Self::OutOfRange => write!(
+                f,
+                "`stream` is out of range; write 1 to {MESSAGE_BYTES_MAX} for `message_bytes_max`, 1 to {MESSAGES_PER_SECOND_MAX} for `messages_per_second`"
+            ),
+        }
+    }
+}
+
+/// The bounds on a connection that stays open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StreamRules {
+    /// Server-Sent Events.
+    Events {
+        /// Bytes of one event.
+        event_bytes_max: usize,
+    },
+    /// Bytes without inner structure.
+    Stream,
+    /// A WebSocket.
+    WebSocket {
+        /// Bytes of one message, of either side.
+        message_bytes_max: usize,
+        /// Messages of the client in a second.
+        messages_per_second: Option<u32>,
+    },
+}
+
+impl StreamRules {
+    /// Of which kind.
+    #[must_use]
+    pub const fn kind(self) -> StreamKind {
+        match self {
+            Self::Events { .. } => StreamKind::Events,
+            Self::Stream => StreamKind::Stream,
+            Self::WebSocket { .. } => StreamKind::WebSocket,
+        }
+    }
+
+    pub(crate) fn parse(spec: StreamSpec, method: &str) -> Result<Self, StreamProblem> {
+        let bytes = match spec.message_bytes_max {
+            None => MESSAGE_BYTES_USUAL,
+            Some(bytes) if (1..=MESSAGE_BYTES_MAX).contains(&bytes) => usize::try_from(bytes).map_err(|_| StreamProblem::OutOfRange)?,
+            Some(_) => return Err(StreamProblem::OutOfRange),
+        };
+        let rate = match spec.messages_per_second {
+            None => None,
+            Some(rate) if (1..=MESSAGES_PER_SECOND_MAX).contains(&rate) => {
+                Some(u32::try_from(rate).map_err(|_| StreamProblem::OutOfRange)?)
+            }
+            Some(_) => return Err(StreamProblem::OutOfRange),
+        };
+        match (spec.kind, method) {
+            (StreamKind::Stream, _) if rate.is_some() || spec.message_bytes_max.is_some() => Err(StreamProblem::NoMessages),
+            (StreamKind::Stream, _) => Ok(Self::Stream),
+            (StreamKind::Events, "GET") if rate.is_some() => Err(StreamProblem::NoMessages),
+            (StreamKind::Events, "GET") => Ok(Self::Events { event_bytes_max: bytes }),
+            (StreamKind::WebSocket, "GET") => Ok(Self::WebSocket { message_bytes_max: bytes, messages_per_second: rate }),
+            (StreamKind::Events | StreamKind::WebSocket, _) => Err(StreamProblem::Method),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_is_what_its_kind_can_be() {
+        use StreamKind::{Events, Stream, WebSocket};
+        const USUAL: usize = MESSAGE_BYTES_USUAL;
+        let socket = |bytes, rate| Ok(StreamRules::WebSocket { message_bytes_max: bytes, messages_per_second: rate });
+        let rows = [
+            ("the usual", WebSocket, None, None, "GET", socket(USUAL, None)),
+            ("the least", WebSocket, Some(1), Some(1), "GET", socket(1, Some(1))),
+            ("the most", WebSocket, Some(1024 * 1024), Some(100_000), "GET", socket(1024 * 1024, Some(100_000))),
+            ("no bytes", WebSocket, Some(0), None, "GET", Err(StreamProblem::OutOfRange)),
+            ("too many bytes", WebSocket, Some(1024 * 1024 + 1), None, "GET", Err(StreamProblem::OutOfRange)),
+            ("no messages", WebSocket, None, Some(0), "GET", Err(StreamProblem::OutOfRange)),
+            ("too many messages", WebSocket, None, Some(100_001), "GET", Err(StreamProblem::OutOfRange)),
+            ("a socket by POST", WebSocket, None, None, "POST", Err(StreamProblem::Method)),
+            ("events", Events, Some(9), None, "GET", Ok(StreamRules::Events { event_bytes_max: 9 })),
+            ("events by POST", Events, None, None, "POST", Err(StreamProblem::Method)),
+            ("events of the client", Events, None, Some(1), "GET", Err(StreamProblem::NoMessages)),
+            ("a stream", Stream, None, None, "POST", Ok(StreamRules::Stream)),
+            ("a stream of messages", Stream, Some(9), None, "GET", Err(StreamProblem::NoMessages)),
+        ];
+        for (name, kind, message_bytes_max, messages_per_second, method, expected) in rows {
+            let spec = StreamSpec { kind, message_bytes_max, messages_per_second };
+            assert_eq!(StreamRules::parse(spec, method), expected, "{name}");
+            assert!(expected.is_err() || expected.map(StreamRules::kind) == Ok(kind), "{name}");
+        }
+    }
+}
