@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     admin::{
+        report::Surveyor,
         routes::{self, Desk, Reload},
         wire::Status,
     },
@@ -86,6 +87,12 @@ pub async fn start(config: Config, options: Options) -> Result<RunningNode, Star
     tasks.spawn(monitoring::remember(built.watch, live.config.data.clone(), shutdown.clone()));
     tasks.spawn(monitoring::react(Arc::clone(&reactor), built.arrived, Arc::clone(&options.clock), shutdown.clone()));
 
+    let surveyor = Surveyor {
+        office: Arc::clone(&built.office),
+        house: Arc::clone(&built.house),
+        revocations: Arc::clone(&live.revocations),
+        apps: live.config.apps.clone().into(),
+    };
     let (held, ending) = (Arc::clone(&built.house), shutdown.clone());
     tasks.spawn(async move {
         ending.cancelled().await;
@@ -106,7 +113,7 @@ pub async fn start(config: Config, options: Options) -> Result<RunningNode, Star
     let front = Front { house: built.house, issuer: router(Arc::new(built.issuer)), signals: shared_signals::router(sharing) };
     let public = listen(doors.public, settings, options.clock, shutdown.clone(), move |request, peer| front.clone().answer(request, peer));
     tasks.spawn(until_it_fails("the public port", public, shutdown.clone()));
-    let desk = Desk { office: built.office, status, reload: Arc::clone(&live) as Arc<dyn Reload>, reactor };
+    let desk = Desk { office: built.office, status, reload: Arc::clone(&live) as Arc<dyn Reload>, reactor, surveyor };
     tasks.spawn(until_it_fails("the admin socket", doors.admin.serve(routes::router(desk), shutdown.clone()), shutdown.clone()));
     let side = side::router(Side { metrics: metrics.clone(), keys, shutdown: shutdown.clone() });
     let side = axum::serve(doors.side, side).with_graceful_shutdown(shutdown.clone().cancelled_owned());
