@@ -233,7 +233,10 @@ fn other_requirements_are_asked_of_the_same_evidence() {
     place.put("strict.toml", config(PHONE_APP, "[device.require.patch_level]\nmin = \"2024-09\"\nmode = \"limit\"\n"));
     place.put(
         "lax.toml",
-        config(PHONE_APP, "[device.require.boot]\nstates = [\"verified\", \"unverified\"]\n[device.require.patch_level]\nmin = \"2024-08\"\n"),
+        config(
+            PHONE_APP,
+            "[device.require.boot]\nstates = [\"verified\", \"unverified\"]\n[device.require.patch_level]\nmin = \"2024-08\"\n",
+        ),
     );
     place.put("foreign.toml", config("com.example.bank", ""));
     let ask = |file: &'static str| ["genuine.pem", "--at", "1727389885", "--what-if", file];
