@@ -21,6 +21,8 @@ const NETWORKS: usize = 4;
 const COUNTRIES: usize = 3;
 /// Seconds after which the same network counts as another observation.
 const VISIT: u64 = 3600;
+/// Quarters of an hour in which someone came and nothing was odd, until they are known.
+const KNOWN_AFTER: u16 = 4;
 
 /// One person's habits: 0.9 KiB on average, 3.2 KiB at most, whatever they do. Nothing in it is in clear.
 #[derive(Clone, Debug, PartialEq)]
@@ -93,6 +95,13 @@ impl Habits {
     #[must_use]
     pub const fn depth(&self) -> u32 {
         self.history.depth()
+    }
+
+    /// Whether these are the habits of someone who came on several occasions and did what people do. Nobody becomes known within
+    /// half an hour, and no one by refusals.
+    #[must_use]
+    pub fn established(&self) -> bool {
+        self.hours.visits() >= KNOWN_AFTER && self.depth() > 0
     }
 
     /// Bytes of these habits now.
