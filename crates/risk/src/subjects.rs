@@ -123,6 +123,11 @@ impl<T: Default> Subjects<T> {
         if let Some(moved) = self.slots.get(at) {
             self.places.insert(moved.key, at);
         }
+        // Where many were and few are, the room goes back.
+        if self.slots.len() < self.slots.capacity() / 4 {
+            self.slots.shrink_to(self.slots.len().saturating_mul(2));
+            self.places.shrink_to(self.slots.len().saturating_mul(2));
+        }
         Some(gone.value)
     }
 

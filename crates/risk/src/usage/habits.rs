@@ -5,7 +5,8 @@ use countersign_core::UnixSeconds;
 use crate::{
     fingerprint::Fingerprint,
     frequency::{Seen, Tally, Vouched},
-    maths::{age, stamp},
+    maths::{age, remaining, stamp},
+    profile::HALF_LIFE,
     sequence::History,
     snapshot::{Kind, Reader, SnapshotRefusal, Writer},
     usage::{distinct::Distinct, fading::Fading, hours::Hours, sitting::Sitting, usual::Usual},
@@ -153,6 +154,12 @@ impl Habits {
         if again && vouched == Vouched::No {
             return;
         }
+        if self.network_at > 0 {
+            let factor = remaining(age(now, self.network_at), HALF_LIFE);
+            self.sites.fade(factor);
+            self.networks.fade(factor);
+            self.countries.fade(factor);
+        }
         self.network_at = stamp(now);
         self.sites.add(of.prefix, 0, vouched, now);
         if let Some(network) = of.network {
@@ -290,4 +297,28 @@ fn read_tally<const CAPACITY: usize>(from: &mut Reader<'_>) -> Result<Tally<CAPA
         entries.push(Seen { value, count, first, last, note: 0, vouched });
     }
     Ok(Tally::from_parts(entries, from.count()?, from.count()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_somebody_was_fades_and_where_they_are_grows() {
+        let mut habits = Habits::default();
+        let mut visit = |site: u32, day: u64| {
+            let of = NetworkSeen { prefix: Fingerprint(site), network: None, country: None };
+            habits.learn_network(&of, Vouched::No, UnixSeconds(day * 86_400));
+            habits.sites.get(Fingerprint(1)).map_or(0.0, |seen| seen.count)
+        };
+        for day in 1000..1060 {
+            visit(1, day);
+        }
+        let lived = visit(1, 1060);
+        let left = visit(2, 1060 + 60);
+        assert!((left - lived / 2.0).abs() < 1e-3, "half is left after sixty days: {left} of {lived}");
+        // Six other sites come up often, and the old one makes room.
+        assert!((0..900).all(|n| visit(2 + n % 6, 1121 + u64::from(n)) < lived));
+        assert_eq!(habits.sites.get(Fingerprint(1)), None);
+    }
 }
