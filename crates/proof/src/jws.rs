@@ -87,12 +87,18 @@ impl VerifiedPayload {
     }
 }
 
-impl<'a> Jws<'a> {
-    /// Takes `text` apart.
-    ///
-    /// # Errors
-    /// The first rule that it breaks.
-    pub fn read(text: &'a str, wanted: Type<'_>) -> Result<Self, JwsRefusal> {
+/// The parts of a compact JWS whose header was read strictly. Which algorithm it names is for the caller to judge.
+pub(crate) struct Parts<'a> {
+    pub(crate) signing_input: &'a str,
+    pub(crate) algorithm: String,
+    pub(crate) key_id: Option<String>,
+    pub(crate) jwk: Option<String>,
+    pub(crate) payload: Vec<u8>,
+    pub(crate) signature: Vec<u8>,
+}
+
+impl<'a> Parts<'a> {
+    pub(crate) fn read(text: &'a str, wanted: Type<'_>) -> Result<Self, JwsRefusal> {
         if text.len() > Limits::JWS_BYTES_MAX {
             return Err(JwsRefusal::TooLarge);
         }
@@ -112,11 +118,29 @@ impl<'a> Jws<'a> {
         wanted.admit(header.optional_text("typ")?.as_deref())?;
         Ok(Self {
             signing_input,
-            algorithm: Algorithm::parse(&header.text("alg")?).ok_or(JwsRefusal::AlgorithmRefused)?,
+            algorithm: header.text("alg")?.into_owned(),
             key_id: header.optional_text("kid")?.map(String::from),
             jwk: header.raw("jwk").map(String::from),
             payload: base64url::decode(payload)?,
             signature: base64url::decode(signature)?,
+        })
+    }
+}
+
+impl<'a> Jws<'a> {
+    /// Takes `text` apart.
+    ///
+    /// # Errors
+    /// The first rule that it breaks.
+    pub fn read(text: &'a str, wanted: Type<'_>) -> Result<Self, JwsRefusal> {
+        let parts = Parts::read(text, wanted)?;
+        Ok(Self {
+            signing_input: parts.signing_input,
+            algorithm: Algorithm::parse(&parts.algorithm).ok_or(JwsRefusal::AlgorithmRefused)?,
+            key_id: parts.key_id,
+            jwk: parts.jwk,
+            payload: parts.payload,
+            signature: parts.signature,
         })
     }
 

@@ -19,6 +19,7 @@ pub mod jwk;
 pub mod jws;
 pub mod key_set;
 pub mod nonce;
+pub mod set;
 mod sha256;
 pub mod target;
 pub mod window;

@@ -52,6 +52,27 @@ pub fn verify_assertion(bytes: &[u8], key: &PublicKey, app: &AppleApp, client_da
     Ok(Asserted { counter: data.counter, launch: data.launch })
 }
 
+/// What an assertion says, whoever made it. Nothing takes this for evidence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AssertionFacts {
+    /// SHA-256 of the app's App ID.
+    pub rp_id_hash: [u8; 32],
+    /// How many assertions the key has made, with this one.
+    pub counter: u32,
+    /// What the operating system said about the app's launch.
+    pub launch: Launch,
+}
+
+/// Reads an assertion without asking who made it: for a person who looks at one.
+///
+/// # Errors
+/// The first rule of the format that it breaks.
+pub fn assertion_facts(bytes: &[u8]) -> Result<AssertionFacts, AppleRefusal> {
+    let wire = Wire::parse(bytes).map_err(AppleRefusal::AssertionMalformed)?;
+    let Asserting { rp_id_hash, counter, launch } = Asserting::parse(wire.authenticator_data).map_err(AppleRefusal::AssertionMalformed)?;
+    Ok(AssertionFacts { rp_id_hash, counter, launch })
+}
+
 struct Wire<'a> {
     signature: &'a [u8],
     authenticator_data: &'a [u8],

@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use aws_lc_rs::constant_time::verify_slices_are_equal;
 use countersign_core::{Limits, UnixSeconds};
 use countersign_proof::jwk::PublicKey;
 
@@ -11,21 +10,21 @@ use crate::apple::app::AppleApp;
 use crate::apple::authenticator_data::{Attesting, Launch};
 use crate::apple::cbor::{Reader, once, required};
 use crate::apple::chain::anchored;
-use crate::apple::leaf::{nonce, system_version};
+use crate::apple::leaf::system_version;
 use crate::apple::refusal::{AppleRefusal, FormatRefusal};
 use crate::apple::requirements::{Environment, Requirements};
-use crate::sha256::sha256;
-use crate::x509::{Certificate, KeyKind, SubjectKey};
+use crate::apple::rule;
+use crate::x509::{Certificate, SubjectKey};
 
 /// An attestation that parsed. Says nothing yet about whether anybody should believe it.
 #[derive(Clone)]
 pub struct Attestation {
-    leaf: Certificate,
+    pub(super) leaf: Certificate,
     /// The leaf once more, and those that issued it.
-    chain: Vec<Certificate>,
+    pub(super) chain: Vec<Certificate>,
     receipt: Vec<u8>,
-    signed_data: Vec<u8>,
-    data: Attesting,
+    pub(super) signed_data: Vec<u8>,
+    pub(super) data: Attesting,
 }
 
 impl Attestation {
@@ -176,34 +175,18 @@ pub fn verify_attestation(
 ) -> Result<Attested, AppleRefusal> {
     let Attestation { leaf, data, .. } = attestation;
     let anchor = anchored(&attestation.chain, anchors, now)?;
-    // SECURITY: nothing but this comparison ties challenge and authenticator data to what Apple signed.
-    let expected = sha256(&[&attestation.signed_data, claim.client_data_hash]);
-    verify_slices_are_equal(&nonce(leaf)?, &expected).map_err(|_| AppleRefusal::NonceMismatch)?;
-
-    let public_key = p256(leaf.key())?;
-    let derived_id = sha256(&[leaf.key().bits()]);
-    if derived_id != claim.key_id {
-        return Err(AppleRefusal::KeyIdMismatch);
-    }
-    let app = requirements.apps.iter().find(|app| app.rp_id_hash() == data.rp_id_hash);
-    let app = app.ok_or(AppleRefusal::AppUnknown { rp_id_hash: data.rp_id_hash })?;
-    if data.counter != 0 {
-        return Err(AppleRefusal::CounterNotZero { counter: data.counter });
-    }
-    let environment = Environment::from_aaguid(data.aaguid).ok_or(AppleRefusal::EnvironmentUnknown { aaguid: data.aaguid })?;
-    if !requirements.environments.contains(&environment) {
-        return Err(AppleRefusal::EnvironmentMismatch { environment });
-    }
-    if data.credential_id != claim.key_id {
-        return Err(AppleRefusal::CredentialIdMismatch);
-    }
-    if data.credential_point != leaf.key().bits() {
-        return Err(AppleRefusal::CredentialKeyMismatch);
-    }
+    rule::answers(leaf, &attestation.signed_data, claim.client_data_hash)?;
+    let public_key = rule::p256(leaf.key())?;
+    let key_id = rule::key_id(leaf.key(), claim.key_id)?;
+    let app = rule::app(data, &requirements.apps)?;
+    rule::unused(data)?;
+    let environment = rule::environment(data, &requirements.environments)?;
+    rule::credential_id(data, claim.key_id)?;
+    rule::credential_key(data, leaf.key())?;
     Ok(Attested {
         leaf: leaf.clone(),
         public_key,
-        key_id: derived_id,
+        key_id,
         app: app.clone(),
         environment,
         anchor: anchor.clone(),
@@ -214,14 +197,6 @@ pub fn verify_attestation(
 
 /// The key's own certificate, and that of the authority which issued it.
 const CERTIFICATES_MIN: usize = 2;
-
-fn p256(key: &SubjectKey) -> Result<PublicKey, AppleRefusal> {
-    let unsupported = || AppleRefusal::KeyUnsupported { kind: key.kind().to_string() };
-    if *key.kind() != KeyKind::P256 {
-        return Err(unsupported());
-    }
-    PublicKey::from_p256_sec1(key.bits()).map_err(|_| unsupported())
-}
 
 /// The map, with its parts still as bytes.
 struct Wire<'a> {

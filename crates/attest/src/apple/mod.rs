@@ -4,7 +4,8 @@
 //!
 //! [`verify_attestation`] judges the one attestation of a key, [`verify_assertion`] each later signature by it; whoever keeps the
 //! key keeps a [`countersign_core::CounterWindow`] beside it, without which an assertion could be sent twice. [`verify_receipt`]
-//! judges what Apple counts of it, and [`cases`] whole files of samples.
+//! judges what Apple counts of it, and [`cases`] whole files of samples. [`attestation_refusals`] and the functions that end in
+//! `_facts` tell the same to a person.
 
 mod app;
 mod assertion;
@@ -13,19 +14,22 @@ mod authenticator_data;
 pub mod cases;
 mod cbor;
 mod chain;
+mod inspect;
 mod leaf;
 mod receipt;
 mod refusal;
 mod requirements;
+mod rule;
 
 pub use app::{AppleApp, AppleAppRefusal};
-pub use assertion::{Asserted, verify_assertion};
+pub use assertion::{Asserted, AssertionFacts, assertion_facts, verify_assertion};
 pub use attestation::{Attestation, Attested, Claim, verify_attestation};
 pub use authenticator_data::Launch;
+pub use inspect::{Asked, AttestationFacts, attestation_refusals};
 pub use leaf::NONCE_EXTENSION;
 pub use receipt::{
-    BerRefusal, RECEIPT_BYTES_MAX, Receipt, ReceiptAge, ReceiptEnvironment, ReceiptField, ReceiptKind, ReceiptOf, ReceiptRefusal,
-    verify_receipt,
+    BerRefusal, RECEIPT_BYTES_MAX, Receipt, ReceiptAge, ReceiptEnvironment, ReceiptFacts, ReceiptField, ReceiptKind, ReceiptOf,
+    ReceiptRefusal, receipt_facts, verify_receipt,
 };
 pub use refusal::{AppleRefusal, FormatRefusal};
 pub use requirements::{Environment, Requirements};

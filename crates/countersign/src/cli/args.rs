@@ -53,7 +53,7 @@ enum Command {
         #[command(subcommand)]
         command: PolicyCommand,
     },
-    /// Explain a phone's attestation, or judge files of cases
+    /// Explain any evidence about a phone, or judge files of cases
     #[command(subcommand)]
     Attest(AttestCommand),
     /// Measure the risk models on recorded events
@@ -121,7 +121,7 @@ enum Command {
 enum AttestCommand {
     /// Judge a file of cases against what they expect
     Check(CheckArgs),
-    /// Draw a chain and say what each part is, what the phone says, and the verdict
+    /// Say of any evidence about a phone what it is, what each part says, and the verdict; or what it lacks elsewhere (`--what-if`)
     Inspect(InspectArgs),
 }
 

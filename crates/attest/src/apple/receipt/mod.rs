@@ -11,6 +11,7 @@ mod chain;
 mod cms;
 mod content;
 mod field;
+mod inspect;
 mod moment;
 mod payload;
 mod refusal;
@@ -18,5 +19,6 @@ mod verify;
 
 pub use content::{Receipt, ReceiptEnvironment, ReceiptKind};
 pub use field::ReceiptField;
+pub use inspect::{ReceiptFacts, receipt_facts};
 pub use refusal::{BerRefusal, ReceiptRefusal};
 pub use verify::{RECEIPT_BYTES_MAX, ReceiptAge, ReceiptOf, verify_receipt};

@@ -1,0 +1,94 @@
+//! What a device would lack by another configuration.
+
+use std::path::Path;
+
+use anyhow::{Result, anyhow};
+use countersign_core::{Platform, Posture, Reason, Requirement, Requirements, Revocations, Rule, UnixSeconds};
+use serde_json::{Value, json};
+
+use crate::{
+    config::{self, App},
+    wire::devices,
+};
+
+/// The answer, for people and for programs.
+pub struct Answer {
+    /// For people.
+    pub text: String,
+    /// For programs.
+    pub document: Value,
+}
+
+/// Asks every requirement of the configuration's apps, each by itself, of a device of which only this evidence is known.
+pub fn what_if(file: &Path, posture: &Posture, now: UnixSeconds) -> Result<Answer> {
+    let config = config::load(file).map_err(|faults| anyhow!(faults))?;
+    let required = devices::requirements(&config).map_err(|faults| anyhow!(faults))?;
+    let asked: Vec<_> = config.apps.iter().filter(|app| may_be(app, posture)).collect();
+    if asked.is_empty() {
+        let app = posture.app.as_ref().map_or_else(|| "for this platform".to_owned(), |app| format!("that is `{}`", app.as_str()));
+        return Err(anyhow!("`{}` has no app {app}; nothing would be required of the device", file.display()));
+    }
+    let mut text = format!("what `{}` would say of a device with this evidence and no other", file.display());
+    let mut apps = Vec::new();
+    for app in asked {
+        let all = required.get(&app.client).map(|required| required.0.as_slice()).unwrap_or_default();
+        let answers: Vec<_> = all.iter().map(|requirement| (name(&requirement.rule), lack(requirement, posture, now))).collect();
+        text += &format!("\n  {}", app.client.as_str());
+        for (name, lack) in &answers {
+            let answer = lack
+                .as_ref()
+                .map_or_else(|| "met".to_owned(), |(stage, reason)| format!("LACKS {stage} {reason}: {}", reason.for_operator()));
+            text += &format!("\n    {name:<26} {answer}");
+        }
+        let requirements: Vec<_> = answers
+            .iter()
+            .map(|(name, lack)| match lack {
+                None => json!({ "requirement": name, "met": true }),
+                Some((stage, reason)) => json!({ "requirement": name, "met": false, "stage": stage, "reason": reason.code() }),
+            })
+            .collect();
+        apps.push(json!({ "app": app.client.as_str(), "requirements": requirements }));
+    }
+    Ok(Answer { text, document: json!(apps) })
+}
+
+/// Whether the device may be one of this app: where the evidence names none, every app of its platform is asked.
+fn may_be(app: &App, posture: &Posture) -> bool {
+    match (posture.platform, &posture.app, &app.ios) {
+        (Platform::Android, Some(package), _) => app.package == *package,
+        (Platform::Android, None, _) | (Platform::Ios, None, Some(_)) => true,
+        (Platform::Ios, Some(bundle), Some(ios)) => ios.bundle == bundle.as_str(),
+        (Platform::Ios, _, None) => false,
+    }
+}
+
+/// Stage and reason, when the requirement is not met.
+fn lack(requirement: &Requirement, posture: &Posture, now: UnixSeconds) -> Option<(&'static str, Reason)> {
+    let one = Requirements(vec![requirement.clone()]);
+    let lacks = one.lacks(posture, &Revocations::default(), None, now);
+    lacks.into_iter().next().map(|lack| (lack.stage.as_str(), lack.reason))
+}
+
+/// The name of a requirement as the configuration has it.
+const fn name(rule: &Rule) -> &'static str {
+    match rule {
+        Rule::AppAccess(..) => "app_access",
+        Rule::AppVersion(_) => "app_version",
+        Rule::Boot { .. } => "boot",
+        Rule::BootloaderLocked => "bootloader_locked",
+        Rule::EvidenceAge(_) => "evidence_age",
+        Rule::Integrity(..) => "integrity",
+        Rule::Licensed(_) => "licensed",
+        Rule::NoDevelopment => "no_development",
+        Rule::NotRevoked => "not_revoked",
+        Rule::OsVersion(_) => "os_version",
+        Rule::PatchLevel(_) => "patch_level",
+        Rule::PlayProtect(..) => "play_protect",
+        Rule::Recognized(_) => "recognized",
+        Rule::RiskMetric(..) => "risk_metric",
+        Rule::SecurityLevel(_) => "security_level",
+        Rule::StatusListAge(_) => "status_list_age",
+        Rule::VerdictAge(..) => "verdict_age",
+        Rule::Without(finding) => finding.as_str(),
+    }
+}
