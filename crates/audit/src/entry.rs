@@ -24,6 +24,10 @@ pub struct Entry {
 pub enum EventKind {
     /// Config, policies or trust anchors were taken into use.
     ConfigActivated,
+    /// A development token was made.
+    DevTokenCreated,
+    /// A development token was revoked.
+    DevTokenRevoked,
     /// A device proved itself again.
     DeviceAttested,
     /// A device was enrolled, or refused.
@@ -54,8 +58,10 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::ConfigActivated,
+        Self::DevTokenCreated,
+        Self::DevTokenRevoked,
         Self::DeviceAttested,
         Self::DeviceEnrolled,
         Self::DeviceReported,
@@ -76,6 +82,8 @@ impl EventKind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::ConfigActivated => "config_activated",
+            Self::DevTokenCreated => "dev_token_created",
+            Self::DevTokenRevoked => "dev_token_revoked",
             Self::DeviceAttested => "device_attested",
             Self::DeviceEnrolled => "device_enrolled",
             Self::DeviceReported => "device_reported",

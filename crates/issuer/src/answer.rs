@@ -63,6 +63,11 @@ impl OAuthError {
         match reason.told() {
             Told::ClockFar | Told::UseNonce => Self::UseDpopNonce,
             Told::AppOutdated
+            | Told::DevTokenExpired
+            | Told::DevTokenRefused
+            | Told::DevTokenReleaseBuild
+            | Told::DevTokenWrongApp
+            | Told::DevTokenWrongPlatform
             | Told::DeviceUnproven
             | Told::Limited
             | Told::Reattest
@@ -219,6 +224,11 @@ fn oauth_status(reason: &Reason) -> StatusCode {
         Told::TooMany | Told::Unavailable => class_status(reason),
         Told::AppOutdated
         | Told::ClockFar
+        | Told::DevTokenExpired
+        | Told::DevTokenRefused
+        | Told::DevTokenReleaseBuild
+        | Told::DevTokenWrongApp
+        | Told::DevTokenWrongPlatform
         | Told::DeviceUnproven
         | Told::Limited
         | Told::NameTaken
@@ -257,6 +267,11 @@ const fn dpop_challenge(told: Told) -> &'static str {
         Told::ClockFar | Told::UseNonce => r#"DPoP error="use_dpop_nonce", algs="ES256 EdDSA""#,
         Told::ProofInvalid => r#"DPoP error="invalid_dpop_proof", algs="ES256 EdDSA""#,
         Told::AppOutdated
+        | Told::DevTokenExpired
+        | Told::DevTokenRefused
+        | Told::DevTokenReleaseBuild
+        | Told::DevTokenWrongApp
+        | Told::DevTokenWrongPlatform
         | Told::DeviceUnproven
         | Told::Limited
         | Told::NameTaken
