@@ -6,6 +6,7 @@
 
 mod challenges;
 mod counters;
+mod dev_tokens;
 mod devices;
 mod grants;
 mod keys;
@@ -23,6 +24,7 @@ mod unavailable;
 
 pub use challenges::{ChallengeId, ChallengePurpose, Challenges, IssueError};
 pub use counters::{RateCounters, TakeError};
+pub use dev_tokens::{DevTokenNoted, DevTokens, KeptDevToken};
 pub use devices::{ChangeError, Device, DeviceChange, DeviceState, Devices, LivePosture, PostureError, VouchingKey};
 pub use grants::{Grants, RedeemError};
 pub use keys::{KeyPurpose, Keys, StoredKey, SubjectKeys};

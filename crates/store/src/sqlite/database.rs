@@ -91,8 +91,11 @@ impl Sqlite {
     pub async fn open(directory: &Path) -> Result<Self, OpenError> {
         let truth = directory.join("countersign.db");
         let keys = directory.join("subject-keys.db");
-        let migrations =
-            [(1, "the truth", include_str!("migrations/0001_truth.sql")), (2, "posture", include_str!("migrations/0002_posture.sql"))];
+        let migrations = [
+            (1, "the truth", include_str!("migrations/0001_truth.sql")),
+            (2, "posture", include_str!("migrations/0002_posture.sql")),
+            (3, "development tokens", include_str!("migrations/0003_dev_tokens.sql")),
+        ];
         let writer = writer(&truth, &migrations).await?;
         let readers = readers(&truth).await?;
         let subject_keys = self::writer(&keys, &[(1, "subject keys", include_str!("migrations/keys_0001.sql"))]).await?;

@@ -5,6 +5,7 @@
 
 mod cached;
 mod database;
+mod dev_tokens;
 mod devices;
 mod grants;
 mod keys;

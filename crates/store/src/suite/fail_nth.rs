@@ -11,14 +11,16 @@ use std::{
 use async_trait::async_trait;
 use countersign_audit::Entry;
 use countersign_core::{
-    Action, DeviceId, KeyId, RateLimit, Role, Secret, Session, SessionId, SessionState, Thumbprint, UnixMillis, UnixSeconds, UserId,
+    Action, DevTokenId, DeviceId, KeyId, RateLimit, Role, Secret, Session, SessionId, SessionState, Thumbprint, UnixMillis, UnixSeconds,
+    UserId,
 };
-use countersign_identity::{CodeGrant, CodeState, RefreshFamily, RefreshState, TokenHash};
+use countersign_identity::{CodeGrant, CodeState, DevToken, RefreshFamily, RefreshState, TokenHash};
 use countersign_proof::dpop::BoundProof;
 
 use crate::{
     challenges::{ChallengeId, ChallengePurpose, Challenges, IssueError},
     counters::{RateCounters, TakeError},
+    dev_tokens::{DevTokenNoted, DevTokens, KeptDevToken},
     devices::{ChangeError, Device, DeviceChange, Devices, LivePosture, PostureError},
     grants::{Grants, RedeemError},
     keys::{KeyPurpose, Keys, StoredKey, SubjectKeys},
@@ -117,6 +119,29 @@ impl Challenges for FailNth<dyn Challenges> {
 impl RateCounters for FailNth<dyn RateCounters> {
     async fn take(&self, session: &SessionId, action: &Action, limit: RateLimit, now: UnixMillis) -> Result<(), TakeError> {
         self.call(TakeError::Unavailable, self.inner.take(session, action, limit, now)).await
+    }
+}
+
+#[async_trait]
+impl DevTokens for FailNth<dyn DevTokens> {
+    async fn create(&self, token: DevToken) -> Result<(), Unavailable> {
+        self.call(identity, self.inner.create(token)).await
+    }
+
+    async fn find(&self, hash: &TokenHash) -> Result<Option<KeptDevToken>, Unavailable> {
+        self.call(identity, self.inner.find(hash)).await
+    }
+
+    async fn list(&self, count_max: u32) -> Result<Vec<KeptDevToken>, Unavailable> {
+        self.call(identity, self.inner.list(count_max)).await
+    }
+
+    async fn revoke(&self, id: &DevTokenId, now: UnixSeconds) -> Result<Option<KeptDevToken>, Unavailable> {
+        self.call(identity, self.inner.revoke(id, now)).await
+    }
+
+    async fn note_use(&self, id: &DevTokenId, device: &DeviceId, now: UnixSeconds) -> Result<DevTokenNoted, Unavailable> {
+        self.call(identity, self.inner.note_use(id, device, now)).await
     }
 }
 

@@ -9,6 +9,7 @@
 
 mod challenges;
 mod counters;
+mod dev_tokens;
 mod devices;
 mod fail_nth;
 mod grants;
@@ -22,7 +23,7 @@ mod world;
 
 pub use fail_nth::{FailNth, Faults, Lost};
 pub use race::{abandon, departures, race};
-pub use samples::{NOW, code, device, family, passkey, session, user};
+pub use samples::{NOW, code, dev_token, device, family, passkey, session, user};
 pub use world::{Fast, Home, Truth};
 
 /// Holds a backend to everything that must outlive the process. `fresh` makes a home with nothing in it.
@@ -38,6 +39,12 @@ pub async fn truth<H: Home>(fresh: impl AsyncFn() -> H) {
     sessions::an_abandoned_change_leaves_nothing_stale(&fresh().await).await;
     sessions::an_authentication_is_noted_and_nothing_else(&fresh().await).await;
     sessions::lists_are_newest_first_and_fit(&fresh().await).await;
+    dev_tokens::what_was_made_is_found_after_a_restart(&fresh().await).await;
+    dev_tokens::racing_phones_share_the_places(&fresh().await).await;
+    dev_tokens::a_use_is_noted_in_its_time(&fresh().await).await;
+    dev_tokens::revoked_is_final(&fresh().await).await;
+    dev_tokens::of_revocation_and_use_one_comes_first(&fresh().await).await;
+    dev_tokens::lists_are_newest_first(&fresh().await).await;
     devices::what_was_enrolled_is_found_after_a_restart(&fresh().await).await;
     devices::one_key_never_names_two_devices(&fresh().await).await;
     devices::a_device_enrolled_again_keeps_its_id(&fresh().await).await;

@@ -8,6 +8,7 @@ use countersign_core::Session;
 use crate::{
     challenges::Challenges,
     counters::RateCounters,
+    dev_tokens::DevTokens,
     devices::Devices,
     grants::Grants,
     keys::{Keys, SubjectKeys},
@@ -30,6 +31,8 @@ pub trait Home: Send + Sync {
 /// Every promise that must outlive the process.
 #[derive(Clone)]
 pub struct Truth {
+    /// Development tokens.
+    pub dev_tokens: Arc<dyn DevTokens>,
     /// Devices.
     pub devices: Arc<dyn Devices>,
     /// Codes and refresh families.
@@ -60,9 +63,10 @@ impl Truth {
     #[must_use]
     pub fn of<B>(backend: &Arc<B>) -> Self
     where
-        B: Devices + Grants + Keys + Sessions + SubjectKeys + Subjects + 'static,
+        B: DevTokens + Devices + Grants + Keys + Sessions + SubjectKeys + Subjects + 'static,
     {
         Self {
+            dev_tokens: Arc::clone(backend) as _,
             devices: Arc::clone(backend) as _,
             grants: Arc::clone(backend) as _,
             keys: Arc::clone(backend) as _,
@@ -76,6 +80,7 @@ impl Truth {
     #[must_use]
     pub fn failing(&self, faults: &Arc<Faults>) -> Self {
         Self {
+            dev_tokens: Arc::new(FailNth::new(Arc::clone(&self.dev_tokens), Arc::clone(faults))),
             devices: Arc::new(FailNth::new(Arc::clone(&self.devices), Arc::clone(faults))),
             grants: Arc::new(FailNth::new(Arc::clone(&self.grants), Arc::clone(faults))),
             keys: Arc::new(FailNth::new(Arc::clone(&self.keys), Arc::clone(faults))),
