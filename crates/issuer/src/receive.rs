@@ -1,5 +1,7 @@
 //! A request as the doors see it: of the right method, type and size, or refused.
 
+use std::net::IpAddr;
+
 use axum::{
     body::{Bytes, to_bytes},
     extract::Request,
@@ -15,10 +17,17 @@ use crate::{
     refusal::Refusal,
 };
 
+/// Where a request's connection comes from. Whoever mounts the router puts it among the request's extensions; without it, what
+/// depends on it is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientAddress(pub IpAddr);
+
 /// A request that was received whole.
 #[derive(Debug)]
 pub struct Call {
     headers: HeaderMap,
+    /// Where it comes from, if the listener told.
+    pub address: Option<IpAddr>,
     /// The body; empty where the door takes none.
     pub body: Bytes,
 }
@@ -55,8 +64,9 @@ pub async fn receive(request: Request, door: Door) -> Result<Call, Refusal> {
         // A proof's `htu` has no query, so nothing in one would be proved.
         return Err(Reason::RequestMalformed.into());
     }
+    let address = parts.extensions.get::<ClientAddress>().map(|client| client.0);
     let (media_type, bytes_max) = match door.body() {
-        BodyKind::Nothing => return Ok(Call { headers: parts.headers, body: Bytes::new() }),
+        BodyKind::Nothing => return Ok(Call { headers: parts.headers, address, body: Bytes::new() }),
         BodyKind::Form => ("application/x-www-form-urlencoded", Limits::DOOR_FORM_BYTES_MAX),
         BodyKind::Json => ("application/json", Limits::DOOR_JSON_BYTES_MAX),
     };
@@ -65,7 +75,7 @@ pub async fn receive(request: Request, door: Door) -> Result<Call, Refusal> {
     }
     // A body that breaks off is told as too large: the two cannot be told apart here, and both are refused.
     let body = to_bytes(body, bytes_max).await.map_err(|_| Refusal::new(Reason::BodyTooLarge))?;
-    Ok(Call { headers: parts.headers, body })
+    Ok(Call { headers: parts.headers, address, body })
 }
 
 /// Whether there is one `Content-Type`, `expected`, with no other parameter than `charset=utf-8`.

@@ -5,6 +5,7 @@ use http::{Request, StatusCode};
 use serde_json::json;
 
 use crate::{
+    development,
     phone::{Phone, Says, code_form, enrolment, refresh_form},
     stores::Blow,
     world::{APP, World},
@@ -15,6 +16,7 @@ use crate::{
 enum Scene {
     Challenge,
     Enrol,
+    EnrolByToken,
     Freeze,
     LoginFinish,
     LoginStart,
@@ -31,6 +33,7 @@ enum Scene {
 const SCENES: &[Scene] = &[
     Scene::Challenge,
     Scene::Enrol,
+    Scene::EnrolByToken,
     Scene::Freeze,
     Scene::LoginFinish,
     Scene::LoginStart,
@@ -52,6 +55,10 @@ async fn request(scene: Scene, world: &World) -> Request<axum::body::Body> {
             let challenge = phone.challenge(world).await;
             let chain = world.maker.attest(&Says::truth(), &phone.hardware, &challenge);
             phone.json(world, Door::Devices.path(), &enrolment(&chain, &challenge))
+        }
+        Scene::EnrolByToken => {
+            development::keep(world, development::token());
+            development::request(world, &Phone::new()).await
         }
         Scene::RegistrationStart => {
             let phone = Phone::new();
