@@ -17,6 +17,7 @@ pub use model::{
     App, Bounds, Config, Dev, DeviceRules, IosApp, Listen, Login, METRICS_LISTEN, Operation, SignUp, TlsFiles, Upstream, WhenStale,
 };
 pub use settle::settle;
+pub use value::span;
 
 /// Bytes of a configuration file.
 const CONFIG_BYTES_MAX: u64 = 1024 * 1024;

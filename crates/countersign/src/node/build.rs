@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use countersign_core::{Revocations, Secret, SignalSink};
+use countersign_core::{Requirements, Revocations, Rule, Secret, SignalSink, Stage};
 use countersign_gateway::{GatewayConfig, House, HouseParts, Statements, Tokens};
 use countersign_identity::PairwiseKey;
 use countersign_issuer::{DeviceTrust, Issuer, IssuerKeys, RefreshKey, World};
@@ -73,6 +73,7 @@ pub async fn build(config: &Config, understood: Understood, options: &Options) -
         entropy: Arc::clone(&options.entropy),
     });
     let house = house.map_err(|why| Faults::of_file(&config.file, "`public_url` cannot be used", &why.to_string()))?;
+    let apps = understood.issuer.apps.iter().map(|(client, app)| (client.clone(), development_refused(&app.requirements))).collect();
     let issuer = Issuer {
         stores: stores.for_issuer(),
         world: World { clock: Arc::clone(&options.clock), entropy: Arc::clone(&options.entropy), signals },
@@ -89,10 +90,17 @@ pub async fn build(config: &Config, understood: Understood, options: &Options) -
     };
     let office = Office {
         stores: stores.for_office(),
+        apps,
         clock: Arc::clone(&options.clock),
         entropy: Arc::clone(&options.entropy),
         log: config.data.join(layout::LOG),
         log_key: Arc::clone(&stores.log_key),
     };
     Ok(Built { house: Arc::new(house), issuer, office: Arc::new(office), rings, trust, revocations, stores })
+}
+
+/// The stage at which an app refuses devices that a development token enrolled.
+fn development_refused(requirements: &Requirements) -> Option<Stage> {
+    let rule = requirements.0.iter().find(|requirement| requirement.rule == Rule::NoDevelopment)?;
+    Some(rule.rollout.stage_for(None))
 }

@@ -7,6 +7,7 @@ use countersign_gateway::{
     House, Peer,
     body::{Body, BodyError},
 };
+use countersign_issuer::ClientAddress;
 use http::{Request, Response};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -31,13 +32,14 @@ impl Front {
         // the gateway refuses it as ambiguous.
         let path = request.uri().path();
         if ISSUER_PREFIXES.iter().any(|prefix| path.starts_with(prefix)) {
-            return by_the_issuer(self.issuer, request).await;
+            return by_the_issuer(self.issuer, request, &peer).await;
         }
         countersign_gateway::serve(&self.house, request, peer).await
     }
 }
 
-async fn by_the_issuer(issuer: Router, request: Request<Incoming>) -> Response<Body> {
+async fn by_the_issuer(issuer: Router, mut request: Request<Incoming>, peer: &Peer) -> Response<Body> {
+    request.extensions_mut().insert(ClientAddress(peer.address.ip()));
     let answer: Result<_, Infallible> = issuer.oneshot(request.map(axum::body::Body::new)).await;
     match answer {
         Ok(answer) => answer.map(|body| body.map_err(|fault| BodyError::Broken(Box::new(fault))).boxed_unsync()),

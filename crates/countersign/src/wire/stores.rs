@@ -116,6 +116,7 @@ impl Stores {
     pub fn for_issuer(&self) -> countersign_issuer::Stores {
         countersign_issuer::Stores {
             challenges: Arc::clone(&self.challenges) as _,
+            dev_tokens: Arc::clone(&self.sqlite) as _,
             devices: Arc::clone(&self.sqlite) as _,
             grants: Arc::clone(&self.sqlite) as _,
             recorder: Arc::clone(&self.log) as _,
@@ -129,6 +130,7 @@ impl Stores {
     #[must_use]
     pub fn for_office(&self) -> office::Stores {
         office::Stores {
+            dev_tokens: Arc::clone(&self.sqlite) as _,
             devices: Arc::clone(&self.sqlite) as _,
             grants: Arc::clone(&self.sqlite) as _,
             recorder: Arc::clone(&self.log) as _,
