@@ -20,6 +20,7 @@ pub use model::{
     PlaySource, SharedSignals, SignUp, SignalSource, SignalSubject, SignalTarget, TlsFiles, Upstream, Vendors, Webhook, WhenStale,
 };
 pub use settle::settle;
+pub use value::span;
 
 /// Bytes of a configuration file.
 const CONFIG_BYTES_MAX: u64 = 1024 * 1024;
