@@ -31,7 +31,10 @@ pub fn run(args: &InspectArgs, output: Output) -> Result<Exit> {
     if let Some(config) = &args.what_if {
         let answer = match posture {
             Some(posture) => what_if(config, &posture, args.now())?,
-            None => Answer { text: "what if: the evidence proves nothing, so there is no device to ask about".to_owned(), document: Value::Null },
+            None => Answer {
+                text: "what if: the evidence proves nothing, so there is no device to ask about".to_owned(),
+                document: Value::Null,
+            },
         };
         text += &format!("\n\n{}", answer.text);
         document.insert("what_if".to_owned(), answer.document);
