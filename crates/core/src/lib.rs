@@ -7,7 +7,9 @@ mod app_report;
 mod counter;
 mod decision;
 mod facts;
+mod forecast;
 mod id;
+mod judgement;
 mod limit;
 mod posture;
 mod reason;
@@ -25,10 +27,12 @@ pub use app_report::{AppFinding, AppReport};
 pub use counter::{CounterRefusal, CounterWindow};
 pub use decision::{Acr, Advice, Decision, MaskPath, Matched, Obligation, Outcome, Permitted, PolicyName, RateLimit};
 pub use facts::{Facts, FieldValue, OperationRules, RequestFacts, ResourceFacts, WhenLimited};
+pub use forecast::{Breakdown, Forecast, GROUPS_HELD_MAX, GROUPS_MAX, Outcomes, Survey};
 pub use id::{
     Action, AppId, ClientId, ContractViolation, DecisionId, DeviceId, GrantId, IdError, IncidentId, KeyId, PairwiseId, ProofId, Role,
     SessionId, Thumbprint, UserId,
 };
+pub use judgement::{Judgement, Use, UsedBy};
 pub use limit::Limits;
 pub use posture::{
     BootKey, BootState, EvidenceTier, Known, PatchLevel, Platform, Posture, Provenance, RiskMetric, SecurityLevel, SerialDigest,

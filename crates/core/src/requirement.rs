@@ -205,11 +205,21 @@ impl Requirements {
     /// What the posture lacks, in the order of the requirements.
     #[must_use]
     pub fn lacks(&self, posture: &Posture, revocations: &Revocations, share: Option<Share>, now: UnixSeconds) -> Vec<Lack> {
+        self.judge(posture, revocations, |rollout| rollout.stage_for(share), now)
+    }
+
+    /// What the posture would lack if every requirement were enforced for everybody.
+    #[must_use]
+    pub fn lacks_enforced(&self, posture: &Posture, revocations: &Revocations, now: UnixSeconds) -> Vec<Lack> {
+        self.judge(posture, revocations, |_| Stage::Enforce, now)
+    }
+
+    fn judge(&self, posture: &Posture, revocations: &Revocations, stage: impl Fn(Rollout) -> Stage, now: UnixSeconds) -> Vec<Lack> {
         let one = |Requirement { rule, rollout }: &Requirement| {
             let reason = rule.broken(posture, revocations, now).filter(|_| !rule.passes_over(posture))?;
             let release = rule.release(posture.platform);
             let in_grace = release.and_then(|release| release.grace_until).is_some_and(|until| now < until);
-            let stage = if in_grace { Stage::Observe } else { rollout.stage_for(share) };
+            let stage = if in_grace { Stage::Observe } else { stage(*rollout) };
             let update = release.map(|release| Update { min_version: release.min_text.clone(), store: release.store.clone() });
             Some(Lack { reason, stage, update })
         };

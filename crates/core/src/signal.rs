@@ -71,6 +71,12 @@ kinds! {
     RefreshReused = "refresh_reused";
     /// One person touched far more objects than people do.
     Scraping = "scraping";
+    /// Somebody whom we listen to says that a credential was changed, or is known to others.
+    SharedCredentialChange = "shared_credential_change";
+    /// Somebody whom we listen to says that sessions ended, or that an account was closed.
+    SharedRevocation = "shared_revocation";
+    /// Somebody whom we listen to says that a person or device is less sound than before.
+    SharedRisk = "shared_risk";
     /// The channel for signals was full and some were dropped.
     SignalsLost = "signals_lost";
     /// A person proved to be there, strongly and just now.

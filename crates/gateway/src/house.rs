@@ -35,14 +35,11 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// What the device of a session lacks. A session of an app that is no longer configured is refused.
-    pub(crate) fn lacks(
-        &self,
-        session: &Session,
-        posture: &Posture,
-        revocations: &Revocations,
-        now: UnixSeconds,
-    ) -> Result<Vec<Lack>, Reason> {
+    /// What the device of a session lacks.
+    ///
+    /// # Errors
+    /// [`Reason::ClientUnknown`] for a session of an app that is no longer configured.
+    pub fn lacks(&self, session: &Session, posture: &Posture, revocations: &Revocations, now: UnixSeconds) -> Result<Vec<Lack>, Reason> {
         let requirements = self.requirements.get(&session.client).ok_or(Reason::ClientUnknown)?;
         Ok(requirements.lacks(posture, revocations, Some(Share::of(&session.user)), now))
     }
@@ -154,6 +151,12 @@ impl House {
     /// Ends all open connections, with a word to their clients, and waits until they have ended. New ones are refused.
     pub async fn end_open_connections(&self) {
         self.held.end().await;
+    }
+
+    /// The rules by which the next request is judged.
+    #[must_use]
+    pub fn rules(&self) -> Arc<Rules> {
+        self.rules.load_full()
     }
 
     /// Makes nonces by other keys from now on.

@@ -1,4 +1,5 @@
 //! Watches logins and requests, notices what does not fit, explains it, and restricts at once.
 
 pub mod react;
+pub mod ssf;
 pub mod watch;

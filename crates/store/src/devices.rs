@@ -218,6 +218,13 @@ pub trait Devices: Send + Sync {
     /// Our fault only.
     async fn list(&self, count_max: u32) -> Result<Vec<Device>, Unavailable>;
 
+    /// All devices in whatever state, a page at a time: at most `count_max` of those whose id comes after this one, in the order
+    /// of their ids. Whatever changes meanwhile, a device that is there all the time is in one page.
+    ///
+    /// # Errors
+    /// Our fault only.
+    async fn walk(&self, after: Option<&DeviceId>, count_max: u32) -> Result<Vec<Device>, Unavailable>;
+
     /// Takes in something new about a device in whatever state; once this returns, no `posture` on this node answers without it.
     /// Atomic: of two concurrent changes neither is lost, and of two equal counters one is refused.
     ///

@@ -18,6 +18,8 @@ pub enum KeyPurpose {
     Pairwise,
     /// Makes refresh tokens (32 bytes).
     Refresh,
+    /// Signs events for others (PKCS#8, RSA).
+    SharedSignals,
     /// Signs statements to upstreams (PKCS#8, ES256).
     Statement,
 }
@@ -32,6 +34,7 @@ impl KeyPurpose {
             Self::Fingerprints => "fingerprints",
             Self::Pairwise => "pairwise",
             Self::Refresh => "refresh",
+            Self::SharedSignals => "shared_signals",
             Self::Statement => "statement",
         }
     }

@@ -36,6 +36,6 @@ pub use keys::{KeyPurpose, Keys, StoredKey, SubjectKeys};
 pub use records::{Receipt, Recorder};
 pub use replay::{FreshProof, ReplayMemory, SpendError};
 pub use retention::{Forgotten, Retention};
-pub use sessions::{LiveError, LiveSession, SessionFilter, Sessions, StateChange};
+pub use sessions::{LiveError, LiveSession, Presence, SessionFilter, Sessions, StateChange};
 pub use subjects::{Created, Invitation, Passkey, Subjects, Used, User, UserState};
 pub use unavailable::Unavailable;

@@ -1,7 +1,7 @@
 //! Promise: what a session may do at this moment, the same on every node.
 
 use async_trait::async_trait;
-use countersign_core::{DeviceId, Reason, Session, SessionId, SessionState, UnixSeconds, UserId};
+use countersign_core::{ClientId, DeviceId, Reason, Session, SessionId, SessionState, UnixSeconds, UserId};
 
 use crate::unavailable::Unavailable;
 
@@ -76,6 +76,17 @@ pub struct SessionFilter {
     pub device: Option<DeviceId>,
 }
 
+/// Somebody who is signed in on a device through an app. Ordered as written: by device first.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Presence {
+    /// The device.
+    pub device: DeviceId,
+    /// Who.
+    pub user: UserId,
+    /// Through what.
+    pub client: ClientId,
+}
+
 /// What a change of state did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StateChange {
@@ -116,6 +127,13 @@ pub trait Sessions: Send + Sync {
     /// # Errors
     /// Our fault only.
     async fn list(&self, filter: &SessionFilter, count_max: u32) -> Result<Vec<Session>, Unavailable>;
+
+    /// Who is signed in on which devices, a page at a time: at most `count_max` of those that come after this one, in order. Somebody
+    /// is signed in while a session of theirs has not ended, be it limited or challenged; several of one kind count once.
+    ///
+    /// # Errors
+    /// Our fault only.
+    async fn walk(&self, after: Option<&Presence>, count_max: u32, now: UnixSeconds) -> Result<Vec<Presence>, Unavailable>;
 
     /// Changes the state. Atomic; once this returns, no `live` on this node answers by the old state. `Revoked` is final.
     ///

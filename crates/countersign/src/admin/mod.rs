@@ -1,7 +1,9 @@
 //! What an operator can ask of a running node, and change in it.
 
+pub mod fleet;
 pub mod incidents;
 pub mod office;
+pub mod report;
 pub mod routes;
 pub mod socket;
 pub mod wire;

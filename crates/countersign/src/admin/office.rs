@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use countersign_audit::{CheckpointVerifier, Entry, Event, EventKind, PersonalField, PersonalName};
 use countersign_core::{
-    Clock, DecisionId, DeviceId, Entropy, IncidentId, Outcome, Role, Seconds, Secret, Session, SessionId, SessionState, UserId,
+    Clock, DecisionId, DeviceId, Entropy, IncidentId, Outcome, Role, Seconds, Secret, Session, SessionId, SessionState, SignalKind, UserId,
 };
 use countersign_identity::TokenHash;
 use countersign_store::{
@@ -13,6 +13,8 @@ use countersign_store::{
     Unavailable, User, UserState,
     segments::{self, Record},
 };
+
+use crate::wire::shared_signals::{News, Others};
 
 /// Rows of a list.
 const ROWS_MAX: u32 = 1000;
@@ -74,6 +76,8 @@ pub struct Office {
     pub clock: Arc<dyn Clock>,
     /// Unpredictable bytes.
     pub entropy: Arc<dyn Entropy>,
+    /// Who is told of what ended here.
+    pub others: Others,
     /// The log's segments.
     pub log: PathBuf,
     /// The log's public key.
@@ -154,6 +158,7 @@ impl Office {
         let session = self.session(id).await?;
         let decision = self.record(EventKind::SessionChanged, &[("state", "revoked")], Some(&session.user), personal(&session)).await?;
         self.end(&session).await?;
+        self.others.tell(News::SessionRevoked(session.user));
         Ok(Act { decision, sessions_ended: 1 })
     }
 
@@ -179,7 +184,8 @@ impl Office {
         let field = PersonalField { name: PersonalName::User, value: user.id.to_string() };
         let decision = self.record(EventKind::UserChanged, &[("state", "closed")], Some(&user.id), vec![field]).await?;
         self.stores.subjects.update(&user.id, UserState::Closed, &user.roles).await?;
-        let sessions_ended = self.end_all(&SessionFilter { user: Some(user.id), device: None }).await?;
+        let sessions_ended = self.end_all(&SessionFilter { user: Some(user.id.clone()), device: None }).await?;
+        self.others.tell(News::AccountDisabled(user.id));
         Ok(Act { decision, sessions_ended })
     }
 
@@ -222,7 +228,14 @@ impl Office {
             ("kind", incident.kind.as_str()),
             ("state", to.as_str()),
         ];
-        self.record(EventKind::SessionChanged, &facts, Some(&session.user), personal(session)).await
+        let decision = self.record(EventKind::SessionChanged, &facts, Some(&session.user), personal(session)).await?;
+        // What came from others is not passed on, or two nodes would tell each other for ever.
+        let from_others =
+            matches!(incident.kind, SignalKind::SharedCredentialChange | SignalKind::SharedRevocation | SignalKind::SharedRisk);
+        if to == SessionState::Revoked && !from_others {
+            self.others.tell(News::SessionRevoked(session.user.clone()));
+        }
+        Ok(decision)
     }
 
     /// Notes in the log what an operator said of an incident.

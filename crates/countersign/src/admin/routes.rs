@@ -18,6 +18,7 @@ use serde::Deserialize;
 use crate::admin::{
     incidents::{self, Watchtower},
     office::{Act, ActRefusal, Office},
+    report::{self, Surveyor},
     wire::{Changed, CheckpointView, DeviceView, Invite, Invited, RecordView, Refused, SessionView, Status, UserView},
 };
 
@@ -44,12 +45,15 @@ pub struct Desk {
     pub reload: Arc<dyn Reload>,
     /// What the monitor does.
     pub reactor: Arc<Reactor>,
+    /// What a report on all devices leans on.
+    pub surveyor: Surveyor,
 }
 
 type Answer<T> = Result<Json<T>, ActRefusal>;
 
 /// All routes.
 pub fn router(desk: Desk) -> Router {
+    let surveys = report::router(desk.surveyor.clone());
     let tower = Watchtower { office: Arc::clone(&desk.office), reactor: Arc::clone(&desk.reactor) };
     Router::new()
         .route("/v1/status", get(async |State(desk): State<Arc<Desk>>| Json(desk.status.clone())))
@@ -69,6 +73,7 @@ pub fn router(desk: Desk) -> Router {
         .route("/v1/audit/checkpoint", get(checkpoint))
         .with_state(Arc::new(desk))
         .merge(incidents::router(tower))
+        .merge(surveys)
 }
 
 impl IntoResponse for ActRefusal {

@@ -257,3 +257,132 @@ pub struct Suppressed {
     /// Seconds since 1970.
     pub until: u64,
 }
+
+/// What is asked about all devices.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReportAsk {
+    /// Only devices that are used through this app.
+    pub app: Option<String>,
+    /// Lines of each breakdown.
+    pub top: usize,
+    /// What to judge by instead of what is in force.
+    pub what_if: Option<WhatIf>,
+}
+
+/// Another configuration.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct WhatIf {
+    /// Its file, by its whole path; what it names is looked for beside it.
+    pub file: String,
+    /// Its text.
+    pub text: String,
+}
+
+/// How many devices, by the worst that what they lack does to them.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct OutcomesView {
+    /// All of them.
+    pub devices: u64,
+    /// Those that lack nothing.
+    pub passed: u64,
+    /// Those of which it is only counted.
+    pub observed: u64,
+    /// Those that are limited.
+    pub limited: u64,
+    /// Those that are refused.
+    pub refused: u64,
+}
+
+/// A line of a breakdown.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct GroupView {
+    /// What these devices have in common; `None` where it is not known.
+    pub name: Option<String>,
+    /// `android` or `ios`, where names mean something else on each.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub platform: Option<String>,
+    /// What becomes of them.
+    pub outcomes: OutcomesView,
+}
+
+/// All devices by one question, the most affected first.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct BreakdownView {
+    /// The lines.
+    pub groups: Vec<GroupView>,
+    /// The sum of all that have no line of their own.
+    pub others: OutcomesView,
+}
+
+/// Evidence that was refused at the doors, so that no device stands for it.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct DoorsView {
+    /// Seconds since 1970 from which on the log was read.
+    pub since: u64,
+    /// How often evidence was accepted.
+    pub accepted: u64,
+    /// How often it was refused.
+    pub refused: u64,
+    /// By what was done and why it was refused, the most frequent first.
+    pub groups: Vec<DoorView>,
+    /// The sum of all that have no line of their own.
+    pub others: u64,
+}
+
+/// How often evidence was refused for one reason.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct DoorView {
+    /// `device_enrolled` or `device_attested`.
+    pub event: String,
+    /// Why.
+    pub reason: String,
+    /// How often.
+    pub count: u64,
+}
+
+/// What becomes of all devices.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReportView {
+    /// Seconds since 1970.
+    pub at: u64,
+    /// The app that it is about, where it is about one.
+    pub app: Option<String>,
+    /// The file that was judged by instead of what is in force.
+    pub what_if: Option<String>,
+    /// What is in force now does this.
+    pub today: OutcomesView,
+    /// What was judged by does this; the same as `today` where that is what is in force.
+    pub forecast: OutcomesView,
+    /// And this, if each of its requirements were enforced for everybody.
+    pub enforced: OutcomesView,
+    /// Devices that would be worse off than today.
+    pub worse: u64,
+    /// Devices that would be better off than today.
+    pub better: u64,
+    /// Devices on which nobody is signed in, by what holds before it is known who asks. They are in no other figure.
+    pub nobodys: OutcomesView,
+    /// The same, if each requirement were enforced.
+    pub nobodys_enforced: OutcomesView,
+    /// Devices that were cut off for good. They are in no other figure.
+    pub revoked: u64,
+    /// By reason; a device is in as many groups as it has reasons.
+    pub by_reason: BreakdownView,
+    /// By platform.
+    pub by_platform: BreakdownView,
+    /// By model, as apps say it.
+    pub by_model: BreakdownView,
+    /// By platform and the first number of the system's version.
+    pub by_os_version: BreakdownView,
+    /// By platform and the app's version.
+    pub by_app_version: BreakdownView,
+    /// What was refused before it became a device.
+    pub doors: DoorsView,
+}

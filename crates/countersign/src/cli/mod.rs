@@ -15,6 +15,7 @@ mod people;
 mod phone;
 mod place;
 mod policy;
+mod report;
 mod serve;
 mod when;
 mod why;

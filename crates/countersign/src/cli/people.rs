@@ -13,6 +13,7 @@ use crate::{
         ask,
         output::{Exit, Output, say, say_json, table},
         place::Place,
+        report::{self, ReportArgs},
         when,
     },
 };
@@ -37,6 +38,8 @@ pub enum UserCommand {
 pub enum DeviceCommand {
     /// The newest devices
     List,
+    /// Who would be refused and why: all devices by what is required of them, or by what might be
+    Report(ReportArgs),
     /// Cut a device off for good, with all sessions on it
     Revoke(OneArgs),
     /// One device
@@ -114,6 +117,7 @@ pub async fn device(command: &DeviceCommand, place: &Place, output: Output) -> R
     match command {
         DeviceCommand::List => rows(&ask::get::<Vec<DeviceView>>(&data, "/v1/devices").await?, output),
         DeviceCommand::Show(one) => card(&ask::get::<DeviceView>(&data, &format!("/v1/devices/{}", ask::segment(&one.id))).await?, output),
+        DeviceCommand::Report(args) => return report::run(args, place, output).await,
         DeviceCommand::Revoke(one) => change(&data, &format!("/v1/devices/{}/revoke", ask::segment(&one.id)), "revoked", output).await?,
     }
     Ok(Exit::Fine)

@@ -7,6 +7,7 @@ mod monitor;
 mod read;
 mod section;
 mod settle;
+mod signals;
 mod spelling;
 mod value;
 
@@ -16,7 +17,7 @@ pub use device::replaced;
 pub use fault::{Fault, Faults};
 pub use model::{
     App, Bounds, Config, Dev, DeviceRules, GeoList, GeographyFiles, IosApp, ListOf, Listen, Login, METRICS_LISTEN, MonitorRules, Operation,
-    PlaySource, SignUp, TlsFiles, Upstream, Vendors, Webhook, WhenStale,
+    PlaySource, SharedSignals, SignUp, SignalSource, SignalSubject, SignalTarget, TlsFiles, Upstream, Vendors, Webhook, WhenStale,
 };
 pub use settle::settle;
 

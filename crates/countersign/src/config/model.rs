@@ -66,6 +66,8 @@ pub struct Config {
     pub geography: GeographyFiles,
     /// What unusual requests and logins lead to.
     pub monitor: MonitorRules,
+    /// Who tells us of what ended elsewhere, and whom we tell.
+    pub signals: SharedSignals,
     /// The certificate to show; `None` leaves it to a development node to make one.
     pub tls: Option<TlsFiles>,
     /// What the API offers; empty for the two built-in operations.
@@ -157,6 +159,54 @@ pub struct Webhook {
     pub secret: PathBuf,
     /// The line.
     pub line: usize,
+}
+
+/// Who tells us of what ended elsewhere, and whom we tell.
+#[derive(Clone, Debug, Default)]
+pub struct SharedSignals {
+    /// Those who tell us.
+    pub sources: Vec<SignalSource>,
+    /// Those whom we tell.
+    pub targets: Vec<SignalTarget>,
+}
+
+/// Somebody who sends us events.
+#[derive(Clone, Debug)]
+pub struct SignalSource {
+    /// Who signs them.
+    pub issuer: String,
+    /// What it calls us.
+    pub audience: String,
+    /// The file of its keys.
+    pub jwks: PathBuf,
+    /// The file of the token that it shows.
+    pub token: PathBuf,
+    /// The line on which it begins.
+    pub line: usize,
+}
+
+/// Somebody whom we send events.
+#[derive(Clone, Debug)]
+pub struct SignalTarget {
+    /// What we call it.
+    pub audience: String,
+    /// Where we push to; `None` when it polls.
+    pub push: Option<url::Url>,
+    /// The file of the token that we show there, or that it shows here.
+    pub token: PathBuf,
+    /// Under which name people are told of.
+    pub subject: SignalSubject,
+    /// The line on which it begins.
+    pub line: usize,
+}
+
+/// Under which name people are told of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignalSubject {
+    /// By the name of their account, where it is an e-mail address.
+    Email,
+    /// By our id, which says nothing to others.
+    OurName,
 }
 
 /// How vendors are asked.

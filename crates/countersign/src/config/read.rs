@@ -22,7 +22,7 @@ use crate::config::{
     },
     monitor,
     section::{At, Section, Source},
-    value,
+    signals, value,
 };
 
 /// Life of a session when nothing is said: a month, after which the passkey is shown again.
@@ -77,6 +77,7 @@ fn top_level(top: &mut Section<'_>, file: &Path, here: &Here) -> Option<Config> 
     let vendors = vendors(top.table("vendors", "[vendors]"), here);
     let geography = geography(top.table("geography", "[geography]"), here);
     let monitor = monitor::monitor(top.table("monitor", "[monitor]"), &here.0);
+    let signals = signals::signals(top.table("signals", "[signals]"), &here.0);
     let tls = top.table("tls", "[tls]").and_then(|section| tls(section, here));
     let operations = top.tables("operation").into_iter().filter_map(operation).collect();
     let bounds = limits(top.table("limits", "[limits]"));
@@ -96,6 +97,7 @@ fn top_level(top: &mut Section<'_>, file: &Path, here: &Here) -> Option<Config> 
         vendors,
         geography,
         monitor,
+        signals,
         tls,
         operations,
         bounds,

@@ -12,6 +12,8 @@ use countersign_proof::nonce::NonceKeys;
 use countersign_risk::fingerprint::Salt;
 use countersign_store::KeyPurpose;
 
+use tokio::sync::mpsc;
+
 use crate::{
     admin::office::Office,
     config::{Config, Faults},
@@ -21,6 +23,7 @@ use crate::{
         geography::Geography,
         keys, monitoring,
         rotation::Rings,
+        shared_signals::{News, Others},
         signals::{Arrived, Signals},
         stores::Stores,
     },
@@ -44,6 +47,8 @@ pub struct Built {
     pub geography: Arc<Geography>,
     /// Says how requests and logins look.
     pub watch: Arc<LiveWatch>,
+    /// What others are to be told.
+    pub news: mpsc::Receiver<News>,
     /// The signals, for the monitor.
     pub arrived: Arrived,
     /// What they all lean on.
@@ -110,14 +115,28 @@ pub async fn build(config: &Config, understood: Understood, options: &Options) -
         revocations: Arc::clone(&revocations),
         prompts: Prompts::default(),
     };
+    let (others, news) = Others::new();
     let office = Office {
         stores: stores.for_office(),
         clock: Arc::clone(&options.clock),
         entropy: Arc::clone(&options.entropy),
+        others,
         log: config.data.join(layout::LOG),
         log_key: Arc::clone(&stores.log_key),
     };
-    Ok(Built { house: Arc::new(house), issuer, office: Arc::new(office), rings, trust, revocations, geography, watch, arrived, stores })
+    Ok(Built {
+        house: Arc::new(house),
+        issuer,
+        office: Arc::new(office),
+        rings,
+        trust,
+        revocations,
+        geography,
+        watch,
+        news,
+        arrived,
+        stores,
+    })
 }
 
 /// What the operator decided about watching.

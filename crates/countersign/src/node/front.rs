@@ -16,6 +16,12 @@ use tower::ServiceExt;
 /// What the issuer answers.
 const ISSUER_PREFIXES: [&str; 2] = ["/countersign/v1/", "/.well-known/"];
 
+/// What the doors of shared signals answer.
+const SIGNALS_PREFIX: &str = "/countersign/v1/signals/";
+
+/// What a receiver of shared signals reads first (SSF 1.0 section 7.2).
+const SIGNALS_CONFIGURATION: &str = "/.well-known/ssf-configuration";
+
 /// Who answers what.
 #[derive(Clone)]
 pub struct Front {
@@ -23,6 +29,8 @@ pub struct Front {
     pub house: Arc<House>,
     /// The issuer.
     pub issuer: Router,
+    /// Shared signals.
+    pub signals: Router,
 }
 
 impl Front {
@@ -31,6 +39,9 @@ impl Front {
         // The path is looked at as it came. One that only becomes the issuer's by decoding or tidying is not the issuer's, and
         // the gateway refuses it as ambiguous.
         let path = request.uri().path();
+        if path.starts_with(SIGNALS_PREFIX) || path == SIGNALS_CONFIGURATION {
+            return by_router(self.signals, request).await;
+        }
         if ISSUER_PREFIXES.iter().any(|prefix| path.starts_with(prefix)) {
             return by_the_issuer(self.issuer, request, peer).await;
         }
@@ -40,7 +51,11 @@ impl Front {
 
 async fn by_the_issuer(issuer: Router, mut request: Request<Incoming>, peer: Peer) -> Response<Body> {
     request.extensions_mut().insert(Origin(peer.address.ip()));
-    let answer: Result<_, Infallible> = issuer.oneshot(request.map(axum::body::Body::new)).await;
+    by_router(issuer, request).await
+}
+
+async fn by_router(router: Router, request: Request<Incoming>) -> Response<Body> {
+    let answer: Result<_, Infallible> = router.oneshot(request.map(axum::body::Body::new)).await;
     match answer {
         Ok(answer) => answer.map(|body| body.map_err(|fault| BodyError::Broken(Box::new(fault))).boxed_unsync()),
         Err(never) => match never {},

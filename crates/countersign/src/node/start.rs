@@ -5,12 +5,17 @@ use std::{io, sync::Arc};
 use arc_swap::ArcSwap;
 use countersign_gateway::{ListenConfig, Transport, listen};
 use countersign_issuer::router;
-use countersign_monitor::react::{Reactor, ReactorParts};
+use countersign_monitor::{
+    react::{Reactor, ReactorParts},
+    ssf,
+};
+use countersign_store::Subjects;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     admin::{
+        report::Surveyor,
         routes::{self, Desk, Reload},
         wire::Status,
     },
@@ -25,7 +30,13 @@ use crate::{
         start_error::StartError,
         understand::understand,
     },
-    wire::{lock::DataLock, metering, monitoring, stores::OpenError},
+    wire::{
+        keys,
+        lock::DataLock,
+        metering, monitoring,
+        shared_signals::{self, Sharing},
+        stores::OpenError,
+    },
 };
 
 /// Starts a node and returns once it serves.
@@ -36,7 +47,7 @@ pub async fn start(config: Config, options: Options) -> Result<RunningNode, Star
     let dev = config.dev.or(options.dev);
     let mut understood = understand(&config, dev, &options.clock)?;
     let (certificates, digest) = (understood.certificates.take(), understood.rules.digest.clone());
-    let receiver = understood.receiver.take();
+    let (receiver, mut streams) = (understood.receiver.take(), std::mem::take(&mut understood.streams));
     let lock = DataLock::take(&config.data)?;
     let doors = Doors::bind(&config, dev, certificates).await?;
     let built = build(&config, understood, &options).await?;
@@ -69,21 +80,40 @@ pub async fn start(config: Config, options: Options) -> Result<RunningNode, Star
         tell: Arc::new(monitoring::teller(receiver, Arc::clone(&options.clock), shutdown.clone())),
         watch: Arc::clone(&built.watch) as _,
         clock: Arc::clone(&options.clock),
-        entropy: options.entropy,
+        entropy: Arc::clone(&options.entropy),
     });
+    let entropy = options.entropy;
     let reactor = Arc::new(reactor.await.map_err(OpenError::from)?);
     tasks.spawn(monitoring::remember(built.watch, live.config.data.clone(), shutdown.clone()));
     tasks.spawn(monitoring::react(Arc::clone(&reactor), built.arrived, Arc::clone(&options.clock), shutdown.clone()));
 
+    let surveyor = Surveyor {
+        office: Arc::clone(&built.office),
+        house: Arc::clone(&built.house),
+        revocations: Arc::clone(&live.revocations),
+        apps: live.config.apps.clone().into(),
+    };
     let (held, ending) = (Arc::clone(&built.house), shutdown.clone());
     tasks.spawn(async move {
         ending.cancelled().await;
         held.end_open_connections().await;
     });
-    let front = Front { house: built.house, issuer: router(Arc::new(built.issuer)) };
+    let (people, issuer_name) = (Arc::clone(&database) as Arc<dyn Subjects>, live.config.public.as_str().to_owned());
+    let told = (Arc::clone(&people), Arc::clone(&database) as _);
+    let sharing = Arc::new(Sharing {
+        key: keys::shared_signals(&*keys, options.clock.now().seconds()).await.map_err(OpenError::from)?,
+        receiver: ssf::Receiver::new(streams.take_sources(), issuer_name.clone(), told, Arc::clone(&reactor)),
+        issuer: issuer_name,
+        streams,
+        people,
+        clock: Arc::clone(&options.clock),
+        entropy,
+    });
+    tasks.spawn(shared_signals::transmit(Arc::clone(&sharing), built.news, shutdown.clone()));
+    let front = Front { house: built.house, issuer: router(Arc::new(built.issuer)), signals: shared_signals::router(sharing) };
     let public = listen(doors.public, settings, options.clock, shutdown.clone(), move |request, peer| front.clone().answer(request, peer));
     tasks.spawn(until_it_fails("the public port", public, shutdown.clone()));
-    let desk = Desk { office: built.office, status, reload: Arc::clone(&live) as Arc<dyn Reload>, reactor };
+    let desk = Desk { office: built.office, status, reload: Arc::clone(&live) as Arc<dyn Reload>, reactor, surveyor };
     tasks.spawn(until_it_fails("the admin socket", doors.admin.serve(routes::router(desk), shutdown.clone()), shutdown.clone()));
     let side = side::router(Side { metrics: metrics.clone(), keys, shutdown: shutdown.clone() });
     let side = axum::serve(doors.side, side).with_graceful_shutdown(shutdown.clone().cancelled_owned());

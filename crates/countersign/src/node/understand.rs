@@ -13,6 +13,7 @@ use crate::{
         issuing,
         monitoring::Receiver,
         rules::{self, Declared, Rules},
+        shared_signals::Streams,
         tls,
         trust::{self, Trusted},
         upstream,
@@ -27,6 +28,8 @@ pub struct Understood {
     pub trust: Trusted,
     /// Where addresses are.
     pub maps: Maps,
+    /// Who tells us of what ended elsewhere, and whom we tell.
+    pub streams: Streams,
     /// Who is told of incidents.
     pub receiver: Option<Receiver>,
     /// The issuer's settings.
@@ -47,6 +50,7 @@ pub fn understand(config: &Config, dev: Dev, clock: &Arc<dyn Clock>) -> Result<U
         rules: rules::rules(config)?,
         trust: trust::trust(config, dev)?,
         maps: Maps::read(config)?,
+        streams: Streams::read(config)?,
         receiver: Receiver::read(config)?,
         issuer: issuing::settings(config, dev, clock)?,
         upstream: upstream::upstream(config)?,

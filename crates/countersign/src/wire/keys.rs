@@ -6,6 +6,7 @@ use countersign_core::{Entropy, KeyId, Secret, UnixSeconds};
 use countersign_proof::{
     jwk::{Algorithm, SigningKey},
     key_set::{KeyRing, RingKey, Rotation},
+    set::SetSigningKey,
 };
 use countersign_risk::fingerprint::Salt;
 use countersign_store::{KeyPurpose, Keys, StoredKey, Unavailable};
@@ -39,6 +40,23 @@ pub async fn current(keys: &dyn Keys, purpose: KeyPurpose, ring: &KeyRing, now: 
     let stored = keys.list(purpose).await?.into_iter().find(|key| key.id == id).ok_or_else(|| Unavailable::new("a signing key is gone"))?;
     let key = SigningKey::from_pkcs8(Algorithm::Es256, &stored.secret).map_err(|_| Unavailable::new("reading a signing key"))?;
     Ok((id, key))
+}
+
+/// The key that signs events for others, made once.
+///
+/// # Errors
+/// When the store does not answer or holds something that is no key.
+pub async fn shared_signals(keys: &dyn Keys, now: UnixSeconds) -> Result<SetSigningKey, Unavailable> {
+    let purpose = KeyPurpose::SharedSignals;
+    let broken = |_| Unavailable::new("reading the key of shared signals");
+    if let Some(stored) = keys.list(purpose).await?.pop() {
+        return SetSigningKey::from_pkcs8(stored.id, &stored.secret).map_err(broken);
+    }
+    let secret = SetSigningKey::generate().map_err(|_| Unavailable::new("making the key of shared signals"))?;
+    let id = KeyId::parse(&format!("{}-{now}", purpose.as_str())).map_err(|_| Unavailable::new("naming a key"))?;
+    let copy = Secret::new(secret.expose().clone());
+    keys.add(purpose, StoredKey { id: id.clone(), secret, created_at: now }).await?;
+    SetSigningKey::from_pkcs8(id, &copy).map_err(broken)
 }
 
 /// The salt of fingerprints, the same for as long as the data directory lives.

@@ -12,6 +12,7 @@ pub mod monitoring;
 pub mod places;
 pub mod rotation;
 pub mod rules;
+pub mod shared_signals;
 pub mod signals;
 pub mod stores;
 pub mod tls;

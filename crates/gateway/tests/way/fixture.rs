@@ -35,8 +35,8 @@ use countersign_proof::{
 use countersign_risk::fingerprint::Salt;
 use countersign_store::{
     Change, ChangeError, Changes, Device, DeviceChange, DeviceState, Devices, FreshProof, LiveError, LivePosture, LiveSession,
-    PostureError, RateCounters, Receipt, Recorder, ReplayMemory, SessionFilter, Sessions, SpendError, StateChange, SubjectKeys, TakeError,
-    Unavailable, memory::MemoryReplay, segments::SegmentLog,
+    PostureError, Presence, RateCounters, Receipt, Recorder, ReplayMemory, SessionFilter, Sessions, SpendError, StateChange, SubjectKeys,
+    TakeError, Unavailable, memory::MemoryReplay, segments::SegmentLog,
 };
 use http::{Request, Response, request};
 use http_body_util::{BodyExt, Full};
@@ -183,6 +183,9 @@ impl Sessions for Backed {
     async fn list(&self, _: &SessionFilter, _: u32) -> Result<Vec<Session>, Unavailable> {
         Err(Unavailable::new(UNASKED))
     }
+    async fn walk(&self, _: Option<&Presence>, _: u32, _: UnixSeconds) -> Result<Vec<Presence>, Unavailable> {
+        Err(Unavailable::new(UNASKED))
+    }
     async fn set_state(&self, _: &SessionId, _: SessionState) -> Result<StateChange, Unavailable> {
         Err(Unavailable::new(UNASKED))
     }
@@ -207,6 +210,9 @@ impl Devices for Backed {
         Err(Unavailable::new(UNASKED))
     }
     async fn list(&self, _: u32) -> Result<Vec<Device>, Unavailable> {
+        Err(Unavailable::new(UNASKED))
+    }
+    async fn walk(&self, _: Option<&DeviceId>, _: u32) -> Result<Vec<Device>, Unavailable> {
         Err(Unavailable::new(UNASKED))
     }
     async fn change(&self, _: &DeviceId, _: DeviceChange) -> Result<Device, ChangeError> {

@@ -14,8 +14,8 @@ use countersign_identity::{
 use countersign_proof::dpop::BoundProof;
 use countersign_store::{
     BindError, Bindings, ChallengeId, ChallengePurpose, Challenges, ChangeError, Created, Device, DeviceChange, DeviceState, Devices,
-    FreshProof, Grants, Invitation, IssueError, LiveError, LivePosture, LiveSession, Passkey, PostureError, Receipt, Recorder, RedeemError,
-    ReplayMemory, SessionFilter, Sessions, SpendError, StateChange, Subjects, Unavailable, Used, User, UserState,
+    FreshProof, Grants, Invitation, IssueError, LiveError, LivePosture, LiveSession, Passkey, PostureError, Presence, Receipt, Recorder,
+    RedeemError, ReplayMemory, SessionFilter, Sessions, SpendError, StateChange, Subjects, Unavailable, Used, User, UserState,
 };
 
 /// What the stores hold.
@@ -198,6 +198,10 @@ impl Devices for Memory {
         Ok(self.call()?.devices.clone())
     }
 
+    async fn walk(&self, _: Option<&DeviceId>, _: u32) -> Result<Vec<Device>, Unavailable> {
+        Err(Unavailable::new("nobody walks here"))
+    }
+
     async fn change(&self, id: &DeviceId, change: DeviceChange) -> Result<Device, ChangeError> {
         let mut shelf = self.call()?;
         let found = shelf.devices.iter_mut().find(|device| device.posture.device == *id).ok_or(ChangeError::Unknown)?;
@@ -294,6 +298,10 @@ impl Sessions for Memory {
             filter.user.as_ref().is_none_or(|user| *user == session.user) && filter.device.as_ref().is_none_or(|d| *d == session.device)
         };
         Ok(shelf.sessions.iter().rev().filter(fits).cloned().collect())
+    }
+
+    async fn walk(&self, _: Option<&Presence>, _: u32, _: UnixSeconds) -> Result<Vec<Presence>, Unavailable> {
+        Err(Unavailable::new("nobody walks here"))
     }
 
     async fn set_state(&self, id: &SessionId, state: SessionState) -> Result<StateChange, Unavailable> {

@@ -131,12 +131,13 @@ const fn shipped(kind: SignalKind) -> Act {
         | SignalKind::MfaFatigue
         | SignalKind::PasskeyCloned
         | SignalKind::RateBurst
+        | SignalKind::SharedRisk
         | SignalKind::UnusualLogin
         | SignalKind::UnusualUse => Act::Limit,
-        // Limited sessions may read, and reading is what a scraper does.
-        SignalKind::Scraping => Act::Challenge,
-        // Nobody gets there by accident.
-        SignalKind::HoneyOperation => Act::Revoke,
+        // Limited sessions may read, and reading is what a scraper does; and whoever has a stolen credential has to be asked for another.
+        SignalKind::Scraping | SignalKind::SharedCredentialChange => Act::Challenge,
+        // Nobody gets there by accident; and what ended elsewhere ends here.
+        SignalKind::HoneyOperation | SignalKind::SharedRevocation => Act::Revoke,
     }
 }
 

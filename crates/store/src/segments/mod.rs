@@ -34,7 +34,7 @@ use crate::{
 };
 
 pub use files::ReadError;
-pub use read::{Record, find_decision, latest_note, leaves, proof, read_record, tail, verify};
+pub use read::{Record, find_decision, holding, latest_note, leaves, proof, read_record, tail, verify};
 pub use recover::OpenError;
 
 /// Entries that may wait for the disk; beyond it new ones are refused.

@@ -96,6 +96,27 @@ pub fn tail(directory: &Path, from: u64, count_max: usize) -> Result<Vec<Record>
     Ok(found)
 }
 
+/// Calls `take` with every record whose text holds `wanted`, from the newest segment back, up to and with the first one whose
+/// first record is one of those that `ends` names.
+///
+/// # Errors
+/// When the directory cannot be read.
+pub fn holding(directory: &Path, wanted: &str, ends: impl Fn(&str) -> bool, mut take: impl FnMut(&str)) -> Result<(), ReadError> {
+    for path in list(directory)?.iter().rev() {
+        let mut first = None;
+        records(path, 0, |_, _, json| {
+            first.get_or_insert_with(|| ends(json));
+            if json.contains(wanted) {
+                take(json);
+            }
+        })?;
+        if first == Some(true) {
+            break;
+        }
+    }
+    Ok(())
+}
+
 /// The hashes of the first `size` records.
 ///
 /// # Errors

@@ -293,6 +293,16 @@ async fn a_log_of_many_segments_is_read_from_anywhere() {
         assert_eq!(check(&text, &verifier()).map(|entry| entry.seq), Ok(seq));
     }
     assert_eq!(proof(home.path(), &verifier(), 60, &[]).expect("readable"), None);
+    let held = |wanted: &str, ends: fn(&str) -> bool| {
+        let mut found = Vec::new();
+        holding(home.path(), wanted, ends, |json| found.push(json.to_owned())).expect("readable");
+        found
+    };
+    assert_eq!(held("\"event\":\"request\"", |_| false).len(), 60);
+    assert_eq!(held("\"event\":\"signed_in\"", |_| false).len(), 0);
+    let newest = held("", |_| true);
+    assert!((1..20).contains(&newest.len()), "the newest segment alone: {}", newest.len());
+    assert!(newest.last().is_some_and(|json| json.contains(entry(19, "u_1").decision.as_str())), "in their order");
     // A segment that is missing is missed.
     fs::remove_file(files::list(home.path()).expect("readable").remove(4)).expect("removed");
     let faults = verify(home.path(), &verifier(), None).expect("readable").faults;

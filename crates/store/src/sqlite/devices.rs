@@ -189,6 +189,16 @@ impl Devices for Sqlite {
         rows.map_err(failed("listing devices"))?.iter().map(device).collect()
     }
 
+    async fn walk(&self, after: Option<&DeviceId>, count_max: u32) -> Result<Vec<Device>, Unavailable> {
+        // Every id is greater than the empty text.
+        let rows = sqlx::query("SELECT * FROM devices WHERE id > $1 ORDER BY id LIMIT $2")
+            .bind(after.map_or("", DeviceId::as_str))
+            .bind(count_max)
+            .fetch_all(&self.readers)
+            .await;
+        rows.map_err(failed("walking through devices"))?.iter().map(device).collect()
+    }
+
     async fn change(&self, id: &DeviceId, change: DeviceChange) -> Result<Device, ChangeError> {
         let _news = self.changes.at_end(Change::Device(id.clone()));
         // The gate lets one writer through, so that what is read is what is changed.

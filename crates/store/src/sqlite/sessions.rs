@@ -6,7 +6,7 @@ use sqlx::sqlite::SqliteRow;
 
 use crate::{
     changes::Change,
-    sessions::{LiveError, LiveSession, SessionFilter, Sessions, StateChange},
+    sessions::{LiveError, LiveSession, Presence, SessionFilter, Sessions, StateChange},
     sqlite::{
         database::{Sqlite, failed},
         row::{Reader, acr, amr_text, roles_text, signed},
@@ -29,6 +29,15 @@ fn session(row: &SqliteRow) -> Result<Session, Unavailable> {
         bound_at: row.time("bound_at")?,
         created_at: row.time("created_at")?,
         expires_at: row.time("expires_at")?,
+    })
+}
+
+fn presence(row: &SqliteRow) -> Result<Presence, Unavailable> {
+    let row = Reader::new(row, "sessions");
+    Ok(Presence {
+        device: row.parsed("device", DeviceId::parse)?,
+        user: row.parsed("user", UserId::parse)?,
+        client: row.parsed("client", ClientId::parse)?,
     })
 }
 
@@ -99,6 +108,23 @@ impl Sessions for Sqlite {
         .await
         .map_err(failed("listing sessions"))?;
         rows.iter().map(session).collect()
+    }
+
+    async fn walk(&self, after: Option<&Presence>, count_max: u32, now: UnixSeconds) -> Result<Vec<Presence>, Unavailable> {
+        // Every id is greater than the empty text. The first condition is what the index on devices answers.
+        let rows = sqlx::query(
+            "SELECT DISTINCT device, user, client FROM sessions WHERE device >= $1 AND (device, user, client) > ($1, $2, $3) \
+             AND state <> 'revoked' AND expires_at >= $4 ORDER BY device, user, client LIMIT $5",
+        )
+        .bind(after.map_or("", |last| last.device.as_str()))
+        .bind(after.map_or("", |last| last.user.as_str()))
+        .bind(after.map_or("", |last| last.client.as_str()))
+        .bind(signed(now.0))
+        .bind(count_max)
+        .fetch_all(&self.readers)
+        .await
+        .map_err(failed("walking through sessions"))?;
+        rows.iter().map(presence).collect()
     }
 
     async fn set_state(&self, id: &SessionId, state: SessionState) -> Result<StateChange, Unavailable> {

@@ -270,3 +270,34 @@ pub async fn lists_are_newest_first(home: &dyn Home) {
     let newest = devices.list(1).await.expect("a list");
     assert_eq!(newest.first().map(|device| device.state), Some(DeviceState::Revoked), "the list is as new as the answer");
 }
+
+/// Pages of every size, and devices that come and go between two of them.
+pub async fn a_walk_meets_every_device_once(home: &dyn Home) {
+    const DEVICES: u16 = 13;
+    let devices = home.open().await.devices;
+    assert_eq!(devices.walk(None, 10).await, Ok(Vec::new()));
+    let mut expected: Vec<Device> = (0..DEVICES).map(odd_device).collect();
+    for device in expected.iter().rev() {
+        assert!(devices.enrol(device.clone()).await.is_ok());
+    }
+    let revoked = devices.revoke(&device(4).posture.device).await.expect("an answer").expect("the device");
+    expected.iter_mut().filter(|device| device.posture.device == revoked.posture.device).for_each(|device| *device = revoked.clone());
+    expected.sort_by(|a, b| a.posture.device.as_str().cmp(b.posture.device.as_str()));
+    for count_max in [1, 5, 12, 13, 14] {
+        let (mut met, mut after) = (Vec::new(), None);
+        loop {
+            let page = devices.walk(after.as_ref(), count_max).await.expect("a page");
+            assert!(page.len() <= count_max as usize, "at most {count_max}");
+            let Some(last) = page.last() else { break };
+            after = Some(last.posture.device.clone());
+            met.extend(page);
+        }
+        assert_eq!(met, expected, "by {count_max}");
+    }
+    let half = devices.walk(None, 6).await.expect("a page");
+    assert!(devices.enrol(device(99)).await.is_ok());
+    let rest = devices.walk(half.last().map(|device| &device.posture.device), 100).await.expect("a page");
+    let met: Vec<_> = half.into_iter().chain(rest).filter(|met| met.posture.device != device(99).posture.device).collect();
+    assert_eq!(met, expected, "one that comes meanwhile changes nothing for the others");
+    assert_eq!(devices.walk(None, 0).await, Ok(Vec::new()));
+}

@@ -27,7 +27,7 @@ use crate::{
     keys::{KeyPurpose, Keys, StoredKey, SubjectKeys},
     records::{Receipt, Recorder},
     replay::{FreshProof, ReplayMemory, SpendError},
-    sessions::{LiveError, LiveSession, SessionFilter, Sessions, StateChange},
+    sessions::{LiveError, LiveSession, Presence, SessionFilter, Sessions, StateChange},
     subjects::{Created, Invitation, Passkey, Subjects, Used, User, UserState},
     unavailable::Unavailable,
 };
@@ -168,6 +168,10 @@ impl Devices for FailNth<dyn Devices> {
         self.call(identity, self.inner.list(count_max)).await
     }
 
+    async fn walk(&self, after: Option<&DeviceId>, count_max: u32) -> Result<Vec<Device>, Unavailable> {
+        self.call(identity, self.inner.walk(after, count_max)).await
+    }
+
     async fn change(&self, id: &DeviceId, change: DeviceChange) -> Result<Device, ChangeError> {
         self.call(ChangeError::Unavailable, self.inner.change(id, change)).await
     }
@@ -293,6 +297,10 @@ impl Sessions for FailNth<dyn Sessions> {
 
     async fn list(&self, filter: &SessionFilter, count_max: u32) -> Result<Vec<Session>, Unavailable> {
         self.call(identity, self.inner.list(filter, count_max)).await
+    }
+
+    async fn walk(&self, after: Option<&Presence>, count_max: u32, now: UnixSeconds) -> Result<Vec<Presence>, Unavailable> {
+        self.call(identity, self.inner.walk(after, count_max, now)).await
     }
 
     async fn set_state(&self, id: &SessionId, state: SessionState) -> Result<StateChange, Unavailable> {

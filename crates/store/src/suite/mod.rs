@@ -40,6 +40,7 @@ pub async fn truth<H: Home>(fresh: impl AsyncFn() -> H) {
     sessions::an_abandoned_change_leaves_nothing_stale(&fresh().await).await;
     sessions::an_authentication_is_noted_and_nothing_else(&fresh().await).await;
     sessions::lists_are_newest_first_and_fit(&fresh().await).await;
+    sessions::a_walk_meets_everybody_who_is_signed_in_once(&fresh().await).await;
     bindings::what_was_bound_is_found_after_a_restart(&fresh().await).await;
     bindings::of_racing_sign_ins_one_takes_the_last_place(&fresh().await).await;
     bindings::cut_is_for_good_and_for_one_person(&fresh().await).await;
@@ -52,6 +53,7 @@ pub async fn truth<H: Home>(fresh: impl AsyncFn() -> H) {
     devices::a_race_leaves_nothing_stale(&fresh().await).await;
     devices::an_abandoned_change_leaves_nothing_stale(&fresh().await).await;
     devices::lists_are_newest_first(&fresh().await).await;
+    devices::a_walk_meets_every_device_once(&fresh().await).await;
     subjects::what_was_made_is_found_after_a_restart(&fresh().await).await;
     subjects::an_account_comes_with_its_passkey_or_not_at_all(&fresh().await).await;
     subjects::of_racing_accounts_one_is_made(&fresh().await).await;

@@ -5,10 +5,10 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use countersign_core::{Acr, Amr, Role, Seconds, Session, SessionId, SessionState, UnixSeconds};
+use countersign_core::{Acr, Amr, ClientId, Role, Seconds, Session, SessionId, SessionState, UnixSeconds};
 
 use crate::{
-    sessions::{LiveError, SessionFilter, Sessions, StateChange},
+    sessions::{LiveError, Presence, SessionFilter, Sessions, StateChange},
     suite::{
         race::{abandon, departures, race},
         samples::{NOW, session},
@@ -216,4 +216,45 @@ pub async fn lists_are_newest_first_and_fit(home: &dyn Home) {
     assert!(truth.sessions.set_state(&visit.id, SessionState::Revoked).await.is_ok());
     let newest = truth.sessions.list(&of(None, None), 1).await.expect("a list");
     assert_eq!(newest.first().map(|session| session.state), Some(SessionState::Revoked), "the list is as new as the answer");
+}
+
+pub async fn a_walk_meets_everybody_who_is_signed_in_once(home: &dyn Home) {
+    let truth = home.open().await;
+    let sessions = &*truth.sessions;
+    assert_eq!(sessions.walk(None, 10, NOW).await, Ok(Vec::new()));
+    for number in 1..=9 {
+        truth.open_session(number).await;
+    }
+    let also = |number: u16, like: Session| Session { id: session(number).id, ..like };
+    let extra = [
+        also(20, session(3)),
+        also(21, Session { user: session(1).user, ..session(3) }),
+        also(22, Session { client: ClientId::parse("com.example.shop").expect("an id"), ..session(3) }),
+        also(23, Session { user: session(2).user, state: SessionState::Revoked, ..session(3) }),
+        also(24, Session { user: session(4).user, expires_at: NOW.minus(Seconds(1)), ..session(3) }),
+        also(25, Session { user: session(5).user, expires_at: NOW, state: SessionState::Limited, ..session(3) }),
+        also(26, Session { user: session(6).user, state: SessionState::Challenged, ..session(3) }),
+    ];
+    for session in &extra {
+        assert_eq!(sessions.open(session.clone()).await, Ok(()));
+    }
+    assert!(sessions.set_state(&session(9).id, SessionState::Revoked).await.is_ok());
+    let of = |session: &Session| Presence { device: session.device.clone(), user: session.user.clone(), client: session.client.clone() };
+    let counted = extra.iter().filter(|open| open.state != SessionState::Revoked && open.expires_at >= NOW);
+    let mut expected: Vec<_> = (1..=8).map(session).collect::<Vec<_>>().iter().chain(counted).map(of).collect();
+    expected.sort();
+    expected.dedup();
+    assert_eq!(expected.len(), 12, "two sessions of one kind are one");
+    for count_max in [1, 2, 5, 11, 12, 13] {
+        let (mut met, mut after) = (Vec::new(), None);
+        loop {
+            let page = sessions.walk(after.as_ref(), count_max, NOW).await.expect("a page");
+            assert!(page.len() <= count_max as usize, "at most {count_max}");
+            let Some(last) = page.last() else { break };
+            after = Some(last.clone());
+            met.extend(page);
+        }
+        assert_eq!(met, expected, "by {count_max}");
+    }
+    assert_eq!(sessions.walk(None, 0, NOW).await, Ok(Vec::new()));
 }

@@ -55,7 +55,7 @@ pub fn attestation(content: &[u8], args: &InspectArgs) -> Result<Told> {
         Judged::Accepted(_) => {
             Some(Posture { os_version: facts.system_version.as_deref().and_then(os_version), ..posture(app.as_ref(), args)? })
         }
-        Judged::Unasked(_) | Judged::Refused(_) => None,
+        Judged::Unjudged(_) | Judged::Refused(_) => None,
     };
     sheet.verdict("attestation", holds);
     sheet.verdict("app", Judged::by(refusals(&[Environment::Production]), app_good(app.as_ref())));
@@ -75,13 +75,13 @@ pub fn assertion(content: &[u8], args: &InspectArgs) -> Result<Told> {
             let refusal = verify_assertion(content, &key, app, &hash).err();
             Judged::by(named(refusal.as_slice()), "holds: the key signed these client data for this app; its counter has to rise")
         }
-        (None, _, _) => Judged::Unasked("`--key FILE` has the attested key that should have signed"),
-        (Some(_), None, _) => Judged::Unasked("`--app TEAM.bundle` names the app that it should be for"),
-        (Some(_), Some(_), None) => Judged::Unasked("`--challenge BASE64` has the client data that it should be over"),
+        (None, _, _) => Judged::Unjudged("`--key FILE` has the attested key that should have signed"),
+        (Some(_), None, _) => Judged::Unjudged("`--app TEAM.bundle` names the app that it should be for"),
+        (Some(_), Some(_), None) => Judged::Unjudged("`--challenge BASE64` has the client data that it should be over"),
     };
     let posture = match judged {
         Judged::Accepted(_) => Some(posture(app.as_ref(), args)?),
-        Judged::Unasked(_) | Judged::Refused(_) => None,
+        Judged::Unjudged(_) | Judged::Refused(_) => None,
     };
     sheet.verdict("assertion", judged);
     Ok(sheet.told(posture))

@@ -25,7 +25,7 @@ pub enum Judged {
     /// Every rule that is broken, the one that decides first.
     Refused(Vec<(Reason, String)>),
     /// Nobody can say, with what would have to be given.
-    Unasked(&'static str),
+    Unjudged(&'static str),
 }
 
 impl Judged {
@@ -37,7 +37,7 @@ impl Judged {
     fn lines(&self) -> Vec<String> {
         match self {
             Self::Accepted(good) => vec![(*good).to_owned()],
-            Self::Unasked(missing) => vec![format!("not judged: {missing}")],
+            Self::Unjudged(missing) => vec![format!("not judged: {missing}")],
             Self::Refused(all) => all.iter().map(|(reason, why)| format!("REFUSED {reason}: {why}")).collect(),
         }
     }
@@ -45,7 +45,7 @@ impl Judged {
     fn document(&self) -> Value {
         match self {
             Self::Accepted(_) => json!({ "verdict": "accepted" }),
-            Self::Unasked(missing) => json!({ "verdict": "not_judged", "why": missing }),
+            Self::Unjudged(missing) => json!({ "verdict": "not_judged", "why": missing }),
             Self::Refused(all) => {
                 let mut document = json!({ "verdict": "refused" });
                 if let (Some(object), Some((reason, why))) = (document.as_object_mut(), all.first()) {

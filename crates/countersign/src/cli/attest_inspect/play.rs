@@ -39,7 +39,7 @@ pub fn token(token: &str, args: &InspectArgs) -> Result<Told> {
     let mut sheet = Sheet::new("play_integrity_token", "token of Google Play Integrity: an encrypted verdict on an app and its phone");
     sheet.part("parts", "parts", parts(token));
     let Some(keys) = keys(args)? else {
-        sheet.verdict("token", Judged::Unasked("it is encrypted; `--play-keys FILE` has the keys of the Play Console that open it"));
+        sheet.verdict("token", Judged::Unjudged("it is encrypted; `--play-keys FILE` has the keys of the Play Console that open it"));
         return Ok(sheet.told(None));
     };
     let opened =

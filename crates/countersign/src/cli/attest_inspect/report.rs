@@ -37,7 +37,7 @@ pub fn explain(jws: &str, args: &InspectArgs) -> Result<Told> {
     );
     sheet.part("says", "what the app says", said(&report, &payload));
     let judged = match args.key()? {
-        None => Judged::Unasked("`--key FILE` has the device key that should have signed"),
+        None => Judged::Unjudged("`--key FILE` has the device key that should have signed"),
         Some(key) => {
             let refusal = read(jws, &key, args.now()).err();
             let refusals = refusal.map(|why| (why.reason(), why.to_string())).into_iter().collect();
@@ -45,7 +45,7 @@ pub fn explain(jws: &str, args: &InspectArgs) -> Result<Told> {
         }
     };
     let posture = match judged {
-        Judged::Accepted(_) | Judged::Unasked(_) => Some(posture(report, args)?),
+        Judged::Accepted(_) | Judged::Unjudged(_) => Some(posture(report, args)?),
         Judged::Refused(_) => None,
     };
     sheet.verdict("report", judged);

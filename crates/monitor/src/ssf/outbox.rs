@@ -1,0 +1,164 @@
+//! Events that wait to be polled (RFC 8936): kept until they are acknowledged, and given again until then.
+
+use std::{
+    collections::VecDeque,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use countersign_proof::json::Object;
+use serde::Deserialize;
+use tokio::sync::Notify;
+
+/// Events that wait; beyond, the oldest are dropped, and said to be.
+const WAITING_MAX: usize = 10_000;
+
+/// Events of one answer.
+const GIVEN_MAX: usize = 100;
+
+/// How long an answer waits for an event.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Why a poll is refused: it is not what RFC 8936 section 2.2 asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PollRefusal;
+
+/// What a receiver asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PollAsk {
+    /// At most so many events; none, to acknowledge only.
+    pub events_max: usize,
+    /// Whether to wait when there are none.
+    pub at_once: bool,
+    /// What was taken, or refused for good.
+    pub settled: Vec<String>,
+    /// How many of these were refused.
+    pub refused: usize,
+}
+
+#[derive(Deserialize)]
+struct WireError {
+    err: String,
+}
+
+impl PollAsk {
+    /// Reads the body of a poll.
+    ///
+    /// # Errors
+    /// When it is something else.
+    pub fn parse(json: &str) -> Result<Self, PollRefusal> {
+        let ask = Object::parse(json).map_err(|_| PollRefusal)?;
+        let refused = |_| PollRefusal;
+        let mut settled: Vec<String> = ask.optional("ack").map_err(refused)?.unwrap_or_default();
+        let errors: std::collections::BTreeMap<String, WireError> = ask.optional("setErrs").map_err(refused)?.unwrap_or_default();
+        if settled.len().saturating_add(errors.len()) > WAITING_MAX || errors.values().any(|error| error.err.is_empty()) {
+            return Err(PollRefusal);
+        }
+        let count = errors.len();
+        settled.extend(errors.into_keys());
+        let events_max: Option<usize> = ask.optional("maxEvents").map_err(refused)?;
+        let at_once = ask.optional("returnImmediately").map_err(refused)?.unwrap_or(false);
+        Ok(Self { events_max: events_max.unwrap_or(GIVEN_MAX).min(GIVEN_MAX), at_once, settled, refused: count })
+    }
+}
+
+/// What it is answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PollAnswer {
+    /// Events by their `jti`.
+    pub sets: Vec<(String, String)>,
+    /// Whether more wait.
+    pub more: bool,
+}
+
+impl PollAnswer {
+    /// As it goes over the wire.
+    #[must_use]
+    pub fn json(&self) -> String {
+        let sets: serde_json::Map<_, _> = self.sets.iter().map(|(id, set)| (id.clone(), set.clone().into())).collect();
+        serde_json::json!({ "sets": sets, "moreAvailable": self.more }).to_string()
+    }
+}
+
+/// What waits for one receiver.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    waiting: Mutex<VecDeque<(String, String)>>,
+    come: Notify,
+}
+
+impl Outbox {
+    /// Puts an event in. Whether an older one had to go.
+    pub fn put(&self, id: String, set: String) -> bool {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.push_back((id, set));
+        let full = waiting.len() > WAITING_MAX;
+        if full {
+            waiting.pop_front();
+        }
+        self.come.notify_waiters();
+        full
+    }
+
+    /// Answers a poll: settles what was taken, gives what waits, and waits for something if nothing does.
+    pub async fn poll(&self, ask: &PollAsk) -> PollAnswer {
+        let come = self.come.notified();
+        let answer = self.look(ask);
+        if ask.at_once || ask.events_max == 0 || !answer.sets.is_empty() {
+            return answer;
+        }
+        // Whatever came between the look and the wait woke the waiter already.
+        let _ = tokio::time::timeout(PATIENCE, come).await;
+        self.look(ask)
+    }
+
+    fn look(&self, ask: &PollAsk) -> PollAnswer {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.retain(|(id, _)| !ask.settled.contains(id));
+        let sets: Vec<_> = waiting.iter().take(ask.events_max).cloned().collect();
+        PollAnswer { more: waiting.len() > sets.len(), sets }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ask(json: &str) -> PollAsk {
+        PollAsk::parse(json).expect("a poll")
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn events_are_given_until_they_are_settled() {
+        let outbox = Outbox::default();
+        for n in 0..3 {
+            outbox.put(format!("j{n}"), format!("set{n}"));
+        }
+        let first = outbox.poll(&ask(r#"{"maxEvents":2,"returnImmediately":true}"#)).await;
+        assert_eq!(first.json(), r#"{"moreAvailable":true,"sets":{"j0":"set0","j1":"set1"}}"#);
+        assert_eq!(outbox.poll(&ask(r#"{"maxEvents":2,"returnImmediately":true}"#)).await, first, "again, until it is settled");
+        let settled = r#"{"ack":["j0"],"setErrs":{"j1":{"err":"invalid_request","description":"what"}},"returnImmediately":true}"#;
+        let rest = outbox.poll(&ask(settled)).await;
+        assert_eq!((rest.sets.len(), rest.more), (1, false));
+        let only_ack = outbox.poll(&ask(r#"{"maxEvents":0,"ack":["j2"]}"#)).await;
+        assert_eq!(only_ack, PollAnswer { sets: vec![], more: false });
+        assert!(outbox.poll(&ask("{}")).await.sets.is_empty(), "after the wait");
+    }
+
+    #[test]
+    fn polls_are_read_strictly() {
+        for bad in [
+            "",
+            "[]",
+            r#"{"maxEvents":-1}"#,
+            r#"{"maxEvents":"1"}"#,
+            r#"{"ack":"j0"}"#,
+            r#"{"ack":[1]}"#,
+            r#"{"setErrs":{"j":{"err":""}}}"#,
+            r#"{"setErrs":["j"]}"#,
+            r#"{"ack":[],"ack":[]}"#,
+        ] {
+            assert_eq!(PollAsk::parse(bad), Err(PollRefusal), "{bad}");
+        }
+    }
+}

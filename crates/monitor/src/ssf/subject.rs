@@ -1,0 +1,188 @@
+//! About whom an event is (RFC 9493 section 3, SSF 1.0 sections 3.1 to 3.6).
+
+use std::net::IpAddr;
+
+use countersign_proof::json::{NotTheObject, Object};
+use serde_json::value::RawValue;
+
+/// Identifiers of one `aliases` subject, and addresses of one `ip-addresses`.
+const MEMBERS_MAX: usize = 32;
+
+/// Why a subject is refused: it is not an object with a `format` and that format's members, each once and of the right type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SubjectRefusal;
+
+impl From<NotTheObject> for SubjectRefusal {
+    fn from(NotTheObject: NotTheObject) -> Self {
+        Self
+    }
+}
+
+/// A subject that one identifier names. Alphabetical.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Simple {
+    /// `acct:` URI.
+    Account(String),
+    /// Decentralised identifier.
+    Did(String),
+    /// E-mail address.
+    Email(String),
+    /// Addresses of a device.
+    IpAddresses(Vec<IpAddr>),
+    /// A subject as an issuer knows it.
+    IssuerSubject {
+        /// The issuer.
+        issuer: String,
+        /// Its name there.
+        subject: String,
+    },
+    /// A token.
+    JwtId {
+        /// Its issuer.
+        issuer: String,
+        /// Its `jti`.
+        id: String,
+    },
+    /// A name that only the two sides understand.
+    Opaque(String),
+    /// A format that is not known here: it names nobody.
+    Other(String),
+    /// Telephone number.
+    PhoneNumber(String),
+    /// A SAML assertion.
+    SamlAssertion {
+        /// Its issuer.
+        issuer: String,
+        /// Its id.
+        id: String,
+    },
+    /// A URI.
+    Uri(String),
+}
+
+/// Whom an event is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SubjectId {
+    /// One, under several names.
+    Aliases(Vec<Simple>),
+    /// Several things that belong together: somebody's session on a device of a tenant.
+    Complex {
+        /// The person.
+        user: Option<Simple>,
+        /// The device.
+        device: Option<Simple>,
+        /// The session.
+        session: Option<Simple>,
+        /// Parts that narrow it further (`application`, `tenant`, `org_unit`, `group`) and that are not known here.
+        others: Vec<(String, Simple)>,
+    },
+    /// One, under one name.
+    Simple(Simple),
+}
+
+impl Simple {
+    /// Reads an identifier.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn parse(json: &str) -> Result<Self, SubjectRefusal> {
+        let object = Object::parse(json)?;
+        let text = |name: &str| -> Result<String, SubjectRefusal> {
+            let text = object.text(name)?.into_owned();
+            if text.is_empty() { Err(SubjectRefusal) } else { Ok(text) }
+        };
+        Ok(match object.text("format")?.as_ref() {
+            "account" => Self::Account(text("uri")?),
+            // RFC 9493 writes `url`; a text is a text.
+            "did" => Self::Did(text("url")?),
+            "email" => Self::Email(text("email")?),
+            "ip-addresses" => {
+                let all: Vec<String> = object.required("ip-addresses")?;
+                if all.is_empty() || all.len() > MEMBERS_MAX {
+                    return Err(SubjectRefusal);
+                }
+                let parsed = all.iter().map(|address| address.parse().map_err(|_| SubjectRefusal));
+                Self::IpAddresses(parsed.collect::<Result<_, _>>()?)
+            }
+            "iss_sub" => Self::IssuerSubject { issuer: text("iss")?, subject: text("sub")? },
+            "jwt_id" => Self::JwtId { issuer: text("iss")?, id: text("jti")? },
+            "opaque" => Self::Opaque(text("id")?),
+            "phone_number" => Self::PhoneNumber(text("phone_number")?),
+            "saml_assertion_id" => Self::SamlAssertion { issuer: text("issuer")?, id: text("assertion_id")? },
+            "uri" => Self::Uri(text("uri")?),
+            "aliases" | "complex" | "" => return Err(SubjectRefusal),
+            other => Self::Other(other.to_owned()),
+        })
+    }
+}
+
+impl SubjectId {
+    /// Reads a subject.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn parse(json: &str) -> Result<Self, SubjectRefusal> {
+        let object = Object::parse(json)?;
+        match object.text("format")?.as_ref() {
+            "aliases" => {
+                let all: Vec<&RawValue> = object.required("identifiers")?;
+                if all.is_empty() || all.len() > MEMBERS_MAX {
+                    return Err(SubjectRefusal);
+                }
+                Ok(Self::Aliases(all.iter().map(|one| Simple::parse(one.get())).collect::<Result<_, _>>()?))
+            }
+            "complex" => Self::complex(object),
+            _ => Ok(Self::Simple(Simple::parse(json)?)),
+        }
+    }
+
+    fn complex(object: Object<'_>) -> Result<Self, SubjectRefusal> {
+        let (mut user, mut device, mut session, mut others) = (None, None, None, Vec::new());
+        for (name, part) in object.into_members().filter(|(name, _)| name != "format") {
+            let part = Simple::parse(part)?;
+            match name.as_ref() {
+                "user" => user = Some(part),
+                "device" => device = Some(part),
+                "session" => session = Some(part),
+                _ => others.push((name.into_owned(), part)),
+            }
+        }
+        if user.is_none() && device.is_none() && session.is_none() && others.is_empty() {
+            return Err(SubjectRefusal);
+        }
+        Ok(Self::Complex { user, device, session, others })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn subjects_are_read_strictly() {
+        let email = |text: &str| Simple::Email(text.to_owned());
+        assert_eq!(SubjectId::parse(r#"{"format":"email","email":"a@b.example"}"#), Ok(SubjectId::Simple(email("a@b.example"))));
+        let complex = r#"{"format":"complex","user":{"format":"email","email":"a@b.example"},"tenant":{"format":"opaque","id":"1"}}"#;
+        let others = vec![("tenant".to_owned(), Simple::Opaque("1".to_owned()))];
+        let expected = SubjectId::Complex { user: Some(email("a@b.example")), device: None, session: None, others };
+        assert_eq!(SubjectId::parse(complex), Ok(expected));
+        for bad in [
+            "[]",
+            "{}",
+            r#"{"format":"email"}"#,
+            r#"{"format":"email","email":""}"#,
+            r#"{"format":"email","email":1}"#,
+            r#"{"format":"email","email":"a","email":"b"}"#,
+            r#"{"format":"ip-addresses","ip-addresses":[]}"#,
+            r#"{"format":"ip-addresses","ip-addresses":["10.0.0.256"]}"#,
+            r#"{"format":"iss_sub","iss":"a"}"#,
+            r#"{"format":"aliases","identifiers":[]}"#,
+            r#"{"format":"aliases","identifiers":[{"format":"aliases","identifiers":[]}]}"#,
+            r#"{"format":"complex"}"#,
+            r#"{"format":"complex","user":"a"}"#,
+            r#"{"format":"complex","user":{"format":"complex"}}"#,
+        ] {
+            assert_eq!(SubjectId::parse(bad), Err(SubjectRefusal), "{bad}");
+        }
+    }
+}
