@@ -3,7 +3,7 @@
 use std::{fs, os::unix::fs::PermissionsExt, path::Path, sync::Arc};
 
 use async_trait::async_trait;
-use countersign_core::{Seconds, Secret, Session, SessionState};
+use countersign_core::{IncidentId, Seconds, Secret, Session, SessionState, SignalKind, UnixMillis};
 use countersign_identity::RefreshFamily;
 use sqlx::SqlitePool;
 use tempfile::TempDir;
@@ -15,6 +15,7 @@ use crate::{
     dev_tokens::{DevTokenNoted, DevTokens},
     devices::{Devices, PostureError},
     grants::{Grants, RedeemError},
+    incidents::{Incident, IncidentState, Incidents, Suppression},
     keys::SubjectKeys,
     retention::{Forgotten, Retention},
     sessions::{LiveError, Sessions},
@@ -127,6 +128,38 @@ async fn what_ended_is_forgotten_and_nothing_else() {
     assert_eq!(truth.sessions.find(&new.id).await.map(|found| found.is_some()), Ok(true));
     let again = truth.grants.redeem(&suite::code(2).0, suite::family(9)).await;
     assert_eq!(again, Err(RedeemError::AlreadyExchanged), "a second use is noticed while the session lives");
+}
+
+/// Incidents are about people: those that are over go after a quarter, and suppressions with their time.
+#[tokio::test]
+async fn incidents_that_are_over_are_forgotten() {
+    let directory = Directory::new();
+    let store = directory.sqlite().await;
+    let quarter = Seconds(90 * 86_400);
+    for (byte, state) in [(1, IncidentState::Open), (2, IncidentState::Fine), (3, IncidentState::Closed)] {
+        let incident = Incident {
+            id: IncidentId::from_random([byte; 16]),
+            kind: SignalKind::Scraping,
+            state,
+            user: None,
+            device: None,
+            session: None,
+            first_at: UnixMillis(NOW.0 * 1000),
+            last_at: UnixMillis(NOW.0 * 1000),
+            count: 1,
+            score: 0,
+            deeds: Vec::new(),
+            timeline: Vec::new(),
+        };
+        assert_eq!(store.keep(incident).await, Ok(()));
+    }
+    let suppression = Suppression { kind: SignalKind::Scraping, user: None, until: NOW };
+    assert_eq!(store.suppress(suppression).await, Ok(()));
+    let kept = async || Incidents::list(&*store, None, 9).await.map(|kept| kept.len());
+    assert!(store.forget_before(NOW.plus(quarter)).await.is_ok());
+    assert_eq!(kept().await, Ok(3), "on the last second of the quarter");
+    assert!(store.forget_before(NOW.plus(quarter).plus(Seconds(1))).await.is_ok());
+    assert_eq!(kept().await, Ok(1), "the open one stays");
 }
 
 async fn run(pool: &SqlitePool, sql: &'static str) {
