@@ -16,11 +16,13 @@ use countersign_store::{Device, DeviceState, Passkey, SessionFilter, User, UserS
 use serde::Deserialize;
 
 use crate::admin::{
+    feeds,
     incidents::{self, Watchtower},
     office::{Act, ActRefusal, Office},
     report::{self, Surveyor},
     wire::{Changed, CheckpointView, DeviceView, Invite, Invited, RecordView, Refused, SessionView, Status, UserView},
 };
+use crate::wire::feeds::Feeds;
 
 /// Records of one answer.
 const RECORDS_MAX: usize = 1000;
@@ -47,6 +49,8 @@ pub struct Desk {
     pub reactor: Arc<Reactor>,
     /// What a report on all devices leans on.
     pub surveyor: Surveyor,
+    /// What is fetched.
+    pub feeds: Arc<Feeds>,
 }
 
 type Answer<T> = Result<Json<T>, ActRefusal>;
@@ -54,6 +58,7 @@ type Answer<T> = Result<Json<T>, ActRefusal>;
 /// All routes.
 pub fn router(desk: Desk) -> Router {
     let surveys = report::router(desk.surveyor.clone());
+    let fetched = feeds::router(Arc::clone(&desk.feeds));
     let tower = Watchtower { office: Arc::clone(&desk.office), reactor: Arc::clone(&desk.reactor) };
     Router::new()
         .route("/v1/status", get(async |State(desk): State<Arc<Desk>>| Json(desk.status.clone())))
@@ -74,6 +79,7 @@ pub fn router(desk: Desk) -> Router {
         .with_state(Arc::new(desk))
         .merge(incidents::router(tower))
         .merge(surveys)
+        .merge(fetched)
 }
 
 impl IntoResponse for ActRefusal {

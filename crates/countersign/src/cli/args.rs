@@ -12,6 +12,7 @@ use crate::{
         audit::{self, AuditCommand},
         demo::{self, DemoArgs},
         evaluate::{self, EvaluateCommand},
+        feed::{self, FeedCommand},
         incident::{self, IncidentCommand},
         init::{self, InitArgs},
         logs::{self, LogsCommand},
@@ -101,6 +102,13 @@ enum Command {
         #[command(subcommand)]
         command: DeviceCommand,
     },
+    /// Trust anchors, revocation lists and boot keys that are fetched, at a running node
+    Feed {
+        #[command(flatten)]
+        place: Place,
+        #[command(subcommand)]
+        command: FeedCommand,
+    },
     /// What the monitor noticed and did, at a running node
     Incident {
         #[command(flatten)]
@@ -153,6 +161,7 @@ fn run(command: Command, output: Output) -> Result<Exit> {
         Command::Phone { place, command } => wait(phone::run(&command, &place, output)),
         Command::User { place, command } => wait(people::user(&command, &place, output)),
         Command::Device { place, command } => wait(people::device(&command, &place, output)),
+        Command::Feed { place, command } => wait(feed::run(&command, &place, output)),
         Command::Incident { place, command } => wait(incident::run(&command, &place, output)),
         Command::Session { place, command } => wait(people::session(&command, &place, output)),
         Command::Demo(args) => wait(demo::run(args, output)),

@@ -7,6 +7,7 @@ mod attest_inspect;
 mod audit;
 mod demo;
 mod evaluate;
+mod feed;
 mod incident;
 mod init;
 mod logs;
