@@ -138,13 +138,13 @@ pub enum FeedOutcome {
     Take,
 }
 
-/// Judges an offered version beside the held one and the one that an operator rolled back last, by its digest.
+/// Judges an offered version beside the held one and those that an operator rolled back, by their digests.
 #[must_use]
-pub fn judge_offer(kind: FeedKind, held: Option<&Measure>, rolled_back: Option<[u8; 32]>, offered: &Measure) -> FeedOutcome {
+pub fn judge_offer(kind: FeedKind, held: Option<&Measure>, rolled_back: &[[u8; 32]], offered: &Measure) -> FeedOutcome {
     if offered.entries == 0 {
         return FeedOutcome::Refuse(FeedRefusal::Empty);
     }
-    if rolled_back == Some(offered.digest) {
+    if rolled_back.contains(&offered.digest) {
         return FeedOutcome::Refuse(FeedRefusal::RolledBack);
     }
     let Some(held) = held else { return FeedOutcome::Take };
@@ -214,7 +214,7 @@ mod tests {
         for (name, kind, change, expected) in rows {
             let mut offered = offer();
             change(&mut offered);
-            assert_eq!(judge_offer(*kind, Some(&held()), Some([9; 32]), &offered), *expected, "{name}");
+            assert_eq!(judge_offer(*kind, Some(&held()), &[[8; 32], [9; 32]], &offered), *expected, "{name}");
         }
     }
 
@@ -228,7 +228,7 @@ mod tests {
         for (name, change, expected) in rows {
             let mut offered = offer();
             change(&mut offered);
-            assert_eq!(judge_offer(FeedKind::BootKeys, None, Some([9; 32]), &offered), *expected, "{name}");
+            assert_eq!(judge_offer(FeedKind::BootKeys, None, &[[8; 32], [9; 32]], &offered), *expected, "{name}");
         }
     }
 

@@ -20,7 +20,7 @@ pub fn router(feeds: Arc<Feeds>) -> Router {
 }
 
 async fn list(State(feeds): State<Arc<Feeds>>) -> Json<Vec<FeedView>> {
-    Json(feeds.rows().await.into_iter().map(view).collect())
+    Json(feeds.rows().into_iter().map(view).collect())
 }
 
 async fn roll_back(State(feeds): State<Arc<Feeds>>, Path(name): Path<String>) -> Result<Json<FeedView>, ActRefusal> {
@@ -33,7 +33,7 @@ async fn roll_back(State(feeds): State<Arc<Feeds>>, Path(name): Path<String>) ->
         RollBackRefusal::NotUsed(why) => ActRefusal::Invalid(format!("the version before could not be taken into use: {why}")),
         RollBackRefusal::Unknown => unknown(),
     })?;
-    feeds.rows().await.into_iter().find(|row| row.kind == kind).map(|row| Json(view(row))).ok_or_else(unknown)
+    feeds.rows().into_iter().find(|row| row.kind == kind).map(|row| Json(view(row))).ok_or_else(unknown)
 }
 
 fn view(row: FeedRow) -> FeedView {

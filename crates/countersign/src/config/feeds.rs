@@ -78,7 +78,7 @@ mod tests {
             ("[feeds.status_list]\nurl = \"ftp://a\"\n", "csign.toml:7: `url` cannot be `ftp://a`"),
             ("[feeds.status_list]\nurl = \"https://a\"\nevery = \"59s\"\n", "csign.toml:6: `every` is less than a minute"),
             ("[feeds.status_list]\nurl = \"https://a\"\nwarn_after = \"23h\"\n", "csign.toml:6: `warn_after` is shorter than `every`"),
-            ("[feeds.weather]\nurl = \"https://a\"\n", "csign.toml:6: `weather`"),
+            ("[feeds.weather]\nurl = \"https://a\"\n", "csign.toml:6: unknown key `weather` in `[feeds]`"),
         ];
         for (text, expected) in rows {
             let said = parse(&format!("{MINIMAL}{text}"), Path::new("csign.toml")).expect_err(text).to_string();

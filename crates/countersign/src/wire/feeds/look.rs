@@ -2,6 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
+use arc_swap::ArcSwapOption;
 use async_trait::async_trait;
 use countersign_core::{Clock, Entropy, FeedKind, FeedOutcome, FeedRefusal, Measure, UnixSeconds, judge_offer};
 use http::{StatusCode, header};
@@ -126,8 +127,10 @@ pub struct FeedRow {
 struct Feed {
     source: FeedSource,
     shelf: Shelf,
-    /// Held during a look and a roll-back: one at a time. What the last look came to.
-    turn: Mutex<Option<&'static str>>,
+    /// Held during a look and a roll-back: one at a time.
+    turn: Mutex<()>,
+    /// What the last look came to.
+    last: ArcSwapOption<&'static str>,
 }
 
 /// All that is fetched.
@@ -140,15 +143,19 @@ pub struct Feeds {
     entropy: Arc<dyn Entropy>,
     taker: Arc<dyn TakesFeeds>,
     since: UnixSeconds,
-    wait_max: Duration,
+    pub(super) wait_max: Duration,
 }
 
 impl Feeds {
     /// As the config has them.
     #[must_use]
     pub fn new(config: &Config, caller: Caller, world: (Arc<dyn Clock>, Arc<dyn Entropy>), taker: Arc<dyn TakesFeeds>) -> Self {
-        let feed =
-            |source: &FeedSource| Feed { source: source.clone(), shelf: Shelf::of(&config.data, source.kind), turn: Mutex::default() };
+        let feed = |source: &FeedSource| Feed {
+            source: source.clone(),
+            shelf: Shelf::of(&config.data, source.kind),
+            turn: Mutex::default(),
+            last: ArcSwapOption::empty(),
+        };
         let (clock, entropy) = world;
         Self {
             feeds: config.feeds.iter().map(feed).collect(),
@@ -164,10 +171,9 @@ impl Feeds {
     }
 
     /// All of them as they stand.
-    pub async fn rows(&self) -> Vec<FeedRow> {
+    pub fn rows(&self) -> Vec<FeedRow> {
         let mut rows = Vec::new();
         for feed in &self.feeds {
-            let last = *feed.turn.lock().await;
             let held = content::held(&self.data, feed.source.kind);
             let versions = feed.shelf.state().versions;
             let at = held.as_ref().and_then(|held| versions.iter().position(|version| version.name == held.version.name));
@@ -178,7 +184,7 @@ impl Feeds {
                 entries: held.as_ref().map(|held| held.measure.entries),
                 confirmed_at: held.as_ref().map(|held| held.version.confirmed_at),
                 version: held.map(|held| held.version.name),
-                last,
+                last: feed.last.load().as_deref().copied(),
             });
         }
         rows
@@ -214,6 +220,7 @@ impl Feeds {
     /// What was confirmed a moment ago is not asked for again because of a restart.
     fn first_wait(&self, feed: &Feed) -> Duration {
         let held = content::held(&self.data, feed.source.kind);
+        mend(feed, held.as_ref());
         let age = held.map(|held| self.clock.now().seconds().since(held.version.confirmed_at).0);
         let planned = next_look(feed.source.every, 0, self.chance());
         age.map_or(Duration::ZERO, |age| planned.saturating_sub(Duration::from_secs(age)))
@@ -241,21 +248,22 @@ impl Feeds {
     /// Why nothing changed.
     pub async fn look(&self, kind: FeedKind) -> Result<Look, LookFault> {
         let Some(feed) = self.feed(kind) else { return Ok(Look::Kept) };
-        let mut last = feed.turn.lock().await;
+        let _turn = feed.turn.lock().await;
         let looked = self.look_at(feed).await;
         let name = kind.as_str();
-        match &looked {
-            Ok(Look::Kept) => *last = Some("kept"),
+        let last = match &looked {
+            Ok(Look::Kept) => "kept",
             Ok(Look::Taken) => {
-                *last = Some("taken");
                 counter!("countersign_feed_taken_total", "feed" => name).increment(1);
+                "taken"
             }
             Err(why) => {
-                *last = Some(why.code());
                 counter!("countersign_feed_refused_total", "feed" => name, "why" => why.code()).increment(1);
                 tracing::warn!(feed = name, %why, "nothing new is taken; what is held stays");
+                why.code()
             }
-        }
+        };
+        feed.last.store(Some(Arc::new(last)));
         let age = self.age(kind);
         if age > feed.source.warn_after.0 {
             tracing::warn!(feed = name, age_seconds = age, "the feed is old; look at its source, or at `countersign feed list`");
@@ -281,7 +289,7 @@ impl Feeds {
         let offered = Content::parse(kind, &answer.body, now).map_err(LookFault::Malformed)?.measure(&answer.body, issued_at);
         let state = feed.shelf.state();
         let beside = held.as_ref().map(|held| held.measure).or_else(|| self.without(kind));
-        match (judge_offer(kind, beside.as_ref(), state.rolled_back, &offered), &held) {
+        match (judge_offer(kind, beside.as_ref(), &state.rolled_back, &offered), &held) {
             (FeedOutcome::Refuse(why), _) => Err(LookFault::Worse(why)),
             (FeedOutcome::Keep, Some(held)) => self.confirm(feed, held, now).await,
             // What is shipped is offered: it is taken, so that it has an age.
@@ -292,7 +300,8 @@ impl Feeds {
                 feed.shelf.write(&name, &answer.body).map_err(|why| LookFault::NotUsed(why.to_string()))?;
                 let version = Version { name, digest: offered.digest, taken_at: now, confirmed_at: now, issued_at, etag };
                 let before = held.map(|held| held.version);
-                let new = State { versions: [Some(version), before].into_iter().flatten().collect(), rolled_back: state.rolled_back };
+                let new =
+                    State { versions: [Some(version), before].into_iter().flatten().collect(), rolled_back: state.rolled_back.clone() };
                 self.change(feed, &state, &new, &digest).await.map_err(LookFault::NotUsed)?;
                 feed.shelf.tidy(&new);
                 Ok(Look::Taken)
@@ -349,12 +358,25 @@ impl Feeds {
         let held = content::held(&self.data, kind).ok_or(RollBackRefusal::Nothing)?;
         let state = feed.shelf.state();
         let older = state.versions.iter().skip_while(|version| version.name != held.version.name).skip(1).cloned().collect();
-        let new = State { versions: older, rolled_back: Some(held.version.digest) };
+        let rolled_back = std::iter::once(held.version.digest).chain(state.rolled_back.iter().copied()).collect();
+        let new = State { versions: older, rolled_back };
         let digest = new.versions.first().map(|version| hex::encode(version.digest)).unwrap_or_default();
         self.change(feed, &state, &new, &digest).await.map_err(RollBackRefusal::NotUsed)?;
         feed.shelf.tidy(&new);
         counter!("countersign_feed_rolled_back_total", "feed" => kind.as_str()).increment(1);
         Ok(())
+    }
+}
+
+/// Forgets versions whose files turned out to be broken.
+fn mend(feed: &Feed, held: Option<&Held>) {
+    let state = feed.shelf.state();
+    let whole = |version: &Version| held.is_some_and(|held| held.version.name == version.name);
+    let versions: Vec<_> = state.versions.iter().skip_while(|version| !whole(version)).cloned().collect();
+    if versions.len() < state.versions.len()
+        && let Err(why) = feed.shelf.set(&State { versions, rolled_back: state.rolled_back })
+    {
+        tracing::warn!(feed = feed.source.kind.as_str(), %why, "broken versions could not be forgotten");
     }
 }
 

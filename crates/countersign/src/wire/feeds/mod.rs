@@ -7,3 +7,6 @@ mod pace;
 pub mod shelf;
 
 pub use look::{FeedRow, Feeds, Look, LookFault, RollBackRefusal, TakesFeeds};
+
+#[cfg(test)]
+mod tests;

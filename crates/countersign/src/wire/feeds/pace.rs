@@ -16,9 +16,8 @@ pub fn next_look(every: Seconds, failures: u32, chance: u16) -> Duration {
         _ => RETRY.saturating_mul(1_u64.checked_shl(failures.min(32).saturating_sub(1)).unwrap_or(u64::MAX)).min(every.0),
     };
     let millis = wait.saturating_mul(1000);
-    let (tenth, fifth) = (millis / 10, millis / 5);
-    let later = fifth.checked_div(u64::from(u16::MAX)).unwrap_or(0).saturating_mul(u64::from(chance));
-    Duration::from_millis(millis.saturating_sub(tenth).saturating_add(later.min(fifth)))
+    let later = u128::from(millis / 5).saturating_mul(u128::from(chance)).checked_div(u128::from(u16::MAX)).unwrap_or(0);
+    Duration::from_millis((millis - millis / 10).saturating_add(u64::try_from(later).unwrap_or(u64::MAX)))
 }
 
 #[cfg(test)]
@@ -30,8 +29,8 @@ mod tests {
         let day = Seconds(86_400);
         let rows = [
             ("a day, at the earliest", day, 0, 0, 77_760),
-            ("in the middle", day, 0, 32_768, 86_399),
-            ("at the latest", day, 0, u16::MAX, 95_039),
+            ("in the middle", day, 0, 32_768, 86_400),
+            ("at the latest", day, 0, u16::MAX, 95_040),
             ("after a failure", day, 1, 0, 54),
             ("after another", day, 2, 0, 108),
             ("after many never later than planned", day, 40, 0, 77_760),

@@ -23,6 +23,9 @@ const STATE_BYTES_MAX: usize = 64 * 1024;
 /// Versions that are kept.
 const KEPT: usize = 2;
 
+/// What was rolled back, as far as it is remembered.
+const ROLLED_BACK_MAX: usize = 16;
+
 /// A version and what is known of its fetching.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Version {
@@ -45,15 +48,15 @@ pub struct Version {
 pub struct State {
     /// The held one first, then the one before it.
     pub versions: Vec<Version>,
-    /// SHA-256 of what an operator rolled back last.
-    pub rolled_back: Option<[u8; 32]>,
+    /// SHA-256 of what an operator rolled back, the last first.
+    pub rolled_back: Vec<[u8; 32]>,
 }
 
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct WireState {
     versions: Vec<WireVersion>,
-    rolled_back: Option<String>,
+    rolled_back: Vec<String>,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -123,7 +126,7 @@ impl Shelf {
     /// The system's word; the state from before stays.
     pub fn set(&self, state: &State) -> io::Result<()> {
         let versions = state.versions.iter().take(KEPT).map(wire).collect();
-        let wire = WireState { versions, rolled_back: state.rolled_back.map(hex::encode) };
+        let wire = WireState { versions, rolled_back: state.rolled_back.iter().take(ROLLED_BACK_MAX).map(hex::encode).collect() };
         fs::create_dir_all(&self.directory)?;
         replace(&self.directory.join(STATE), serde_json::to_string_pretty(&wire)?.as_bytes())
     }
@@ -166,10 +169,7 @@ fn understood(wire: WireState) -> Option<State> {
             etag: version.etag,
         });
     }
-    let rolled_back = match wire.rolled_back {
-        Some(text) => Some(digest(&text)?),
-        None => None,
-    };
+    let rolled_back = wire.rolled_back.iter().map(|text| digest(text)).collect::<Option<_>>()?;
     Some(State { versions, rolled_back })
 }
 
@@ -210,7 +210,7 @@ mod tests {
         for name in ["1-a", "2-b", "3-c"] {
             shelf.write(name, b"x").expect("written");
         }
-        let state = State { versions: vec![version("3-c"), version("2-b")], rolled_back: Some([9; 32]) };
+        let state = State { versions: vec![version("3-c"), version("2-b")], rolled_back: vec![[9; 32]] };
         shelf.set(&state).expect("set");
         shelf.tidy(&state);
         assert_eq!(shelf.state(), state);
@@ -225,7 +225,7 @@ mod tests {
         let home = tempfile::tempdir().expect("a directory");
         let shelf = Shelf::of(home.path(), FeedKind::BootKeys);
         let one = |name: &str, digest: &str| {
-            format!(r#"{{"versions":[{{"name":"{name}","sha256":"{digest}","taken_at":1,"confirmed_at":1}}],"rolled_back":null}}"#)
+            format!(r#"{{"versions":[{{"name":"{name}","sha256":"{digest}","taken_at":1,"confirmed_at":1}}],"rolled_back":[]}}"#)
         };
         let whole = "07".repeat(32);
         shelf.write("state.json", one("1-a", &whole).as_bytes()).expect("written");
@@ -236,7 +236,7 @@ mod tests {
             one("../../key", &whole),
             one("", &whole),
             one("1-a", "07"),
-            one("1-a", &whole).replace("null", "\"x\""),
+            one("1-a", &whole).replace("[]", "[\"x\"]"),
             " ".repeat(STATE_BYTES_MAX + 1),
         ] {
             shelf.write("state.json", text.as_bytes()).expect("written");
