@@ -66,6 +66,9 @@ impl BootKeys {
     /// Keys in a file.
     pub const KEYS_MAX: usize = 4096;
 
+    /// The text of the shipped file.
+    pub const SHIPPED: &'static str = include_str!("../data/boot_keys.json");
+
     /// Reads a file of keys.
     ///
     /// # Errors
@@ -95,7 +98,7 @@ impl BootKeys {
     /// # Errors
     /// None that a release can have; a test pins the file.
     pub fn shipped() -> Result<Self, BootKeysRefusal> {
-        Self::parse(include_str!("../data/boot_keys.json"))
+        Self::parse(Self::SHIPPED)
     }
 
     /// Rises with every change; a file with a lower one is older.

@@ -7,6 +7,7 @@ mod app_report;
 mod counter;
 mod decision;
 mod facts;
+mod feed;
 mod forecast;
 mod id;
 mod judgement;
@@ -27,6 +28,7 @@ pub use app_report::{AppFinding, AppReport};
 pub use counter::{CounterRefusal, CounterWindow};
 pub use decision::{Acr, Advice, Decision, MaskPath, Matched, Obligation, Outcome, Permitted, PolicyName, RateLimit};
 pub use facts::{Facts, FieldValue, OperationRules, RequestFacts, ResourceFacts, WhenLimited};
+pub use feed::{FeedKind, FeedOutcome, FeedRefusal, Measure, judge_offer};
 pub use forecast::{Breakdown, Forecast, GROUPS_HELD_MAX, GROUPS_MAX, Outcomes, Survey};
 pub use id::{
     Action, AppId, ClientId, ContractViolation, DecisionId, DevTokenId, DeviceId, GrantId, IdError, IncidentId, KeyId, PairwiseId, ProofId,

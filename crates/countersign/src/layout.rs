@@ -9,5 +9,8 @@ pub const LOG_KEY: &str = "log.pub";
 /// What the monitor learned.
 pub const WATCH: &str = "watch.state";
 
+/// Data that was fetched, a directory a feed.
+pub const FEEDS: &str = "feeds";
+
 /// The socket of the admin API.
 pub const ADMIN_SOCKET: &str = "admin.sock";

@@ -228,3 +228,38 @@ fn the_banks_policies_say_what_their_tests_say() {
     assert_eq!(String::from_utf8_lossy(&checked.stdout), "8 policies are valid; 22 of 22 tests as expected\n");
     assert!(checked.status.success());
 }
+
+#[tokio::test]
+async fn feeds_are_fetched_and_rolled_back() {
+    let (home, _) = laid_out();
+    let vendor = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
+    let url = format!("http://{}/status", vendor.local_addr().expect("an address"));
+    let page = r#"{"entries":{"8f":{"status":"REVOKED"}}}"#;
+    let routes = axum::Router::new().route("/status", axum::routing::get(async move || page));
+    tokio::spawn(async move { axum::serve(vendor, routes).await });
+    let config = home.path().join("csign.toml");
+    let text = fs::read_to_string(&config).expect("read") + &format!("[feeds.status_list]\nurl = \"{url}\"\n");
+    fs::write(&config, text).expect("written");
+    let node = start(home.path()).await.expect("a node");
+    let row = loop {
+        let (status, rows) = ask(&node, "GET", "/v1/feeds", "").await;
+        assert_eq!(status, 200, "{rows}");
+        if rows[0]["last"] == "taken" {
+            break rows[0].clone();
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    assert_eq!((row["name"].as_str(), row["entries"].as_u64(), row["previous"].as_str()), (Some("status_list"), Some(1), None));
+    let (_, metrics) = side(&node, "/metrics").await;
+    assert!(metrics.contains("countersign_feed_taken_total{feed=\"status_list\"} 1"), "{metrics}");
+    assert!(metrics.contains("countersign_feed_age_seconds{feed=\"status_list\"}"), "{metrics}");
+    let rows = [("status_list", 200), ("status_list", 400), ("boot_keys", 404), ("weather", 404)];
+    for (name, expected) in rows {
+        let (status, answer) = ask(&node, "POST", &format!("/v1/feeds/{name}/roll-back"), "{}").await;
+        assert_eq!(status, expected, "{name}: {answer}");
+    }
+    let records = node.office().records(0, 100).await.expect("records");
+    let activated = records.iter().filter(|record| record.json.contains("config_activated")).count();
+    assert_eq!(activated, 3, "the start, the list, the way back");
+    node.shutdown(Duration::from_secs(5)).await;
+}

@@ -1,6 +1,7 @@
 //! What an operator can ask of a running node, and change in it.
 
 pub mod dev_tokens;
+pub mod feeds;
 pub mod fleet;
 pub mod incidents;
 pub mod office;

@@ -16,7 +16,7 @@ use countersign_store::{Device, DeviceState, Passkey, SessionFilter, User, UserS
 use serde::Deserialize;
 
 use crate::admin::{
-    dev_tokens,
+    dev_tokens, feeds,
     incidents::{self, Watchtower},
     office::{Act, ActRefusal, Office},
     report::{self, Surveyor},
@@ -25,6 +25,7 @@ use crate::admin::{
         SessionView, Status, UserView,
     },
 };
+use crate::wire::feeds::Feeds;
 
 /// Records of one answer.
 const RECORDS_MAX: usize = 1000;
@@ -51,6 +52,8 @@ pub struct Desk {
     pub reactor: Arc<Reactor>,
     /// What a report on all devices leans on.
     pub surveyor: Surveyor,
+    /// What is fetched.
+    pub feeds: Arc<Feeds>,
 }
 
 type Answer<T> = Result<Json<T>, ActRefusal>;
@@ -58,6 +61,7 @@ type Answer<T> = Result<Json<T>, ActRefusal>;
 /// All routes.
 pub fn router(desk: Desk) -> Router {
     let surveys = report::router(desk.surveyor.clone());
+    let fetched = feeds::router(Arc::clone(&desk.feeds));
     let tower = Watchtower { office: Arc::clone(&desk.office), reactor: Arc::clone(&desk.reactor) };
     Router::new()
         .route("/v1/status", get(async |State(desk): State<Arc<Desk>>| Json(desk.status.clone())))
@@ -80,6 +84,7 @@ pub fn router(desk: Desk) -> Router {
         .with_state(Arc::new(desk))
         .merge(incidents::router(tower))
         .merge(surveys)
+        .merge(fetched)
 }
 
 impl IntoResponse for ActRefusal {

@@ -95,6 +95,26 @@ pub struct SessionView {
     pub expires_at: u64,
 }
 
+/// Something that is fetched.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct FeedView {
+    /// Its name in the config.
+    pub name: String,
+    /// From where.
+    pub url: String,
+    /// The version in use; `None` for what is shipped, or the operator's file.
+    pub version: Option<String>,
+    /// Entries in it.
+    pub entries: Option<usize>,
+    /// Seconds since 1970 at which its source said last that it is the newest.
+    pub confirmed_at: Option<u64>,
+    /// The version before it.
+    pub previous: Option<String>,
+    /// What the last look came to: `taken`, `kept`, or why nothing was taken.
+    pub last: Option<String>,
+}
+
 /// Whom to invite.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]

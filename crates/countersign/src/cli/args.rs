@@ -13,6 +13,7 @@ use crate::{
         demo::{self, DemoArgs},
         dev_token::{self, DevTokenCommand},
         evaluate::{self, EvaluateCommand},
+        feed::{self, FeedCommand},
         incident::{self, IncidentCommand},
         init::{self, InitArgs},
         logs::{self, LogsCommand},
@@ -112,6 +113,13 @@ enum Command {
         #[command(subcommand)]
         command: DeviceCommand,
     },
+    /// Trust anchors, revocation lists and boot keys that are fetched, at a running node
+    Feed {
+        #[command(flatten)]
+        place: Place,
+        #[command(subcommand)]
+        command: FeedCommand,
+    },
     /// What the monitor noticed and did, at a running node
     Incident {
         #[command(flatten)]
@@ -165,6 +173,7 @@ fn run(command: Command, output: Output) -> Result<Exit> {
         Command::User { place, command } => wait(people::user(&command, &place, output)),
         Command::DevToken { place, command } => wait(dev_token::run(&command, &place, output)),
         Command::Device { place, command } => wait(people::device(&command, &place, output)),
+        Command::Feed { place, command } => wait(feed::run(&command, &place, output)),
         Command::Incident { place, command } => wait(incident::run(&command, &place, output)),
         Command::Session { place, command } => wait(people::session(&command, &place, output)),
         Command::Demo(args) => wait(demo::run(args, output)),

@@ -8,6 +8,7 @@ mod audit;
 mod demo;
 mod dev_token;
 mod evaluate;
+mod feed;
 mod incident;
 mod init;
 mod logs;

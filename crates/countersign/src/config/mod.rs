@@ -2,6 +2,7 @@
 
 mod device;
 mod fault;
+mod feeds;
 mod model;
 mod monitor;
 mod read;
@@ -16,8 +17,9 @@ use std::{fs, path::Path};
 pub use device::replaced;
 pub use fault::{Fault, Faults};
 pub use model::{
-    App, Bounds, Config, Dev, DeviceRules, GeoList, GeographyFiles, IosApp, ListOf, Listen, Login, METRICS_LISTEN, MonitorRules, Operation,
-    PlaySource, SharedSignals, SignUp, SignalSource, SignalSubject, SignalTarget, TlsFiles, Upstream, Vendors, Webhook, WhenStale,
+    App, Bounds, Config, Dev, DeviceRules, FeedSource, GeoList, GeographyFiles, IosApp, ListOf, Listen, Login, METRICS_LISTEN,
+    MonitorRules, Operation, PlaySource, SharedSignals, SignUp, SignalSource, SignalSubject, SignalTarget, TlsFiles, Upstream, Vendors,
+    Webhook, WhenStale,
 };
 pub use settle::settle;
 pub use value::span;

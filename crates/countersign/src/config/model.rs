@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use countersign_core::{Action, AppId, ClientId, Limits, Requirement, RiskBar, Seconds, WhenLimited};
+use countersign_core::{Action, AppId, ClientId, FeedKind, Limits, Requirement, RiskBar, Seconds, WhenLimited};
 use countersign_gateway::Origin;
 use countersign_identity::{BindingRules, PasskeyOrigin};
 use countersign_monitor::react::ReactRules;
@@ -62,6 +62,8 @@ pub struct Config {
     pub device: DeviceRules,
     /// How vendors are asked.
     pub vendors: Vendors,
+    /// What is fetched while the node runs, in the order of their names.
+    pub feeds: Vec<FeedSource>,
     /// Files about places and networks.
     pub geography: GeographyFiles,
     /// What unusual requests and logins lead to.
@@ -281,6 +283,21 @@ pub struct DeviceRules {
     pub status_list_grace: Seconds,
     /// What happens after that.
     pub status_list_then: WhenStale,
+}
+
+/// Something that is fetched while the node runs.
+#[derive(Clone, Debug)]
+pub struct FeedSource {
+    /// What.
+    pub kind: FeedKind,
+    /// From where.
+    pub url: url::Url,
+    /// How often is looked.
+    pub every: Seconds,
+    /// The age from which is warned.
+    pub warn_after: Seconds,
+    /// The line on which it begins.
+    pub line: usize,
 }
 
 /// Files about places and networks.

@@ -16,6 +16,7 @@ use url::Url;
 use crate::config::{
     device,
     fault::Faults,
+    feeds,
     model::{
         App, Bounds, Config, Dev, GeoList, GeographyFiles, IosApp, ListOf, Listen, Login, METRICS_LISTEN, Operation, PlaySource, SignUp,
         TlsFiles, Upstream, Vendors,
@@ -75,6 +76,11 @@ fn top_level(top: &mut Section<'_>, file: &Path, here: &Here) -> Option<Config> 
     let login = login(top.table("login", "[login]"));
     let device = device::device(top.table("device", "[device]"), &here.0);
     let vendors = vendors(top.table("vendors", "[vendors]"), here);
+    let feeds = feeds::feeds(top.table("feeds", "[feeds]"));
+    if let Some(feed) = feeds.iter().find(|feed| feed.url.scheme() == "https" && vendors.as_ref().is_some_and(|all| all.ca.is_none())) {
+        let what = format!("`feeds.{}` is fetched by `https` and nothing verifies its source", feed.kind.as_str());
+        top.fault(Some(feed.line), what, "name the authorities' PEM file, `[vendors]` `ca = \"/etc/ssl/certs/ca-certificates.crt\"`");
+    }
     let geography = geography(top.table("geography", "[geography]"), here);
     let monitor = monitor::monitor(top.table("monitor", "[monitor]"), &here.0);
     let signals = signals::signals(top.table("signals", "[signals]"), &here.0);
@@ -95,6 +101,7 @@ fn top_level(top: &mut Section<'_>, file: &Path, here: &Here) -> Option<Config> 
         login,
         device,
         vendors,
+        feeds,
         geography,
         monitor,
         signals,

@@ -5,10 +5,10 @@ use std::{path::Path, sync::Arc, time::Duration};
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use countersign_attest::android::StatusRule;
-use countersign_core::{Clock, Revocations, Seconds};
+use countersign_core::{Clock, FeedKind, Revocations, Seconds};
 use countersign_gateway::{Certificates, House};
 use countersign_issuer::DeviceTrust;
-use countersign_store::{Keys, Retention, sqlite::Sqlite};
+use countersign_store::{Keys, Retention, Unavailable, sqlite::Sqlite};
 use metrics::{counter, gauge};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::task::JoinSet;
@@ -19,6 +19,7 @@ use crate::{
     config::{Config, Dev, Faults},
     node::doors::Addresses,
     wire::{
+        feeds::TakesFeeds,
         geography::{Geography, Maps},
         lock::DataLock,
         rotation::Rings,
@@ -56,27 +57,18 @@ impl Live {
     /// is not stays as it was.
     pub(super) async fn reload(&self) -> Result<(), Faults> {
         let mut faults = Faults::default();
-        match rules::rules(&self.config) {
-            Ok(rules) => {
-                let digest = rules.digest.clone();
-                self.activate("policies", &digest, || self.house.replace_rules(rules.into_gateway())).await;
+        for read in [self.reload_rules("").await, self.reload_trust("").await] {
+            match read {
+                // Said by `activate`.
+                Ok(Ok(())) | Ok(Err(_)) => {}
+                Err(why) => faults.extend(why),
             }
-            Err(why) => faults.extend(why),
-        }
-        match trust::trust(&self.config, self.dev) {
-            Ok(trust) => {
-                let change = || {
-                    self.revocations.store(Arc::new(trust.revocations));
-                    self.trust.store(Arc::new(trust.devices));
-                    self.house.judge_again();
-                };
-                self.activate("trust", "", change).await;
-            }
-            Err(why) => faults.extend(why),
         }
         match Maps::read(&self.config) {
             Ok(maps) if maps.is_empty() => {}
-            Ok(maps) => self.activate("geography", "", || self.geography.replace(maps)).await,
+            Ok(maps) => {
+                let _ = self.activate("geography", "", || self.geography.replace(maps)).await;
+            }
             Err(why) => faults.extend(why),
         }
         if let Some(files) = &self.config.tls {
@@ -88,14 +80,36 @@ impl Live {
         faults.or(())
     }
 
+    /// Policies and requirements; `digest` is of the feed that they are read again for.
+    async fn reload_rules(&self, digest: &str) -> Result<Result<(), Unavailable>, Faults> {
+        let rules = rules::rules(&self.config)?;
+        let digest = if digest.is_empty() { rules.digest.clone() } else { digest.to_owned() };
+        Ok(self.activate("policies", &digest, || self.house.replace_rules(rules.into_gateway())).await)
+    }
+
+    /// Trust anchors and revocation list; `digest` is of the feed that they are read again for.
+    async fn reload_trust(&self, digest: &str) -> Result<Result<(), Unavailable>, Faults> {
+        let trust = trust::trust(&self.config, self.dev)?;
+        let change = || {
+            self.revocations.store(Arc::new(trust.revocations));
+            self.trust.store(Arc::new(trust.devices));
+            self.house.judge_again();
+        };
+        Ok(self.activate("trust", digest, change).await)
+    }
+
     /// Takes something into use, once the log has it.
-    async fn activate(&self, what: &'static str, digest: &str, change: impl FnOnce()) {
+    async fn activate(&self, what: &'static str, digest: &str, change: impl FnOnce()) -> Result<(), Unavailable> {
         match self.office.activated(what, digest).await {
             Ok(decision) => {
                 change();
                 tracing::info!(what, decision = decision.as_str(), "read again and in use");
+                Ok(())
             }
-            Err(fault) => tracing::error!(what, %fault, "not taken into use, because it could not be recorded"),
+            Err(fault) => {
+                tracing::error!(what, %fault, "not taken into use, because it could not be recorded");
+                Err(fault)
+            }
         }
     }
 
@@ -160,6 +174,19 @@ fn age(seconds: u64) -> f64 {
 impl Reload for Live {
     async fn reload(&self) -> Result<(), String> {
         Self::reload(self).await.map_err(|faults| faults.to_string())
+    }
+}
+
+#[async_trait]
+impl TakesFeeds for Live {
+    async fn take(&self, kind: FeedKind, sha256: &str) -> Result<(), String> {
+        let taken = match kind {
+            FeedKind::BootKeys => self.reload_rules(sha256).await,
+            FeedKind::AndroidAnchors | FeedKind::AppAttestAnchors | FeedKind::ReceiptAnchors | FeedKind::StatusList => {
+                self.reload_trust(sha256).await
+            }
+        };
+        taken.map_err(|faults| faults.to_string())?.map_err(|fault| fault.to_string())
     }
 }
 

@@ -31,7 +31,8 @@ use crate::{
         understand::understand,
     },
     wire::{
-        keys,
+        feeds::Feeds,
+        issuing, keys,
         lock::DataLock,
         metering, monitoring,
         shared_signals::{self, Sharing},
@@ -82,7 +83,6 @@ pub async fn start(config: Config, options: Options) -> Result<RunningNode, Star
         clock: Arc::clone(&options.clock),
         entropy: Arc::clone(&options.entropy),
     });
-    let entropy = options.entropy;
     let reactor = Arc::new(reactor.await.map_err(OpenError::from)?);
     tasks.spawn(monitoring::remember(built.watch, live.config.data.clone(), shutdown.clone()));
     tasks.spawn(monitoring::react(Arc::clone(&reactor), built.arrived, Arc::clone(&options.clock), shutdown.clone()));
@@ -93,6 +93,9 @@ pub async fn start(config: Config, options: Options) -> Result<RunningNode, Star
         revocations: Arc::clone(&live.revocations),
         apps: live.config.apps.clone().into(),
     };
+    let world = (Arc::clone(&options.clock), Arc::clone(&options.entropy));
+    let feeds = Arc::new(Feeds::new(&live.config, issuing::caller(&live.config)?, world, Arc::clone(&live) as _));
+    tasks.spawn(Arc::clone(&feeds).keep(shutdown.clone()));
     let (held, ending) = (Arc::clone(&built.house), shutdown.clone());
     tasks.spawn(async move {
         ending.cancelled().await;
@@ -107,13 +110,13 @@ pub async fn start(config: Config, options: Options) -> Result<RunningNode, Star
         streams,
         people,
         clock: Arc::clone(&options.clock),
-        entropy,
+        entropy: options.entropy,
     });
     tasks.spawn(shared_signals::transmit(Arc::clone(&sharing), built.news, shutdown.clone()));
     let front = Front { house: built.house, issuer: router(Arc::new(built.issuer)), signals: shared_signals::router(sharing) };
     let public = listen(doors.public, settings, options.clock, shutdown.clone(), move |request, peer| front.clone().answer(request, peer));
     tasks.spawn(until_it_fails("the public port", public, shutdown.clone()));
-    let desk = Desk { office: built.office, status, reload: Arc::clone(&live) as Arc<dyn Reload>, reactor, surveyor };
+    let desk = Desk { office: built.office, status, reload: Arc::clone(&live) as Arc<dyn Reload>, reactor, surveyor, feeds };
     tasks.spawn(until_it_fails("the admin socket", doors.admin.serve(routes::router(desk), shutdown.clone()), shutdown.clone()));
     let side = side::router(Side { metrics: metrics.clone(), keys, shutdown: shutdown.clone() });
     let side = axum::serve(doors.side, side).with_graceful_shutdown(shutdown.clone().cancelled_owned());

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use countersign_core::Clock;
+use countersign_core::{Clock, FeedKind};
 use countersign_gateway::{Certificates, Upstream};
 use countersign_issuer::IssuerConfig;
 
@@ -67,8 +67,8 @@ fn tell(config: &Config, dev: Dev, rules: &Rules) {
     if rules.declared == Declared::BuiltIn {
         tracing::warn!("no `[[operation]]` is declared: reading requests are the action `read`, all others `write`");
     }
-    if config.device.status_list.is_none() {
-        tracing::warn!("no `status_list` is named: attestation keys that leaked are not recognised");
+    if config.device.status_list.is_none() && !config.feeds.iter().any(|feed| feed.kind == FeedKind::StatusList) {
+        tracing::warn!("no `status_list` is named and none is fetched: attestation keys that leaked are not recognised");
     }
     if dev == Dev::On {
         tracing::warn!("a development node: software phones are admitted, nothing here counts");

@@ -12,9 +12,12 @@ use countersign_attest::{
     },
     boot_keys::BootKeys,
 };
-use countersign_core::{BootKey, BootState, ClientId, Requirements, Rule, SecurityLevel, Stage};
+use countersign_core::{BootKey, BootState, ClientId, FeedKind, Requirements, Rule, SecurityLevel, Stage};
 
-use crate::config::{App, Config, Fault, Faults, replaced};
+use crate::{
+    config::{App, Config, Fault, Faults, replaced},
+    wire::{feeds::content::Content, trust},
+};
 
 /// What is required of the devices of each app.
 ///
@@ -48,8 +51,12 @@ fn boot_keys(config: &Config) -> Result<BTreeSet<BootKey>, Faults> {
             Err(why) => fault(*line, format!("the boot keys `{}` cannot be used", file.display()), why),
         }
     }
-    // What is shipped is pinned by a test, so that without it nothing is accepted, and nothing else goes wrong.
-    let shipped = BootKeys::shipped().ok();
+    // What is shipped is pinned by a test, so that without it nothing is accepted, and nothing else goes wrong. What was fetched
+    // takes its place.
+    let shipped = match trust::fetched(config, FeedKind::BootKeys) {
+        Some(Content::BootKeys(keys)) => Some(keys),
+        Some(Content::Anchors(_) | Content::StatusList(_)) | None => BootKeys::shipped().ok(),
+    };
     for (system, line) in &config.device.systems {
         let known: Vec<_> = shipped.iter().flat_map(|keys| keys.of(Some(system))).cloned().collect();
         if known.is_empty() {

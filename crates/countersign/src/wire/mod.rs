@@ -3,6 +3,7 @@
 mod clock;
 pub mod devices;
 mod entropy;
+pub mod feeds;
 pub mod geography;
 pub mod issuing;
 pub mod keys;

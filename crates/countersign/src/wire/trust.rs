@@ -10,10 +10,13 @@ use countersign_attest::{
     anchors::{Anchors, Purpose, Source, Vendor},
     android::{StatusList, StatusRule, Trust},
 };
-use countersign_core::{Revocations, Seconds, UnixSeconds};
+use countersign_core::{FeedKind, Revocations, Seconds, UnixSeconds};
 use countersign_issuer::DeviceTrust;
 
-use crate::config::{Config, Dev, Fault, Faults, WhenStale};
+use crate::{
+    config::{Config, Dev, Fault, Faults, WhenStale},
+    wire::feeds::content::{self, Content},
+};
 
 /// Below the data directory of a development node: further anchors, one PEM file each.
 pub const DEV_ANCHORS: &str = "dev/anchors";
@@ -42,10 +45,16 @@ pub fn trust(config: &Config, dev: Dev) -> Result<Trusted, Faults> {
         }
         all
     };
-    let shipped = |anchors: Result<Anchors, _>| anchors.unwrap_or_else(|_| Anchors::none());
-    let mut all = shipped(Anchors::google()).and(further(&config.device.anchors, Purpose::AndroidHardware));
-    let apple = shipped(Anchors::apple_app_attest()).and(further(&config.device.apple_anchors, Purpose::AppAttest));
-    let receipts = shipped(Anchors::apple_receipt()).and(further(&config.device.apple_anchors, Purpose::AppAttestReceipt));
+    // What was fetched takes the place of what is shipped, and stands beside what the operator names.
+    let vendors = |kind, shipped: Result<Anchors, _>| match fetched(config, kind) {
+        Some(Content::Anchors(anchors)) => anchors,
+        Some(Content::BootKeys(_) | Content::StatusList(_)) | None => shipped.unwrap_or_else(|_| Anchors::none()),
+    };
+    let mut all = vendors(FeedKind::AndroidAnchors, Anchors::google()).and(further(&config.device.anchors, Purpose::AndroidHardware));
+    let apple =
+        vendors(FeedKind::AppAttestAnchors, Anchors::apple_app_attest()).and(further(&config.device.apple_anchors, Purpose::AppAttest));
+    let receipts =
+        vendors(FeedKind::ReceiptAnchors, Anchors::apple_receipt()).and(further(&config.device.apple_anchors, Purpose::AppAttestReceipt));
     if dev == Dev::On {
         for file in pem_files(&config.data.join(DEV_ANCHORS)) {
             match anchors(&file, Purpose::AndroidHardware) {
@@ -56,9 +65,17 @@ pub fn trust(config: &Config, dev: Dev) -> Result<Trusted, Faults> {
     }
     let mut revocations = Revocations::default();
     let age_max = status_list_age_max(config);
-    let status = match &config.device.status_list {
-        None => StatusRule::NotAsked,
-        Some((file, line)) => match status_list(file) {
+    let status = match (fetched(config, FeedKind::StatusList), &config.device.status_list) {
+        (Some(Content::StatusList(list)), _) => {
+            revocations = list.revocations();
+            StatusRule::Required { list: Some(list), age_max }
+        }
+        // A list is fetched and none is there yet: nobody is believed until it is.
+        (Some(Content::Anchors(_) | Content::BootKeys(_)) | None, None) if feeds(config, FeedKind::StatusList) => {
+            StatusRule::Required { list: None, age_max }
+        }
+        (Some(Content::Anchors(_) | Content::BootKeys(_)) | None, None) => StatusRule::NotAsked,
+        (Some(Content::Anchors(_) | Content::BootKeys(_)) | None, Some((file, line))) => match status_list(file) {
             Ok(list) => {
                 revocations = list.revocations();
                 StatusRule::Required { list: Some(list), age_max }
@@ -70,6 +87,15 @@ pub fn trust(config: &Config, dev: Dev) -> Result<Trusted, Faults> {
         },
     };
     faults.or(Trusted { devices: DeviceTrust { android: Trust { anchors: all, status }, apple, receipts }, revocations })
+}
+
+/// What was fetched of a feed that is configured.
+pub fn fetched(config: &Config, kind: FeedKind) -> Option<Content> {
+    feeds(config, kind).then(|| content::held(&config.data, kind)).flatten().map(|held| held.content)
+}
+
+fn feeds(config: &Config, kind: FeedKind) -> bool {
+    config.feeds.iter().any(|feed| feed.kind == kind)
 }
 
 /// How old the list may be for evidence to be looked at. Where an outage of its vendor limits phones instead of refusing them,

@@ -3,8 +3,8 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{Request, StatusCode, header};
-use http_body_util::{BodyExt, Full, Limited};
+use http::{HeaderMap, Method, Request, StatusCode, header};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
@@ -26,6 +26,8 @@ pub enum CallError {
     AddressRefused(String),
     /// The connection failed or broke.
     Broken(String),
+    /// The answer has more bytes than are read.
+    TooLarge,
     /// It took too long.
     TooSlow,
     /// There are no trust anchors to verify the vendor by.
@@ -37,6 +39,7 @@ impl fmt::Display for CallError {
         match self {
             Self::AddressRefused(url) => write!(f, "`{url}` is neither `https` nor `http` on loopback"),
             Self::Broken(why) => write!(f, "the vendor could not be asked: {why}"),
+            Self::TooLarge => f.write_str("the vendor's answer is larger than is read"),
             Self::TooSlow => f.write_str("the vendor did not answer in time"),
             Self::TrustMissing => f.write_str("there is nothing to verify the vendor by; name its authorities with `vendors.ca`"),
         }
@@ -44,6 +47,26 @@ impl fmt::Display for CallError {
 }
 
 impl std::error::Error for CallError {}
+
+/// How much of an answer is read, and how long everything may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// Bytes.
+    pub bytes_max: usize,
+    /// From the first packet to the last.
+    pub wait_max: Duration,
+}
+
+/// What a vendor said.
+#[derive(Debug)]
+pub struct Answer {
+    /// The status; a refusal is an answer.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Bytes,
+}
 
 /// Asks vendors.
 #[derive(Clone, Debug)]
@@ -63,32 +86,56 @@ impl Caller {
     /// # Errors
     /// Why there is no answer; a refusal is an answer.
     pub async fn post(&self, url: &Url, headers: &[(header::HeaderName, &str)], body: String) -> Result<(StatusCode, Bytes), CallError> {
-        tokio::time::timeout(CALL_MAX, self.call(url, headers, body)).await.map_err(|_| CallError::TooSlow)?
+        let patience = Patience { bytes_max: ANSWER_BYTES_MAX, wait_max: CALL_MAX };
+        let answer = self.ask(Method::POST, url, headers, body, patience).await?;
+        Ok((answer.status, answer.body))
     }
 
-    async fn call(&self, url: &Url, headers: &[(header::HeaderName, &str)], body: String) -> Result<(StatusCode, Bytes), CallError> {
-        let refused = || CallError::AddressRefused(url.to_string());
-        let (host, port) = (url.host_str().ok_or_else(refused)?, url.port_or_known_default().ok_or_else(refused)?);
-        let mut request = Request::post(url.path()).header(header::HOST, url.authority());
+    /// Gets what stands at `url`.
+    ///
+    /// # Errors
+    /// Why there is no answer; a refusal is an answer.
+    pub async fn get(&self, url: &Url, headers: &[(header::HeaderName, &str)], patience: Patience) -> Result<Answer, CallError> {
+        self.ask(Method::GET, url, headers, String::new(), patience).await
+    }
+
+    async fn ask(
+        &self,
+        method: Method,
+        url: &Url,
+        headers: &[(header::HeaderName, &str)],
+        body: String,
+        patience: Patience,
+    ) -> Result<Answer, CallError> {
+        let target = url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()));
+        let mut request = Request::builder().method(method).uri(target).header(header::HOST, url.authority());
         for (name, value) in headers {
             request = request.header(name, *value);
         }
         let request = request.body(Full::new(Bytes::from(body))).map_err(|e| CallError::Broken(e.to_string()))?;
+        tokio::time::timeout(patience.wait_max, self.call(url, request, patience.bytes_max)).await.map_err(|_| CallError::TooSlow)?
+    }
+
+    async fn call(&self, url: &Url, request: Request<Full<Bytes>>, bytes_max: usize) -> Result<Answer, CallError> {
+        let refused = || CallError::AddressRefused(url.to_string());
+        let (host, port) = (url.host_str().ok_or_else(refused)?, url.port_or_known_default().ok_or_else(refused)?);
         let stream = TcpStream::connect((host.trim_matches(['[', ']']), port)).await.map_err(|e| CallError::Broken(e.to_string()))?;
         match url.scheme() {
             "https" => {
                 let trust = self.trust.clone().ok_or(CallError::TrustMissing)?;
                 let name = ServerName::try_from(host.to_owned()).map_err(|_| refused())?;
                 let stream = TlsConnector::from(trust).connect(name, stream).await.map_err(|e| CallError::Broken(e.to_string()))?;
-                exchange(TokioIo::new(stream), request).await
+                exchange(TokioIo::new(stream), request, bytes_max).await
             }
-            "http" if stream.peer_addr().is_ok_and(|peer| peer.ip().is_loopback()) => exchange(TokioIo::new(stream), request).await,
+            "http" if stream.peer_addr().is_ok_and(|peer| peer.ip().is_loopback()) => {
+                exchange(TokioIo::new(stream), request, bytes_max).await
+            }
             _ => Err(refused()),
         }
     }
 }
 
-async fn exchange<S>(stream: S, request: Request<Full<Bytes>>) -> Result<(StatusCode, Bytes), CallError>
+async fn exchange<S>(stream: S, request: Request<Full<Bytes>>, bytes_max: usize) -> Result<Answer, CallError>
 where
     S: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
 {
@@ -97,7 +144,10 @@ where
     let driver = tokio::spawn(connection);
     let answer = sender.send_request(request).await.map_err(|e| broken(&e))?;
     let (head, body) = answer.into_parts();
-    let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await.map_err(|e| broken(&e))?.to_bytes();
+    let body = Limited::new(body, bytes_max)
+        .collect()
+        .await
+        .map_err(|e| if e.is::<LengthLimitError>() { CallError::TooLarge } else { broken(&e) });
     driver.abort();
-    Ok((head.status, body))
+    Ok(Answer { status: head.status, headers: head.headers, body: body?.to_bytes() })
 }

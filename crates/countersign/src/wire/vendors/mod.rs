@@ -3,5 +3,5 @@
 mod caller;
 mod google;
 
-pub use caller::{CallError, Caller};
+pub use caller::{Answer, CallError, Caller, Patience};
 pub use google::{Google, ServiceAccountFault};

@@ -1,0 +1,256 @@
+//! Data that is fetched while a node runs: what it is, and when an offered version takes the place of the one that is held.
+//!
+//! Whoever can answer for a vendor's address could take phones out or let phones in: by an old list, an emptied list, a page
+//! of a captive portal. So nothing is taken that is worse than what is held; an operator looks, and decides.
+
+use core::fmt;
+
+use crate::time::UnixSeconds;
+
+/// What is fetched. Alphabetical.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FeedKind {
+    /// Roots of Android Key Attestation.
+    AndroidAnchors,
+    /// Roots of App Attest.
+    AppAttestAnchors,
+    /// Keys of systems beside the makers'.
+    BootKeys,
+    /// Roots of App Attest's receipts.
+    ReceiptAnchors,
+    /// Google's list of certificates that are no longer believed.
+    StatusList,
+}
+
+impl FeedKind {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::AndroidAnchors, Self::AppAttestAnchors, Self::BootKeys, Self::ReceiptAnchors, Self::StatusList];
+
+    /// Its name in the config, the metrics, the data directory and at the command line.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AndroidAnchors => "android_anchors",
+            Self::AppAttestAnchors => "app_attest_anchors",
+            Self::BootKeys => "boot_keys",
+            Self::ReceiptAnchors => "receipt_anchors",
+            Self::StatusList => "status_list",
+        }
+    }
+
+    /// The feed of that name.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+
+    /// Of so many entries, how many an offered version has to have. Roots come and go one by one, so that less than half is an
+    /// accident; a status list grows, and loses only what has expired.
+    const fn entries_min(self, held: usize) -> usize {
+        match self {
+            Self::AndroidAnchors | Self::AppAttestAnchors | Self::BootKeys | Self::ReceiptAnchors => held.div_ceil(2),
+            Self::StatusList => held.saturating_sub(held / 4),
+        }
+    }
+}
+
+/// What can be said of a version without knowing what it is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Measure {
+    /// SHA-256 of its bytes.
+    pub digest: [u8; 32],
+    /// Entries in it.
+    pub entries: usize,
+    /// When its source says that it was changed last.
+    pub issued_at: Option<UnixSeconds>,
+    /// The version that it says it is, where it says one.
+    pub version: Option<u64>,
+}
+
+/// Why an offered version is not taken. Alphabetical.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FeedRefusal {
+    /// It names nobody.
+    Empty,
+    /// It was changed before the held one was.
+    IssuedEarlier {
+        /// When the held one was.
+        held: UnixSeconds,
+        /// When it was.
+        offered: UnixSeconds,
+    },
+    /// An operator took it out of use.
+    RolledBack,
+    /// It has lost too many entries.
+    Shrunk {
+        /// Entries of the held one.
+        held: usize,
+        /// Its entries.
+        offered: usize,
+    },
+    /// It has a lower version than the held one.
+    VersionLower {
+        /// The held one's.
+        held: u64,
+        /// Its.
+        offered: u64,
+    },
+    /// It has the version of the held one and says something else.
+    VersionReused(u64),
+}
+
+impl FeedRefusal {
+    /// A stable code, for metrics.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Empty => "empty",
+            Self::IssuedEarlier { .. } => "issued_earlier",
+            Self::RolledBack => "rolled_back",
+            Self::Shrunk { .. } => "shrunk",
+            Self::VersionLower { .. } => "version_lower",
+            Self::VersionReused(_) => "version_reused",
+        }
+    }
+}
+
+impl fmt::Display for FeedRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("it is empty"),
+            Self::IssuedEarlier { held, offered } => write!(f, "it was changed at {offered}, before the held one ({held})"),
+            Self::RolledBack => f.write_str("an operator rolled it back"),
+            Self::Shrunk { held, offered } => write!(f, "it has {offered} entries where the held one has {held}"),
+            Self::VersionLower { held, offered } => write!(f, "its version is {offered}, the held one's is {held}"),
+            Self::VersionReused(version) => write!(f, "it has the held one's version {version} and says something else"),
+        }
+    }
+}
+
+/// What is done with an offered version. Alphabetical.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FeedOutcome {
+    /// It is the held one; it is as young as this look.
+    Keep,
+    /// It is worse; the held one stays, and ages.
+    Refuse(FeedRefusal),
+    /// It takes the held one's place.
+    Take,
+}
+
+/// Judges an offered version beside the held one and those that an operator rolled back, by their digests.
+#[must_use]
+pub fn judge_offer(kind: FeedKind, held: Option<&Measure>, rolled_back: &[[u8; 32]], offered: &Measure) -> FeedOutcome {
+    if offered.entries == 0 {
+        return FeedOutcome::Refuse(FeedRefusal::Empty);
+    }
+    if rolled_back.contains(&offered.digest) {
+        return FeedOutcome::Refuse(FeedRefusal::RolledBack);
+    }
+    let Some(held) = held else { return FeedOutcome::Take };
+    if held.digest == offered.digest {
+        return FeedOutcome::Keep;
+    }
+    if let (Some(held), Some(offered)) = (held.version, offered.version) {
+        if offered < held {
+            return FeedOutcome::Refuse(FeedRefusal::VersionLower { held, offered });
+        }
+        if offered == held {
+            return FeedOutcome::Refuse(FeedRefusal::VersionReused(held));
+        }
+    }
+    if let (Some(held), Some(offered)) = (held.issued_at, offered.issued_at)
+        && offered < held
+    {
+        return FeedOutcome::Refuse(FeedRefusal::IssuedEarlier { held, offered });
+    }
+    if offered.entries < kind.entries_min(held.entries) {
+        return FeedOutcome::Refuse(FeedRefusal::Shrunk { held: held.entries, offered: offered.entries });
+    }
+    FeedOutcome::Take
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn held() -> Measure {
+        Measure { digest: [1; 32], entries: 100, issued_at: Some(UnixSeconds(1_000)), version: Some(7) }
+    }
+
+    /// A good offer beside `held`.
+    fn offer() -> Measure {
+        Measure { digest: [2; 32], entries: 101, issued_at: Some(UnixSeconds(1_001)), version: Some(8) }
+    }
+
+    #[test]
+    fn what_is_worse_is_not_taken() {
+        use FeedKind::{AndroidAnchors, StatusList};
+        use FeedOutcome::{Keep, Refuse, Take};
+        type Row = (&'static str, FeedKind, fn(&mut Measure), FeedOutcome);
+        let shrunk = |offered| Refuse(FeedRefusal::Shrunk { held: 100, offered });
+        let (held_at, lower) = (UnixSeconds(1_000), FeedRefusal::VersionLower { held: 7, offered: 6 });
+        let rows: &[Row] = &[
+            ("a newer one", StatusList, |_| {}, Take),
+            ("the held one again", StatusList, |o| *o = held(), Keep),
+            ("an empty one", StatusList, |o| o.entries = 0, Refuse(FeedRefusal::Empty)),
+            ("three quarters of a list", StatusList, |o| o.entries = 75, Take),
+            ("less of a list", StatusList, |o| o.entries = 74, shrunk(74)),
+            ("half of the roots", AndroidAnchors, |o| o.entries = 50, Take),
+            ("less than half of the roots", AndroidAnchors, |o| o.entries = 49, shrunk(49)),
+            ("a lower version", StatusList, |o| o.version = Some(6), Refuse(lower)),
+            ("the version of the held one", StatusList, |o| o.version = Some(7), Refuse(FeedRefusal::VersionReused(7))),
+            ("no version any more", StatusList, |o| o.version = None, Take),
+            ("changed in the same second", StatusList, |o| o.issued_at = Some(UnixSeconds(1_000)), Take),
+            (
+                "changed a second earlier",
+                StatusList,
+                |o| o.issued_at = Some(UnixSeconds(999)),
+                Refuse(FeedRefusal::IssuedEarlier { held: held_at, offered: UnixSeconds(999) }),
+            ),
+            ("no date any more", StatusList, |o| o.issued_at = None, Take),
+            ("the one that was rolled back", StatusList, |o| o.digest = [9; 32], Refuse(FeedRefusal::RolledBack)),
+        ];
+        for (name, kind, change, expected) in rows {
+            let mut offered = offer();
+            change(&mut offered);
+            assert_eq!(judge_offer(*kind, Some(&held()), &[[8; 32], [9; 32]], &offered), *expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn without_a_held_one_anything_is_taken_that_says_something() {
+        let rows: &[(&str, fn(&mut Measure), FeedOutcome)] = &[
+            ("something", |_| {}, FeedOutcome::Take),
+            ("nothing", |o| o.entries = 0, FeedOutcome::Refuse(FeedRefusal::Empty)),
+            ("the one that was rolled back", |o| o.digest = [9; 32], FeedOutcome::Refuse(FeedRefusal::RolledBack)),
+        ];
+        for (name, change, expected) in rows {
+            let mut offered = offer();
+            change(&mut offered);
+            assert_eq!(judge_offer(FeedKind::BootKeys, None, &[[8; 32], [9; 32]], &offered), *expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn half_of_few_is_never_nothing() {
+        for (kind, held, least) in [
+            (FeedKind::AndroidAnchors, 1, 1),
+            (FeedKind::AndroidAnchors, 2, 1),
+            (FeedKind::ReceiptAnchors, 3, 2),
+            (FeedKind::StatusList, 1, 1),
+            (FeedKind::StatusList, 4, 3),
+            (FeedKind::StatusList, 5, 4),
+        ] {
+            assert_eq!(kind.entries_min(held), least, "{kind:?} {held}");
+        }
+    }
+
+    #[test]
+    fn names_are_read_back() {
+        for kind in FeedKind::ALL {
+            assert_eq!(FeedKind::parse(kind.as_str()), Some(kind));
+        }
+        assert_eq!(FeedKind::parse("weather"), None);
+    }
+}

@@ -1,0 +1,70 @@
+//! `countersign feed`: what is fetched, how old it is, and the way back.
+
+use anyhow::Result;
+use clap::{Args, Subcommand};
+use countersign_core::UnixSeconds;
+
+use crate::{
+    admin::wire::FeedView,
+    cli::{
+        ask,
+        output::{Exit, Output, say, say_json, table},
+        place::Place,
+        when,
+    },
+};
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum FeedCommand {
+    /// What is fetched, what of it is in use, and how old it is
+    List,
+    /// Go back to the version before; what was in use is not taken again
+    RollBack(RollBackArgs),
+}
+
+/// Which one.
+#[derive(Args, Debug)]
+pub struct RollBackArgs {
+    /// Its name: `status_list`, `boot_keys`, ...
+    name: String,
+}
+
+/// Does it.
+pub async fn run(command: &FeedCommand, place: &Place, output: Output) -> Result<Exit> {
+    let data = place.data()?;
+    match command {
+        FeedCommand::List => {
+            let rows: Vec<FeedView> = ask::get(&data, "/v1/feeds").await?;
+            match output {
+                Output::Json => say_json(&rows),
+                Output::Text => say(drawn(&rows)),
+            }
+        }
+        FeedCommand::RollBack(args) => {
+            let path = format!("/v1/feeds/{}/roll-back", ask::segment(&args.name));
+            let row: FeedView = ask::post(&data, &path, &serde_json::json!({})).await?;
+            match output {
+                Output::Json => say_json(&row),
+                Output::Text => say(drawn(&[row])),
+            }
+        }
+    }
+    Ok(Exit::Fine)
+}
+
+fn drawn(rows: &[FeedView]) -> String {
+    let mut drawn = table(&["NAME", "VERSION", "ENTRIES", "CONFIRMED", "BEFORE", "LAST LOOK"]);
+    for row in rows {
+        let or = |text: &Option<String>, otherwise: &str| text.clone().unwrap_or_else(|| otherwise.to_owned());
+        drawn.add_row([
+            row.name.clone(),
+            or(&row.version, "(shipped)"),
+            row.entries.map_or_else(|| "-".to_owned(), |count| count.to_string()),
+            row.confirmed_at.map_or_else(|| "never".to_owned(), |at| when::instant(UnixSeconds(at))),
+            or(&row.previous, "-"),
+            or(&row.last, "-"),
+        ]);
+    }
+    drawn.to_string()
+}
