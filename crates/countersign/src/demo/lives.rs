@@ -3,7 +3,8 @@
 use std::net::Ipv4Addr;
 
 use anyhow::{Context, Result, ensure};
-use countersign_core::{Clock, SignalKind};
+use countersign_core::Clock;
+use countersign_store::Incident;
 use http::Method;
 
 use crate::{
@@ -149,14 +150,13 @@ async fn pay(phone: &Phone, from: Ipv4Addr) -> Result<()> {
     served(&phone.call(&transfer(phone, 1_250).await?).await?)
 }
 
-/// What the monitor noticed.
-pub async fn noticed(world: &World) -> Result<Vec<SignalKind>> {
-    let incidents = world.node.office().incidents(None).await.map_err(|why| anyhow::anyhow!("{why:?}"))?;
-    Ok(incidents.into_iter().map(|incident| incident.kind).collect())
+/// What the monitor noticed, newest first.
+pub async fn noticed(world: &World) -> Result<Vec<Incident>> {
+    world.node.office().incidents(None).await.map_err(|why| anyhow::anyhow!("{why:?}"))
 }
 
 async fn nobody(world: &World) -> Result<String> {
-    let kinds = noticed(world).await?;
-    ensure!(kinds.is_empty(), "incidents: {kinds:?}");
+    let incidents = noticed(world).await?;
+    ensure!(incidents.is_empty(), "incidents: {incidents:?}");
     Ok("no incident".to_owned())
 }

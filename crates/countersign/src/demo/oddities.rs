@@ -102,31 +102,33 @@ async fn row(world: &World, name: &str, sent: &str, kind: SignalKind, scenario: 
     let began = Instant::now();
     let outcome = scenario.await;
     let ms = began.elapsed().as_secs_f64() * 1000.0;
-    let kinds = noticed_in_time(world, kind).await;
+    let noticed = noticed_in_time(world, kind).await;
     let (expected, got, reason, ok) = match outcome {
         Ok(seen) => {
             let logged = world.logged(&seen.answer);
             let held = seen.answer.status.as_u16() == seen.expected.status && logged.split(' ').any(|code| code == seen.expected.reason);
-            let reason = if kinds.contains(&kind) {
-                format!("{logged}; {} in {:.1} ms", kind.as_str(), seen.after.as_secs_f64() * 1000.0)
-            } else {
-                format!("{logged}; no incident `{}` among {kinds:?}", kind.as_str())
+            let reason = match &noticed {
+                Some(what) => format!("{logged} after {:.1} ms; {what}", seen.after.as_secs_f64() * 1000.0),
+                None => format!("{logged}; no incident `{}`", kind.as_str()),
             };
             let got = format!("{} {}", seen.answer.status.as_u16(), code_of(&seen.answer));
-            (format!("{} {}", seen.expected.status, seen.expected.reason), got, reason, held && kinds.contains(&kind))
+            (format!("{} {}", seen.expected.status, seen.expected.reason), got, reason, held && noticed.is_some())
         }
         Err(fault) => (String::new(), "no answer".to_owned(), format!("{fault:#}"), false),
     };
     Row { name: name.to_owned(), kind: Kind::Attack, sent: sent.to_owned(), expected, got: got.trim_end().to_owned(), reason, ms, ok }
 }
 
-/// What was noticed, once `kind` is among it: what is refused at the door is told to operators a moment later.
-async fn noticed_in_time(world: &World, kind: SignalKind) -> Vec<SignalKind> {
+/// What operators read of an incident of this kind, once there is one: what is refused at the door is told a moment later.
+async fn noticed_in_time(world: &World, kind: SignalKind) -> Option<String> {
     let began = Instant::now();
     loop {
-        let kinds = noticed(world).await.unwrap_or_default();
-        if kinds.contains(&kind) || began.elapsed() > PATIENCE {
-            return kinds;
+        let incidents = noticed(world).await.unwrap_or_default();
+        if let Some(incident) = incidents.into_iter().find(|incident| incident.kind == kind) {
+            return incident.timeline.first().map(|moment| moment.what.trim_start_matches("noticed ").to_owned());
+        }
+        if began.elapsed() > PATIENCE {
+            return None;
         }
         sleep(Duration::from_millis(1)).await;
     }
