@@ -12,6 +12,7 @@ mod forecast;
 mod id;
 mod judgement;
 mod limit;
+mod outage;
 mod posture;
 mod reason;
 mod remedy;
@@ -36,6 +37,7 @@ pub use id::{
 };
 pub use judgement::{Judgement, Use, UsedBy};
 pub use limit::Limits;
+pub use outage::{AfterGrace, Forgiven, Outage, OutageRule};
 pub use posture::{
     BootKey, BootState, EvidenceTier, Known, PatchLevel, Platform, Posture, Provenance, RiskMetric, SecurityLevel, SerialDigest,
 };

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use countersign_core::{Action, AppId, ClientId, FeedKind, Limits, Requirement, RiskBar, Seconds, WhenLimited};
+use countersign_core::{Action, AppId, ClientId, FeedKind, Limits, OutageRule, Requirement, RiskBar, Seconds, WhenLimited};
 use countersign_gateway::Origin;
 use countersign_identity::{BindingRules, PasskeyOrigin};
 use countersign_monitor::react::ReactRules;
@@ -218,6 +218,8 @@ pub struct Vendors {
     pub ca: Option<(PathBuf, usize)>,
     /// Where Play Integrity's tokens are decoded.
     pub play_endpoint: url::Url,
+    /// What happens while Google does not decode tokens.
+    pub outage: OutageRule,
 }
 
 /// An iOS app.

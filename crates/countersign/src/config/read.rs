@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use countersign_core::{AppId, ClientId, Limits, Seconds, WhenLimited};
+use countersign_core::{AfterGrace, AppId, ClientId, Limits, OutageRule, Seconds, WhenLimited};
 use countersign_gateway::{Origin, Scheme};
 use countersign_identity::{BindingRules, PasskeyOrigin};
 use countersign_policy::{StreamKind, StreamSpec};
@@ -225,12 +225,21 @@ fn play(android: &mut Section<'_>, here: &Here) -> Option<PlaySource> {
 /// Where Google decodes tokens.
 const PLAY_ENDPOINT: &str = "https://playintegrity.googleapis.com";
 
+/// What happens while a vendor is down when nothing is said.
+const NO_GRACE: OutageRule = OutageRule { grace: Seconds(0), then: AfterGrace::Refuse };
+
 fn vendors(section: Option<Section<'_>>, here: &Here) -> Option<Vendors> {
-    let mut vendors = Vendors { ca: None, play_endpoint: Url::parse(PLAY_ENDPOINT).ok()? };
+    let mut vendors = Vendors { ca: None, play_endpoint: Url::parse(PLAY_ENDPOINT).ok()?, outage: NO_GRACE };
     let Some(mut section) = section else { return Some(vendors) };
     vendors.ca = section.text("ca").map(|at| (here.path(at.value), at.line));
     if let Some(at) = section.parsed("play_endpoint", "write a URL: `https://playintegrity.googleapis.com`", |text| Url::parse(text).ok()) {
         vendors.play_endpoint = at.value;
+    }
+    if let Some(grace) = section.span("grace") {
+        vendors.outage.grace = grace;
+    }
+    if let Some(at) = section.word("then", &[("limit", AfterGrace::Limit), ("refuse", AfterGrace::Refuse)]) {
+        vendors.outage.then = at.value;
     }
     section.end();
     Some(vendors)
