@@ -14,6 +14,7 @@ mod judgement;
 mod limit;
 mod outage;
 mod posture;
+mod quota;
 mod reason;
 mod remedy;
 mod requirement;
@@ -41,6 +42,7 @@ pub use outage::{AfterGrace, Forgiven, Outage, OutageRule};
 pub use posture::{
     BootKey, BootState, EvidenceTier, Known, PatchLevel, Platform, Posture, Provenance, RiskMetric, SecurityLevel, SerialDigest,
 };
+pub use quota::{DailyLimit, Quota, QuotaRefusal, QuotaState};
 pub use reason::{PolicyReason, Reason, Retry, Told};
 pub use remedy::Remedy;
 pub use requirement::{

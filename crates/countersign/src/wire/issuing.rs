@@ -7,9 +7,9 @@ use countersign_attest::{
     apple::{self, AppleApp, Environment},
     play::{self, DecryptionKeys},
 };
-use countersign_core::{Clock, Limits, Revocations, Secret};
+use countersign_core::{Clock, DailyLimit, Limits, Quota, Revocations, Secret};
 use countersign_identity::{PasskeyOrigin, RelyingParty, Sector};
-use countersign_issuer::{App, IssuerConfig, PlayApp, PlayReader, SignUp};
+use countersign_issuer::{App, IssuerConfig, Pace, PlayApp, PlayReader, SignUp};
 use countersign_proof::target::Origin;
 use serde::Deserialize;
 
@@ -44,6 +44,7 @@ pub fn settings(config: &Config, dev: Dev, clock: &Arc<dyn Clock>, world: &Arc<A
             android: devices::key_requirements(app, &required, also),
             ios: app.ios.as_ref().map(|ios| ios_app(config, app, ios)).transpose()?,
             play: app.play.as_ref().map(|source| play_app((config, clock, world), app, source, also)).transpose()?,
+            app_attest_pace: Pace::app_attest(config.vendors.app_attest_daily.map(Quota::new)),
             requirements: required,
         };
         Ok((app.client.clone(), settings))
@@ -118,7 +119,8 @@ fn play_app(
         testing: play::TestingRule::Refused,
         ..play::Requirements::observe()
     };
-    Ok(PlayApp { package: app.package.clone(), reader, requirements })
+    let pace = Pace::play(Some(Quota::new(DailyLimit::Even(config.vendors.play_daily))));
+    Ok(PlayApp { package: app.package.clone(), reader, requirements, pace })
 }
 
 /// Whoever asks vendors, with what they are verified by.

@@ -20,7 +20,7 @@ use countersign_core::{
 };
 use countersign_identity::{BindingRules, PairwiseKey, PasskeyOrigin, RelyingParty, Sector};
 use countersign_issuer::{
-    App, DeviceTrust, Issuer, IssuerConfig, IssuerKeys, Prompts, RefreshKey, SignUp, Stores, World as Windows, router,
+    App, DeviceTrust, Issuer, IssuerConfig, IssuerKeys, Pace, Prompts, RefreshKey, SignUp, Stores, World as Windows, router,
 };
 use countersign_proof::{
     jwk::{Algorithm, SigningKey},
@@ -201,7 +201,14 @@ fn app(name: &str) -> (ClientId, App) {
         purpose: PurposeRule::SignOnly,
         ..keys
     };
-    let app = App { sector: Sector(name.to_owned()), android: keys, ios: None, play: None, requirements };
+    let app = App {
+        sector: Sector(name.to_owned()),
+        android: keys,
+        ios: None,
+        play: None,
+        app_attest_pace: Pace::app_attest(None),
+        requirements,
+    };
     (ClientId::parse(name).expect("a client"), app)
 }
 
