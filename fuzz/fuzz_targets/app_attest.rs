@@ -4,7 +4,10 @@
 #![no_main]
 use countersign_attest::{
     anchors::{Anchors, Purpose, Source, Vendor},
-    apple::{AppleApp, Attestation, Claim, Environment, Requirements, cases, verify_assertion, verify_attestation},
+    apple::{
+        AppleApp, Asked, Attestation, Claim, Environment, Requirements, assertion_facts, attestation_refusals, cases, verify_assertion,
+        verify_attestation,
+    },
 };
 use countersign_core::UnixSeconds;
 use countersign_proof::jwk::PublicKey;
@@ -35,11 +38,17 @@ fuzz_target!(|bytes: &[u8]| {
     let (now, hash) = (UnixSeconds(1_751_414_400), [0x5c; 32]);
     if let Ok(attestation) = Attestation::parse(bytes) {
         let claim = Claim { key_id: &KEY_ID, client_data_hash: &hash };
-        let _ = verify_attestation(&attestation, &claim, requirements, anchors, now);
+        let _ = attestation.facts();
+        let asked = Asked { client_data_hash: Some(&hash), app: requirements.apps.first(), environments: &requirements.environments };
+        let told = attestation_refusals(&attestation, &asked, anchors, now);
+        if verify_attestation(&attestation, &claim, requirements, anchors, now).is_ok() {
+            assert!(told.is_empty(), "what is accepted is told as accepted");
+        }
     }
     for app in &requirements.apps {
         if let Ok(asserted) = verify_assertion(bytes, key, app, &hash) {
             let _ = countersign_core::CounterWindow::FRESH.after(asserted.counter());
+            assert!(assertion_facts(bytes).is_ok_and(|facts| facts.counter == asserted.counter()), "what verifies can be told");
         }
     }
     if let Ok(text) = str::from_utf8(bytes) {

@@ -2,7 +2,7 @@
 #![no_main]
 use countersign_attest::{
     anchors::{Anchors, Purpose, Source, Vendor},
-    apple::{ReceiptAge, ReceiptOf, verify_receipt},
+    apple::{ReceiptAge, ReceiptOf, receipt_facts, verify_receipt},
 };
 use countersign_core::{Seconds, UnixMillis, UnixSeconds};
 use libfuzzer_sys::fuzz_target;
@@ -15,7 +15,9 @@ fuzz_target!(|bytes: &[u8]| {
         key_spki: include_bytes!("receipt_key.der"),
         age: ReceiptAge::FreshWithin(Seconds(300)),
     };
+    let facts = receipt_facts(bytes);
     if let Ok(receipt) = verify_receipt(bytes, &expected, &anchors, UnixSeconds(1_751_328_000)) {
         assert_eq!((receipt.risk_metric(), receipt.created_at()), (Some(7), UnixMillis(1_751_327_880_500)));
+        assert!(facts.is_ok_and(|facts| facts.risk_metric == Some(7)), "what verifies can be told");
     }
 });

@@ -13,8 +13,8 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use countersign_attest::{
     anchors::{Anchors, Purpose, Source, Vendor},
     apple::{
-        AppleApp, AppleRefusal, Asserted, Attestation, Attested, Claim, Environment, FormatRefusal, Requirements, cases::parse,
-        verify_assertion, verify_attestation,
+        AppleApp, AppleRefusal, Asked, Asserted, Attestation, Attested, Claim, Environment, FormatRefusal, Requirements, assertion_facts,
+        attestation_refusals, cases::parse, verify_assertion, verify_attestation,
     },
     cases::Agreement,
 };
@@ -88,6 +88,13 @@ impl Genuine {
     fn attest_claimed(&self, attestation: &[u8], key_id: &[u8], hash: &[u8; 32]) -> Result<Attested, AppleRefusal> {
         let claim = Claim { key_id, client_data_hash: hash };
         verify_attestation(&Attestation::parse(attestation)?, &claim, &self.requirements, &self.anchors, self.now)
+    }
+
+    /// What a person is told.
+    fn told(&self, attestation: &Attestation) -> Vec<AppleRefusal> {
+        let Requirements { apps, environments } = &self.requirements;
+        let asked = Asked { client_data_hash: Some(&self.attested_hash), app: apps.first(), environments };
+        attestation_refusals(attestation, &asked, &self.anchors, self.now)
     }
 
     fn key(&self) -> PublicKey {
@@ -246,6 +253,7 @@ proptest! {
         let key = PublicKey::from_p256_sec1(key(3).der_bytes()).expect("a key");
         prop_assert!(Attestation::parse(&input).is_err());
         prop_assert!(verify_assertion(&input, &key, &bank(), &HASH).is_err());
+        prop_assert!(assertion_facts(&input).is_err());
     }
 
     /// Authenticator data of any kind behind a genuine signature: parsed strictly, never a panic.
@@ -257,7 +265,9 @@ proptest! {
         let asserted = verify_assertion(&assertion, &own, &bank(), &HASH);
         if rest.is_empty() {
             prop_assert_eq!(asserted.is_ok(), flags & EXTENSION_DATA == 0);
-        } else if let Ok(asserted) = asserted {
+        }
+        prop_assert_eq!(assertion_facts(&assertion).ok().map(|facts| facts.counter), asserted.as_ref().ok().map(Asserted::counter));
+        if let (Ok(asserted), false) = (asserted, rest.is_empty()) {
             prop_assert_eq!(asserted.counter(), counter);
             prop_assert_eq!(rest[0] >> 5, 5, "only a map may follow");
         }
@@ -276,5 +286,7 @@ proptest! {
         let outside = |at: &usize| !genuine.receipt.contains(at);
         let changed = (0..spliced.len()).filter(outside).any(|at| spliced[at] != genuine.attestation[at]);
         prop_assert_eq!(genuine.attest(&spliced).is_ok(), !changed);
+        let told = Attestation::parse(&spliced).ok().map(|attestation| genuine.told(&attestation));
+        prop_assert_eq!(told.is_some_and(|refusals| refusals.is_empty()), !changed, "one judges and the other tells by the same rules");
     }
 }

@@ -5,7 +5,7 @@ use countersign_attest::{
     anchors::{Anchors, Purpose},
     apple::{
         BerRefusal, RECEIPT_BYTES_MAX, Receipt, ReceiptAge, ReceiptEnvironment, ReceiptField, ReceiptKind, ReceiptOf, ReceiptRefusal,
-        verify_receipt,
+        receipt_facts, verify_receipt,
     },
     x509::{Malformed, SignatureRefusal},
 };
@@ -485,7 +485,10 @@ proptest! {
         let until = at.saturating_add(without).min(made.bytes.len());
         let mut changed = made;
         changed.bytes.splice(at..until, with);
+        let told = receipt_facts(&changed.bytes);
         if let Ok(receipt) = judge_at(&changed, ReceiptAge::Any, NOW) {
+            let told = told.expect("what verifies can be told");
+            prop_assert_eq!((told.app_id.as_str(), told.risk_metric, told.created_at), (APP, receipt.risk_metric(), receipt.created_at()));
             prop_assert_eq!(receipt, genuine);
         }
     }

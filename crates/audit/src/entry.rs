@@ -26,6 +26,10 @@ pub enum EventKind {
     ConfigActivated,
     /// An open connection was cut.
     ConnectionCut,
+    /// A development token was made.
+    DevTokenCreated,
+    /// A development token was revoked.
+    DevTokenRevoked,
     /// A device proved itself again.
     DeviceAttested,
     /// A device was enrolled, or refused.
@@ -58,9 +62,11 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::ConfigActivated,
         Self::ConnectionCut,
+        Self::DevTokenCreated,
+        Self::DevTokenRevoked,
         Self::DeviceAttested,
         Self::DeviceEnrolled,
         Self::DeviceRenamed,
@@ -83,6 +89,8 @@ impl EventKind {
         match self {
             Self::ConfigActivated => "config_activated",
             Self::ConnectionCut => "connection_cut",
+            Self::DevTokenCreated => "dev_token_created",
+            Self::DevTokenRevoked => "dev_token_revoked",
             Self::DeviceAttested => "device_attested",
             Self::DeviceEnrolled => "device_enrolled",
             Self::DeviceRenamed => "device_renamed",

@@ -98,6 +98,8 @@ text_id! {
     ClientId;
     /// One judgement of one request, safe to read aloud to support: `D-7Q4K-2M9X-0C3V`.
     DecisionId;
+    /// A development token, by a name that is no secret.
+    DevTokenId;
     /// One installation of an app on one phone.
     DeviceId;
     /// One authorization code or one family of refresh tokens.
@@ -119,6 +121,7 @@ text_id! {
 }
 
 random_id! {
+    DevTokenId = "dt_";
     DeviceId = "d_";
     GrantId = "g_";
     IncidentId = "i_";

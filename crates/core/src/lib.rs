@@ -33,8 +33,8 @@ pub use facts::{Facts, FieldValue, OperationRules, RequestFacts, ResourceFacts, 
 pub use feed::{FeedKind, FeedOutcome, FeedRefusal, Measure, judge_offer};
 pub use forecast::{Breakdown, Forecast, GROUPS_HELD_MAX, GROUPS_MAX, Outcomes, Survey};
 pub use id::{
-    Action, AppId, ClientId, ContractViolation, DecisionId, DeviceId, GrantId, IdError, IncidentId, KeyId, PairwiseId, ProofId, Role,
-    SessionId, Thumbprint, UserId,
+    Action, AppId, ClientId, ContractViolation, DecisionId, DevTokenId, DeviceId, GrantId, IdError, IncidentId, KeyId, PairwiseId, ProofId,
+    Role, SessionId, Thumbprint, UserId,
 };
 pub use judgement::{Judgement, Use, UsedBy};
 pub use limit::Limits;

@@ -66,6 +66,10 @@ impl Limits {
     pub const CHALLENGE_LIFE: Seconds = Seconds(300);
     /// Challenges outstanding at one time.
     pub const CHALLENGES_MAX: usize = 100_000;
+    /// Life of a development token.
+    pub const DEV_TOKEN_LIFE_MAX: Seconds = Seconds(90 * 86_400);
+    /// Phones that one development token enrols.
+    pub const DEV_TOKEN_PHONES_MAX: u32 = 100;
     /// Life of an authorization code; RFC 6749 section 4.1.2 recommends at most ten minutes.
     pub const CODE_LIFE: Seconds = Seconds(60);
     /// How long the same refresh request is answered with the same tokens.

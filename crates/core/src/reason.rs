@@ -106,6 +106,14 @@ reasons! {
     DebuggerAttached = "debugger_attached", DeviceUnproven, "the app says that a debugger is attached to it";
     DelegationInvalid = "delegation_invalid", ProofInvalid, "the device key's statement that names the request key does not verify or names another key";
     DescriptionMalformed = "description_malformed", DeviceUnproven, "the attestation's key description does not parse";
+    DevTokenExpired = "dev_token_expired", DevTokenExpired, "the development token has expired; make a new one with `countersign dev-token create`";
+    DevTokenPhonesFull = "dev_token_phones_full", DevTokenRefused, "the development token enrolled as many phones as it may; make another one, or one with a greater `--phones`";
+    DevTokenPublicNetwork = "dev_token_public_network", DevTokenRefused, "the development token came from a public address; use it in a private network, or make one with `--any-network`";
+    DevTokenReleaseBuild = "dev_token_release_build", DevTokenReleaseBuild, "a release build of the app sent a development token; take the token out of it, and revoke the token if the build left the house";
+    DevTokenRevoked = "dev_token_revoked", DevTokenRefused, "the development token was revoked; make a new one with `countersign dev-token create`";
+    DevTokenUnknown = "dev_token_unknown", DevTokenRefused, "the development token was not made here, or was copied in part; `countersign dev-token list` shows those there are";
+    DevTokenWrongApp = "dev_token_wrong_app", DevTokenWrongApp, "the development token is for another app; make one with `--app` and this client id";
+    DevTokenWrongPlatform = "dev_token_wrong_platform", DevTokenWrongPlatform, "the development token is for the other platform; make one with another `--platform`, or without it for both";
     DevelopmentDevice = "development_device", DeviceUnproven, "the device was enrolled by a development token, and the configuration does not take these in `enforce`";
     DeviceInHand = "device_in_hand", DeviceInHand, "a device asked to cut itself off; the person can sign out on it instead";
     DeviceNotYours = "device_not_yours", NotPermitted, "a person asked for a device on which they never signed in, or for none";
@@ -316,6 +324,16 @@ tolds! {
     AppOutdated = 403, "app_outdated", AfterRemedy, [UpdateApp], "Please update the app", "This version of the app is no longer supported. Please install the newest one.";
     /// The phone's clock is far off; the answer carries a nonce and our time.
     ClockFar = 401, "clock_far", WithNonce, [], "Check the date and time", "Set this phone's date and time to automatic if this keeps happening.";
+    /// A development token has expired. Its classes are exact, because only developers see them, and only whoever holds the token.
+    DevTokenExpired = 403, "dev_token_expired", Never, [], "This development token has expired", "The development token has expired. Make a new one with countersign dev-token create.";
+    /// A development token is not taken, for a reason that is not its holder's to know.
+    DevTokenRefused = 403, "dev_token_refused", Never, [], "This development token is not accepted", "The development token is not accepted here. The log entry of this decision says why.";
+    /// A development token came from a release build.
+    DevTokenReleaseBuild = 403, "dev_token_release_build", Never, [], "A release build has no development token", "A release build cannot use a development token. Remove the token from this build, or run a debug build.";
+    /// A development token is another app's.
+    DevTokenWrongApp = 403, "dev_token_wrong_app", Never, [], "This development token is for another app", "The development token was made for another app. Make one with this app's client id.";
+    /// A development token is for the other platform.
+    DevTokenWrongPlatform = 403, "dev_token_wrong_platform", Never, [], "This development token is for another platform", "The development token was made for another platform. Make one for this platform, or for both.";
     /// The device is the one in the person's hand, which signing out is for.
     DeviceInHand = 409, "device_in_hand", Never, [], "This is the phone in your hand", "You are using this phone now. To end its access, sign out on it.";
     /// The device could not be proved; one class for every check behind it.

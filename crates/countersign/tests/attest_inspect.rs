@@ -244,6 +244,8 @@ fn other_requirements_are_asked_of_the_same_evidence() {
         let document = place.document(&ask(file));
         let all = document["what_if"][0]["requirements"].as_array().cloned().unwrap_or_default();
         assert!(!all.is_empty(), "{document}");
+        let not_asked: Vec<_> = all.iter().filter(|one| one["met"].is_null()).map(|one| &one["requirement"]).collect();
+        assert_eq!(not_asked, ["not_revoked"], "{document}");
         let lacking = all.iter().filter(|one| one["met"] == false);
         lacking.map(|one| format!("{} {} {}", one["requirement"], one["stage"], one["reason"]).replace('"', "")).collect::<Vec<_>>()
     };

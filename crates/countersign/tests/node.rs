@@ -225,7 +225,7 @@ fn the_banks_policies_say_what_their_tests_say() {
         .arg(home.path().join("csign.toml"))
         .output()
         .expect("a run");
-    assert_eq!(String::from_utf8_lossy(&checked.stdout), "7 policies are valid; 17 of 17 tests as expected\n");
+    assert_eq!(String::from_utf8_lossy(&checked.stdout), "8 policies are valid; 22 of 22 tests as expected\n");
     assert!(checked.status.success());
 }
 

@@ -127,11 +127,15 @@ fn an_open_request_is_finished_before_the_end() {
     let (first, second) = body.split_at(10);
     let mut stream = node.connect();
     let head = format!(
-        "POST /countersign/v1/challenge HTTP/1.1\r\nhost: localhost:{}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        "POST /countersign/v1/challenge HTTP/1.1\r\nhost: localhost:{}\r\ncontent-type: application/json\r\nexpect: 100-continue\r\ncontent-length: {}\r\n\r\n",
         node.port,
         body.len()
     );
-    write!(stream, "{head}{first}").and_then(|()| stream.flush()).expect("half a request");
+    write!(stream, "{head}").and_then(|()| stream.flush()).expect("the head of a request");
+    // Its body is asked for: the request is in the node's hands now.
+    let mut go_on = [0; b"HTTP/1.1 100 Continue\r\n\r\n".len()];
+    stream.read_exact(&mut go_on).expect("leave to go on");
+    write!(stream, "{first}").and_then(|()| stream.flush()).expect("half a body");
     node.signal("TERM");
     node.wait_for("stopping");
     write!(stream, "{second}").and_then(|()| stream.flush()).expect("the other half");

@@ -143,6 +143,11 @@ fn retry_after(told: Told, refusal: &Refusal) -> Option<u64> {
         Told::TooMany | Told::Unavailable => Some(refusal.retry_after().map_or(RETRY_LATER_SECONDS, |wait| wait.0)),
         Told::AppOutdated
         | Told::ClockFar
+        | Told::DevTokenExpired
+        | Told::DevTokenRefused
+        | Told::DevTokenReleaseBuild
+        | Told::DevTokenWrongApp
+        | Told::DevTokenWrongPlatform
         | Told::DeviceInHand
         | Told::DeviceUnproven
         | Told::DevicesTooMany
@@ -181,6 +186,11 @@ fn challenge(told: Told, refusal: &Refusal) -> Option<String> {
         // Without a token there is nothing to find wrong (RFC 6750 section 3.1).
         Told::TokenMissing => return Some(format!("DPoP {ALGORITHMS}")),
         Told::AppOutdated
+        | Told::DevTokenExpired
+        | Told::DevTokenRefused
+        | Told::DevTokenReleaseBuild
+        | Told::DevTokenWrongApp
+        | Told::DevTokenWrongPlatform
         | Told::DeviceInHand
         | Told::DeviceUnproven
         | Told::DevicesTooMany

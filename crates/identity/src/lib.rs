@@ -1,10 +1,11 @@
-//! Who acts, as pure rules: grants, passkeys, assurance, pairwise subjects.
+//! Who acts, as pure rules: grants, development tokens, passkeys, assurance, pairwise subjects.
 //!
 //! This crate decides; it does not store, send, or read a clock. State comes in, an answer goes out, and the servers do
 //! what the answer says. It knows nothing of devices' evidence (that is `attest`) and nothing of HTTP (that is `issuer`).
 
 mod assurance;
 mod binding;
+mod dev_token;
 mod grant;
 mod hash;
 mod pairwise;
@@ -12,6 +13,7 @@ mod passkey;
 
 pub use assurance::Assurance;
 pub use binding::{Asking, Binding, BindingRefusal, BindingRules, BindingState, bind, cooling_down, cut, session_state};
+pub use dev_token::{Build, DevToken, DevTokenRefusal, DevTokenText, DevUse, Networks, admit};
 pub use grant::{
     CodeGrant, CodeRequest, CodeState, DeviceBinding, Exchange, GrantRefusal, RefreshFamily, RefreshRequest, RefreshState, Renewal,
     exchange, renew,

@@ -63,6 +63,11 @@ impl OAuthError {
         match reason.told() {
             Told::ClockFar | Told::UseNonce => Self::UseDpopNonce,
             Told::AppOutdated
+            | Told::DevTokenExpired
+            | Told::DevTokenRefused
+            | Told::DevTokenReleaseBuild
+            | Told::DevTokenWrongApp
+            | Told::DevTokenWrongPlatform
             | Told::DeviceInHand
             | Told::DeviceUnproven
             | Told::DevicesTooMany
@@ -222,6 +227,11 @@ fn oauth_status(reason: &Reason) -> StatusCode {
         Told::TooMany | Told::Unavailable => class_status(reason),
         Told::AppOutdated
         | Told::ClockFar
+        | Told::DevTokenExpired
+        | Told::DevTokenRefused
+        | Told::DevTokenReleaseBuild
+        | Told::DevTokenWrongApp
+        | Told::DevTokenWrongPlatform
         | Told::DeviceInHand
         | Told::DeviceUnproven
         | Told::DevicesTooMany
@@ -265,6 +275,11 @@ const fn dpop_challenge(told: Told) -> &'static str {
         // RFC 9470 section 3; `max_age` is `Limits::FRESH_AUTHENTICATION_AGE_MAX`.
         Told::StepUp => r#"DPoP error="insufficient_user_authentication", max_age="300", algs="ES256 EdDSA""#,
         Told::AppOutdated
+        | Told::DevTokenExpired
+        | Told::DevTokenRefused
+        | Told::DevTokenReleaseBuild
+        | Told::DevTokenWrongApp
+        | Told::DevTokenWrongPlatform
         | Told::DeviceInHand
         | Told::DeviceUnproven
         | Told::DevicesTooMany

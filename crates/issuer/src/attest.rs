@@ -1,7 +1,7 @@
 //! An enrolled device proves itself again, without its person: fresh evidence for the same device key.
 
 use axum::response::Response;
-use countersign_core::{Posture, Reason};
+use countersign_core::{Posture, Provenance, Reason};
 use countersign_store::{ChallengePurpose, DeviceChange};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -45,6 +45,10 @@ pub async fn attest(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Respo
     let client = known_client(issuer, &renewal.client_id, visit)?;
     let app = issuer.app(&client).ok_or(Reason::ClientUnknown)?;
     app.enrolled(proven.live.posture())?;
+    // SECURITY: what a development token enrolled stays marked as that; a phone with evidence of its own enrols with it.
+    if proven.live.posture().by == Provenance::DevelopmentToken {
+        return Err(Reason::DevelopmentDevice.into());
+    }
     let now = visit.second();
     let device = issuer.stores.devices.find(proven.id()).await?.ok_or(Reason::DeviceUnknown)?;
     let challenge = take_challenge(issuer, &renewal.challenge, ChallengePurpose::Attestation, &client, visit).await?;

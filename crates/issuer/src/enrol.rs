@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     answer,
     ceremony::challenge_id,
+    development::{BuildWire, Offer},
     evidence::{self, Claimant, Evidence},
     house::Issuer,
     json, name, posture,
@@ -56,6 +57,32 @@ struct Enrolment {
     attestation: Option<String>,
     /// Android: a token of Play Integrity besides.
     integrity: Option<String>,
+    /// An emulator or test machine: a development token, instead of everything else.
+    dev_token: Option<String>,
+    /// How the app was built; only together with a development token.
+    build: Option<BuildWire>,
+}
+
+/// What speaks for a phone.
+enum Speaks<'a> {
+    /// A development token.
+    Development(Offer<'a>),
+    /// Its hardware.
+    Evidence(Evidence),
+}
+
+impl Enrolment {
+    /// Exactly one of the two.
+    fn speaks<'a>(&'a self, call: &Call, client: &'a ClientId) -> Result<Speaks<'a>, Refusal> {
+        let apple = (self.key_id.as_deref(), self.attestation.as_deref());
+        match (&self.dev_token, self.build) {
+            (None, None) => Evidence::read(self.platform, self.chain.as_deref(), apple).map(Speaks::Evidence),
+            (Some(token), Some(build)) if self.chain.is_none() && apple == (None, None) && self.integrity.is_none() => {
+                Offer::read(call, token, build, client, self.platform.platform()).map(Speaks::Development)
+            }
+            (None | Some(_), None | Some(_)) => Err(Reason::BodyFieldInvalid.into()),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -94,8 +121,7 @@ pub async fn enrol(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Respon
         (None, Some(model)) => model.clone(),
         (None, None) => enrolment.platform.name().to_owned(),
     };
-    let evidence =
-        Evidence::read(enrolment.platform, enrolment.chain.as_deref(), (enrolment.key_id.as_deref(), enrolment.attestation.as_deref()))?;
+    let speaks = enrolment.speaks(call, &client)?;
     let challenge = take_challenge(issuer, &enrolment.challenge, ChallengePurpose::Enrolment, &client, visit).await?;
     let key = proven.key().thumbprint();
     let id = match issuer.stores.devices.find_by_key(key).await? {
@@ -107,11 +133,25 @@ pub async fn enrol(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Respon
         None => None,
         Some(token) => Some(evidence::verdict(app, token, key, &challenge, visit.second()).await?),
     };
-    let mut vouched = evidence.verify(&issuer.trust.load(), Claimant { id, key, app }, &challenge, visit.second())?;
+    let claimant = Claimant { id, key, app };
+    let (mut vouched, development) = match speaks {
+        Speaks::Evidence(evidence) => (evidence.verify(&issuer.trust.load(), claimant.clone(), &challenge, visit.second())?, None),
+        Speaks::Development(offer) => {
+            let admitted = offer.admit(issuer, &claimant, visit.second()).await?;
+            (admitted.vouched(&claimant, visit.second())?, Some(admitted))
+        }
+    };
     vouched.posture.verdict = verdict;
-    visit.learn(|known| known.device = Some(vouched.posture.device.clone()));
+    visit.learn(|known| known.device = Some(claimant.id.clone()));
     let lacks = app.met_by(&vouched.posture, &issuer.revocations.load(), visit.second())?;
-    record::allowed(issuer, posture::facts(&vouched.posture, &lacks), visit).await?;
+    let mut facts = posture::facts(&vouched.posture, &lacks);
+    if let Some(admitted) = &development {
+        facts.insert("dev_token".to_owned(), admitted.id().to_string());
+    }
+    record::allowed(issuer, facts, visit).await?;
+    if let Some(admitted) = &development {
+        admitted.spend(issuer, &claimant, visit.second()).await?;
+    }
     let device = Device {
         posture: vouched.posture,
         key_jwk: proven.key().to_jwk(),
@@ -122,6 +162,9 @@ pub async fn enrol(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Respon
         state: DeviceState::Active,
     };
     let enrolled = issuer.stores.devices.enrol(device).await?;
+    if let Some(admitted) = &development {
+        admitted.confirm(issuer, &enrolled.posture.device).await?;
+    }
     match enrolled.state {
         DeviceState::Active => {
             let posture = posture::wire(&enrolled.posture, &lacks);

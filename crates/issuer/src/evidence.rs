@@ -44,6 +44,14 @@ impl PlatformWire {
             Self::Ios => "iPhone",
         }
     }
+
+    /// The word of the house.
+    pub const fn platform(self) -> Platform {
+        match self {
+            Self::Android => Platform::Android,
+            Self::Ios => Platform::Ios,
+        }
+    }
 }
 
 /// Evidence for a device key that is to be enrolled.
@@ -55,6 +63,7 @@ pub enum Evidence {
 }
 
 /// For which device evidence is given: its name here, and the key that signed the request.
+#[derive(Clone)]
 pub struct Claimant<'a> {
     pub id: DeviceId,
     pub key: &'a Thumbprint,

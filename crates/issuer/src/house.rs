@@ -18,7 +18,7 @@ use countersign_core::{
 };
 use countersign_identity::{BindingRules, PairwiseKey, RelyingParty, Sector};
 use countersign_proof::{key_set::KeyRing, nonce::NonceKeys, target::Origin};
-use countersign_store::{Bindings, Challenges, Devices, Grants, Recorder, ReplayMemory, Sessions, Subjects, Unavailable};
+use countersign_store::{Bindings, Challenges, DevTokens, Devices, Grants, Recorder, ReplayMemory, Sessions, Subjects, Unavailable};
 
 use crate::{pace::Pace, prompts::Prompts};
 
@@ -29,6 +29,8 @@ pub struct Stores {
     pub bindings: Arc<dyn Bindings>,
     /// Challenges that count once.
     pub challenges: Arc<dyn Challenges>,
+    /// Development tokens.
+    pub dev_tokens: Arc<dyn DevTokens>,
     /// Devices and their posture.
     pub devices: Arc<dyn Devices>,
     /// Codes and refresh families.
@@ -164,6 +166,23 @@ impl App {
             Platform::Ios => self.ios.iter().flat_map(|ios| &ios.apps).any(|app| named == Some(app.bundle())),
         };
         if ours { Ok(()) } else { Err(Reason::AppUnknown) }
+    }
+
+    /// The name that the app has on a platform, so that [`Self::enrolled`] knows it again; `None` where any name will do.
+    ///
+    /// # Errors
+    /// [`Reason::AppUnknown`] where there is no such app on that platform.
+    pub fn named_on(&self, platform: Platform) -> Result<Option<AppId>, Reason> {
+        match platform {
+            Platform::Android => match &self.android.app {
+                AppRule::Any => Ok(None),
+                AppRule::OneOf(apps) => apps.first().map(|app| Some(app.package.clone())).ok_or(Reason::AppUnknown),
+            },
+            Platform::Ios => {
+                let named = self.ios.iter().flat_map(|ios| &ios.apps).next();
+                named.map(|app| Some(app.bundle().clone())).ok_or(Reason::AppUnknown)
+            }
+        }
     }
 
     /// What a device lacks at a stage that lets it in. Nobody is known yet, so that only what holds for everybody refuses.

@@ -11,6 +11,7 @@ mod answer;
 mod attest;
 mod ceremony;
 mod date;
+mod development;
 mod discovery;
 mod door;
 mod enrol;

@@ -29,6 +29,8 @@ pub struct Call {
     pub method: Method,
     /// The path, as it came.
     pub path: String,
+    /// Where it comes from, if the listener told.
+    pub address: Option<IpAddr>,
     /// The body; empty where the door takes none.
     pub body: Bytes,
 }
@@ -66,8 +68,9 @@ pub async fn receive(request: Request, door: Door) -> Result<Call, Refusal> {
         // A proof's `htu` has no query, so nothing in one would be proved.
         return Err(Reason::RequestMalformed.into());
     }
+    let address = parts.extensions.get::<Origin>().map(|origin| origin.0);
     let (media_type, bytes_max) = match door.body() {
-        BodyKind::Nothing => return Ok(Call { headers: parts.headers, method, path, body: Bytes::new() }),
+        BodyKind::Nothing => return Ok(Call { headers: parts.headers, method, path, address, body: Bytes::new() }),
         BodyKind::Form => ("application/x-www-form-urlencoded", Limits::DOOR_FORM_BYTES_MAX),
         BodyKind::Json => ("application/json", Limits::DOOR_JSON_BYTES_MAX),
     };
@@ -76,7 +79,7 @@ pub async fn receive(request: Request, door: Door) -> Result<Call, Refusal> {
     }
     // A body that breaks off is told as too large: the two cannot be told apart here, and both are refused.
     let body = to_bytes(body, bytes_max).await.map_err(|_| Refusal::new(Reason::BodyTooLarge))?;
-    Ok(Call { headers: parts.headers, method, path, body })
+    Ok(Call { headers: parts.headers, method, path, address, body })
 }
 
 /// Whether there is one `Content-Type`, `expected`, with no other parameter than `charset=utf-8`.

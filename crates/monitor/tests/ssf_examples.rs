@@ -40,7 +40,7 @@ impl Signed {
 
     /// Reads claims as they stand, without a signature over them.
     fn claims(claims: &Value) -> Result<set::VerifiedSet, SetRefusal> {
-        let audience = claims["aud"].as_str().or(claims["aud"][0].as_str()).unwrap_or_default();
+        let audience = claims["aud"].as_str().or(claims["aud"].get(0).and_then(Value::as_str)).unwrap_or_default();
         let expected = ExpectedSet { issuer: claims["iss"].as_str().unwrap_or_default(), audience };
         set::claims(claims.to_string().as_bytes(), &expected, NOW)
     }

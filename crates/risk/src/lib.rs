@@ -7,6 +7,7 @@
 //! guessing and fatigue, and three streaming models watch use: runs of operations ([`History`]), who talks to what
 //! ([`EdgeModel`]) and numbers ([`OutlierModel`]).
 
+pub mod admission;
 mod bytes;
 mod contribution;
 pub mod credentials;

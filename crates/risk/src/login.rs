@@ -237,6 +237,7 @@ impl LoginRule {
         let sight = &assessment.sight;
         match (settled, assessment.verdict) {
             (Settled::StepUpPassed, Verdict::Usual | Verdict::Unusual | Verdict::StepUp) => {
+                profile.stop_waiting(sight);
                 learn(sight, Vouched::Yes, Timely::Now, profile, population);
             }
             (Settled::StepUpFailed, Verdict::Usual | Verdict::Unusual | Verdict::StepUp) => profile.refuse(sight),

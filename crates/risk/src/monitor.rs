@@ -39,7 +39,11 @@ impl LoginMonitor {
 
     /// Remembers what became of a login of `subject` that was judged. Whoever never got in takes no memory.
     pub fn settle(&mut self, subject: &str, assessment: &Assessment, settled: Settled) {
-        let key = self.key(subject);
+        self.settle_key(self.key(subject), assessment, settled);
+    }
+
+    /// [`Self::settle`] for a subject by their key, for whoever does not keep names.
+    pub fn settle_key(&mut self, key: u64, assessment: &Assessment, settled: Settled) {
         if let Some(profile) = self.people.get_mut(key) {
             self.rule.settle(assessment, settled, profile, &mut self.population);
             return;
@@ -72,10 +76,32 @@ impl LoginMonitor {
 
     /// The states as the frames of a snapshot, one by one.
     pub fn frames(&self) -> impl Iterator<Item = Vec<u8>> {
-        let population = Frame::Population { population: Box::new(self.population.clone()) };
-        let people = self.people.iter().map(|(key, profile)| Frame::Person { key, profile: Box::new(profile.clone()) });
-        let end = Frame::End { people: u64::try_from(self.people.len()).unwrap_or(u64::MAX) };
-        std::iter::once(population).chain(people).chain(std::iter::once(end)).map(|frame| write(&frame, self.salt))
+        let people = self.people.iter().map(|(key, profile)| self.frame_of(key, profile));
+        let end = self.last_frame(u64::try_from(self.people.len()).unwrap_or(u64::MAX));
+        std::iter::once(self.first_frame()).chain(people).chain(std::iter::once(end))
+    }
+
+    /// The frame that a snapshot begins with: everyone together. With [`Self::person_frame`] and [`Self::last_frame`] a snapshot is
+    /// written in parts, between which logins go on.
+    #[must_use]
+    pub fn first_frame(&self) -> Vec<u8> {
+        write(&Frame::Population { population: Box::new(self.population.clone()) }, self.salt)
+    }
+
+    /// The frame of the person with `key`, when they are held.
+    #[must_use]
+    pub fn person_frame(&self, key: u64) -> Option<Vec<u8>> {
+        self.people.peek(key).map(|profile| self.frame_of(key, profile))
+    }
+
+    /// The frame that a snapshot of so many people ends with.
+    #[must_use]
+    pub fn last_frame(&self, people: u64) -> Vec<u8> {
+        write(&Frame::End { people }, self.salt)
+    }
+
+    fn frame_of(&self, key: u64, profile: &Profile) -> Vec<u8> {
+        write(&Frame::Person { key, profile: Box::new(profile.clone()) }, self.salt)
     }
 
     /// A monitor with the states of a snapshot.

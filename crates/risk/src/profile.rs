@@ -217,6 +217,11 @@ impl Profile {
         self.pending.push(sight);
     }
 
+    /// `sight` need not wait any more: the person stood for it, and it is learned as theirs.
+    pub fn stop_waiting(&mut self, sight: &Sight) {
+        self.pending.retain(|other| other != sight);
+    }
+
     /// Remembers that `sight` failed a step-up, and forgets what waited from the same device or site.
     pub fn refuse(&mut self, sight: &Sight) {
         let device = sight.device.fingerprint();

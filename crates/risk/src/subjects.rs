@@ -73,6 +73,18 @@ impl<T: Default> Subjects<T> {
         self.slots.iter().map(|slot| (slot.key, &slot.value))
     }
 
+    /// The value of `key`, when it is held; looking at it is no use.
+    #[must_use]
+    pub fn peek(&self, key: u64) -> Option<&T> {
+        self.slots.get(*self.places.get(&key)?).map(|slot| &slot.value)
+    }
+
+    /// The keys that are held, in no order that means anything.
+    #[must_use]
+    pub fn keys(&self) -> Vec<u64> {
+        self.slots.iter().map(|slot| slot.key).collect()
+    }
+
     /// The value of `key`, when it is held.
     pub fn get_mut(&mut self, key: u64) -> Option<&mut T> {
         let slot = self.slots.get_mut(*self.places.get(&key)?)?;
@@ -101,6 +113,33 @@ impl<T: Default> Subjects<T> {
         }
     }
 
+    /// Lets go of `key`.
+    pub fn remove(&mut self, key: u64) -> Option<T> {
+        let at = self.places.remove(&key)?;
+        if at >= self.slots.len() {
+            return None;
+        }
+        let gone = self.slots.swap_remove(at);
+        if let Some(moved) = self.slots.get(at) {
+            self.places.insert(moved.key, at);
+        }
+        // Where many were and few are, the room goes back.
+        if self.slots.len() < self.slots.capacity() / 4 {
+            self.slots.shrink_to(self.slots.len().saturating_mul(2));
+            self.places.shrink_to(self.slots.len().saturating_mul(2));
+        }
+        Some(gone.value)
+    }
+
+    /// Lets go of whoever has not been used for longest.
+    pub fn evict(&mut self) {
+        let at = self.turn();
+        if let Some(key) = self.slots.get(at).map(|slot| slot.key) {
+            self.remove(key);
+            self.evicted = self.evicted.saturating_add(1);
+        }
+    }
+
     /// Moves the hand past everyone who was used since it last came by.
     fn turn(&mut self) -> usize {
         for _ in 0..=self.slots.len() {
@@ -108,7 +147,9 @@ impl<T: Default> Subjects<T> {
             self.hand = if at.saturating_add(1) < self.slots.len() { at.saturating_add(1) } else { 0 };
             match self.slots.get_mut(at) {
                 Some(slot) if slot.used_again => slot.used_again = false,
-                Some(_) | None => return at,
+                Some(_) => return at,
+                // Removals shortened the list behind the hand.
+                None => self.hand = 0,
             }
         }
         self.hand
@@ -132,6 +173,26 @@ mod tests {
         }
         assert_eq!(subjects.len(), 100);
         assert!(subjects.evicted() > 98_000);
+    }
+
+    #[test]
+    fn whoever_goes_leaves_the_others_in_place() {
+        let mut subjects = Subjects::<u32>::new(100);
+        for key in 0..10_u64 {
+            subjects.insert(key, u32::try_from(key * 10).unwrap());
+        }
+        assert_eq!((subjects.remove(3), subjects.remove(3), subjects.remove(9)), (Some(30), None, Some(90)));
+        for _ in 0..5 {
+            subjects.evict();
+        }
+        let mut left = subjects.keys();
+        left.sort_unstable();
+        assert_eq!((left.len(), subjects.len(), subjects.evicted()), (3, 3, 5));
+        for key in left {
+            assert_eq!(subjects.peek(key).copied(), u32::try_from(key * 10).ok());
+        }
+        (0..9).for_each(|_| subjects.evict());
+        assert!(subjects.is_empty());
     }
 
     #[test]

@@ -21,8 +21,9 @@ pub struct Forgotten {
 /// Forgets.
 #[async_trait]
 pub trait Retention: Send + Sync {
-    /// Forgets codes, refresh families, invitations and sessions that ended before `instant`. Nothing that could still count is
-    /// touched: a code that was redeemed is remembered as long as its session, so that a second use is still noticed.
+    /// Forgets codes, refresh families, invitations, suppressions and sessions that ended before `instant`, and incidents that were
+    /// over a quarter of a year before. Nothing that could still count is touched: a code that was redeemed is remembered as long as
+    /// its session, so that a second use is still noticed.
     ///
     /// # Errors
     /// Our fault only.

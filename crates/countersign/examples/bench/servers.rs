@@ -129,8 +129,10 @@ impl Setting {
         fs::write(home.join("demo-iphones.pem"), DemoApple::new()?.root_pem())?;
         fs::write(home.join("play.json"), DemoGoogle::new(&OsEntropy)?.console_keys()?)?;
         let bank = countersign_example_bank::CONFIG.replace("{SIGNER}", &Handset::signer_hex());
-        let text =
-            format!("public_url = \"https://localhost:{}\"\nupstream = \"http://127.0.0.1:{}\"\n{bank}", self.gateway, self.upstream);
+        let text = format!(
+            "public_url = \"https://localhost:{}\"\nupstream = \"http://127.0.0.1:{}\"\n{bank}\n# No hand taps six thousand times a second.\n[monitor]\nmode = \"observe\"\n",
+            self.gateway, self.upstream
+        );
         Ok(fs::write(home.join("csign.toml"), text)?)
     }
 

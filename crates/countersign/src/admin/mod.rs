@@ -1,5 +1,6 @@
 //! What an operator can ask of a running node, and change in it.
 
+pub mod dev_tokens;
 pub mod feeds;
 pub mod fleet;
 pub mod incidents;

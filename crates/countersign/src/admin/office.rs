@@ -5,12 +5,13 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use countersign_audit::{CheckpointVerifier, Entry, Event, EventKind, PersonalField, PersonalName};
 use countersign_core::{
-    Clock, DecisionId, DeviceId, Entropy, IncidentId, Outcome, Role, Seconds, Secret, Session, SessionId, SessionState, SignalKind, UserId,
+    ClientId, Clock, DecisionId, DeviceId, Entropy, IncidentId, Outcome, Role, Seconds, Secret, Session, SessionId, SessionState,
+    SignalKind, Stage, UserId,
 };
 use countersign_identity::TokenHash;
 use countersign_store::{
-    Device, Devices, Grants, Incident, IncidentState, Incidents, Invitation, Passkey, Recorder, SessionFilter, Sessions, Subjects,
-    Unavailable, User, UserState,
+    DevTokens, Device, Devices, Grants, Incident, IncidentState, Incidents, Invitation, Passkey, Recorder, SessionFilter, Sessions,
+    Subjects, Unavailable, User, UserState,
     segments::{self, Record},
 };
 
@@ -54,6 +55,8 @@ pub struct Act {
 /// The promises that an operator's acts lean on.
 #[derive(Clone)]
 pub struct Stores {
+    /// Development tokens.
+    pub dev_tokens: Arc<dyn DevTokens>,
     /// Devices.
     pub devices: Arc<dyn Devices>,
     /// Refresh families.
@@ -72,6 +75,8 @@ pub struct Stores {
 pub struct Office {
     /// What they change.
     pub stores: Stores,
+    /// The apps, each with the stage at which it refuses devices that were enrolled by a development token.
+    pub apps: BTreeMap<ClientId, Option<Stage>>,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
     /// Unpredictable bytes.
@@ -205,9 +210,7 @@ impl Office {
         if self.stores.subjects.find_by_name(name).await?.is_some() {
             return Err(ActRefusal::Invalid(format!("`{name}` has an account already; `countersign user show` shows it")));
         }
-        let mut bytes = [0; 16];
-        self.entropy.fill(&mut bytes);
-        let code = Secret::new(format!("csi_{}", URL_SAFE_NO_PAD.encode(bytes)));
+        let code = Secret::new(format!("csi_{}", URL_SAFE_NO_PAD.encode(self.random::<16>())));
         let expires_at = self.clock.now().seconds().plus(Seconds(hours.saturating_mul(3600)));
         let said: Vec<_> = roles.iter().map(Role::as_str).collect();
         self.record(EventKind::UserInvited, &[("roles", &said.join(" "))], None, Vec::new()).await?;
@@ -332,16 +335,20 @@ impl Office {
         self.stores.grants.revoke_session(&session.id).await
     }
 
-    async fn record(
+    pub(super) fn random<const N: usize>(&self) -> [u8; N] {
+        let mut bytes = [0; N];
+        self.entropy.fill(&mut bytes);
+        bytes
+    }
+
+    pub(super) async fn record(
         &self,
         kind: EventKind,
         facts: &[(&str, &str)],
         person: Option<&UserId>,
         personal: Vec<PersonalField>,
     ) -> Result<DecisionId, Unavailable> {
-        let mut bytes = [0; 8];
-        self.entropy.fill(&mut bytes);
-        let decision = DecisionId::from_random(bytes);
+        let decision = DecisionId::from_random(self.random());
         let mut said: BTreeMap<_, _> = facts.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         said.entry("by".to_owned()).or_insert_with(|| "operator".to_owned());
         let event = Event { facts: said, ..Event::new(kind, Outcome::Allow) };

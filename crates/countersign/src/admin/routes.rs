@@ -10,17 +10,20 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use countersign_core::{BootState, DeviceId, EvidenceTier, SecurityLevel, Session, UserId};
+use countersign_core::{BootState, DeviceId, EvidenceTier, SecurityLevel, Session, Stage, UserId};
 use countersign_monitor::react::Reactor;
 use countersign_store::{Device, DeviceState, Passkey, SessionFilter, User, UserState, segments::Record};
 use serde::Deserialize;
 
 use crate::admin::{
-    feeds,
+    dev_tokens, feeds,
     incidents::{self, Watchtower},
     office::{Act, ActRefusal, Office},
     report::{self, Surveyor},
-    wire::{Changed, CheckpointView, DeviceView, Invite, Invited, RecordView, Refused, SessionView, Status, UserView},
+    wire::{
+        Changed, CheckpointView, DevTokenAsk, DevTokenEnded, DevTokenMade, DevTokenView, DeviceView, Invite, Invited, RecordView, Refused,
+        SessionView, Status, UserView,
+    },
 };
 use crate::wire::feeds::Feeds;
 
@@ -67,6 +70,8 @@ pub fn router(desk: Desk) -> Router {
         .route("/v1/users/{who}", get(user))
         .route("/v1/users/{who}/close", post(close_user))
         .route("/v1/invitations", post(invite))
+        .route("/v1/dev-tokens", get(list_dev_tokens).post(make_dev_token))
+        .route("/v1/dev-tokens/{id}/revoke", post(revoke_dev_token))
         .route("/v1/devices", get(devices))
         .route("/v1/devices/{id}", get(device))
         .route("/v1/devices/{id}/revoke", post(revoke_device))
@@ -114,6 +119,30 @@ async fn close_user(State(desk): State<Arc<Desk>>, Path(who): Path<String>) -> A
 async fn invite(State(desk): State<Arc<Desk>>, Json(ask): Json<Invite>) -> Answer<Invited> {
     let (code, invitation) = desk.office.invite(&ask.name, &ask.roles, ask.hours).await?;
     Ok(Json(Invited { code: code.expose().clone(), expires_at: invitation.expires_at.0 }))
+}
+
+async fn list_dev_tokens(State(desk): State<Arc<Desk>>) -> Answer<Vec<DevTokenView>> {
+    let now = desk.office.clock.now().seconds();
+    Ok(Json(desk.office.dev_tokens().await?.iter().map(|kept| dev_tokens::view(kept, now)).collect()))
+}
+
+async fn make_dev_token(State(desk): State<Arc<Desk>>, Json(ask): Json<DevTokenAsk>) -> Answer<DevTokenMade> {
+    let made = desk.office.make_dev_token(&ask).await?;
+    Ok(Json(DevTokenMade {
+        token: made.text.secret().expose().clone(),
+        id: made.token.id.to_string(),
+        expires_at: made.token.expires_at.0,
+        development: made.refused_at.map_or("take", Stage::as_str).to_owned(),
+    }))
+}
+
+async fn revoke_dev_token(State(desk): State<Arc<Desk>>, Path(id): Path<String>) -> Answer<DevTokenEnded> {
+    let ended = desk.office.revoke_dev_token(&id).await?;
+    Ok(Json(DevTokenEnded {
+        decision: ended.act.decision.to_string(),
+        devices_revoked: ended.devices,
+        sessions_ended: ended.act.sessions_ended,
+    }))
 }
 
 async fn devices(State(desk): State<Arc<Desk>>) -> Answer<Vec<DeviceView>> {
@@ -205,6 +234,7 @@ fn device_view(device: &Device) -> DeviceView {
             EvidenceTier::Hardware => "hardware",
         }
         .to_owned(),
+        vouched_by: posture.by.as_str().to_owned(),
         security_level: match posture.security_level {
             SecurityLevel::Software => "software",
             SecurityLevel::TrustedEnvironment => "trusted_environment",

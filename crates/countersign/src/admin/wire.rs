@@ -49,8 +49,10 @@ pub struct DeviceView {
     pub state: String,
     /// From 0 (nothing proved) to 3.
     pub trust: u8,
-    /// Who vouches.
+    /// How strong that is which vouches.
     pub tier: String,
+    /// What vouches; `development_token` marks a device of a developer's.
+    pub vouched_by: String,
     /// Where its key lives.
     pub security_level: String,
     /// What the bootloader verified.
@@ -133,6 +135,78 @@ pub struct Invited {
     pub code: String,
     /// Seconds since 1970.
     pub expires_at: u64,
+}
+
+/// For what a development token is.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct DevTokenAsk {
+    /// The app that it enrols.
+    pub app: String,
+    /// `android` or `ios`; `None` for both.
+    pub platform: Option<String>,
+    /// For how long it enrols.
+    pub life_seconds: u64,
+    /// Phones that it enrols at most.
+    pub phones: u32,
+    /// Whether it is taken from every network, or from private ones alone.
+    pub any_network: bool,
+    /// A note for people.
+    pub label: String,
+}
+
+/// A development token. Shown once; only a hash is kept.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct DevTokenMade {
+    /// The secret.
+    pub token: String,
+    /// Its name, which is none.
+    pub id: String,
+    /// Seconds since 1970.
+    pub expires_at: u64,
+    /// What the app does with devices that it enrols: `take`, `observe`, `limit` or `enforce`, which is to refuse.
+    pub development: String,
+}
+
+/// A development token in a list.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct DevTokenView {
+    /// Its name.
+    pub id: String,
+    /// The app that it enrols.
+    pub app: String,
+    /// `android` or `ios`; `None` for both.
+    pub platform: Option<String>,
+    /// `private` or `any`.
+    pub networks: String,
+    /// The devices that it enrolled.
+    pub phones: Vec<String>,
+    /// How many it enrols at most.
+    pub phones_max: u32,
+    /// A note for people.
+    pub label: String,
+    /// `active`, `expired` or `revoked`.
+    pub state: String,
+    /// Seconds since 1970.
+    pub created_at: u64,
+    /// Seconds since 1970.
+    pub expires_at: u64,
+    /// Seconds since 1970.
+    pub last_used_at: Option<u64>,
+}
+
+/// A development token that was revoked.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct DevTokenEnded {
+    /// The number under which the log has it.
+    pub decision: String,
+    /// Devices that were cut off with it.
+    pub devices_revoked: usize,
+    /// Sessions that ended with it.
+    pub sessions_ended: usize,
 }
 
 /// A change that was made.

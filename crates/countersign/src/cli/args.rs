@@ -11,6 +11,7 @@ use crate::{
         attest_inspect::{self, InspectArgs},
         audit::{self, AuditCommand},
         demo::{self, DemoArgs},
+        dev_token::{self, DevTokenCommand},
         evaluate::{self, EvaluateCommand},
         feed::{self, FeedCommand},
         incident::{self, IncidentCommand},
@@ -85,6 +86,9 @@ enum Command {
     Phone {
         #[command(flatten)]
         place: Place,
+        /// Enrol as an emulator does, by this development token, and not by software hardware
+        #[arg(long, global = true, value_name = "TOKEN")]
+        dev_token: Option<String>,
         #[command(subcommand)]
         command: PhoneCommand,
     },
@@ -94,6 +98,13 @@ enum Command {
         place: Place,
         #[command(subcommand)]
         command: UserCommand,
+    },
+    /// Development tokens for emulators and continuous integration, at a running node
+    DevToken {
+        #[command(flatten)]
+        place: Place,
+        #[command(subcommand)]
+        command: DevTokenCommand,
     },
     /// Devices, at a running node
     Device {
@@ -158,8 +169,9 @@ fn run(command: Command, output: Output) -> Result<Exit> {
         Command::Audit { place, command } => audit::run(&command, &place, output),
         Command::Why { place, args } => why::run(&args, &place, output),
         Command::Logs { place, command } => wait(logs::run(&command, &place, output)),
-        Command::Phone { place, command } => wait(phone::run(&command, &place, output)),
+        Command::Phone { place, dev_token, command } => wait(phone::run(&command, &place, dev_token.as_deref(), output)),
         Command::User { place, command } => wait(people::user(&command, &place, output)),
+        Command::DevToken { place, command } => wait(dev_token::run(&command, &place, output)),
         Command::Device { place, command } => wait(people::device(&command, &place, output)),
         Command::Feed { place, command } => wait(feed::run(&command, &place, output)),
         Command::Incident { place, command } => wait(incident::run(&command, &place, output)),

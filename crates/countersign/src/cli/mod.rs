@@ -6,6 +6,7 @@ mod attest_check;
 mod attest_inspect;
 mod audit;
 mod demo;
+mod dev_token;
 mod evaluate;
 mod feed;
 mod incident;

@@ -167,17 +167,9 @@ impl Listed for DeviceView {
     fn cells(&self) -> Vec<String> {
         let patches = self.patch_level.clone().unwrap_or_default();
         let app = self.app.clone().unwrap_or_default();
+        let trust = if self.vouched_by == "development_token" { format!("{} DEV", self.trust) } else { self.trust.to_string() };
         let enrolled = when::instant(UnixSeconds(self.enrolled_at));
-        vec![
-            self.id.clone(),
-            self.name.clone(),
-            self.state.clone(),
-            self.trust.to_string(),
-            self.security_level.clone(),
-            patches,
-            app,
-            enrolled,
-        ]
+        vec![self.id.clone(), self.name.clone(), self.state.clone(), trust, self.security_level.clone(), patches, app, enrolled]
     }
 }
 

@@ -74,20 +74,22 @@ pub struct LoadArgs {
 ///
 /// # Errors
 /// When no development node runs, or phone or person cannot be enrolled.
-pub async fn run(command: &PhoneCommand, place: &Place, output: Output) -> Result<Exit> {
+pub async fn run(command: &PhoneCommand, place: &Place, dev_token: Option<&str>, output: Output) -> Result<Exit> {
     match command {
-        PhoneCommand::Get(args) => once(&Call::new(Method::GET, &args.path), &args.roles, place, output).await,
+        PhoneCommand::Get(args) => {
+            once(&Call::new(Method::GET, &args.path), &ready(place, &args.roles, dev_token).await?, place, output).await
+        }
         PhoneCommand::Post(args) => {
             let body: Value =
                 serde_json::from_str(&args.body).context("`--body` is not JSON; write it in single quotes, as '{\"amount\": 5}'")?;
-            once(&Call::new(Method::POST, &args.call.path).json(&body), &args.call.roles, place, output).await
+            let phone = ready(place, &args.call.roles, dev_token).await?;
+            once(&Call::new(Method::POST, &args.call.path).json(&body), &phone, place, output).await
         }
-        PhoneCommand::Load(args) => load(args, place).await,
+        PhoneCommand::Load(args) => load(args, place, dev_token).await,
     }
 }
 
-async fn once(call: &Call, roles: &[String], place: &Place, output: Output) -> Result<Exit> {
-    let phone = ready(place, roles).await?;
+async fn once(call: &Call, phone: &Phone, place: &Place, output: Output) -> Result<Exit> {
     let answer = phone.call(call).await?;
     let decision = answer.header("countersign-decision").unwrap_or("none");
     let body = String::from_utf8_lossy(&answer.body);
@@ -110,8 +112,8 @@ fn shown(answer: &Answer) -> Value {
 }
 
 /// What was answered is printed at once, so that whoever kills the node knows what it had acknowledged.
-async fn load(args: &LoadArgs, place: &Place) -> Result<Exit> {
-    let phone = Arc::new(ready(place, &args.call.roles).await?);
+async fn load(args: &LoadArgs, place: &Place, dev_token: Option<&str>) -> Result<Exit> {
+    let phone = Arc::new(ready(place, &args.call.roles, dev_token).await?);
     let served = Arc::new(AtomicU64::new(0));
     let until = tokio::time::Instant::now() + Duration::from_secs(args.seconds);
     let workers: Vec<_> = (0..args.at_once)
@@ -137,7 +139,7 @@ async fn load(args: &LoadArgs, place: &Place) -> Result<Exit> {
 }
 
 /// A phone that is enrolled, of a person who is signed in. Both are new.
-async fn ready(place: &Place, roles: &[String]) -> Result<Phone> {
+async fn ready(place: &Place, roles: &[String], dev_token: Option<&str>) -> Result<Phone> {
     let config = place.config()?;
     let status: Status = ask::get(&config.data, "/v1/status").await?;
     ensure!(status.dev, "the node is not a development node, so it takes no software phone; start it with `countersign serve --dev`");
@@ -158,7 +160,11 @@ async fn ready(place: &Place, roles: &[String]) -> Result<Phone> {
     let invitation: Invited =
         ask::post(&config.data, "/v1/invitations", &Invite { name: name.clone(), roles: roles.to_vec(), hours: 1 }).await?;
     let phone = Phone::new(around, 0)?;
-    phone.enrol(&ca, &Handset::genuine()).await.map_err(|e| anyhow!("{e:#}; does the app `{}` have its `android` package?", app.client))?;
+    let android = |e| anyhow!("{e:#}; does the app `{}` have its `android` package?", app.client);
+    match dev_token {
+        Some(token) => phone.enrol_by_dev_token(token).await?,
+        None => phone.enrol(&ca, &Handset::genuine()).await.map_err(android)?,
+    };
     phone.register(&name, Some(&invitation.code)).await?;
     phone.sign_in().await?;
     Ok(phone)

@@ -22,6 +22,7 @@ pub use model::{
     Webhook, WhenStale,
 };
 pub use settle::settle;
+pub use value::span;
 
 /// Bytes of a configuration file.
 const CONFIG_BYTES_MAX: u64 = 1024 * 1024;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use countersign_core::{Revocations, Secret, SignalSink};
+use countersign_core::{Requirements, Revocations, Rule, Secret, SignalSink, Stage};
 use countersign_gateway::{GatewayConfig, House, HouseParts, Statements, Tokens};
 use countersign_identity::PairwiseKey;
 use countersign_issuer::{DeviceTrust, Issuer, IssuerKeys, Prompts, RefreshKey, World};
@@ -100,6 +100,7 @@ pub async fn build(config: &Config, understood: Understood, options: &Options) -
         entropy: Arc::clone(&options.entropy),
     });
     let house = house.map_err(|why| Faults::of_file(&config.file, "`public_url` cannot be used", &why.to_string()))?;
+    let apps = understood.issuer.apps.iter().map(|(client, app)| (client.clone(), development_refused(&app.requirements))).collect();
     let issuer = Issuer {
         stores: stores.for_issuer(),
         world: World { clock: Arc::clone(&options.clock), entropy: Arc::clone(&options.entropy), signals, watch: Arc::clone(&watch) as _ },
@@ -118,6 +119,7 @@ pub async fn build(config: &Config, understood: Understood, options: &Options) -
     let (others, news) = Others::new();
     let office = Office {
         stores: stores.for_office(),
+        apps,
         clock: Arc::clone(&options.clock),
         entropy: Arc::clone(&options.entropy),
         others,
@@ -146,4 +148,10 @@ fn watching(config: &Config, salt: Salt) -> WatchConfig {
         honey_operations: config.monitor.honey_operations.clone(),
         ..WatchConfig::shipped(salt, config.monitor.people_max)
     }
+}
+
+/// The stage at which an app refuses devices that a development token enrolled.
+fn development_refused(requirements: &Requirements) -> Option<Stage> {
+    let rule = requirements.0.iter().find(|requirement| requirement.rule == Rule::NoDevelopment)?;
+    Some(rule.rollout.stage_for(None))
 }

@@ -247,6 +247,26 @@ impl Phone {
         self.door("/countersign/v1/devices", &body).await
     }
 
+    /// Has the device key enrolled by a development token, as a debug build on an emulator does.
+    ///
+    /// # Errors
+    /// The server's refusal as a [`PhoneError`], or a fault of network or server.
+    pub async fn enrol_by_dev_token(&self, token: &str) -> Result<Value> {
+        accepted("enrolling the device", self.present_dev_token(token, "android", "debug").await?)
+    }
+
+    /// Presents a development token, as a build of that kind on that platform.
+    ///
+    /// # Errors
+    /// A fault of network or server; a refusal is an answer.
+    pub async fn present_dev_token(&self, token: &str, platform: &str, build: &str) -> Result<Answer> {
+        let challenge = URL_SAFE_NO_PAD.encode(self.challenge().await?);
+        let body = json!({
+            "client_id": self.around.app, "platform": platform, "challenge": challenge, "dev_token": token, "build": build,
+        });
+        self.door("/countersign/v1/devices", &body).await
+    }
+
     /// Has the device key vouched for by a key in the enclave, and enrolled, as an iPhone does.
     ///
     /// # Errors

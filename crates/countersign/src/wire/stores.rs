@@ -119,6 +119,7 @@ impl Stores {
         countersign_issuer::Stores {
             bindings: Arc::clone(&self.sqlite) as _,
             challenges: Arc::clone(&self.challenges) as _,
+            dev_tokens: Arc::clone(&self.sqlite) as _,
             devices: Arc::clone(&self.sqlite) as _,
             grants: Arc::clone(&self.sqlite) as _,
             recorder: Arc::clone(&self.log) as _,
@@ -142,6 +143,7 @@ impl Stores {
     #[must_use]
     pub fn for_office(&self) -> office::Stores {
         office::Stores {
+            dev_tokens: Arc::clone(&self.sqlite) as _,
             devices: Arc::clone(&self.sqlite) as _,
             grants: Arc::clone(&self.sqlite) as _,
             incidents: Arc::clone(&self.sqlite) as _,

@@ -6,6 +6,7 @@ use http::{Request, StatusCode};
 use serde_json::json;
 
 use crate::{
+    development,
     phone::{Phone, Says, code_form, enrolment, refresh_form},
     stores::Blow,
     world::{APP, World},
@@ -17,6 +18,7 @@ enum Scene {
     Challenge,
     Enrol,
     Disown,
+    EnrolByToken,
     Freeze,
     LoginFinish,
     LoginStart,
@@ -34,6 +36,7 @@ const SCENES: &[Scene] = &[
     Scene::Challenge,
     Scene::Enrol,
     Scene::Disown,
+    Scene::EnrolByToken,
     Scene::Freeze,
     Scene::LoginFinish,
     Scene::LoginStart,
@@ -55,6 +58,10 @@ async fn request(scene: Scene, world: &World) -> Request<axum::body::Body> {
             let challenge = phone.challenge(world).await;
             let chain = world.maker.attest(&Says::truth(), &phone.hardware, &challenge);
             phone.json(world, Door::Devices.path(), &enrolment(&chain, &challenge))
+        }
+        Scene::EnrolByToken => {
+            development::keep(world, development::token());
+            development::request(world, &Phone::new()).await
         }
         Scene::RegistrationStart => {
             let phone = Phone::new();

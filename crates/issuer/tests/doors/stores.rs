@@ -7,15 +7,18 @@ use std::{
 
 use async_trait::async_trait;
 use countersign_audit::Entry;
-use countersign_core::{DeviceId, Role, Secret, Session, SessionId, SessionState, Signal, SignalSink, Thumbprint, UnixSeconds, UserId};
+use countersign_core::{
+    DevTokenId, DeviceId, Role, Secret, Session, SessionId, SessionState, Signal, SignalSink, Thumbprint, UnixSeconds, UserId,
+};
 use countersign_identity::{
-    self as identity, Binding, BindingRules, BindingState, CodeGrant, CodeState, RefreshFamily, RefreshState, TokenHash,
+    self as identity, Binding, BindingRules, BindingState, CodeGrant, CodeState, DevToken, RefreshFamily, RefreshState, TokenHash,
 };
 use countersign_proof::dpop::BoundProof;
 use countersign_store::{
-    BindError, Bindings, ChallengeId, ChallengePurpose, Challenges, ChangeError, Created, Device, DeviceChange, DeviceState, Devices,
-    FreshProof, Grants, Invitation, IssueError, LiveError, LivePosture, LiveSession, Passkey, PostureError, Presence, Receipt, Recorder,
-    RedeemError, ReplayMemory, SessionFilter, Sessions, SpendError, StateChange, Subjects, Unavailable, Used, User, UserState,
+    BindError, Bindings, ChallengeId, ChallengePurpose, Challenges, ChangeError, Created, DevTokenNoted, DevTokens, Device, DeviceChange,
+    DeviceState, Devices, FreshProof, Grants, Invitation, IssueError, KeptDevToken, LiveError, LivePosture, LiveSession, Passkey,
+    PostureError, Presence, Receipt, Recorder, RedeemError, ReplayMemory, SessionFilter, Sessions, SpendError, StateChange, Subjects,
+    Unavailable, Used, User, UserState,
 };
 
 /// What the stores hold.
@@ -24,6 +27,7 @@ pub struct Shelf {
     pub challenges: HashMap<[u8; 32], (ChallengePurpose, Vec<u8>, UnixSeconds)>,
     pub challenges_full: bool,
     pub bindings: Vec<Binding>,
+    pub dev_tokens: Vec<KeptDevToken>,
     pub devices: Vec<Device>,
     pub codes: HashMap<[u8; 32], CodeState>,
     pub families: HashMap<[u8; 32], RefreshState>,
@@ -164,6 +168,56 @@ impl Bindings for Memory {
             }
             binding.clone()
         }))
+    }
+}
+
+#[async_trait]
+impl DevTokens for Memory {
+    async fn create(&self, token: DevToken) -> Result<(), Unavailable> {
+        self.call()?.dev_tokens.push(KeptDevToken { token, phones: Vec::new(), last_used_at: None });
+        Ok(())
+    }
+
+    async fn find(&self, hash: &TokenHash) -> Result<Option<KeptDevToken>, Unavailable> {
+        // Whoever waits for its turn has had it.
+        tokio::task::yield_now().await;
+        let found = self.call()?.dev_tokens.iter().find(|kept| kept.token.hash == *hash).cloned();
+        // Whoever races has now read the same state.
+        tokio::task::yield_now().await;
+        Ok(found)
+    }
+
+    async fn list(&self, _: u32) -> Result<Vec<KeptDevToken>, Unavailable> {
+        Ok(self.call()?.dev_tokens.clone())
+    }
+
+    async fn revoke(&self, id: &DevTokenId, now: UnixSeconds) -> Result<Option<KeptDevToken>, Unavailable> {
+        let mut shelf = self.call()?;
+        let found = shelf.dev_tokens.iter_mut().find(|kept| kept.token.id == *id);
+        Ok(found.map(|kept| {
+            kept.token.revoked_at.get_or_insert(now);
+            kept.clone()
+        }))
+    }
+
+    async fn note_use(&self, id: &DevTokenId, device: &DeviceId, now: UnixSeconds) -> Result<DevTokenNoted, Unavailable> {
+        {
+            let mut shelf = self.call()?;
+            let counts = |kept: &&mut KeptDevToken| kept.token.revoked_at.is_none() && kept.token.expires_at >= now;
+            let Some(kept) = shelf.dev_tokens.iter_mut().find(|kept| kept.token.id == *id).filter(counts) else {
+                return Ok(DevTokenNoted::Refused);
+            };
+            if !kept.phones.contains(device) {
+                if kept.phones.len() >= usize::try_from(kept.token.phones_max).expect("few") {
+                    return Ok(DevTokenNoted::Refused);
+                }
+                kept.phones.push(device.clone());
+            }
+            kept.last_used_at = Some(now);
+        }
+        // Whoever revokes has now seen the phone.
+        tokio::task::yield_now().await;
+        Ok(DevTokenNoted::Noted)
     }
 }
 

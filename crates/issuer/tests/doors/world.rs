@@ -80,6 +80,7 @@ impl World {
             stores: Stores {
                 bindings: memory.clone(),
                 challenges: memory.clone(),
+                dev_tokens: memory.clone(),
                 devices: memory.clone(),
                 grants: memory.clone(),
                 recorder: memory.clone(),
@@ -197,12 +198,15 @@ impl DecodesPlay for Unasked {
 fn app(name: &str) -> (ClientId, App) {
     let android = android::App { package: AppId::parse(name).expect("an app"), signers: vec![SIGNER] };
     let rule = |rule| Requirement { rule, rollout: Rollout::all(Stage::Enforce) };
-    let requirements = Requirements(vec![
+    let mut requirements = Requirements(vec![
         rule(Rule::SecurityLevel(SecurityLevel::TrustedEnvironment)),
         rule(Rule::Boot { states: vec![BootState::Verified], keys: [].into() }),
         rule(Rule::BootloaderLocked),
         Requirement { rule: Rule::Without(AppFinding::Rooted), rollout: Rollout::all(Stage::Limit) },
     ]);
+    if name != APP {
+        requirements.0.push(rule(Rule::NoDevelopment));
+    }
     // What the key has to be is refused at once; what the phone has to be is judged from its posture.
     let keys = android::Requirements { app: AppRule::OneOf(vec![android]), ..android::Requirements::observe() };
     let keys = android::Requirements {

@@ -191,6 +191,7 @@ impl Watch for LiveWatch {
         };
         let sight = LoginSight {
             account: seen.account,
+            session: seen.session.map(|session| self.key(session.as_str())),
             source: Source {
                 account: self.key(seen.account),
                 device: named,
@@ -229,7 +230,9 @@ impl Watch for LiveWatch {
     }
 
     fn stepped_up(&self, user: &UserId, session: &SessionId, at: UnixMillis) {
-        self.requests.vouch(self.key(user.as_str()), self.key(session.as_str()), at.seconds());
+        let session = self.key(session.as_str());
+        self.requests.vouch(self.key(user.as_str()), session, at.seconds());
+        self.logins.lock().unwrap_or_else(PoisonError::into_inner).vouch(session);
     }
 }
 

@@ -6,7 +6,7 @@ use countersign_risk::{
     evidence::{Contribution, Feature, Score},
     fingerprint::Salt,
     frames::FrameRefusal,
-    login::{Login, LoginRule, Settled, Verdict},
+    login::{Assessment, Login, LoginRule, Settled, Verdict},
     monitor::LoginMonitor,
     subjects::Subjects,
 };
@@ -16,6 +16,9 @@ use crate::watch::alarms::Alarms;
 /// Accounts and sources whose alarms are remembered.
 const ALARMS_MAX: usize = 10_000;
 
+/// Sessions opened by an unusual login that are remembered until their person stands for it.
+const UNCONFIRMED_MAX: usize = 10_000;
+
 /// From this weight on, guessing and pestering are certain enough to stop whoever does it.
 const CERTAIN: f64 = 3.0;
 
@@ -24,8 +27,10 @@ const WAVE: f64 = 0.7;
 
 /// One login as it is judged here.
 pub struct LoginSight<'a> {
-    /// The account's keyed name.
+    /// The account's name.
     pub account: &'a str,
+    /// The keyed name of the session that was opened, when one was.
+    pub session: Option<u64>,
     /// Whence, as counts are kept of it.
     pub source: Source,
     /// Everything else.
@@ -52,13 +57,27 @@ pub struct Logins {
     credentials: Credentials,
     rule: CredentialRule,
     alarms: Subjects<Alarms>,
+    unconfirmed: Subjects<Option<Unconfirmed>>,
+}
+
+/// An unusual login that was let in.
+#[derive(Clone)]
+struct Unconfirmed {
+    account: u64,
+    assessed: Assessment,
 }
 
 impl Logins {
     /// Nothing known yet.
     pub fn new(rule: LoginRule, credentials: CredentialRule, salt: Salt, people_max: usize) -> Self {
         let monitor = LoginMonitor::new(rule, salt, people_max);
-        Self { monitor, credentials: Credentials::default(), rule: credentials, alarms: Subjects::new(ALARMS_MAX) }
+        Self {
+            monitor,
+            credentials: Credentials::default(),
+            rule: credentials,
+            alarms: Subjects::new(ALARMS_MAX),
+            unconfirmed: Subjects::new(UNCONFIRMED_MAX),
+        }
     }
 
     /// Judges a login and remembers what became of it.
@@ -103,6 +122,12 @@ impl Logins {
         if let Some(settled) = settled {
             self.monitor.settle(sight.account, &assessed, settled);
         }
+        if opened
+            && assessed.verdict != Verdict::Usual
+            && let Some(session) = sight.session
+        {
+            self.unconfirmed.insert(session, Some(Unconfirmed { account: sight.source.account, assessed }));
+        }
         crossed.retain(|kind| self.raise(*kind, sight));
         Looked { score, reasons, crossed }
     }
@@ -122,9 +147,26 @@ impl Logins {
         self.alarms.get_mut(key).is_some_and(|alarms| alarms.raise(kind, sight.at))
     }
 
-    /// The states as frames.
-    pub fn frames(&self) -> Vec<Vec<u8>> {
-        self.monitor.frames().collect()
+    /// The person of `session` proved to be there: the login that opened it was theirs.
+    pub fn vouch(&mut self, session: u64) {
+        if let Some(Some(Unconfirmed { account, assessed })) = self.unconfirmed.remove(session) {
+            self.monitor.settle_key(account, &assessed, Settled::StepUpPassed);
+        }
+    }
+
+    /// The frame that a snapshot begins with, and the keys of the people whose frames follow.
+    pub fn first_frame(&self) -> (Vec<u8>, Vec<u64>) {
+        (self.monitor.first_frame(), self.monitor.people().keys())
+    }
+
+    /// The frames of those of `people` who are held.
+    pub fn person_frames(&self, people: &[u64]) -> Vec<Vec<u8>> {
+        people.iter().filter_map(|key| self.monitor.person_frame(*key)).collect()
+    }
+
+    /// The frame that a snapshot of so many people ends with.
+    pub fn last_frame(&self, people: usize) -> Vec<u8> {
+        self.monitor.last_frame(u64::try_from(people).unwrap_or(u64::MAX))
     }
 
     /// The states of frames, for [`Self::take_over`].

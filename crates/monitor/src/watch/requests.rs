@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 use countersign_core::{SignalKind, UnixSeconds};
 use countersign_risk::{
     Operation, Population, SnapshotRefusal,
-    subjects::Subjects,
+    admission::{Admission, Standing},
     usage::{Ending, Habits, UseAssessment, UseFeature, UseRule, UseSight},
 };
 
@@ -13,6 +13,9 @@ use crate::watch::alarms::Alarms;
 
 /// Locks; two people share one by chance only.
 const SHARDS: usize = 64;
+
+/// People who are written down at a time while their shard waits: some 100 microseconds.
+const WRITTEN_AT_ONCE: usize = 32;
 
 /// One person.
 #[derive(Clone, Debug, Default)]
@@ -25,7 +28,7 @@ struct Person {
 pub struct Requests {
     rule: UseRule,
     everybody: RwLock<Population>,
-    shards: Vec<Mutex<Subjects<Person>>>,
+    shards: Vec<Mutex<Admission<Person>>>,
 }
 
 /// How a request looks, and what is to be signalled of it.
@@ -41,7 +44,7 @@ impl Requests {
     /// Nobody yet, and never more than about `people_max`.
     pub fn new(rule: UseRule, people_max: usize) -> Self {
         let share = people_max.div_ceil(SHARDS);
-        let shards = (0..SHARDS).map(|_| Mutex::new(Subjects::new(share))).collect();
+        let shards = (0..SHARDS).map(|_| Mutex::new(Admission::new(share))).collect();
         Self { rule, everybody: RwLock::new(Population::default()), shards }
     }
 
@@ -49,15 +52,15 @@ impl Requests {
     pub fn look(&self, person: u64, sight: &UseSight) -> Option<Looked> {
         let looked = {
             let mut shard = self.shard(person)?;
-            if shard.get_mut(person).is_none() {
-                shard.insert(person, Person::default());
-            }
-            let held = shard.get_mut(person)?;
+            let (held, standing) = shard.enter(person)?;
             let everybody = self.everybody.read().unwrap_or_else(PoisonError::into_inner);
             let assessment = self.rule.judge(sight, &mut held.habits, &everybody);
             let high = assessment.evidence.total() >= self.rule.step_up;
             let kind = if high { assessment.evidence.heaviest().map(kind) } else { None };
             let crossed = kind.filter(|kind| held.alarms.raise(*kind, sight.at));
+            if standing == Standing::Guest && held.habits.established() {
+                shard.admit(person);
+            }
             Looked { assessment, crossed }
         };
         self.learn(looked.assessment.learned.as_deref());
@@ -97,14 +100,17 @@ impl Requests {
         self.everybody.read().unwrap_or_else(PoisonError::into_inner).snapshot()
     }
 
-    /// Hands out each person's habits as bytes, one shard at a time.
+    /// Hands out each person's habits as bytes. A shard waits for a few people at a time; whoever comes meanwhile is in the next one.
     pub fn each(&self, mut give: impl FnMut(u64, Vec<u8>) -> std::io::Result<()>) -> std::io::Result<()> {
         for shard in &self.shards {
-            let states: Vec<_> = {
-                let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
-                shard.iter().map(|(person, held)| (person, held.habits.snapshot())).collect()
-            };
-            states.into_iter().try_for_each(|(person, bytes)| give(person, bytes))?;
+            let people = shard.lock().unwrap_or_else(PoisonError::into_inner).keys();
+            for people in people.chunks(WRITTEN_AT_ONCE) {
+                let states: Vec<_> = {
+                    let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+                    people.iter().filter_map(|person| Some((*person, shard.peek(*person)?.habits.snapshot()))).collect()
+                };
+                states.into_iter().try_for_each(|(person, bytes)| give(person, bytes))?;
+            }
         }
         Ok(())
     }
@@ -116,7 +122,8 @@ impl Requests {
         *self.everybody.write().unwrap_or_else(PoisonError::into_inner) = everybody;
         for (person, habits) in people {
             if let Some(mut shard) = self.shard(person) {
-                shard.insert(person, Person { habits, alarms: Alarms::default() });
+                let standing = if habits.established() { Standing::Known } else { Standing::Guest };
+                shard.put(person, Person { habits, alarms: Alarms::default() }, standing);
             }
         }
         Ok(())
@@ -128,7 +135,7 @@ impl Requests {
         }
     }
 
-    fn shard(&self, person: u64) -> Option<MutexGuard<'_, Subjects<Person>>> {
+    fn shard(&self, person: u64) -> Option<MutexGuard<'_, Admission<Person>>> {
         let shards = u64::try_from(self.shards.len()).ok()?;
         let at = usize::try_from((person >> 32).checked_rem(shards)?).ok()?;
         self.shards.get(at).map(|shard| shard.lock().unwrap_or_else(PoisonError::into_inner))

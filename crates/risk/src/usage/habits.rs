@@ -5,7 +5,8 @@ use countersign_core::UnixSeconds;
 use crate::{
     fingerprint::Fingerprint,
     frequency::{Seen, Tally, Vouched},
-    maths::{age, stamp},
+    maths::{age, remaining, stamp},
+    profile::HALF_LIFE,
     sequence::History,
     snapshot::{Kind, Reader, SnapshotRefusal, Writer},
     usage::{distinct::Distinct, fading::Fading, hours::Hours, sitting::Sitting, usual::Usual},
@@ -21,6 +22,8 @@ const NETWORKS: usize = 4;
 const COUNTRIES: usize = 3;
 /// Seconds after which the same network counts as another observation.
 const VISIT: u64 = 3600;
+/// Quarters of an hour in which someone came and nothing was odd, until they are known.
+const KNOWN_AFTER: u16 = 4;
 
 /// One person's habits: 0.9 KiB on average, 3.2 KiB at most, whatever they do. Nothing in it is in clear.
 #[derive(Clone, Debug, PartialEq)]
@@ -95,6 +98,13 @@ impl Habits {
         self.history.depth()
     }
 
+    /// Whether these are the habits of someone who came on several occasions and did what people do. Nobody becomes known within
+    /// half an hour, and no one by refusals.
+    #[must_use]
+    pub fn established(&self) -> bool {
+        self.hours.visits() >= KNOWN_AFTER && self.depth() > 0
+    }
+
     /// Bytes of these habits now.
     #[must_use]
     pub fn bytes(&self) -> usize {
@@ -143,6 +153,12 @@ impl Habits {
         let again = self.sites.get(of.prefix).is_some() && age(now, self.network_at).0 < VISIT;
         if again && vouched == Vouched::No {
             return;
+        }
+        if self.network_at > 0 {
+            let factor = remaining(age(now, self.network_at), HALF_LIFE);
+            self.sites.fade(factor);
+            self.networks.fade(factor);
+            self.countries.fade(factor);
         }
         self.network_at = stamp(now);
         self.sites.add(of.prefix, 0, vouched, now);
@@ -281,4 +297,28 @@ fn read_tally<const CAPACITY: usize>(from: &mut Reader<'_>) -> Result<Tally<CAPA
         entries.push(Seen { value, count, first, last, note: 0, vouched });
     }
     Ok(Tally::from_parts(entries, from.count()?, from.count()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_somebody_was_fades_and_where_they_are_grows() {
+        let mut habits = Habits::default();
+        let mut visit = |site: u32, day: u64| {
+            let of = NetworkSeen { prefix: Fingerprint(site), network: None, country: None };
+            habits.learn_network(&of, Vouched::No, UnixSeconds(day * 86_400));
+            habits.sites.get(Fingerprint(1)).map_or(0.0, |seen| seen.count)
+        };
+        for day in 1000..1060 {
+            visit(1, day);
+        }
+        let lived = visit(1, 1060);
+        let left = visit(2, 1060 + 60);
+        assert!((left - lived / 2.0).abs() < 1e-3, "half is left after sixty days: {left} of {lived}");
+        // Six other sites come up often, and the old one makes room.
+        assert!((0..900).all(|n| visit(2 + n % 6, 1121 + u64::from(n)) < lived));
+        assert_eq!(habits.sites.get(Fingerprint(1)), None);
+    }
 }

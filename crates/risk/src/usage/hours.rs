@@ -56,6 +56,11 @@ impl Hours {
         }
     }
 
+    /// Visits that count.
+    pub(crate) const fn visits(&self) -> u16 {
+        self.total
+    }
+
     /// How much likelier this hour is for someone who comes at any, in nats, shrunk while few visits are known.
     pub(crate) fn weigh(&self, most: f64, now: UnixSeconds) -> f64 {
         let (hour, days) = place(now);

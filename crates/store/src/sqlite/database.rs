@@ -96,6 +96,7 @@ impl Sqlite {
         let migrations = [
             (1, "the truth", include_str!("migrations/0001_truth.sql")),
             (2, "posture", include_str!("migrations/0002_posture.sql")),
+            (3, "development tokens", include_str!("migrations/0003_dev_tokens.sql")),
             (4, "bindings", include_str!("migrations/0004_bindings.sql")),
             (6, "incidents", include_str!("migrations/0006_incidents.sql")),
         ];

@@ -6,6 +6,7 @@
 mod bindings;
 mod cached;
 mod database;
+mod dev_tokens;
 mod devices;
 mod grants;
 mod incidents;

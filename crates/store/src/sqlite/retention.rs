@@ -1,7 +1,7 @@
 //! Forgetting in SQLite, and in what is served from memory.
 
 use async_trait::async_trait;
-use countersign_core::{SessionId, UnixSeconds};
+use countersign_core::{Seconds, SessionId, UnixSeconds};
 
 use crate::{
     retention::{Forgotten, Retention},
@@ -11,6 +11,9 @@ use crate::{
     },
     unavailable::Unavailable,
 };
+
+/// How long an incident that is over is kept, for whoever looks back over a quarter.
+const INCIDENTS_KEPT: Seconds = Seconds(90 * 86_400);
 
 #[async_trait]
 impl Retention for Sqlite {
@@ -27,6 +30,10 @@ impl Retention for Sqlite {
             let done = sqlx::query(sql).bind(before).execute(&self.writer).await;
             done.map_err(failed(what)).map(|done| done.rows_affected())
         };
+        let incidents = signed(instant.minus(INCIDENTS_KEPT).0.saturating_mul(1000));
+        let gone = sqlx::query("DELETE FROM incidents WHERE state <> 'open' AND last_at < $1").bind(incidents).execute(&self.writer).await;
+        gone.map_err(failed("forgetting incidents"))?;
+        count("forgetting suppressions", "DELETE FROM suppressions WHERE until < $1").await?;
         Ok(Forgotten {
             sessions: u64::try_from(ended.len()).unwrap_or(u64::MAX),
             families: count("forgetting refresh families", "DELETE FROM refresh_families WHERE expires_at < $1").await?,

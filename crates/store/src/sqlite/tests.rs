@@ -3,7 +3,7 @@
 use std::{fs, os::unix::fs::PermissionsExt, path::Path, sync::Arc};
 
 use async_trait::async_trait;
-use countersign_core::{Seconds, Secret, Session, SessionState};
+use countersign_core::{IncidentId, Seconds, Secret, Session, SessionState, SignalKind, UnixMillis};
 use countersign_identity::RefreshFamily;
 use sqlx::SqlitePool;
 use tempfile::TempDir;
@@ -12,8 +12,10 @@ use tokio::sync::Mutex;
 use super::*;
 use crate::{
     changes::Change,
+    dev_tokens::{DevTokenNoted, DevTokens},
     devices::{Devices, PostureError},
     grants::{Grants, RedeemError},
+    incidents::{Incident, IncidentState, Incidents, Suppression},
     keys::SubjectKeys,
     retention::{Forgotten, Retention},
     sessions::{LiveError, Sessions},
@@ -81,7 +83,7 @@ async fn sessions_of_an_older_version_are_bound() {
 async fn a_change_is_announced_once_it_can_be_read() {
     let directory = Directory::new();
     let store = directory.sqlite().await;
-    assert_eq!(store.create(suite::user(1), suite::passkey(1)).await, Ok(Created::Done));
+    assert_eq!(Subjects::create(&*store, suite::user(1), suite::passkey(1)).await, Ok(Created::Done));
     assert!(store.enrol(suite::device(1)).await.is_ok());
     let world = suite::session(1);
     let id = world.id.clone();
@@ -128,6 +130,38 @@ async fn what_ended_is_forgotten_and_nothing_else() {
     assert_eq!(again, Err(RedeemError::AlreadyExchanged), "a second use is noticed while the session lives");
 }
 
+/// Incidents are about people: those that are over go after a quarter, and suppressions with their time.
+#[tokio::test]
+async fn incidents_that_are_over_are_forgotten() {
+    let directory = Directory::new();
+    let store = directory.sqlite().await;
+    let quarter = Seconds(90 * 86_400);
+    for (byte, state) in [(1, IncidentState::Open), (2, IncidentState::Fine), (3, IncidentState::Closed)] {
+        let incident = Incident {
+            id: IncidentId::from_random([byte; 16]),
+            kind: SignalKind::Scraping,
+            state,
+            user: None,
+            device: None,
+            session: None,
+            first_at: UnixMillis(NOW.0 * 1000),
+            last_at: UnixMillis(NOW.0 * 1000),
+            count: 1,
+            score: 0,
+            deeds: Vec::new(),
+            timeline: Vec::new(),
+        };
+        assert_eq!(store.keep(incident).await, Ok(()));
+    }
+    let suppression = Suppression { kind: SignalKind::Scraping, user: None, until: NOW };
+    assert_eq!(store.suppress(suppression).await, Ok(()));
+    let kept = async || Incidents::list(&*store, None, 9).await.map(|kept| kept.len());
+    assert!(store.forget_before(NOW.plus(quarter)).await.is_ok());
+    assert_eq!(kept().await, Ok(3), "on the last second of the quarter");
+    assert!(store.forget_before(NOW.plus(quarter).plus(Seconds(1))).await.is_ok());
+    assert_eq!(kept().await, Ok(1), "the open one stays");
+}
+
 async fn run(pool: &SqlitePool, sql: &'static str) {
     sqlx::query(sql).execute(pool).await.expect(sql);
 }
@@ -140,6 +174,9 @@ async fn filled(directory: &Directory) -> Arc<Sqlite> {
         truth.grants.issue_code(suite::code(number).0, suite::code(number).1).await.expect("a code");
     }
     truth.grants.redeem(&suite::code(2).0, suite::family(2)).await.expect("a family");
+    truth.dev_tokens.create(suite::dev_token(1)).await.expect("a token");
+    let noted = truth.dev_tokens.note_use(&suite::dev_token(1).id, &suite::device(1).posture.device, NOW).await;
+    assert_eq!(noted, Ok(DevTokenNoted::Noted));
     directory.sqlite().await
 }
 
@@ -147,6 +184,7 @@ async fn filled(directory: &Directory) -> Arc<Sqlite> {
 async fn ask(store: &Sqlite, table: &str) -> Result<(), Unavailable> {
     match table {
         "codes" => store.find_code(&suite::code(1).0).await.map(drop),
+        "dev_tokens" => DevTokens::find(store, &suite::dev_token(1).hash).await.map(drop),
         "devices" => match store.posture(&suite::device(1).posture.device).await {
             Ok(_) => Ok(()),
             Err(PostureError::Unavailable(why)) => Err(why),
@@ -178,6 +216,16 @@ async fn a_row_that_does_not_parse_refuses() {
         ("codes", "UPDATE codes SET session = 's_1', family = NULL"),
         ("codes", "UPDATE codes SET session = NULL, family = 'g_1'"),
         ("codes", "UPDATE codes SET session = 's_1', family = ''"),
+        ("dev_tokens", "UPDATE dev_tokens SET client = ''"),
+        ("dev_tokens", "UPDATE dev_tokens SET platform = 'Android'"),
+        ("dev_tokens", "UPDATE dev_tokens SET expires_at = -1"),
+        ("dev_tokens", "UPDATE dev_tokens SET phones_max = 4294967296"),
+        ("dev_tokens", "UPDATE dev_tokens SET phones_max = -1"),
+        ("dev_tokens", "UPDATE dev_tokens SET networks = ''"),
+        ("dev_tokens", "UPDATE dev_tokens SET created_at = -1"),
+        ("dev_tokens", "UPDATE dev_tokens SET revoked_at = -1"),
+        ("dev_tokens", "UPDATE dev_token_uses SET device = 'a/b'"),
+        ("dev_tokens", "UPDATE dev_token_uses SET last_at = -1"),
         ("devices", "UPDATE devices SET key = x'00'"),
         ("devices", "UPDATE devices SET platform = 'Android'"),
         ("devices", "UPDATE devices SET tier = ''"),
@@ -226,7 +274,7 @@ async fn a_row_that_does_not_parse_refuses() {
         assert_eq!(ask(&store, table).await, Err(broken), "{sql}");
     }
     let whole = directory.sqlite().await;
-    for table in ["codes", "devices", "passkeys", "refresh_families", "sessions", "users"] {
+    for table in ["codes", "dev_tokens", "devices", "passkeys", "refresh_families", "sessions", "users"] {
         assert_eq!(ask(&whole, table).await, Ok(()), "{table}, as it was written");
     }
 }
@@ -239,11 +287,11 @@ async fn what_goes_together_fails_together() {
     run(&store.writer, "CREATE TRIGGER a BEFORE INSERT ON refresh_families BEGIN SELECT RAISE(FAIL, 'as the test wants it'); END").await;
     run(&store.writer, "CREATE TRIGGER b BEFORE INSERT ON passkeys BEGIN SELECT RAISE(FAIL, 'as the test wants it'); END").await;
     assert!(matches!(store.redeem(&suite::code(1).0, suite::family(1)).await, Err(RedeemError::Unavailable(_))));
-    assert!(store.create(suite::user(2), suite::passkey(2)).await.is_err());
+    assert!(Subjects::create(&*store, suite::user(2), suite::passkey(2)).await.is_err());
     run(&store.writer, "DROP TRIGGER a").await;
     run(&store.writer, "DROP TRIGGER b").await;
     assert_eq!(Subjects::find(&*store, &suite::user(2).id).await, Ok(None));
-    assert_eq!(store.create(suite::user(2), suite::passkey(2)).await, Ok(Created::Done));
+    assert_eq!(Subjects::create(&*store, suite::user(2), suite::passkey(2)).await, Ok(Created::Done));
     assert_eq!(store.redeem(&suite::code(1).0, suite::family(1)).await, Ok(()));
 }
 
@@ -258,7 +306,7 @@ async fn a_change_that_failed_is_read_again() {
     run(&store.writer, "CREATE TRIGGER b BEFORE UPDATE ON devices BEGIN SELECT RAISE(FAIL, 'as the test wants it'); END").await;
     assert!(store.set_state(&session.id, SessionState::Revoked).await.is_err());
     assert!(store.authenticated(&session.id, NOW).await.is_err());
-    assert!(store.revoke(&device.posture.device).await.is_err());
+    assert!(Devices::revoke(&*store, &device.posture.device).await.is_err());
     assert!(store.enrol(device.clone()).await.is_err());
     assert_eq!((store.sessions.get(&session.id), store.devices.get(&device.posture.device)), (None, None), "nothing is at hand");
     assert!(store.live(&session.id, NOW).await.is_ok() && store.posture(&device.posture.device).await.is_ok(), "nothing was revoked");

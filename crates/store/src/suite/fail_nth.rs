@@ -11,16 +11,17 @@ use std::{
 use async_trait::async_trait;
 use countersign_audit::Entry;
 use countersign_core::{
-    Action, DeviceId, IncidentId, KeyId, RateLimit, Role, Secret, Session, SessionId, SessionState, Thumbprint, UnixMillis, UnixSeconds,
-    UserId,
+    Action, DevTokenId, DeviceId, IncidentId, KeyId, RateLimit, Role, Secret, Session, SessionId, SessionState, Thumbprint, UnixMillis,
+    UnixSeconds, UserId,
 };
-use countersign_identity::{Binding, BindingRules, BindingState, CodeGrant, CodeState, RefreshFamily, RefreshState, TokenHash};
+use countersign_identity::{Binding, BindingRules, BindingState, CodeGrant, CodeState, DevToken, RefreshFamily, RefreshState, TokenHash};
 use countersign_proof::dpop::BoundProof;
 
 use crate::{
     bindings::{BindError, Bindings},
     challenges::{ChallengeId, ChallengePurpose, Challenges, IssueError},
     counters::{RateCounters, TakeError},
+    dev_tokens::{DevTokenNoted, DevTokens, KeptDevToken},
     devices::{ChangeError, Device, DeviceChange, Devices, LivePosture, PostureError},
     grants::{Grants, RedeemError},
     incidents::{Incident, IncidentState, Incidents, Suppression},
@@ -143,6 +144,29 @@ impl Bindings for FailNth<dyn Bindings> {
 
     async fn cut(&self, user: &UserId, device: &DeviceId, state: BindingState) -> Result<Option<Binding>, Unavailable> {
         self.call(identity, self.inner.cut(user, device, state)).await
+    }
+}
+
+#[async_trait]
+impl DevTokens for FailNth<dyn DevTokens> {
+    async fn create(&self, token: DevToken) -> Result<(), Unavailable> {
+        self.call(identity, self.inner.create(token)).await
+    }
+
+    async fn find(&self, hash: &TokenHash) -> Result<Option<KeptDevToken>, Unavailable> {
+        self.call(identity, self.inner.find(hash)).await
+    }
+
+    async fn list(&self, count_max: u32) -> Result<Vec<KeptDevToken>, Unavailable> {
+        self.call(identity, self.inner.list(count_max)).await
+    }
+
+    async fn revoke(&self, id: &DevTokenId, now: UnixSeconds) -> Result<Option<KeptDevToken>, Unavailable> {
+        self.call(identity, self.inner.revoke(id, now)).await
+    }
+
+    async fn note_use(&self, id: &DevTokenId, device: &DeviceId, now: UnixSeconds) -> Result<DevTokenNoted, Unavailable> {
+        self.call(identity, self.inner.note_use(id, device, now)).await
     }
 }
 

@@ -10,6 +10,7 @@
 mod bindings;
 mod challenges;
 mod counters;
+mod dev_tokens;
 mod devices;
 mod fail_nth;
 mod grants;
@@ -24,7 +25,7 @@ mod world;
 
 pub use fail_nth::{FailNth, Faults, Lost};
 pub use race::{abandon, departures, race};
-pub use samples::{NOW, code, device, family, passkey, session, user};
+pub use samples::{NOW, code, dev_token, device, family, passkey, session, user};
 pub use world::{Fast, Home, Truth};
 
 /// Holds a backend to everything that must outlive the process. `fresh` makes a home with nothing in it.
@@ -44,6 +45,12 @@ pub async fn truth<H: Home>(fresh: impl AsyncFn() -> H) {
     bindings::what_was_bound_is_found_after_a_restart(&fresh().await).await;
     bindings::of_racing_sign_ins_one_takes_the_last_place(&fresh().await).await;
     bindings::cut_is_for_good_and_for_one_person(&fresh().await).await;
+    dev_tokens::what_was_made_is_found_after_a_restart(&fresh().await).await;
+    dev_tokens::racing_phones_share_the_places(&fresh().await).await;
+    dev_tokens::a_use_is_noted_in_its_time(&fresh().await).await;
+    dev_tokens::revoked_is_final(&fresh().await).await;
+    dev_tokens::of_revocation_and_use_one_comes_first(&fresh().await).await;
+    dev_tokens::lists_are_newest_first(&fresh().await).await;
     devices::what_was_enrolled_is_found_after_a_restart(&fresh().await).await;
     devices::one_key_never_names_two_devices(&fresh().await).await;
     devices::a_device_enrolled_again_keeps_its_id(&fresh().await).await;

@@ -1,10 +1,10 @@
 //! People, devices, sessions and grants by number: the same number gives the same, another number gives another.
 
 use countersign_core::{
-    Acr, Amr, AppId, BootState, ClientId, DeviceId, EvidenceTier, GrantId, PatchLevel, Platform, Posture, Provenance, Role, Seconds,
-    Secret, SecurityLevel, Session, SessionId, SessionState, Thumbprint, UnixSeconds, UserId,
+    Acr, Amr, AppId, BootState, ClientId, DevTokenId, DeviceId, EvidenceTier, GrantId, PatchLevel, Platform, Posture, Provenance, Role,
+    Seconds, Secret, SecurityLevel, Session, SessionId, SessionState, Thumbprint, UnixSeconds, UserId,
 };
-use countersign_identity::{CodeChallenge, CodeGrant, DeviceBinding, RefreshFamily, TokenHash};
+use countersign_identity::{CodeChallenge, CodeGrant, DevToken, DeviceBinding, Networks, RefreshFamily, TokenHash};
 
 use crate::{
     devices::{Device, DeviceState},
@@ -85,6 +85,23 @@ pub fn device(number: u16) -> Device {
         vouching: None,
         enrolled_at: made_at(number),
         state: DeviceState::Active,
+    }
+}
+
+/// A development token for three phones, in its last second. Every second one is for one platform, every third for every network.
+#[must_use]
+pub fn dev_token(number: u16) -> DevToken {
+    DevToken {
+        id: DevTokenId::from_random(bytes(number)),
+        hash: hash(number),
+        client: session(number).client,
+        platform: number.is_multiple_of(2).then_some(Platform::Ios),
+        expires_at: NOW,
+        phones_max: 3,
+        networks: if number.is_multiple_of(3) { Networks::Any } else { Networks::Private },
+        label: format!("token {number}"),
+        created_at: made_at(number),
+        revoked_at: None,
     }
 }
 

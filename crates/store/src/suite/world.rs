@@ -9,6 +9,7 @@ use crate::{
     bindings::Bindings,
     challenges::Challenges,
     counters::RateCounters,
+    dev_tokens::DevTokens,
     devices::Devices,
     grants::Grants,
     incidents::Incidents,
@@ -32,8 +33,10 @@ pub trait Home: Send + Sync {
 /// Every promise that must outlive the process.
 #[derive(Clone)]
 pub struct Truth {
-    /// People on devices.
+    /// Who signs in on which devices.
     pub bindings: Arc<dyn Bindings>,
+    /// Development tokens.
+    pub dev_tokens: Arc<dyn DevTokens>,
     /// Devices.
     pub devices: Arc<dyn Devices>,
     /// Codes and refresh families.
@@ -66,10 +69,11 @@ impl Truth {
     #[must_use]
     pub fn of<B>(backend: &Arc<B>) -> Self
     where
-        B: Bindings + Devices + Grants + Incidents + Keys + Sessions + SubjectKeys + Subjects + 'static,
+        B: Bindings + DevTokens + Devices + Grants + Incidents + Keys + Sessions + SubjectKeys + Subjects + 'static,
     {
         Self {
             bindings: Arc::clone(backend) as _,
+            dev_tokens: Arc::clone(backend) as _,
             devices: Arc::clone(backend) as _,
             grants: Arc::clone(backend) as _,
             incidents: Arc::clone(backend) as _,
@@ -85,6 +89,7 @@ impl Truth {
     pub fn failing(&self, faults: &Arc<Faults>) -> Self {
         Self {
             bindings: Arc::new(FailNth::new(Arc::clone(&self.bindings), Arc::clone(faults))),
+            dev_tokens: Arc::new(FailNth::new(Arc::clone(&self.dev_tokens), Arc::clone(faults))),
             devices: Arc::new(FailNth::new(Arc::clone(&self.devices), Arc::clone(faults))),
             grants: Arc::new(FailNth::new(Arc::clone(&self.grants), Arc::clone(faults))),
             incidents: Arc::new(FailNth::new(Arc::clone(&self.incidents), Arc::clone(faults))),

@@ -22,10 +22,10 @@ pub struct Told {
 pub enum Judged {
     /// Good, with what that means.
     Accepted(&'static str),
-    /// Nobody can say, with what would have to be given.
-    Unjudged(&'static str),
     /// Every rule that is broken, the one that decides first.
     Refused(Vec<(Reason, String)>),
+    /// Nobody can say, with what would have to be given.
+    Unjudged(&'static str),
 }
 
 impl Judged {

@@ -32,21 +32,12 @@ pub fn what_if(file: &Path, posture: &Posture, now: UnixSeconds) -> Result<Answe
     let mut apps = Vec::new();
     for app in asked {
         let all = required.get(&app.client).map(|required| required.0.as_slice()).unwrap_or_default();
-        let answers: Vec<_> = all.iter().map(|requirement| (name(&requirement.rule), lack(requirement, posture, now))).collect();
+        let answers: Vec<_> = all.iter().map(|requirement| (name(&requirement.rule), answer(requirement, posture, now))).collect();
         text += &format!("\n  {}", app.client.as_str());
-        for (name, lack) in &answers {
-            let answer = lack
-                .as_ref()
-                .map_or_else(|| "met".to_owned(), |(stage, reason)| format!("LACKS {stage} {reason}: {}", reason.for_operator()));
-            text += &format!("\n    {name:<26} {answer}");
+        for (name, answer) in &answers {
+            text += &format!("\n    {name:<26} {}", answer.line());
         }
-        let requirements: Vec<_> = answers
-            .iter()
-            .map(|(name, lack)| match lack {
-                None => json!({ "requirement": name, "met": true }),
-                Some((stage, reason)) => json!({ "requirement": name, "met": false, "stage": stage, "reason": reason.code() }),
-            })
-            .collect();
+        let requirements: Vec<_> = answers.iter().map(|(name, answer)| answer.document(name)).collect();
         apps.push(json!({ "app": app.client.as_str(), "requirements": requirements }));
     }
     Ok(Answer { text, document: json!(apps) })
@@ -62,11 +53,39 @@ fn may_be(app: &App, posture: &Posture) -> bool {
     }
 }
 
-/// Stage and reason, when the requirement is not met.
-fn lack(requirement: &Requirement, posture: &Posture, now: UnixSeconds) -> Option<(&'static str, Reason)> {
-    let one = Requirements(vec![requirement.clone()]);
-    let lacks = one.lacks(posture, &Revocations::default(), None, now);
-    lacks.into_iter().next().map(|lack| (lack.stage.as_str(), lack.reason))
+/// What one requirement says. Alphabetical.
+enum Said {
+    Lacks(&'static str, Reason),
+    Met,
+    /// Evidence alone cannot say; a node asks it of the revocation list that it fetched.
+    NotAsked,
+}
+
+impl Said {
+    fn line(&self) -> String {
+        match self {
+            Self::Lacks(stage, reason) => format!("LACKS {stage} {reason}: {}", reason.for_operator()),
+            Self::Met => "met".to_owned(),
+            Self::NotAsked => "not asked: only a node knows the revocation list".to_owned(),
+        }
+    }
+
+    fn document(&self, name: &str) -> Value {
+        match self {
+            Self::Lacks(stage, reason) => json!({ "requirement": name, "met": false, "stage": stage, "reason": reason.code() }),
+            Self::Met => json!({ "requirement": name, "met": true }),
+            Self::NotAsked => json!({ "requirement": name, "met": null }),
+        }
+    }
+}
+
+/// By the function that judges requests.
+fn answer(requirement: &Requirement, posture: &Posture, now: UnixSeconds) -> Said {
+    if matches!(requirement.rule, Rule::NotRevoked | Rule::StatusListAge(_)) {
+        return Said::NotAsked;
+    }
+    let lacks = Requirements(vec![requirement.clone()]).lacks(posture, &Revocations::default(), None, now);
+    lacks.into_iter().next().map_or(Said::Met, |lack| Said::Lacks(lack.stage.as_str(), lack.reason))
 }
 
 /// The name of a requirement as the configuration has it.

@@ -87,7 +87,7 @@ impl Caller {
     /// Why there is no answer; a refusal is an answer.
     pub async fn post(&self, url: &Url, headers: &[(header::HeaderName, &str)], body: String) -> Result<(StatusCode, Bytes), CallError> {
         let patience = Patience { bytes_max: ANSWER_BYTES_MAX, wait_max: CALL_MAX };
-        let answer = self.ask((Method::POST, body), url, headers, patience).await?;
+        let answer = self.ask((Method::POST, url), headers, body, patience).await?;
         Ok((answer.status, answer.body))
     }
 
@@ -96,14 +96,14 @@ impl Caller {
     /// # Errors
     /// Why there is no answer; a refusal is an answer.
     pub async fn get(&self, url: &Url, headers: &[(header::HeaderName, &str)], patience: Patience) -> Result<Answer, CallError> {
-        self.ask((Method::GET, String::new()), url, headers, patience).await
+        self.ask((Method::GET, url), headers, String::new(), patience).await
     }
 
     async fn ask(
         &self,
-        (method, body): (Method, String),
-        url: &Url,
+        (method, url): (Method, &Url),
         headers: &[(header::HeaderName, &str)],
+        body: String,
         patience: Patience,
     ) -> Result<Answer, CallError> {
         let target = url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()));
