@@ -12,7 +12,9 @@ mod forecast;
 mod id;
 mod judgement;
 mod limit;
+mod outage;
 mod posture;
+mod quota;
 mod reason;
 mod remedy;
 mod requirement;
@@ -36,9 +38,11 @@ pub use id::{
 };
 pub use judgement::{Judgement, Use, UsedBy};
 pub use limit::Limits;
+pub use outage::{AfterGrace, Forgiven, Outage, OutageRule};
 pub use posture::{
     BootKey, BootState, EvidenceTier, Known, PatchLevel, Platform, Posture, Provenance, RiskMetric, SecurityLevel, SerialDigest,
 };
+pub use quota::{DailyLimit, Quota, QuotaRefusal, QuotaState};
 pub use reason::{PolicyReason, Reason, Retry, Told};
 pub use remedy::Remedy;
 pub use requirement::{

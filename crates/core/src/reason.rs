@@ -69,6 +69,7 @@ reasons! {
     AnchorUnknown = "anchor_unknown", DeviceUnproven, "the chain does not end at a trust anchor that is configured";
     AppAccessRisk = "app_access_risk", DeviceUnproven, "Play Integrity says that other apps can record the screen, draw over the app or control the phone";
     AppAttestMalformed = "app_attest_malformed", DeviceUnproven, "the App Attest object does not have the shape or the fixed values that Apple defines";
+    AppAttestPaceReached = "app_attest_pace_reached", TooMany, "as many keys of App Attest were taken today as the ramp allows (`vendors.app_attest_daily`)";
     AppSignerUnknown = "app_signer_unknown", DeviceUnproven, "the app is signed by a certificate that its configuration does not list; a repackaged app looks like this";
     AppTampered = "app_tampered", DeviceUnproven, "the app says that it was changed or not installed by a store";
     AppUnknown = "app_unknown", DeviceUnproven, "the app that made the key is not one of the configured apps";
@@ -154,6 +155,7 @@ reasons! {
     PlayAppUnrecognized = "play_app_unrecognized", DeviceUnproven, "Play Integrity does not recognise the app as the one that Google distributes";
     PlayDeviceIntegrityMissing = "play_device_integrity_missing", DeviceUnproven, "Play Integrity says that the device is less sound than the configuration asks";
     PlayProtectRisk = "play_protect_risk", DeviceUnproven, "Play Protect found harmful apps, is off, or was not evaluated";
+    PlayQuotaExhausted = "play_quota_exhausted", TooMany, "as many tokens of Play Integrity were decoded today as Google allows (`vendors.play_daily`); ask Google for more";
     PlayRequestMismatch = "play_request_mismatch", DeviceUnproven, "the Play Integrity verdict answers another request";
     PlaySignatureInvalid = "play_signature_invalid", DeviceUnproven, "the Play Integrity token's signature does not verify; check the verification key of the app's configuration";
     PlayTestingResponse = "play_testing_response", DeviceUnproven, "the Play Integrity verdict is a test response that the Play Console makes up for testers";

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use crate::{
     app_report::AppFinding,
     id::UserId,
+    outage::{Forgiven, Outage},
     posture::{BootKey, BootState, PatchLevel, Platform, Posture, Provenance, SecurityLevel, SerialDigest},
     reason::Reason,
     time::{Seconds, UnixSeconds},
@@ -175,6 +176,8 @@ pub struct Revocations {
     pub revoked: HashSet<SerialDigest>,
     /// When the list was fetched; `None` when there is none.
     pub fetched_at: Option<UnixSeconds>,
+    /// Since when the vendor of verdicts does not answer; `None` while it does.
+    pub outage: Option<Outage>,
 }
 
 /// A requirement that is not met.
@@ -219,7 +222,12 @@ impl Requirements {
             let reason = rule.broken(posture, revocations, now).filter(|_| !rule.passes_over(posture))?;
             let release = rule.release(posture.platform);
             let in_grace = release.and_then(|release| release.grace_until).is_some_and(|until| now < until);
-            let stage = if in_grace { Stage::Observe } else { stage(*rollout) };
+            let stage = match rule.forgiven(posture, revocations, now) {
+                _ if in_grace => Stage::Observe,
+                Forgiven::Everything => Stage::Observe,
+                Forgiven::Nothing => stage(*rollout),
+                Forgiven::Refusal => stage(*rollout).min(Stage::Limit),
+            };
             let update = release.map(|release| Update { min_version: release.min_text.clone(), store: release.store.clone() });
             Some(Lack { reason, stage, update })
         };
@@ -266,6 +274,14 @@ impl Rule {
             | Self::VerdictAge(..) => development || posture.platform == Platform::Ios,
             Self::RiskMetric(..) => development || posture.platform == Platform::Android,
             Self::AppVersion(_) | Self::EvidenceAge(_) | Self::NotRevoked | Self::OsVersion(_) | Self::SecurityLevel(_) => development,
+        }
+    }
+
+    /// What an outage of the vendor forgives: a verdict that nobody could renew. One that is missing, or bad, is never forgiven.
+    fn forgiven(&self, posture: &Posture, world: &Revocations, now: UnixSeconds) -> Forgiven {
+        match (self, &posture.verdict, &world.outage) {
+            (Self::VerdictAge(age_max, _), Some(verdict), Some(outage)) => outage.forgives(verdict.at, *age_max, now),
+            _ => Forgiven::Nothing,
         }
     }
 
@@ -447,7 +463,7 @@ mod tests {
     }
 
     fn revocations() -> Revocations {
-        Revocations { revoked: HashSet::from([SerialDigest([9; 16])]), fetched_at: Some(NOW) }
+        Revocations { revoked: HashSet::from([SerialDigest([9; 16])]), fetched_at: Some(NOW), outage: None }
     }
 
     fn release(min: u64) -> Rule {
@@ -629,6 +645,31 @@ mod tests {
         for (rule, expected) in stale {
             assert_eq!(reason(rule.clone(), &android(), UnixSeconds(later.0 - 1)), None, "{rule:?} on the last second");
             assert_eq!(reason(rule.clone(), &android(), later), Some(expected), "{rule:?} a second later");
+        }
+    }
+
+    #[test]
+    fn an_outage_forgives_what_it_made_old() {
+        use crate::outage::{AfterGrace, OutageRule};
+        let down = |since: u64, then| Revocations {
+            outage: Some(Outage { since: UnixSeconds(since), rule: OutageRule { grace: Seconds(6 * 3600), then } }),
+            ..revocations()
+        };
+        let none = Posture { verdict: None, ..android() };
+        let (age, integrity) = (Rule::VerdictAge(Seconds(DAY), WhenAbsent::Unmet), Rule::Integrity(Integrity::Strong, WhenAbsent::Unmet));
+        let (at, grace) = (NOW.0 + DAY, 6 * 3600);
+        let rows: &[(&str, &Rule, &Posture, Revocations, u64, Option<Stage>)] = &[
+            ("no outage", &age, &android(), revocations(), at + 1, Some(Stage::Enforce)),
+            ("in the grace", &age, &android(), down(at, AfterGrace::Limit), at + grace, Some(Stage::Observe)),
+            ("after it, limited", &age, &android(), down(at, AfterGrace::Limit), at + grace + 1, Some(Stage::Limit)),
+            ("after it, refused", &age, &android(), down(at, AfterGrace::Refuse), at + grace + 1, Some(Stage::Enforce)),
+            ("too old before it began", &age, &android(), down(at + 1, AfterGrace::Limit), at + 1, Some(Stage::Enforce)),
+            ("no verdict at all", &age, &none, down(at, AfterGrace::Limit), at + 1, Some(Stage::Enforce)),
+            ("another rule", &integrity, &none, down(at, AfterGrace::Limit), at + 1, Some(Stage::Enforce)),
+        ];
+        for (name, rule, posture, world, now, expected) in rows {
+            let all = Requirements(vec![Requirement { rule: (*rule).clone(), rollout: Rollout::all(Stage::Enforce) }]);
+            assert_eq!(worst(&all.lacks(posture, world, None, UnixSeconds(*now))), *expected, "{name}");
         }
     }
 

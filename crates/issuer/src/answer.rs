@@ -197,7 +197,7 @@ pub fn refusal(refusal: &Refusal, voice: Voice, number: &DecisionId) -> Response
         headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(dpop_challenge(told)));
     }
     if told.retry() == Retry::Later && matches!(told, Told::TooMany | Told::Unavailable) {
-        headers.insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
+        headers.insert(RETRY_AFTER, HeaderValue::from(refusal.retry_after.map_or(RETRY_AFTER_SECONDS, |wait| wait.0)));
     }
     response
 }

@@ -26,6 +26,8 @@ use crate::{
 struct Ask {
     client_id: String,
     purpose: Option<Purpose>,
+    /// Said by iPhones, so that Apple is not asked for a key that would not be taken today.
+    platform: Option<evidence::PlatformWire>,
 }
 
 /// What a challenge is asked for.
@@ -97,6 +99,9 @@ pub async fn challenge(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Re
         None | Some(Purpose::Enrol) => ChallengePurpose::Enrolment,
         Some(Purpose::Attest) => ChallengePurpose::Attestation,
     };
+    if let (ChallengePurpose::Enrolment, Some(evidence::PlatformWire::Ios)) = (purpose, ask.platform) {
+        issuer.app(&client).ok_or(Reason::ClientUnknown)?.app_attest_pace.room(visit.second())?;
+    }
     let id = issuer.random::<32>();
     let recall = client.as_str().as_bytes().to_vec();
     let expires_at = visit.second().plus(Limits::CHALLENGE_LIFE);

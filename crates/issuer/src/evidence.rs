@@ -104,10 +104,12 @@ impl Evidence {
             }
             Self::Apple { key_id, attestation } => {
                 let requirements = app.ios.as_ref().ok_or(Reason::AppUnknown)?;
+                app.app_attest_pace.room(now)?;
                 let hash = bound_challenge(Purpose::Enrol, &challenge.0, key);
                 let attestation = Attestation::parse(&attestation)?;
                 let claim = Claim { key_id: &key_id, client_data_hash: &hash };
                 let attested = verify_attestation(&attestation, &claim, requirements, &trust.apple, now)?;
+                app.app_attest_pace.count(now);
                 let posture = Posture {
                     app: Some(attested.app().bundle().clone()),
                     os_version: attested.system_version().as_deref().and_then(os_version),
@@ -179,6 +181,7 @@ pub async fn verdict(
     let verdict = match &play.reader {
         PlayReader::Ours(keys) => Verdict::parse(play::decrypt_and_verify(token, keys)?.as_str()),
         PlayReader::Google(google) => {
+            play.pace.spend(now)?;
             let body =
                 google.decode(&play.package, token).await.map_err(|fault| Refusal::because(Reason::AttestationUnavailable, fault.what))?;
             Verdict::from_decoded(&body)

@@ -20,7 +20,7 @@ use countersign_identity::{BindingRules, PairwiseKey, RelyingParty, Sector};
 use countersign_proof::{key_set::KeyRing, nonce::NonceKeys, target::Origin};
 use countersign_store::{Bindings, Challenges, DevTokens, Devices, Grants, Recorder, ReplayMemory, Sessions, Subjects, Unavailable};
 
-use crate::prompts::Prompts;
+use crate::{pace::Pace, prompts::Prompts};
 
 /// The promises about state that the issuer relies on.
 #[derive(Clone)]
@@ -114,6 +114,8 @@ pub struct App {
     pub ios: Option<apple::Requirements>,
     /// How verdicts of Google Play about it are read; `None` when none are taken.
     pub play: Option<PlayApp>,
+    /// How many keys of App Attest are taken in a day.
+    pub app_attest_pace: Pace,
     /// What is required of its devices, in stages.
     pub requirements: Requirements,
 }
@@ -144,6 +146,8 @@ pub struct PlayApp {
     pub reader: PlayReader,
     /// What makes a verdict one about this app, now; the rest is judged from the posture.
     pub requirements: play::Requirements,
+    /// How many Google is asked to read in a day.
+    pub pace: Pace,
 }
 
 impl App {

@@ -1,7 +1,7 @@
 //! A door's no: the exact reason for the log, and nothing for the wire.
 
 use countersign_attest::{android::AttestRefusal, apple::AppleRefusal, play::PlayRefusal, report::ReportRefusal};
-use countersign_core::{ContractViolation, Lack, Reason, Update};
+use countersign_core::{ContractViolation, Lack, Reason, Seconds, Update};
 use countersign_identity::{GrantRefusal, PasskeyRefusal};
 use countersign_proof::{delegation::DelegationRefusal, dpop::ProofRefusal, jwk::CryptoFailure};
 use countersign_store::{BindError, ChangeError, IssueError, LiveError, PostureError, SpendError, Unavailable};
@@ -17,19 +17,21 @@ pub struct Refusal {
     pub cause: String,
     /// The version of the app that is asked for, where that is the cure.
     pub update: Option<Update>,
+    /// When to come again, where that is known.
+    pub retry_after: Option<Seconds>,
 }
 
 impl Refusal {
     /// A refusal that its reason says all about.
     #[must_use]
     pub const fn new(reason: Reason) -> Self {
-        Self { reason, cause: String::new(), update: None }
+        Self { reason, cause: String::new(), update: None, retry_after: None }
     }
 
     /// A refusal with what the operator's log adds.
     #[must_use]
     pub const fn because(reason: Reason, cause: String) -> Self {
-        Self { reason, cause, update: None }
+        Self { reason, cause, update: None, retry_after: None }
     }
 }
 

@@ -117,7 +117,7 @@ impl StatusList {
     #[must_use]
     pub fn revocations(&self) -> Revocations {
         let revoked = self.entries.keys().map(|serial| serial_digest(serial)).collect();
-        Revocations { revoked, fetched_at: Some(self.fetched_at) }
+        Revocations { revoked, fetched_at: Some(self.fetched_at), outage: None }
     }
 
     /// What it says of a serial number in lower-case hexadecimal without leading zeros.

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use countersign_core::{Action, AppId, ClientId, FeedKind, Limits, Requirement, RiskBar, Seconds, WhenLimited};
+use countersign_core::{Action, AppId, ClientId, DailyLimit, FeedKind, Limits, OutageRule, Requirement, RiskBar, Seconds, WhenLimited};
 use countersign_gateway::Origin;
 use countersign_identity::{BindingRules, PasskeyOrigin};
 use countersign_monitor::react::ReactRules;
@@ -218,6 +218,12 @@ pub struct Vendors {
     pub ca: Option<(PathBuf, usize)>,
     /// Where Play Integrity's tokens are decoded.
     pub play_endpoint: url::Url,
+    /// What happens while Google does not decode tokens.
+    pub outage: OutageRule,
+    /// How many tokens Google decodes for an app in a day.
+    pub play_daily: u64,
+    /// How many keys of App Attest an app takes in a day; `None` for all.
+    pub app_attest_daily: Option<DailyLimit>,
 }
 
 /// An iOS app.

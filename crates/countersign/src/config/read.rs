@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use countersign_core::{AppId, ClientId, Limits, Seconds, WhenLimited};
+use countersign_core::{AfterGrace, AppId, ClientId, DailyLimit, Limits, OutageRule, Seconds, WhenLimited};
 use countersign_gateway::{Origin, Scheme};
 use countersign_identity::{BindingRules, PasskeyOrigin};
 use countersign_policy::{StreamKind, StreamSpec};
@@ -225,15 +225,58 @@ fn play(android: &mut Section<'_>, here: &Here) -> Option<PlaySource> {
 /// Where Google decodes tokens.
 const PLAY_ENDPOINT: &str = "https://playintegrity.googleapis.com";
 
+/// What Google decodes in a day unless it is asked for more.
+const PLAY_DAILY: u64 = 10_000;
+
+/// What happens while a vendor is down when nothing is said.
+const NO_GRACE: OutageRule = OutageRule { grace: Seconds(0), then: AfterGrace::Refuse };
+
 fn vendors(section: Option<Section<'_>>, here: &Here) -> Option<Vendors> {
-    let mut vendors = Vendors { ca: None, play_endpoint: Url::parse(PLAY_ENDPOINT).ok()? };
+    let mut vendors = Vendors {
+        ca: None,
+        play_endpoint: Url::parse(PLAY_ENDPOINT).ok()?,
+        outage: NO_GRACE,
+        play_daily: PLAY_DAILY,
+        app_attest_daily: None,
+    };
     let Some(mut section) = section else { return Some(vendors) };
     vendors.ca = section.text("ca").map(|at| (here.path(at.value), at.line));
     if let Some(at) = section.parsed("play_endpoint", "write a URL: `https://playintegrity.googleapis.com`", |text| Url::parse(text).ok()) {
         vendors.play_endpoint = at.value;
     }
+    if let Some(grace) = section.span("grace") {
+        vendors.outage.grace = grace;
+    }
+    if let Some(at) = section.word("then", &[("limit", AfterGrace::Limit), ("refuse", AfterGrace::Refuse)]) {
+        vendors.outage.then = at.value;
+    }
+    if let Some(at) = section.number("play_daily", 0..=u64::from(u32::MAX)) {
+        vendors.play_daily = at.value;
+    }
+    vendors.app_attest_daily = ramp(&mut section);
     section.end();
     Some(vendors)
+}
+
+/// `app_attest_daily`, which may grow from a day on.
+fn ramp(section: &mut Section<'_>) -> Option<DailyLimit> {
+    let first = section.number("app_attest_daily", 0..=u64::from(u32::MAX));
+    let growth = section.number("app_attest_growth_percent", 0..=1000);
+    let from = section.parsed("app_attest_from", "write a day: `2026-12-01`", value::day);
+    match (first, growth, from) {
+        (None, None, None) => None,
+        (Some(first), None, None) => Some(DailyLimit::Even(first.value)),
+        (Some(first), Some(growth), Some(from)) => {
+            let growth_percent = u32::try_from(growth.value).unwrap_or(u32::MAX);
+            Some(DailyLimit::Ramp { first: first.value, growth_percent, from: from.value })
+        }
+        (first, growth, from) => {
+            let line = first.map(|at| at.line).or(growth.map(|at| at.line)).or(from.map(|at| at.line));
+            let remedy = "write `app_attest_daily = 1000`, `app_attest_growth_percent = 50` and `app_attest_from = \"2026-12-01\"`";
+            section.fault(line, "a limit that grows has a beginning, a growth and a first day", remedy);
+            None
+        }
+    }
 }
 
 fn ios(mut section: Section<'_>) -> Option<IosApp> {

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use countersign_core::{
-    AppFinding, BootState, Integrity, PatchRule, Platform, Rollout, Rule, Seconds, SecurityLevel, Stage, WhenAbsent, WhenLimited,
+    AfterGrace, AppFinding, BootState, DailyLimit, Integrity, OutageRule, PatchRule, Platform, Rollout, Rule, Seconds, SecurityLevel,
+    Stage, UnixSeconds, WhenAbsent, WhenLimited,
 };
 use countersign_policy::StreamKind;
 use proptest::prelude::*;
@@ -427,6 +428,21 @@ fn what_does_not_fit_together_is_refused() {
         let refused = settle(&config, *dev).err().map(|faults| faults.to_string().replace("/etc/csign/", ""));
         assert_eq!(refused.as_deref(), *expected, "{name}");
     }
+}
+
+#[test]
+fn what_is_asked_of_vendors_has_limits() {
+    let first = UnixSeconds(1_796_083_200);
+    let with = |keys: &str| read(&format!("{MINIMAL}[vendors]\n{keys}")).map(|config| config.vendors);
+    let vendors = with("").expect("understood");
+    assert_eq!((vendors.play_daily, vendors.app_attest_daily, vendors.outage.then), (10_000, None, AfterGrace::Refuse));
+    let ramp = "app_attest_daily = 500\napp_attest_growth_percent = 50\napp_attest_from = \"2026-12-01\"\n";
+    let vendors = with(&format!("play_daily = 50000\ngrace = \"6h\"\nthen = \"limit\"\n{ramp}")).expect("understood");
+    assert_eq!((vendors.play_daily, vendors.outage), (50_000, OutageRule { grace: Seconds(21_600), then: AfterGrace::Limit }));
+    assert_eq!(vendors.app_attest_daily, Some(DailyLimit::Ramp { first: 500, growth_percent: 50, from: first }));
+    assert_eq!(with("app_attest_daily = 500\n").expect("understood").app_attest_daily, Some(DailyLimit::Even(500)));
+    let said = with("app_attest_growth_percent = 50\n").expect_err("half a ramp").to_string();
+    assert!(said.contains("a limit that grows has a beginning, a growth and a first day"), "{said}");
 }
 
 /// The examples of the documentation are what people copy.

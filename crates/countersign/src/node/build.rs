@@ -77,8 +77,8 @@ pub async fn build(config: &Config, understood: Understood, options: &Options) -
     let geography = Arc::new(Geography::new(understood.maps));
     let watch = Arc::new(LiveWatch::new(watching(config, salt), Arc::clone(&geography) as _, Arc::clone(&signals)));
     monitoring::recall(&watch, &config.data);
-    let trust = Arc::new(ArcSwap::from_pointee(understood.trust.devices));
-    let revocations = Arc::new(ArcSwap::from_pointee(understood.trust.revocations));
+    let trust = Arc::new(ArcSwap::from_pointee(understood.trust));
+    let revocations = understood.revocations;
 
     let (issuer_name, audience) = (config.public.as_str(), config.upstream.origin.as_str());
     let mut gateway = GatewayConfig::new(config.public.clone());

@@ -91,7 +91,8 @@ impl Live {
     async fn reload_trust(&self, digest: &str) -> Result<Result<(), Unavailable>, Faults> {
         let trust = trust::trust(&self.config, self.dev)?;
         let change = || {
-            self.revocations.store(Arc::new(trust.revocations));
+            // Files know nothing of an outage; it goes on.
+            self.revocations.rcu(|held| Revocations { outage: held.outage, ..trust.revocations.clone() });
             self.trust.store(Arc::new(trust.devices));
             self.house.judge_again();
         };

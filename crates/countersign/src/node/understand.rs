@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use countersign_core::{Clock, FeedKind};
+use arc_swap::ArcSwap;
+use countersign_core::{Clock, FeedKind, Revocations};
 use countersign_gateway::{Certificates, Upstream};
-use countersign_issuer::IssuerConfig;
+use countersign_issuer::{DeviceTrust, IssuerConfig};
 
 use crate::{
     config::{Config, Dev, Faults, settle},
@@ -25,7 +26,9 @@ pub struct Understood {
     /// What the API offers and who may do what.
     pub rules: Rules,
     /// Whom we believe about phones.
-    pub trust: Trusted,
+    pub trust: DeviceTrust,
+    /// The certificates that we no longer believe, and since when a vendor is silent.
+    pub revocations: Arc<ArcSwap<Revocations>>,
     /// Where addresses are.
     pub maps: Maps,
     /// Who tells us of what ended elsewhere, and whom we tell.
@@ -46,13 +49,16 @@ pub struct Understood {
 /// All that is wrong with the first part that is.
 pub fn understand(config: &Config, dev: Dev, clock: &Arc<dyn Clock>) -> Result<Understood, Faults> {
     settle(config, dev)?;
+    let Trusted { devices, revocations } = trust::trust(config, dev)?;
+    let revocations = Arc::new(ArcSwap::from_pointee(revocations));
     let understood = Understood {
         rules: rules::rules(config)?,
-        trust: trust::trust(config, dev)?,
+        trust: devices,
         maps: Maps::read(config)?,
         streams: Streams::read(config)?,
         receiver: Receiver::read(config)?,
-        issuer: issuing::settings(config, dev, clock)?,
+        issuer: issuing::settings(config, dev, clock, &revocations)?,
+        revocations,
         upstream: upstream::upstream(config)?,
         certificates: config.tls.as_ref().map(|files| tls::from_files(config, files)?.ready(config, files)).transpose()?,
     };

@@ -2,13 +2,14 @@
 
 use std::{collections::BTreeMap, fs, sync::Arc};
 
+use arc_swap::ArcSwap;
 use countersign_attest::{
     apple::{self, AppleApp, Environment},
     play::{self, DecryptionKeys},
 };
-use countersign_core::{Clock, Limits, Secret};
+use countersign_core::{Clock, DailyLimit, Limits, Quota, Revocations, Secret};
 use countersign_identity::{PasskeyOrigin, RelyingParty, Sector};
-use countersign_issuer::{App, IssuerConfig, PlayApp, PlayReader, SignUp};
+use countersign_issuer::{App, IssuerConfig, Pace, PlayApp, PlayReader, SignUp};
 use countersign_proof::target::Origin;
 use serde::Deserialize;
 
@@ -16,7 +17,7 @@ use crate::{
     config::{self, Config, Dev, Fault, Faults, IosApp, PlaySource},
     wire::{
         devices, upstream,
-        vendors::{Caller, Google},
+        vendors::{Caller, Google, Silence},
     },
 };
 
@@ -27,7 +28,7 @@ pub const SOFTWARE_PHONE_SIGNER: [u8; 32] = [0xc5; 32];
 ///
 /// # Errors
 /// When public URL and origins make no relying party for passkeys.
-pub fn settings(config: &Config, dev: Dev, clock: &Arc<dyn Clock>) -> Result<IssuerConfig, Faults> {
+pub fn settings(config: &Config, dev: Dev, clock: &Arc<dyn Clock>, world: &Arc<ArcSwap<Revocations>>) -> Result<IssuerConfig, Faults> {
     let fault = |what: String, remedy: String| Faults::one(Fault { file: config.file.clone(), line: None, what, remedy });
     let public_origin = Origin::parse(config.public.as_str())
         .map_err(|why| fault("`public_url` cannot be the origin of proofs".to_owned(), why.to_string()))?;
@@ -42,7 +43,8 @@ pub fn settings(config: &Config, dev: Dev, clock: &Arc<dyn Clock>) -> Result<Iss
             sector: Sector(app.sector.clone()),
             android: devices::key_requirements(app, &required, also),
             ios: app.ios.as_ref().map(|ios| ios_app(config, app, ios)).transpose()?,
-            play: app.play.as_ref().map(|source| play_app((config, clock), app, source, also)).transpose()?,
+            play: app.play.as_ref().map(|source| play_app((config, clock, world), app, source, also)).transpose()?,
+            app_attest_pace: Pace::app_attest(config.vendors.app_attest_daily.map(Quota::new)),
             requirements: required,
         };
         Ok((app.client.clone(), settings))
@@ -85,7 +87,7 @@ struct PlayKeys {
 
 /// How verdicts of Google Play about the app are read, about its package and signers, for a fresh challenge.
 fn play_app(
-    (config, clock): (&Config, &Arc<dyn Clock>),
+    (config, clock, world): (&Config, &Arc<dyn Clock>, &Arc<ArcSwap<Revocations>>),
     app: &config::App,
     source: &PlaySource,
     also: &[[u8; 32]],
@@ -105,7 +107,8 @@ fn play_app(
             PlayReader::Ours(Box::new(keys))
         }
         PlaySource::ServiceAccount(..) => {
-            let google = Google::new(caller(config)?, config.vendors.play_endpoint.clone(), &text, Arc::clone(clock));
+            let silence = Silence::new(Arc::clone(world), config.vendors.outage);
+            let google = Google::new((caller(config)?, silence), config.vendors.play_endpoint.clone(), &text, Arc::clone(clock));
             PlayReader::Google(Arc::new(google.map_err(|why| unusable(why.to_string()))?))
         }
     };
@@ -116,7 +119,8 @@ fn play_app(
         testing: play::TestingRule::Refused,
         ..play::Requirements::observe()
     };
-    Ok(PlayApp { package: app.package.clone(), reader, requirements })
+    let pace = Pace::play(Some(Quota::new(DailyLimit::Even(config.vendors.play_daily))));
+    Ok(PlayApp { package: app.package.clone(), reader, requirements, pace })
 }
 
 /// Whoever asks vendors, with what they are verified by.

@@ -131,7 +131,7 @@ async fn phones_that_lack_something_are_counted_limited_or_refused() {
         device.posture.certificates = vec![SerialDigest([9; 16])];
     });
     page += &told("a certificate before it is revoked", &fixture, read(&fixture)).await;
-    fixture.revocations.store(Arc::new(Revocations { revoked: [SerialDigest([9; 16])].into(), fetched_at: None }));
+    fixture.revocations.store(Arc::new(Revocations { revoked: [SerialDigest([9; 16])].into(), fetched_at: None, outage: None }));
     page += &told("the same certificate on the next request", &fixture, read(&fixture)).await;
     insta::assert_snapshot!("phones", page);
 }

@@ -207,3 +207,23 @@ async fn a_report_is_refused_for_one_thing_each() {
     let body = report(&phone.device_key, &honest);
     assert_eq!(phone.ask(&world, Door::Report.path(), &body).await.verdict(), "401 revoked");
 }
+
+#[tokio::test]
+async fn beyond_a_vendors_quota_the_next_day_is_named() {
+    const OTHER: &str = "org.example.bank";
+    let (world, phone) = (World::new(SignUp::Open), Phone::new());
+    let ask = |platform: &str| phone.json(&world, Door::Challenge.path(), &json!({ "client_id": OTHER, "platform": platform }));
+    let refused = world.send(ask("ios")).await;
+    let wait = |headers: &http::HeaderMap| headers.get("retry-after").and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    assert_eq!((refused.status.as_u16(), refused.text("code").as_str()), (429, "too_many"));
+    assert!(wait(&refused.headers).is_some_and(|wait| (6..=86_400).contains(&wait)), "{:?}", refused.headers);
+    let given = world.send(ask("android")).await;
+    assert_eq!(given.verdict(), "200");
+    let challenge = given.text("challenge");
+    let bytes = URL_SAFE_NO_PAD.decode(&challenge).expect("a challenge");
+    let chain = world.maker.attest(&Says::truth(), &phone.hardware, &bytes);
+    let body = json!({ "client_id": OTHER, "challenge": challenge, "platform": "android", "chain": chain, "integrity": "a token" });
+    let refused = phone.ask(&world, Door::Devices.path(), &body).await;
+    assert_eq!((refused.status.as_u16(), refused.text("code").as_str()), (429, "too_many"));
+    assert!(wait(&refused.headers).is_some_and(|wait| (6..=86_400).contains(&wait)), "{:?}", refused.headers);
+}

@@ -13,14 +13,16 @@ use axum::{Router, body::Body};
 use countersign_attest::{
     anchors::{Anchors, Purpose, Source, Vendor},
     android::{self, AppRule, ApplicationsRule, KeyRule, OriginRule, PurposeRule, StatusRule, Trust},
+    play,
 };
 use countersign_core::{
-    AppFinding, AppId, BootState, ClientId, Clock, Entropy, KeyId, NoWatch, Requirement, Requirements, RiskBar, Rollout, Rule, Seconds,
-    Secret, SecurityLevel, Stage, UnixMillis, UnixSeconds,
+    AppFinding, AppId, BootState, ClientId, Clock, DailyLimit, Entropy, KeyId, NoWatch, Quota, Requirement, Requirements, RiskBar, Rollout,
+    Rule, Seconds, Secret, SecurityLevel, Stage, UnixMillis, UnixSeconds,
 };
 use countersign_identity::{BindingRules, PairwiseKey, PasskeyOrigin, RelyingParty, Sector};
 use countersign_issuer::{
-    App, DeviceTrust, Issuer, IssuerConfig, IssuerKeys, Prompts, RefreshKey, SignUp, Stores, World as Windows, router,
+    App, DecodesPlay, DeviceTrust, Issuer, IssuerConfig, IssuerKeys, Pace, PlayApp, PlayReader, Prompts, RefreshKey, SignUp, Stores,
+    World as Windows, router,
 };
 use countersign_proof::{
     jwk::{Algorithm, SigningKey},
@@ -183,6 +185,16 @@ impl Answer {
     }
 }
 
+/// A vendor that must not be asked.
+struct Unasked;
+
+#[async_trait::async_trait]
+impl DecodesPlay for Unasked {
+    async fn decode(&self, _: &AppId, _: &str) -> Result<String, countersign_store::Unavailable> {
+        Err(countersign_store::Unavailable::new("asked beyond the quota"))
+    }
+}
+
 fn app(name: &str) -> (ClientId, App) {
     let android = android::App { package: AppId::parse(name).expect("an app"), signers: vec![SIGNER] };
     let rule = |rule| Requirement { rule, rollout: Rollout::all(Stage::Enforce) };
@@ -205,7 +217,23 @@ fn app(name: &str) -> (ClientId, App) {
         purpose: PurposeRule::SignOnly,
         ..keys
     };
-    let app = App { sector: Sector(name.to_owned()), android: keys, ios: None, play: None, requirements };
+    let app = App {
+        sector: Sector(name.to_owned()),
+        android: keys,
+        ios: None,
+        play: None,
+        app_attest_pace: Pace::app_attest(None),
+        requirements,
+    };
+    // The other app's vendors have been asked enough for today.
+    let none_left = || Some(Quota::new(DailyLimit::Even(0)));
+    let app = if name == APP {
+        app
+    } else {
+        let (package, reader) = (AppId::parse(name).expect("an app"), PlayReader::Google(Arc::new(Unasked)));
+        let play = PlayApp { package, reader, requirements: play::Requirements::observe(), pace: Pace::play(none_left()) };
+        App { play: Some(play), app_attest_pace: Pace::app_attest(none_left()), ..app }
+    };
     (ClientId::parse(name).expect("a client"), app)
 }
 

@@ -8,17 +8,18 @@ use std::{fmt, sync::Arc};
 use async_trait::async_trait;
 use aws_lc_rs::{rand::SystemRandom, rsa::KeyPair, signature::RSA_PKCS1_SHA256};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use bytes::Bytes;
 use countersign_core::{AppId, Clock, Secret, UnixSeconds};
 use countersign_issuer::DecodesPlay;
 use countersign_store::Unavailable;
-use http::header;
+use http::{StatusCode, header};
 use rustls_pki_types::{PrivatePkcs8KeyDer, pem::PemObject};
 use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::Mutex;
 use url::Url;
 
-use crate::wire::vendors::Caller;
+use crate::wire::vendors::{CallError, Caller, Silence};
 
 /// What the access token may be used for.
 const SCOPE: &str = "https://www.googleapis.com/auth/playintegrity";
@@ -74,6 +75,7 @@ pub struct Google {
     token_uri: Url,
     clock: Arc<dyn Clock>,
     token: Mutex<Option<(Secret<String>, UnixSeconds)>>,
+    silence: Silence,
 }
 
 impl Google {
@@ -81,14 +83,19 @@ impl Google {
     ///
     /// # Errors
     /// What is wrong with the file.
-    pub fn new(caller: Caller, endpoint: Url, account: &Secret<String>, clock: Arc<dyn Clock>) -> Result<Self, ServiceAccountFault> {
+    pub fn new(
+        (caller, silence): (Caller, Silence),
+        endpoint: Url,
+        account: &Secret<String>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, ServiceAccountFault> {
         let account: ServiceAccount =
             serde_json::from_str(account.expose()).map_err(|why| ServiceAccountFault::Malformed(why.to_string()))?;
         let key = Secret::new(account.private_key);
         let der = PrivatePkcs8KeyDer::from_pem_slice(key.expose().as_bytes()).map_err(|_| ServiceAccountFault::KeyMalformed)?;
         let key = KeyPair::from_pkcs8(der.secret_pkcs8_der()).map_err(|_| ServiceAccountFault::KeyMalformed)?;
         let token_uri = Url::parse(&account.token_uri).map_err(|_| ServiceAccountFault::UrlMalformed(account.token_uri))?;
-        Ok(Self { caller, endpoint, email: account.client_email, key, token_uri, clock, token: Mutex::default() })
+        Ok(Self { caller, endpoint, email: account.client_email, key, token_uri, clock, token: Mutex::default(), silence })
     }
 
     async fn access_token(&self) -> Result<Secret<String>, Unavailable> {
@@ -99,13 +106,25 @@ impl Google {
         }
         let body = format!("grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion={}", self.statement(now)?);
         let headers = [(header::CONTENT_TYPE, "application/x-www-form-urlencoded")];
-        let (status, answer) = self.caller.post(&self.token_uri, &headers, body).await.map_err(|e| Unavailable::new(e.to_string()))?;
+        let (status, answer) = self.post(&self.token_uri, &headers, body).await?;
         let refused = || Unavailable::new(format!("Google gave no access token ({status}); look at the service account's rights"));
         let answer: TokenAnswer = serde_json::from_slice(&answer).ok().filter(|_| status.is_success()).ok_or_else(refused)?;
         let token = Secret::new(answer.access_token);
         let until = UnixSeconds(now.0.saturating_add(answer.expires_in.saturating_sub(TOKEN_MARGIN_SECONDS)));
         *kept = Some((token.clone(), until));
         Ok(token)
+    }
+
+    /// Posts, and notes whether Google answers at all. What it refuses is an answer: nobody begins an outage by asking badly or
+    /// too often.
+    async fn post(&self, url: &Url, headers: &[(header::HeaderName, &str)], body: String) -> Result<(StatusCode, Bytes), Unavailable> {
+        let answered = self.caller.post(url, headers, body).await;
+        match &answered {
+            Ok((status, _)) if !status.is_server_error() => self.silence.broken(),
+            Ok(_) | Err(CallError::Broken(_) | CallError::TooSlow) => self.silence.goes_on(self.clock.now().seconds()),
+            Err(CallError::AddressRefused(_) | CallError::TooLarge | CallError::TrustMissing) => {}
+        }
+        answered.map_err(|fault| Unavailable::new(fault.to_string()))
     }
 
     fn statement(&self, now: UnixSeconds) -> Result<String, Unavailable> {
@@ -133,7 +152,7 @@ impl DecodesPlay for Google {
         let bearer = Secret::new(format!("Bearer {}", access.expose()));
         let headers = [(header::AUTHORIZATION, bearer.expose().as_str()), (header::CONTENT_TYPE, "application/json")];
         let body = json!({ "integrity_token": token }).to_string();
-        let (status, answer) = self.caller.post(&url, &headers, body).await.map_err(|e| Unavailable::new(e.to_string()))?;
+        let (status, answer) = self.post(&url, &headers, body).await?;
         // Google answers 400 to a token that it did not make: no verdict, and so none that could be judged.
         if status.is_client_error() && status.as_u16() == 400 {
             return Ok(String::new());
@@ -149,13 +168,15 @@ impl DecodesPlay for Google {
 mod tests {
     use super::*;
     use crate::wire::SystemClock;
+    use arc_swap::ArcSwap;
     use aws_lc_rs::{
         encoding::AsDer,
         rsa::KeySize,
         signature::{KeyPair as _, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey},
     };
-    use axum::{Json, Router, extract::State, http::StatusCode, routing::post};
+    use axum::{Json, Router, extract::State, routing::post};
     use base64::engine::general_purpose::STANDARD;
+    use countersign_core::{AfterGrace, OutageRule, Revocations, Seconds};
     use serde_json::Value;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -195,6 +216,14 @@ mod tests {
         }
     }
 
+    fn silence() -> Silence {
+        of(&Arc::default())
+    }
+
+    fn of(world: &Arc<ArcSwap<Revocations>>) -> Silence {
+        Silence::new(Arc::clone(world), OutageRule { grace: Seconds(60), then: AfterGrace::Limit })
+    }
+
     #[tokio::test]
     async fn a_service_account_asks_and_is_answered() {
         let key = KeyPair::generate(KeySize::Rsa2048).expect("a key");
@@ -205,10 +234,12 @@ mod tests {
         let routes = Router::new().route("/token", post(token)).route("/v1/{call}", post(decode)).with_state(Arc::clone(&vendor));
         let server = tokio::spawn(async move { axum::serve(listener, routes).await });
 
+        let world = Arc::new(ArcSwap::from_pointee(Revocations::default()));
+        let silence = of(&world);
         let account = |pem: &str| {
             let account = json!({ "type": "service_account", "client_email": "us@example.iam", "private_key": pem, "token_uri": format!("{origin}/token") });
             let endpoint = Url::parse(&origin).expect("a URL");
-            Google::new(Caller::new(None), endpoint, &Secret::new(account.to_string()), Arc::new(SystemClock))
+            Google::new((Caller::new(None), silence.clone()), endpoint, &Secret::new(account.to_string()), Arc::new(SystemClock))
         };
         let pem = format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", STANDARD.encode(pkcs8.as_ref()));
         let google = account(&pem).expect("a service account");
@@ -222,6 +253,10 @@ mod tests {
         vendor.down.store(true, Ordering::SeqCst);
         let fault = google.decode(&package, "genuine").await.expect_err("no answer");
         assert!(fault.what.contains("503"), "{}", fault.what);
+        assert!(world.load().outage.is_some(), "an outage has begun");
+        vendor.down.store(false, Ordering::SeqCst);
+        assert_eq!(google.decode(&package, "made up").await.as_deref(), Ok(""));
+        assert!(world.load().outage.is_none(), "a refusal is an answer");
         server.abort();
         assert_eq!(account("x").err(), Some(ServiceAccountFault::KeyMalformed));
     }
@@ -230,7 +265,7 @@ mod tests {
     fn a_file_that_is_no_service_account_is_refused() {
         let new = |text: &str| {
             let endpoint = Url::parse("http://127.0.0.1").expect("a URL");
-            Google::new(Caller::new(None), endpoint, &Secret::new(text.to_owned()), Arc::new(SystemClock)).err()
+            Google::new((Caller::new(None), silence()), endpoint, &Secret::new(text.to_owned()), Arc::new(SystemClock)).err()
         };
         assert!(matches!(new("{}"), Some(ServiceAccountFault::Malformed(_))));
         let key = KeyPair::generate(KeySize::Rsa2048).expect("a key");

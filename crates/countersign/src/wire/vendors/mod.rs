@@ -2,6 +2,8 @@
 
 mod caller;
 mod google;
+mod silence;
 
 pub use caller::{Answer, CallError, Caller, Patience};
 pub use google::{Google, ServiceAccountFault};
+pub use silence::Silence;
