@@ -5,6 +5,7 @@
 mod fixture;
 mod held;
 mod rules;
+mod slow;
 mod streams;
 #[path = "../support/upstream.rs"]
 mod upstream;
