@@ -13,7 +13,7 @@ const NOW: UnixSeconds = UnixSeconds(1_793_491_200);
 fuzz_target!(|bytes: &[u8]| {
     if let Ok(set) = set::claims(bytes, &EXPECTED, NOW) {
         assert!(!set.id.is_empty() && set.issued_at.0 <= NOW.0 + 300);
-        assert!(serde_json::from_str::<serde_json::Value>(&set.event).is_ok_and(|event| event.is_object()));
+        assert!(set.event.starts_with('{') && set.subject.starts_with('{'));
         if let Ok((event, _)) = Event::parse(&set.event_type, &set.event) {
             let _ = event.signal();
         }
