@@ -1,5 +1,7 @@
 //! The pages that people read lead where they say: every link to a file, every `make` target, and the licences that the manifest names.
 
+#![expect(clippy::expect_used, reason = "tests stop where they fail")]
+
 use std::{
     collections::BTreeSet,
     fs,

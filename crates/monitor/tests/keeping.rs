@@ -208,6 +208,36 @@ fn a_login_that_its_person_stood_for_is_usual_at_once() {
     }
 }
 
+/// People go to one node or another; what each learned is known to whoever is told, once or twice.
+#[test]
+fn what_two_nodes_learned_is_joined() {
+    let written = |watch: &LiveWatch| {
+        let mut kept = Vec::new();
+        watch.write_snapshot(&mut kept).expect("written");
+        kept
+    };
+    let ((left, _), (right, _), (joined, _)) = (watch(1000), watch(1000), watch(1000));
+    let now = habits(&left, 0..20);
+    habits(&right, 10..40);
+    for day in 0..8 {
+        let node = if day % 2 == 0 { &left } else { &right };
+        log_in(node, "her own", HOME, None, MONDAY + day * DAY);
+    }
+    for part in [&left, &right, &left] {
+        joined.restore(&written(part)).expect("joined");
+    }
+    assert_eq!(joined.size().0, 40);
+    // Each is known by now: at night, elsewhere, doing other things, all of them look odd, as they do where they lived.
+    let strange =
+        |watch: &LiveWatch, person| Ask { action: "transfers.create", from: LAGOS, ..Ask::of(person) }.put(watch, now + 18 * HOUR).score;
+    assert!((0..40).all(|person| strange(&joined, person) >= 20));
+    let (here, there) = (strange(&joined, 5), strange(&left, 5));
+    assert!(here.abs_diff(there) <= 5, "whom one node alone knows is judged as there: {here}, {there}");
+    assert!(strange(&left, 30) < 20, "and where nobody was told, 30 is a newcomer");
+    assert!(log_in(&joined, "another", LAGOS, None, MONDAY + 8 * DAY) >= 50);
+    assert!(log_in(&joined, "her own", HOME, None, MONDAY + 9 * DAY) < 50);
+}
+
 /// Whoever writes takes long, and meanwhile everybody goes on: were a lock held, this would never end.
 struct Slow<'a> {
     watch: &'a LiveWatch,

@@ -14,6 +14,7 @@ mod evidence;
 mod fading;
 mod habits;
 mod hours;
+mod merge;
 mod sitting;
 mod usual;
 

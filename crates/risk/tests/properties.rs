@@ -58,6 +58,27 @@ proptest! {
     }
 
     #[test]
+    fn populations_join_in_any_order(parts in prop::collection::vec(prop::collection::vec(0..50_u8, 0..200), 3)) {
+        let learned: Vec<Population> = parts
+            .iter()
+            .map(|part| {
+                let mut population = Population::new();
+                population.learn(&part.iter().map(|n| Operation::named(&n.to_string())).collect::<Vec<_>>());
+                population
+            })
+            .collect();
+        let join = |order: &[usize]| {
+            let mut joined = Population::new();
+            order.iter().for_each(|at| joined.merge(&learned[*at]));
+            joined
+        };
+        let all = join(&[0, 1, 2]);
+        prop_assert_eq!(&join(&[2, 0, 1, 1, 0]), &all);
+        prop_assert!(learned.iter().all(|part| part.depth() <= all.depth()));
+        prop_assert_eq!(Population::restore(&all.snapshot()), Ok(all));
+    }
+
+    #[test]
     fn snapshots_of_noise(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
         prop_assert!(OutlierModel::restore(&bytes).is_err());
         prop_assert!(EdgeModel::restore(&bytes).is_err());

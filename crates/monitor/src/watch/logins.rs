@@ -169,7 +169,7 @@ impl Logins {
         self.monitor.last_frame(u64::try_from(people).unwrap_or(u64::MAX))
     }
 
-    /// The states of frames, for [`Self::take_over`].
+    /// The states of frames, for [`Self::join`].
     pub fn read<'a>(
         &self,
         salt: Salt,
@@ -179,8 +179,13 @@ impl Logins {
         LoginMonitor::restore(*self.monitor.rule(), salt, people_max, frames)
     }
 
-    /// Goes on with states that were read.
-    pub fn take_over(&mut self, monitor: LoginMonitor) {
-        self.monitor = monitor;
+    /// Goes on with states that were read, joined with what is held.
+    pub fn join(&mut self, monitor: LoginMonitor) {
+        if self.monitor.people().is_empty() {
+            self.monitor = monitor;
+        } else {
+            let people = monitor.people().iter().map(|(key, profile)| (key, profile.clone()));
+            self.monitor.join(monitor.population(), people);
+        }
     }
 }

@@ -115,16 +115,21 @@ impl Requests {
         Ok(())
     }
 
-    /// Takes states over that [`Self::everybody`] and [`Self::each`] gave; all or none.
+    /// Joins states that [`Self::everybody`] and [`Self::each`] gave, here before a restart or on another node; all or none.
     pub fn restore(&self, everybody: &[u8], people: &[(u64, &[u8])]) -> Result<(), SnapshotRefusal> {
         let everybody = Population::restore(everybody)?;
         let people = people.iter().map(|(person, bytes)| Ok((*person, Habits::restore(bytes)?))).collect::<Result<Vec<_>, _>>()?;
-        *self.everybody.write().unwrap_or_else(PoisonError::into_inner) = everybody;
+        self.everybody.write().unwrap_or_else(PoisonError::into_inner).merge(&everybody);
         for (person, habits) in people {
-            if let Some(mut shard) = self.shard(person) {
-                let standing = if habits.established() { Standing::Known } else { Standing::Guest };
-                shard.put(person, Person { habits, alarms: Alarms::default() }, standing);
+            let Some(mut shard) = self.shard(person) else { continue };
+            let mut joined = shard.peek(person).cloned().unwrap_or_default();
+            if joined.habits == Habits::default() {
+                joined.habits = habits;
+            } else {
+                joined.habits.merge(&habits);
             }
+            let standing = if joined.habits.established() { Standing::Known } else { Standing::Guest };
+            shard.put(person, joined, standing);
         }
         Ok(())
     }

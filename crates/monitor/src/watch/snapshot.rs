@@ -108,7 +108,8 @@ impl LiveWatch {
         out.part(Part::Login, 0, &last)
     }
 
-    /// Goes on from what was learned.
+    /// Goes on from what was learned, joined with what is held: here before a restart, or on another node with the same salt. Joining the
+    /// same twice changes nothing.
     ///
     /// # Errors
     /// When `bytes` are not exactly what was written; then nothing of them is used.
@@ -131,7 +132,7 @@ impl LiveWatch {
         let mut logins = self.logins.lock().unwrap_or_else(PoisonError::into_inner);
         let monitor = logins.read(self.config.salt, self.config.people_max, frames).map_err(|_| SnapshotFault::Content)?;
         self.requests.restore(everybody, &people).map_err(|_| SnapshotFault::Content)?;
-        logins.take_over(monitor);
+        logins.join(monitor);
         Ok(())
     }
 }

@@ -49,6 +49,21 @@ impl Counts {
         self.retain(|_, count| count > 0);
     }
 
+    /// Of each key the greater count; where that is too many, the rarest leave.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        let mut all: Vec<(u32, u16)> = self.iter().map(|(key, count)| (key, count.max(other.get(key)))).collect();
+        all.extend(other.iter().filter(|(key, _)| self.keys.binary_search(key).is_err()));
+        all.sort_unstable_by_key(|(key, count)| (std::cmp::Reverse(*count), *key));
+        all.truncate(self.capacity);
+        all.sort_unstable();
+        (self.keys, self.counts) = all.into_iter().unzip();
+    }
+
+    /// All counts together.
+    pub(crate) fn sum(&self) -> u32 {
+        self.counts.iter().fold(0, |sum: u32, count| sum.saturating_add(u32::from(*count)))
+    }
+
     fn make_room(&mut self) {
         let surplus = (self.capacity / 8).max(1);
         let mut sorted = self.counts.clone();

@@ -73,7 +73,16 @@ impl History {
         self.operations.halve();
         self.steps.halve();
         self.followers.halve();
-        self.total = self.operations.iter().fold(0, |sum: u32, (_, count)| sum.saturating_add(u32::from(count)));
+        self.total = self.operations.sum();
+    }
+
+    /// Joins what another node learned of the same person: of each operation and step the greater count. Joining the same state twice
+    /// changes nothing, and the order does not matter while all fit.
+    pub fn merge(&mut self, other: &Self) {
+        self.operations.merge(&other.operations);
+        self.followers.merge(&other.followers);
+        self.steps.merge(&other.steps);
+        self.total = self.total.max(other.total).max(self.operations.sum()).min(MEMORY_OPERATIONS.saturating_sub(1));
     }
 
     /// How many operations are remembered: the depth of the history.

@@ -72,6 +72,21 @@ impl Population {
         }
     }
 
+    /// Joins what another node learned: of each operation and step the greater count.
+    pub fn merge(&mut self, other: &Self) {
+        for (operation, theirs) in &other.operations {
+            let ours = self.operations.entry(*operation).or_default();
+            *ours = Known { count: ours.count.max(theirs.count), followers: ours.followers.max(theirs.followers) };
+        }
+        for (step, theirs) in &other.steps {
+            let ours = self.steps.entry(*step).or_default();
+            *ours = (*theirs).max(*ours);
+        }
+        let sum = self.operations.values().fold(0, |sum: u64, known| sum.saturating_add(known.count));
+        self.total = self.total.max(other.total).max(sum);
+        self.keep_within_bounds();
+    }
+
     /// How many operations are remembered.
     #[must_use]
     pub const fn depth(&self) -> u64 {

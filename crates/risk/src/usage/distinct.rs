@@ -38,6 +38,13 @@ impl<const WORDS: usize> Distinct<WORDS> {
         buckets * ln(buckets / if free < 1.0 { 1.0 } else { free })
     }
 
+    /// Counts what `other` counted, too; what both did counts once.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        for (ours, theirs) in self.0.iter_mut().zip(other.0) {
+            *ours |= theirs;
+        }
+    }
+
     pub(crate) fn clear(&mut self) {
         self.0 = [0; WORDS];
     }

@@ -26,6 +26,13 @@ impl<const HALF_LIFE: u64> Fading<HALF_LIFE> {
         value
     }
 
+    /// The greater of the two, as both are at the later instant.
+    pub(crate) fn merge(&mut self, other: Self) {
+        let at = self.at.max(other.at);
+        let then = |count: Self| narrow(count.read(UnixSeconds(u64::from(at))));
+        *self = Self { value: then(*self).max(then(other)), at };
+    }
+
     pub(crate) fn write(self, out: &mut Writer) {
         out.f32(self.value);
         out.u32(self.at);

@@ -44,12 +44,12 @@ pub struct Habits {
     pub(super) volume: Fading<3600>,
     pub(super) volume_peak: f32,
     pub(super) megabytes_per_hour: Usual,
-    hour_since: u32,
-    day_since: u32,
-    network_at: u32,
+    pub(super) hour_since: u32,
+    pub(super) day_since: u32,
+    pub(super) network_at: u32,
     /// Days on which blocks were strange and nothing came of it.
     pub(super) strange_days: u8,
-    strange_day: u32,
+    pub(super) strange_day: u32,
     pub(super) sittings: Vec<Sitting>,
 }
 

@@ -52,8 +52,25 @@ impl Hours {
         self.total = self.total.saturating_add(1);
         if self.total >= MEMORY {
             self.visits.iter_mut().for_each(|cell| *cell /= 2);
-            self.total = self.visits.iter().fold(0, |sum: u16, cell| sum.saturating_add(*cell));
+            self.count();
         }
+    }
+
+    /// Of each hour the more visits.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        for (ours, theirs) in self.visits.iter_mut().zip(other.visits) {
+            *ours = theirs.max(*ours);
+        }
+        self.last = self.last.max(other.last);
+        self.count();
+        while self.total >= MEMORY {
+            self.visits.iter_mut().for_each(|cell| *cell /= 2);
+            self.count();
+        }
+    }
+
+    fn count(&mut self) {
+        self.total = self.visits.iter().fold(0, |sum: u16, cell| sum.saturating_add(*cell));
     }
 
     /// Visits that count.

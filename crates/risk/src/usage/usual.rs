@@ -29,6 +29,11 @@ impl Usual {
         self.0 = narrow(next);
     }
 
+    /// The higher mark.
+    pub(crate) const fn merge(&mut self, other: Self) {
+        self.0 = self.0.max(other.0);
+    }
+
     pub(crate) fn write(self, out: &mut Writer) {
         out.f32(self.0);
     }
