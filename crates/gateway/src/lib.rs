@@ -17,6 +17,7 @@ mod gather;
 mod held;
 mod house;
 mod hygiene;
+mod link;
 mod listen;
 mod media;
 mod observe;
@@ -35,7 +36,7 @@ mod watching;
 mod way;
 mod weigh;
 
-pub use config::{ForeignHost, GatewayConfig, HeldConfig, Origin, OriginError, PublicHost, Scheme, UpstreamConfig};
+pub use config::{ForeignHost, GatewayConfig, HeldConfig, Origin, OriginError, Protocol, PublicHost, Scheme, UpstreamConfig};
 pub use framing::{Scanner, Wire};
 pub use held::{
     events::{EventTooLarge, Events},

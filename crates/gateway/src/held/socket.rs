@@ -12,6 +12,7 @@ use crate::{
     held::{handshake, relay, standing::Open},
     house::House,
     observe,
+    upstream::Patience,
 };
 
 /// Longest time until the client's connection has become a socket: its `101` must have been written.
@@ -27,7 +28,7 @@ pub(crate) async fn open(house: &Arc<House>, mut head: request::Parts, client: O
     let listener = house.stores.changes.listen();
     handshake::ask(&mut head.headers);
     let asked = head.headers.clone();
-    let mut answer = house.route.ask(Request::from_parts(head, body::empty())).await?;
+    let mut answer = house.route.ask(Request::from_parts(head, body::empty()), Patience::Usual).await?;
     if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
         return Ok(house.route.clean(answer));
     }

@@ -29,6 +29,7 @@ use crate::{
     house::House,
     observe,
     relay::clean_head,
+    upstream::Patience,
 };
 
 /// Asks the upstream, and passes its answer on as long as the decision stands.
@@ -38,7 +39,7 @@ use crate::{
 pub(crate) async fn open(house: &Arc<House>, request: Request<Body>, open: Open) -> Result<Response<Body>, Reason> {
     let place = house.held.take(open.token.session())?;
     let listener = house.stores.changes.listen();
-    let answer = house.route.ask(request).await?;
+    let answer = house.route.ask(request, Patience::Usual).await?;
     if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
         return Err(Reason::UpstreamUnavailable);
     }
