@@ -14,6 +14,7 @@ mod config;
 mod forward;
 mod framing;
 mod gather;
+mod grpc;
 mod held;
 mod house;
 mod hygiene;
@@ -38,6 +39,7 @@ mod weigh;
 
 pub use config::{ForeignHost, GatewayConfig, HeldConfig, Origin, OriginError, Protocol, PublicHost, Scheme, UpstreamConfig};
 pub use framing::{Scanner, Wire};
+pub use grpc::{MessageRefusal, Messages, Whole};
 pub use held::{
     events::{EventTooLarge, Events},
     frame::{Frame, FrameRefusal, Opcode, Part, Reader as FrameReader, Sender as FrameSender},

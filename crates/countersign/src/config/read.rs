@@ -6,7 +6,7 @@ use std::{
 };
 
 use countersign_core::{AfterGrace, AppId, ClientId, DailyLimit, Limits, OutageRule, Seconds, WhenLimited};
-use countersign_gateway::{Origin, Scheme};
+use countersign_gateway::{Origin, Protocol, Scheme};
 use countersign_identity::{BindingRules, PasskeyOrigin};
 use countersign_policy::{StreamKind, StreamSpec};
 use countersign_risk::network::NetworkKind;
@@ -133,7 +133,13 @@ fn upstream(top: &mut Section<'_>, here: &Here) -> Option<Upstream> {
             "name the PEM file of its certificate authority with `upstream_ca`, or use `http` on a private network",
         );
     }
-    Some(Upstream { origin, line: at.line, ca })
+    let protocol = top.word("upstream_protocol", &Protocol::ALL.map(|protocol| (protocol.as_str(), protocol)));
+    if let Some(said) = &protocol
+        && (said.value, origin.scheme()) == (Protocol::Negotiated, Scheme::Http)
+    {
+        top.fault(Some(said.line), "`upstream_protocol` is negotiated and `upstream` is `http`, which has no handshake", "write `http1` or `http2`");
+    }
+    Some(Upstream { origin, line: at.line, ca, protocol: protocol.map_or(Protocol::Http1, |said| said.value) })
 }
 
 fn origin(section: &Section<'_>, key: &str, at: At<&str>) -> Option<Origin> {
@@ -380,7 +386,7 @@ fn operation(mut section: Section<'_>) -> Option<Operation> {
 
 fn stream(mut section: Section<'_>) -> Option<StreamSpec> {
     if !section.has("kind") {
-        section.fault(section.line(), "`kind` is missing in `stream`", "add `kind = \"websocket\"` (or events, stream)");
+        section.fault(section.line(), "`kind` is missing in `stream`", "add `kind = \"websocket\"` (or events, grpc, stream)");
     }
     let kind = section.word("kind", &StreamKind::ALL.map(|kind| (kind.as_str(), kind)));
     let message_bytes_max = section.number("message_bytes_max", 0..=u64::MAX).map(|at| at.value);

@@ -6,6 +6,7 @@ use countersign_core::{
     AfterGrace, AppFinding, BootState, DailyLimit, Integrity, OutageRule, PatchRule, Platform, Rollout, Rule, Seconds, SecurityLevel,
     Stage, UnixSeconds, WhenAbsent, WhenLimited,
 };
+use countersign_gateway::Protocol;
 use countersign_policy::StreamKind;
 use proptest::prelude::*;
 
@@ -16,6 +17,7 @@ const MINIMAL: &str = "public_url = \"https://api.example.com\"\nupstream   = \"
 const FULL: &str = r#"public_url = "https://api.example.com:7443"
 upstream   = "https://api.internal:8443"
 upstream_ca = "ca.pem"
+upstream_protocol = "negotiated"
 listen     = "[::]:7443"
 data       = "/var/lib/countersign"
 policies   = "rules"
@@ -117,6 +119,7 @@ fn every_key_is_heeded() {
     assert_eq!(app.ios.as_ref().map(|ios| ios.team.as_str()), Some("9CYHJNG644"));
     assert!(matches!(config.listen, Listen::On { line: 4, .. }));
     assert_eq!(config.listen_address(Dev::Off).to_string(), "[::]:7443");
+    assert_eq!(config.upstream.protocol, Protocol::Negotiated);
     assert_eq!(config.upstream.ca, Some(PathBuf::from("/etc/csign/ca.pem")));
     assert_eq!((config.data, config.policies), (PathBuf::from("/var/lib/countersign"), PathBuf::from("/etc/csign/rules")));
     assert_eq!((config.login.sign_up, config.login.session_life, config.login.origins.len()), (SignUp::Open, Seconds(43_200), 1));
@@ -295,7 +298,12 @@ fn every_fault_has_a_line_and_a_remedy() {
             "",
             "csign.toml:2: `upstream` is `https` and nothing verifies its certificate; name the PEM file of its certificate authority with `upstream_ca`, or use `http` on a private network",
         ),
-        ("\"[::]:7443\"", "\"7443\"", "csign.toml:4: `listen` cannot be `7443`; write address and port, `127.0.0.1:7443` or `[::]:443`"),
+        (
+            "\"negotiated\"",
+            "\"quic\"",
+            "csign.toml:4: `upstream_protocol` cannot be `quic`; it can be `http1`, `http2`, `negotiated`",
+        ),
+        ("\"[::]:7443\"", "\"7443\"", "csign.toml:5: `listen` cannot be `7443`; write address and port, `127.0.0.1:7443` or `[::]:443`"),
         (
             "com.example.shop\"]\n",
             "com example\"]\n",
