@@ -2,6 +2,7 @@
 
 #![expect(clippy::expect_used, reason = "what fails outside of the test functions fails the test too")]
 
+mod calls;
 mod fixture;
 mod held;
 mod rules;
