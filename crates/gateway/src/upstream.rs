@@ -150,8 +150,12 @@ impl Upstream {
     ///
     /// A request that is idempotent (RFC 9110 section 9.2.2) and has no body is sent a second time if a connection that had
     /// served before died under it: the upstream closed it while the request was on its way (RFC 9112 section 9.3.1).
-    pub(crate) async fn send(&self, request: Request<Body>, patience: Patience) -> Result<Response<Answered>, SendError> {
+    pub(crate) async fn send(&self, mut request: Request<Body>, patience: Patience) -> Result<Response<Answered>, SendError> {
         let (pool, seat) = self.way_for(&request);
+        if seat.is_some() && self.config.protocol == Protocol::Http2 {
+            // `:authority` says it (RFC 9113 section 8.3.1).
+            request.headers_mut().remove(header::HOST);
+        }
         let head_max = match patience {
             Patience::Held => None,
             Patience::Usual => Some(self.config.head_max),

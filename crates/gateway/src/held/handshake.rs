@@ -72,6 +72,7 @@ pub(crate) fn ask(headers: &mut HeaderMap) {
     headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
     headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
     headers.remove(header::SEC_WEBSOCKET_EXTENSIONS);
+    headers.remove(header::TE);
 }
 
 /// What an upstream's `101` must say: this protocol, this handshake, no extension, and no subprotocol that was not offered.

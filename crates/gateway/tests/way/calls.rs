@@ -30,6 +30,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     fixture::{Attack, Fixture, NOW, World},
     held::{SOON, cuts},
+    rules,
 };
 
 /// Our certificate.
@@ -250,7 +251,16 @@ async fn what_changes_the_answer_cuts_the_call() {
     type Change = fn(&Fixture);
     let rows: &[(&str, Change, &str, &str, Reason)] = &[
         ("revoked", |f| f.set_session(|s| s.state = SessionState::Revoked), "16", "revoked", Reason::SessionRevoked),
-        ("limited", |f| f.set_session(|s| s.state = SessionState::Limited), "7", "limited", Reason::SessionLimited),
+        (
+            "other rules",
+            |f| {
+                let operations = countersign_policy::Operations::new(&[]).expect("sound");
+                f.house.replace_rules(countersign_gateway::Rules { operations, ..rules::rules() });
+            },
+            "7",
+            "policy",
+            Reason::UnknownOperation,
+        ),
     ];
     for (name, change, status, code, reason) in rows {
         let mut bench = bench().await;
