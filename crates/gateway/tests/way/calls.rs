@@ -225,8 +225,7 @@ async fn a_unary_call_passes_with_its_trailers() {
     let end = call.end().await;
     assert_eq!((read(&end, "grpc-status"), read(&end, "x-last"), read(&end, "countersign-reason")), ("0", "l", "-"));
     let seen = bench.seen.lock().expect("a lock").clone();
-    let expected =
-        ["te: trailers", "host: -", "authorization: -", "dpop: -", "countersign-user: p_alice", "x-meta: m", "HTTP/2.0", "end"];
+    let expected = ["te: trailers", "host: -", "authorization: -", "dpop: -", "countersign-user: p_alice", "x-meta: m", "HTTP/2.0", "end"];
     assert_eq!(seen, expected);
 }
 
@@ -273,7 +272,11 @@ async fn what_changes_the_answer_cuts_the_call() {
         assert_eq!(read(&end, "countersign-reason"), *code, "{name}");
         assert!(read(&end, "countersign-decision").starts_with("D-"), "{name}");
         assert_eq!(cuts(&bench.fixture), [(Outcome::Deny, vec![reason.clone()])], "{name}");
-        let reset = async { while !bench.saw("reset") { tokio::task::yield_now().await } };
+        let reset = async {
+            while !bench.saw("reset") {
+                tokio::task::yield_now().await
+            }
+        };
         timeout(SOON, reset).await.expect("the upstream hears of it");
     }
 }
@@ -285,7 +288,11 @@ async fn a_call_is_cut_before_the_upstream_said_anything() {
     let request = bench.request("/bank.v1.Calls/Quiet", Attack::default(), frames(come));
     let mut client = bench.client.clone();
     let answer = tokio::spawn(async move { client.send_request(request).await });
-    let asked = async { while !bench.saw("HTTP/2.0") { tokio::task::yield_now().await } };
+    let asked = async {
+        while !bench.saw("HTTP/2.0") {
+            tokio::task::yield_now().await
+        }
+    };
     timeout(SOON, asked).await.expect("asked");
     bench.fixture.set_session(|s| s.state = SessionState::Revoked);
     let answer = timeout(SOON, answer).await.expect("in time").expect("no panic").expect("an answer");
@@ -333,7 +340,13 @@ async fn a_refusal_is_a_status() {
     let bench = bench().await;
     let old = Attack { proof_time: Some(NOW - 3600), ..Attack::default() };
     let rows = [
-        ("another path's proof", "/bank.v1.Calls/Talk", Attack { proof_path: Some("/v1/card"), ..Attack::default() }, "16", "proof_invalid"),
+        (
+            "another path's proof",
+            "/bank.v1.Calls/Talk",
+            Attack { proof_path: Some("/v1/card"), ..Attack::default() },
+            "16",
+            "proof_invalid",
+        ),
         ("a clock that is far off", "/bank.v1.Calls/Talk", old, "16", "clock_far"),
         ("an unknown operation", "/bank.v1.Nothing/Get", Attack::default(), "7", "policy"),
     ];

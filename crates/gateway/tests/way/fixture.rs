@@ -20,7 +20,8 @@ use countersign_core::{
     Session, SessionId, SessionState, Signal, SignalSink, UnixMillis, UnixSeconds, UserId, Watch,
 };
 use countersign_gateway::{
-    GatewayConfig, HeldConfig, House, HouseParts, Origin, Peer, Protocol, StatementKey, Statements, Stores, Tokens, Upstream, UpstreamConfig,
+    GatewayConfig, HeldConfig, House, HouseParts, Origin, Peer, Protocol, StatementKey, Statements, Stores, Tokens, Upstream,
+    UpstreamConfig,
     body::{self, Body},
     serve,
 };
