@@ -6,6 +6,7 @@ mod calls;
 mod fixture;
 mod held;
 mod rules;
+mod sockets;
 mod streams;
 #[path = "../support/upstream.rs"]
 mod upstream;
