@@ -85,7 +85,15 @@ fn top_level(top: &mut Section<'_>, file: &Path, here: &Here) -> Option<Config> 
     let monitor = monitor::monitor(top.table("monitor", "[monitor]"), &here.0);
     let signals = signals::signals(top.table("signals", "[signals]"), &here.0);
     let tls = top.table("tls", "[tls]").and_then(|section| tls(section, here));
-    let operations = top.tables("operation").into_iter().filter_map(operation).collect();
+    let operations: Vec<_> = top.tables("operation").into_iter().filter_map(operation).collect();
+    let call = operations.iter().find(|operation| operation.stream.is_some_and(|stream| stream.kind == StreamKind::Grpc));
+    if let Some(call) = call.filter(|_| upstream.as_ref().is_some_and(|upstream| upstream.protocol == Protocol::Http1)) {
+        top.fault(
+            Some(call.line),
+            "an operation is of gRPC, and `upstream` is spoken to in HTTP/1.1",
+            "add `upstream_protocol = \"http2\"`",
+        );
+    }
     let bounds = limits(top.table("limits", "[limits]"));
     let metrics = metrics(top.table("metrics", "[metrics]"));
     let (public, upstream, vendors) = (public?, upstream?, vendors?);
@@ -125,6 +133,7 @@ fn public(top: &mut Section<'_>) -> Option<Origin> {
 fn upstream(top: &mut Section<'_>, here: &Here) -> Option<Upstream> {
     let at = top.required_text("upstream", "\"http://127.0.0.1:8080\"")?;
     let ca = top.text("upstream_ca").map(|at| here.path(at.value));
+    let protocol = top.word("upstream_protocol", &Protocol::ALL.map(|protocol| (protocol.as_str(), protocol)));
     let origin = origin(top, "upstream", at)?;
     if origin.scheme() == Scheme::Https && ca.is_none() {
         top.fault(
@@ -133,11 +142,14 @@ fn upstream(top: &mut Section<'_>, here: &Here) -> Option<Upstream> {
             "name the PEM file of its certificate authority with `upstream_ca`, or use `http` on a private network",
         );
     }
-    let protocol = top.word("upstream_protocol", &Protocol::ALL.map(|protocol| (protocol.as_str(), protocol)));
     if let Some(said) = &protocol
         && (said.value, origin.scheme()) == (Protocol::Negotiated, Scheme::Http)
     {
-        top.fault(Some(said.line), "`upstream_protocol` is negotiated and `upstream` is `http`, which has no handshake", "write `http1` or `http2`");
+        top.fault(
+            Some(said.line),
+            "`upstream_protocol` is negotiated and `upstream` is `http`, which has no handshake",
+            "write `http1` or `http2`",
+        );
     }
     Some(Upstream { origin, line: at.line, ca, protocol: protocol.map_or(Protocol::Http1, |said| said.value) })
 }

@@ -17,7 +17,6 @@ const MINIMAL: &str = "public_url = \"https://api.example.com\"\nupstream   = \"
 const FULL: &str = r#"public_url = "https://api.example.com:7443"
 upstream   = "https://api.internal:8443"
 upstream_ca = "ca.pem"
-upstream_protocol = "negotiated"
 listen     = "[::]:7443"
 data       = "/var/lib/countersign"
 policies   = "rules"
@@ -119,7 +118,7 @@ fn every_key_is_heeded() {
     assert_eq!(app.ios.as_ref().map(|ios| ios.team.as_str()), Some("9CYHJNG644"));
     assert!(matches!(config.listen, Listen::On { line: 4, .. }));
     assert_eq!(config.listen_address(Dev::Off).to_string(), "[::]:7443");
-    assert_eq!(config.upstream.protocol, Protocol::Negotiated);
+    assert_eq!(config.upstream.protocol, Protocol::Http1);
     assert_eq!(config.upstream.ca, Some(PathBuf::from("/etc/csign/ca.pem")));
     assert_eq!((config.data, config.policies), (PathBuf::from("/var/lib/countersign"), PathBuf::from("/etc/csign/rules")));
     assert_eq!((config.login.sign_up, config.login.session_life, config.login.origins.len()), (SignUp::Open, Seconds(43_200), 1));
@@ -152,6 +151,26 @@ fn what_stays_open_is_declared() {
     assert_eq!((stream.kind, stream.message_bytes_max, stream.messages_per_second), (StreamKind::WebSocket, Some(9), Some(2)));
     for wrong in ["stream = { kind = \"socket\" }", "stream = { message_bytes_max = 9 }", "stream = { kind = \"events\", bytes = 9 }"] {
         assert!(read(&operation(wrong)).is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn grpc_is_not_spoken_in_http1() {
+    let config = |protocol: &str| {
+        let call = "[[operation]]\nmatch = \"POST /a.B/C\"\naction = \"c\"\nstream = { kind = \"grpc\" }\n";
+        read(&format!("{protocol}{MINIMAL}{call}"))
+    };
+    assert_eq!(config("upstream_protocol = \"http2\"\n").expect("a call").upstream.protocol, Protocol::Http2);
+    let full = FULL.replace("listen     =", "upstream_protocol = \"negotiated\"\nlisten     =");
+    assert_eq!(read(&full).expect("a handshake").upstream.protocol, Protocol::Negotiated);
+    let rows = [
+        ("", "add `upstream_protocol = \"http2\"`"),
+        ("upstream_protocol = \"negotiated\"\n", "write `http1` or `http2`"),
+        ("upstream_protocol = \"quic\"\n", "it can be `http1`, `http2`, `negotiated`"),
+    ];
+    for (protocol, remedy) in rows {
+        let faults = config(protocol).expect_err("a fault");
+        assert!(faults.contains(remedy), "{faults}");
     }
 }
 
@@ -298,12 +317,7 @@ fn every_fault_has_a_line_and_a_remedy() {
             "",
             "csign.toml:2: `upstream` is `https` and nothing verifies its certificate; name the PEM file of its certificate authority with `upstream_ca`, or use `http` on a private network",
         ),
-        (
-            "\"negotiated\"",
-            "\"quic\"",
-            "csign.toml:4: `upstream_protocol` cannot be `quic`; it can be `http1`, `http2`, `negotiated`",
-        ),
-        ("\"[::]:7443\"", "\"7443\"", "csign.toml:5: `listen` cannot be `7443`; write address and port, `127.0.0.1:7443` or `[::]:443`"),
+        ("\"[::]:7443\"", "\"7443\"", "csign.toml:4: `listen` cannot be `7443`; write address and port, `127.0.0.1:7443` or `[::]:443`"),
         (
             "com.example.shop\"]\n",
             "com example\"]\n",

@@ -33,10 +33,11 @@ use crate::{
     rules,
 };
 
-/// Our certificate.
+/// Where we are, and by which certificate we are known.
 pub struct Front {
     pub address: SocketAddr,
     pub chain: Vec<CertificateDer<'static>>,
+    pem: String,
 }
 
 /// The gateway in front of `fixture`, over TLS, as phones meet it.
@@ -53,10 +54,17 @@ pub async fn front(fixture: &Fixture) -> Front {
     };
     let (config, clock) = (ListenConfig::new(Transport::Tls(Arc::new(certificates))), Arc::clone(&fixture.world));
     tokio::spawn(listen(listener, config, clock, CancellationToken::new(), handler));
-    Front { address, chain }
+    Front { address, chain, pem: made.cert.pem() }
 }
 
 impl Front {
+    /// The certificate in a file, for programs.
+    pub fn certificate(&self) -> tempfile::NamedTempFile {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        std::fs::write(file.path(), &self.pem).expect("written");
+        file
+    }
+
     pub async fn tls(&self) -> TlsStream<TcpStream> {
         let mut roots = rustls::RootCertStore::empty();
         roots.add(self.chain.first().expect("a certificate").clone()).expect("a root");

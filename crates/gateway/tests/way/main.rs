@@ -4,6 +4,7 @@
 
 mod calls;
 mod fixture;
+mod foreign;
 mod held;
 mod rules;
 mod sockets;
