@@ -326,6 +326,17 @@ mod tests {
     }
 
     #[test]
+    fn a_socket_over_http2_is_opened_by_get() {
+        let mut head = head("CONNECT", "https://api.example.com/a", Version::HTTP_2, &[("sec-websocket-version", "13")]);
+        let method = |head: &request::Parts| parse(head, &peer(), &ours()).map(|r| (r.method().clone(), r.wanted()));
+        assert_eq!(method(&head), Err(RequestRefusal::MethodUnknown));
+        head.extensions.insert(hyper::ext::Protocol::from_static("websocket"));
+        assert_eq!(method(&head), Ok((Method::GET, Wanted::WebSocket)));
+        head.extensions.insert(hyper::ext::Protocol::from_static("connect-ip"));
+        assert_eq!(method(&head), Err(RequestRefusal::Upgrade));
+    }
+
+    #[test]
     fn a_head_has_one_reading() {
         use RequestRefusal as R;
         const HOST: (&str, &str) = ("host", "api.example.com");
