@@ -309,6 +309,36 @@ async fn a_call_is_cut_before_the_upstream_said_anything() {
 }
 
 #[tokio::test]
+async fn what_has_no_messages_is_reset_on_both_sides() {
+    let mut bench = bench().await;
+    let mut call = bench.call("/bank.v1.Raw/Talk").await;
+    call.say("half a mess");
+    assert_eq!(call.hear().await, "half a mess");
+    bench.fixture.set_session(|s| s.state = SessionState::Revoked);
+    let last = timeout(SOON, call.answer.body_mut().frame()).await.expect("in time");
+    assert!(last.expect("not the end").is_err(), "visibly not whole");
+    let reset = async {
+        while !bench.saw("reset") {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(SOON, reset).await.expect("the upstream hears of it");
+}
+
+/// HTTP/2 sends a body beside its request, and tells of both as of one reset.
+#[tokio::test]
+async fn a_body_that_is_too_large_is_told_from_an_upstream_that_is_gone() {
+    let bench = bench().await;
+    let (say, come) = mpsc::unbounded_channel();
+    let request = bench.request("/bank.v1.Unary/Quiet", Attack::default(), frames(come));
+    for _ in 0..5 {
+        say.send(Ok(Frame::data(Bytes::from(vec![0; 1024])))).expect("somebody listens");
+    }
+    let answer = timeout(SOON, bench.client.clone().send_request(request)).await.expect("in time").expect("an answer");
+    assert_eq!((read(answer.headers(), "grpc-status"), read(answer.headers(), "grpc-message")), ("3", "request_invalid"));
+}
+
+#[tokio::test]
 async fn messages_have_a_size_and_a_pace() {
     let rows: &[(&str, Vec<Bytes>, &str, Reason)] = &[
         ("too large", vec![message(&"x".repeat(1025))], "8", Reason::MessageTooLarge),
