@@ -1,5 +1,5 @@
-//! Clients and servers of other makers: gRPC for Python, and Node's HTTP/2. They are not on every machine; run them with
-//! `COUNTERSIGN_PYTHON=/path/to/python cargo test -p countersign-gateway --test way foreign -- --ignored`.
+//! Clients and servers of other makers: gRPC for Python, and Node's HTTP/2. They are not on every machine; with `node` and a
+//! `python3` that has `grpcio` in the path, run them by `cargo test -p countersign-gateway --test way foreign -- --ignored`.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -73,15 +73,14 @@ fn metadata(fixture: &Fixture, path: &str, attack: Attack<'_>) -> Vec<(String, S
 #[tokio::test]
 #[ignore = "needs Python with grpcio"]
 async fn calls_of_grpc_for_python() {
-    let python = std::env::var("COUNTERSIGN_PYTHON").unwrap_or_else(|_| "python3".to_owned());
-    let server = Program::start(&python, "calls.py", &["server"]);
+    let server = Program::start("python3", "calls.py", &["server"]);
     let port = server.hear().await["port"].as_u64().expect("a port");
     let address = format!("127.0.0.1:{port}").parse().expect("an address");
     let fixture = Fixture::with_protocol(World::usual(), address, HeldConfig::USUAL, Protocol::Http2).await;
     let front = front(&fixture).await;
     let certificate = front.certificate();
     let mut client =
-        Program::start(&python, "calls.py", &["client", &front.address.port().to_string(), &certificate.path().to_string_lossy()]);
+        Program::start("python3", "calls.py", &["client", &front.address.port().to_string(), &certificate.path().to_string_lossy()]);
 
     let ask = |path: &str, attack: Attack<'_>| json!({"path": path, "metadata": metadata(&fixture, path, attack), "say": "hello"});
     client.tell(&ask("/bank.v1.Unary/Get", Attack::default()));
