@@ -366,6 +366,9 @@ const PARSERS: &[(&str, &str)] = &[
     ("identity/src/passkey.rs: LoginCredential::parse", "doors"),
     ("issuer/src/form.rs: Form::parse", "doors"),
     ("issuer/src/json.rs: parse_json", "doors"),
+    ("monitor/src/ssf/event.rs: Event::parse", "set"),
+    ("monitor/src/ssf/outbox.rs: PollAsk::parse", "set"),
+    ("monitor/src/ssf/subject.rs: SubjectId::parse", "set"),
     ("policy/src/json.rs: strict", "json"),
     ("policy/src/mask.rs: mask", "json"),
     ("policy/src/router.rs: Operations::new", "operations"),
@@ -379,7 +382,11 @@ const PARSERS: &[(&str, &str)] = &[
     ("proof/src/jws.rs: Jws::read", "jwk"),
     ("proof/src/key_set.rs: KeySet::from_jwks", "jwk"),
     ("proof/src/nonce.rs: check", "nonce"),
+    ("proof/src/set.rs: set::read", "set"),
+    ("proof/src/set.rs: SetKeys::from_jwks", "set"),
     ("proof/src/target.rs: Target::parse", "target"),
+    ("risk/src/lists.rs: add_prefixes", "lists"),
+    ("risk/src/lists.rs: add_systems", "lists"),
 ];
 
 #[test]

@@ -1,6 +1,6 @@
 //! Steps 8 and 9 of the way: the body as the operation declares it, and the facts for the decision.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use countersign_core::{Facts, FieldValue, Lack, Limits, Reason, RequestFacts, ResourceFacts, RiskFacts, UnixSeconds};
 use countersign_policy::Found;
@@ -14,6 +14,9 @@ use crate::{
     media::Media,
     refusal::Refusal,
 };
+
+/// Longest that the body may take which policy looks at: as much as is read, at 140 kbit/s.
+const READ_MAX: Duration = Duration::from_secs(60);
 
 /// What shows that it is the holder of the token's key who asks.
 pub(crate) enum Shown {
@@ -60,7 +63,8 @@ pub(crate) async fn body(
         Media::Json => {}
         Media::Other => return Err(Reason::BodyMalformed.into()),
     }
-    let bytes = body::collect(body, Limits::PARSED_BODY_BYTES_MAX).await.map_err(|error| match error {
+    let collected = tokio::time::timeout(READ_MAX, body::collect(body, Limits::PARSED_BODY_BYTES_MAX)).await;
+    let bytes = collected.unwrap_or(Err(BodyError::TooSlow)).map_err(|error| match error {
         BodyError::Broken(_) | BodyError::Cut => Reason::BodyMalformed,
         BodyError::TooLarge => Reason::BodyTooLarge,
         BodyError::TooSlow => Reason::RequestTooSlow,

@@ -39,7 +39,7 @@ use crate::{
 };
 
 /// Steps 1 to 9: a permit, or the first thing that is wrong.
-async fn judge(house: &House, raw: &mut RawRequest, case: &mut Case, now: UnixSeconds) -> Result<Permit, Refusal> {
+async fn judge(house: &House, raw: &mut RawRequest, case: &mut Case, mut now: UnixSeconds) -> Result<Permit, Refusal> {
     let rules = house.rules.load_full();
 
     // 1. One normal form.
@@ -71,7 +71,7 @@ async fn judge(house: &House, raw: &mut RawRequest, case: &mut Case, now: UnixSe
     let fresh = house.stores.replay.spend(bound, now).await?;
 
     // 5. A session that may act. 6. A device that may act, what is known of it, and what it lacks.
-    let (session, posture, lacks) = weigh::standing(house, &rules, &token, case, now).await?;
+    let (mut session, mut posture, mut lacks) = weigh::standing(house, &rules, &token, case, now).await?;
 
     // 7. How it looks beside what is usual.
     let resource = operation.resource(token.subject());
@@ -80,6 +80,12 @@ async fn judge(house: &House, raw: &mut RawRequest, case: &mut Case, now: UnixSe
 
     // 8. Parameters and body as the operation declares them. What policy looks at is parsed here, once; the rest streams.
     let (fields, body) = gather::body(&operation, &raw.head, raw.body.take(bounds), bounds).await?;
+    if operation.reads_body() {
+        // Whoever sends a body decides how long that takes. What ended meanwhile has ended.
+        now = house.clock.now().seconds();
+        token.fresh(now)?;
+        (session, posture, lacks) = weigh::standing(house, &rules, &token, case, now).await?;
+    }
 
     // 9. The decision: pure, and the same for every door.
     let proven = Proven { proof: Shown::Now(fresh), session, posture, lacks, resource, risk, fields };

@@ -129,10 +129,6 @@ pub async fn enrol(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Respon
         Some(Device { state: DeviceState::Active, posture, .. }) => posture.device,
         None => issuer.new_device_id(),
     };
-    let verdict = match &enrolment.integrity {
-        None => None,
-        Some(token) => Some(evidence::verdict(app, token, key, &challenge, visit.second()).await?),
-    };
     let claimant = Claimant { id, key, app };
     let (mut vouched, development) = match speaks {
         Speaks::Evidence(evidence) => (evidence.verify(&issuer.trust.load(), claimant.clone(), &challenge, visit.second())?, None),
@@ -141,7 +137,10 @@ pub async fn enrol(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Respon
             (admitted.vouched(&claimant, visit.second())?, Some(admitted))
         }
     };
-    vouched.posture.verdict = verdict;
+    // After the hardware has spoken: whoever has none must not use up the vendor's quota for everybody.
+    if let Some(token) = &enrolment.integrity {
+        vouched.posture.verdict = Some(evidence::verdict(app, token, key, &challenge, visit.second()).await?);
+    }
     visit.learn(|known| known.device = Some(claimant.id.clone()));
     let lacks = app.met_by(&vouched.posture, &issuer.revocations.load(), visit.second())?;
     let mut facts = posture::facts(&vouched.posture, &lacks);

@@ -242,6 +242,32 @@ async fn time_forgives_a_limit_and_nothing_more() {
 }
 
 #[tokio::test]
+async fn who_is_noticed_again_while_limited_waits_from_then_on_and_is_free_in_the_end() {
+    let scene = Scene::new().await;
+    scene.take(SignalKind::UnusualUse, 1).await;
+    scene.pass(Seconds(7_200));
+    scene.take(SignalKind::UnusualUse, 1).await;
+    scene.pass(Seconds(86_399));
+    scene.reactor.tick().await.expect("a tick");
+    assert_eq!(scene.state(1).await, SessionState::Limited, "a day since the last time");
+    scene.pass(Seconds(1));
+    scene.reactor.tick().await.expect("a tick");
+    assert_eq!(scene.state(1).await, SessionState::Active);
+    let states: Vec<_> = scene.incidents().await.into_iter().map(|incident| (incident.state, incident.count)).collect();
+    assert_eq!(states, [(IncidentState::Closed, 2)]);
+}
+
+#[tokio::test]
+async fn what_only_alerts_is_closed_when_it_comes_again_later() {
+    let scene = Scene::new().await;
+    scene.take(SignalKind::ProofReplayed, 1).await;
+    scene.pass(Seconds(7_200));
+    scene.take(SignalKind::ProofReplayed, 1).await;
+    let states: Vec<_> = scene.incidents().await.into_iter().map(|incident| incident.state).collect();
+    assert_eq!(states, [IncidentState::Open, IncidentState::Closed]);
+}
+
+#[tokio::test]
 async fn observing_says_what_it_would_do() {
     let scene = Scene::new().await;
     let observe = ReactRule { mode: Mode::Observe, act: Act::Revoke };

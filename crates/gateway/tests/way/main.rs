@@ -7,6 +7,7 @@ mod fixture;
 mod foreign;
 mod held;
 mod rules;
+mod slow;
 mod sockets;
 mod streams;
 #[path = "../support/upstream.rs"]

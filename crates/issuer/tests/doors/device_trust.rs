@@ -217,13 +217,19 @@ async fn beyond_a_vendors_quota_the_next_day_is_named() {
     let wait = |headers: &http::HeaderMap| headers.get("retry-after").and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     assert_eq!((refused.status.as_u16(), refused.text("code").as_str()), (429, "too_many"));
     assert!(wait(&refused.headers).is_some_and(|wait| (6..=86_400).contains(&wait)), "{:?}", refused.headers);
-    let given = world.send(ask("android")).await;
-    assert_eq!(given.verdict(), "200");
-    let challenge = given.text("challenge");
-    let bytes = URL_SAFE_NO_PAD.decode(&challenge).expect("a challenge");
-    let chain = world.maker.attest(&Says::truth(), &phone.hardware, &bytes);
-    let body = json!({ "client_id": OTHER, "challenge": challenge, "platform": "android", "chain": chain, "integrity": "a token" });
-    let refused = phone.ask(&world, Door::Devices.path(), &body).await;
+    let enrol = async |attested_for: fn(Vec<u8>) -> Vec<u8>| {
+        let given = world.send(ask("android")).await;
+        assert_eq!(given.verdict(), "200");
+        let challenge = given.text("challenge");
+        let bytes = attested_for(URL_SAFE_NO_PAD.decode(&challenge).expect("a challenge"));
+        let says = Says { package: OTHER.to_owned(), ..Says::truth() };
+        let chain = world.maker.attest(&says, &phone.hardware, &bytes);
+        let body = json!({ "client_id": OTHER, "challenge": challenge, "platform": "android", "chain": chain, "integrity": "a token" });
+        phone.ask(&world, Door::Devices.path(), &body).await
+    };
+    let unproven = enrol(|_| vec![0; 32]).await;
+    assert_eq!(unproven.verdict(), "403 device_unproven", "no vendor is asked about a phone that proves nothing");
+    let refused = enrol(|challenge| challenge).await;
     assert_eq!((refused.status.as_u16(), refused.text("code").as_str()), (429, "too_many"));
     assert!(wait(&refused.headers).is_some_and(|wait| (6..=86_400).contains(&wait)), "{:?}", refused.headers);
 }

@@ -35,6 +35,15 @@ enum Kept {
     Yes,
 }
 
+/// What a signal belongs to.
+#[derive(Debug)]
+pub struct Noticed {
+    /// Its incident, the signal counted.
+    pub incident: Incident,
+    /// An older one about the same, which is over with this.
+    pub over: Option<Incident>,
+}
+
 /// The open incidents.
 #[derive(Debug, Default)]
 pub struct OpenIncidents(HashMap<(SignalKind, About), (Incident, Kept)>);
@@ -47,18 +56,29 @@ impl OpenIncidents {
         open
     }
 
-    /// Takes an incident up, as it was kept.
+    /// Takes an incident up, as it was kept. Of two about the same, the one that restricts somebody is followed, else the later.
     pub fn put(&mut self, incident: Incident) {
         let about = About::of(incident.user.as_ref(), incident.device.as_ref(), incident.session.as_ref());
-        self.0.insert((incident.kind, about), (incident, Kept::Yes));
+        let weight = |incident: &Incident| (!incident.deeds.is_empty(), incident.last_at);
+        let key = (incident.kind, about);
+        if self.0.get(&key).is_none_or(|(held, _)| held.id == incident.id || weight(held) < weight(&incident)) {
+            self.0.insert(key, (incident, Kept::Yes));
+        }
     }
 
-    /// The incident that a signal belongs to: the one that was noticed within `together`, or a new one named `id`.
-    pub fn noticed(&mut self, signal: &Signal, id: impl FnOnce() -> IncidentId, together: Seconds) -> Incident {
+    /// The incident that a signal belongs to, or a new one named `id`.
+    ///
+    /// It belongs to one that was noticed within `together`, or that still restricts somebody: were that forgotten, nobody would
+    /// lift what it did when its time is over.
+    pub fn noticed(&mut self, signal: &Signal, id: impl FnOnce() -> IncidentId, together: Seconds) -> Noticed {
         let about = About::of(signal.user.as_ref(), signal.device.as_ref(), signal.session.as_ref());
         let key = (signal.kind, about);
-        let fresh = |incident: &Incident| signal.at.seconds().since(incident.last_at.seconds()) <= together;
-        let held = self.0.get(&key).map(|(incident, _)| incident).filter(|incident| fresh(incident)).cloned();
+        let same = |incident: &Incident| signal.at.seconds().since(incident.last_at.seconds()) <= together || !incident.deeds.is_empty();
+        let (held, over) = match self.0.remove(&key) {
+            Some((held, _)) if same(&held) => (Some(held), None),
+            Some((held, _)) => (None, Some(held)),
+            None => (None, None),
+        };
         let mut incident = held.unwrap_or_else(|| Incident {
             id: id(),
             kind: signal.kind,
@@ -76,12 +96,14 @@ impl OpenIncidents {
         incident.count = incident.count.saturating_add(1);
         incident.last_at = incident.last_at.max(signal.at);
         incident.score = incident.score.max(signal.view.score);
-        if self.0.len() >= OPEN_MAX && !self.0.contains_key(&key) {
-            let oldest = self.0.iter().min_by_key(|(_, (incident, _))| incident.last_at).map(|(key, _)| key.clone());
-            oldest.and_then(|oldest| self.0.remove(&oldest));
+        if self.0.len() >= OPEN_MAX {
+            // Those that restrict nobody make room first.
+            let least = self.0.iter().min_by_key(|(_, (incident, _))| (!incident.deeds.is_empty(), incident.last_at));
+            let least = least.map(|(key, _)| key.clone());
+            least.and_then(|least| self.0.remove(&least));
         }
         self.0.insert(key, (incident.clone(), Kept::No));
-        incident
+        Noticed { incident, over }
     }
 
     /// Takes an incident out.
@@ -101,15 +123,9 @@ impl OpenIncidents {
         self.0.values().filter(|(incident, _)| incident.last_at <= instant).map(|(incident, _)| incident.id.clone()).collect()
     }
 
-    /// Those that were counted on since they were kept; they count as kept then.
-    pub fn take_changed(&mut self) -> Vec<Incident> {
-        let changed = self.0.values_mut().filter(|(_, kept)| *kept == Kept::No);
-        changed
-            .map(|(incident, kept)| {
-                *kept = Kept::Yes;
-                incident.clone()
-            })
-            .collect()
+    /// Those that were counted on since they were kept. [`Self::put`] says that they are.
+    pub fn changed(&self) -> Vec<Incident> {
+        self.0.values().filter(|(_, kept)| *kept == Kept::No).map(|(incident, _)| incident.clone()).collect()
     }
 }
 
@@ -140,7 +156,7 @@ mod tests {
                 number += 1;
                 IncidentId::from_random([number; 16])
             };
-            let incident = open.noticed(&signal(kind, user, second), id, Seconds(60));
+            let Noticed { incident, .. } = open.noticed(&signal(kind, user, second), id, Seconds(60));
             (incident.id, incident.count)
         };
         let (first, _) = notice(SignalKind::Scraping, Some(1), 100);
@@ -162,7 +178,58 @@ mod tests {
             open.noticed(&signal, || IncidentId::from_random(name), Seconds(60));
         }
         assert_eq!(open.0.len(), OPEN_MAX);
-        assert_eq!(open.take_changed().len(), OPEN_MAX);
-        assert_eq!(open.take_changed().len(), 0, "kept is kept");
+        let changed = open.changed();
+        assert_eq!(changed.len(), OPEN_MAX);
+        changed.into_iter().for_each(|incident| open.put(incident));
+        assert_eq!(open.changed().len(), 0, "kept is kept");
+    }
+
+    fn restricting(user: u8, second: u64, id: u8) -> Incident {
+        let mut open = OpenIncidents::default();
+        let Noticed { mut incident, .. } =
+            open.noticed(&signal(SignalKind::UnusualUse, Some(user), second), || IncidentId::from_random([id; 16]), Seconds(60));
+        let session = SessionId::from_random([9; 16]);
+        let decision = countersign_core::DecisionId::from_random([id; 8]);
+        incident.deeds.push(countersign_store::Deed {
+            session,
+            from: countersign_core::SessionState::Active,
+            to: countersign_core::SessionState::Limited,
+            decision,
+        });
+        incident
+    }
+
+    #[test]
+    fn what_restricts_somebody_is_never_lost_sight_of() {
+        let mut open = OpenIncidents::default();
+        open.put(restricting(1, 100, 1));
+        let Noticed { incident, over } =
+            open.noticed(&signal(SignalKind::UnusualUse, Some(1), 10_000), || IncidentId::from_random([2; 16]), Seconds(60));
+        assert_eq!((incident.id, incident.count, over), (IncidentId::from_random([1; 16]), 2, None), "the same, long after");
+        // A restart finds two about the same.
+        let quiet = Incident { id: IncidentId::from_random([3; 16]), deeds: Vec::new(), ..restricting(1, 20_000, 3) };
+        for order in [[restricting(1, 100, 1), quiet.clone()], [quiet, restricting(1, 100, 1)]] {
+            let open = OpenIncidents::of(order);
+            assert_eq!(open.that_touched(&SessionId::from_random([9; 16])), [IncidentId::from_random([1; 16])]);
+        }
+        // Floods of made-up people take the place of each other.
+        for n in 0..3_000_u32 {
+            let mut name = [0; 16];
+            name[..4].copy_from_slice(&n.to_be_bytes());
+            let signal = Signal { user: Some(UserId::from_random(name)), ..signal(SignalKind::Scraping, None, 30_000) };
+            open.noticed(&signal, || IncidentId::from_random(name), Seconds(60));
+        }
+        assert_eq!(open.that_touched(&SessionId::from_random([9; 16])), [IncidentId::from_random([1; 16])]);
+    }
+
+    #[test]
+    fn what_restricts_nobody_is_over_when_it_comes_again() {
+        let mut open = OpenIncidents::default();
+        let mut notice = |second, id: u8| {
+            open.noticed(&signal(SignalKind::ProofReplayed, Some(1), second), || IncidentId::from_random([id; 16]), Seconds(60))
+        };
+        assert!(notice(100, 1).over.is_none());
+        assert!(notice(160, 2).over.is_none());
+        assert_eq!(notice(221, 3).over.map(|over| (over.id, over.count)), Some((IncidentId::from_random([1; 16]), 2)));
     }
 }

@@ -11,7 +11,7 @@ use countersign_store::{Deed, Grants, Incident, IncidentState, Incidents, Sessio
 use tokio::sync::Mutex;
 
 use crate::react::{
-    incidents::OpenIncidents,
+    incidents::{Noticed, OpenIncidents},
     rule::{Mode, ReactRules},
 };
 
@@ -108,6 +108,20 @@ pub struct ReactorParts {
     pub entropy: Arc<dyn Entropy>,
 }
 
+/// How an incident ends.
+#[derive(Clone, Copy)]
+struct End {
+    state: IncidentState,
+    told: Told,
+    why: &'static str,
+}
+
+impl End {
+    const CONFIRMED: Self = Self { state: IncidentState::Fine, told: Told::Fine, why: "the person confirmed" };
+    const FINE: Self = Self { state: IncidentState::Fine, told: Told::Fine, why: "an operator said that it was fine" };
+    const LAPSED: Self = Self { state: IncidentState::Closed, told: Told::Closed, why: "its time was over" };
+}
+
 /// Reacts.
 pub struct Reactor {
     parts: ReactorParts,
@@ -142,7 +156,7 @@ impl Reactor {
             return Ok(());
         }
         let rule = rules.of(signal.kind);
-        let mut incident = open.noticed(&signal, || self.name(), rules.together);
+        let Noticed { mut incident, over } = open.noticed(&signal, || self.name(), rules.together);
         let first = incident.count == 1;
         if first {
             incident.note(signal.at, &noticed(&signal));
@@ -162,6 +176,9 @@ impl Reactor {
             let told = if matches!(done, Ok(0)) { Told::Opened } else { Told::Acted };
             self.parts.tell.tell(told, &incident);
         }
+        if let Some(over) = over {
+            self.end(over, End::LAPSED, signal.at).await?;
+        }
         done.map(|_| ())
     }
 
@@ -171,15 +188,14 @@ impl Reactor {
     /// Our fault only; the next tick tries again.
     pub async fn tick(&self) -> Result<(), Unavailable> {
         let mut open = self.open.lock().await;
-        for incident in open.take_changed() {
-            self.parts.stores.incidents.keep(incident).await?;
+        for incident in open.changed() {
+            self.parts.stores.incidents.keep(incident.clone()).await?;
+            open.put(incident);
         }
         let limited_for = self.parts.rules.load().limited_for;
         let now = self.parts.clock.now();
         for id in open.quiet_since(before(now, limited_for)) {
-            if let Some(incident) = open.take(&id) {
-                self.end(incident, (IncidentState::Closed, Told::Closed), "its time was over", now).await?;
-            }
+            self.end_open(&mut open, &id, End::LAPSED, now).await?;
         }
         Ok(())
     }
@@ -199,7 +215,7 @@ impl Reactor {
         }
         let now = self.parts.clock.now();
         self.learn(&held, now);
-        Ok(self.end(held, (IncidentState::Fine, Told::Fine), "an operator said that it was fine", now).await?)
+        Ok(self.end(held, End::FINE, now).await?)
     }
 
     /// Nothing of this kind, about this person, is reacted to for a while.
@@ -259,27 +275,29 @@ impl Reactor {
     async fn confirmed(&self, open: &mut OpenIncidents, signal: &Signal) -> Result<(), Unavailable> {
         let Some(session) = &signal.session else { return Ok(()) };
         for id in open.that_touched(session) {
-            if let Some(incident) = open.take(&id) {
-                self.end(incident, (IncidentState::Fine, Told::Fine), "the person confirmed", signal.at).await?;
-            }
+            self.end_open(open, &id, End::CONFIRMED, signal.at).await?;
         }
         Ok(())
     }
 
+    /// Ends an incident that is open. When that fails it stays open, to be ended by the next try.
+    async fn end_open(&self, open: &mut OpenIncidents, id: &IncidentId, how: End, now: UnixMillis) -> Result<(), Unavailable> {
+        let Some(incident) = open.take(id) else { return Ok(()) };
+        let ended = self.end(incident.clone(), how, now).await;
+        if ended.is_err() {
+            open.put(incident);
+        }
+        ended.map(|_| ())
+    }
+
     /// Ends an incident and undoes what it did, where nobody has changed it since.
-    async fn end(
-        &self,
-        mut incident: Incident,
-        (state, told): (IncidentState, Told),
-        why: &str,
-        now: UnixMillis,
-    ) -> Result<Incident, Unavailable> {
-        incident.state = state;
-        incident.note(now, why);
+    async fn end(&self, mut incident: Incident, how: End, now: UnixMillis) -> Result<Incident, Unavailable> {
+        incident.state = how.state;
+        incident.note(now, how.why);
         for deed in incident.deeds.clone() {
             let Some(session) = self.parts.stores.sessions.find(&deed.session).await? else { continue };
             // Time alone forgives a limit and nothing more, and a session that has ended stays ended.
-            let undone = match state {
+            let undone = match how.state {
                 IncidentState::Closed => deed.to == SessionState::Limited,
                 IncidentState::Fine | IncidentState::Open => deed.to != SessionState::Revoked,
             };
@@ -297,7 +315,7 @@ impl Reactor {
             }
         }
         self.parts.stores.incidents.keep(incident.clone()).await?;
-        self.parts.tell.tell(told, &incident);
+        self.parts.tell.tell(how.told, &incident);
         Ok(incident)
     }
 
