@@ -1,7 +1,7 @@
-//! What comes over an open connection: WebSocket frames of either side, and Server-Sent Events. How bytes are cut decides nothing.
+//! What comes over an open connection: WebSocket frames of either side, messages of gRPC, and Server-Sent Events. How bytes are cut decides nothing.
 #![no_main]
 use bytes::BytesMut;
-use countersign_gateway::{Events, Frame, FrameReader, FrameRefusal, FrameSender};
+use countersign_gateway::{Events, Frame, FrameReader, FrameRefusal, FrameSender, Messages};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -19,7 +19,23 @@ fuzz_target!(|bytes: &[u8]| {
         assert_eq!(whole, pieces);
         assert!(bytes.starts_with(&whole));
     }
+    let (whole, pieces) = (messages(bytes, bytes.len().max(1)), messages(bytes, 1));
+    if let (Some(whole), Some(pieces)) = (whole, pieces) {
+        assert_eq!(whole, pieces);
+        assert!(bytes.starts_with(&whole.0));
+    }
 });
+
+fn messages(bytes: &[u8], size: usize) -> Option<(Vec<u8>, usize)> {
+    let mut messages = Messages::new(4096);
+    let (mut out, mut count) = (Vec::new(), 0);
+    for part in bytes.chunks(size) {
+        let whole = messages.take(part).ok()?;
+        out.extend_from_slice(&whole.bytes);
+        count += whole.count;
+    }
+    Some((out, count))
+}
 
 fn frames(sender: FrameSender, bytes: &[u8], size: usize) -> (Vec<Frame>, Option<FrameRefusal>) {
     let mut reader = FrameReader::new(sender, 4096);

@@ -139,7 +139,7 @@ reasons! {
     LoginAttemptsTooMany = "login_attempts_too_many", TooMany, "too many logins or prompts failed for this account or from this phone or network; it goes on in some minutes";
     LoginRefused = "login_refused", SignInAgain, "the passkey's answer did not verify";
     MediaTypeWrong = "media_type_wrong", RequestInvalid, "the body's content type is not the one that this door takes";
-    MessageInvalid = "message_invalid", RequestInvalid, "the client broke the framing of its open connection (RFC 6455)";
+    MessageInvalid = "message_invalid", RequestInvalid, "the client broke the framing of its open connection (RFC 6455, or that of gRPC)";
     MessageTooLarge = "message_too_large", RequestInvalid, "a message on an open connection was larger than its operation takes (`message_bytes_max`)";
     MessagesTooMany = "messages_too_many", TooMany, "the client sent more messages on an open connection than its operation takes (`messages_per_second`)";
     MethodUnknown = "method_unknown", RequestInvalid, "the request's method is not one that this door knows";
@@ -214,7 +214,7 @@ reasons! {
     StatusListMissing = "status_list_missing", DeviceUnproven, "no revocation list is loaded, and the configuration asks for one";
     StatusListStale = "status_list_stale", DeviceUnproven, "the revocation list is older than is accepted";
     StoreUnavailable = "store_unavailable", Unavailable, "the store did not answer";
-    StreamUndeclared = "stream_undeclared", RequestInvalid, "a WebSocket was asked for where the operation declares none, or the other way about (`stream`)";
+    StreamUndeclared = "stream_undeclared", RequestInvalid, "a WebSocket was asked for where the operation declares none, or what it declares, WebSocket or gRPC, was not asked for (`stream`)";
     TokenAlgorithmRefused = "token_algorithm_refused", TokenInvalid, "the token is signed with an algorithm that is not on the list (ES256, EdDSA)";
     TokenAudienceWrong = "token_audience_wrong", TokenInvalid, "the token is for another audience";
     TokenExpired = "token_expired", TokenExpired, "the token has expired";

@@ -358,6 +358,7 @@ const PARSERS: &[(&str, &str)] = &[
     ("audit/src/seal.rs: open", "log"),
     ("countersign/src/config/mod.rs: config::parse", "config"),
     ("gateway/src/framing.rs: scan", "request"),
+    ("gateway/src/grpc.rs: Messages::take", "frames"),
     ("gateway/src/held/events.rs: Events::take", "frames"),
     ("gateway/src/held/frame.rs: FrameReader::frame", "frames"),
     ("gateway/src/path.rs: normal_path", "request"),

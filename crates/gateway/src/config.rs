@@ -147,11 +147,39 @@ impl PublicHost {
     }
 }
 
+/// Which HTTP an upstream is spoken to in. Alphabetical.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// HTTP/1.1 (RFC 9112).
+    Http1,
+    /// HTTP/2 (RFC 9113) and nothing else: in plain with prior knowledge (section 3.3), through TLS by ALPN (section 3.2).
+    Http2,
+    /// Through TLS, what the upstream chooses of the two (RFC 7301).
+    Negotiated,
+}
+
+impl Protocol {
+    /// Every protocol.
+    pub const ALL: [Self; 3] = [Self::Http1, Self::Http2, Self::Negotiated];
+
+    /// The word in configuration.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Http1 => "http1",
+            Self::Http2 => "http2",
+            Self::Negotiated => "negotiated",
+        }
+    }
+}
+
 /// Where the API lives that is protected.
 #[derive(Clone, Debug)]
 pub struct UpstreamConfig {
     /// Its origin.
     pub origin: Origin,
+    /// What is spoken there. The handshakes of WebSockets are always HTTP/1.1.
+    pub protocol: Protocol,
     /// Longest time to connect.
     pub connect_max: Duration,
     /// Longest time from the request to the head of the answer.
@@ -170,6 +198,7 @@ impl UpstreamConfig {
     pub const fn new(origin: Origin) -> Self {
         Self {
             origin,
+            protocol: Protocol::Http1,
             connect_max: Duration::from_secs(5),
             head_max: Duration::from_secs(30),
             idle_max: Duration::from_secs(4),

@@ -12,7 +12,7 @@ use hyper::upgrade::OnUpgrade;
 use crate::{
     answer::DECISION,
     body::{self, Body},
-    held::{socket, standing::Open, stream},
+    held::{call, socket, standing::Open, stream},
     house::House,
     media::Media,
     permit::Permit,
@@ -66,6 +66,7 @@ async fn hold(house: &Arc<House>, request: Request<Body>, upgrade: Option<OnUpgr
             ask_in_plain(&mut head.headers);
             stream::open(house, Request::from_parts(head, body), open).await
         }
+        StreamRules::Grpc { .. } => call::open(house, Request::from_parts(head, body), open).await,
         StreamRules::Stream => stream::open(house, Request::from_parts(head, body), open).await,
     }
 }

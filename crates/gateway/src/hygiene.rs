@@ -34,6 +34,19 @@ static NOT_THEIRS_TO_SAY: [HeaderName; 8] = [
     HeaderName::from_static("x-rewrite-url"),
 ];
 
+/// Whether a sender reads what comes after a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TakesTrailers {
+    No,
+    Yes,
+}
+
+/// Reads `TE` (RFC 9110 section 10.1.4), which is between neighbours: whoever passes trailers on says so himself.
+pub(crate) fn takes_trailers(headers: &HeaderMap) -> TakesTrailers {
+    let mut codings = headers.get_all(header::TE).iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+    if codings.any(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"trailers")) { TakesTrailers::Yes } else { TakesTrailers::No }
+}
+
 /// Takes from a request what must not reach the upstream.
 pub(crate) fn clean_request(headers: &mut HeaderMap) {
     drop_hop_by_hop(headers);

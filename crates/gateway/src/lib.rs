@@ -14,9 +14,11 @@ mod config;
 mod forward;
 mod framing;
 mod gather;
+mod grpc;
 mod held;
 mod house;
 mod hygiene;
+mod link;
 mod listen;
 mod media;
 mod observe;
@@ -35,8 +37,9 @@ mod watching;
 mod way;
 mod weigh;
 
-pub use config::{ForeignHost, GatewayConfig, HeldConfig, Origin, OriginError, PublicHost, Scheme, UpstreamConfig};
+pub use config::{ForeignHost, GatewayConfig, HeldConfig, Origin, OriginError, Protocol, PublicHost, Scheme, UpstreamConfig};
 pub use framing::{Scanner, Wire};
+pub use grpc::{MessageRefusal, Messages, Whole};
 pub use held::{
     events::{EventTooLarge, Events},
     frame::{Frame, FrameRefusal, Opcode, Part, Reader as FrameReader, Sender as FrameSender},

@@ -151,6 +151,8 @@ fn protocol(config: &ListenConfig) -> auto::Builder<TokioExecutor> {
     builder
         .http2()
         .timer(TokioTimer::new())
+        // WebSockets over HTTP/2 (RFC 8441 section 3).
+        .enable_connect_protocol()
         .max_concurrent_streams(config.streams_max)
         .max_header_list_size(u32::try_from(Limits::HEADER_BYTES_MAX).unwrap_or(u32::MAX))
         .max_pending_accept_reset_streams(20)

@@ -2,9 +2,10 @@
 
 use bytes::Bytes;
 use http::{Request, request::Parts};
+use http_body_util::BodyExt;
 
 use crate::{
-    body::{self, Body, Bounds},
+    body::{self, Body, BodyError, Bounds},
     peer::Peer,
 };
 
@@ -12,25 +13,31 @@ use crate::{
 pub(crate) struct RawRequest {
     /// Its head.
     pub(crate) head: Parts,
-    /// Its body, within bounds.
-    pub(crate) body: Body,
+    /// Its body.
+    pub(crate) body: Unread,
     /// Who sent it.
     pub(crate) peer: Peer,
 }
 
 impl RawRequest {
-    /// Takes it in; its body will keep to `bounds` whoever reads it.
-    pub(crate) fn new<B>(request: Request<B>, peer: Peer, bounds: Bounds) -> Self
+    /// Takes it in.
+    pub(crate) fn new<B>(request: Request<B>, peer: Peer) -> Self
     where
         B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let (head, body) = request.into_parts();
-        Self { head, body: body::bounded(body, bounds), peer }
+        let body = if body.is_end_stream() { body::empty() } else { body.map_err(|cause| BodyError::Broken(cause.into())).boxed_unsync() };
+        Self { head, body: Unread(body), peer }
     }
+}
 
-    /// The body, of which there is only one.
-    pub(crate) fn take_body(body: &mut Body) -> Body {
-        std::mem::replace(body, body::empty())
+/// A body that nobody reads but through bounds.
+pub(crate) struct Unread(Body);
+
+impl Unread {
+    /// The body, of which there is only one; it will keep to `bounds` whoever reads it.
+    pub(crate) fn take(&mut self, bounds: Bounds) -> Body {
+        body::bounded(std::mem::replace(&mut self.0, body::empty()), bounds)
     }
 }

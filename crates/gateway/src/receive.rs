@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, Method, Version, header, request};
 use crate::{
     config::PublicHost,
     framing::Wire,
-    held::handshake::{self, HandshakeRefusal, Wanted},
+    held::handshake::{self, Form, HandshakeRefusal, Wanted},
     path,
     peer::Peer,
 };
@@ -127,7 +127,7 @@ impl CredentialRefusal {
 }
 
 impl<'a> Received<'a> {
-    /// The method.
+    /// The method; `GET` for the handshake of a WebSocket, in whichever version of HTTP.
     #[must_use]
     pub const fn method(&self) -> &'a Method {
         self.method
@@ -201,7 +201,7 @@ pub fn parse<'a>(head: &'a request::Parts, peer: &Peer, public: &PublicHost) -> 
     if peer.wire() == Wire::Ambiguous {
         return Err(RequestRefusal::WireAmbiguous);
     }
-    let method = known(&head.method)?;
+    let method = known(head)?;
     sized(&head.headers)?;
     let wanted = framed(head)?;
     addressed(head, peer, public)?;
@@ -212,9 +212,16 @@ pub fn parse<'a>(head: &'a request::Parts, peer: &Peer, public: &PublicHost) -> 
     Ok(Received { method, path, headers: &head.headers, wanted })
 }
 
-fn known(method: &Method) -> Result<&Method, RequestRefusal> {
+/// What an extended CONNECT is to everybody behind this: the handshake means the same in both versions of HTTP.
+static GET: Method = Method::GET;
+
+fn known(head: &request::Parts) -> Result<&Method, RequestRefusal> {
     const KNOWN: [Method; 7] = [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::HEAD, Method::OPTIONS];
-    if KNOWN.contains(method) { Ok(method) } else { Err(RequestRefusal::MethodUnknown) }
+    match handshake::form(head) {
+        Form::Extended => Ok(&GET),
+        Form::Usual if KNOWN.contains(&head.method) => Ok(&head.method),
+        Form::Usual => Err(RequestRefusal::MethodUnknown),
+    }
 }
 
 fn sized(headers: &HeaderMap) -> Result<(), RequestRefusal> {
@@ -316,6 +323,17 @@ mod tests {
 
     fn ours() -> PublicHost {
         PublicHost::of(&Origin::parse(PUBLIC).expect("an origin"))
+    }
+
+    #[test]
+    fn a_socket_over_http2_is_opened_by_get() {
+        let mut head = head("CONNECT", "https://api.example.com/a", Version::HTTP_2, &[("sec-websocket-version", "13")]);
+        let method = |head: &request::Parts| parse(head, &peer(), &ours()).map(|r| (r.method().clone(), r.wanted()));
+        assert_eq!(method(&head), Err(RequestRefusal::MethodUnknown));
+        head.extensions.insert(hyper::ext::Protocol::from_static("websocket"));
+        assert_eq!(method(&head), Ok((Method::GET, Wanted::WebSocket)));
+        head.extensions.insert(hyper::ext::Protocol::from_static("connect-ip"));
+        assert_eq!(method(&head), Err(RequestRefusal::Upgrade));
     }
 
     #[test]

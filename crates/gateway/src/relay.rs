@@ -5,14 +5,13 @@ use std::net::IpAddr;
 use bytes::Bytes;
 use countersign_core::Reason;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Version, header, request};
-use hyper::body::Incoming;
 
 use crate::{
     body::{self, Body, Bounds},
-    config::{Origin, Scheme},
-    hygiene,
+    config::{Origin, Protocol, Scheme},
+    hygiene::{self, TakesTrailers},
     peer::Peer,
-    upstream::{SendError, Stopped, Upstream},
+    upstream::{Answered, Patience, SendError, Stopped, Upstream},
 };
 
 static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -58,8 +57,18 @@ impl Route {
     pub(crate) fn readdress(&self, mut head: request::Parts, peer: &Peer) -> Option<request::Parts> {
         head.uri = self.upstream.url(head.uri.path_and_query())?;
         head.version = Version::HTTP_11;
+        let takes_trailers = hygiene::takes_trailers(&head.headers);
         hygiene::clean_request(&mut head.headers);
         self.say_who_forwards(&mut head.headers, peer.address.ip());
+        match self.upstream.protocol() {
+            Protocol::Http1 => {}
+            Protocol::Http2 | Protocol::Negotiated => {
+                if takes_trailers == TakesTrailers::Yes {
+                    // The one coding that HTTP/2 knows (RFC 9113 section 8.2.2), and gRPC asks for.
+                    head.headers.insert(header::TE, HeaderValue::from_static("trailers"));
+                }
+            }
+        }
         Some(head)
     }
 
@@ -83,7 +92,7 @@ impl Route {
     /// # Errors
     /// Why there is none.
     pub(crate) async fn send(&self, request: Request<Body>) -> Result<Response<Body>, Reason> {
-        let answer = self.ask(request).await?;
+        let answer = self.ask(request, Patience::Usual).await?;
         // Nothing was to be upgraded, so this is no answer.
         if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
             return Err(Reason::UpstreamUnavailable);
@@ -95,12 +104,12 @@ impl Route {
     ///
     /// # Errors
     /// Why there is none.
-    pub(crate) async fn ask(&self, request: Request<Body>) -> Result<Response<Incoming>, Reason> {
-        self.upstream.send(request).await.map_err(|error| reason(&error))
+    pub(crate) async fn ask(&self, request: Request<Body>, patience: Patience) -> Result<Response<Answered>, Reason> {
+        self.upstream.send(request, patience).await.map_err(|error| reason(&error))
     }
 
     /// Cleans an answer, and bounds its body.
-    pub(crate) fn clean(&self, answer: Response<Incoming>) -> Response<Body> {
+    pub(crate) fn clean(&self, answer: Response<Answered>) -> Response<Body> {
         clean_head(answer).map(|body| body::bounded(body, self.streams))
     }
 }

@@ -1,40 +1,34 @@
 //! Connections to the upstream: pooled, timed, and retried exactly where a retry cannot do anything twice.
 
 use std::{
-    fmt, io,
+    fmt,
     pin::Pin,
     sync::{
-        Arc,
-        atomic::{AtomicU32, AtomicU64, Ordering},
+        Arc, OnceLock,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
 use bytes::Bytes;
-use futures_util::future::BoxFuture;
-use http::{Extensions, Method, Request, Response, Uri, uri::PathAndQuery};
+use countersign_core::Limits;
+use http::{Extensions, Method, Request, Response, Uri, header, uri::PathAndQuery};
 use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt;
-use hyper::{
-    body::Incoming,
-    rt::{Read, ReadBufCursor, Write},
-};
+use hyper::body::Incoming;
 use hyper_util::{
-    client::legacy::{
-        Client, Error,
-        connect::{Connected, Connection},
-    },
-    rt::{TokioExecutor, TokioIo, TokioTimer},
+    client::legacy::{Client, Error},
+    rt::{TokioExecutor, TokioTimer},
 };
 use rustls_pki_types::ServerName;
-use tokio::net::TcpStream;
-use tokio_rustls::{TlsConnector, client::TlsStream};
-use tower::Service;
+use tokio_rustls::TlsConnector;
 
 use crate::{
     body::{self, Body, BodyError},
-    config::{Origin, Scheme, UpstreamConfig},
+    config::{Origin, Protocol, Scheme, UpstreamConfig},
+    hygiene,
+    link::{self, Connector, ServedCount},
 };
 
 /// Why there is no way to the upstream. Alphabetical.
@@ -42,6 +36,8 @@ use crate::{
 pub enum UpstreamError {
     /// The host of an `https` upstream is no name that a certificate can have.
     HostInvalid,
+    /// Without a handshake nobody says which HTTP is spoken.
+    NothingNegotiates,
     /// An `https` upstream without anything to verify its certificate by.
     TrustMissing,
 }
@@ -50,6 +46,7 @@ impl fmt::Display for UpstreamError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::HostInvalid => "the upstream's host is no name that a certificate can have",
+            Self::NothingNegotiates => "an `http` upstream has no handshake that would say which HTTP it speaks; write `http1` or `http2`",
             Self::TrustMissing => "an `https` upstream needs trust anchors; name its CA file, or use `http` on loopback",
         })
     }
@@ -79,10 +76,32 @@ pub(crate) enum Stopped {
     TooSlow,
 }
 
+impl Stopped {
+    const fn by(fault: &BodyError) -> Self {
+        match fault {
+            BodyError::Broken(_) | BodyError::Cut => Self::Broken,
+            BodyError::TooLarge => Self::TooLarge,
+            BodyError::TooSlow => Self::TooSlow,
+        }
+    }
+}
+
+/// How long is waited for the head of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Patience {
+    /// As long as somebody else allows: a call may say nothing until it has something to say.
+    Held,
+    /// As long as the operator allows.
+    Usual,
+}
+
 /// The API that is protected, and the pool of connections to it.
 #[derive(Debug)]
 pub struct Upstream {
-    client: Client<Connector, Body>,
+    /// Speaks as the operator says. HTTP/2 has many requests on one connection, and connections side by side.
+    lanes: Vec<Lane>,
+    /// Speaks HTTP/1.1, in which handshakes of WebSockets are (RFC 6455 section 4.1).
+    http1: Pool,
     config: UpstreamConfig,
 }
 
@@ -90,32 +109,31 @@ impl Upstream {
     /// Prepares the pool; connects to nothing yet.
     ///
     /// # Errors
-    /// When an `https` upstream cannot be verified.
+    /// When an `https` upstream cannot be verified, or HTTP/2 is to be negotiated where there is no handshake.
     pub fn new(config: UpstreamConfig) -> Result<Self, UpstreamError> {
-        let tls = match (config.origin.scheme(), &config.trust) {
-            (Scheme::Http, _) => None,
-            (Scheme::Https, None) => return Err(UpstreamError::TrustMissing),
-            (Scheme::Https, Some(trust)) => {
-                let bare = config.origin.host().trim_start_matches('[').trim_end_matches(']');
-                let name = ServerName::try_from(bare.to_owned()).map_err(|_| UpstreamError::HostInvalid)?;
-                Some((TlsConnector::from(Arc::clone(trust)), name))
+        if config.protocol == Protocol::Negotiated && config.origin.scheme() == Scheme::Http {
+            return Err(UpstreamError::NothingNegotiates);
+        }
+        let http1 = pool(&config, connector(&config, Protocol::Http1)?);
+        let lanes = match config.protocol {
+            Protocol::Http1 => vec![Lane::of(http1.clone())],
+            Protocol::Http2 | Protocol::Negotiated => {
+                let connector = connector(&config, config.protocol)?;
+                (0..LANES_MAX).map(|_| Lane::of(pool(&config, connector.clone()))).collect()
             }
         };
-        let connector = Connector { origin: Arc::new(config.origin.clone()), tls, connect_max: config.connect_max };
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .timer(TokioTimer::new())
-            .pool_idle_timeout(config.idle_max)
-            .pool_max_idle_per_host(config.idle_connections_max)
-            .set_host(false)
-            .build(connector);
-        Ok(Self { client, config })
+        Ok(Self { lanes, http1, config })
     }
 
     /// Where it lives.
     #[must_use]
     pub const fn origin(&self) -> &Origin {
         &self.config.origin
+    }
+
+    /// What is spoken there.
+    pub(crate) const fn protocol(&self) -> Protocol {
+        self.config.protocol
     }
 
     /// The URL of `path` there; `None` never happens for a path that was received.
@@ -132,40 +150,145 @@ impl Upstream {
     ///
     /// A request that is idempotent (RFC 9110 section 9.2.2) and has no body is sent a second time if a connection that had
     /// served before died under it: the upstream closed it while the request was on its way (RFC 9112 section 9.3.1).
-    pub(crate) async fn send(&self, request: Request<Body>) -> Result<Response<Incoming>, SendError> {
-        if !repeatable(&request) {
+    pub(crate) async fn send(&self, mut request: Request<Body>, patience: Patience) -> Result<Response<Answered>, SendError> {
+        let (pool, seat) = self.way_for(&request);
+        if seat.is_some() && self.config.protocol == Protocol::Http2 {
+            // `:authority` says it (RFC 9113 section 8.3.1).
+            request.headers_mut().remove(header::HOST);
+        }
+        let head_max = match patience {
+            Patience::Held => None,
+            Patience::Usual => Some(self.config.head_max),
+        };
+        let answer = if repeatable(&request) {
+            let (head, _) = request.into_parts();
+            let progress = Progress::default();
+            match attempt(pool, Request::from_parts(head.clone(), body::empty()), &progress, head_max).await {
+                Err(SendError::Unreachable(error)) if had_served(&error) == Served::Before => {
+                    attempt(pool, Request::from_parts(head, body::empty()), &progress, head_max).await
+                }
+                outcome => outcome,
+            }
+        } else {
             let (head, body) = request.into_parts();
             let progress = Progress::default();
             let body = Counted { inner: body, progress: progress.clone() }.boxed_unsync();
-            return self.attempt(Request::from_parts(head, body), &progress).await;
-        }
-        let (head, _) = request.into_parts();
-        let progress = Progress::default();
-        match self.attempt(Request::from_parts(head.clone(), body::empty()), &progress).await {
-            Err(SendError::Unreachable(error)) if had_served(&error) == Served::Before => {
-                self.attempt(Request::from_parts(head, body::empty()), &progress).await
-            }
-            outcome => outcome,
-        }
+            attempt(pool, Request::from_parts(head, body), &progress, head_max).await
+        };
+        answer.map(|answer| answer.map(|inner| Answered { inner, _seat: seat }))
     }
 
-    async fn attempt(&self, request: Request<Body>, progress: &Progress) -> Result<Response<Incoming>, SendError> {
-        let answer = self.client.request(request);
-        tokio::pin!(answer);
-        let mut sent = progress.read();
-        loop {
-            match tokio::time::timeout(self.config.head_max, answer.as_mut()).await {
-                Ok(Ok(answer)) => {
-                    if let Some(count) = answer.extensions().get::<ServedCount>() {
-                        count.0.fetch_add(1, Ordering::Relaxed);
-                    }
-                    return Ok(answer);
+    /// The first connection with a free seat, so that the others may idle and be closed; the last where all are taken.
+    fn way_for(&self, request: &Request<Body>) -> (&Pool, Option<Seat>) {
+        if request.headers().contains_key(header::UPGRADE) || self.config.protocol == Protocol::Http1 {
+            return (&self.http1, None);
+        }
+        let free = self.lanes.iter().find(|lane| lane.taken.load(Ordering::Relaxed) < SEATS);
+        free.or(self.lanes.last()).map_or((&self.http1, None), |lane| (&lane.pool, Some(Seat::of(&lane.taken))))
+    }
+}
+
+type Pool = Client<Connector, Body>;
+
+/// Requests on one HTTP/2 connection: what every server should take (RFC 9113 section 6.5.2). More than a server takes would wait
+/// behind those that stay open.
+const SEATS: usize = 100;
+
+/// Connections side by side; with [`SEATS`] more than the places that there are for what stays open.
+const LANES_MAX: usize = 128;
+
+/// A pool of which one connection is used at a time, and how many requests are on it.
+#[derive(Debug)]
+struct Lane {
+    pool: Pool,
+    taken: Arc<AtomicUsize>,
+}
+
+impl Lane {
+    fn of(pool: Pool) -> Self {
+        Self { pool, taken: Arc::default() }
+    }
+}
+
+/// One request of a lane, until it is dropped.
+#[derive(Debug)]
+struct Seat(Arc<AtomicUsize>);
+
+impl Seat {
+    fn of(taken: &Arc<AtomicUsize>) -> Self {
+        taken.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(taken))
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn connector(config: &UpstreamConfig, protocol: Protocol) -> Result<Connector, UpstreamError> {
+    let tls = match (config.origin.scheme(), &config.trust) {
+        (Scheme::Http, _) => None,
+        (Scheme::Https, None) => return Err(UpstreamError::TrustMissing),
+        (Scheme::Https, Some(trust)) => {
+            let bare = config.origin.host().trim_start_matches('[').trim_end_matches(']');
+            let name = ServerName::try_from(bare.to_owned()).map_err(|_| UpstreamError::HostInvalid)?;
+            let mut trust = rustls::ClientConfig::clone(trust);
+            trust.alpn_protocols = link::offers(protocol);
+            Some((TlsConnector::from(Arc::new(trust)), name))
+        }
+    };
+    Ok(Connector { origin: Arc::new(config.origin.clone()), tls, protocol, connect_max: config.connect_max })
+}
+
+fn pool(config: &UpstreamConfig, connector: Connector) -> Pool {
+    Client::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .timer(TokioTimer::new())
+        .pool_idle_timeout(config.idle_max)
+        .pool_max_idle_per_host(config.idle_connections_max)
+        .set_host(false)
+        .http2_only(connector.protocol == Protocol::Http2)
+        .http2_initial_stream_window_size(256 * 1024)
+        .http2_initial_connection_window_size(1024 * 1024)
+        .http2_max_frame_size(16 * 1024)
+        .http2_max_header_list_size(u32::try_from(Limits::HEADER_BYTES_MAX).unwrap_or(u32::MAX))
+        .http2_max_send_buf_size(256 * 1024)
+        .http2_keep_alive_interval(Duration::from_secs(20))
+        .http2_keep_alive_timeout(Duration::from_secs(20))
+        .build(connector)
+}
+
+async fn attempt(
+    pool: &Pool,
+    request: Request<Body>,
+    progress: &Progress,
+    head_max: Option<Duration>,
+) -> Result<Response<Incoming>, SendError> {
+    let answer = pool.request(request);
+    tokio::pin!(answer);
+    let mut sent = progress.read();
+    loop {
+        let outcome = match head_max {
+            None => Ok(answer.as_mut().await),
+            Some(head_max) => tokio::time::timeout(head_max, answer.as_mut()).await,
+        };
+        match outcome {
+            Ok(Ok(answer)) => {
+                if let Some(count) = answer.extensions().get::<ServedCount>() {
+                    count.count();
                 }
-                Ok(Err(error)) => return Err(stopped(&error).map_or_else(|| SendError::Unreachable(error), SendError::Body)),
-                // While the body is still moving, the upstream cannot be expected to answer.
-                Err(_) if progress.read() != sent => sent = progress.read(),
-                Err(_) => return Err(SendError::Timeout),
+                return Ok(answer);
             }
+            Ok(Err(error)) => {
+                // HTTP/2 sends bodies beside the request, and tells of their faults as of a reset.
+                let stopped = progress.stopped().or_else(|| stopped(&error));
+                return Err(stopped.map_or_else(|| SendError::Unreachable(error), SendError::Body));
+            }
+            // While the body is still moving, the upstream cannot be expected to answer.
+            Err(_) if progress.read() != sent => sent = progress.read(),
+            Err(_) => return Err(SendError::Timeout),
         }
     }
 }
@@ -180,9 +303,7 @@ fn stopped(error: &Error) -> Option<Stopped> {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = cause {
         match error.downcast_ref::<BodyError>() {
-            Some(BodyError::Broken(_) | BodyError::Cut) => return Some(Stopped::Broken),
-            Some(BodyError::TooLarge) => return Some(Stopped::TooLarge),
-            Some(BodyError::TooSlow) => return Some(Stopped::TooSlow),
+            Some(fault) => return Some(Stopped::by(fault)),
             None => cause = error.source(),
         }
     }
@@ -200,24 +321,26 @@ fn had_served(error: &Error) -> Served {
     if let Some(connected) = error.connect_info() {
         connected.get_extras(&mut extensions);
     }
-    let count = extensions.get::<ServedCount>().map_or(0, |count| count.0.load(Ordering::Relaxed));
+    let count = extensions.get::<ServedCount>().map_or(0, ServedCount::read);
     if count > 0 { Served::Before } else { Served::Never }
 }
 
-/// How many answers came over a connection.
+/// How much of a body was taken so far, and what became of it.
 #[derive(Clone, Debug, Default)]
-struct ServedCount(Arc<AtomicU32>);
-
-/// How much of a body was taken so far.
-#[derive(Clone, Debug, Default)]
-struct Progress(Arc<AtomicU64>);
+struct Progress(Arc<(AtomicU64, OnceLock<Stopped>)>);
 
 impl Progress {
     fn read(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+        self.0.0.load(Ordering::Relaxed)
+    }
+
+    fn stopped(&self) -> Option<Stopped> {
+        self.0.1.get().copied()
     }
 }
 
+/// A request's body on its way. Its trailers end here: they would come after the credentials and claims that were taken away, and
+/// some servers make headers of them (RFC 9110 section 6.5.1).
 struct Counted {
     inner: Body,
     progress: Progress,
@@ -228,11 +351,17 @@ impl http_body::Body for Counted {
     type Error = BodyError;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let frame = Pin::new(&mut self.inner).poll_frame(cx);
-        if frame.is_ready() {
-            self.progress.0.fetch_add(1, Ordering::Relaxed);
-        }
-        frame
+        let frame = ready!(Pin::new(&mut self.inner).poll_frame(cx));
+        self.progress.0.0.fetch_add(1, Ordering::Relaxed);
+        Poll::Ready(match frame {
+            Some(Ok(frame)) if frame.is_trailers() => None,
+            Some(Err(fault)) => {
+                // The first fault is the cause of the others.
+                let _ = self.progress.0.1.set(Stopped::by(&fault));
+                Some(Err(fault))
+            }
+            frame => frame,
+        })
     }
 
     fn is_end_stream(&self) -> bool {
@@ -244,113 +373,33 @@ impl http_body::Body for Counted {
     }
 }
 
-/// Opens connections to the one upstream there is, whatever URL it is asked for.
-#[derive(Clone)]
-struct Connector {
-    origin: Arc<Origin>,
-    tls: Option<(TlsConnector, ServerName<'static>)>,
-    connect_max: Duration,
+/// The body of an answer. Its trailers are cleaned as its headers are.
+pub(crate) struct Answered {
+    inner: Incoming,
+    _seat: Option<Seat>,
 }
 
-impl fmt::Debug for Connector {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Connector({})", self.origin.as_str())
-    }
-}
+impl http_body::Body for Answered {
+    type Data = Bytes;
+    type Error = hyper::Error;
 
-impl Connector {
-    async fn connect(self) -> io::Result<Link> {
-        let host = self.origin.host().trim_start_matches('[').trim_end_matches(']');
-        let stream = TcpStream::connect((host, self.origin.port())).await?;
-        stream.set_nodelay(true)?;
-        let stream = match self.tls {
-            None => Stream::Plain(TokioIo::new(stream)),
-            Some((tls, name)) => Stream::Tls(Box::new(TokioIo::new(tls.connect(name, stream).await?))),
-        };
-        Ok(Link { stream, served: ServedCount::default() })
-    }
-}
-
-impl Service<Uri> for Connector {
-    type Response = Link;
-    type Error = io::Error;
-    type Future = BoxFuture<'static, io::Result<Link>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let frame = ready!(Pin::new(&mut self.inner).poll_frame(cx));
+        Poll::Ready(frame.map(|frame| {
+            frame.map(|mut frame| {
+                if let Some(trailers) = frame.trailers_mut() {
+                    hygiene::clean_answer(trailers);
+                }
+                frame
+            })
+        }))
     }
 
-    fn call(&mut self, _: Uri) -> Self::Future {
-        let connector = self.clone();
-        Box::pin(async move {
-            let connect_max = connector.connect_max;
-            match tokio::time::timeout(connect_max, connector.connect()).await {
-                Ok(link) => link,
-                Err(_) => Err(io::ErrorKind::TimedOut.into()),
-            }
-        })
-    }
-}
-
-enum Stream {
-    Plain(TokioIo<TcpStream>),
-    Tls(Box<TokioIo<TlsStream<TcpStream>>>),
-}
-
-/// One connection, which counts what it served.
-struct Link {
-    stream: Stream,
-    served: ServedCount,
-}
-
-impl Connection for Link {
-    fn connected(&self) -> Connected {
-        Connected::new().extra(self.served.clone())
-    }
-}
-
-impl Read for Link {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
-        match &mut self.stream {
-            Stream::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
-            Stream::Tls(stream) => Pin::new(stream.as_mut()).poll_read(cx, buf),
-        }
-    }
-}
-
-impl Write for Link {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        match &mut self.stream {
-            Stream::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
-            Stream::Tls(stream) => Pin::new(stream.as_mut()).poll_write(cx, buf),
-        }
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.stream {
-            Stream::Plain(stream) => Pin::new(stream).poll_flush(cx),
-            Stream::Tls(stream) => Pin::new(stream.as_mut()).poll_flush(cx),
-        }
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.stream {
-            Stream::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
-            Stream::Tls(stream) => Pin::new(stream.as_mut()).poll_shutdown(cx),
-        }
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        match &self.stream {
-            Stream::Plain(stream) => stream.is_write_vectored(),
-            Stream::Tls(stream) => stream.is_write_vectored(),
-        }
-    }
-
-    fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        match &mut self.stream {
-            Stream::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
-            Stream::Tls(stream) => Pin::new(stream.as_mut()).poll_write_vectored(cx, bufs),
-        }
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
     }
 }

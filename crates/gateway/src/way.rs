@@ -22,7 +22,9 @@ use crate::{
     case::Case,
     forward,
     gather::{self, Proven, Shown},
+    grpc::{self, Kind},
     held::{
+        call,
         handshake::{self, Wanted},
         standing::Standing,
     },
@@ -47,6 +49,10 @@ async fn judge(house: &House, raw: &mut RawRequest, case: &mut Case, mut now: Un
     let operation = rules.operations.find(request.method().as_str(), request.path())?;
     case.is_about(operation.action());
     offered(house, operation.stream(), request.wanted(), &raw.head.headers)?;
+    let bounds = match operation.stream() {
+        Some(StreamRules::Grpc { .. }) => call::BOUNDS,
+        Some(StreamRules::Events { .. } | StreamRules::Stream | StreamRules::WebSocket { .. }) | None => house.route.streams(),
+    };
 
     // 3. A token of ours, for us, that has not expired.
     let token = house.tokens.verify(request.token()?, now)?;
@@ -73,7 +79,7 @@ async fn judge(house: &House, raw: &mut RawRequest, case: &mut Case, mut now: Un
     let risk = rules.risk.judge(view);
 
     // 8. Parameters and body as the operation declares them. What policy looks at is parsed here, once; the rest streams.
-    let (fields, body) = gather::body(&operation, &raw.head, RawRequest::take_body(&mut raw.body), house.route.streams()).await?;
+    let (fields, body) = gather::body(&operation, &raw.head, raw.body.take(bounds), bounds).await?;
     if operation.reads_body() {
         // Whoever sends a body decides how long that takes. What ended meanwhile has ended.
         now = house.clock.now().seconds();
@@ -94,7 +100,7 @@ async fn judge(house: &House, raw: &mut RawRequest, case: &mut Case, mut now: Un
     Ok(permit.held(standing))
 }
 
-/// A WebSocket where one is declared, and nothing else there.
+/// A WebSocket or a call where one is declared, and nothing else there.
 fn offered(house: &House, declared: Option<StreamRules>, wanted: Wanted, headers: &HeaderMap) -> Result<(), Reason> {
     match (declared, wanted) {
         (Some(StreamRules::WebSocket { .. }), Wanted::WebSocket) => {
@@ -105,6 +111,8 @@ fn offered(house: &House, declared: Option<StreamRules>, wanted: Wanted, headers
             }
         }
         (Some(StreamRules::WebSocket { .. }), Wanted::Answer) | (_, Wanted::WebSocket) => Err(Reason::StreamUndeclared),
+        (Some(StreamRules::Grpc { .. }), Wanted::Answer) if Kind::of(headers) != Kind::Grpc => Err(Reason::StreamUndeclared),
+        (Some(StreamRules::Grpc { .. }), Wanted::Answer) => Ok(()),
         (Some(StreamRules::Events { .. } | StreamRules::Stream) | None, Wanted::Answer) => Ok(()),
     }
 }
@@ -117,7 +125,9 @@ where
 {
     let (now, began) = (house.clock.now(), Instant::now());
     let mut case = Case::open(house.next_decision(), request.uri().path(), peer.address.ip(), now);
-    let mut raw = RawRequest::new(request, peer, house.route.streams());
+    let kind = Kind::of(request.headers());
+    let refuse = |case: &Case, refusal: &Refusal| refuse(house, case, refusal, kind, now);
+    let mut raw = RawRequest::new(request, peer);
     let verdict = AssertUnwindSafe(judge(house, &mut raw, &mut case, now.seconds())).catch_unwind().await;
     // A panic is a refusal as well, and recorded as one (law 1).
     let verdict = verdict.unwrap_or_else(|_| {
@@ -134,7 +144,7 @@ where
         Ok(receipt) => receipt,
         Err(cause) => {
             observe::unrecorded(case.id(), &cause);
-            return refuse(house, &case, &Refusal::because(Reason::AuditUnavailable), now);
+            return refuse(&case, &Refusal::because(Reason::AuditUnavailable));
         }
     };
 
@@ -145,10 +155,10 @@ where
             Err(reason) => {
                 observe::unanswered(case.id(), &reason);
                 watching::refused(house, &case, &reason);
-                refuse(house, &case, &Refusal::because(reason), now)
+                refuse(&case, &Refusal::because(reason))
             }
         },
-        Err(refusal) => refuse(house, &case, &refusal, now),
+        Err(refusal) => refuse(&case, &refusal),
     }
 }
 
@@ -176,6 +186,11 @@ fn tell(house: &House, case: &Case, verdict: &Result<Permit, Refusal>, began: In
     }
 }
 
-fn refuse(house: &House, case: &Case, refusal: &Refusal, now: UnixMillis) -> Response<Body> {
-    answer::refusal(refusal, case.id(), &house.nonces.load(), now)
+/// Answers in the caller's language.
+fn refuse(house: &House, case: &Case, refusal: &Refusal, kind: Kind, now: UnixMillis) -> Response<Body> {
+    let answer = answer::refusal(refusal, case.id(), &house.nonces.load(), now);
+    match kind {
+        Kind::Grpc | Kind::Like => grpc::refused(answer, refusal, case.id()),
+        Kind::Other => answer,
+    }
 }

@@ -16,6 +16,8 @@ const MESSAGES_PER_SECOND_MAX: u64 = 100_000;
 pub enum StreamKind {
     /// Server-Sent Events (WHATWG HTML section 9.2).
     Events,
+    /// A call of gRPC, messages both ways.
+    Grpc,
     /// An answer that goes on: a download, NDJSON, long polling.
     Stream,
     /// RFC 6455.
@@ -24,13 +26,14 @@ pub enum StreamKind {
 
 impl StreamKind {
     /// Every kind.
-    pub const ALL: [Self; 3] = [Self::Events, Self::Stream, Self::WebSocket];
+    pub const ALL: [Self; 4] = [Self::Events, Self::Grpc, Self::Stream, Self::WebSocket];
 
     /// The word in configuration and metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Events => "events",
+            Self::Grpc => "grpc",
             Self::Stream => "stream",
             Self::WebSocket => "websocket",
         }
@@ -51,9 +54,9 @@ pub struct StreamSpec {
 /// What is wrong with the declaration of a stream. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StreamProblem {
-    /// A WebSocket is opened by `GET` (RFC 6455 section 4.1), and so are events.
+    /// A WebSocket is opened by `GET` (RFC 6455 section 4.1), and so are events; gRPC calls by `POST`.
     Method,
-    /// A plain stream has no messages, and only a WebSocket has a client that sends some.
+    /// A plain stream has no messages, and of events the client sends none.
     NoMessages,
     /// No message, or more than can be held, would pass.
     OutOfRange,
@@ -62,9 +65,9 @@ pub enum StreamProblem {
 impl fmt::Display for StreamProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Method => f.write_str("`stream` of kind websocket or events belongs to a `GET`; change `match` or `kind`"),
+            Self::Method => f.write_str("`stream` of kind websocket or events belongs to a `GET`, of kind grpc to a `POST`; change `match` or `kind`"),
             Self::NoMessages => f.write_str(
-                "this kind of `stream` has no such messages; `message_bytes_max` is for websocket and events, `messages_per_second` for websocket",
+                "this kind of `stream` has no such messages; `message_bytes_max` is for websocket, grpc and events, `messages_per_second` for websocket and grpc",
             ),
             Self::OutOfRange => write!(
                 f,
@@ -81,6 +84,13 @@ pub enum StreamRules {
     Events {
         /// Bytes of one event.
         event_bytes_max: usize,
+    },
+    /// A call of gRPC.
+    Grpc {
+        /// Bytes of one message, of either side, as it is sent: compressed where it is.
+        message_bytes_max: usize,
+        /// Messages of the client in a second.
+        messages_per_second: Option<u32>,
     },
     /// Bytes without inner structure.
     Stream,
@@ -99,6 +109,7 @@ impl StreamRules {
     pub const fn kind(self) -> StreamKind {
         match self {
             Self::Events { .. } => StreamKind::Events,
+            Self::Grpc { .. } => StreamKind::Grpc,
             Self::Stream => StreamKind::Stream,
             Self::WebSocket { .. } => StreamKind::WebSocket,
         }
@@ -122,8 +133,9 @@ impl StreamRules {
             (StreamKind::Stream, _) => Ok(Self::Stream),
             (StreamKind::Events, "GET") if rate.is_some() => Err(StreamProblem::NoMessages),
             (StreamKind::Events, "GET") => Ok(Self::Events { event_bytes_max: bytes }),
+            (StreamKind::Grpc, "POST") => Ok(Self::Grpc { message_bytes_max: bytes, messages_per_second: rate }),
             (StreamKind::WebSocket, "GET") => Ok(Self::WebSocket { message_bytes_max: bytes, messages_per_second: rate }),
-            (StreamKind::Events | StreamKind::WebSocket, _) => Err(StreamProblem::Method),
+            (StreamKind::Events | StreamKind::Grpc | StreamKind::WebSocket, _) => Err(StreamProblem::Method),
         }
     }
 }
@@ -134,7 +146,7 @@ mod tests {
 
     #[test]
     fn a_stream_is_what_its_kind_can_be() {
-        use StreamKind::{Events, Stream, WebSocket};
+        use StreamKind::{Events, Grpc, Stream, WebSocket};
         const USUAL: usize = MESSAGE_BYTES_USUAL;
         let socket = |bytes, rate| Ok(StreamRules::WebSocket { message_bytes_max: bytes, messages_per_second: rate });
         let rows = [
@@ -149,6 +161,8 @@ mod tests {
             ("events", Events, Some(9), None, "GET", Ok(StreamRules::Events { event_bytes_max: 9 })),
             ("events by POST", Events, None, None, "POST", Err(StreamProblem::Method)),
             ("events of the client", Events, None, Some(1), "GET", Err(StreamProblem::NoMessages)),
+            ("a call", Grpc, Some(9), Some(2), "POST", Ok(StreamRules::Grpc { message_bytes_max: 9, messages_per_second: Some(2) })),
+            ("a call by GET", Grpc, None, None, "GET", Err(StreamProblem::Method)),
             ("a stream", Stream, None, None, "POST", Ok(StreamRules::Stream)),
             ("a stream of messages", Stream, Some(9), None, "GET", Err(StreamProblem::NoMessages)),
         ];

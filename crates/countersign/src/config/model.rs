@@ -8,7 +8,7 @@ use std::{
 };
 
 use countersign_core::{Action, AppId, ClientId, DailyLimit, FeedKind, Limits, OutageRule, Requirement, RiskBar, Seconds, WhenLimited};
-use countersign_gateway::Origin;
+use countersign_gateway::{Origin, Protocol};
 use countersign_identity::{BindingRules, PasskeyOrigin};
 use countersign_monitor::react::ReactRules;
 use countersign_policy::StreamSpec;
@@ -103,6 +103,8 @@ pub struct Upstream {
     pub line: usize,
     /// The certificates that an `https` upstream is verified by.
     pub ca: Option<PathBuf>,
+    /// What is spoken there.
+    pub protocol: Protocol,
 }
 
 /// An app that may use this node.

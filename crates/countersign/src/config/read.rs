@@ -6,7 +6,7 @@ use std::{
 };
 
 use countersign_core::{AfterGrace, AppId, ClientId, DailyLimit, Limits, OutageRule, Seconds, WhenLimited};
-use countersign_gateway::{Origin, Scheme};
+use countersign_gateway::{Origin, Protocol, Scheme};
 use countersign_identity::{BindingRules, PasskeyOrigin};
 use countersign_policy::{StreamKind, StreamSpec};
 use countersign_risk::network::NetworkKind;
@@ -85,7 +85,15 @@ fn top_level(top: &mut Section<'_>, file: &Path, here: &Here) -> Option<Config> 
     let monitor = monitor::monitor(top.table("monitor", "[monitor]"), &here.0);
     let signals = signals::signals(top.table("signals", "[signals]"), &here.0);
     let tls = top.table("tls", "[tls]").and_then(|section| tls(section, here));
-    let operations = top.tables("operation").into_iter().filter_map(operation).collect();
+    let operations: Vec<_> = top.tables("operation").into_iter().filter_map(operation).collect();
+    let call = operations.iter().find(|operation| operation.stream.is_some_and(|stream| stream.kind == StreamKind::Grpc));
+    if let Some(call) = call.filter(|_| upstream.as_ref().is_some_and(|upstream| upstream.protocol == Protocol::Http1)) {
+        top.fault(
+            Some(call.line),
+            "an operation is of gRPC, and `upstream` is spoken to in HTTP/1.1",
+            "add `upstream_protocol = \"http2\"`",
+        );
+    }
     let bounds = limits(top.table("limits", "[limits]"));
     let metrics = metrics(top.table("metrics", "[metrics]"));
     let (public, upstream, vendors) = (public?, upstream?, vendors?);
@@ -125,6 +133,7 @@ fn public(top: &mut Section<'_>) -> Option<Origin> {
 fn upstream(top: &mut Section<'_>, here: &Here) -> Option<Upstream> {
     let at = top.required_text("upstream", "\"http://127.0.0.1:8080\"")?;
     let ca = top.text("upstream_ca").map(|at| here.path(at.value));
+    let protocol = top.word("upstream_protocol", &Protocol::ALL.map(|protocol| (protocol.as_str(), protocol)));
     let origin = origin(top, "upstream", at)?;
     if origin.scheme() == Scheme::Https && ca.is_none() {
         top.fault(
@@ -133,7 +142,16 @@ fn upstream(top: &mut Section<'_>, here: &Here) -> Option<Upstream> {
             "name the PEM file of its certificate authority with `upstream_ca`, or use `http` on a private network",
         );
     }
-    Some(Upstream { origin, line: at.line, ca })
+    if let Some(said) = &protocol
+        && (said.value, origin.scheme()) == (Protocol::Negotiated, Scheme::Http)
+    {
+        top.fault(
+            Some(said.line),
+            "`upstream_protocol` is negotiated and `upstream` is `http`, which has no handshake",
+            "write `http1` or `http2`",
+        );
+    }
+    Some(Upstream { origin, line: at.line, ca, protocol: protocol.map_or(Protocol::Http1, |said| said.value) })
 }
 
 fn origin(section: &Section<'_>, key: &str, at: At<&str>) -> Option<Origin> {
@@ -380,7 +398,7 @@ fn operation(mut section: Section<'_>) -> Option<Operation> {
 
 fn stream(mut section: Section<'_>) -> Option<StreamSpec> {
     if !section.has("kind") {
-        section.fault(section.line(), "`kind` is missing in `stream`", "add `kind = \"websocket\"` (or events, stream)");
+        section.fault(section.line(), "`kind` is missing in `stream`", "add `kind = \"websocket\"` (or events, grpc, stream)");
     }
     let kind = section.word("kind", &StreamKind::ALL.map(|kind| (kind.as_str(), kind)));
     let message_bytes_max = section.number("message_bytes_max", 0..=u64::MAX).map(|at| at.value);

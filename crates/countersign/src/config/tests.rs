@@ -6,6 +6,7 @@ use countersign_core::{
     AfterGrace, AppFinding, BootState, DailyLimit, Integrity, OutageRule, PatchRule, Platform, Rollout, Rule, Seconds, SecurityLevel,
     Stage, UnixSeconds, WhenAbsent, WhenLimited,
 };
+use countersign_gateway::Protocol;
 use countersign_policy::StreamKind;
 use proptest::prelude::*;
 
@@ -117,6 +118,7 @@ fn every_key_is_heeded() {
     assert_eq!(app.ios.as_ref().map(|ios| ios.team.as_str()), Some("9CYHJNG644"));
     assert!(matches!(config.listen, Listen::On { line: 4, .. }));
     assert_eq!(config.listen_address(Dev::Off).to_string(), "[::]:7443");
+    assert_eq!(config.upstream.protocol, Protocol::Http1);
     assert_eq!(config.upstream.ca, Some(PathBuf::from("/etc/csign/ca.pem")));
     assert_eq!((config.data, config.policies), (PathBuf::from("/var/lib/countersign"), PathBuf::from("/etc/csign/rules")));
     assert_eq!((config.login.sign_up, config.login.session_life, config.login.origins.len()), (SignUp::Open, Seconds(43_200), 1));
@@ -149,6 +151,26 @@ fn what_stays_open_is_declared() {
     assert_eq!((stream.kind, stream.message_bytes_max, stream.messages_per_second), (StreamKind::WebSocket, Some(9), Some(2)));
     for wrong in ["stream = { kind = \"socket\" }", "stream = { message_bytes_max = 9 }", "stream = { kind = \"events\", bytes = 9 }"] {
         assert!(read(&operation(wrong)).is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn grpc_is_not_spoken_in_http1() {
+    let config = |protocol: &str| {
+        let call = "[[operation]]\nmatch = \"POST /a.B/C\"\naction = \"c\"\nstream = { kind = \"grpc\" }\n";
+        read(&format!("{protocol}{MINIMAL}{call}"))
+    };
+    assert_eq!(config("upstream_protocol = \"http2\"\n").expect("a call").upstream.protocol, Protocol::Http2);
+    let full = FULL.replace("listen     =", "upstream_protocol = \"negotiated\"\nlisten     =");
+    assert_eq!(read(&full).expect("a handshake").upstream.protocol, Protocol::Negotiated);
+    let rows = [
+        ("", "add `upstream_protocol = \"http2\"`"),
+        ("upstream_protocol = \"negotiated\"\n", "write `http1` or `http2`"),
+        ("upstream_protocol = \"quic\"\n", "it can be `http1`, `http2`, `negotiated`"),
+    ];
+    for (protocol, remedy) in rows {
+        let faults = config(protocol).expect_err("a fault");
+        assert!(faults.contains(remedy), "{faults}");
     }
 }
 

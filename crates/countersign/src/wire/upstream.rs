@@ -16,6 +16,7 @@ pub fn upstream(config: &Config) -> Result<Upstream, Faults> {
     let fault =
         |what: String, remedy: String| Faults::one(Fault { file: config.file.clone(), line: Some(config.upstream.line), what, remedy });
     let mut settings = UpstreamConfig::new(config.upstream.origin.clone());
+    settings.protocol = config.upstream.protocol;
     settings.head_max = config.bounds.upstream_max;
     if let Some(ca) = &config.upstream.ca {
         let trust = trust(ca).map_err(|why| fault(format!("`upstream_ca` cannot be `{}`", ca.display()), why))?;

@@ -1,10 +1,13 @@
-//! The opening handshake of a WebSocket (RFC 6455 section 4), read strictly. Whoever asks for another protocol, or for this one in
+//! The opening handshake of a WebSocket (RFC 6455 section 4, and over HTTP/2 RFC 8441), read strictly. Whoever asks for another protocol, or for this one in
 //! another way, is refused; nothing is tunnelled that is not understood.
 //!
 //! The client's key goes to the upstream and the upstream's answer to it comes back, so that the client itself checks that somebody
-//! answered who read this very handshake. Extensions are offered to nobody: what is compressed could not be measured.
+//! answered who read this very handshake. Over HTTP/2 there is no key; the gateway makes one and checks the answer. Extensions are offered to nobody: what is compressed could not be measured.
 
+use aws_lc_rs::digest;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header, request};
+use hyper::ext::Protocol;
 
 use crate::config::Origin;
 
@@ -20,6 +23,21 @@ pub enum HandshakeRefusal {
     Malformed,
     /// Another protocol, or several.
     ProtocolUnknown,
+}
+
+/// How a request is written. Alphabetical.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// `CONNECT` with `:protocol`, over HTTP/2 (RFC 8441 section 4).
+    Extended,
+    /// Any other.
+    Usual,
+}
+
+/// Reads how `head` is written.
+pub(crate) fn form(head: &request::Parts) -> Form {
+    let extended = head.version == Version::HTTP_2 && head.method == Method::CONNECT && head.extensions.get::<Protocol>().is_some();
+    if extended { Form::Extended } else { Form::Usual }
 }
 
 /// What a request wants its connection to become.
@@ -41,6 +59,9 @@ pub(crate) struct NotAccepted;
 /// When it wants something that is not offered, or in another form.
 pub(crate) fn wanted(head: &request::Parts) -> Result<Wanted, HandshakeRefusal> {
     let headers = &head.headers;
+    if form(head) == Form::Extended {
+        return extended(head);
+    }
     let of_a_socket = headers.keys().any(|name| name.as_str().starts_with("sec-websocket-"));
     if !headers.contains_key(header::UPGRADE) {
         return if of_a_socket { Err(HandshakeRefusal::Malformed) } else { Ok(Wanted::Answer) };
@@ -53,13 +74,10 @@ pub(crate) fn wanted(head: &request::Parts) -> Result<Wanted, HandshakeRefusal> 
         words.clone().any(|word| word.eq_ignore_ascii_case(b"upgrade"))
             && words.all(|word| word.eq_ignore_ascii_case(b"upgrade") || word.eq_ignore_ascii_case(b"keep-alive"))
     });
-    let bodiless = !headers.contains_key(header::TRANSFER_ENCODING)
-        && headers.get(header::CONTENT_LENGTH).is_none_or(|length| length.as_bytes() == b"0")
-        && !headers.contains_key(header::EXPECT);
     let sound = head.method == Method::GET
         && head.version == Version::HTTP_11
         && upgrades
-        && bodiless
+        && bodiless(headers)
         && only(headers, &header::SEC_WEBSOCKET_KEY).is_some_and(is_key)
         && only(headers, &header::SEC_WEBSOCKET_VERSION) == Some(b"13")
         && !headers.contains_key(header::SEC_WEBSOCKET_ACCEPT)
@@ -67,11 +85,57 @@ pub(crate) fn wanted(head: &request::Parts) -> Result<Wanted, HandshakeRefusal> 
     if sound { Ok(Wanted::WebSocket) } else { Err(HandshakeRefusal::Malformed) }
 }
 
+/// RFC 8441 section 5: the protocol stands in `:protocol`, and key and accept mean nothing.
+fn extended(head: &request::Parts) -> Result<Wanted, HandshakeRefusal> {
+    let headers = &head.headers;
+    if head.extensions.get::<Protocol>().is_none_or(|protocol| protocol.as_str() != "websocket") {
+        return Err(HandshakeRefusal::ProtocolUnknown);
+    }
+    let sound = bodiless(headers) && only(headers, &header::SEC_WEBSOCKET_VERSION) == Some(b"13") && protocols(headers).is_some();
+    if sound { Ok(Wanted::WebSocket) } else { Err(HandshakeRefusal::Malformed) }
+}
+
+fn bodiless(headers: &HeaderMap) -> bool {
+    !headers.contains_key(header::TRANSFER_ENCODING)
+        && headers.get(header::CONTENT_LENGTH).is_none_or(|length| length.as_bytes() == b"0")
+        && !headers.contains_key(header::EXPECT)
+}
+
+/// A key of ours, for a client that has none.
+#[derive(Debug)]
+pub(crate) struct Key(String);
+
+impl Key {
+    pub(crate) fn from_random(bytes: [u8; 16]) -> Self {
+        Self(STANDARD.encode(bytes))
+    }
+
+    /// Puts it into the head of a handshake, which is `GET` from here on.
+    pub(crate) fn put(&self, head: &mut request::Parts) {
+        head.method = Method::GET;
+        head.headers.remove(header::CONTENT_LENGTH);
+        if let Ok(value) = HeaderValue::from_str(&self.0) {
+            head.headers.insert(header::SEC_WEBSOCKET_KEY, value);
+        }
+    }
+
+    /// Whether somebody answered who read it (RFC 6455 section 4.2.2). SHA-1 keeps no secret here.
+    pub(crate) fn answered(&self, answer: &HeaderMap) -> Result<(), NotAccepted> {
+        let digest = digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, format!("{}{GUID}", self.0).as_bytes());
+        let expected = STANDARD.encode(digest);
+        if only(answer, &header::SEC_WEBSOCKET_ACCEPT) == Some(expected.as_bytes()) { Ok(()) } else { Err(NotAccepted) }
+    }
+}
+
+/// RFC 6455 section 1.3.
+const GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+
 /// Makes the cleaned head of a handshake one again, for the upstream.
 pub(crate) fn ask(headers: &mut HeaderMap) {
     headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
     headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
     headers.remove(header::SEC_WEBSOCKET_EXTENSIONS);
+    headers.remove(header::TE);
 }
 
 /// What an upstream's `101` must say: this protocol, this handshake, no extension, and no subprotocol that was not offered.
@@ -161,6 +225,51 @@ mod tests {
             request = request.header(*name, *value);
         }
         request.body(()).expect("a request").into_parts().0
+    }
+
+    #[test]
+    fn a_handshake_over_http2_is_whole_or_none() {
+        let version: (&str, &str) = ("sec-websocket-version", "13");
+        let rows: &[(&str, Version, Option<&'static str>, &[(&str, &str)], Result<Wanted, HandshakeRefusal>)] = &[
+            ("the RFC's", Version::HTTP_2, Some("websocket"), &[version, ("sec-websocket-protocol", "chat")], Ok(Wanted::WebSocket)),
+            ("another protocol", Version::HTTP_2, Some("connect-udp"), &[version], Err(HandshakeRefusal::ProtocolUnknown)),
+            ("no version", Version::HTTP_2, Some("websocket"), &[], Err(HandshakeRefusal::Malformed)),
+            ("another version", Version::HTTP_2, Some("websocket"), &[("sec-websocket-version", "8")], Err(HandshakeRefusal::Malformed)),
+            ("a body", Version::HTTP_2, Some("websocket"), &[version, ("content-length", "1")], Err(HandshakeRefusal::Malformed)),
+            (
+                "a bad protocol",
+                Version::HTTP_2,
+                Some("websocket"),
+                &[version, ("sec-websocket-protocol", ",")],
+                Err(HandshakeRefusal::Malformed),
+            ),
+            ("without `:protocol`", Version::HTTP_2, None, &[version], Err(HandshakeRefusal::Malformed)),
+            ("over HTTP/1.1", Version::HTTP_11, Some("websocket"), &[version], Err(HandshakeRefusal::Malformed)),
+        ];
+        for (name, http, protocol, headers, expected) in rows {
+            let mut request = Request::builder().method("CONNECT").uri("https://api.example.com/v1/live").version(*http);
+            for (name, value) in *headers {
+                request = request.header(*name, *value);
+            }
+            let (mut head, ()) = request.body(()).expect("a request").into_parts();
+            if let Some(protocol) = protocol {
+                head.extensions.insert(Protocol::from_static(protocol));
+            }
+            assert_eq!(wanted(&head), *expected, "{name}");
+        }
+    }
+
+    /// RFC 6455 section 1.3.
+    #[test]
+    fn a_key_of_ours_has_one_answer() {
+        let key = Key::from_random(*b"the sample nonce");
+        let mut head = head(&[], &[]);
+        key.put(&mut head);
+        assert_eq!(head.headers.get("sec-websocket-key").map(HeaderValue::as_bytes), Some(KEY.as_bytes()));
+        let answer = |value| [(header::SEC_WEBSOCKET_ACCEPT, HeaderValue::from_static(value))].into_iter().collect();
+        assert_eq!(key.answered(&answer(ACCEPT)), Ok(()));
+        assert_eq!(key.answered(&answer("s3pPLMBiTxaQ9kYGzzhZRbK+xOA=")), Err(NotAccepted));
+        assert_eq!(key.answered(&HeaderMap::new()), Err(NotAccepted));
     }
 
     #[test]

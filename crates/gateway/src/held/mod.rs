@@ -1,10 +1,11 @@
-//! Connections that stay open: WebSockets, Server-Sent Events, and answers that go on.
+//! Connections that stay open: WebSockets, Server-Sent Events, calls of gRPC, and answers that go on.
 //!
 //! Opening one is a request like any other. What it proved is kept ([`standing`]) and weighed again by the same function
 //! whenever something changed that concerns it, and after an interval in any case ([`watch`]). When the answer is no longer yes,
 //! nothing passes from that moment; the cut is recorded, and the client is told why in a form that it understands: a close code
-//! ([`relay`]), a last event, or a stream that visibly breaks off ([`stream`]).
+//! ([`relay`]), a status ([`call`]), a last event, or a stream that visibly breaks off ([`stream`]).
 
+pub(crate) mod call;
 pub mod events;
 pub mod frame;
 pub mod handshake;
@@ -15,4 +16,5 @@ pub(crate) mod relay;
 pub(crate) mod socket;
 pub(crate) mod standing;
 pub(crate) mod stream;
+pub(crate) mod upward;
 pub(crate) mod watch;

@@ -3,15 +3,20 @@
 use std::{sync::Arc, time::Duration};
 
 use countersign_core::Reason;
-use http::{HeaderValue, Request, Response, StatusCode, header, request};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header, request};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 
 use crate::{
     body::{self, Body},
-    held::{handshake, relay, standing::Open},
+    held::{
+        handshake::{self, Key},
+        relay,
+        standing::Open,
+    },
     house::House,
     observe,
+    upstream::Patience,
 };
 
 /// Longest time until the client's connection has become a socket: its `101` must have been written.
@@ -25,23 +30,36 @@ pub(crate) async fn open(house: &Arc<House>, mut head: request::Parts, client: O
     let place = house.held.take(open.token.session())?;
     // Before the upstream is asked: what changes from here on is heard.
     let listener = house.stores.changes.listen();
+    let key = bridged(house, &mut head);
     handshake::ask(&mut head.headers);
     let asked = head.headers.clone();
-    let mut answer = house.route.ask(Request::from_parts(head, body::empty())).await?;
+    let mut answer = house.route.ask(Request::from_parts(head, body::empty()), Patience::Usual).await?;
     if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
-        return Ok(house.route.clean(answer));
+        // Over HTTP/2 every success would open a socket to nobody.
+        let opens = key.is_some() && answer.status().is_success();
+        return if opens { Err(Reason::UpstreamUnavailable) } else { Ok(house.route.clean(answer)) };
     }
-    handshake::accepted(&asked, answer.headers()).map_err(|_| {
+    let accepted = handshake::accepted(&asked, answer.headers());
+    let accepted = accepted.and_then(|()| key.as_ref().map_or(Ok(()), |key| key.answered(answer.headers())));
+    accepted.map_err(|_| {
         tracing::warn!(opened = %open.opened, "the upstream's answer to a WebSocket handshake is none");
         Reason::UpstreamUnavailable
     })?;
     let upstream = hyper::upgrade::on(&mut answer);
     let mut welcome = house.route.clean(answer).map(|_| body::empty());
-    *welcome.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let headers = welcome.headers_mut();
     headers.remove(header::CONTENT_LENGTH);
-    headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
-    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    match key {
+        None => {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+            headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+            *welcome.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+        }
+        Some(_) => {
+            headers.remove(header::SEC_WEBSOCKET_ACCEPT);
+            *welcome.status_mut() = StatusCode::OK;
+        }
+    }
     let tasks = Arc::clone(house);
     let house = Arc::clone(house);
     tasks.held.run(async move {
@@ -54,4 +72,16 @@ pub(crate) async fn open(house: &Arc<House>, mut head: request::Parts, client: O
         drop(place);
     });
     Ok(welcome)
+}
+
+/// A handshake that came over HTTP/2 becomes one of HTTP/1.1, with a key of ours.
+fn bridged(house: &House, head: &mut request::Parts) -> Option<Key> {
+    if head.method != Method::CONNECT {
+        return None;
+    }
+    let mut bytes = [0; 16];
+    house.entropy.fill(&mut bytes);
+    let key = Key::from_random(bytes);
+    key.put(head);
+    Some(key)
 }

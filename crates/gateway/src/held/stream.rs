@@ -24,11 +24,13 @@ use crate::{
         events::Events,
         notice,
         standing::Open,
+        upward,
         watch::{self, Cut},
     },
     house::House,
     observe,
     relay::clean_head,
+    upstream::Patience,
 };
 
 /// Asks the upstream, and passes its answer on as long as the decision stands.
@@ -38,14 +40,16 @@ use crate::{
 pub(crate) async fn open(house: &Arc<House>, request: Request<Body>, open: Open) -> Result<Response<Body>, Reason> {
     let place = house.held.take(open.token.session())?;
     let listener = house.stores.changes.listen();
-    let answer = house.route.ask(request).await?;
+    let (gone, stop) = (CancellationToken::new(), CancellationToken::new());
+    let request = request.map(|body| upward::bytes(body, stop.clone()));
+    let answer = house.route.ask(request, Patience::Usual).await?;
     if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
         return Err(Reason::UpstreamUnavailable);
     }
     let (mut head, upstream) = clean_head(answer).into_parts();
     let events = match **open.rules.load() {
         StreamRules::Events { event_bytes_max } if are_events(&head.headers) => Some(Events::new(event_bytes_max)),
-        StreamRules::Events { .. } | StreamRules::Stream | StreamRules::WebSocket { .. } => None,
+        StreamRules::Events { .. } | StreamRules::Grpc { .. } | StreamRules::Stream | StreamRules::WebSocket { .. } => None,
     };
     if events.is_some() {
         // The last event is ours, and nobody counted on it.
@@ -54,7 +58,6 @@ pub(crate) async fn open(house: &Arc<House>, request: Request<Body>, open: Open)
     let bounds = Bounds { bytes_max: u64::MAX, idle_max: house.held.config().idle_max };
     let (say, word) = oneshot::channel();
     let (report, reported) = oneshot::channel();
-    let (gone, stop) = (CancellationToken::new(), CancellationToken::new());
     let held = Held {
         inner: body::bounded(upstream, bounds),
         events,

@@ -20,7 +20,8 @@ use countersign_core::{
     Session, SessionId, SessionState, Signal, SignalSink, UnixMillis, UnixSeconds, UserId, Watch,
 };
 use countersign_gateway::{
-    GatewayConfig, HeldConfig, House, HouseParts, Origin, Peer, StatementKey, Statements, Stores, Tokens, Upstream, UpstreamConfig,
+    GatewayConfig, HeldConfig, House, HouseParts, Origin, Peer, Protocol, StatementKey, Statements, Stores, Tokens, Upstream,
+    UpstreamConfig,
     body::{self, Body},
     serve,
 };
@@ -323,6 +324,10 @@ impl Fixture {
     }
 
     pub async fn with_patience(world: Arc<World>, address: SocketAddr, held: HeldConfig) -> Self {
+        Self::with_protocol(world, address, held, Protocol::Http1).await
+    }
+
+    pub async fn with_protocol(world: Arc<World>, address: SocketAddr, held: HeldConfig, protocol: Protocol) -> Self {
         let (issuer_key, _) = key();
         let issuer_key_id = KeyId::parse("k1").expect("an id");
         let (request_key, _) = key();
@@ -331,6 +336,7 @@ impl Fixture {
         let public = Origin::parse(PUBLIC).expect("an origin");
         let mut config = UpstreamConfig::new(Origin::parse(&format!("http://{address}")).expect("an origin"));
         config.head_max = Duration::from_millis(300);
+        config.protocol = protocol;
         let upstream = Upstream::new(config).expect("an upstream");
         let verifier = TokenVerifier {
             issuer: PUBLIC.to_owned(),

@@ -40,20 +40,20 @@ pub const SOON: Duration = Duration::from_secs(2);
 
 /// What the upstream saw.
 #[derive(Clone, Default)]
-struct Seen(Arc<Mutex<Vec<String>>>);
+pub struct Seen(Arc<Mutex<Vec<String>>>);
 
 impl Seen {
     fn note(&self, text: String) {
         self.0.lock().expect("a lock").push(text);
     }
 
-    fn all(&self) -> Vec<String> {
+    pub fn all(&self) -> Vec<String> {
         self.0.lock().expect("a lock").clone()
     }
 }
 
 /// An upstream that greets, repeats what it hears, and does as it is told.
-async fn echo(seen: Seen) -> SocketAddr {
+pub async fn echo(seen: Seen) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
     tokio::spawn(async move {

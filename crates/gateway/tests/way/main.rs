@@ -2,10 +2,13 @@
 
 #![expect(clippy::expect_used, reason = "what fails outside of the test functions fails the test too")]
 
+mod calls;
 mod fixture;
+mod foreign;
 mod held;
 mod rules;
 mod slow;
+mod sockets;
 mod streams;
 #[path = "../support/upstream.rs"]
 mod upstream;

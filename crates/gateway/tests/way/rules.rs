@@ -62,6 +62,14 @@ pub fn rules() -> Rules {
         open("/v1/live", "open.live", StreamKind::WebSocket, Some(1024), Some(5)),
         open("/v1/events", "open.events", StreamKind::Events, Some(1024), None),
         open("/v1/download", "open.download", StreamKind::Stream, None, None),
+        OperationSpec { method: "POST".to_owned(), ..open("/bank.v1.Raw/{call}", "open.raw", StreamKind::Stream, None, None) },
+        OperationSpec { method: "POST".to_owned(), ..open("/bank.v1.Calls/{call}", "open.call", StreamKind::Grpc, Some(1024), Some(5)) },
+        OperationSpec {
+            id: Some("token.sub".to_owned()),
+            when_limited: Some(WhenLimited::Refuse),
+            body_bytes_max: Some(4096),
+            ..of_account(operation("POST", "/bank.v1.Unary/{call}", "open.unary"))
+        },
     ]);
     let operations = Operations::new(&specs.collect::<Vec<_>>()).expect("sound operations");
     let source = PolicySource { file: "bank.cedar".to_owned(), text: POLICIES.to_owned() };

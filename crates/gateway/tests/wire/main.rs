@@ -2,6 +2,7 @@
 
 #![expect(clippy::expect_used, reason = "what fails outside of the test functions fails the test too")]
 
+mod alpn;
 mod listener;
 #[path = "../support/upstream.rs"]
 mod upstream;
