@@ -21,7 +21,7 @@ const POLICY: &str = "@id(\"all\") permit (principal, action, resource);";
 /// A directory with config and policies, and the port in its `public_url`.
 fn laid_out() -> (TempDir, u16) {
     let home = tempfile::tempdir().expect("a directory");
-    let port = std::net::TcpListener::bind(("127.0.0.1", 0)).and_then(|l| l.local_addr()).expect("a port").port();
+    let port = countersign::demo::free_port().expect("a port");
     let text = format!(
         "public_url = \"https://localhost:{port}\"\nupstream = \"http://127.0.0.1:9\"\n[app.\"com.example.shop\"]\n[metrics]\nlisten = \"127.0.0.1:0\"\n"
     );

@@ -64,7 +64,7 @@ struct Node {
 impl Node {
     fn start() -> Self {
         let home = tempfile::tempdir().expect("a directory");
-        let port = std::net::TcpListener::bind(("127.0.0.1", 0)).and_then(|l| l.local_addr()).expect("a port").port();
+        let port = countersign::demo::free_port().expect("a port");
         let url = format!("https://localhost:{port}");
         let made =
             countersign(home.path(), &["init", "--upstream", "http://127.0.0.1:9", "--app", "com.example.shop", "--public-url", &url]);
@@ -87,7 +87,8 @@ impl Node {
     /// Reads the log until a line says so.
     fn wait_for(&mut self, message: &str) -> serde_json::Value {
         for line in self.log.by_ref().lines() {
-            let line: serde_json::Value = serde_json::from_str(&line.expect("a line")).expect("every line of the log is JSON");
+            let line = line.expect("a line");
+            let line: serde_json::Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("a line of the log is no JSON: {line}"));
             if line["message"].as_str().is_some_and(|text| text.starts_with(message)) {
                 return line;
             }

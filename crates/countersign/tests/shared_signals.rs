@@ -27,7 +27,7 @@ struct Place {
 impl Place {
     fn new() -> Self {
         let home = tempfile::tempdir().expect("a directory");
-        let port = std::net::TcpListener::bind(("127.0.0.1", 0)).and_then(|l| l.local_addr()).expect("a port").port();
+        let port = countersign::demo::free_port().expect("a port");
         fs::create_dir(home.path().join("policies")).expect("a directory");
         fs::write(home.path().join("policies/app.cedar"), POLICY).expect("written");
         fs::write(home.path().join("token"), TOKEN).expect("written");

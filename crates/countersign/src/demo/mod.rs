@@ -12,7 +12,7 @@ mod report;
 mod thieves;
 mod world;
 
-pub use world::{Watching, World};
+pub use world::{Watching, World, free_port};
 
 use std::time::Duration;
 

@@ -4,12 +4,12 @@ use std::{
     path::Path,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU32, AtomicU64, Ordering},
     },
     time::{Duration, SystemTime},
 };
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use countersign_audit::{CheckpointVerifier, Report};
 use countersign_core::{Clock, DecisionId, Entropy, UnixMillis};
@@ -29,6 +29,10 @@ use crate::{
     phone::{Answer, DemoApple, DemoCa, DemoGoogle, Handset, Phone, Surroundings},
     wire::{OsEntropy, SystemClock},
 };
+
+/// The ports that [`free_port`] tries.
+const PORT_MIN: u16 = 20_000;
+const PORTS: u32 = 12_000;
 
 /// The app of the demo's bank.
 pub const APP: &str = "com.example.bank";
@@ -285,9 +289,22 @@ fn lay_out(home: &Path, (port, upstream): (u16, std::net::SocketAddr), ca: &Demo
     Ok(())
 }
 
-/// A port that nothing listens on at this moment.
-fn free_port() -> Result<u16> {
-    Ok(std::net::TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+/// A port of loopback that nothing listens on. It lies below those that the system deals out by itself (32768 and up on Linux), so
+/// that no connection of somebody else takes it before it is bound again.
+///
+/// # Errors
+/// When all of them are taken.
+pub fn free_port() -> Result<u16> {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let begin = std::process::id().wrapping_mul(251);
+    for _ in 0..PORTS {
+        let next = begin.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
+        let port = PORT_MIN.saturating_add(u16::try_from(next % PORTS)?);
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return Ok(port);
+        }
+    }
+    bail!("no port from {PORT_MIN} on is free")
 }
 
 /// The claims of a token, unverified.

@@ -65,7 +65,7 @@ async fn made() -> (TempDir, Vec<Phone>) {
     fs::create_dir(home.path().join("policies")).expect("a directory");
     fs::write(home.path().join("policies/all.cedar"), "@id(\"all\") permit (principal, action, resource);").expect("written");
     fs::write(home.path().join("status.json"), STATUS).expect("written");
-    let port = std::net::TcpListener::bind(("127.0.0.1", 0)).and_then(|l| l.local_addr()).expect("a port").port();
+    let port = countersign::demo::free_port().expect("a port");
     for set in Set::ALL {
         fs::write(home.path().join(file(set)), set.config(port)).expect("written");
     }
