@@ -1,5 +1,5 @@
 # What people type. `make` alone says so.
-.PHONY: help demo test lint bench verifiers reaction scoring evaluate fuzz crash build clean
+.PHONY: help demo test lint bench verifiers reaction scoring evaluate foreign fuzz crash build clean
 
 help:
 	@printf 'make demo   build, then attack a bank behind Countersign for half a minute, and print what held\n'
@@ -10,6 +10,7 @@ help:
 	@printf 'make reaction  how long after a signal the next request is refused\n'
 	@printf 'make scoring  what judging a request costs with a million people in memory\n'
 	@printf 'make evaluate  how well the risk models tell attacks from ordinary life, beside the anchors; DATA=../shared/data/risk\n'
+	@printf 'make foreign  clients and servers of other makers: gRPC for Python, HTTP/2 of Node (needs node, python3)\n'
 	@printf 'make fuzz   every fuzz target, SECONDS=600 each (nightly, cargo-fuzz)\n'
 	@printf 'make crash  kill -9 a loaded node ROUNDS=50 times and look for what was lost\n'
 
@@ -41,6 +42,9 @@ scoring:
 DATA ?= ../shared/data/risk
 evaluate: build
 	target/release/countersign evaluate all $(DATA) $(ARGS)
+
+foreign:
+	scripts/foreign
 
 SECONDS ?= 600
 fuzz:

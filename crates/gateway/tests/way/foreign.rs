@@ -1,5 +1,5 @@
-//! Clients and servers of other makers: gRPC for Python, and Node's HTTP/2. They are not on every machine; with `node` and a
-//! `python3` that has `grpcio` in the path, run them by `cargo test -p countersign-gateway --test way foreign -- --ignored`.
+//! Clients and servers of other makers: gRPC for Python, and Node's HTTP/2. They are not on every machine; `make foreign`
+//! fetches what is missing and runs them.
 
 use std::{
     io::{BufRead, BufReader, Write},
