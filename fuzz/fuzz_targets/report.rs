@@ -1,6 +1,6 @@
 //! A posture report of the SDK: as it arrives, and its claims as if their signature had verified.
 #![no_main]
-use countersign_attest::report::{self, claims};
+use countersign_attest::report::{self, Said, claims};
 use countersign_core::{AppFinding, UnixSeconds};
 use countersign_proof::jwk::PublicKey;
 use libfuzzer_sys::fuzz_target;
@@ -10,8 +10,9 @@ const KEY: &str =
 
 fuzz_target!(|bytes: &[u8]| {
     let now = UnixSeconds(1_793_491_200);
-    if let Ok(report) = claims(bytes, now) {
+    if let Ok(Said { report, place }) = claims(bytes, now) {
         assert!(report.at == now && report.findings.iter().all(|finding| AppFinding::parse(finding.as_str()) == Some(*finding)));
+        assert!(place.is_none_or(|place| place.degrees().0.abs() <= 90.0 && place.degrees().1.abs() <= 180.0));
     }
     let key = PublicKey::from_jwk(KEY).expect("a key");
     if let Ok(text) = std::str::from_utf8(bytes) {

@@ -1,12 +1,13 @@
 //! What the SDK says of its phone: a signed report with a version, in a vocabulary that each version fixes.
 //!
 //! A compact JWS of the type `csign-report+jwt`, signed by the device key (ES256), over `{"v":1,"iat":..,"findings":[..]}` with
-//! `os_version` (`MMmmss`), `app_version` and `installer` where the platform tells. The signature says that this phone's app
+//! `os_version` (`MMmmss`), `app_version` and `installer` where the platform tells, and `place`, tenths of a degree north and east, where
+//! the person lets the app share it. The signature says that this phone's app
 //! spoke, not that it spoke the truth: a report costs trust and never earns it (law 2).
 
 use std::{collections::BTreeSet, fmt};
 
-use countersign_core::{AppFinding, AppReport, Reason, UnixSeconds};
+use countersign_core::{AppFinding, AppReport, CoarsePlace, Reason, UnixSeconds};
 use countersign_proof::{
     jwk::PublicKey,
     jws::{Jws, JwsRefusal, Type},
@@ -30,6 +31,8 @@ pub enum ReportRefusal {
     InstallerMalformed,
     /// Not an acceptable JWS.
     Jws(JwsRefusal),
+    /// The place is not on earth.
+    PlaceMalformed,
     /// The device key did not sign it.
     SignatureInvalid,
     /// A version that we do not know, so that we cannot say what it means.
@@ -45,6 +48,7 @@ impl ReportRefusal {
             | Self::FindingUnknown(_)
             | Self::InstallerMalformed
             | Self::Jws(_)
+            | Self::PlaceMalformed
             | Self::SignatureInvalid
             | Self::VersionUnknown(_) => Reason::ReportInvalid,
         }
@@ -58,6 +62,7 @@ impl fmt::Display for ReportRefusal {
             Self::FindingUnknown(word) => write!(f, "version 1 of a report knows no finding `{word}`"),
             Self::InstallerMalformed => f.write_str("the installer's name is empty, too long, or not printable ASCII"),
             Self::Jws(why) => write!(f, "the report is no acceptable JWS: {why:?}"),
+            Self::PlaceMalformed => f.write_str("the report's place is not on earth"),
             Self::SignatureInvalid => f.write_str("the device key did not sign the report"),
             Self::VersionUnknown(version) => write!(f, "version {version} of a report is not known here"),
         }
@@ -77,6 +82,16 @@ struct WireReport {
     os_version: Option<u64>,
     app_version: Option<u64>,
     installer: Option<String>,
+    place: Option<[i16; 2]>,
+}
+
+/// What a report says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said {
+    /// Of the phone, to be kept.
+    pub report: AppReport,
+    /// Where the phone is; not to be kept.
+    pub place: Option<CoarsePlace>,
 }
 
 #[derive(Deserialize)]
@@ -88,7 +103,7 @@ struct WireVersion {
 ///
 /// # Errors
 /// The first rule that is broken.
-pub fn read(text: &str, device_key: &PublicKey, now: UnixSeconds) -> Result<AppReport, ReportRefusal> {
+pub fn read(text: &str, device_key: &PublicKey, now: UnixSeconds) -> Result<Said, ReportRefusal> {
     let jws = Jws::read(text, Type::Is(REPORT_TYPE)).map_err(ReportRefusal::Jws)?;
     let payload = jws.verify(device_key).map_err(|_| ReportRefusal::SignatureInvalid)?;
     claims(payload.as_bytes(), now)
@@ -98,7 +113,7 @@ pub fn read(text: &str, device_key: &PublicKey, now: UnixSeconds) -> Result<AppR
 ///
 /// # Errors
 /// As [`read`].
-pub fn claims(payload: &[u8], now: UnixSeconds) -> Result<AppReport, ReportRefusal> {
+pub fn claims(payload: &[u8], now: UnixSeconds) -> Result<Said, ReportRefusal> {
     let malformed = |why: serde_json::Error| ReportRefusal::ClaimsMalformed(why.to_string());
     let WireVersion { v } = serde_json::from_slice(payload).map_err(malformed)?;
     if v != 1 {
@@ -113,7 +128,10 @@ pub fn claims(payload: &[u8], now: UnixSeconds) -> Result<AppReport, ReportRefus
     if !wire.installer.as_ref().is_none_or(named) {
         return Err(ReportRefusal::InstallerMalformed);
     }
-    Ok(AppReport { at: now, findings, os_version: wire.os_version, app_version: wire.app_version, installer: wire.installer })
+    let on_earth = |[north, east]: [i16; 2]| CoarsePlace::from_tenths(north, east).ok_or(ReportRefusal::PlaceMalformed);
+    let place = wire.place.map(on_earth).transpose()?;
+    let report = AppReport { at: now, findings, os_version: wire.os_version, app_version: wire.app_version, installer: wire.installer };
+    Ok(Said { report, place })
 }
 
 #[cfg(test)]
@@ -139,6 +157,8 @@ mod tests {
         let rows: Vec<(&str, String, Result<usize, ReportRefusal>)> = vec![
             ("as the SDK writes it", signed(&key, REPORT_TYPE, honest), Ok(2)),
             ("nothing found", signed(&key, REPORT_TYPE, r#"{"v":1,"iat":1,"findings":[]}"#), Ok(0)),
+            ("with a place", with("\"v\":1", "\"v\":1,\"place\":[525,134]"), Ok(2)),
+            ("a place beyond a pole", with("\"v\":1", "\"v\":1,\"place\":[901,134]"), Err(ReportRefusal::PlaceMalformed)),
             ("another key", signed(&other, REPORT_TYPE, honest), Err(ReportRefusal::SignatureInvalid)),
             ("another type", signed(&key, "dpop+jwt", honest), Err(ReportRefusal::Jws(JwsRefusal::TypeWrong))),
             ("a version to come", with("\"v\":1", "\"v\":2"), Err(ReportRefusal::VersionUnknown(2))),
@@ -149,14 +169,17 @@ mod tests {
         ];
         for (name, text, expected) in rows {
             let read = read(&text, key.public(), NOW);
-            assert_eq!(read.as_ref().map(|report| report.findings.len()), expected.as_ref().map(|count| *count), "{name}");
-            assert!(read.is_err() || read.is_ok_and(|report| report.at == NOW), "{name}");
+            assert_eq!(read.as_ref().map(|said| said.report.findings.len()), expected.as_ref().map(|count| *count), "{name}");
+            assert!(read.is_err() || read.is_ok_and(|said| said.report.at == NOW), "{name}");
         }
         let malformed = [
             honest.replace("\"iat\":1", "\"iat\":1,\"more\":1"),
             honest.replace("\"iat\":1", "\"iat\":1,\"iat\":2"),
             honest.replace("\"v\":1", "\"v\":1,\"v\":1"),
             honest.replace("170501", "-1"),
+            // Nobody can say more exactly where they are.
+            honest.replace("\"v\":1", "\"v\":1,\"place\":[52.52,13.40]"),
+            honest.replace("\"v\":1", "\"v\":1,\"place\":[525,134,9]"),
             "[]".to_owned(),
             String::new(),
         ];

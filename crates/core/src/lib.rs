@@ -4,6 +4,7 @@
 //! does no I/O, reads no clock, holds no state, verifies nothing and serialises nothing: wire formats live at the edges.
 
 mod app_report;
+mod coarse;
 mod counter;
 mod decision;
 mod facts;
@@ -27,6 +28,7 @@ mod vendor_verdict;
 mod watch;
 
 pub use app_report::{AppFinding, AppReport};
+pub use coarse::CoarsePlace;
 pub use counter::{CounterRefusal, CounterWindow};
 pub use decision::{Acr, Advice, Decision, MaskPath, Matched, Obligation, Outcome, Permitted, PolicyName, RateLimit};
 pub use facts::{Facts, FieldValue, OperationRules, RequestFacts, ResourceFacts, WhenLimited};

@@ -3,6 +3,7 @@
 use core::net::IpAddr;
 
 use crate::{
+    coarse::CoarsePlace,
     id::{Action, ClientId, DeviceId, SessionId, UserId},
     reason::Reason,
     risk::RiskView,
@@ -119,6 +120,9 @@ pub trait Watch: Send + Sync {
 
     /// Takes note that the person of `session` proved to be there: what looked odd was theirs.
     fn stepped_up(&self, user: &UserId, session: &SessionId, at: UnixMillis);
+
+    /// Takes note of where a device says that it is. Remembered for an hour, in memory only; it may cost trust and never earns it (law 2).
+    fn located(&self, device: &DeviceId, place: CoarsePlace, at: UnixMillis);
 }
 
 /// Watches nothing: every score is 0.
@@ -137,4 +141,6 @@ impl Watch for NoWatch {
     }
 
     fn stepped_up(&self, _user: &UserId, _session: &SessionId, _at: UnixMillis) {}
+
+    fn located(&self, _device: &DeviceId, _place: CoarsePlace, _at: UnixMillis) {}
 }

@@ -31,11 +31,14 @@ pub async fn report(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Respo
     let client = known_client(issuer, &said.client_id, visit)?;
     let app = issuer.app(&client).ok_or(Reason::ClientUnknown)?;
     app.enrolled(device.live.posture())?;
-    let report = report::read(&said.report, key.key(), visit.second())?;
+    let report::Said { report, place } = report::read(&said.report, key.key(), visit.second())?;
     let after = device.live.posture().clone().with_report(report.clone());
     let lacks = app.requirements.lacks(&after, &issuer.revocations.load(), None, visit.second());
     record::allowed(issuer, posture::facts(&after, &lacks), visit).await?;
     issuer.stores.devices.change(device.id(), DeviceChange::Report(report)).await?;
+    if let Some(place) = place {
+        issuer.world.watch.located(device.id(), place, visit.now);
+    }
     let limited = countersign_core::worst(&lacks) >= Some(countersign_core::Stage::Limit);
     Ok(answer::json(StatusCode::OK, &Heard { limited }))
 }

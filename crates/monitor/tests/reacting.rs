@@ -60,6 +60,8 @@ impl Watch for Around {
     fn stepped_up(&self, user: &UserId, _: &SessionId, _: UnixMillis) {
         self.learned.lock().expect("a lock").push(user.to_string());
     }
+
+    fn located(&self, _: &countersign_core::DeviceId, _: countersign_core::CoarsePlace, _: UnixMillis) {}
 }
 
 impl Clock for Around {

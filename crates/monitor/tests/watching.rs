@@ -8,8 +8,8 @@ use std::{
 };
 
 use countersign_core::{
-    Action, AnswerSeen, ClientId, DeviceId, LoginDevice, LoginOutcome, LoginSeen, Reason, RequestSeen, RiskView, SessionId, Signal,
-    SignalKind, SignalSink, UnixMillis, UserId, Watch,
+    Action, AnswerSeen, ClientId, CoarsePlace, DeviceId, LoginDevice, LoginOutcome, LoginSeen, Reason, RequestSeen, RiskView, SessionId,
+    Signal, SignalKind, SignalSink, UnixMillis, UserId, Watch,
 };
 use countersign_monitor::watch::{LiveWatch, Place, Places, SnapshotFault, WatchConfig};
 use countersign_risk::{
@@ -481,4 +481,40 @@ fn a_month_of_drifting_costs_little() {
     let (before, after) = (auc(false), auc(true));
     assert!(before > 0.95, "{before}");
     assert!(before - after <= 0.05, "{before} fell to {after}");
+}
+
+/// Where a phone says that it is counts against whoever comes by a network far from there, and never for anybody.
+#[test]
+fn a_phone_that_is_elsewhere_costs_trust_and_one_that_is_there_earns_none() {
+    let berlin = CoarsePlace::from_tenths(525, 134).expect("a place");
+    let new_york = CoarsePlace::from_tenths(407, -740).expect("a place");
+    let lagos = CoarsePlace::from_tenths(64, 34).expect("a place");
+    let ana = Who(1, 1, 1);
+    let device = DeviceId::from_random([1; 16]);
+    // From a network that is not hers, right after her phone said where it is.
+    let asked = |place: Option<CoarsePlace>, minutes_ago: u64, from: &str| {
+        let mut scene = Scene::new();
+        scene.habits(ana);
+        scene.now += 7 * HOUR;
+        if let Some(place) = place {
+            scene.watch.located(&device, place, UnixMillis(scene.now * 1000));
+        }
+        scene.now += minutes_ago * 60;
+        let view = scene.ask(Who(1, 9, 1), "accounts.list", Some(1), from);
+        (view.score, view.reasons.iter().any(|reason| reason.name == "location"))
+    };
+    let rows = [
+        ("the phone is in Berlin, the network in New York", Some(berlin), 0, NEW_YORK, true),
+        ("in Lagos", Some(lagos), 5, NEW_YORK, true),
+        ("it is where the network is", Some(new_york), 0, NEW_YORK, false),
+        ("it said so too long ago", Some(berlin), 61, NEW_YORK, false),
+        ("at home, and the phone says New York: her VPN", Some(new_york), 0, HOME, false),
+        ("a carrier lets guests out at home", Some(new_york), 0, CARRIER, false),
+    ];
+    for (name, place, minutes_ago, from, against) in rows {
+        let (silent, (score, named)) = (asked(None, minutes_ago, from).0, asked(place, minutes_ago, from));
+        assert_eq!(named, against, "{name}: {score}");
+        assert_eq!(score > silent, against, "{name}: {score}, {silent} without a word");
+        assert!(score >= silent, "{name}: nobody earns anything by it");
+    }
 }

@@ -66,6 +66,8 @@ pub struct UseSight {
     pub kind: NetworkKind,
     /// Where the address is, when known.
     pub position: Option<Position>,
+    /// Where the phone says that it is, and when it said so.
+    pub phone: Option<(Position, UnixSeconds)>,
     /// How it ended before it was judged.
     pub ending: Ending,
 }
@@ -152,6 +154,7 @@ impl UseRule {
         self.amounts(sight, habits, &mut evidence);
         let step = self.habits(sight, habits, everybody, &mut evidence);
         self.movement(sight, habits, &mut evidence);
+        evidence.add(UseFeature::Location, self.location(sight, habits));
         let learned = self.learn(sight, step, evidence.total(), habits);
         UseAssessment { score: evidence.score(self.step_up), depth: habits.depth(), evidence, learned }
     }
@@ -272,6 +275,23 @@ impl UseRule {
             if weight > evidence.weight(feature) {
                 evidence.add(feature, weight - evidence.weight(feature));
             }
+        }
+    }
+
+    /// Whoever holds a session from afar comes by another network than the phone is at. A phone that is where its network is proves
+    /// nothing: both can be made up. Carriers let guests out at home, and a network that is known as the person's may be their VPN.
+    fn location(&self, sight: &UseSight, habits: &Habits) -> f64 {
+        let ((Some((phone, said_at)), Some(network)), NetworkKind::Fixed | NetworkKind::Unknown) =
+            ((sight.phone, sight.position), sight.kind)
+        else {
+            return 0.0;
+        };
+        let known = habits.sites.known(sight.prefix, self.probation, sight.at).is_some()
+            || sight.network.is_some_and(|network| habits.networks.known(network, self.probation, sight.at).is_some());
+        let network = network.no_better_than(sight.kind.radius_km_min());
+        match self.travel.leap(phone, network, sight.at.since(said_at)) {
+            Some(leap) if !known => within(0.5 * leap.weight, 0.0, self.travel_max),
+            Some(_) | None => 0.0,
         }
     }
 

@@ -15,9 +15,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use countersign_audit::{CheckpointKey, Entry};
 use countersign_core::{
-    Acr, Action, Amr, AnswerSeen, AppId, BootState, ClientId, Clock, DeviceId, Entropy, EvidenceTier, KeyId, LoginSeen, PairwiseId,
-    PatchLevel, Platform, Posture, ProofId, Provenance, RateLimit, Reason, RequestSeen, Revocations, RiskView, Role, Secret, SecurityLevel,
-    Session, SessionId, SessionState, Signal, SignalSink, UnixMillis, UnixSeconds, UserId, Watch,
+    Acr, Action, Amr, AnswerSeen, AppId, BootState, ClientId, Clock, CoarsePlace, DeviceId, Entropy, EvidenceTier, KeyId, LoginSeen,
+    PairwiseId, PatchLevel, Platform, Posture, ProofId, Provenance, RateLimit, Reason, RequestSeen, Revocations, RiskView, Role, Secret,
+    SecurityLevel, Session, SessionId, SessionState, Signal, SignalSink, UnixMillis, UnixSeconds, UserId, Watch,
 };
 use countersign_gateway::{
     GatewayConfig, HeldConfig, House, HouseParts, Origin, Peer, Protocol, StatementKey, Statements, Stores, Tokens, Upstream,
@@ -134,6 +134,8 @@ impl Watch for World {
     }
 
     fn stepped_up(&self, _: &UserId, _: &SessionId, _: UnixMillis) {}
+
+    fn located(&self, _: &DeviceId, _: CoarsePlace, _: UnixMillis) {}
 }
 
 struct Backed {

@@ -7,16 +7,18 @@ use std::{
 };
 
 use countersign_core::{
-    Action, AnswerSeen, DeviceId, LoginDevice, LoginSeen, Reason, RequestSeen, RiskReason, RiskView, Seconds, SessionId, Signal,
-    SignalKind, SignalSink, Told, UnixMillis, UnixSeconds, UserId, Watch,
+    Action, AnswerSeen, CoarsePlace, DeviceId, LoginDevice, LoginSeen, Reason, RequestSeen, RiskReason, RiskView, Seconds, SessionId,
+    Signal, SignalKind, SignalSink, Told, UnixMillis, UnixSeconds, UserId, Watch,
 };
 use countersign_risk::{
     Operation,
     credentials::{CredentialRule, Source},
     fingerprint::{Field, Salt},
+    geo::Position,
     login::{DeviceName, Login, LoginRule},
     maths::{floor_index, within},
     network::{Asn, site},
+    subjects::Subjects,
     usage::{Ending, UseEvidence, UseRule, UseSight},
 };
 
@@ -31,6 +33,12 @@ const SITES_MAX: usize = 4096;
 
 /// How long the place of a site is kept at hand: maps are replaced while a node runs.
 const SITE_LIFE: Seconds = Seconds(60);
+
+/// Phones that said where they are; then whoever said so longest ago makes room.
+const PHONES_MAX: usize = 100_000;
+
+/// How long what a phone says of its place is believed.
+const PHONE_PLACE_LIFE: Seconds = Seconds(3600);
 
 /// What an operator decides about watching.
 #[derive(Clone)]
@@ -73,6 +81,7 @@ pub struct LiveWatch {
     pub(super) requests: Requests,
     pub(super) logins: Mutex<Logins>,
     places: Arc<dyn Places>,
+    phones: Mutex<Subjects<Option<(Position, UnixSeconds)>>>,
     sites: Mutex<HashMap<[u8; 8], (Place, UnixSeconds)>>,
     signals: Arc<dyn SignalSink>,
 }
@@ -83,7 +92,8 @@ impl LiveWatch {
     pub fn new(config: WatchConfig, places: Arc<dyn Places>, signals: Arc<dyn SignalSink>) -> Self {
         let requests = Requests::new(config.requests, config.people_max);
         let logins = Logins::new(config.logins, config.credentials, config.salt, config.people_max);
-        Self { config, requests, logins: Mutex::new(logins), places, sites: Mutex::default(), signals }
+        let phones = Mutex::new(Subjects::new(PHONES_MAX));
+        Self { config, requests, logins: Mutex::new(logins), places, phones, sites: Mutex::default(), signals }
     }
 
     /// How many people are watched, and the bytes of their habits.
@@ -108,6 +118,16 @@ impl LiveWatch {
         place
     }
 
+    fn phone(&self, device: &DeviceId, now: UnixSeconds) -> Option<(Position, UnixSeconds)> {
+        let phones = self.phones.lock().unwrap_or_else(PoisonError::into_inner);
+        // Hardly any app shares it, and nobody is to pay for it then.
+        if phones.is_empty() {
+            return None;
+        }
+        let said = phones.peek(self.key(device.as_str())).copied().flatten();
+        said.filter(|(_, at)| now.since(*at) <= PHONE_PLACE_LIFE)
+    }
+
     fn key(&self, text: &str) -> u64 {
         self.config.salt.long(Field::Subject, text.as_bytes())
     }
@@ -125,6 +145,7 @@ impl LiveWatch {
             country: place.country.as_ref().map(|code| salt.fingerprint(Field::Country, code.as_bytes())),
             kind: place.kind,
             position: place.position,
+            phone: self.phone(seen.device, now),
             ending: seen.refused.map_or(Ending::Good, ending),
         }
     }
@@ -233,6 +254,13 @@ impl Watch for LiveWatch {
         let session = self.key(session.as_str());
         self.requests.vouch(self.key(user.as_str()), session, at.seconds());
         self.logins.lock().unwrap_or_else(PoisonError::into_inner).vouch(session);
+    }
+
+    fn located(&self, device: &DeviceId, place: CoarsePlace, at: UnixMillis) {
+        let (north, east) = place.degrees();
+        let position = Position::new(north, east, CoarsePlace::RADIUS_KM).ok();
+        let mut phones = self.phones.lock().unwrap_or_else(PoisonError::into_inner);
+        phones.insert(self.key(device.as_str()), position.map(|position| (position, at.seconds())));
     }
 }
 

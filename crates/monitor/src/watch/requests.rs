@@ -152,7 +152,7 @@ const fn kind(feature: UseFeature) -> SignalKind {
     match feature {
         UseFeature::Objects | UseFeature::Volume => SignalKind::Scraping,
         UseFeature::Rate => SignalKind::RateBurst,
-        UseFeature::Simultaneous | UseFeature::Travel => SignalKind::ImpossibleTravel,
+        UseFeature::Location | UseFeature::Simultaneous | UseFeature::Travel => SignalKind::ImpossibleTravel,
         UseFeature::Failures | UseFeature::Hour | UseFeature::Network | UseFeature::NetworkKind | UseFeature::Operations => {
             SignalKind::UnusualUse
         }

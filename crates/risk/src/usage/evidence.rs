@@ -9,6 +9,8 @@ pub enum UseFeature {
     Failures,
     /// The hour, against the person's own on such a day.
     Hour,
+    /// Where the phone says that it is, against where its network is.
+    Location,
     /// The network, against those the person is known at.
     Network,
     /// A data centre or an anonymiser, for a person who does not come from there.
@@ -29,9 +31,10 @@ pub enum UseFeature {
 
 impl UseFeature {
     /// All of them, in order.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Failures,
         Self::Hour,
+        Self::Location,
         Self::Network,
         Self::NetworkKind,
         Self::Objects,
@@ -48,6 +51,7 @@ impl UseFeature {
         match self {
             Self::Failures => "failures",
             Self::Hour => "hour",
+            Self::Location => "location",
             Self::Network => "network",
             Self::NetworkKind => "network_kind",
             Self::Objects => "objects",

@@ -140,6 +140,7 @@ mod tests {
             country: Some(Fingerprint(1)),
             kind: NetworkKind::Fixed,
             position: None,
+            phone: None,
             ending: Ending::Good,
         }
     }

@@ -4,10 +4,10 @@ use anyhow::{Result, anyhow};
 use countersign_attest::{
     android::Field,
     apple::AppleApp,
-    report::{REPORT_TYPE, ReportRefusal, claims, read},
+    report::{REPORT_TYPE, ReportRefusal, Said, claims, read},
 };
 use countersign_core::{
-    AppFinding, AppReport, DeviceId, EvidenceTier, Platform, Posture, Provenance, SecurityLevel, Thumbprint, UnixSeconds,
+    AppFinding, AppReport, CoarsePlace, DeviceId, EvidenceTier, Platform, Posture, Provenance, SecurityLevel, Thumbprint, UnixSeconds,
 };
 use countersign_proof::{
     base64url,
@@ -26,7 +26,7 @@ pub fn explain(jws: &str, args: &InspectArgs) -> Result<Told> {
         |why: ReportRefusal| anyhow!("`{}` looks like a posture report, and is none that can be read: {why}", args.file.display());
     let parsed = Jws::read(jws, Type::Is(REPORT_TYPE)).map_err(|why| unreadable(ReportRefusal::Jws(why)))?;
     let payload = jws.split('.').nth(1).and_then(|payload| base64url::decode(payload).ok()).unwrap_or_default();
-    let report = claims(&payload, args.now()).map_err(unreadable)?;
+    let Said { report, place } = claims(&payload, args.now()).map_err(unreadable)?;
     let own_key = parsed.jwk().and_then(|jwk| PublicKey::from_jwk(jwk).ok());
     let mut sheet = Sheet::new("posture_report", "posture report: what an app says of its phone; it may cost trust and never earns it");
     let signed_by = own_key.as_ref().map_or_else(|| text("not named"), |key| bytes(key.thumbprint().as_bytes()));
@@ -35,7 +35,7 @@ pub fn explain(jws: &str, args: &InspectArgs) -> Result<Told> {
         "header",
         vec![("typ", text(REPORT_TYPE)), ("alg", text(parsed.algorithm().as_str())), ("key", parsed.key_id().map_or(signed_by, text))],
     );
-    sheet.part("says", "what the app says", said(&report, &payload));
+    sheet.part("says", "what the app says", said(&report, place, &payload));
     let judged = match args.key()? {
         None => Judged::Unjudged("`--key FILE` has the device key that should have signed"),
         Some(key) => {
@@ -52,7 +52,7 @@ pub fn explain(jws: &str, args: &InspectArgs) -> Result<Told> {
     Ok(sheet.told(posture))
 }
 
-fn said(report: &AppReport, payload: &[u8]) -> Vec<(&'static str, Field)> {
+fn said(report: &AppReport, place: Option<CoarsePlace>, payload: &[u8]) -> Vec<(&'static str, Field)> {
     let findings: Vec<_> = report.findings.iter().map(|found| text(format!("{}: {}", found.as_str(), meaning(*found)))).collect();
     let findings = if findings.is_empty() { text("nothing found") } else { Field::List(findings) };
     let claimed: Option<u64> =
@@ -62,6 +62,7 @@ fn said(report: &AppReport, payload: &[u8]) -> Vec<(&'static str, Field)> {
         ("os_version", known(report.os_version.map(|number| format!("{number} (MMmmss)")))),
         ("app_version", known(report.app_version)),
         ("installer", known(report.installer.as_deref())),
+        ("place", known(place.map(|place| format!("{:.1} N {:.1} E", place.degrees().0, place.degrees().1)))),
         (
             "at",
             known(claimed.map(|at| format!("{}, by the phone's clock, which does not count", crate::cli::when::instant(UnixSeconds(at))))),
