@@ -76,9 +76,9 @@ impl Writer<'_> {
         }
     }
 
-    /// One mail about many incidents that came together; `now` names it.
+    /// One mail about many incidents that came together.
     #[must_use]
-    pub fn digest(&self, incidents: &[(Incident, Phase)], now: UnixSeconds) -> Letter {
+    pub fn digest(&self, incidents: &[(Incident, Phase)]) -> Letter {
         let mut text = format!("{} incidents changed at {} within a short time.\n\n", incidents.len(), plain(self.host));
         for (incident, phase) in incidents.iter().take(DIGEST_LINES_MAX) {
             let (id, kind, at) = (plain(incident.id.as_str()), incident.kind.as_str(), (self.instant)(incident.first_at.seconds()));
@@ -90,10 +90,10 @@ impl Writer<'_> {
         text += "\nTo see one:      countersign incident show ID\n\
                  To undo one:     countersign incident undo ID\n\
                  To see them all: countersign incident list\n";
-        let first = incidents.first().map(|(incident, _)| plain(incident.id.as_str())).unwrap_or_default();
+        let first = incidents.first().map(|(incident, phase)| format!("{}.{}", plain(incident.id.as_str()), phase.as_str()));
         Letter {
             subject: format!("Countersign: {} incidents", incidents.len()),
-            id: format!("<digest.{}.{first}@{}>", now.0, plain(self.host)),
+            id: format!("<digest.{}.{}@{}>", first.unwrap_or_default(), incidents.len(), plain(self.host)),
             answers: None,
             text,
         }
@@ -259,11 +259,11 @@ mod tests {
     #[test]
     fn a_digest_is_one_mail_and_bounded() {
         let many: Vec<_> = (0..150).map(|_| (incident(), Phase::Opened)).collect();
-        let letter = WRITER.digest(&many, UnixSeconds(7));
+        let letter = WRITER.digest(&many);
         assert_eq!(letter.subject, "Countersign: 150 incidents");
         assert_eq!(letter.text.lines().filter(|line| line.contains("scraping about")).count(), DIGEST_LINES_MAX);
         assert!(letter.text.contains("... and 50 more"));
-        assert!(!WRITER.digest(many.get(..100).expect("some"), UnixSeconds(7)).text.contains("more"));
+        assert!(!WRITER.digest(many.get(..100).expect("some")).text.contains("more"));
     }
 
     proptest! {
