@@ -19,7 +19,9 @@ class Take:
         return "250 OK"
 
     async def handle_DATA(self, server, session, envelope):
-        mail = {"from": envelope.mail_from, "to": envelope.rcpt_tos, "mail": envelope.content.decode("utf-8"), "tls": session.ssl is not None}
+        # aiosmtpd notes TLS in the session for STARTTLS only; on an implicit port nobody gets this far without it.
+        tls = mode == "implicit" or session.ssl is not None
+        mail = {"from": envelope.mail_from, "to": envelope.rcpt_tos, "mail": envelope.content.decode("utf-8"), "tls": tls}
         print(json.dumps(mail), flush=True)
         return "250 taken"
 
