@@ -4,6 +4,7 @@ pub mod dev_tokens;
 pub mod feeds;
 pub mod fleet;
 pub mod incidents;
+pub mod mail;
 pub mod office;
 pub mod report;
 pub mod routes;

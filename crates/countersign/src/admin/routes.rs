@@ -18,6 +18,7 @@ use serde::Deserialize;
 use crate::admin::{
     dev_tokens, feeds,
     incidents::{self, Watchtower},
+    mail,
     office::{Act, ActRefusal, Office},
     report::{self, Surveyor},
     wire::{
@@ -25,7 +26,7 @@ use crate::admin::{
         SessionView, Status, UserView,
     },
 };
-use crate::wire::feeds::Feeds;
+use crate::wire::{feeds::Feeds, mail::Postman};
 
 /// Records of one answer.
 const RECORDS_MAX: usize = 1000;
@@ -54,6 +55,8 @@ pub struct Desk {
     pub surveyor: Surveyor,
     /// What is fetched.
     pub feeds: Arc<Feeds>,
+    /// Who writes mails.
+    pub postman: Option<Arc<Postman>>,
 }
 
 type Answer<T> = Result<Json<T>, ActRefusal>;
@@ -62,6 +65,7 @@ type Answer<T> = Result<Json<T>, ActRefusal>;
 pub fn router(desk: Desk) -> Router {
     let surveys = report::router(desk.surveyor.clone());
     let fetched = feeds::router(Arc::clone(&desk.feeds));
+    let mails = mail::router(desk.postman.clone());
     let tower = Watchtower { office: Arc::clone(&desk.office), reactor: Arc::clone(&desk.reactor) };
     Router::new()
         .route("/v1/status", get(async |State(desk): State<Arc<Desk>>| Json(desk.status.clone())))
@@ -83,6 +87,7 @@ pub fn router(desk: Desk) -> Router {
         .route("/v1/audit/checkpoint", get(checkpoint))
         .with_state(Arc::new(desk))
         .merge(incidents::router(tower))
+        .merge(mails)
         .merge(surveys)
         .merge(fetched)
 }

@@ -328,6 +328,30 @@ impl IncidentView {
     }
 }
 
+/// How mails about incidents go.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct MailView {
+    /// Which server takes them.
+    pub server: String,
+    /// Who is written to.
+    pub to: Vec<String>,
+    /// Mails that the server took since the node started.
+    pub delivered: u64,
+    /// Mails that wait.
+    pub waiting: usize,
+    /// Mails that were refused, or tried often enough.
+    pub given_up: u64,
+    /// Changes that found no room.
+    pub dropped: u64,
+    /// Seconds since 1970 at which the last was taken.
+    pub last_delivered: Option<u64>,
+    /// The same for the last attempt that failed.
+    pub last_failure: Option<u64>,
+    /// Why it did.
+    pub failure: Option<String>,
+}
+
 /// What is not to be reacted to.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]

@@ -5,7 +5,7 @@ use clap::{Args, Subcommand};
 use countersign_core::{UnixMillis, UnixSeconds};
 
 use crate::{
-    admin::wire::{IncidentView, Suppress, Suppressed},
+    admin::wire::{IncidentView, MailView, Suppress, Suppressed},
     cli::{
         ask,
         output::{Exit, Output, say, say_json, table},
@@ -18,9 +18,12 @@ use crate::{
 #[derive(Debug, Subcommand)]
 pub enum IncidentCommand {
     /// This was fine: undo what was done, and let the monitor learn from it
+    #[command(visible_alias = "undo")]
     Fine(OneArgs),
     /// The newest incidents
     List(ListArgs),
+    /// How mails about incidents go
+    Mail(MailArgs),
     /// One incident with its timeline
     Show(OneArgs),
     /// React to nothing of a kind for a while
@@ -42,6 +45,14 @@ pub struct ListArgs {
     /// Only those that are `open`, `fine` or `closed`.
     #[arg(long, value_name = "STATE")]
     state: Option<String>,
+}
+
+/// What about mails.
+#[derive(Args, Debug)]
+pub struct MailArgs {
+    /// Send one now, to see whether it arrives.
+    #[arg(long)]
+    test: bool,
 }
 
 /// What not to react to.
@@ -70,6 +81,10 @@ pub async fn run(command: &IncidentCommand, place: &Place, output: Output) -> Re
         IncidentCommand::Fine(one) => {
             show(&ask::post(&data, &format!("/v1/incidents/{}/fine", ask::segment(&one.id)), &serde_json::json!({})).await?, output);
         }
+        IncidentCommand::Mail(args) if args.test => {
+            mail(&ask::post(&data, "/v1/mail/test", &serde_json::json!({})).await?, output);
+        }
+        IncidentCommand::Mail(_) => mail(&ask::get(&data, "/v1/mail").await?, output),
         IncidentCommand::Suppress(args) => {
             let body = Suppress { kind: args.kind.clone(), user: args.user.clone(), hours: args.hours };
             suppressed(&[ask::post(&data, "/v1/suppressions", &body).await?], output);
@@ -111,6 +126,21 @@ fn show(incident: &IncidentView, output: Output) {
     say(format!("{}  {} about {who}, {}, noticed {} times", incident.id, incident.kind, incident.state, incident.count));
     for moment in &incident.timeline {
         say(format!("  {}  {}", when::instant(UnixMillis(moment.at_ms).seconds()), moment.what));
+    }
+}
+
+fn mail(view: &MailView, output: Output) {
+    if output == Output::Json {
+        say_json(view);
+        return;
+    }
+    say(format!("mails about incidents go to {} by {}", view.to.join(", "), view.server));
+    say(format!("  {} delivered, {} waiting, {} given up, {} dropped", view.delivered, view.waiting, view.given_up, view.dropped));
+    if let Some(at) = view.last_delivered {
+        say(format!("  {}  the last was taken by the server", when::instant(UnixSeconds(at))));
+    }
+    if let (Some(at), Some(why)) = (view.last_failure, &view.failure) {
+        say(format!("  {}  {why}", when::instant(UnixSeconds(at))));
     }
 }
 

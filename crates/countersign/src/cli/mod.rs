@@ -19,7 +19,7 @@ mod place;
 mod policy;
 mod report;
 mod serve;
-mod when;
+pub mod when;
 mod why;
 
 pub use output::{Exit, Output, say, say_json};

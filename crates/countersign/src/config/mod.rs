@@ -1,6 +1,7 @@
 //! `csign.toml`: read strictly, or not at all. Every fault names file, line and remedy, and all are found in one go.
 
 mod device;
+mod email;
 mod fault;
 mod feeds;
 mod model;
@@ -17,9 +18,9 @@ use std::{fs, path::Path};
 pub use device::replaced;
 pub use fault::{Fault, Faults};
 pub use model::{
-    App, Bounds, Config, Dev, DeviceRules, FeedSource, GeoList, GeographyFiles, IosApp, ListOf, Listen, Login, METRICS_LISTEN,
-    MonitorRules, Operation, PlaySource, SharedSignals, SignUp, SignalSource, SignalSubject, SignalTarget, TlsFiles, Upstream, Vendors,
-    Webhook, WhenStale,
+    App, Bounds, Config, Dev, DeviceRules, Email, FeedSource, GeoList, GeographyFiles, IosApp, ListOf, Listen, Login, METRICS_LISTEN,
+    MailLogin, MailTls, MonitorRules, Operation, PlaySource, SharedSignals, SignUp, SignalSource, SignalSubject, SignalTarget, TlsFiles,
+    Upstream, Vendors, Webhook, WhenStale,
 };
 pub use settle::settle;
 pub use value::span;

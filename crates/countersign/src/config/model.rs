@@ -10,9 +10,10 @@ use std::{
 use countersign_core::{Action, AppId, ClientId, DailyLimit, FeedKind, Limits, OutageRule, Requirement, RiskBar, Seconds, WhenLimited};
 use countersign_gateway::{Origin, Protocol};
 use countersign_identity::{BindingRules, PasskeyOrigin};
-use countersign_monitor::react::ReactRules;
+use countersign_monitor::react::{Act, ReactRules};
 use countersign_policy::StreamSpec;
 use countersign_risk::network::NetworkKind;
+use lettre::message::Mailbox;
 
 /// Where metrics and health are served when nothing is said: loopback, so that nobody outside reads them.
 pub const METRICS_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7442);
@@ -152,6 +153,65 @@ pub struct MonitorRules {
     pub honey_operations: BTreeSet<Action>,
     /// Who is told of incidents.
     pub webhook: Option<Webhook>,
+    /// Who is written to about them.
+    pub email: Option<Email>,
+}
+
+/// How the way to a mail server is protected. Alphabetical.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MailTls {
+    /// From the first byte (RFC 8314).
+    Implicit,
+    /// Not at all; only this machine itself can be such a server.
+    None,
+    /// From `STARTTLS` on, which has to be offered (RFC 3207).
+    StartTls,
+}
+
+impl MailTls {
+    /// The port that servers use for it.
+    #[must_use]
+    pub const fn port(self) -> u16 {
+        match self {
+            Self::Implicit => 465,
+            Self::None => 25,
+            Self::StartTls => 587,
+        }
+    }
+}
+
+/// What we show a mail server.
+#[derive(Clone, Debug)]
+pub struct MailLogin {
+    /// The name.
+    pub username: String,
+    /// The file of the password.
+    pub password: PathBuf,
+}
+
+/// Mails about incidents, and the line that begins their section.
+#[derive(Clone, Debug)]
+pub struct Email {
+    /// The server: a name, or an address.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// How the way to it is protected.
+    pub tls: MailTls,
+    /// The file of the authorities that it is verified by, where it is not `vendors.ca`.
+    pub ca: Option<PathBuf>,
+    /// What we show it, if it asks.
+    pub login: Option<MailLogin>,
+    /// Who writes.
+    pub from: Mailbox,
+    /// Who is written to.
+    pub to: Vec<Mailbox>,
+    /// Only about signals whose rule does this or more.
+    pub min_severity: Act,
+    /// How long an incident is waited for before its first mail, which then says what was done.
+    pub hold: Seconds,
+    /// The line.
+    pub line: usize,
 }
 
 /// A receiver of messages, and the line that names it.

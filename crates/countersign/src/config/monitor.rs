@@ -7,6 +7,7 @@ use countersign_monitor::react::{Act, Mode, ReactRule, ReactRules};
 use url::Url;
 
 use crate::config::{
+    email,
     model::{MonitorRules, Webhook},
     section::{At, Section},
 };
@@ -24,6 +25,7 @@ pub fn monitor(section: Option<Section<'_>>, here: &Path) -> MonitorRules {
         honey_accounts: BTreeSet::new(),
         honey_operations: BTreeSet::new(),
         webhook: None,
+        email: None,
     };
     let Some(mut section) = section else { return rules };
     let mode = section.word("mode", &MODES).map_or(Mode::Enforce, |at| at.value);
@@ -56,6 +58,7 @@ pub fn monitor(section: Option<Section<'_>>, here: &Path) -> MonitorRules {
         own.end();
     }
     rules.webhook = section.table("webhook", "monitor.webhook").and_then(|section| webhook(section, here));
+    rules.email = section.table("email", "monitor.email").and_then(|section| email::email(section, here, &ACTS));
     section.end();
     if mode == Mode::Observe {
         observe(&mut rules);
@@ -124,7 +127,9 @@ mod tests {
         let rules = rules(example);
         assert_eq!(rules.react.of(SignalKind::Scraping), ReactRule { mode: Mode::Observe, act: Act::Revoke });
         assert_eq!((rules.risk, rules.react.together), (RiskBar::SHIPPED, Seconds(3600)));
-        assert!(rules.honey_accounts.contains("admin") && rules.honey_operations.len() == 1 && rules.webhook.is_some());
+        assert!(
+            rules.honey_accounts.contains("admin") && rules.honey_operations.len() == 1 && rules.webhook.is_some() && rules.email.is_some()
+        );
         for kind in SignalKind::ALL.iter().filter(|kind| **kind != SignalKind::SteppedUp) {
             let row = guide.lines().find(|line| line.starts_with(&format!("| `{}` |", kind.as_str())));
             let row = row.unwrap_or_else(|| panic!("docs/incidents.md does not name `{}`", kind.as_str()));

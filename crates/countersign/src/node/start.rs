@@ -34,6 +34,7 @@ use crate::{
         feeds::Feeds,
         issuing, keys,
         lock::DataLock,
+        mail::Postman,
         metering, monitoring,
         shared_signals::{self, Sharing},
         stores::OpenError,
@@ -48,7 +49,7 @@ pub async fn start(config: Config, options: Options) -> Result<RunningNode, Star
     let dev = config.dev.or(options.dev);
     let mut understood = understand(&config, dev, &options.clock)?;
     let (certificates, digest) = (understood.certificates.take(), understood.rules.digest.clone());
-    let (receiver, mut streams) = (understood.receiver.take(), std::mem::take(&mut understood.streams));
+    let (receiver, mailing, mut streams) = (understood.receiver.take(), understood.mailing.take(), std::mem::take(&mut understood.streams));
     let lock = DataLock::take(&config.data)?;
     let doors = Doors::bind(&config, dev, certificates).await?;
     let built = build(&config, understood, &options).await?;
@@ -74,11 +75,13 @@ pub async fn start(config: Config, options: Options) -> Result<RunningNode, Star
         office: Arc::clone(&built.office),
     });
 
+    let rules = Arc::new(ArcSwap::from_pointee(live.config.monitor.react.clone()));
+    let postman = mailing.map(|mailing| Postman::start(mailing, Arc::clone(&rules), Arc::clone(&options.clock), shutdown.clone()));
     let reactor = Reactor::new(ReactorParts {
-        rules: Arc::new(ArcSwap::from_pointee(live.config.monitor.react.clone())),
+        rules,
         stores: built.stores.for_monitor(),
         ledger: Arc::clone(&built.office) as _,
-        tell: Arc::new(monitoring::teller(receiver, Arc::clone(&options.clock), shutdown.clone())),
+        tell: Arc::new(monitoring::teller(receiver, postman.clone(), Arc::clone(&options.clock), shutdown.clone())),
         watch: Arc::clone(&built.watch) as _,
         clock: Arc::clone(&options.clock),
         entropy: Arc::clone(&options.entropy),
@@ -116,7 +119,7 @@ pub async fn start(config: Config, options: Options) -> Result<RunningNode, Star
     let front = Front { house: built.house, issuer: router(Arc::new(built.issuer)), signals: shared_signals::router(sharing) };
     let public = listen(doors.public, settings, options.clock, shutdown.clone(), move |request, peer| front.clone().answer(request, peer));
     tasks.spawn(until_it_fails("the public port", public, shutdown.clone()));
-    let desk = Desk { office: built.office, status, reload: Arc::clone(&live) as Arc<dyn Reload>, reactor, surveyor, feeds };
+    let desk = Desk { office: built.office, status, reload: Arc::clone(&live) as Arc<dyn Reload>, reactor, surveyor, feeds, postman };
     tasks.spawn(until_it_fails("the admin socket", doors.admin.serve(routes::router(desk), shutdown.clone()), shutdown.clone()));
     let side = side::router(Side { metrics: metrics.clone(), keys, shutdown: shutdown.clone() });
     let side = axum::serve(doors.side, side).with_graceful_shutdown(shutdown.clone().cancelled_owned());

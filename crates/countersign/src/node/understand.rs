@@ -12,6 +12,7 @@ use crate::{
     wire::{
         geography::Maps,
         issuing,
+        mail::Mailing,
         monitoring::Receiver,
         rules::{self, Declared, Rules},
         shared_signals::Streams,
@@ -35,6 +36,8 @@ pub struct Understood {
     pub streams: Streams,
     /// Who is told of incidents.
     pub receiver: Option<Receiver>,
+    /// Who is written to about them.
+    pub mailing: Option<Mailing>,
     /// The issuer's settings.
     pub issuer: IssuerConfig,
     /// The way to the protected API.
@@ -57,6 +60,7 @@ pub fn understand(config: &Config, dev: Dev, clock: &Arc<dyn Clock>) -> Result<U
         maps: Maps::read(config)?,
         streams: Streams::read(config)?,
         receiver: Receiver::read(config)?,
+        mailing: Mailing::read(config)?,
         issuer: issuing::settings(config, dev, clock, &revocations)?,
         revocations,
         upstream: upstream::upstream(config)?,

@@ -8,6 +8,7 @@ pub mod geography;
 pub mod issuing;
 pub mod keys;
 pub mod lock;
+pub mod mail;
 pub mod metering;
 pub mod monitoring;
 pub mod places;

@@ -25,7 +25,7 @@ use crate::{
     admin::{office::Office, wire::IncidentView},
     config::{Config, Fault, Faults},
     layout,
-    wire::{issuing, signals::Arrived, vendors::Caller},
+    wire::{issuing, mail::Postman, signals::Arrived, vendors::Caller},
 };
 
 /// Messages that wait for their receiver; beyond, they are counted and dropped.
@@ -48,8 +48,9 @@ impl Ledger for Office {
     }
 }
 
-/// Tells operators: a line in the log, a figure, and a message to the webhook if there is one.
+/// Tells operators: a line in the log, a figure, a message to the webhook and a mail if there are such.
 pub struct Teller {
+    postman: Option<Arc<Postman>>,
     messages: Option<mpsc::Sender<(Told, Incident)>>,
 }
 
@@ -64,6 +65,9 @@ impl Tell for Teller {
             score = incident.score,
             "incident"
         );
+        if let Some(postman) = &self.postman {
+            postman.tell(told, incident);
+        }
         let full = self.messages.as_ref().is_some_and(|queue| queue.try_send((told, incident.clone())).is_err());
         if full {
             counter!("countersign_webhook_messages_total", "outcome" => "dropped").increment(1);
@@ -98,8 +102,8 @@ impl Receiver {
 
 /// A teller, and the task that delivers its messages until the node ends.
 #[must_use]
-pub fn teller(receiver: Option<Receiver>, clock: Arc<dyn Clock>, shutdown: CancellationToken) -> Teller {
-    let Some(receiver) = receiver else { return Teller { messages: None } };
+pub fn teller(receiver: Option<Receiver>, postman: Option<Arc<Postman>>, clock: Arc<dyn Clock>, shutdown: CancellationToken) -> Teller {
+    let Some(receiver) = receiver else { return Teller { postman, messages: None } };
     let (messages, mut queue) = mpsc::channel::<(Told, Incident)>(MESSAGES_MAX);
     tokio::spawn(async move {
         let deliver = async {
@@ -112,7 +116,7 @@ pub fn teller(receiver: Option<Receiver>, clock: Arc<dyn Clock>, shutdown: Cance
         };
         tokio::select! { () = deliver => {}, () = shutdown.cancelled() => {} }
     });
-    Teller { messages: Some(messages) }
+    Teller { postman, messages: Some(messages) }
 }
 
 async fn deliver(receiver: &Receiver, (told, incident): (Told, &Incident), number: u64, clock: &dyn Clock) -> bool {
