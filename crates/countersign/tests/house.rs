@@ -363,6 +363,7 @@ const PARSERS: &[(&str, &str)] = &[
     ("gateway/src/held/frame.rs: FrameReader::frame", "frames"),
     ("gateway/src/path.rs: normal_path", "request"),
     ("gateway/src/receive.rs: parse_request", "request"),
+    ("identity/src/dev_kit.rs: DevKit::parse", "dev_kit"),
     ("identity/src/passkey.rs: LoginCredential::parse", "doors"),
     ("issuer/src/form.rs: Form::parse", "doors"),
     ("issuer/src/json.rs: parse_json", "doors"),

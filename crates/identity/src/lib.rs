@@ -5,6 +5,7 @@
 
 mod assurance;
 mod binding;
+mod dev_kit;
 mod dev_token;
 mod grant;
 mod hash;
@@ -13,6 +14,7 @@ mod passkey;
 
 pub use assurance::Assurance;
 pub use binding::{Asking, Binding, BindingRefusal, BindingRules, BindingState, bind, cooling_down, cut, session_state};
+pub use dev_kit::{DevKit, DevKitRefusal};
 pub use dev_token::{Build, DevToken, DevTokenRefusal, DevTokenText, DevUse, Networks, admit};
 pub use grant::{
     CodeGrant, CodeRequest, CodeState, DeviceBinding, Exchange, GrantRefusal, RefreshFamily, RefreshRequest, RefreshState, Renewal,

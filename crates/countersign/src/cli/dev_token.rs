@@ -1,11 +1,17 @@
 //! `countersign dev-token`: tokens for emulators and continuous integration, at a running node.
 
-use anyhow::{Result, anyhow};
+use std::{io::IsTerminal, path::Path};
+
+use anyhow::{Context, Result, anyhow};
+use aws_lc_rs::digest;
 use clap::{Args, Subcommand, ValueEnum};
-use countersign_core::{Seconds, UnixSeconds};
+use countersign_core::{ClientId, Platform, Seconds, UnixSeconds};
+use countersign_identity::{DevKit, DevTokenText, Networks};
+use qrcode::{EcLevel, QrCode, render::unicode::Dense1x2};
+use rustls_pki_types::{CertificateDer, pem::PemObject};
 
 use crate::{
-    admin::wire::{DevTokenAsk, DevTokenEnded, DevTokenMade, DevTokenView},
+    admin::wire::{DevTokenAsk, DevTokenEnded, DevTokenMade, DevTokenView, Status},
     cli::{
         ask,
         output::{Exit, Output, say, say_json, table},
@@ -33,6 +39,24 @@ enum PlatformArg {
     Ios,
 }
 
+impl PlatformArg {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Android => "android",
+            Self::Ios => "ios",
+        }
+    }
+}
+
+impl From<PlatformArg> for Platform {
+    fn from(platform: PlatformArg) -> Self {
+        match platform {
+            PlatformArg::Android => Self::Android,
+            PlatformArg::Ios => Self::Ios,
+        }
+    }
+}
+
 /// For what.
 #[derive(Args, Debug)]
 pub struct CreateArgs {
@@ -54,6 +78,12 @@ pub struct CreateArgs {
     /// A note for people.
     #[arg(long, default_value = "", value_name = "TEXT")]
     label: String,
+    /// The server's address as the phone reaches it, if not `public_url`: <https://10.0.2.2:7443> from Android's emulator.
+    #[arg(long, value_name = "URL")]
+    server: Option<url::Url>,
+    /// Draw the token as a QR code, even when the output is no terminal.
+    #[arg(long)]
+    qr: bool,
 }
 
 /// Which one.
@@ -74,19 +104,30 @@ pub async fn run(command: &DevTokenCommand, place: &Place, output: Output) -> Re
         DevTokenCommand::Create(args) => {
             let ask = DevTokenAsk {
                 app: args.app.clone(),
-                platform: args.platform.map(|platform| {
-                    match platform {
-                        PlatformArg::Android => "android",
-                        PlatformArg::Ios => "ios",
-                    }
-                    .to_owned()
-                }),
+                platform: args.platform.map(|platform| platform.word().to_owned()),
                 life_seconds: args.expires.0,
                 phones: args.phones,
                 any_network: args.any_network,
                 label: args.label.clone(),
             };
-            made(&ask::post(&data, "/v1/dev-tokens", &ask).await?, &args.app, output);
+            let status: Status = ask::get(&data, "/v1/status").await?;
+            let server = args.server.clone().map_or_else(|| status.public_url.parse(), Ok).context("`public_url` is not a URL")?;
+            let pin = if status.dev { Some(pin(&data)?) } else { None };
+            let mut answer: DevTokenMade = ask::post(&data, "/v1/dev-tokens", &ask).await?;
+            let kit = DevKit {
+                server,
+                pin,
+                token: DevTokenText::parse(&answer.token).context("the node made a token that is none")?,
+                client: ClientId::parse(&args.app).map_err(|_| anyhow!("`{}` is no app", args.app))?,
+                platform: args.platform.map(Platform::from),
+                expires_at: UnixSeconds(answer.expires_at),
+                phones_max: args.phones,
+                networks: if args.any_network { Networks::Any } else { Networks::Private },
+            };
+            answer.token.clone_from(kit.write().expose());
+            // Written so that what is shown can be read back.
+            DevKit::parse(&answer.token).map_err(|why| anyhow!("{why}; look at `--server`"))?;
+            made(&answer, args, output);
         }
         DevTokenCommand::List => list(&ask::get::<Vec<DevTokenView>>(&data, "/v1/dev-tokens").await?, output),
         DevTokenCommand::Revoke(args) => {
@@ -104,12 +145,34 @@ pub async fn run(command: &DevTokenCommand, place: &Place, output: Output) -> Re
     Ok(Exit::Fine)
 }
 
-fn made(made: &DevTokenMade, app: &str, output: Output) {
+/// SHA-256 of the development node's root certificate, which the node shows at the end of its chain.
+pub fn pin(data: &Path) -> Result<[u8; 32]> {
+    let file = data.join("dev/tls-root.pem");
+    let root = CertificateDer::from_pem_file(&file).map_err(|e| anyhow!("reading `{}`: {e}", file.display()))?;
+    Ok(digest::digest(&digest::SHA256, &root).as_ref().try_into()?)
+}
+
+/// A QR code in half blocks: two rows of it in a line of text, dark on light whatever the terminal's colours.
+fn drawn(text: &str) -> Result<String> {
+    let code = QrCode::with_error_correction_level(text, EcLevel::L).context("drawing the QR code")?;
+    Ok(code.render::<Dense1x2>().dark_color(Dense1x2::Light).light_color(Dense1x2::Dark).build())
+}
+
+fn made(made: &DevTokenMade, args: &CreateArgs, output: Output) {
+    let app = &args.app;
     match output {
         Output::Json => say_json(made),
         Output::Text => {
             let until = when::instant(UnixSeconds(made.expires_at));
-            say(format!("{}\nshown once; enrols until {until}; revoke it with `countersign dev-token revoke {}`", made.token, made.id));
+            say(&made.token);
+            if args.qr || std::io::stdout().is_terminal() {
+                // A phone that cannot read the code can still be given the text.
+                say(drawn(&made.token).unwrap_or_else(|why| format!("no QR code: {why:#}")));
+            }
+            say(format!(
+                "carries the server's address, its certificate's pin and the secret\nshown once; enrols until {until}; revoke it with `countersign dev-token revoke {}`",
+                made.id
+            ));
             if made.development == "enforce" {
                 say(format!(
                     "`{app}` refuses development devices; it takes them with `allow_dev_tokens = true` in `[device]` and a restart"

@@ -12,6 +12,7 @@ use std::{
 use anyhow::{Context, Result, anyhow, ensure};
 use clap::{Args, Subcommand};
 use countersign_core::Entropy;
+use countersign_identity::DevKit;
 use http::Method;
 use serde_json::{Value, json};
 
@@ -19,6 +20,7 @@ use crate::{
     admin::wire::{Invite, Invited, Status},
     cli::{
         ask,
+        dev_token::pin,
         output::{Exit, Output, say, say_json},
         place::Place,
     },
@@ -147,10 +149,15 @@ async fn ready(place: &Place, roles: &[String], dev_token: Option<&str>) -> Resu
     let ca = DemoCa::kept_in(&dev)?;
     let _: Status = ask::post(&config.data, "/v1/reload", &json!({})).await?;
     let app = config.apps.first().context("the config names no app")?;
+    let kit = dev_token.map(DevKit::parse).transpose()?;
+    if let Some(expected) = kit.as_ref().and_then(|kit| kit.pin) {
+        ensure!(expected == pin(&config.data)?, "the development token was made for a node with another certificate; make another");
+    }
+    let public = || config.public.as_str().parse().context("`public_url` is not a URL");
     let around = Surroundings {
-        origin: config.public.as_str().parse().context("`public_url` is not a URL")?,
+        origin: kit.as_ref().map_or_else(public, |kit| Ok(kit.server.clone()))?,
         root_pem: fs::read_to_string(dev.join("tls-root.pem")).context("reading the development node's root certificate")?,
-        app: app.client.to_string(),
+        app: kit.as_ref().map_or(&app.client, |kit| &kit.client).to_string(),
         clock: Arc::new(SystemClock),
         entropy: Arc::new(OsEntropy),
     };
@@ -161,8 +168,8 @@ async fn ready(place: &Place, roles: &[String], dev_token: Option<&str>) -> Resu
         ask::post(&config.data, "/v1/invitations", &Invite { name: name.clone(), roles: roles.to_vec(), hours: 1 }).await?;
     let phone = Phone::new(around, 0)?;
     let android = |e| anyhow!("{e:#}; does the app `{}` have its `android` package?", app.client);
-    match dev_token {
-        Some(token) => phone.enrol_by_dev_token(token).await?,
+    match kit {
+        Some(kit) => phone.enrol_by_dev_token(kit.token.secret().expose()).await?,
         None => phone.enrol(&ca, &Handset::genuine()).await.map_err(android)?,
     };
     phone.register(&name, Some(&invitation.code)).await?;
