@@ -290,12 +290,11 @@ impl Posture {
     }
 
     /// The posture after the vendor spoke: newer evidence replaces older, and an answer that overtook a newer one is dropped.
-    /// What the app admitted before was said of another moment, and the next report speaks for this one.
+    /// What the app admitted stands: a verdict says nothing of hooks and debuggers, and whatever it says may be bad.
     #[must_use]
     pub fn with_verdict(mut self, verdict: VendorVerdict) -> Self {
         if self.verdict.as_ref().is_none_or(|earlier| earlier.at <= verdict.at) {
             self.verdict = Some(verdict);
-            self.report = None;
         }
         self
     }
@@ -395,6 +394,20 @@ mod tests {
         assert!(denied.report.as_ref().is_some_and(|report| report.findings.contains(&AppFinding::Rooted)), "a later denial");
         let older = denied.clone().with_evidence(Posture { established_at: UnixSeconds(999), ..phone() });
         assert_eq!(older, denied, "older evidence changes nothing");
+        let verdict = VendorVerdict {
+            at: UnixSeconds(5_000),
+            integrity: crate::Integrity::None,
+            recognition: None,
+            licensing: None,
+            play_protect: None,
+            app_access: std::collections::BTreeSet::new(),
+            recent_activity: None,
+            sdk_version: None,
+            recall: None,
+            testing: false,
+        };
+        let judged = denied.clone().with_verdict(verdict);
+        assert_eq!(judged.report, denied.report, "a verdict says nothing of what the app admitted");
         let proved = denied.with_evidence(Posture { established_at: UnixSeconds(4_000), ..phone() });
         assert_eq!(proved.report, None, "new evidence");
     }

@@ -181,7 +181,7 @@ pub async fn verdict(
     let verdict = match &play.reader {
         PlayReader::Ours(keys) => Verdict::parse(play::decrypt_and_verify(token, keys)?.as_str()),
         PlayReader::Google(google) => {
-            play.pace.spend(now)?;
+            play.pace.spend(key, now)?;
             let body =
                 google.decode(&play.package, token).await.map_err(|fault| Refusal::because(Reason::AttestationUnavailable, fault.what))?;
             Verdict::from_decoded(&body)

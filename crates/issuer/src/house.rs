@@ -20,7 +20,7 @@ use countersign_identity::{BindingRules, PairwiseKey, RelyingParty, Sector};
 use countersign_proof::{key_set::KeyRing, nonce::NonceKeys, target::Origin};
 use countersign_store::{Bindings, Challenges, DevTokens, Devices, Grants, Recorder, ReplayMemory, Sessions, Subjects, Unavailable};
 
-use crate::{pace::Pace, prompts::Prompts};
+use crate::{pace::Pace, prompts::Prompts, strangers::Strangers};
 
 /// The promises about state that the issuer relies on.
 #[derive(Clone)]
@@ -245,6 +245,8 @@ pub struct Issuer {
     pub revocations: Arc<ArcSwap<Revocations>>,
     /// The prompts that were not answered yet.
     pub prompts: Prompts,
+    /// How much of the log strangers have taken.
+    pub strangers: Strangers,
 }
 
 impl Issuer {

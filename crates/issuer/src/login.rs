@@ -79,17 +79,37 @@ pub async fn start(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Respon
     visit.learn(|known| known.client = Some(client.clone()));
     let aim = aim(&start)?;
     let name = start.name.as_deref().map(name::parse).transpose()?;
+    // SECURITY: a step-up is for whoever is signed in here. With a name, a stranger's phone would count as pestering of its bearer.
+    if matches!(aim, Aim::StepUp) && name.is_some() {
+        return Err(Reason::BodyFieldInvalid.into());
+    }
     let shown = match aim {
         Aim::Code { .. } => LoginOutcome::Asked,
         Aim::StepUp => issuer.prompts.shown(device.id(), visit.second()),
     };
     // A step-up names nobody: it is for whoever is signed in on the device, so that pestering is counted by the device.
-    let account = name.as_deref().unwrap_or(device.id().as_str());
-    watching::admit(issuer, Who::named(account), device.live.posture(), shown, visit)?;
+    let account = match (&name, &aim) {
+        (Some(name), _) => name.clone(),
+        (None, Aim::StepUp) => device.id().to_string(),
+        (None, Aim::Code { .. }) => usual_account(issuer, &device).await?,
+    };
+    watching::admit(issuer, Who::named(&account), device.live.posture(), shown, visit)?;
     let (options, state) = issuer.config.passkeys.start_login()?;
     let begun = Begun { aim, name, state: state.as_str().to_owned() };
     let started = ceremony::start(issuer, ChallengePurpose::Login, (&client, &device), (options, begun), visit).await?;
     Ok(answer::json(StatusCode::OK, &started))
+}
+
+/// Whose phone it is, where one person uses it: guessing by others around it is not to shut them out.
+async fn usual_account(issuer: &Issuer, device: &ProvenDevice) -> Result<String, Refusal> {
+    let theirs = issuer.stores.bindings.of_device(device.id(), 2).await?;
+    if let [binding] = theirs.as_slice()
+        && binding.active()
+        && let Some(user) = issuer.stores.subjects.find(&binding.user).await?
+    {
+        return Ok(user.name);
+    }
+    Ok(device.id().to_string())
 }
 
 fn aim(start: &Start) -> Result<Aim, Refusal> {

@@ -146,6 +146,7 @@ pub async fn notices(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Resp
 /// Gives a device another name.
 pub async fn rename(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Response, Refusal> {
     let person = person::prove(issuer, call, visit).await?;
+    person.may_change()?;
     let rename: Rename = json::parse(&call.body)?;
     let name = name::parse(&rename.name)?;
     let id = target(call)?;
@@ -171,6 +172,8 @@ pub async fn disown(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Respo
 
 async fn cut(issuer: &Issuer, call: &Call, state: BindingState, visit: &Visit) -> Result<Response, Refusal> {
     let person = person::prove(issuer, call, visit).await?;
+    person.may_change()?;
+    person.stands(issuer, visit)?;
     if visit.door == Door::MyDeviceNotMe {
         let Nothing {} = json::parse(&call.body)?;
     }

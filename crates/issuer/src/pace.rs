@@ -1,48 +1,61 @@
 //! How fast a vendor is asked: quotas, counted for one app in this process.
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+};
 
-use countersign_core::{Quota, QuotaRefusal, QuotaState, Reason, UnixSeconds};
+use countersign_core::{DailyLimit, Quota, QuotaRefusal, QuotaState, Reason, Thumbprint, UnixSeconds};
 use metrics::{counter, gauge};
 
 use crate::refusal::Refusal;
+
+/// How often a day the vendor is asked about one phone. An honest one renews its verdict some times a day; what is more would be taken
+/// from all others.
+const OF_ONE_PHONE: u64 = 24;
+
+/// Phones whose share is counted; when there are more, those whose day is over make room, and else nobody new is asked about.
+const PHONES_MAX: usize = 100_000;
 
 /// A vendor's quota for an app.
 pub struct Pace {
     vendor: &'static str,
     reason: Reason,
     quota: Option<Mutex<Quota>>,
+    phones: Mutex<HashMap<Thumbprint, Quota>>,
 }
 
 impl Pace {
     /// For tokens of Play Integrity that Google decodes.
     #[must_use]
-    pub const fn play(quota: Option<Quota>) -> Self {
+    pub fn play(quota: Option<Quota>) -> Self {
         Self::new("play", Reason::PlayQuotaExhausted, quota)
     }
 
     /// For keys of App Attest.
     #[must_use]
-    pub const fn app_attest(quota: Option<Quota>) -> Self {
+    pub fn app_attest(quota: Option<Quota>) -> Self {
         Self::new("app_attest", Reason::AppAttestPaceReached, quota)
     }
 
-    const fn new(vendor: &'static str, reason: Reason, quota: Option<Quota>) -> Self {
+    fn new(vendor: &'static str, reason: Reason, quota: Option<Quota>) -> Self {
         let quota = match quota {
             Some(quota) => Some(Mutex::new(quota)),
             None => None,
         };
-        Self { vendor, reason, quota }
+        Self { vendor, reason, quota, phones: Mutex::default() }
     }
 
     /// Whether there is room for one more today.
     pub(crate) fn room(&self, now: UnixSeconds) -> Result<(), Refusal> {
         let Some(quota) = &self.quota else { return Ok(()) };
-        quota.lock().unwrap_or_else(PoisonError::into_inner).room(now).map_err(|why| {
-            counter!("countersign_quota_refused_total", "vendor" => self.vendor).increment(1);
-            let QuotaRefusal::Exhausted { wait } = why;
-            Refusal { retry_after: Some(wait), ..Refusal::because(self.reason.clone(), why.to_string()) }
-        })
+        quota.lock().unwrap_or_else(PoisonError::into_inner).room(now).map_err(|why| self.refused(why))
+    }
+
+    fn refused(&self, why: QuotaRefusal) -> Refusal {
+        counter!("countersign_quota_refused_total", "vendor" => self.vendor).increment(1);
+        let QuotaRefusal::Exhausted { wait } = why;
+        Refusal { retry_after: Some(wait), ..Refusal::because(self.reason.clone(), why.to_string()) }
     }
 
     /// Counts one.
@@ -58,10 +71,28 @@ impl Pace {
         }
     }
 
-    /// Takes the room of one, before something is asked that counts whatever its answer.
-    pub(crate) fn spend(&self, now: UnixSeconds) -> Result<(), Refusal> {
+    /// Takes the room of one, before something is asked about a phone that counts whatever its answer.
+    pub(crate) fn spend(&self, phone: &Thumbprint, now: UnixSeconds) -> Result<(), Refusal> {
         self.room(now)?;
+        if self.quota.is_some() {
+            self.share(phone, now)?;
+        }
         self.count(now);
+        Ok(())
+    }
+
+    fn share(&self, phone: &Thumbprint, now: UnixSeconds) -> Result<(), Refusal> {
+        let mut phones = self.phones.lock().unwrap_or_else(PoisonError::into_inner);
+        if phones.len() >= PHONES_MAX && !phones.contains_key(phone) {
+            phones.retain(|_, quota| quota.today(now).0 > 0);
+        }
+        let nobody_new = phones.len() >= PHONES_MAX && !phones.contains_key(phone);
+        if nobody_new {
+            return Quota::new(DailyLimit::Even(0)).room(now).map_err(|why| self.refused(why));
+        }
+        let quota = phones.entry(*phone).or_insert(Quota::new(DailyLimit::Even(OF_ONE_PHONE)));
+        quota.room(now).map_err(|why| self.refused(why))?;
+        quota.count(now);
         Ok(())
     }
 }
@@ -74,14 +105,27 @@ fn figure(count: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use countersign_core::{DailyLimit, Seconds};
+    use countersign_core::Seconds;
+
+    #[test]
+    fn one_phone_does_not_use_up_the_day() {
+        let now = UnixSeconds(86_400 * 20_000);
+        let (greedy, honest) = (Thumbprint::from_bytes([1; 32]), Thumbprint::from_bytes([2; 32]));
+        let pace = Pace::play(Some(Quota::new(DailyLimit::Even(10_000))));
+        let asked = (0..10_000).filter(|_| pace.spend(&greedy, now).is_ok()).count();
+        assert_eq!(asked, 24);
+        assert_eq!(pace.spend(&greedy, now).map_err(|refusal| refusal.reason), Err(Reason::PlayQuotaExhausted));
+        assert_eq!(pace.spend(&honest, now), Ok(()));
+        assert_eq!(pace.spend(&greedy, now.plus(Seconds(86_400))), Ok(()), "the next day");
+    }
 
     #[test]
     fn a_full_day_is_refused_with_the_wait_until_the_next() {
         let now = UnixSeconds(86_400 * 20_000 + 400);
+        let phone = Thumbprint::from_bytes([1; 32]);
         let pace = Pace::play(Some(Quota::new(DailyLimit::Even(1))));
-        assert_eq!(pace.spend(now), Ok(()));
-        let refusal = pace.spend(now).expect_err("full");
+        assert_eq!(pace.spend(&phone, now), Ok(()));
+        let refusal = pace.spend(&phone, now).expect_err("full");
         assert_eq!((refusal.reason, refusal.retry_after), (Reason::PlayQuotaExhausted, Some(Seconds(86_000))));
         let keys = Pace::app_attest(Some(Quota::new(DailyLimit::Even(0))));
         assert_eq!(keys.room(now).map_err(|refusal| refusal.reason), Err(Reason::AppAttestPaceReached));

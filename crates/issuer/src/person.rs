@@ -1,6 +1,6 @@
 //! A person who speaks for themselves: their own access token, and a proof by the key that it is bound to (RFC 9449 section 7).
 
-use countersign_core::{DeviceId, Reason, Session, SignalKind, UnixSeconds};
+use countersign_core::{DeviceId, Reason, Session, SessionState, SignalKind, UnixSeconds};
 use countersign_identity::Asking;
 use countersign_proof::{
     access_token::TokenVerifier,
@@ -22,7 +22,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Person {
     live: LiveSession,
-    _device: LivePosture,
+    in_hand: LivePosture,
 }
 
 impl Person {
@@ -39,6 +39,27 @@ impl Person {
     /// What the rules look at.
     pub const fn asking(&self) -> Asking<'_> {
         Asking { device: self.device(), auth_time: self.live.session().auth_time }
+    }
+
+    /// Limited sessions may look and change nothing: one that was opened by a stolen passkey is limited until its person stands for it.
+    ///
+    /// # Errors
+    /// [`Reason::SessionSuspect`], which a step-up cures.
+    pub fn may_change(&self) -> Result<(), Reason> {
+        match self.live.session().state {
+            SessionState::Limited => Err(Reason::SessionSuspect),
+            SessionState::Active | SessionState::Challenged | SessionState::Revoked => Ok(()),
+        }
+    }
+
+    /// A phone that the API refuses may not cut off others.
+    ///
+    /// # Errors
+    /// The first requirement that it lacks at the stage that refuses.
+    pub fn stands(&self, issuer: &Issuer, visit: &Visit) -> Result<(), Refusal> {
+        let app = issuer.app(&self.live.session().client).ok_or(Reason::ClientUnknown)?;
+        app.met_by(self.in_hand.posture(), &issuer.revocations.load(), visit.second())?;
+        Ok(())
     }
 }
 
@@ -82,7 +103,7 @@ pub async fn prove(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Person
     user.filter(|user| user.state == UserState::Active).ok_or(Reason::UserUnknown)?;
     let device = issuer.stores.devices.posture(&live.session().device).await?;
     issuer.app(&live.session().client).ok_or(Reason::ClientUnknown)?.enrolled(device.posture())?;
-    Ok(Person { live, _device: device })
+    Ok(Person { live, in_hand: device })
 }
 
 fn verifier(issuer: &Issuer, now: UnixSeconds) -> TokenVerifier {

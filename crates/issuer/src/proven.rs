@@ -105,9 +105,13 @@ pub async fn prove_device(issuer: &Issuer, call: &Call, visit: &Visit) -> Result
 
 /// As [`prove_device`], with the key, for what else it signed.
 pub async fn prove_device_key(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<(ProvenDevice, ProvenKey), Refusal> {
-    let proven = prove_key(issuer, call, visit).await?;
-    // A key that is no device's is mostly an app that was restored without it: the app is told to enrol again.
-    let found = issuer.stores.devices.find_by_key(proven.key().thumbprint()).await?.ok_or(Reason::KeyLost)?;
+    let (key, proof) = bound(issuer, call, visit)?;
+    visit.learn(|known| known.key = Some(*key.thumbprint()));
+    // A key that is no device's is mostly an app that was restored without it: the app is told to enrol again. Asked before the proof is
+    // spent: anybody makes keys, and the memory of spent proofs is for devices.
+    let found = issuer.stores.devices.find_by_key(key.thumbprint()).await?.ok_or(Reason::KeyLost)?;
+    let fresh = spend(issuer, proof, visit).await?;
+    let proven = ProvenKey { key, _fresh: fresh };
     let live = LivePosture::of(Some(found))?;
     visit.learn(|known| known.device = Some(live.posture().device.clone()));
     Ok((ProvenDevice { live }, proven))

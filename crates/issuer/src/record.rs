@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use countersign_audit::{Entry, Event, EventKind, PersonalField, PersonalName};
 use countersign_core::{Outcome, Reason};
+use metrics::counter;
 
 use crate::{door::Door, house::Issuer, refusal::Refusal, visit::Visit};
 
@@ -17,9 +18,16 @@ pub async fn allowed(issuer: &Issuer, facts: Facts, visit: &Visit) -> Result<(),
 }
 
 /// Records a refusal, if whoever is refused had proved a key: a decision about somebody. What comes before is noise that
-/// anybody can make without end, and is counted instead.
+/// anybody can make without end, and is counted instead; and so is what keys do beyond a measure that are nobody's, because anybody
+/// makes keys.
 pub async fn refused(issuer: &Issuer, refusal: &Refusal, visit: &Visit) -> Result<(), Refusal> {
-    let (Some(kind), Some(_)) = (kind(visit.door), visit.known().key) else { return Ok(()) };
+    let known = visit.known();
+    let (Some(kind), Some(_)) = (kind(visit.door), known.key) else { return Ok(()) };
+    let stranger = known.device.is_none() && known.user.is_none() && known.session.is_none();
+    if stranger && !issuer.strangers.room(visit.second()) {
+        counter!("countersign_refusals_unrecorded_total", "door" => visit.door.path()).increment(1);
+        return Ok(());
+    }
     let mut facts = Facts::new();
     if !refusal.cause.is_empty() {
         facts.insert("cause".to_owned(), refusal.cause.clone());

@@ -202,6 +202,25 @@ async fn a_person_who_confirms_is_free_and_may_be_noticed_again() {
     assert_eq!(scene.incidents().await.len(), 2, "a new incident");
 }
 
+/// Somebody else's session was limited together with hers: her finger speaks for her own alone.
+#[tokio::test]
+async fn whoever_confirms_speaks_for_their_own_session_alone() {
+    let scene = Scene::new().await;
+    let person = Sessions::find(&*scene.store, &session(1).id).await.expect("a store").expect("a session").user;
+    for number in 1..=2 {
+        let signal = Signal { user: Some(person.clone()), ..scene.signal(SignalKind::ImpossibleTravel, number) };
+        scene.reactor.take(&signal).await.expect("taken");
+    }
+    assert_eq!(scene.incidents().await.len(), 1, "one incident of one person");
+    scene.store.authenticated(&session(1).id, NOW).await.expect("noted");
+    scene.take(SignalKind::SteppedUp, 1).await;
+    assert_eq!((scene.state(1).await, scene.state(2).await), (SessionState::Active, SessionState::Limited));
+    assert_eq!(scene.incidents().await[0].state, IncidentState::Open, "it is not over");
+    scene.store.authenticated(&session(2).id, NOW).await.expect("noted");
+    scene.take(SignalKind::SteppedUp, 2).await;
+    assert_eq!((scene.state(2).await, scene.incidents().await[0].state), (SessionState::Active, IncidentState::Fine));
+}
+
 #[tokio::test]
 async fn an_operator_undoes_and_the_watcher_learns() {
     let scene = Scene::new().await;

@@ -133,6 +133,13 @@ enum Origin {
     Network,
 }
 
+/// Whether a try counts for where it came from, beside its phone.
+#[derive(Clone, Copy)]
+enum Around {
+    Counted,
+    Left,
+}
+
 /// The counts: 300 KiB, whatever comes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Credentials {
@@ -160,18 +167,36 @@ impl Default for Credentials {
 impl Credentials {
     /// Counts a try.
     pub fn count(&mut self, source: &Source, tried: Try, now: UnixSeconds) {
-        let since = *self.since.get_or_insert(stamp(now));
+        self.since.get_or_insert(stamp(now));
         match tried {
-            Try::Failed => {
-                self.accounts.add(key(Counted::AccountFailures, source.account), now);
-                self.count_pairs(source, Counted::FailingPair, Counted::FailingAccounts, now);
-                self.failures.add(HALF_LIFE, now);
-                if age(now, since) > HALF_LIFE {
-                    self.failures_long.add(LONG_HALF_LIFE, now);
-                }
+            Try::Failed => self.fail(source, Around::Counted, now),
+            Try::Succeeded => {
+                self.count_pairs(source, Around::Counted, (Counted::SucceedingPair, Counted::SucceedingAccounts), now);
             }
-            Try::Succeeded => self.count_pairs(source, Counted::SucceedingPair, Counted::SucceedingAccounts, now),
             Try::PromptRefused => self.accounts.add(key(Counted::AccountPrompts, source.account), now),
+        }
+    }
+
+    /// Counts a failure. A phone that failed for more accounts than a family has speaks for itself alone from then on: nobody closes a
+    /// site or a carrier for everybody with one phone.
+    pub fn failed(&mut self, rule: &CredentialRule, source: &Source, now: UnixSeconds) {
+        let alone = origins(source)
+            .find(|(origin, _)| matches!(origin, Origin::Device))
+            .is_some_and(|(_, of)| self.origins.read(key(Counted::FailingAccounts, of), now) > rule.device_accounts);
+        if alone {
+            self.fail(source, Around::Left, now);
+        } else {
+            self.fail(source, Around::Counted, now);
+        }
+    }
+
+    fn fail(&mut self, source: &Source, around: Around, now: UnixSeconds) {
+        let since = *self.since.get_or_insert(stamp(now));
+        self.accounts.add(key(Counted::AccountFailures, source.account), now);
+        self.count_pairs(source, around, (Counted::FailingPair, Counted::FailingAccounts), now);
+        self.failures.add(HALF_LIFE, now);
+        if age(now, since) > HALF_LIFE {
+            self.failures_long.add(LONG_HALF_LIFE, now);
         }
     }
 
@@ -214,8 +239,9 @@ impl Credentials {
         if recent > ordinary { within(ln(recent / ordinary), 0.0, 1.5) } else { 0.0 }
     }
 
-    fn count_pairs(&mut self, source: &Source, pair: Counted, accounts: Counted, now: UnixSeconds) {
-        for (_, of) in origins(source) {
+    fn count_pairs(&mut self, source: &Source, around: Around, (pair, accounts): (Counted, Counted), now: UnixSeconds) {
+        let counted = |origin: &Origin| matches!((origin, around), (Origin::Device, _) | (_, Around::Counted));
+        for (_, of) in origins(source).filter(|(origin, _)| counted(origin)) {
             let both = key(pair, of ^ mix(source.account));
             // Each account counts once per origin while it is remembered.
             if self.pairs.read(both, now) < 0.5 {
@@ -296,6 +322,20 @@ mod tests {
     }
 
     const EVENING: u64 = START + 86_400;
+
+    /// Whoever has one phone closes one phone, and neither its street nor its carrier.
+    #[test]
+    fn one_phone_speaks_for_itself_alone() {
+        let rule = CredentialRule::default();
+        let mut credentials = ordinary_day();
+        for n in 0..200_u64 {
+            credentials.failed(&rule, &source(100_000 + n, Some(9), 700, 3), UnixSeconds(EVENING + n));
+        }
+        let now = EVENING + 200;
+        assert!(weight(&credentials, Feature::Spraying, &source(1, Some(9), 700, 3), now) >= 5.0, "the phone itself");
+        assert!(weight(&credentials, Feature::Spraying, &source(2, Some(10), 700, 3), now) < 0.5, "its neighbour");
+        assert!(weight(&credentials, Feature::Spraying, &source(3, Some(11), 701, 3), now) < 0.5, "its carrier");
+    }
 
     #[test]
     fn guessing_at_one_account_is_brute_force_wherever_it_comes_from() {

@@ -248,8 +248,13 @@ impl Population {
         self.as_of = stamp(now);
     }
 
-    /// Joins another node's state: of each count the greater. Idempotent and in any order; what both counted apart is not summed.
+    /// Joins another node's state, both as they are at the later of the two instants: of each count the greater. Idempotent and in any
+    /// order; what both counted apart is not summed.
     pub fn merge(&mut self, other: &Self) {
+        let mut other = other.clone();
+        let at = UnixSeconds(u64::from(self.as_of.max(other.as_of)));
+        self.fade(at);
+        other.fade(at);
         self.countries.merge(&other.countries);
         self.networks.merge(&other.networks);
         self.platforms.merge(&other.platforms);

@@ -288,9 +288,13 @@ impl Profile {
         self.places.push(position);
     }
 
-    /// Joins what another node holds about the same person; idempotent and in any order, but for waiting logins and trails, of
-    /// which the latest stay.
+    /// Joins what another node holds about the same person, both as they are at the later of the two instants; idempotent and in any
+    /// order, but for waiting logins, trails and places, of which so many stay.
     pub fn merge(&mut self, other: &Self) {
+        let mut other = other.clone();
+        let at = UnixSeconds(u64::from(self.as_of.max(other.as_of)));
+        self.fade(at);
+        other.fade(at);
         self.devices.merge(&other.devices);
         self.prefixes.merge(&other.prefixes);
         self.networks.merge(&other.networks);

@@ -6,7 +6,7 @@ use arc_swap::ArcSwap;
 use countersign_core::{Requirements, Revocations, Rule, Secret, SignalSink, Stage};
 use countersign_gateway::{GatewayConfig, House, HouseParts, Statements, Tokens};
 use countersign_identity::PairwiseKey;
-use countersign_issuer::{DeviceTrust, Issuer, IssuerKeys, Prompts, RefreshKey, World};
+use countersign_issuer::{DeviceTrust, Issuer, IssuerKeys, Prompts, RefreshKey, Strangers, World};
 use countersign_monitor::watch::{LiveWatch, WatchConfig};
 use countersign_proof::nonce::NonceKeys;
 use countersign_risk::fingerprint::Salt;
@@ -115,6 +115,7 @@ pub async fn build(config: &Config, understood: Understood, options: &Options) -
         trust: Arc::clone(&trust),
         revocations: Arc::clone(&revocations),
         prompts: Prompts::default(),
+        strangers: Strangers::default(),
     };
     let (others, news) = Others::new();
     let office = Office {

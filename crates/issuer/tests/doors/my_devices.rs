@@ -93,6 +93,30 @@ async fn cutting_off_is_refused_for_one_thing_each() {
     assert!(world.recorded().ends_with("deny authentication_stale"));
 }
 
+/// A sign-in that looked like somebody else's, or a phone that the API refuses, may look and cut nobody off.
+#[tokio::test]
+async fn who_has_to_confirm_first_changes_nothing() {
+    let world = World::new(SignUp::Open);
+    let (mut owner, tokens) = Phone::signed_in(&world).await;
+    let (thief, thiefs) = owner.second(&world).await;
+    let owners = owner.path(&world);
+    world.memory.shelf().sessions[1].state = SessionState::Limited;
+    assert_eq!(get(&world, &thief, &thiefs, DEVICES).await.status, 200, "limited sessions may look");
+    for tried in [
+        not_me(&world, (&thief, &thiefs), &owners).await,
+        remove(&world, (&thief, &thiefs), &owners).await,
+        rename(&world, (&thief, &thiefs), &owners, r#"{"name":"mine"}"#).await,
+    ] {
+        assert_eq!(tried.verdict(), "401 step_up");
+    }
+    world.memory.shelf().sessions[1].state = SessionState::Active;
+    world.memory.shelf().devices[1].posture.bootloader_locked = Some(false);
+    assert_eq!(not_me(&world, (&thief, &thiefs), &owners).await.verdict(), "403 device_unproven");
+    let states: Vec<_> = world.memory.shelf().devices.iter().map(|device| device.state).collect();
+    assert_eq!(states, [DeviceState::Active, DeviceState::Active]);
+    assert_eq!(not_me(&world, (&owner, &tokens), &thief.path(&world)).await.status, 200);
+}
+
 #[tokio::test]
 async fn names_are_strict() {
     let world = World::new(SignUp::Open);

@@ -389,6 +389,12 @@ async fn logins_are_refused_for_one_thing_each() {
         ("no challenge", |b| b["code_challenge"] = Value::Null, "400 request_invalid", "body_field_invalid"),
         ("half a challenge", |b| b["code_challenge"] = json!("abc"), "400 request_invalid", "body_field_invalid"),
         ("a challenge for a step-up", |b| b["purpose"] = json!("step_up"), "400 request_invalid", "body_field_invalid"),
+        (
+            "a step-up in somebody's name",
+            |b| *b = json!({ "client_id": b["client_id"], "purpose": "step_up", "name": "alice" }),
+            "400 request_invalid",
+            "body_field_invalid",
+        ),
         ("another purpose", |b| b["purpose"] = json!("admin"), "400 request_invalid", "body_field_invalid"),
         ("another app's device", |b| b["client_id"] = json!("org.example.bank"), "403 device_unproven", "app_unknown"),
         ("an unknown client", |b| b["client_id"] = json!("org.evil"), "400 request_invalid", "client_unknown"),

@@ -22,7 +22,7 @@ use countersign_core::{
 use countersign_identity::{BindingRules, PairwiseKey, PasskeyOrigin, RelyingParty, Sector};
 use countersign_issuer::{
     App, DecodesPlay, DeviceTrust, Issuer, IssuerConfig, IssuerKeys, Pace, PlayApp, PlayReader, Prompts, RefreshKey, SignUp, Stores,
-    World as Windows, router,
+    Strangers, World as Windows, router,
 };
 use countersign_proof::{
     jwk::{Algorithm, SigningKey},
@@ -118,6 +118,7 @@ impl World {
             })),
             revocations: Arc::default(),
             prompts: Prompts::default(),
+            strangers: Strangers::default(),
         });
         Self { router: router(issuer), memory, clock, maker }
     }

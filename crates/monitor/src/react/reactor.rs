@@ -275,9 +275,28 @@ impl Reactor {
     async fn confirmed(&self, open: &mut OpenIncidents, signal: &Signal) -> Result<(), Unavailable> {
         let Some(session) = &signal.session else { return Ok(()) };
         for id in open.that_touched(session) {
-            self.end_open(open, &id, End::CONFIRMED, signal.at).await?;
+            self.confirmed_one(open, &id, session, signal.at).await?;
         }
         Ok(())
+    }
+
+    /// An incident may have restricted a thief's sessions, too. Those wait until somebody stands for them.
+    async fn confirmed_one(
+        &self,
+        open: &mut OpenIncidents,
+        id: &IncidentId,
+        session: &SessionId,
+        now: UnixMillis,
+    ) -> Result<(), Unavailable> {
+        let Some(mut incident) = open.take(id) else { return Ok(()) };
+        if incident.deeds.iter().all(|deed| deed.session == *session) {
+            open.put(incident);
+            return self.end_open(open, id, End::CONFIRMED, now).await;
+        }
+        incident.deeds.retain(|deed| deed.session != *session);
+        incident.note(now, &format!("the person confirmed session {session}; others stay as they are"));
+        open.put(incident.clone());
+        self.parts.stores.incidents.keep(incident).await
     }
 
     /// Ends an incident that is open. When that fails it stays open, to be ended by the next try.

@@ -86,7 +86,7 @@ impl Logins {
         // What a stranger does to an account must not shut its person out on a phone that is known to be theirs.
         let own_device = assessed.evidence.contributions().iter().any(|part| part.feature == Feature::Device && part.weight < 0.0);
         match sight.outcome {
-            LoginOutcome::Failed => self.credentials.count(&sight.source, Try::Failed, sight.at),
+            LoginOutcome::Failed => self.credentials.failed(&self.rule, &sight.source, sight.at),
             LoginOutcome::PromptRefused => self.credentials.count(&sight.source, Try::PromptRefused, sight.at),
             LoginOutcome::Asked | LoginOutcome::Passed | LoginOutcome::StepUpFailed | LoginOutcome::StepUpPassed => {}
         }
@@ -94,8 +94,8 @@ impl Logins {
         let heavy = |feature: Feature, least: f64| tries.contributions().iter().any(|part| part.feature == feature && part.weight >= least);
         let found = [
             (heavy(Feature::BruteForce, CERTAIN) && !own_device, SignalKind::BruteForce),
-            (heavy(Feature::PromptFatigue, CERTAIN), SignalKind::MfaFatigue),
-            (heavy(Feature::Spraying, CERTAIN), SignalKind::PasswordSpraying),
+            (heavy(Feature::PromptFatigue, CERTAIN) && !own_device, SignalKind::MfaFatigue),
+            (heavy(Feature::Spraying, CERTAIN) && !own_device, SignalKind::PasswordSpraying),
         ];
         let stopped = found.iter().any(|(found, _)| *found);
         let mut crossed: Vec<_> = found.into_iter().filter(|(found, _)| *found).map(|(_, kind)| kind).collect();

@@ -128,7 +128,7 @@ mod tests {
             evidence.add(feature, real_len(n) / 2.0);
         }
         evidence.add(UseFeature::Hour, f64::NAN);
-        assert!((evidence.total() - 22.5).abs() < 1e-9);
+        assert!((evidence.total() - 27.5).abs() < 1e-9);
         assert_eq!(evidence.heaviest(), Some(UseFeature::Volume));
         assert!((evidence.weight(UseFeature::Hour) - 0.5).abs() < 1e-9);
     }

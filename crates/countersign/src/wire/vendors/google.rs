@@ -115,12 +115,12 @@ impl Google {
         Ok(token)
     }
 
-    /// Posts, and notes whether Google answers at all. What it refuses is an answer: nobody begins an outage by asking badly or
-    /// too often.
+    /// Posts, and notes when Google does not answer. What it refuses is an answer: nobody begins an outage by asking badly or too
+    /// often. Only a verdict ends one: a token, or a refusal of what somebody made up, says nothing of those who wait for verdicts.
     async fn post(&self, url: &Url, headers: &[(header::HeaderName, &str)], body: String) -> Result<(StatusCode, Bytes), Unavailable> {
         let answered = self.caller.post(url, headers, body).await;
         match &answered {
-            Ok((status, _)) if !status.is_server_error() => self.silence.broken(),
+            Ok((status, _)) if !status.is_server_error() => {}
             Ok(_) | Err(CallError::Broken(_) | CallError::TooSlow) => self.silence.goes_on(self.clock.now().seconds()),
             Err(CallError::AddressRefused(_) | CallError::TooLarge | CallError::TrustMissing) => {}
         }
@@ -160,6 +160,7 @@ impl DecodesPlay for Google {
         if !status.is_success() {
             return Err(Unavailable::new(format!("Google answered {status} to a token of Play Integrity")));
         }
+        self.silence.broken();
         String::from_utf8(answer.to_vec()).map_err(|_| Unavailable::new("Google's answer is no text"))
     }
 }
@@ -256,7 +257,9 @@ mod tests {
         assert!(world.load().outage.is_some(), "an outage has begun");
         vendor.down.store(false, Ordering::SeqCst);
         assert_eq!(google.decode(&package, "made up").await.as_deref(), Ok(""));
-        assert!(world.load().outage.is_none(), "a refusal is an answer");
+        assert!(world.load().outage.is_some(), "whoever makes a token up ends no outage");
+        assert!(google.decode(&package, "genuine").await.is_ok());
+        assert!(world.load().outage.is_none(), "a verdict does");
         server.abort();
         assert_eq!(account("x").err(), Some(ServiceAccountFault::KeyMalformed));
     }

@@ -20,7 +20,7 @@ impl Silence {
         Self { world, rule }
     }
 
-    /// The vendor answered, whatever it said.
+    /// The vendor answered.
     pub fn broken(&self) {
         gauge!("countersign_vendor_down", "vendor" => "play").set(0.0);
         if self.world.load().outage.is_some() {
