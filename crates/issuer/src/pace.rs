@@ -39,11 +39,7 @@ impl Pace {
     }
 
     fn new(vendor: &'static str, reason: Reason, quota: Option<Quota>) -> Self {
-        let quota = match quota {
-            Some(quota) => Some(Mutex::new(quota)),
-            None => None,
-        };
-        Self { vendor, reason, quota, phones: Mutex::default() }
+        Self { vendor, reason, quota: quota.map(Mutex::new), phones: Mutex::default() }
     }
 
     /// Whether there is room for one more today.
