@@ -73,6 +73,6 @@ pub async fn attest(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Respo
         visit.signal_of_change(issuer, &error);
         Refusal::from(error)
     })?;
-    let lacks = app.requirements.lacks(&changed.posture, &issuer.revocations.load(), None, now);
+    let lacks = app.lacks(&changed.posture, &issuer.revocations.load(), now);
     Ok(answer::json(StatusCode::OK, &Renewed { posture: posture::wire(&changed.posture, &lacks) }))
 }

@@ -116,8 +116,8 @@ pub struct App {
     pub play: Option<PlayApp>,
     /// How many keys of App Attest are taken in a day.
     pub app_attest_pace: Pace,
-    /// What is required of its devices, in stages.
-    pub requirements: Requirements,
+    /// What is required of its devices, in stages; replaced whole when the data changes that it rests on, such as boot keys.
+    pub requirements: Arc<ArcSwap<Requirements>>,
 }
 
 /// Asks Google what a token says, for apps whose keys stay with Google.
@@ -185,12 +185,18 @@ impl App {
         }
     }
 
+    /// What a device lacks, whoever uses it.
+    #[must_use]
+    pub fn lacks(&self, posture: &Posture, revocations: &Revocations, now: UnixSeconds) -> Vec<Lack> {
+        self.requirements.load().lacks(posture, revocations, None, now)
+    }
+
     /// What a device lacks at a stage that lets it in. Nobody is known yet, so that only what holds for everybody refuses.
     ///
     /// # Errors
     /// The first requirement that refuses.
     pub fn met_by(&self, posture: &Posture, revocations: &Revocations, now: UnixSeconds) -> Result<Vec<Lack>, Lack> {
-        let lacks = self.requirements.lacks(posture, revocations, None, now);
+        let lacks = self.lacks(posture, revocations, now);
         match lacks.iter().find(|lack| lack.stage == Stage::Enforce) {
             Some(lack) => Err(lack.clone()),
             None => Ok(lacks),

@@ -33,7 +33,7 @@ pub async fn report(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Respo
     app.enrolled(device.live.posture())?;
     let report::Said { report, place } = report::read(&said.report, key.key(), visit.second())?;
     let after = device.live.posture().clone().with_report(report.clone());
-    let lacks = app.requirements.lacks(&after, &issuer.revocations.load(), None, visit.second());
+    let lacks = app.lacks(&after, &issuer.revocations.load(), visit.second());
     record::allowed(issuer, posture::facts(&after, &lacks), visit).await?;
     issuer.stores.devices.change(device.id(), DeviceChange::Report(report)).await?;
     if let Some(place) = place {

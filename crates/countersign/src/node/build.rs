@@ -1,9 +1,9 @@
 //! Issuer, gateway and office, built of the same stores, keys and clock.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use arc_swap::ArcSwap;
-use countersign_core::{Requirements, Revocations, Rule, Secret, SignalSink, Stage};
+use countersign_core::{ClientId, Requirements, Revocations, Rule, Secret, SignalSink, Stage};
 use countersign_gateway::{GatewayConfig, House, HouseParts, Statements, Tokens};
 use countersign_identity::PairwiseKey;
 use countersign_issuer::{DeviceTrust, Issuer, IssuerKeys, Prompts, RefreshKey, Strangers, World};
@@ -41,6 +41,8 @@ pub struct Built {
     pub rings: Rings,
     /// Whom we believe about phones, exchangeable.
     pub trust: Arc<ArcSwap<DeviceTrust>>,
+    /// What is required of devices at the issuer's doors, exchangeable.
+    pub required: BTreeMap<ClientId, Arc<ArcSwap<Requirements>>>,
     /// The certificates that we no longer believe, exchangeable.
     pub revocations: Arc<ArcSwap<Revocations>>,
     /// Where addresses are, exchangeable.
@@ -100,7 +102,8 @@ pub async fn build(config: &Config, understood: Understood, options: &Options) -
         entropy: Arc::clone(&options.entropy),
     });
     let house = house.map_err(|why| Faults::of_file(&config.file, "`public_url` cannot be used", &why.to_string()))?;
-    let apps = understood.issuer.apps.iter().map(|(client, app)| (client.clone(), development_refused(&app.requirements))).collect();
+    let apps = understood.issuer.apps.iter().map(|(client, app)| (client.clone(), development_refused(&app.requirements.load()))).collect();
+    let required = understood.issuer.apps.iter().map(|(client, app)| (client.clone(), Arc::clone(&app.requirements))).collect();
     let issuer = Issuer {
         stores: stores.for_issuer(),
         world: World { clock: Arc::clone(&options.clock), entropy: Arc::clone(&options.entropy), signals, watch: Arc::clone(&watch) as _ },
@@ -133,6 +136,7 @@ pub async fn build(config: &Config, understood: Understood, options: &Options) -
         office: Arc::new(office),
         rings,
         trust,
+        required,
         revocations,
         geography,
         watch,

@@ -66,6 +66,7 @@ pub async fn start(config: Config, options: Options) -> Result<RunningNode, Star
         clock: Arc::clone(&options.clock),
         house: Arc::clone(&built.house),
         trust: built.trust,
+        required: built.required,
         revocations: built.revocations,
         geography: built.geography,
         certificates: doors.certificates,

@@ -45,7 +45,7 @@ pub fn settings(config: &Config, dev: Dev, clock: &Arc<dyn Clock>, world: &Arc<A
             ios: app.ios.as_ref().map(|ios| ios_app(config, app, ios)).transpose()?,
             play: app.play.as_ref().map(|source| play_app((config, clock, world), app, source, also)).transpose()?,
             app_attest_pace: Pace::app_attest(config.vendors.app_attest_daily.map(Quota::new)),
-            requirements: required,
+            requirements: Arc::new(ArcSwap::from_pointee(required)),
         };
         Ok((app.client.clone(), settings))
     });

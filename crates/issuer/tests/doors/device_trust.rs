@@ -1,11 +1,13 @@
 //! What is learnt of a device after its enrolment: fresh evidence, reports, and what neither may do.
 
+use std::sync::Arc;
+
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use countersign_attest::{
     binding::{Purpose, bound_challenge},
     report::REPORT_TYPE,
 };
-use countersign_core::{AppFinding, BootState};
+use countersign_core::{AppFinding, BootState, ClientId, PatchLevel, PatchRule, Requirement, Requirements, Rollout, Rule, Stage};
 use countersign_issuer::{Door, SignUp};
 use countersign_proof::{
     jwk::SigningKey,
@@ -232,4 +234,21 @@ async fn beyond_a_vendors_quota_the_next_day_is_named() {
     let refused = enrol(|challenge| challenge).await;
     assert_eq!((refused.status.as_u16(), refused.text("code").as_str()), (429, "too_many"));
     assert!(wait(&refused.headers).is_some_and(|wait| (6..=86_400).contains(&wait)), "{:?}", refused.headers);
+}
+
+/// What is required may change while a node runs, as when a system's boot keys are no more accepted: at the next enrolment it counts.
+#[tokio::test]
+async fn what_is_required_is_what_is_required_now() {
+    let (world, phone) = (World::new(SignUp::Open), Phone::new());
+    assert_eq!(phone.enrol(&world, &Says::truth()).await.verdict(), "201");
+    let app = world.issuer.app(&ClientId::parse(APP).expect("a client")).expect("an app");
+    let held = app.requirements.load_full();
+    let patched = Requirement {
+        rule: Rule::PatchLevel(PatchRule::NotBefore(PatchLevel::from_number(209_901).expect("a month"))),
+        rollout: Rollout::all(Stage::Enforce),
+    };
+    app.requirements.store(Arc::new(Requirements(vec![patched])));
+    assert_eq!(Phone::new().enrol(&world, &Says::truth()).await.verdict(), "403 system_outdated");
+    app.requirements.store(held);
+    assert_eq!(Phone::new().enrol(&world, &Says::truth()).await.verdict(), "201");
 }

@@ -66,6 +66,7 @@ pub struct World {
     pub memory: Arc<Memory>,
     pub clock: Arc<StillClock>,
     pub maker: Maker,
+    pub issuer: Arc<Issuer>,
     router: Router,
 }
 
@@ -120,7 +121,7 @@ impl World {
             prompts: Prompts::default(),
             strangers: Strangers::default(),
         });
-        Self { router: router(issuer), memory, clock, maker }
+        Self { router: router(Arc::clone(&issuer)), issuer, memory, clock, maker }
     }
 
     pub fn now(&self) -> UnixSeconds {
@@ -224,7 +225,7 @@ fn app(name: &str) -> (ClientId, App) {
         ios: None,
         play: None,
         app_attest_pace: Pace::app_attest(None),
-        requirements,
+        requirements: Arc::new(ArcSwap::from_pointee(requirements)),
     };
     // The other app's vendors have been asked enough for today.
     let none_left = || Some(Quota::new(DailyLimit::Even(0)));
