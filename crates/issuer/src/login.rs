@@ -204,7 +204,7 @@ async fn give_code(
 /// Notes on every live session of this person, on this device, through this app that the person was authenticated again.
 async fn step_up(issuer: &Issuer, (user, client): (&User, &ClientId), device: &ProvenDevice, visit: &Visit) -> Result<Response, Refusal> {
     let now = visit.second();
-    let filter = SessionFilter { user: Some(user.id.clone()), device: Some(device.id().clone()) };
+    let filter = SessionFilter { user: Some(user.id.clone()), device: Some(device.id().clone()), live_at: Some(now) };
     let sessions = issuer.stores.sessions.list(&filter, Limits::STEP_UP_SESSIONS_MAX).await?;
     let may_act = |state: SessionState| match state {
         SessionState::Active | SessionState::Limited => true,

@@ -186,7 +186,7 @@ async fn cut(issuer: &Issuer, call: &Call, state: BindingState, visit: &Visit) -
     record::allowed(issuer, Facts::from([("state".to_owned(), word(state).to_owned())]), visit).await?;
     // The binding goes first: once it is cut, no sign-in and no renewal of this person passes on that device.
     issuer.stores.bindings.cut(&found.user, &id, state).await?;
-    let ended: Vec<_> = sessions(issuer, &person, Some(&id)).await?.into_iter().filter(not_over).collect();
+    let ended = sessions(issuer, &person, Some(&id)).await?;
     for session in &ended {
         theft::end(issuer, &session.id).await?;
     }
@@ -230,13 +230,11 @@ async fn theirs(issuer: &Issuer, person: &Person) -> Result<Vec<Binding>, Refusa
     Ok(issuer.stores.bindings.of_user(&person.session().user, Limits::DEVICES_LISTED_MAX).await?)
 }
 
+/// Those that have not ended.
 async fn sessions(issuer: &Issuer, person: &Person, device: Option<&DeviceId>) -> Result<Vec<Session>, Refusal> {
-    let filter = SessionFilter { user: Some(person.session().user.clone()), device: device.cloned() };
+    let live_at = Some(issuer.now().seconds());
+    let filter = SessionFilter { user: Some(person.session().user.clone()), device: device.cloned(), live_at };
     Ok(issuer.stores.sessions.list(&filter, Limits::PERSON_SESSIONS_MAX).await?)
-}
-
-fn not_over(session: &Session) -> bool {
-    session.state != SessionState::Revoked
 }
 
 /// The device of a binding that the list shows: every active one, and what was cut lately.
@@ -268,7 +266,7 @@ fn wire(
     now: UnixSeconds,
 ) -> DeviceWire {
     let posture = &device.posture;
-    let here = |session: &&Session| session.device == binding.device && not_over(session) && now <= session.expires_at;
+    let here = |session: &&Session| session.device == binding.device;
     DeviceWire {
         id: binding.device.to_string(),
         name: device.name.clone(),

@@ -74,6 +74,8 @@ pub struct SessionFilter {
     pub user: Option<UserId>,
     /// Only on this device.
     pub device: Option<DeviceId>,
+    /// Only those that have not ended at this instant: whoever signs in and out many times hides no live one behind them.
+    pub live_at: Option<UnixSeconds>,
 }
 
 /// Somebody who is signed in on a device through an app. Ordered as written: by device first.

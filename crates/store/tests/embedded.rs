@@ -239,7 +239,7 @@ async fn once_revoked_no_reader_sees_the_old_state() {
         }
         assert_eq!(store.live(&id, NOW).await.err(), Some(LiveError::Revoked), "session {n}, after its readers");
     }
-    let filter = SessionFilter { user: Some(user(1).id), device: None };
+    let filter = SessionFilter { user: Some(user(1).id), ..SessionFilter::default() };
     let newest = Sessions::list(&*store, &filter, 3).await.expect("works");
     assert_eq!(newest.iter().map(|s| s.created_at.0).collect::<Vec<_>>(), [59, 58, 57]);
 }

@@ -176,7 +176,7 @@ impl Office {
         let field = PersonalField { name: PersonalName::Device, value: device.to_string() };
         let decision = self.record(EventKind::DeviceRevoked, &[("state", "revoked")], None, vec![field]).await?;
         self.stores.devices.revoke(&device).await?;
-        let sessions_ended = self.end_all(&SessionFilter { user: None, device: Some(device) }).await?;
+        let sessions_ended = self.end_all(SessionFilter { device: Some(device), ..SessionFilter::default() }).await?;
         Ok(Act { decision, sessions_ended })
     }
 
@@ -189,7 +189,7 @@ impl Office {
         let field = PersonalField { name: PersonalName::User, value: user.id.to_string() };
         let decision = self.record(EventKind::UserChanged, &[("state", "closed")], Some(&user.id), vec![field]).await?;
         self.stores.subjects.update(&user.id, UserState::Closed, &user.roles).await?;
-        let sessions_ended = self.end_all(&SessionFilter { user: Some(user.id.clone()), device: None }).await?;
+        let sessions_ended = self.end_all(SessionFilter { user: Some(user.id.clone()), ..SessionFilter::default() }).await?;
         self.others.tell(News::AccountDisabled(user.id));
         Ok(Act { decision, sessions_ended })
     }
@@ -321,13 +321,19 @@ impl Office {
         read.map_err(|_| Unavailable::new("reading the log"))?.map_err(|fault| Unavailable::new(fault.to_string()).into())
     }
 
-    async fn end_all(&self, filter: &SessionFilter) -> Result<usize, ActRefusal> {
-        let sessions = self.stores.sessions.list(filter, SESSIONS_MAX).await?;
-        let open: Vec<_> = sessions.iter().filter(|session| session.state != SessionState::Revoked).collect();
-        for session in &open {
-            self.end(session).await?;
+    async fn end_all(&self, filter: SessionFilter) -> Result<usize, ActRefusal> {
+        let filter = SessionFilter { live_at: Some(self.clock.now().seconds()), ..filter };
+        let mut ended = 0_usize;
+        loop {
+            let open = self.stores.sessions.list(&filter, SESSIONS_MAX).await?;
+            for session in &open {
+                self.end(session).await?;
+            }
+            ended = ended.saturating_add(open.len());
+            if open.is_empty() {
+                return Ok(ended);
+            }
         }
-        Ok(open.len())
     }
 
     async fn end(&self, session: &Session) -> Result<(), Unavailable> {

@@ -173,7 +173,7 @@ async fn sessions(State(desk): State<Arc<Desk>>, Query(query): Query<SessionQuer
     let invalid = |text: &str, why: countersign_core::IdError| ActRefusal::Invalid(format!("`{text}` is not an id: {why}"));
     let user = query.user.map(|text| UserId::parse(&text).map_err(|why| invalid(&text, why))).transpose()?;
     let device = query.device.map(|text| DeviceId::parse(&text).map_err(|why| invalid(&text, why))).transpose()?;
-    Ok(Json(desk.office.sessions(&SessionFilter { user, device }).await?.iter().map(session_view).collect()))
+    Ok(Json(desk.office.sessions(&SessionFilter { user, device, live_at: None }).await?.iter().map(session_view).collect()))
 }
 
 async fn session(State(desk): State<Arc<Desk>>, Path(id): Path<String>) -> Answer<SessionView> {

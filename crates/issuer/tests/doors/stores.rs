@@ -349,7 +349,9 @@ impl Sessions for Memory {
     async fn list(&self, filter: &SessionFilter, _: u32) -> Result<Vec<Session>, Unavailable> {
         let shelf = self.call()?;
         let fits = |session: &&Session| {
-            filter.user.as_ref().is_none_or(|user| *user == session.user) && filter.device.as_ref().is_none_or(|d| *d == session.device)
+            filter.user.as_ref().is_none_or(|user| *user == session.user)
+                && filter.device.as_ref().is_none_or(|d| *d == session.device)
+                && filter.live_at.is_none_or(|at| session.state != SessionState::Revoked && session.expires_at >= at)
         };
         Ok(shelf.sessions.iter().rev().filter(fits).cloned().collect())
     }

@@ -15,8 +15,8 @@ use crate::react::{
     rule::{Mode, ReactRules},
 };
 
-/// Sessions that are changed because of one signal.
-const SESSIONS_MAX: u32 = 100;
+/// Sessions that are changed because of one signal; a person has a few.
+const SESSIONS_MAX: u32 = 1_000;
 /// Open incidents that are taken up again after a restart.
 const TAKEN_UP_MAX: u32 = 2_000;
 
@@ -259,7 +259,10 @@ impl Reactor {
         match (&signal.session, &signal.device, &signal.user) {
             (Some(id), _, _) => Ok(sessions.find(id).await?.into_iter().collect()),
             (None, None, None) => Ok(Vec::new()),
-            (None, device, user) => sessions.list(&SessionFilter { user: user.clone(), device: device.clone() }, SESSIONS_MAX).await,
+            (None, device, user) => {
+                let live_at = Some(self.parts.clock.now().seconds());
+                sessions.list(&SessionFilter { user: user.clone(), device: device.clone(), live_at }, SESSIONS_MAX).await
+            }
         }
     }
 

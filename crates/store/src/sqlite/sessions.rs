@@ -99,11 +99,13 @@ impl Sessions for Sqlite {
 
     async fn list(&self, filter: &SessionFilter, count_max: u32) -> Result<Vec<Session>, Unavailable> {
         let rows = sqlx::query(
-            "SELECT * FROM sessions WHERE ($1 IS NULL OR user = $1) AND ($2 IS NULL OR device = $2) ORDER BY created_at DESC, rowid DESC LIMIT $3",
+            "SELECT * FROM sessions WHERE ($1 IS NULL OR user = $1) AND ($2 IS NULL OR device = $2) \
+             AND ($4 IS NULL OR (state <> 'revoked' AND expires_at >= $4)) ORDER BY created_at DESC, rowid DESC LIMIT $3",
         )
         .bind(filter.user.as_ref().map(UserId::as_str))
         .bind(filter.device.as_ref().map(DeviceId::as_str))
         .bind(count_max)
+        .bind(filter.live_at.map(|UnixSeconds(at)| signed(at)))
         .fetch_all(&self.readers)
         .await
         .map_err(failed("listing sessions"))?;

@@ -199,6 +199,7 @@ pub async fn lists_are_newest_first_and_fit(home: &dyn Home) {
     let of = |user: Option<u16>, device: Option<u16>| SessionFilter {
         user: user.map(|number| session(number).user),
         device: device.map(|number| session(number).device),
+        live_at: None,
     };
     let rows: &[(&str, SessionFilter, u32, &[Session])] = &[
         ("all", of(None, None), 10, &all),
@@ -216,6 +217,12 @@ pub async fn lists_are_newest_first_and_fit(home: &dyn Home) {
     assert!(truth.sessions.set_state(&visit.id, SessionState::Revoked).await.is_ok());
     let newest = truth.sessions.list(&of(None, None), 1).await.expect("a list");
     assert_eq!(newest.first().map(|session| session.state), Some(SessionState::Revoked), "the list is as new as the answer");
+    let live = |at: UnixSeconds| SessionFilter { live_at: Some(at), ..SessionFilter::default() };
+    let left = [session(3), session(2), session(1)];
+    let end = left.iter().map(|session| session.expires_at).min().expect("sessions");
+    assert_eq!(truth.sessions.list(&live(end), 10).await.as_deref(), Ok(&left[..]), "in their last second");
+    let later = truth.sessions.list(&live(end.plus(Seconds(1))), 10).await.expect("a list");
+    assert!(later.iter().all(|session| session.expires_at > end) && later.len() < 3, "one second after: {later:?}");
 }
 
 pub async fn a_walk_meets_everybody_who_is_signed_in_once(home: &dyn Home) {
