@@ -1,5 +1,6 @@
-//! Profiles and populations as bytes and back. What is read is checked number by number: no state that was read can be one that
-//! could not have been learned.
+//! Serialisation of profiles and populations.
+//!
+//! Every number is checked when it is read, so that a restored state is one that could have been learned.
 
 use countersign_core::UnixSeconds;
 
@@ -110,6 +111,7 @@ pub(crate) fn read_population(from: &mut Reader<'_>) -> Result<Population, Frame
     from.counts(&mut hours)?;
     from.counts(&mut intervals)?;
     from.counts(&mut waits)?;
+    // INVARIANT: these counts are divisors of shares and must be above zero (see `Population::fade`).
     if hours.iter().chain(&intervals).chain(&waits).any(|count| *count <= 0.0) {
         return Err(FrameRefusal::ValueImpossible);
     }
