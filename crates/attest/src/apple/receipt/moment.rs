@@ -1,12 +1,12 @@
-//! Instants as receipts write them.
+//! Times as receipts write them.
 
 use countersign_core::UnixMillis;
 use der::DateTime;
 
-/// Digits of a fraction of a second; beyond milliseconds they say nothing that is kept.
+/// Greatest number of digits of a fraction of a second. Digits beyond milliseconds are dropped.
 const FRACTION_DIGITS_MAX: usize = 9;
 
-/// Reads an instant by RFC 3339 in UTC, with or without a fraction of a second, as `2020-11-21T22:13:02.796Z`.
+/// Parses a time by RFC 3339 in UTC, with or without a fraction of a second, such as `2020-11-21T22:13:02.796Z`. `None` for any other form.
 pub fn instant(bytes: &[u8]) -> Option<UnixMillis> {
     let text = std::str::from_utf8(bytes).ok()?.strip_suffix('Z')?;
     let (whole, millis) = match text.split_once('.') {
