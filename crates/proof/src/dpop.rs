@@ -1,4 +1,6 @@
-//! Proofs of possession: DPoP (RFC 9449).
+//! Proofs of possession by DPoP (RFC 9449).
+//!
+//! This module does not detect replays: [`bind`] returns a [`BoundProof`] that the store's replay memory consumes.
 
 use countersign_core::{Limits, ProofId, Reason, Thumbprint, UnixSeconds};
 use serde::Serialize;
@@ -12,31 +14,31 @@ use crate::{
     window::{AcceptanceWindow, NonceRule, TimeRefusal},
 };
 
-/// Why a proof is refused, in the words of RFC 9449 section 4.3. Alphabetical.
+/// Reason why a proof is refused, by the checks of RFC 9449 section 4.3. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProofRefusal {
-    /// The claims are not a JSON object with all that section 4.2 asks for, each of its type and size.
+    /// The claims are not a JSON object with all members of section 4.2, each of its type and size.
     ClaimsMalformed,
-    /// The header's `jwk` is refused.
+    /// The key in the header's `jwk` is refused.
     Key(JwkRefusal),
-    /// The access token is bound to another key than the one that signed.
+    /// The access token is bound to another key than the one that signed the proof.
     KeyMismatch,
     /// The header has no `jwk`.
     KeyMissing,
-    /// The text is no acceptable JWS.
+    /// The text is not an acceptable JWS.
     Jws(JwsRefusal),
-    /// `htm` is another method.
+    /// `htm` is not the request's method.
     MethodMismatch,
-    /// `htu` is another URL, or none.
+    /// `htu` is another URL, or not a URL.
     TargetMismatch,
-    /// Its nonce or its clock is refused.
+    /// The nonce or the time is refused.
     Time(TimeRefusal),
-    /// `ath` is another token's hash, or missing.
+    /// `ath` is missing or not the hash of the request's token.
     TokenHashMismatch,
 }
 
 impl ProofRefusal {
-    /// The stable code.
+    /// Stable reason code of the refusal, for logs and metrics.
     #[must_use]
     pub const fn reason(&self) -> Reason {
         match self {
@@ -85,10 +87,10 @@ impl From<NotTheObject> for ProofRefusal {
     }
 }
 
-/// The media type of a proof (RFC 9449 section 4.2).
+/// Media type of a proof (RFC 9449 section 4.2).
 const TYPE: &str = "dpop+jwt";
 
-/// A proof whose structure and signature are in order. Not yet bound to any request.
+/// A proof whose structure and signature were checked, but not yet its request.
 #[derive(Debug)]
 #[must_use]
 pub struct SignedProof {
@@ -102,41 +104,41 @@ pub struct SignedProof {
 }
 
 impl SignedProof {
-    /// The key that signed it, which it brought itself.
+    /// The key that signed the proof, which the proof brought along itself.
     #[must_use]
     pub const fn key(&self) -> &PublicKey {
         &self.key
     }
 }
 
-/// What the proof must fit.
+/// Values that a proof must have.
 #[derive(Clone, Copy, Debug)]
 pub struct Expected<'a> {
-    /// The request's method (`htm`), case-sensitive.
+    /// Method of the request (`htm`), case-sensitive.
     pub method: &'a str,
-    /// The request's URL (`htu`).
+    /// URL of the request (`htu`).
     pub target: &'a Target,
-    /// Where it is used.
+    /// Kind of place where the proof is used.
     pub bound_to: BoundTo<'a>,
-    /// What nonce it must have.
+    /// Rule for the nonce.
     pub nonces: NonceRule<'a>,
 }
 
-/// Where the proof is used (RFC 9449 sections 5 and 7).
+/// Kind of place where a proof is used (RFC 9449 sections 5 and 7).
 #[derive(Clone, Copy, Debug)]
 pub enum BoundTo<'a> {
-    /// Resource: the key is the token's `cnf.jkt`, and `ath` is the token's hash.
+    /// A resource. The key must be the token's `cnf.jkt`, and `ath` the token's hash.
     AccessToken {
-        /// The token's `cnf.jkt`.
+        /// Thumbprint in the token's `cnf.jkt`.
         key: &'a Thumbprint,
-        /// The token's hash, as `ath` is written.
+        /// Hash of the token in the form of `ath`.
         hash: &'a str,
     },
-    /// Token endpoint, and every other place without an access token: the proof introduces the key.
+    /// The token endpoint, or any other place without an access token. The proof introduces its key there.
     TokenRequest,
 }
 
-/// Reads the text of a `DPoP` header and verifies its signature (RFC 9449 section 4.3, checks 2 to 7).
+/// Parses the text of a `DPoP` header and verifies its signature (RFC 9449 section 4.3, checks 2 to 7).
 ///
 /// # Errors
 /// The first check that fails.
@@ -181,24 +183,24 @@ pub fn bind(proof: SignedProof, expected: &Expected<'_>, now: UnixSeconds) -> Re
     Ok(BoundProof::new(*proof.key.thumbprint(), proof.id, window))
 }
 
-/// What a client puts into a proof.
+/// Content of a proof that a client makes.
 #[derive(Clone, Copy, Debug)]
 pub struct ProofToMake<'a> {
-    /// The request's method.
+    /// Method of the request.
     pub method: &'a str,
-    /// The request's URL.
+    /// URL of the request.
     pub target: &'a Target,
-    /// The access token's hash ([`crate::access_token::hash_text`]), when it is used with one.
+    /// Hash of the access token ([`crate::access_token::hash_text`]), when the proof is used with one.
     pub token_hash: Option<&'a str>,
     /// The last nonce that the server gave.
     pub nonce: Option<&'a str>,
-    /// Its `jti`: at least 96 unpredictable bits (RFC 9449 section 4.2).
+    /// `jti`: at least 96 unpredictable bits (RFC 9449 section 4.2).
     pub id: &'a ProofId,
-    /// Its `iat`, by the client's clock.
+    /// `iat`: the time by the client's clock.
     pub issued_at: UnixSeconds,
 }
 
-/// The claims on the wire (RFC 9449 section 4.2).
+/// Claims of the proof as JSON (RFC 9449 section 4.2).
 #[derive(Serialize)]
 struct WireClaims<'a> {
     jti: &'a str,
@@ -211,10 +213,10 @@ struct WireClaims<'a> {
     nonce: Option<&'a str>,
 }
 
-/// Makes a proof.
+/// Makes a proof, signed by `key`.
 ///
 /// # Errors
-/// When the library fails.
+/// [`CryptoFailure`] when the library fails.
 pub fn make(key: &SigningKey, proof: &ProofToMake<'_>) -> Result<String, CryptoFailure> {
     let wire = WireClaims {
         jti: proof.id.as_str(),
