@@ -1,7 +1,7 @@
-//! Why nothing permitted a request, and the smallest thing a person could do about it.
+//! Advice about a refusal: the nearest permit with its unmet conditions, and the smallest remedy that a person could try.
 //!
-//! Only refusals pay for it: the conjuncts of every `permit` are taken apart when policies are loaded, and a remedy is tried
-//! by asking the decision again. Remedies come from a fixed list and never say what a detector saw.
+//! Only refusals pay for it. The conditions of every `permit` are split into conjuncts when policies are loaded, and a remedy is tried by
+//! deciding again with changed facts. Remedies come from a fixed list, so they never reveal what a detector saw.
 
 use cedar_policy::{Authorizer, Entities, Policy, PolicyId, PolicySet, Request};
 use countersign_core::{
@@ -9,13 +9,13 @@ use countersign_core::{
 };
 use serde_json::{Value, json};
 
-/// Permits of one action that are taken apart; of more, the first.
+/// Greatest number of permits of one action that are split; further ones are left out of the advice.
 const PERMITS_MAX: usize = 64;
 
-/// Conjuncts of one permit that are looked at; of more, the first.
+/// Greatest number of conjuncts of one permit that are considered; further ones are left out of the advice.
 const CONJUNCTS_MAX: usize = 32;
 
-/// The permits of one action, taken apart.
+/// The permits of one action, split into conjuncts.
 #[derive(Debug, Default)]
 pub(crate) struct Permits {
     /// Every conjunct as a policy of its own.
@@ -45,7 +45,7 @@ impl Permits {
         Ok(all)
     }
 
-    /// The permit with the fewest conditions that do not hold, and these, in its own words.
+    /// The permit with the fewest unmet conditions, and these conditions in its own words.
     pub(crate) fn nearest(&self, request: &Request, entities: &Entities) -> Option<(PolicyName, Vec<String>)> {
         let response = Authorizer::new().is_authorized(request, &self.conjuncts, entities);
         let held: Vec<_> = response.diagnostics().reason().collect();
@@ -56,7 +56,7 @@ impl Permits {
     }
 }
 
-/// The conditions of a policy's JSON form, `when` split at every `&&`.
+/// The conditions in a policy's JSON form, with each `when` split at every `&&`.
 fn conjuncts(conditions: &Value) -> Vec<Value> {
     let mut found = Vec::new();
     for condition in conditions.as_array().into_iter().flatten() {
@@ -76,7 +76,7 @@ fn conjuncts(conditions: &Value) -> Vec<Value> {
     found
 }
 
-/// The condition inside of a policy's text, or its scope.
+/// The condition inside a policy's text, or its scope when there is none.
 fn words(policy: &str, conditional: bool) -> String {
     let flat = policy.split_whitespace().collect::<Vec<_>>().join(" ");
     let between = |open: char, close: char| {
@@ -91,7 +91,7 @@ fn words(policy: &str, conditional: bool) -> String {
     }
 }
 
-/// What a person, or the app alone, can do about a refusal, and how the facts would look then. Alphabetical.
+/// Remedies that a person or the app can try, with the change that each makes to the facts. Alphabetical.
 const CURES: [(Remedy, fn(&mut Facts)); 5] = [
     (Remedy::AttestDevice, attested),
     (Remedy::ConfirmItsYou, confirmed),
@@ -100,7 +100,7 @@ const CURES: [(Remedy, fn(&mut Facts)); 5] = [
     (Remedy::UpdateSystem, system_updated),
 ];
 
-/// The smallest set of remedies after which `turns` says that the answer is another one: one alone, else two together.
+/// The smallest set of remedies after which `turns` reports another answer: a single one, otherwise two together, otherwise none.
 pub(crate) fn remedies(facts: &Facts, turns: impl Fn(&Facts) -> bool) -> Vec<Remedy> {
     let after = |cures: &[fn(&mut Facts)]| {
         let mut changed = facts.clone();
@@ -118,6 +118,7 @@ pub(crate) fn remedies(facts: &Facts, turns: impl Fn(&Facts) -> bool) -> Vec<Rem
     Vec::new()
 }
 
+/// Confirms the sign-in. A frozen session stays frozen: only a limited one can be cleared by its person.
 fn confirmed(facts: &mut Facts) {
     if facts.session.state == SessionState::Limited {
         facts.session.state = SessionState::Active;
@@ -141,8 +142,8 @@ fn app_updated(facts: &mut Facts) {
     facts.lacks.retain(|lack| lack.reason.told() != Told::AppOutdated);
 }
 
-/// Fresh evidence, which may show what was not known. It cannot make a key that lives in software live in hardware, and it
-/// does not undo what evidence has shown already.
+/// Changes the facts as fresh evidence could at best. Evidence may show what was unknown, but it cannot move a key from software into
+/// hardware, and it does not undo what earlier evidence showed.
 fn attested(facts: &mut Facts) {
     facts.posture.established_at = facts.now;
     facts.lacks.retain(|lack| lack.reason.told() != Told::Reattest);

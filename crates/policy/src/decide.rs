@@ -1,4 +1,4 @@
-//! The one decision function.
+//! The one decision function. Every enforcement point calls it, so the same facts get the same answer everywhere.
 
 use cedar_policy::{Authorizer, Decision as Verdict, PolicySet};
 use countersign_core::{
@@ -11,14 +11,14 @@ use crate::{
     load::{Policies, Slice},
 };
 
-/// For so long after a step-up nobody is asked for another one because of a score.
+/// Time after a step-up in which nobody is asked for another one because of a risk score.
 const CONFIRMED: Seconds = Seconds(300);
 
 impl Policies {
-    /// Decides a request: facts in, outcome, reasons, obligations and advice out. Pure: the same facts have the same answer
-    /// at every door.
+    /// Decides a request: facts go in; outcome, reasons, obligations and advice come out. The function is pure, so the same facts get the
+    /// same answer at every enforcement point.
     ///
-    /// Whatever cannot be evaluated is a `deny` for `policy_error`, though Cedar would skip the policy.
+    /// A policy that cannot be evaluated makes the decision a `deny` with the reason `policy_error`, although Cedar would skip that policy.
     pub fn decide(&self, facts: &Facts) -> Decision {
         let Some(slice) = self.slices.get(&facts.request.action) else { return Decision::deny(Reason::UnknownOperation) };
         let decision = self.judge(slice, facts);
@@ -41,7 +41,7 @@ impl Policies {
         let (request, entities) = self.types.ask(facts, &slice.actions)?;
         let matching = |policies: &PolicySet| {
             let response = Authorizer::new().is_authorized(&request, policies, &entities);
-            // SECURITY: a forbid that errors would silently not forbid (cedar #2428).
+            // SECURITY: Cedar skips a policy whose evaluation fails, so a failing forbid would silently not forbid (cedar #2428).
             if response.diagnostics().errors().next().is_some() {
                 return Err(ContractViolation("a validated policy evaluates"));
             }
@@ -69,8 +69,7 @@ impl Policies {
     }
 }
 
-/// The rules that stand in the configuration and not in policies, as if they were policies: what is required of devices, and
-/// what the operation asks.
+/// Rules that stand in the configuration, in the form of policies: the requirements on devices, and those of the operation.
 fn built_in(facts: &Facts) -> impl Iterator<Item = Matched> {
     let rules = facts.request.rules;
     let lacks = facts.lacks.iter().filter_map(|lack| match lack.stage {
@@ -81,9 +80,10 @@ fn built_in(facts: &Facts) -> impl Iterator<Item = Matched> {
     let by_device = facts.lacks.iter().any(|lack| lack.stage == Stage::Limit);
     let refuses = rules.when_limited == WhenLimited::Refuse;
     let limited = (refuses && by_device).then_some((Outcome::Deny, Reason::SessionLimited, "operation"));
-    // What the monitor limited, its person can clear.
+    // A session that the monitor limited can be cleared by its person with a step-up.
     let suspect = refuses && facts.session.state == SessionState::Limited;
     let suspect = suspect.then_some((Outcome::StepUp, Reason::SessionSuspect, "operation"));
+    // A person who has just confirmed is not asked again for the same score, which the step-up does not lower at once.
     let confirmed = facts.session.acr >= Acr::PhishingResistant && facts.now.since(facts.session.auth_time) <= CONFIRMED;
     let risk = match facts.risk.asks {
         Outcome::Allow | Outcome::Limit => None,
