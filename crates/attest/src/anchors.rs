@@ -151,6 +151,7 @@ impl Anchors {
         let (mut all, mut keys) = (Vec::new(), BTreeSet::new());
         for (index, der) in blocks.iter().enumerate() {
             let certificate = Certificate::parse(der).map_err(|malformed| AnchorsRefusal::Certificate { index, malformed })?;
+            // By key, because only the key is trusted: two certificates of one key would be one anchor listed twice.
             if !keys.insert(certificate.key().spki().to_vec()) {
                 return Err(AnchorsRefusal::Repeated { index });
             }

@@ -125,6 +125,7 @@ pub fn claims(payload: &[u8], now: UnixSeconds) -> Result<Said, ReportRefusal> {
     let wire: WireReport = serde_json::from_slice(payload).map_err(malformed)?;
     let mut findings = BTreeSet::new();
     for word in wire.findings {
+        // An unknown finding refuses the whole report. To drop it would hide something that the phone admitted.
         findings.insert(AppFinding::parse(&word).ok_or(ReportRefusal::FindingUnknown(word))?);
     }
     let named = |name: &String| (1..=INSTALLER_BYTES_MAX).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_graphic());

@@ -187,6 +187,7 @@ impl Certificate {
         }
         let parsed = x509_cert::Certificate::from_der(der).map_err(|_| Malformed::NotDer)?;
         let tbs = parsed.tbs_certificate();
+        // SECURITY: the outer algorithm is not signed, so a verifier that relied on it alone could be led to another one.
         if tbs.signature() != parsed.signature_algorithm() {
             return Err(Malformed::AlgorithmsDiffer);
         }
@@ -386,6 +387,7 @@ fn extensions_of(list: &[x509_cert::ext::Extension]) -> Result<BTreeMap<ObjectId
     for extension in list {
         let criticality = if extension.critical { Criticality::Critical } else { Criticality::NonCritical };
         let kept = Extension { criticality, value: extension.extn_value.as_bytes().to_vec() };
+        // SECURITY: of two extensions of one kind, another parser might enforce the other one.
         if out.insert(extension.extn_id, kept).is_some() {
             return Err(Malformed::ExtensionRepeated);
         }
@@ -402,6 +404,7 @@ fn subject_key(info: &x509_cert::SubjectPublicKeyInfo) -> Result<SubjectKey, Mal
             Some(P256) => KeyKind::P256,
             Some(P384) => KeyKind::P384,
             Some(P521) => KeyKind::P521,
+            // The identifier of an unknown curve tells an operator more than that of EC keys in general.
             Some(other) => KeyKind::Other(other),
             None => KeyKind::Other(EC_PUBLIC_KEY),
         },
@@ -432,8 +435,10 @@ fn issuing(extensions: &BTreeMap<ObjectIdentifier, Extension>) -> Result<Issuing
     Ok(match (constraints, usage) {
         (Some(constraints), usage) if constraints.ca => match usage {
             Some(usage) if !usage.key_cert_sign() => Issuing::UsageRefused,
+            // An absent key usage restricts nothing (RFC 5280 section 6.1.4 n).
             Some(_) | None => Issuing::Allowed { path_length_max: constraints.path_len_constraint },
         },
+        // Without `basicConstraints` a certificate is no CA (RFC 5280 section 6.1.4 k).
         _ => Issuing::NotACa,
     })
 }
@@ -462,6 +467,7 @@ fn verification(algorithm: ObjectIdentifier, key: &KeyKind) -> Option<&'static d
         (KeyKind::P521, ECDSA_SHA256) => &ECDSA_P521_SHA256_ASN1,
         (KeyKind::P521, ECDSA_SHA384) => &ECDSA_P521_SHA384_ASN1,
         (KeyKind::P521, ECDSA_SHA512) => &ECDSA_P521_SHA512_ASN1,
+        // Other kinds of keys, SHA-1, and pairs that the library does not offer.
         _ => return None,
     })
 }

@@ -74,6 +74,7 @@ impl AppReport {
         // Claims can only lower trust: the lower version counts, so a later report cannot take back an earlier one.
         let lower = |a: Option<u64>, b: Option<u64>| match (a, b) {
             (Some(a), Some(b)) => Some(a.min(b)),
+            // A report that says nothing takes nothing back.
             (a, b) => a.or(b),
         };
         self.findings.extend(later.findings);

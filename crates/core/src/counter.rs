@@ -58,6 +58,7 @@ impl CounterWindow {
         match self.highest.checked_sub(counter) {
             None => {
                 let ahead = counter.saturating_sub(self.highest);
+                // After a jump beyond the width, nothing of the past is remembered; those counters are too old from now on.
                 let seen = self.seen.checked_shl(ahead).unwrap_or(0) | 1;
                 Ok(Self { highest: counter, seen })
             }

@@ -236,6 +236,7 @@ impl Decision {
                 (decision.acr, decision.max_age) = (None, None);
             }
         }
+        // Sorted, so that the same facts give the same record whatever the order of policies.
         decision.reasons.sort();
         decision.reasons.dedup();
         decision.obligations.sort();

@@ -135,6 +135,7 @@ impl DecisionId {
     pub fn from_random(bytes: [u8; 8]) -> Self {
         let text = crockford(&bytes);
         let mut out = String::from("D");
+        // Twelve characters of five bits: 60 of the 64 bits.
         for (i, c) in text.chars().take(12).enumerate() {
             if i % 4 == 0 {
                 out.push('-');

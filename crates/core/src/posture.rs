@@ -153,6 +153,7 @@ impl PatchLevel {
     #[must_use]
     pub fn from_number(number: u64) -> Option<Self> {
         let (year, month) = match number {
+            // Six digits are a month, eight a day, of which only the month is kept.
             190_001..=999_912 => (number / 100, number % 100),
             19_000_100..=99_991_231 => (number / 10_000, number / 100 % 100),
             _ => return None,
@@ -304,11 +305,13 @@ impl Posture {
     /// The vendor's verdict stays, with its own age. Findings of the app are forgotten, since this evidence is newer.
     #[must_use]
     pub fn with_evidence(self, evidence: Self) -> Self {
+        // Evidence that was overtaken by newer evidence changes nothing.
         if evidence.established_at < self.established_at {
             return self;
         }
         let verdict = evidence.verdict.or(self.verdict);
         let risk_metric = evidence.risk_metric.or(self.risk_metric);
+        // SECURITY: device and key stay, so that evidence cannot move a posture to another key.
         Self { device: self.device, key: self.key, verdict, risk_metric, ..evidence }
     }
 }

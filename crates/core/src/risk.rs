@@ -47,6 +47,7 @@ impl RiskBar {
     #[must_use]
     pub fn judge(self, view: RiskView) -> RiskFacts {
         let reached = |bar: Option<u8>| bar.is_some_and(|bar| view.score >= bar);
+        // Where both thresholds are reached, the stricter outcome counts.
         let asks = match (reached(self.deny_at), reached(self.step_up_at)) {
             (true, _) => Outcome::Deny,
             (false, true) => Outcome::StepUp,

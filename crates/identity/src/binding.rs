@@ -95,6 +95,7 @@ impl BindingRefusal {
 pub fn bind(theirs: &[Binding], new: Binding, rules: BindingRules) -> Result<Binding, BindingRefusal> {
     match theirs.iter().find(|binding| binding.device == new.device) {
         Some(earlier) if earlier.active() => Ok(earlier.clone()),
+        // SECURITY: signing in again must not bring back a binding that was cut.
         Some(_) => Err(BindingRefusal::Revoked),
         None => {
             let active = theirs.iter().filter(|binding| binding.active()).count();
@@ -139,6 +140,7 @@ pub fn cut<'a>(
     now: UnixSeconds,
 ) -> Result<&'a Binding, BindingRefusal> {
     let of = |device: &DeviceId| theirs.iter().find(|binding| binding.device == *device);
+    // A device that was cut cannot cut others.
     let own = of(asking.device).filter(|own| own.active()).ok_or(BindingRefusal::Revoked)?;
     let found = of(target).ok_or(BindingRefusal::NotYours)?;
     if target == asking.device {

@@ -93,6 +93,7 @@ impl DevKit {
             n: self.phones_max,
             w: networks_word(self.networks).to_owned(),
         };
+        // Texts and numbers always serialise. An empty kit would be refused by `parse`.
         let json = serde_json::to_vec(&wire).unwrap_or_default();
         Secret::new(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(json)))
     }

@@ -372,6 +372,7 @@ impl RelyingParty {
         let credential: RegisterPublicKeyCredential = serde_json::from_str(credential).map_err(|_| PasskeyRefusal::CredentialMalformed)?;
         names_itself(&credential.id, &credential.raw_id, &credential.type_)?;
         self.came_from_here(&credential.response.client_data_json)?;
+        // Only an explicit `false` refuses: some clients do not report the property.
         if credential.extensions.cred_props.as_ref().is_some_and(|props| props.rk == Some(false)) {
             return Err(PasskeyRefusal::NotDiscoverable);
         }

@@ -31,6 +31,7 @@ impl Permits {
             let mut form = policy.to_json().map_err(|_| broken)?;
             let conditions = form.get_mut("conditions").map(Value::take).unwrap_or_default();
             let mut parts = Vec::new();
+            // The first part is the scope alone; it fails when the permit is about other principals or resources.
             for condition in std::iter::once(None).chain(conjuncts(&conditions).into_iter().map(Some)).take(CONJUNCTS_MAX) {
                 let id = PolicyId::new(format!("{name}/{}", parts.len()));
                 if let Some(fields) = form.as_object_mut() {
@@ -48,6 +49,7 @@ impl Permits {
     /// The permit with the fewest unmet conditions, and these conditions in its own words.
     pub(crate) fn nearest(&self, request: &Request, entities: &Entities) -> Option<(PolicyName, Vec<String>)> {
         let response = Authorizer::new().is_authorized(request, &self.conjuncts, entities);
+        // Each part is a permit of its own, so Cedar names as reasons the parts that hold.
         let held: Vec<_> = response.diagnostics().reason().collect();
         let unmet = |parts: &[(PolicyId, String)]| {
             parts.iter().filter(|(id, _)| !held.contains(&id)).map(|(_, words)| words.clone()).collect::<Vec<_>>()
@@ -62,6 +64,7 @@ fn conjuncts(conditions: &Value) -> Vec<Value> {
     for condition in conditions.as_array().into_iter().flatten() {
         let body = condition.get("body").cloned().unwrap_or_default();
         if condition.get("kind").and_then(Value::as_str) == Some("when") {
+            // A list instead of recursion, so that a deeply nested condition cannot overflow the stack.
             let mut waiting = vec![body];
             while let Some(body) = waiting.pop() {
                 match body.get("&&") {
@@ -110,6 +113,7 @@ pub(crate) fn remedies(facts: &Facts, turns: impl Fn(&Facts) -> bool) -> Vec<Rem
     if let Some((remedy, _)) = CURES.iter().find(|(_, cure)| turns(&after(&[*cure]))) {
         return vec![*remedy];
     }
+    // At most ten pairs of the five remedies, each of which costs one decision.
     for (n, (first, one)) in CURES.iter().enumerate() {
         if let Some((second, _)) = CURES.iter().skip(n.saturating_add(1)).find(|(_, other)| turns(&after(&[*one, *other]))) {
             return vec![*first, *second];
@@ -138,6 +142,7 @@ fn system_updated(facts: &mut Facts) {
 }
 
 fn app_updated(facts: &mut Facts) {
+    // The greatest version that Cedar can hold, newer than any that a policy can require.
     facts.posture.app_version = u64::try_from(i64::MAX).ok();
     facts.lacks.retain(|lack| lack.reason.told() != Told::AppOutdated);
 }
@@ -157,6 +162,7 @@ fn attested(facts: &mut Facts) {
 
 /// The newest patch level whose month has begun.
 fn this_month(now: UnixSeconds) -> Option<PatchLevel> {
+    // By the average year, so around New Year the result may be one too great; the year before is tried as well.
     let year = now.0 / 31_556_952 + 1970;
     (1..=12_u64)
         .flat_map(|month| [(year, month), (year.saturating_sub(1), month)])

@@ -24,6 +24,7 @@ impl Policies {
         let decision = self.judge(slice, facts);
         match decision.outcome {
             Outcome::Allow | Outcome::Limit => decision,
+            // Advice would evaluate the same broken policy again.
             Outcome::StepUp | Outcome::Deny if decision.reasons.contains(&Reason::PolicyError) => decision,
             Outcome::StepUp | Outcome::Deny => {
                 let advice = self.advise(slice, facts, &decision);
@@ -64,6 +65,7 @@ impl Policies {
         } else {
             (None, None)
         };
+        // The same decision function, so that advice never promises what the decision would not keep.
         let turns = |changed: &Facts| matches!(self.judge(slice, changed).outcome, Outcome::Allow | Outcome::Limit);
         Advice { nearest, unmet: unmet.unwrap_or_default(), remedies: advice::remedies(facts, turns) }
     }
@@ -79,6 +81,7 @@ fn built_in(facts: &Facts) -> impl Iterator<Item = Matched> {
     });
     let by_device = facts.lacks.iter().any(|lack| lack.stage == Stage::Limit);
     let refuses = rules.when_limited == WhenLimited::Refuse;
+    // A step-up does not cure an unmet requirement of the device, so this denies.
     let limited = (refuses && by_device).then_some((Outcome::Deny, Reason::SessionLimited, "operation"));
     // A session that the monitor limited can be cleared by its person with a step-up.
     let suspect = refuses && facts.session.state == SessionState::Limited;

@@ -114,6 +114,7 @@ fn device(facts: &Facts) -> Vec<(&'static str, Value)> {
         ("bound_age_s", Value::new_long(seconds(now.since(facts.session.bound_at)))),
         ("evidence_age_s", Value::new_long(seconds(posture.evidence_age(now)))),
         ("security_level", text(security_level(posture.security_level))),
+        // Unknown counts as not locked. All facts below have their worst value when unknown, too.
         ("bootloader_locked", Value::new_bool(posture.bootloader_locked == Some(true))),
         ("boot_state", text(boot_state(posture.boot_state))),
         ("os_version", long(posture.os_version_known().map(|known| known.value))),

@@ -84,6 +84,7 @@ impl Policies {
         let (schema, _) = Schema::from_cedarschema_str(&schema_text(operations)).map_err(|e| whole(described(&e)))?;
         let set = PolicySet::from_policies(named.iter().map(|p| p.policy.clone())).map_err(|e| whole(e.to_string()))?;
         let actions = schema.action_entities().map_err(|e| whole(e.to_string()))?;
+        // Strict mode also refuses what would fail only at evaluation, such as a comparison of different types.
         let checked = Validator::new(schema).validate(&set, ValidationMode::Strict);
         for error in checked.validation_errors() {
             let place = named.iter().find(|p| p.policy.id() == error.policy_id());
@@ -111,6 +112,7 @@ impl Policies {
         let mut slices = HashMap::new();
         for operation in &operations.all {
             let family = family(operation.action.as_str());
+            // Sorted by operation once, so that a request costs by the policies of its operation and not by all.
             let concerned: Vec<_> = named.iter().filter(|p| concerns(&p.policy, &family, &types)).collect();
             let of = |effect: Effect| {
                 let policies = concerned.iter().filter(|p| p.policy.effect() == effect).map(|p| p.policy.clone());

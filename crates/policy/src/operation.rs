@@ -150,6 +150,7 @@ impl Operation {
         if !spec.body.is_empty() && matches!(spec.method.as_str(), "GET" | "HEAD" | "DELETE" | "OPTIONS") {
             return Err(OperationProblem::FieldsWithoutBody(spec.method.clone()));
         }
+        // `method` is taken: it is a built-in member of `context.request`.
         let field = |(name, text): (&String, &String)| match FieldSpec::parse(text) {
             Some(field) if is_identifier(name) && name != "method" => Ok((name.clone(), field)),
             Some(_) | None => Err(OperationProblem::FieldMalformed(format!("{name} = \"{text}\""))),

@@ -45,6 +45,7 @@ impl Operations {
     }
 
     fn add(&mut self, operation: Operation, spec: &OperationSpec) -> Result<(), OperationProblem> {
+        // The schema declares each action once, so operations that share an action must agree.
         let alike = |known: &Operation| {
             known.kind == operation.kind && known.body == operation.body && known.owner.is_some() == operation.owner.is_some()
         };
@@ -95,6 +96,7 @@ impl Node {
         let Some((first, rest)) = segments.split_first() else {
             return self.here.get(method).or_else(|| self.tail.get(method)).copied();
         };
+        // Each way is tried to its end: the literal branch may hold nothing for the rest of the path.
         let by_literal = self.literals.get(*first).and_then(|node| node.find(method, rest));
         let by_parameter = || self.parameter.as_ref().filter(|_| !first.is_empty()).and_then(|node| node.find(method, rest));
         by_literal.or_else(by_parameter).or_else(|| self.tail.get(method).copied())

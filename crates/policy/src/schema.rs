@@ -69,6 +69,7 @@ pub fn schema_text(operations: &Operations) -> String {
             Owned::Sometimes => writeln!(text, "entity {kind} = {{ owner?: User }};"),
         };
     }
+    // Sorted, so that the same declarations always give the same text.
     let actions: BTreeMap<_, _> = operations.all.iter().map(|operation| (operation.action.as_str(), operation)).collect();
     for group in actions.keys().filter_map(|action| group(action)).filter(|group| !actions.contains_key(group)).collect::<BTreeSet<_>>() {
         let above = group_clause(group);

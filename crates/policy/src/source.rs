@@ -71,6 +71,7 @@ impl FieldSpec {
             "text" => FieldKind::Text,
             _ => return None,
         };
+        // In a JSON pointer, `~` stands only before `0` or `1` (RFC 6901 section 3).
         let escapes_well = pointer.split('~').skip(1).all(|rest| rest.starts_with(['0', '1']));
         (pointer.starts_with('/') && escapes_well).then(|| Self { kind, presence, pointer: pointer.to_owned() })
     }

@@ -166,6 +166,7 @@ impl TokenVerifier {
     /// # Errors
     /// The first rule that it breaks.
     pub fn verify(&self, token: &str, now: UnixSeconds) -> Result<VerifiedToken, TokenRefusal> {
+        // SECURITY: the required `typ` keeps other JWTs of this issuer from passing as access tokens (RFC 9068 section 4).
         let payload = self.keys.verify(Jws::read(token, Type::Is(TYPE))?)?;
         let object = Object::from_bytes(payload.as_bytes())?;
         if object.text("iss")? != self.issuer {
@@ -177,6 +178,7 @@ impl TokenVerifier {
         let claims = self.claims(&object)?;
         // A token without `nbf` is valid from `iat` on. The maximum below keeps an early `nbf` from widening that.
         let not_before = object.optional("nbf")?.map_or(claims.issued_at, UnixSeconds);
+        // Key rotation relies on this bound: a key stays published until everything that it signed has expired.
         if claims.expires_at > claims.issued_at.plus(Limits::ACCESS_TOKEN_LIFE) {
             return Err(TokenRefusal::LifeTooLong);
         }

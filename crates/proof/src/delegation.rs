@@ -164,6 +164,7 @@ impl BoundDelegation {
 /// The first check that fails.
 pub fn read(delegation: &str) -> Result<SignedDelegation, DelegationRefusal> {
     let jws = Jws::read(delegation, Type::Is(TYPE))?;
+    // The key comes with the text, so the signature alone proves nothing: the caller has to compare the key with the enrolled one.
     let key = PublicKey::from_jwk(jws.jwk().ok_or(DelegationRefusal::KeyMissing)?)?;
     let payload = jws.verify(&key)?;
     let claims = Object::from_bytes(payload.as_bytes())?;
@@ -190,9 +191,11 @@ pub fn bind(delegation: SignedDelegation, expected: &Expected<'_>, now: UnixSeco
     expected.target.admit(&delegation.target).map_err(|OtherTarget| DelegationRefusal::TargetMismatch)?;
     let window = AcceptanceWindow::admit(delegation.nonce.as_deref(), delegation.issued_at, expected.nonces, now)
         .map_err(DelegationRefusal::Time)?;
+    // SECURITY: a captured delegation must not help to redeem another code or refresh token.
     if delegation.grant != *expected.grant {
         return Err(DelegationRefusal::GrantMismatch);
     }
+    // SECURITY: ties the key in memory to the key in hardware. A thief's own request key fails here.
     if delegation.request_key != *expected.request_key {
         return Err(DelegationRefusal::RequestKeyMismatch);
     }

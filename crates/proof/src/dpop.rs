@@ -144,6 +144,7 @@ pub enum BoundTo<'a> {
 /// The first check that fails.
 pub fn read(proof: &str) -> Result<SignedProof, ProofRefusal> {
     let jws = Jws::read(proof, Type::Is(TYPE))?;
+    // The proof brings its own key (check 6). Whether that key may use the token is decided in `bind`.
     let key = PublicKey::from_jwk(jws.jwk().ok_or(ProofRefusal::KeyMissing)?)?;
     let payload = jws.verify(&key)?;
     let claims = Object::from_bytes(payload.as_bytes())?;
@@ -173,9 +174,11 @@ pub fn bind(proof: SignedProof, expected: &Expected<'_>, now: UnixSeconds) -> Re
     expected.target.admit(&proof.target).map_err(|OtherTarget| ProofRefusal::TargetMismatch)?;
     let window = AcceptanceWindow::admit(proof.nonce.as_deref(), proof.issued_at, expected.nonces, now).map_err(ProofRefusal::Time)?;
     if let BoundTo::AccessToken { key, hash } = expected.bound_to {
+        // SECURITY: a missing `ath` is a mismatch, so a proof for the token endpoint cannot be used with a token.
         if proof.token_hash.as_deref() != Some(hash) {
             return Err(ProofRefusal::TokenHashMismatch);
         }
+        // SECURITY: this check makes a stolen token useless without its key.
         if proof.key.thumbprint() != key {
             return Err(ProofRefusal::KeyMismatch);
         }

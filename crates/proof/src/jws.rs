@@ -100,9 +100,11 @@ pub(crate) struct Parts<'a> {
 
 impl<'a> Parts<'a> {
     pub(crate) fn read(text: &'a str, wanted: Type<'_>) -> Result<Self, JwsRefusal> {
+        // Checked first, so that decoding a stranger's text has a bounded cost.
         if text.len() > Limits::JWS_BYTES_MAX {
             return Err(JwsRefusal::TooLarge);
         }
+        // SECURITY: the signing input is kept as it was received. To encode it again could change what is verified.
         let (signing_input, signature) = text.rsplit_once('.').ok_or(JwsRefusal::NotThreeParts)?;
         let (header, payload) = signing_input.split_once('.').ok_or(JwsRefusal::NotThreeParts)?;
         if payload.contains('.') {
@@ -110,6 +112,7 @@ impl<'a> Parts<'a> {
         }
         let header = base64url::decode(header)?;
         let header = Object::from_bytes(&header)?;
+        // No extension is understood here, so any `crit` refuses (RFC 7515 section 4.1.11).
         if header.has("crit") {
             return Err(JwsRefusal::CriticalHeader);
         }

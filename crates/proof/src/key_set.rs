@@ -79,6 +79,7 @@ impl KeySet {
             let key = key.get();
             let public = match PublicKey::from_jwk(key) {
                 Ok(public) => public,
+                // A key of another kind serves another purpose of the set.
                 Err(JwkRefusal::AlgorithmRefused | JwkRefusal::UseRefused) => continue,
                 Err(why @ (JwkRefusal::Malformed | JwkRefusal::PointInvalid | JwkRefusal::PrivateKey)) => return Err(why),
             };
@@ -178,6 +179,7 @@ impl KeyRing {
     #[must_use]
     pub fn current(&self, now: UnixSeconds) -> Option<&RingKey> {
         let may_sign = |times: &KeyTimes| times.signs_from <= now && now < times.signs_until;
+        // The newest first, so that a new key takes over as soon as it may sign.
         self.keys.iter().rev().find(|(_, times)| may_sign(times)).map(|(key, _)| key)
     }
 

@@ -77,6 +77,7 @@ impl NonceKeys {
     /// Tells whether a proof made at `issued_at`, by its own statement, could have been used before the memory began. Its clock may have
     /// been ahead by as much as is tolerated.
     pub(crate) fn may_have_been_used(&self, issued_at: UnixSeconds) -> Memory {
+        // 0 stands for a memory that was never lost.
         if self.memory_since.0 > 0 && issued_at <= self.memory_since.plus(Limits::PROOF_SKEW_MAX) {
             Memory::TooYoung
         } else {

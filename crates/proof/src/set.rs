@@ -201,6 +201,7 @@ pub fn read(text: &str, keys: &SetKeys, expected: &ExpectedSet<'_>, now: UnixSec
 /// The first rule that they break.
 pub fn claims(payload: &[u8], expected: &ExpectedSet<'_>, now: UnixSeconds) -> Result<VerifiedSet, SetRefusal> {
     let claims = Object::from_bytes(payload)?;
+    // SSF forbids both, so that no SET can be taken for an ID or access token.
     if claims.has("exp") || claims.has("sub") {
         return Err(SetRefusal::MemberForbidden);
     }

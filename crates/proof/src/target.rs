@@ -136,6 +136,7 @@ fn split(text: &str) -> Result<(Origin, &str), TargetRefusal> {
         return Err(TargetRefusal::SchemeInvalid);
     };
     let (authority, rest) = rest.find(['/', '?', '#']).and_then(|at| rest.split_at_checked(at)).unwrap_or((rest, ""));
+    // SECURITY: `https://api.example.com@evil.example` names the second host, which people misread.
     if authority.contains('@') {
         return Err(TargetRefusal::UserInfo);
     }
@@ -220,6 +221,7 @@ fn push_without_dots(path: &str, out: &mut String) {
         match segment {
             "." => {}
             ".." => {
+                // Never above the root: `/..` stays `/`.
                 let parent = out.get(root..).and_then(|path| path.rfind('/')).unwrap_or(0);
                 out.truncate(root.saturating_add(parent));
             }

@@ -99,6 +99,7 @@ impl Evidence {
     #[must_use]
     pub fn reasons(&self) -> Vec<Contribution> {
         let mut against: Vec<Contribution> = self.contributions.iter().copied().filter(|c| c.weight > 0.0).collect();
+        // Ties are ordered by feature, so that every machine gives the same list.
         against.sort_by(|a, b| b.weight.total_cmp(&a.weight).then(a.feature.cmp(&b.feature)));
         against
     }
@@ -134,6 +135,7 @@ impl Score {
     /// threshold, less far from it.
     #[must_use]
     pub fn of(total: f64, threshold: f64) -> Self {
+        // At the threshold the exponent is 0, which gives 50.
         let share = 100.0 / (1.0 + libm::exp((threshold - total) / 2.0));
         Self(crate::maths::floor_index(share, 100))
     }

@@ -49,6 +49,7 @@ pub fn write(frame: &Frame, salt: Salt) -> Vec<u8> {
     let mut out = Writer::default();
     out.u32(MAGIC);
     out.u16(VERSION);
+    // Recognises a file that another installation wrote.
     out.u64(salt.long(Field::Subject, b"snapshot"));
     match frame {
         Frame::End { people } => {

@@ -74,6 +74,7 @@ impl FreemanPopulation {
         }
         let (logins, own) = (f64::from(self.logins), f64::from(profile.logins));
         let mut ratios = 0.0;
+        // Sub-features are summed within the network and within the client; the logarithms of the two ratios are added.
         for block in [0..OF_THE_NETWORK, OF_THE_NETWORK..WEIGHTS.len()] {
             let (mut everyone, mut person) = (0.0, 0.0);
             for index in block {
@@ -81,6 +82,7 @@ impl FreemanPopulation {
                     continue;
                 };
                 let count = sketch.count(*value);
+                // A value that nobody had gets the mass of one observation.
                 let unseen = 1.0 / (logins + self.distinct.get(index).copied().unwrap_or(0.0) + 1.0);
                 everyone += weight * if count > 0.0 { count / logins * (1.0 - 1.0 / (logins + 1.0)) } else { unseen };
                 let held = profile.tallies.get(index).and_then(|tally| tally.get(*value)).map_or(0.0, |seen| f64::from(seen.count));
@@ -90,6 +92,7 @@ impl FreemanPopulation {
             let person = if person > 0.0 { person } else { everyone / 4.0 };
             ratios += ln(everyone / person);
         }
+        // Accounts are assumed to be attacked equally often, but people log in more or less often; the last term is that ratio.
         Some(ratios + ln((1.0 / f64::from(self.people.max(1))) / (own / logins)))
     }
 
@@ -108,6 +111,7 @@ impl FreemanPopulation {
                 sketch.add(*value);
             }
             if let Some(tally) = profile.tallies.get_mut(index) {
+                // The baseline has no probation, so every value counts at once.
                 tally.add(*value, 0, Vouched::Yes, now);
             }
         }

@@ -96,17 +96,20 @@ impl<const CAPACITY: usize> Tally<CAPACITY> {
     /// history, and it counts as much as `strength` observations of this person.
     #[must_use]
     pub fn novelty(&self, base: f64, strength: f64) -> f64 {
+        // Without the first observation, which `fresh` leaves out as well.
         let own = crate::maths::within(f64::from(self.total) - 1.0, 0.0, f64::MAX);
         (f64::from(self.fresh) + strength * base) / (own + strength)
     }
 
     /// Counts one observation of `value`, which may evict the rarest value held.
     pub fn add(&mut self, value: Fingerprint, note: u32, vouched: Vouched, now: UnixSeconds) {
+        // The very first value is new for everybody, so it says nothing about how often this person brings new ones.
         let first_ever = self.total <= 0.0;
         self.total += 1.0;
         if let Some(seen) = self.entries.iter_mut().find(|seen| seen.value == value) {
             seen.count += 1.0;
             seen.last = seen.last.max(stamp(now));
+            // The latest note counts: an updated operating system replaces the old one.
             seen.note = note;
             if vouched == Vouched::Yes {
                 seen.vouched = Vouched::Yes;
@@ -150,6 +153,8 @@ impl<const CAPACITY: usize> Tally<CAPACITY> {
         for theirs in &other.entries {
             match self.entries.iter_mut().find(|ours| ours.value == theirs.value) {
                 Some(ours) => {
+                    // The later observation knows the present note. On a tie the greater one counts, so that the order of merges does not
+                    // matter.
                     if theirs.last > ours.last || (theirs.last == ours.last && theirs.note > ours.note) {
                         ours.note = theirs.note;
                     }
@@ -163,6 +168,7 @@ impl<const CAPACITY: usize> Tally<CAPACITY> {
                 None => self.entries.push(*theirs),
             }
         }
+        // A total order without ties, so that two nodes that merge keep the same entries.
         self.entries.sort_by(|a, b| b.count.total_cmp(&a.count).then(b.last.cmp(&a.last)).then(a.value.cmp(&b.value)));
         self.entries.truncate(CAPACITY);
         self.total = self.total.max(other.total);
@@ -248,6 +254,7 @@ impl Sketch {
 
     /// Merges the sketch of another node: for each cell the greater count. A sketch of another width is ignored.
     pub fn merge(&mut self, other: &Self) {
+        // Cells of sketches with different widths stand for different values.
         if self.width != other.width {
             return;
         }

@@ -77,6 +77,7 @@ impl NetworkLists {
         let mut added = Vec::new();
         for (line, entry) in entries(text) {
             let first = entry.split([',', ' ', '\t']).next().unwrap_or("").trim_matches('"').to_ascii_uppercase();
+            // Some publishers put a header in front.
             if line == 1 && first == "ASN" {
                 continue;
             }
@@ -85,6 +86,7 @@ impl NetworkLists {
         }
         let count = self.count(added.len())?;
         for number in added {
+            // A system on two lists gets the kind that is believed first, whatever the order of the lists.
             let held = self.systems.entry(number).or_insert(kind);
             if weight(kind) < weight(*held) {
                 *held = kind;
@@ -143,7 +145,9 @@ fn range(entry: &str) -> Option<Range> {
         }
     };
     let host_bits = if address.is_ipv4() { 32_u32 } else { 128 }.checked_sub(length)?;
+    // Shifting by all 128 bits would overflow; a single address has no host bits.
     let hosts = u128::MAX.checked_shr(128_u32.saturating_sub(host_bits)).unwrap_or(0);
+    // Host bits that a publisher left in a prefix are cleared, as a router does.
     let first = bits(address) & !hosts;
     Some((first, first | hosts))
 }
@@ -154,6 +158,7 @@ fn merged(mut ranges: Vec<Range>) -> Vec<Range> {
     let mut out: Vec<Range> = Vec::with_capacity(ranges.len());
     for (first, last) in ranges {
         match out.last_mut() {
+            // Ranges that only touch are merged as well, which shortens lists of many small prefixes.
             Some(before) if first <= before.1.saturating_add(1) => before.1 = before.1.max(last),
             Some(_) | None => out.push((first, last)),
         }
@@ -162,6 +167,7 @@ fn merged(mut ranges: Vec<Range>) -> Vec<Range> {
 }
 
 fn holds(ranges: &[Range], address: u128) -> bool {
+    // Ranges are sorted and do not overlap, so only the last one that begins at or before the address can hold it.
     let after = ranges.partition_point(|(first, _)| *first <= address);
     after.checked_sub(1).and_then(|index| ranges.get(index)).is_some_and(|(_, last)| address <= *last)
 }

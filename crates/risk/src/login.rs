@@ -288,6 +288,7 @@ impl LoginRule {
             ln(everyone / (0.5 * profile.platforms.share(sight.platform) + 0.5 * everyone))
         };
         let Some(name) = sight.device.fingerprint() else { return (0.0, platform_new()) };
+        // Ten observations' worth of everybody's habits, so that a short history does not decide.
         let new = profile.devices.novelty(population.novelty(Novelty::Device, profile.depth()), 10.0);
         // Share of attackers who hold the device itself (attested) or a copy of its name (claimed). Assumed.
         let stolen = match sight.device {
@@ -296,6 +297,7 @@ impl LoginRule {
         };
         match profile.devices.known(name, self.probation, sight.at) {
             Some(seen) => {
+                // Assumed weights: a phone hardly ever goes back to an older system, and never becomes another one.
                 let odd = match platform::change(seen.note, sight.system) {
                     SystemChange::Downgrade => 2.0,
                     SystemChange::Other => 4.0,
@@ -317,6 +319,7 @@ impl LoginRule {
             (country, country_known) = self.link(value, &link, &profile.countries, sight.at);
             country = within(country, -1.5, 5.5);
         }
+        // In a new country, network and site are new as well and add nothing.
         if !country_known {
             return [country, 0.0, 0.0];
         }
@@ -341,6 +344,7 @@ impl LoginRule {
         let attacker = link.local * link.share + (1.0 - link.local) / link.alphabet;
         match tally.known(value, self.probation, now) {
             Some(_) => (ln(attacker / ((1.0 - new) * within(tally.share(value), 0.02, 1.0) + new * link.share)), true),
+            // Never below zero, because a new value must not speak for the person.
             None => (within(ln(attacker / (new * link.share)), 0.0, f64::MAX), false),
         }
     }
@@ -431,6 +435,7 @@ fn hour(sight: &Sight, profile: &Profile, population: &Population) -> f64 {
     let strange = |at: UnixSeconds| {
         let kernel = hour_kernel(at);
         let person = (smoothed(&profile.hours, &kernel) + 6.0 * population.hour(&kernel)) / (all + 6.0);
+        // A stranger comes at every hour alike.
         within(ln(1.0 / 24.0 / person), -1.5, 2.5)
     };
     let at_home = strange(sight.at);
@@ -459,6 +464,7 @@ fn place(sight: &Sight, profile: &Profile) -> f64 {
 fn round_trip(sight: &Sight, profile: &Profile) -> f64 {
     let Some(milliseconds) = sight.round_trip_ms else { return 0.0 };
     let Some(spread) = profile.round_trips.get(round_trip_class(sight.kind)) else { return 0.0 };
+    // With fewer measurements the spread means nothing.
     if spread.count < 5.0 {
         return 0.0;
     }

@@ -35,6 +35,7 @@ impl LoginMonitor {
         let (key, sight) = (self.key(subject), login.sight(self.salt, now));
         match self.people.get_mut(key) {
             Some(profile) => self.rule.assess(&sight, profile, &mut self.population),
+            // A stranger is judged against an empty state that is dropped at once.
             None => self.rule.assess(&sight, &mut Profile::default(), &mut self.population),
         }
     }

@@ -103,6 +103,7 @@ pub struct Asn(pub u32);
 /// first byte is the version, 4 or 6.
 #[must_use]
 pub fn site(address: IpAddr) -> [u8; 8] {
+    // Otherwise an IPv4 client behind an IPv6 socket would be at another site.
     match address.to_canonical() {
         IpAddr::V4(v4) => {
             let [a, b, c, _] = v4.octets();

@@ -29,6 +29,7 @@ impl Draw {
     /// A number in `0..bound`, or 0 when `bound` is 0. The bias is below `bound` / 2^64.
     pub(crate) fn below(&mut self, bound: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        // The high half of the product lies in `0..bound`, without a division.
         let wide = u128::from(mix(self.0)).wrapping_mul(u128::from(bound));
         u64::try_from(wide >> 64).unwrap_or(0)
     }

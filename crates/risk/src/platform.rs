@@ -11,6 +11,7 @@ pub fn split(text: &str) -> (String, u32) {
     let number = from.and_then(|at| text.get(at..)).unwrap_or("");
     let number = number.split(|c: char| !c.is_ascii_digit() && c != '.').next().unwrap_or("");
     let mut parts = number.split('.').map(|part| part.parse::<u32>().unwrap_or(0).min(99));
+    // 40 steps for each major version fit both numbers into 12 bits.
     let version = parts.next().unwrap_or(0) * 40 + parts.next().unwrap_or(0).min(39);
     (family, version)
 }

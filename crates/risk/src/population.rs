@@ -96,6 +96,7 @@ impl Default for Population {
             networks: Sketch::new(2048),
             platforms: Sketch::new(256),
             kinds: [0.0; 6],
+            // One observation each, so that no share is zero before the first login.
             hours: [1.0; HOURS],
             intervals: [1.0; INTERVALS],
             waits: [1.0; INTERVALS],
@@ -126,6 +127,7 @@ impl Population {
     /// Share of `kind` among the kinds of networks of all logins, starting from the shares that most services see.
     #[must_use]
     pub fn kind(&self, kind: NetworkKind) -> f64 {
+        // Assumed shares. After 20 logins the counted ones weigh as much.
         let usual = match kind {
             NetworkKind::Fixed | NetworkKind::Mobile => 0.45,
             NetworkKind::Anonymiser | NetworkKind::Hosting => 0.035,
@@ -304,6 +306,7 @@ pub fn hour_kernel(now: UnixSeconds) -> [f64; HOURS] {
     let mut sum = 0.0;
     for (index, cell) in (0_u8..).zip(kernel.iter_mut()) {
         let apart = (hour - f64::from(index) - 0.5).abs();
+        // The day is a circle: 23 and 1 are two hours apart.
         let apart = if apart > 12.0 { 24.0 - apart } else { apart } / 1.5;
         *cell = libm::exp(-0.5 * apart * apart);
         sum += *cell;

@@ -198,6 +198,7 @@ impl Profile {
 
     /// Takes out the waiting logins that are at least `patience` old. Nobody objected to them, so the caller learns them.
     pub fn ripe(&mut self, patience: Seconds, now: UnixSeconds) -> Vec<Sight> {
+        // The usual case, without an allocation: nothing has waited long enough.
         if self.pending.iter().all(|sight| now.since(sight.at) < patience) {
             return Vec::new();
         }
@@ -213,6 +214,7 @@ impl Profile {
             return;
         }
         if self.pending.len() >= PENDING_MAX {
+            // The oldest waiting login is dropped. An attacker can push out waiting logins, but never learned ones.
             self.pending.remove(0);
         }
         self.pending.push(sight);
@@ -276,6 +278,7 @@ impl Profile {
             self.trail.remove(0);
         }
         self.trail.push(step);
+        // A login that waited is learned late, so its step may be older than those already there.
         self.trail.sort_by_key(|step| step.at);
         if let Some(index) = self.places.iter().position(|place| place.excess_km(position) <= 0.0) {
             // The place visited most recently stands last. Of two positions of one place, the more accurate one is kept.
@@ -307,6 +310,7 @@ impl Profile {
             *a = a.max(*b);
         }
         for (a, b) in self.round_trips.iter_mut().zip(&other.round_trips) {
+            // Means cannot be merged without their observations, so the one with more of them is kept.
             if b.count > a.count {
                 *a = *b;
             }

@@ -101,6 +101,7 @@ impl Population {
         for operation in block {
             let odds = Odds::of(self, history, *operation);
             let weight = shrunk * OPERATION_WEIGHT;
+            // An operation that the person never did must not speak for the person, whatever the odds.
             match history.count(*operation) {
                 0 => new_operations += weight * odds.weight().max(NEW_OPERATION),
                 _ => known_operations += weight * odds.weight(),
@@ -131,6 +132,7 @@ impl Population {
     pub fn weigh_next(&self, history: &History, before: Option<Operation>, operation: Operation) -> f64 {
         let depth = real(u64::from(history.depth()));
         let odds = Odds::of(self, history, operation);
+        // The same floors as in `score`, so that a request alone weighs what it would weigh in a block.
         let floor = |weight: f64, seen: u16, least: f64| if seen == 0 { weight.max(least) } else { weight };
         let mut sum = OPERATION_WEIGHT * floor(odds.weight(), history.count(operation), NEW_OPERATION);
         if let Some(before) = before {
@@ -152,6 +154,7 @@ impl Odds {
         let own = u64::from(history.count(operation));
         let depth = u64::from(history.depth());
         let vocabulary = population.vocabulary();
+        // Without the person's own part, or a very active person would look like everybody.
         let all = population.total_without(depth) + EVERYBODY_FLOOR * vocabulary;
         let others = (population.count_without(operation, own) + EVERYBODY_FLOOR) / all;
         let unseen = LIKE_EVERYBODY * others + (1.0 - LIKE_EVERYBODY) / vocabulary;

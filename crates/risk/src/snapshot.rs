@@ -4,6 +4,7 @@
 
 use std::fmt;
 
+// Another magic than that of the login frames, so that neither is read as the other.
 const MAGIC: [u8; 4] = *b"CSRK";
 const VERSION: u16 = 1;
 

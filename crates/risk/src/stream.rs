@@ -156,6 +156,7 @@ impl OutlierModel {
         let slot = if rows < ROWS {
             rows
         } else {
+            // Reservoir sampling with a bounded count, so that the sample never stops forgetting.
             let drawn = self.draw.below(self.seen.min(MEMORY_ROWS));
             if drawn >= room {
                 return Ok(());
@@ -169,6 +170,7 @@ impl OutlierModel {
         }
         let owner = match of {
             RowOf::Anyone => 0,
+            // 0 stands for rows of no subject.
             RowOf::Subject(id) => id.max(1),
         };
         let slot = self.own_slot_when_full(owner).unwrap_or(slot);

@@ -143,6 +143,7 @@ impl<T: Default> Subjects<T> {
 
     /// Moves the clock hand past every slot that was used since its last pass and returns the slot to evict.
     fn turn(&mut self) -> usize {
+        // One full turn clears every mark, so a victim is found at the latest one step after it.
         for _ in 0..=self.slots.len() {
             let at = self.hand;
             self.hand = if at.saturating_add(1) < self.slots.len() { at.saturating_add(1) } else { 0 };

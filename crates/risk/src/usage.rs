@@ -163,6 +163,7 @@ impl UseRule {
 
     /// Counts the answer to a request: `bytes_out` bytes that left, and the outcome.
     pub fn answered(&self, bytes_out: u64, ending: Ending, habits: &mut Habits, now: UnixSeconds) {
+        // Through kilobytes, since only 32-bit integers convert to floats without loss.
         let megabytes = f64::from(u32::try_from(bytes_out / 1024).unwrap_or(u32::MAX)) / 1024.0;
         let volume = habits.volume.add(megabytes, now);
         habits.volume_peak = habits.volume_peak.max(narrow(volume));
@@ -216,6 +217,7 @@ impl UseRule {
     /// Adds the evidence of habits, and returns the weight of this operation alone.
     fn habits(&self, sight: &UseSight, habits: &mut Habits, everybody: &Population, evidence: &mut UseEvidence) -> f64 {
         let before = habits.sitting(sight.session).and_then(|sitting| sitting.last);
+        // Clamped, so that one rare operation does not fill the whole drift.
         let step = within(everybody.weigh_next(&habits.history, before, sight.operation), -1.0, 2.0);
         let most = self.operations_max;
         if let Some(sitting) = habits.sitting(sight.session) {
@@ -223,6 +225,7 @@ impl UseRule {
             evidence.add(UseFeature::Operations, sitting.drift);
         }
         evidence.add(UseFeature::Hour, habits.hours.weigh(self.hour_max, sight.at));
+        // With 60 remembered operations, evidence from networks counts half.
         let shrunk = f64::from(habits.depth()) / (f64::from(habits.depth()) + 60.0);
         evidence.add(UseFeature::Network, shrunk * self.network(sight, habits));
         evidence.add(UseFeature::NetworkKind, shrunk * self.kind(sight, habits));
@@ -274,8 +277,11 @@ impl UseRule {
             };
             let interval = age(sight.at, sitting.at);
             let Some(leap) = self.travel.leap(there, here, interval) else { continue };
+            // Half of the weight at logins: the device's key signed this request, so the position is rather wrong.
             let weight = within(0.5 * leap.weight, 0.0, self.travel_max);
+            // Within one session it is a journey; in two sessions it is two places at once.
             let feature = if sitting.session == sight.session { UseFeature::Travel } else { UseFeature::Simultaneous };
+            // Only the worst movement counts; those of several sessions must not add up.
             if weight > evidence.weight(feature) {
                 evidence.add(feature, weight - evidence.weight(feature));
             }
@@ -303,6 +309,7 @@ impl UseRule {
     }
 
     fn learn(&self, sight: &UseSight, step: f64, total: f64, habits: &mut Habits) -> Option<Vec<Operation>> {
+        // SECURITY: what scored high, or was refused, is never learned as the person's own.
         let own = total < self.learn_below && sight.ending == Ending::Good;
         let here = Whereabouts {
             prefix: sight.prefix,

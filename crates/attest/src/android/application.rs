@@ -29,6 +29,7 @@ impl ApplicationId {
         let whole = AnyRef::from_der(der).ok()?;
         let mut fields = elements(whole, der::Tag::Sequence)?.into_iter();
         let (packages, signers) = (fields.next()?, fields.next()?);
+        // A third element would belong to a format that this parser does not know.
         if fields.next().is_some() {
             return None;
         }

@@ -175,6 +175,7 @@ impl AuthorizationList {
     pub fn new(entries: Vec<Authorization>) -> Result<Self, DescriptionRefusal> {
         let mut out = Self::default();
         for entry in entries {
+            // Everything that the encoder writes must parse again.
             if entry.tag.shape() != entry.value.shape() {
                 return Err(DescriptionRefusal::TagMalformed { number: entry.tag.number() });
             }
@@ -192,6 +193,7 @@ impl AuthorizationList {
         let mut out = Self::default();
         while !reader.is_finished() {
             let field = AnyRef::decode(&mut reader).map_err(|_| DescriptionRefusal::NotDer)?;
+            // Every element is tagged explicitly with the number of its property.
             let der::Tag::ContextSpecific { constructed: true, number } = field.header().tag() else {
                 return Err(DescriptionRefusal::NotDer);
             };
@@ -250,6 +252,7 @@ impl AuthorizationList {
     }
 
     fn push(&mut self, entry: Authorization) -> Result<(), DescriptionRefusal> {
+        // Checked while reading, because the search for repetitions below is linear.
         if self.entries.len() >= Self::TAGS_MAX {
             return Err(DescriptionRefusal::TooManyTags);
         }
@@ -272,6 +275,7 @@ impl Value {
             Some(Shape::Origin) => Self::Origin(Origin::from_number(u64::from_der(bytes).ok()?)),
             Some(Shape::Present) => AnyRef::from_der(bytes).ok().filter(|any| any.is_null()).map(|_| Self::Present)?,
             Some(Shape::RootOfTrust) => Self::RootOfTrust(RootOfTrust::parse(bytes)?),
+            // Kept as it came, so that an inspection can show it.
             None => Self::Unknown(bytes.to_vec()),
         })
     }

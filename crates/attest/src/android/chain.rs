@@ -162,12 +162,14 @@ impl Chain {
         if let Some(info) = self.issuers.first().and_then(|attesting| attesting.extension(PROVISIONING_EXTENSION)) {
             return Provisioning::Remote { info: info.to_vec(), certificates_issued: certificates_issued(info) };
         }
+        // No extension marks chains from the factory; the certificate below their root is named by a serial number.
         let factory = |below_root: &Certificate| below_root.subject().iter().any(|attribute| attribute.oid == SERIAL_NUMBER);
         if self.issuers.last().is_some_and(factory) { Provisioning::Factory } else { Provisioning::Unknown }
     }
 }
 
 fn repeated(certificates: &[Certificate]) -> Option<usize> {
+    // Quadratic, but a chain has at most a few certificates.
     let earlier = |index: usize, certificate: &Certificate| certificates.iter().take(index).any(|other| other.der() == certificate.der());
     certificates.iter().enumerate().find(|(index, certificate)| earlier(*index, certificate)).map(|(index, _)| index)
 }
@@ -226,6 +228,7 @@ pub(super) fn in_force(
     if index == 0 {
         return Ok(());
     }
+    // For chains from the factory, too: only the end of their validity is ignored.
     if now < certificate.not_before() {
         return Err(AttestRefusal::CertificateNotYetValid { index, not_before: certificate.not_before() });
     }

@@ -44,6 +44,7 @@ impl Evidence {
     /// # Errors
     /// [`AttestRefusal::KeyUnsupported`] when it is not a P-256 key.
     pub fn device_key(&self) -> Result<PublicKey, AttestRefusal> {
+        // Requirements for observing accept every kind of key, but proofs need P-256.
         KeyRule::P256.met(&self.key)?;
         PublicKey::from_p256_sec1(self.key.bits()).map_err(|_| AttestRefusal::KeyUnsupported { kind: self.key.kind().to_string() })
     }

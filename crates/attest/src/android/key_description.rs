@@ -64,6 +64,7 @@ impl KeyDescription {
             software_enforced: AuthorizationList::parse(AnyRef::decode(&mut reader).map_err(not_der)?)?,
             hardware_enforced: AuthorizationList::parse(AnyRef::decode(&mut reader).map_err(not_der)?)?,
         };
+        // SECURITY: further fields would be signed, but not understood.
         reader.finish().map_err(not_der)?;
         Ok(out)
     }
@@ -99,6 +100,7 @@ impl KeyDescription {
     /// Version of the system as `MMmmss`; `None` when it is unknown, which some phones write as 0.
     #[must_use]
     pub fn os_version(&self) -> Option<u64> {
+        // Only the hardware's list: a modified system could write anything into the software list.
         self.hardware_enforced.integer(Tag::OsVersion).filter(|version| *version != 0)
     }
 

@@ -203,6 +203,7 @@ impl Requirements {
     fn locked(&self, root: Option<&RootOfTrust>) -> Result<(), AttestRefusal> {
         match (self.bootloader, root) {
             (BootloaderRule::Any, _) => Ok(()),
+            // SECURITY: a bootloader about which the hardware says nothing does not count as locked.
             (BootloaderRule::Locked, None) => Err(AttestRefusal::RootOfTrustMissing),
             (BootloaderRule::Locked, Some(root)) if root.device_locked => Ok(()),
             (BootloaderRule::Locked, Some(_)) => Err(AttestRefusal::BootloaderUnlocked),
@@ -213,6 +214,7 @@ impl Requirements {
         let Some(level_min) = self.patch_level_min else { return Ok(()) };
         match description.os_patch_level() {
             Some(level) if level >= level_min => Ok(()),
+            // An unknown level is refused like an old one.
             level => Err(AttestRefusal::PatchLevelTooOld { level_min, level }),
         }
     }
@@ -227,6 +229,7 @@ impl AppRule {
         let packages = app.map_or(&[][..], |app| app.packages.as_slice());
         let signers = app.map_or(&[][..], |app| app.signers.as_slice());
         let Self::OneOf(apps) = self else {
+            // With several packages, nobody can say which one made the key.
             return Ok(if let [only] = packages { Some(only) } else { None });
         };
         let known =
@@ -235,6 +238,7 @@ impl AppRule {
             return Err(AttestRefusal::AppUnknown { packages: packages.iter().map(|package| package.name.clone()).collect() });
         };
         let accepted = |signer: &Vec<u8>| app.signers.iter().any(|accepted| accepted.as_slice() == signer);
+        // SECURITY: `all` alone would accept an empty list of signers.
         if signers.is_empty() || !signers.iter().all(accepted) {
             return Err(AttestRefusal::AppSignerUnknown { package: package.name.clone(), signers: signers.to_vec() });
         }
@@ -263,6 +267,7 @@ impl KeyRule {
 impl OriginRule {
     fn met(self, description: &KeyDescription) -> Result<(), AttestRefusal> {
         match self {
+            // An origin that is not stated is refused as well.
             Self::Generated if description.origin() != Some(Origin::Generated) => Err(AttestRefusal::KeyNotGenerated),
             Self::Generated | Self::Any => Ok(()),
         }
@@ -276,6 +281,7 @@ const VERIFY: u64 = 3;
 
 impl PurposeRule {
     fn met(self, description: &KeyDescription) -> Result<(), AttestRefusal> {
+        // Without a statement the key counts as one that may not sign.
         let purposes = description.purposes().unwrap_or_default();
         let signs_only = purposes.contains(&SIGN) && purposes.iter().all(|purpose| [SIGN, VERIFY].contains(purpose));
         match self {

@@ -77,6 +77,7 @@ impl StatusList {
     /// A refusal when the text has another format or is too large. The caller should then keep the list it has: that list will be refused
     /// by its age when it gets too old.
     pub fn parse(json: &str, fetched_at: UnixSeconds) -> Result<Self, StatusListRefusal> {
+        // Checked before parsing, which allocates.
         if json.len() > Self::BYTES_MAX {
             return Err(StatusListRefusal::TooLarge);
         }
@@ -89,6 +90,7 @@ impl StatusList {
             let status = match entry.status.as_str() {
                 "REVOKED" => Status::Revoked,
                 "SUSPENDED" => Status::Suspended,
+                // A status that is new to this version still stands on the list, so it refuses.
                 _ => Status::Other,
             };
             entries.insert(normal(&serial).ok_or(StatusListRefusal::SerialMalformed(serial))?, status);
@@ -141,6 +143,7 @@ fn normal(serial: &str) -> Option<String> {
         return None;
     }
     let lower = serial.to_ascii_lowercase();
+    // SECURITY: one spelling for each number. A leading zero in the list would otherwise hide an entry.
     match lower.trim_start_matches('0') {
         "" => Some(String::from("0")),
         trimmed => Some(trimmed.to_owned()),

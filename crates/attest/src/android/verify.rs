@@ -24,9 +24,11 @@ pub fn verify(
     challenge: &[u8],
     now: UnixSeconds,
 ) -> Result<Evidence, AttestRefusal> {
+    // From the root down: nothing that a certificate says is used before its issuer is trusted.
     let anchor = anchored(chain, &trust.anchors)?;
     chain.links().try_for_each(|(index, subject, issuer)| issued_by(index, subject, issuer))?;
     let (attested, content) = chain.attestation()?;
+    // SECURITY: the attestation must stand in the first certificate. Otherwise an attested key may have signed what comes before it.
     not_extended(attested)?;
     chain.iter().try_for_each(|(index, certificate)| may_issue(index, certificate))?;
     chain.iter().try_for_each(|(index, certificate)| understood(index, certificate))?;
@@ -34,6 +36,7 @@ pub fn verify(
     chain.iter().try_for_each(|(index, certificate)| in_force(index, certificate, &provisioning, now))?;
     none_revoked(chain, &trust.status, now)?;
 
+    // Parsed only now, because everything above shows who signed it.
     let description = KeyDescription::parse(content).map_err(AttestRefusal::DescriptionMalformed)?;
     answers(&description, challenge)?;
     let key = chain.leaf().key();

@@ -103,11 +103,13 @@ impl<'a> Wire<'a> {
 fn fixed(der: &[u8]) -> Option<[u8; 64]> {
     let mut reader = SliceReader::new(der).ok()?;
     let (r, s) = reader.sequence(|reader| -> der::Result<_> { Ok((UintRef::decode(reader)?, UintRef::decode(reader)?)) }).ok()?;
+    // A signature has one encoding here; bytes after it would make another.
     if !reader.is_finished() {
         return None;
     }
     let mut out = [0; 64];
     for (half, number) in out.chunks_exact_mut(32).zip([r.as_bytes(), s.as_bytes()]) {
+        // Short numbers are padded with zeros at the front.
         let start = half.len().checked_sub(number.len())?;
         half.get_mut(start..)?.copy_from_slice(number);
     }

@@ -172,6 +172,7 @@ pub fn verify_attestation(
     now: UnixSeconds,
 ) -> Result<Attested, AppleRefusal> {
     let Attestation { leaf, data, .. } = attestation;
+    // The chain first: the nonce in the leaf means something only when Apple signed the leaf.
     let anchor = anchored(&attestation.chain, anchors, now)?;
     rule::answers(leaf, &attestation.signed_data, claim.client_data_hash)?;
     let public_key = rule::p256(leaf.key())?;
@@ -222,6 +223,7 @@ impl<'a> Wire<'a> {
                 _ => return Err(FormatRefusal::FieldUnknown),
             }
         }
+        // Nothing may follow; otherwise one attestation could be sent in many spellings.
         reader.finish()?;
         if required(format, "fmt")? != "apple-appattest" {
             return Err(FormatRefusal::FormatUnknown);
@@ -246,6 +248,7 @@ impl<'a> Statement<'a> {
 
 fn certificates_of<'a>(reader: &mut Reader<'a>) -> Result<Vec<&'a [u8]>, FormatRefusal> {
     let count = usize::try_from(reader.array()?).unwrap_or(usize::MAX);
+    // Checked before anything is collected, so that a claimed length reserves no memory.
     if count > Limits::CHAIN_CERTIFICATES_MAX {
         return Err(FormatRefusal::TooManyCertificates);
     }

@@ -130,6 +130,7 @@ fn credential_point(reader: &mut Reader<'_>) -> Result<[u8; 65], FormatRefusal> 
     if names != (2, -7, 1) {
         return Err(FormatRefusal::CredentialKeyMalformed);
     }
+    // The first byte, 4, marks an uncompressed point.
     let mut point = [4; 65];
     point.iter_mut().skip(1).zip(x.iter().chain(y)).for_each(|(to, from)| *to = *from);
     Ok(point)
@@ -142,6 +143,7 @@ fn launch(flags: u8, rest: &[u8]) -> Result<Launch, FormatRefusal> {
         return if flags & EXTENSION_DATA == 0 { Ok(Launch::default()) } else { Err(FormatRefusal::ExtensionsMissing) };
     }
     let mut reader = Reader::new(rest);
+    // The claimed number is checked before memory is reserved for it.
     let count = usize::try_from(reader.map()?).unwrap_or(usize::MAX);
     if count > Limits::AUTHENTICATOR_EXTENSIONS_MAX {
         return Err(FormatRefusal::TooManyExtensions);
@@ -149,6 +151,7 @@ fn launch(flags: u8, rest: &[u8]) -> Result<Launch, FormatRefusal> {
     let (mut names, mut out) = (Vec::with_capacity(count), Launch::default());
     for _ in 0..count {
         let name = reader.text()?;
+        // SECURITY: of two extensions with one name, another parser might read the other one.
         if names.contains(&name) {
             return Err(FormatRefusal::FieldRepeated);
         }

@@ -14,6 +14,7 @@ use crate::x509::{Certificate, Issuing, SignatureRefusal};
 pub(super) fn anchored<'a>(chain: &[Certificate], anchors: &'a Anchors, now: UnixSeconds) -> Result<&'a Anchor, AppleRefusal> {
     not_repeated(chain)?;
     let anchor = anchor_of(chain, anchors)?;
+    // From the anchor down, so that a refusal names the fault nearest to the trusted end.
     for (index, (subject, issuer)) in chain.iter().zip(chain.iter().skip(1)).enumerate().rev() {
         issued_by(index, subject, issuer)?;
     }

@@ -36,6 +36,7 @@ pub(super) fn system_version(leaf: &Certificate) -> Option<String> {
     while !reader.is_finished() {
         if let Some(octets) = explicit(AnyRef::decode(&mut reader).ok()?, SYSTEM_VERSION_TAG) {
             let text = std::str::from_utf8(octets).ok()?;
+            // The text goes into reports, so only short printable ASCII is accepted.
             let plausible = (1..=SYSTEM_VERSION_BYTES_MAX).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
             return plausible.then(|| text.to_owned());
         }

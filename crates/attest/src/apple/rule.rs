@@ -29,6 +29,7 @@ pub(super) fn p256(key: &SubjectKey) -> Result<PublicKey, AppleRefusal> {
 
 /// Checks that the claimed key id is the hash of the key in the certificate, and returns it.
 pub(super) fn key_id(key: &SubjectKey, claimed: &[u8]) -> Result<[u8; 32], AppleRefusal> {
+    // The key id is the hash of the uncompressed point, which is what the certificate holds as the key's bits.
     let derived = sha256(&[key.bits()]);
     if derived == claimed { Ok(derived) } else { Err(AppleRefusal::KeyIdMismatch) }
 }

@@ -38,6 +38,7 @@ fn integrity(device: &Device) -> Integrity {
         Some(DeviceIntegrity::Device) => Integrity::Device,
         Some(DeviceIntegrity::Basic) => Integrity::Basic,
         Some(DeviceIntegrity::Virtual) => Integrity::Virtual,
+        // A label that this version does not know earns nothing.
         None => Integrity::None,
     };
     device.labels.iter().map(one).max().unwrap_or(Integrity::None)

@@ -178,6 +178,7 @@ impl App {
     /// Checks the signers. Every signer must be accepted, so that nobody can add a certificate of his own.
     fn signed(&self, running: Option<&AppIntegrity>) -> Result<(), PlayRefusal> {
         let signers = running.map_or(&[][..], |running| running.signers.as_slice());
+        // SECURITY: `all` alone would accept an empty list of signers.
         if !signers.is_empty() && signers.iter().all(|signer| self.signers.contains(signer)) {
             return Ok(());
         }
@@ -187,6 +188,7 @@ impl App {
     fn new_enough(&self, running: Option<&AppIntegrity>) -> Result<(), PlayRefusal> {
         let version_min = self.version_min;
         match running.and_then(|running| running.version) {
+            // 0 also accepts an app whose version is not stated.
             _ if version_min == 0 => Ok(()),
             Some(version) if version >= version_min => Ok(()),
             version => Err(PlayRefusal::AppVersionTooOld { version_min, version }),
@@ -210,6 +212,7 @@ impl DeviceRule {
         let Self::AtLeast(level_min) = self else { return Ok(()) };
         let labels = verdict.device.iter().flat_map(|device| &device.labels);
         let reached = labels.clone().filter_map(Label::known).filter_map(DeviceIntegrity::level).max();
+        // `None` is less than every level, so a phone without a label is refused.
         if reached >= Some(level_min) {
             return Ok(());
         }
@@ -231,6 +234,7 @@ impl PlayProtectRule {
     fn met(self, risk: Option<&Label<ProtectRisk>>) -> Result<(), PlayRefusal> {
         match self {
             Self::Any => Ok(()),
+            // A finding that is unknown or not stated is refused.
             Self::AtMost(risk_max) if known(risk).is_some_and(|found| found <= risk_max) => Ok(()),
             Self::AtMost(_) => Err(PlayRefusal::PlayProtectRisk { risk: risk.cloned() }),
         }

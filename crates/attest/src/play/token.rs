@@ -88,6 +88,7 @@ impl<'a> Sealed<'a> {
             return Err(TokenRefusal::TooLarge);
         }
         let mut parts = token.split('.');
+        // The sixth call shows that nothing follows the fifth part.
         let five = (parts.next(), parts.next(), parts.next(), parts.next(), parts.next(), parts.next());
         let (Some(header), Some(wrapped_key), Some(vector), Some(ciphertext), Some(tag), None) = five else {
             return Err(TokenRefusal::NotFiveParts);

@@ -25,6 +25,7 @@ pub fn verify(verdict: &Verdict, binding: &[u8], requirements: &Requirements, no
 /// enforced.
 #[must_use]
 pub fn refusals(verdict: &Verdict, binding: &[u8], requirements: &Requirements, now: UnixSeconds) -> Vec<PlayRefusal> {
+    // The request first: what a verdict for another request says is of no interest.
     let request = [answers(verdict, binding), not_ahead(verdict, now), fresh(verdict, requirements.age_max, now)];
     request.into_iter().chain(requirements.answers(verdict)).filter_map(Result::err).collect()
 }

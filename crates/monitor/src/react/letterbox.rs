@@ -71,6 +71,7 @@ impl Letterbox {
                 waiting.phase = Phase::Passed;
                 Put::Known
             }
+            // One mail when it opens; what is done later stands in the mail about its end.
             (Told::Acted | Told::Opened, None) if self.told.contains_key(&incident.id) => Put::Known,
             (Told::Acted | Told::Opened, None) => self.push(incident, Phase::Opened, after(now, hold)),
             (Told::Closed | Told::Fine, None) => self.push(incident, Phase::Ended, now),

@@ -151,6 +151,7 @@ impl Reactor {
         }
         let rules = self.parts.rules.load();
         let now = signal.at.seconds();
+        // Before counting, so that a suppressed kind opens no incident.
         let suppressed = self.parts.stores.incidents.suppressions(now).await?;
         if suppressed.iter().any(|suppression| suppression.covers(signal.kind, signal.user.as_ref(), now)) {
             return Ok(());
@@ -242,6 +243,7 @@ impl Reactor {
     async fn act(&self, incident: &mut Incident, signal: &Signal, act: crate::react::rule::Act) -> Result<usize, Unavailable> {
         let mut changed: usize = 0;
         for session in self.concerned(signal).await? {
+            // A reaction never makes the state of a session better.
             let Some(to) = act.turns(session.state) else { continue };
             // Recorded first: a change that the log cannot take is not made (law 8 of the design).
             let decision = self.parts.ledger.acted(&session, to, incident).await?;

@@ -72,6 +72,7 @@ impl Message {
     pub fn sign(key: &WebhookKey, incident: &IncidentId, count: u64, body: String, now: UnixSeconds) -> Self {
         let id = format!("msg_{incident}_{count}");
         let timestamp = now.0.to_string();
+        // The signed text is `id.timestamp.body`, so that none of the three can be exchanged.
         let tag = hmac::sign(&key.0, format!("{id}.{timestamp}.{body}").as_bytes());
         let signature = format!("v1,{}", STANDARD.encode(tag.as_ref()));
         Self { id, timestamp, signature, body }

@@ -185,6 +185,7 @@ fn caep(name: &str, event: &Object<'_>) -> Result<Event, EventRefusal> {
         "assurance-level-change" => {
             needed(event.optional_text("namespace")?)?;
             needed(event.optional_text("current_level")?)?;
+            // Read for its type alone: a malformed member refuses the event.
             let _previous = event.optional_text("previous_level")?;
             Event::AssuranceLevelChange(match word(event, "change_direction", &["increase", "decrease"])? {
                 Some("decrease") => Direction::Decrease,
@@ -198,6 +199,7 @@ fn caep(name: &str, event: &Object<'_>) -> Result<Event, EventRefusal> {
             for name in ["friendly_name", "x509_issuer", "x509_serial", "fido2_aaguid"] {
                 event.optional_text(name)?;
             }
+            // A new credential takes nothing away. One that was changed, revoked or deleted may be in other hands.
             Event::CredentialChange { lessens: change != "create" }
         }
         "device-compliance-change" => {
@@ -259,6 +261,7 @@ fn beside(event: &Object<'_>) -> Result<Beside, EventRefusal> {
         let texts: BTreeMap<String, String> = event.optional(name)?.unwrap_or_default();
         if texts.len() > LANGUAGES_MAX { Err(EventRefusal::Malformed) } else { Ok(texts) }
     };
+    // Checked and not used: texts of another party are not shown to people.
     texts("reason_user")?;
     Ok(Beside { at: event.optional("event_timestamp")?.map(UnixSeconds), by, reason: texts("reason_admin")? })
 }

@@ -139,6 +139,7 @@ impl SubjectId {
     fn complex(object: Object<'_>) -> Result<Self, SubjectRefusal> {
         let (mut user, mut device, mut session, mut others) = (None, None, None, Vec::new());
         for (name, part) in object.into_members().filter(|(name, _)| name != "format") {
+            // The parts of a complex subject are simple ones, so nesting ends here.
             let part = Simple::parse(part)?;
             match name.as_ref() {
                 "user" => user = Some(part),

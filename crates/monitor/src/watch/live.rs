@@ -112,6 +112,7 @@ impl LiveWatch {
         }
         let place = self.places.look(address);
         if sites.len() >= SITES_MAX {
+            // Emptied as a whole, which is simple: entries live for a minute only.
             sites.clear();
         }
         sites.insert(site, (place.clone(), now.plus(SITE_LIFE)));

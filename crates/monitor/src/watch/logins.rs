@@ -103,6 +103,7 @@ impl Logins {
             crossed.push(SignalKind::CredentialStuffing);
         }
         let mut reasons = tries.reasons();
+        // Guessing that is certain gets the greatest score, so that every threshold stops it.
         let mut score = if stopped { 100 } else { 0 };
         let opened = matches!(sight.outcome, LoginOutcome::Passed);
         if opened {
@@ -117,6 +118,7 @@ impl Logins {
             LoginOutcome::Passed => Some(Settled::Allowed),
             LoginOutcome::StepUpFailed => Some(Settled::StepUpFailed),
             LoginOutcome::StepUpPassed => Some(Settled::StepUpPassed),
+            // Nobody got in, so nothing about the person is learned.
             LoginOutcome::Asked | LoginOutcome::Failed | LoginOutcome::PromptRefused => None,
         };
         if let Some(settled) = settled {

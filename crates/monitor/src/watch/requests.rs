@@ -53,6 +53,7 @@ impl Requests {
         let looked = {
             let mut shard = self.shard(person)?;
             let (held, standing) = shard.enter(person)?;
+            // INVARIANT: the shard's lock is taken before everybody's, and nobody holds everybody's while taking a shard's.
             let everybody = self.everybody.read().unwrap_or_else(PoisonError::into_inner);
             let assessment = self.rule.judge(sight, &mut held.habits, &everybody);
             let high = assessment.evidence.total() >= self.rule.step_up;
@@ -144,6 +145,7 @@ impl Requests {
 
     fn shard(&self, person: u64) -> Option<MutexGuard<'_, Admission<Person>>> {
         let shards = u64::try_from(self.shards.len()).ok()?;
+        // The high bits choose the shard, so that keys within one shard still differ in their low bits.
         let at = usize::try_from((person >> 32).checked_rem(shards)?).ok()?;
         self.shards.get(at).map(|shard| shard.lock().unwrap_or_else(PoisonError::into_inner))
     }

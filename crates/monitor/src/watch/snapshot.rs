@@ -115,6 +115,7 @@ impl LiveWatch {
     /// A fault when `bytes` are not exactly what was written. Nothing of them is used then.
     pub fn restore(&self, bytes: &[u8]) -> Result<(), SnapshotFault> {
         let (body, sum) = bytes.split_last_chunk::<SHA256_OUTPUT_LEN>().ok_or(SnapshotFault::Damaged)?;
+        // Checked before parsing: the sum covers everything, so one wrong byte refuses the whole file.
         if digest(&SHA256, body).as_ref() != sum {
             return Err(SnapshotFault::Damaged);
         }
@@ -129,6 +130,7 @@ impl LiveWatch {
             rest = after;
         }
         let everybody = everybody.ok_or(SnapshotFault::Content)?;
+        // Held over both merges, so that no login is judged between them.
         let mut logins = self.logins.lock().unwrap_or_else(PoisonError::into_inner);
         let monitor = logins.read(self.config.salt, self.config.people_max, frames).map_err(|_| SnapshotFault::Content)?;
         self.requests.restore(everybody, &people).map_err(|_| SnapshotFault::Content)?;

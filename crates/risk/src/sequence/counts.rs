@@ -33,6 +33,7 @@ impl Counts {
             }
             return Counted::Again;
         }
+        // Room is made before the place is searched again, because it moves the keys.
         if self.keys.len() >= self.capacity {
             self.make_room();
         }
@@ -65,12 +66,14 @@ impl Counts {
     }
 
     fn make_room(&mut self) {
+        // An eighth at once, so that the cost is spread over many insertions.
         let surplus = (self.capacity / 8).max(1);
         let mut sorted = self.counts.clone();
         sorted.sort_unstable();
         let limit = sorted.get(surplus.saturating_sub(1)).copied().unwrap_or(u16::MAX);
         let mut left = surplus;
         self.retain(|_, count| {
+            // With many equal counts, `count <= limit` alone would drop most of the list.
             let goes = count <= limit && left > 0;
             left = left.saturating_sub(usize::from(goes));
             !goes

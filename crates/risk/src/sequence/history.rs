@@ -63,6 +63,7 @@ impl History {
                 self.followers.add(before.0);
             }
             previous = Some(*operation);
+            // Checked after each operation, so that a long block cannot overshoot the bound.
             if self.total >= MEMORY_OPERATIONS {
                 self.age();
             }
@@ -73,6 +74,7 @@ impl History {
         self.operations.halve();
         self.steps.halve();
         self.followers.halve();
+        // Counted again and not halved, because halving rounds down.
         self.total = self.operations.sum();
     }
 
@@ -82,6 +84,7 @@ impl History {
         self.operations.merge(&other.operations);
         self.followers.merge(&other.followers);
         self.steps.merge(&other.steps);
+        // Below the bound, as after learning; a state at the bound would be refused when it is restored.
         self.total = self.total.max(other.total).max(self.operations.sum()).min(MEMORY_OPERATIONS.saturating_sub(1));
     }
 

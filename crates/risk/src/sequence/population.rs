@@ -52,6 +52,7 @@ impl Population {
     fn follow(&mut self, before: Operation, operation: Operation) {
         let count = self.steps.entry(before.then(operation)).or_default();
         *count = count.saturating_add(1);
+        // A step seen for the first time is one more different follower of `before`.
         if *count == 1 {
             let known = self.operations.entry(before).or_default();
             known.followers = known.followers.saturating_add(1);
@@ -102,6 +103,7 @@ impl Population {
 
     /// Number of times that people other than the one with `own` did `operation`.
     pub(crate) fn count_without(&self, operation: Operation, own: u64) -> f64 {
+        // Saturating, because everybody's counts and the person's own are halved at different times.
         real(self.operations.get(&operation).map_or(0, |known| known.count).saturating_sub(own))
     }
 
@@ -157,6 +159,7 @@ impl Population {
         }
         read.total = from.u64()?;
         from.close()?;
+        // Learning never leaves a total at the bound or above it.
         if read.total >= MEMORY_OPERATIONS {
             return Err(SnapshotRefusal::Value);
         }

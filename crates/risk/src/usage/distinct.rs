@@ -21,6 +21,7 @@ impl<const WORDS: usize> Distinct<WORDS> {
     /// Counts `value`, unless it was counted before.
     pub(crate) fn add(&mut self, value: u64) {
         let mixed = mix(value);
+        // The low six bits choose the bit and the others the word, so that the two are independent.
         let word = usize::try_from(mixed >> 6).ok().and_then(|n| n.checked_rem(WORDS)).and_then(|at| self.0.get_mut(at));
         if let Some(word) = word {
             *word |= 1 << (mixed & 63);
@@ -34,6 +35,7 @@ impl<const WORDS: usize> Distinct<WORDS> {
         if set == 0 {
             return 0.0;
         }
+        // With no free bucket the estimate would be infinite; one free bucket is assumed then.
         let free = buckets - f64::from(set);
         buckets * ln(buckets / if free < 1.0 { 1.0 } else { free })
     }

@@ -140,9 +140,11 @@ impl Habits {
 
     /// Closes all windows because the person passed a step-up: the amounts were theirs, and they become a little more usual.
     pub(super) fn close(&mut self, floors: &Floors, now: UnixSeconds) {
+        // Time zero makes `turn` close both windows now.
         self.hour_since = 0;
         self.day_since = 0;
         self.turn(floors, now);
+        // The counters start anew, so that the next request is not judged by what was just confirmed.
         self.rate = Fading::default();
         self.failures = Fading::default();
         self.volume = Fading::default();
@@ -151,10 +153,12 @@ impl Habits {
     /// Learns a network: once an hour, or at once when it is another one or a step-up confirmed it.
     pub(super) fn learn_network(&mut self, of: &NetworkSeen, vouched: Vouched, now: UnixSeconds) {
         let again = self.sites.get(of.prefix).is_some() && age(now, self.network_at).0 < VISIT;
+        // Otherwise every request would be an observation, and one day of use would outweigh months.
         if again && vouched == Vouched::No {
             return;
         }
         if self.network_at > 0 {
+            // Counts fade when something is added, so nothing has to run in between.
             let factor = remaining(age(now, self.network_at), HALF_LIFE);
             self.sites.fade(factor);
             self.networks.fade(factor);
@@ -174,6 +178,7 @@ impl Habits {
     /// days with gaps of at most two weeks.
     pub(super) fn strange(&mut self, now: UnixSeconds) -> u8 {
         let day = u32::try_from(now.0 / 86_400).unwrap_or(u32::MAX);
+        // After two weeks without a strange block, earlier ones no longer count.
         if day.saturating_sub(self.strange_day) > 14 {
             self.strange_days = 0;
         }

@@ -42,6 +42,7 @@ impl Hours {
     /// Counts a visit, at most one in a quarter of an hour.
     pub(crate) fn learn(&mut self, now: UnixSeconds) {
         let visit = u32::try_from(now.0 / VISIT).unwrap_or(u32::MAX);
+        // Covers a clock that was set back as well.
         if visit <= self.last {
             return;
         }
@@ -89,7 +90,9 @@ impl Hours {
         let other = if days == 0 { 24 } else { 0 };
         let here = around(days) + OTHER_DAYS * around(other);
         let all = sum(days) + OTHER_DAYS * sum(other);
+        // Six visits' worth of belief that all hours are alike, so that one visit does not decide.
         let share = (here + 6.0 / 24.0) / (all + 6.0);
+        // With 20 visits the evidence counts half.
         within(ln((1.0 / 24.0) / share), -0.3, most) * all / (all + 20.0)
     }
 

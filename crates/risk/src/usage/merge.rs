@@ -62,6 +62,7 @@ impl Habits {
     }
 
     fn merge_networks(&mut self, other: &Self) {
+        // Both are faded to the later time first; otherwise their counts could not be compared.
         let at = self.network_at.max(other.network_at);
         let (mut sites, mut networks, mut countries) = (other.sites.clone(), other.networks.clone(), other.countries.clone());
         let fading = |since: u32| match age(UnixSeconds(u64::from(at)), since) {

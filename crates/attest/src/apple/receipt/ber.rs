@@ -80,10 +80,12 @@ struct Header {
 /// Reads the identifier and length octets, and returns them with the bytes that follow.
 fn header(bytes: &[u8]) -> Result<(Header, &[u8]), BerRefusal> {
     let (&tag, rest) = bytes.split_first().ok_or(BerRefusal::Truncated)?;
+    // Tag numbers above 30 take further octets; Apple uses none.
     if tag & TAG_NUMBER == TAG_NUMBER {
         return Err(BerRefusal::TagTooLong);
     }
     let (&first, rest) = rest.split_first().ok_or(BerRefusal::Truncated)?;
+    // End-of-contents is two zero octets (X.690 section 8.1.5).
     if tag == END_OF_CONTENTS && first != 0 {
         return Err(BerRefusal::EndMalformed);
     }

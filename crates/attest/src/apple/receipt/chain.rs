@@ -62,7 +62,9 @@ fn anchored<'a>(
     now: UnixSeconds,
 ) -> Result<(), ReceiptRefusal> {
     let (mut index, mut certificate) = signer;
+    // Certificates already passed, so that two that name each other do not form a loop.
     let mut followed = Vec::with_capacity(CHAIN_MAX);
+    // INVARIANT: the number of steps is bounded, whatever the certificates say about each other.
     for below in 0..CHAIN_MAX {
         followed.push(index);
         may_issue(index, certificate, below)?;

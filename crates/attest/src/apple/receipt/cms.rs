@@ -132,6 +132,7 @@ fn content(element: Element<'_>) -> Result<Vec<u8>, ReceiptRefusal> {
     let mut parts = Elements::of(element.body);
     expect_oid(&mut parts, DATA)?;
     let mut explicit = Elements::of(last(&mut parts, CONTEXT_0)?.body);
+    // The content is either one string, or a constructed string of several parts.
     if explicit.peek() == Some(OCTET_STRING) {
         return Ok(last(&mut explicit, OCTET_STRING)?.body.to_vec());
     }

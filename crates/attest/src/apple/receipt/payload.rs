@@ -129,6 +129,7 @@ fn environment(bytes: &[u8]) -> ReceiptEnvironment {
 }
 
 fn number(bytes: &[u8]) -> Option<u32> {
+    // Rust's parser would accept a leading `+`.
     let digits = bytes.iter().all(u8::is_ascii_digit);
     std::str::from_utf8(bytes).ok().filter(|_| digits)?.parse().ok()
 }

@@ -52,12 +52,14 @@ pub struct ReceiptOf<'a> {
 /// # Errors
 /// The first rule that is broken, in this order.
 pub fn verify_receipt(bytes: &[u8], expected: &ReceiptOf<'_>, anchors: &Anchors, now: UnixSeconds) -> Result<Receipt, ReceiptRefusal> {
+    // Checked before parsing, so that a stranger's bytes cost little.
     if bytes.len() > RECEIPT_BYTES_MAX {
         return Err(ReceiptRefusal::TooLarge);
     }
     let data = cms::read(bytes)?;
     let certificates = chain::parse(&data.certificates)?;
     let signer = chain::signer(&certificates, &data.signer, anchors, now)?;
+    // SECURITY: the content is parsed only after its signature was verified.
     verify_signature(&signed_bytes(&data)?, &data.signer, signer)?;
     let payload = payload::read(&data.content)?;
     if payload.app_id != expected.app_id {
