@@ -95,7 +95,7 @@ mod tests {
         }
     }
 
-    /// Against a memory that forgets nothing.
+    /// Compared with a memory that forgets nothing.
     #[test]
     fn the_window_agrees_with_a_list() {
         let mut state = 1_u32;

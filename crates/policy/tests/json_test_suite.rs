@@ -1,4 +1,4 @@
-//! JSONTestSuite at the door of bodies: what must parse does, what must not does not, and where we are stricter is written down.
+//! JSONTestSuite for bodies: valid documents parse, invalid ones do not, and each case in which this reader is stricter is listed.
 
 use std::{fs, path::Path};
 

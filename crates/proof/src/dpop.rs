@@ -416,7 +416,7 @@ mod tests {
         }
     }
 
-    /// What the replay memory goes by: the name and the key, and nothing that a thief could vary.
+    /// The replay memory depends on the name and the key only, and on nothing that a thief could vary.
     #[test]
     fn a_proof_is_remembered_by_key_and_name() {
         let house = House::new();

@@ -338,7 +338,7 @@ mod tests {
         assert_eq!(early.current(UnixSeconds(10_600)).map(|key| key.id.as_str()), Some("k10500"));
     }
 
-    /// What is signed at any moment is verifiable as long as it lives; and its key was announced, unless it is the first.
+    /// Everything signed at any moment can be verified until it expires, and its key was announced, unless it is the first.
     #[test]
     fn published_keys_overlap() {
         let ring = ring(&[10_000, 11_000, 12_000, 13_000]);

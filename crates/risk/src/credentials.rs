@@ -332,7 +332,7 @@ mod tests {
 
     const EVENING: u64 = START + 86_400;
 
-    /// Whoever has one phone closes one phone, and neither its street nor its carrier.
+    /// One phone that guesses closes itself, and neither its site nor its carrier.
     #[test]
     fn one_phone_speaks_for_itself_alone() {
         let rule = CredentialRule::default();

@@ -246,7 +246,7 @@ mod tests {
     use super::*;
     use countersign_core::Told;
 
-    /// What an operator reads names what was found; what a client is told is one voice for all of it.
+    /// Texts for operators name the finding; clients get one and the same answer for all refusals.
     #[test]
     fn refusals_speak() {
         let package = || String::from("com.evil");

@@ -378,7 +378,7 @@ mod tests {
         ]);
     }
 
-    /// What a phone that fulfils nothing sends: each rule speaks, in order, and observing none of them does.
+    /// The verdict of a phone that meets nothing: every rule refuses it, in order, and the rules for observing none.
     #[test]
     fn everything_that_is_wrong_is_told() {
         let mut verdict = good();

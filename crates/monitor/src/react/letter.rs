@@ -267,7 +267,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever a line of the timeline or the host holds, it stays one line of the text and reaches no header.
+        /// Whatever a line of the timeline or the host contains, it stays one line of the text and reaches no header.
         #[test]
         fn nothing_breaks_out_of_its_line(what in any::<String>(), host in any::<String>()) {
             let mut incident = incident();

@@ -37,7 +37,7 @@ impl Dice {
     }
 }
 
-/// Where a login comes from, owned.
+/// Origin of a login, with owned values.
 #[derive(Clone, Debug)]
 pub struct From {
     pub address: IpAddr,
@@ -125,7 +125,7 @@ pub fn monitor() -> LoginMonitor {
     LoginMonitor::new(LoginRule::default(), Salt(7), 10_000)
 }
 
-/// Who stands behind a login: decides what becomes of a step-up.
+/// Person behind a login, who decides how a step-up ends.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Who {
     Attacker,
