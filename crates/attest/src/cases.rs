@@ -132,7 +132,7 @@ pub struct CaseResult {
 pub enum Agreement {
     /// The verdicts differ, or the case could not be read.
     Differs,
-    /// The verdicts agree.
+    /// The verdicts agree, so the case passes.
     Passed,
 }
 

@@ -140,9 +140,9 @@ impl fmt::Display for PolicyName {
 /// Result of matching the `permit` policies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Permitted {
-    /// These permits matched.
+    /// These permits matched, by name.
     By(Vec<PolicyName>),
-    /// No permit matched.
+    /// No permit matched, so the request is denied.
     ByNone,
 }
 

@@ -14,9 +14,9 @@ use crate::{
 /// A value that policies may look at. Path parameters and body fields are converted into it once, as the operation declares.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FieldValue {
-    /// A truth value.
+    /// A truth value, `true` or `false`.
     Bool(bool),
-    /// A whole number.
+    /// A whole number of 64 bits.
     Long(i64),
     /// A text, in UTF-8.
     Text(String),
@@ -77,7 +77,7 @@ pub struct Facts {
     pub lacks: Vec<Lack>,
     /// Risk: a comparison of the request with what is usual.
     pub risk: RiskFacts,
-    /// The request itself.
+    /// The request, as policies see it.
     pub request: RequestFacts,
     /// The resource that the request is about.
     pub resource: ResourceFacts,

@@ -45,7 +45,7 @@ pub enum SecurityLevel {
 /// Result of the bootloader's verification (Android Verified Boot).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum BootState {
-    /// The verification failed.
+    /// The verification of the system failed.
     Failed,
     /// The system was verified with a key that the owner installed.
     SelfSigned,
@@ -87,7 +87,7 @@ impl Provenance {
 /// A value with its source and age.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Known<T> {
-    /// The value itself.
+    /// The value, as its source states it.
     pub value: T,
     /// Source of the value.
     pub by: Provenance,
@@ -200,7 +200,7 @@ pub struct Posture {
     pub device: DeviceId,
     /// Thumbprint of its device key.
     pub key: Thumbprint,
-    /// Operating system family.
+    /// Family of the phone's operating system.
     pub platform: Platform,
     /// Strength of the evidence.
     pub tier: EvidenceTier,

@@ -60,7 +60,7 @@ impl RiskBar {
 /// Risk of the request, with its consequence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RiskFacts {
-    /// Score and reasons.
+    /// Score and reasons of the request.
     pub view: RiskView,
     /// Outcome that the operator's thresholds ask for.
     pub asks: Outcome,

@@ -75,7 +75,7 @@ impl SessionState {
 pub struct Session {
     /// Identifier of the session, the token's `sid`.
     pub id: SessionId,
-    /// The person.
+    /// The person who is signed in.
     pub user: UserId,
     /// Groups of permissions that the person holds.
     pub roles: Vec<Role>,

@@ -87,7 +87,7 @@ kinds! {
     UnusualUse = "unusual_use";
 }
 
-/// One observation.
+/// One observation that may change trust.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Signal {
     /// Kind of the observation.

@@ -56,7 +56,7 @@ impl fmt::Display for UnixSeconds {
 
 /// A clock. It is implemented once for production; tests and the demo have clocks of their own.
 pub trait Clock: Send + Sync {
-    /// The present instant.
+    /// The present instant, in milliseconds.
     fn now(&self) -> UnixMillis;
 }
 

@@ -133,7 +133,7 @@ pub struct VendorVerdict {
     pub app_access: BTreeSet<AppAccess>,
     /// Number of tokens that the app requested lately, as a level from 1 (few) to 4 (very many).
     pub recent_activity: Option<u8>,
-    /// Android's API level.
+    /// API level of the phone's Android.
     pub sdk_version: Option<u32>,
     /// The three bits that outlive a factory reset (device recall).
     pub recall: Option<[bool; 3]>,

@@ -5,7 +5,7 @@ use countersign_core::{Acr, Amr, EvidenceTier, Posture, SecurityLevel};
 /// Strength and methods of an authentication.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Assurance {
-    /// Authentication class (`acr`).
+    /// Authentication class of the sign-in (`acr`).
     pub acr: Acr,
     /// Authentication methods (`amr`), sorted, without repetition.
     pub amr: Vec<Amr>,

@@ -25,9 +25,9 @@ pub enum BindingState {
 /// One person on one device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Binding {
-    /// The person.
+    /// The person who signs in.
     pub user: UserId,
-    /// The device.
+    /// The device on which they sign in.
     pub device: DeviceId,
     /// Strength of the sign-in that made the binding.
     pub acr: Acr,

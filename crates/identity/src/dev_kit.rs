@@ -24,7 +24,7 @@ pub struct DevKit {
     pub server: Url,
     /// SHA-256 of the root certificate (DER) that the server presents; `None` when the phone's own roots vouch for it.
     pub pin: Option<[u8; 32]>,
-    /// The secret.
+    /// The secret that the server accepts.
     pub token: DevTokenText,
     /// App that the token enrols.
     pub client: ClientId,
@@ -98,7 +98,7 @@ impl DevKit {
         Secret::new(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(json)))
     }
 
-    /// Parses a kit.
+    /// Parses the text of a kit.
     ///
     /// # Errors
     /// The first fault that is found.

@@ -51,7 +51,7 @@ impl DevTokenText {
 pub enum Networks {
     /// Loopback, private and link-local addresses: a desk, an office, a test machine near the server.
     Private,
-    /// Every address.
+    /// Every address, public ones included.
     Any,
 }
 
@@ -114,7 +114,7 @@ pub enum Build {
 /// A request to enrol a phone with a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DevUse {
-    /// App that asks.
+    /// App that asks to be enrolled.
     pub client: ClientId,
     /// Platform that the phone states.
     pub platform: Platform,

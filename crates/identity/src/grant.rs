@@ -10,7 +10,7 @@ use crate::hash::{CodeChallenge, TokenHash};
 /// Device that a grant was given to, with the key that must redeem it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeviceBinding {
-    /// The enrolled device.
+    /// Identifier of the enrolled device.
     pub device: DeviceId,
     /// Thumbprint of its device key.
     pub key: Thumbprint,
@@ -66,7 +66,7 @@ pub struct CodeRequest {
 pub enum Exchange {
     /// Open a session for this grant and issue tokens, provided that the store says that nobody was faster.
     Issue(CodeGrant),
-    /// Refuse the request.
+    /// Refuse the request, and change nothing.
     Refuse(GrantRefusal),
     /// Give the same session and the same refresh token again, because the first answer was lost on the way.
     Repeat {
@@ -77,7 +77,7 @@ pub enum Exchange {
     },
     /// End the session that was made from the code, and refuse: somebody else holds the code.
     RevokeAndRefuse {
-        /// Session to end.
+        /// Session that has to end.
         session: SessionId,
     },
 }
@@ -206,12 +206,12 @@ pub struct RefreshRequest {
 pub enum Renewal {
     /// Freeze the session, send a signal, and refuse: a thief has the refresh token.
     FreezeAndRefuse {
-        /// Session to freeze.
+        /// Session that has to be frozen.
         session: SessionId,
     },
     /// Issue an access token.
     Issue(RefreshFamily),
-    /// Refuse the request.
+    /// Refuse the request, and change nothing.
     Refuse(GrantRefusal),
 }
 

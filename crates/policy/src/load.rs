@@ -131,7 +131,7 @@ impl Policies {
         Ok(Self { types, slices, effects, count: named.len(), warnings })
     }
 
-    /// Number of policies.
+    /// Number of policies that are loaded.
     #[must_use]
     pub const fn count(&self) -> usize {
         self.count

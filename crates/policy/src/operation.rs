@@ -106,7 +106,7 @@ impl fmt::Display for OperationProblem {
 /// A segment of a path template.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Segment {
-    /// Exactly this text.
+    /// Exactly this text, case-sensitive.
     Literal(String),
     /// Any text; the parameter has this name.
     Parameter(String),

@@ -50,7 +50,7 @@ pub enum TokenRefusal {
     AudienceWrong,
     /// The claims are not a JSON object with all required members, each of its type.
     ClaimsMalformed,
-    /// `exp` has passed.
+    /// The time in `exp` has passed.
     Expired,
     /// `iss` is not the expected issuer.
     IssuerWrong,

@@ -121,7 +121,7 @@ impl SignedDelegation {
 /// Values that a delegation must have.
 #[derive(Clone, Copy, Debug)]
 pub struct Expected<'a> {
-    /// The token endpoint.
+    /// URL of the token endpoint.
     pub target: &'a Target,
     /// Hash of the request's code or refresh token.
     pub grant: &'a GrantHash,
@@ -208,7 +208,7 @@ pub fn bind(delegation: SignedDelegation, expected: &Expected<'_>, now: UnixSeco
 pub struct DelegationToMake<'a> {
     /// Thumbprint of the request key.
     pub request_key: &'a Thumbprint,
-    /// The token endpoint.
+    /// URL of the token endpoint.
     pub target: &'a Target,
     /// Hash of the code or refresh token that is redeemed.
     pub grant: &'a GrantHash,

@@ -156,7 +156,7 @@ pub struct ExpectedSet<'a> {
 pub struct VerifiedSet {
     /// `jti`: two SETs with the same one report the same event.
     pub id: String,
-    /// Time of issue.
+    /// Time at which the SET was issued.
     pub issued_at: UnixSeconds,
     /// Transaction that the event belongs to (`txn`).
     pub transaction: Option<String>,
@@ -248,7 +248,7 @@ pub struct SetToSign<'a> {
     pub audience: &'a str,
     /// Identifier of the SET, unique for this issuer.
     pub id: &'a str,
-    /// Time of issue.
+    /// Time at which the SET is issued.
     pub issued_at: UnixSeconds,
     /// Person or session that the event is about.
     pub subject: &'a serde_json::Value,
@@ -305,7 +305,7 @@ impl SetSigningKey {
         serde_json::json!({ "keys": [jwk] }).to_string()
     }
 
-    /// Signs a SET.
+    /// Signs a SET for the receiver.
     ///
     /// # Errors
     /// [`CryptoFailure`] when the library fails.

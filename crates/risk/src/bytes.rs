@@ -132,7 +132,7 @@ impl<'a> Reader<'a> {
         if length <= max { Ok(length) } else { Err(FrameRefusal::ValueImpossible) }
     }
 
-    /// Ends the reading.
+    /// Ends the reading of a frame.
     ///
     /// # Errors
     /// [`FrameRefusal::LengthMismatch`] when bytes are left over.

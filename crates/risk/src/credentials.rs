@@ -21,7 +21,7 @@ pub enum Try {
     Failed,
     /// The person refused a prompt or let it expire.
     PromptRefused,
-    /// The attempt succeeded.
+    /// The attempt succeeded, and the person got in.
     Succeeded,
 }
 

@@ -19,7 +19,7 @@ pub enum Field {
     Address,
     /// The name of the client without its version.
     Client,
-    /// A country code.
+    /// A country, by its two-letter code.
     Country,
     /// A device's name or its key.
     Device,

@@ -72,7 +72,7 @@ pub fn write(frame: &Frame, salt: Salt) -> Vec<u8> {
     bytes
 }
 
-/// Parses one frame.
+/// Parses one frame of a snapshot.
 ///
 /// # Errors
 /// The first check that fails. The checksum is checked before anything that it covers, so that damaged bytes are never interpreted.

@@ -88,27 +88,27 @@ impl Login<'_> {
 /// measurement on the development logins (`make evaluate`).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Weights {
-    /// Weight of [`Feature::Country`].
+    /// Weight of the feature [`Feature::Country`].
     pub country: f64,
-    /// Weight of [`Feature::Device`].
+    /// Weight of the feature [`Feature::Device`].
     pub device: f64,
-    /// Weight of [`Feature::Hour`].
+    /// Weight of the feature [`Feature::Hour`].
     pub hour: f64,
-    /// Weight of [`Feature::Network`].
+    /// Weight of the feature [`Feature::Network`].
     pub network: f64,
-    /// Weight of [`Feature::NetworkKind`].
+    /// Weight of the feature [`Feature::NetworkKind`].
     pub network_kind: f64,
-    /// Weight of [`Feature::Place`].
+    /// Weight of the feature [`Feature::Place`].
     pub place: f64,
-    /// Weight of [`Feature::Platform`].
+    /// Weight of the feature [`Feature::Platform`].
     pub platform: f64,
-    /// Weight of [`Feature::Prefix`].
+    /// Weight of the feature [`Feature::Prefix`].
     pub prefix: f64,
-    /// Weight of [`Feature::Refused`].
+    /// Weight of the feature [`Feature::Refused`].
     pub refused: f64,
-    /// Weight of [`Feature::Rhythm`].
+    /// Weight of the feature [`Feature::Rhythm`].
     pub rhythm: f64,
-    /// Weight of [`Feature::RoundTrip`].
+    /// Weight of the feature [`Feature::RoundTrip`].
     pub round_trip: f64,
     /// Weight of [`Feature::Simultaneous`] and [`Feature::Travel`].
     pub travel: f64,

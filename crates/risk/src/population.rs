@@ -27,7 +27,7 @@ pub enum Novelty {
     Country,
     /// The device's name or key.
     Device,
-    /// The autonomous system.
+    /// The autonomous system of the address.
     Network,
     /// The address range of the site, on a network of this kind.
     Prefix(NetworkKind),

@@ -114,7 +114,7 @@ pub struct Spread {
 }
 
 impl Spread {
-    /// Adds one observation.
+    /// Adds one observation to both statistics.
     pub fn add(&mut self, value: f64) {
         // With the count capped at 20, the newest value always has a weight of at least 1/20 (an exponential average).
         let count = within(f64::from(self.count) + 1.0, 1.0, 20.0);

@@ -97,7 +97,7 @@ pub enum Provisioning {
 }
 
 impl Chain {
-    /// Parses all certificates.
+    /// Parses all certificates of a chain.
     ///
     /// # Errors
     /// A refusal when one does not parse, one stands there twice, or there are fewer than three.

@@ -11,11 +11,11 @@ use crate::android::security_level;
 /// A node of the tree. Numbers are decimal text, times are milliseconds since 1970, bytes are base64.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Field {
-    /// A yes-or-no statement.
+    /// A statement that is true or false.
     Flag(bool),
     /// Named fields, in order.
     Group(Vec<(String, Field)>),
-    /// Values without names.
+    /// Several values without names, in order.
     List(Vec<Field>),
     /// A text, a number or bytes.
     Text(String),

@@ -71,7 +71,7 @@ impl StatusList {
     /// Greatest number of entries of a list.
     pub const ENTRIES_MAX: usize = 500_000;
 
-    /// Parses Google's JSON.
+    /// Parses the JSON of Google's list.
     ///
     /// # Errors
     /// A refusal when the text has another format or is too large. The caller should then keep the list it has: that list will be refused
@@ -104,7 +104,7 @@ impl StatusList {
         self.fetched_at
     }
 
-    /// Number of entries.
+    /// Number of entries in the list.
     #[must_use]
     pub fn len(&self) -> usize {
         self.entries.len()

@@ -125,9 +125,9 @@ pub struct ReceiptProperties {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SampleEnvironment {
-    /// The development environment.
+    /// The environment for apps in development.
     Development,
-    /// The production environment.
+    /// The environment for apps in use.
     Production,
 }
 

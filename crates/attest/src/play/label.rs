@@ -4,7 +4,7 @@ use std::fmt;
 
 /// A kind of label, with the values that are known.
 pub trait Labels: Copy + 'static {
-    /// All known values.
+    /// All values that this version knows.
     const ALL: &'static [Self];
 
     /// Text of the label, as Google writes it.
@@ -88,13 +88,13 @@ macro_rules! labels {
 labels! {
     /// Number of verdicts that this phone requested lately (`deviceActivityLevel`). The more, the less it looks like one person's phone.
     Activity {
-        /// the fewest requests.
+        /// the phone made the fewest requests.
         Level1 = "LEVEL_1",
         /// more requests than level 1.
         Level2 = "LEVEL_2",
         /// more requests than level 2.
         Level3 = "LEVEL_3",
-        /// the most requests.
+        /// the phone made the most requests.
         Level4 = "LEVEL_4",
     }
 
@@ -171,7 +171,7 @@ pub enum DeviceLevel {
     Basic,
     /// The label [`DeviceIntegrity::Device`] or a better one.
     Device,
-    /// The label [`DeviceIntegrity::Strong`].
+    /// The label [`DeviceIntegrity::Strong`] and no other.
     Strong,
 }
 

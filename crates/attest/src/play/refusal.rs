@@ -107,7 +107,7 @@ pub enum PlayRefusal {
     RequestMismatch,
     /// The verdict was requested in the name of an app that is not accepted.
     RequestPackageUnknown {
-        /// Package that asked.
+        /// Package that asked for the verdict.
         package: String,
     },
     /// The signature inside the token does not verify.

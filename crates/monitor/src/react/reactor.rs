@@ -84,7 +84,7 @@ impl From<Unavailable> for UndoRefusal {
 pub struct ReactStores {
     /// Refresh families of sessions.
     pub grants: Arc<dyn Grants>,
-    /// Incidents and suppressions.
+    /// Incidents and suppressions of reactions.
     pub incidents: Arc<dyn Incidents>,
     /// Sessions with their states.
     pub sessions: Arc<dyn Sessions>,
@@ -139,7 +139,7 @@ impl Reactor {
         Ok(Self { parts, open: Mutex::new(OpenIncidents::of(held)) })
     }
 
-    /// Handles a signal.
+    /// Handles one signal from start to end.
     ///
     /// # Errors
     /// [`Unavailable`] when something could not be changed or stored. Everything that was possible has been done by then.

@@ -13,7 +13,7 @@ pub enum Act {
     Limit,
     /// The session may do nothing until its person signs in again.
     Challenge,
-    /// The session ends.
+    /// The session ends, together with its tokens.
     Revoke,
 }
 

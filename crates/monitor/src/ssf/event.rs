@@ -36,7 +36,7 @@ pub enum Initiator {
     Policy,
     /// A system of the transmitter.
     System,
-    /// The person themselves.
+    /// The person whom the event is about.
     User,
 }
 

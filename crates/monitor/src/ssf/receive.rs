@@ -42,7 +42,7 @@ pub enum Answer {
     Refused {
         /// Error code of RFC 8935 section 2.4.
         err: &'static str,
-        /// Description in words.
+        /// Description of the fault, in words.
         description: String,
     },
     /// Status 503: the fault is ours, and the transmitter has to send the event again.

@@ -23,9 +23,9 @@ impl From<NotTheObject> for SubjectRefusal {
 pub enum Simple {
     /// An account, as an `acct:` URI.
     Account(String),
-    /// A decentralised identifier.
+    /// A decentralised identifier (DID), as a URL.
     Did(String),
-    /// An e-mail address.
+    /// An e-mail address of a person.
     Email(String),
     /// Addresses of a device.
     IpAddresses(Vec<IpAddr>),
@@ -40,14 +40,14 @@ pub enum Simple {
     JwtId {
         /// Identifier of the issuer.
         issuer: String,
-        /// The token's `jti`.
+        /// Identifier of the token (`jti`).
         id: String,
     },
     /// A name that only the two sides understand.
     Opaque(String),
     /// A format that is not known here. It identifies nobody.
     Other(String),
-    /// A telephone number.
+    /// A telephone number of a person.
     PhoneNumber(String),
     /// A SAML assertion, by its issuer and id.
     SamlAssertion {
@@ -56,7 +56,7 @@ pub enum Simple {
         /// Id of the assertion.
         id: String,
     },
-    /// Any other URI.
+    /// Any other URI that names the subject.
     Uri(String),
 }
 
@@ -81,7 +81,7 @@ pub enum SubjectId {
 }
 
 impl Simple {
-    /// Parses an identifier.
+    /// Parses an identifier that is not composed of others.
     ///
     /// # Errors
     /// [`SubjectRefusal`] when it has another form.
@@ -117,7 +117,7 @@ impl Simple {
 }
 
 impl SubjectId {
-    /// Parses a subject.
+    /// Parses a subject of any format.
     ///
     /// # Errors
     /// [`SubjectRefusal`] when it has another form.

@@ -17,7 +17,7 @@ pub const DAY: u64 = 86_400;
 /// A Monday, midnight UTC.
 pub const START: u64 = 1_767_571_200;
 
-/// SplitMix64.
+/// The generator `SplitMix64`, so that every run is the same.
 pub struct Dice(pub u64);
 
 impl Dice {

@@ -36,7 +36,7 @@ pub struct SignedData<'a> {
     pub content: Vec<u8>,
     /// The certificates in DER, as they were received.
     pub certificates: Vec<&'a [u8]>,
-    /// The one signer.
+    /// The one signer of the content.
     pub signer: Signer<'a>,
 }
 
@@ -50,7 +50,7 @@ pub struct Signer<'a> {
     pub attributes: Option<&'a [u8]>,
     /// Algorithm of the signature.
     pub algorithm: ObjectIdentifier,
-    /// The signature itself.
+    /// The signature over content or attributes.
     pub signature: &'a [u8],
 }
 

@@ -23,7 +23,7 @@ pub struct Payload {
     pub app_id: String,
     /// The attested key as `SubjectPublicKeyInfo` in DER.
     pub key: Vec<u8>,
-    /// All other fields.
+    /// All other fields of the receipt.
     pub receipt: Receipt,
 }
 
