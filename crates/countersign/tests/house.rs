@@ -16,15 +16,16 @@ use std::{
 const ROOMS: &[(u8, &str, &[&str])] = &[
     (0, "codec", &[]),
     (0, "core", &[]),
+    (1, "compliance", &["core"]),
     (1, "proof", &["codec", "core"]),
     (1, "identity", &["codec", "core"]),
     (1, "policy", &["codec", "core"]),
     (1, "audit", &["codec", "core"]),
     (1, "risk", &["core"]),
-    (2, "attest", &["codec", "core", "proof"]),
+    (2, "attest", &["codec", "compliance", "core", "proof"]),
     (2, "store", &["core", "proof", "identity", "audit"]),
-    (3, "gateway", &["codec", "core", "proof", "policy", "risk", "audit", "store"]),
-    (3, "issuer", &["codec", "core", "proof", "attest", "identity", "audit", "store"]),
+    (3, "gateway", &["codec", "compliance", "core", "proof", "policy", "risk", "audit", "store"]),
+    (3, "issuer", &["codec", "compliance", "core", "proof", "attest", "identity", "audit", "store"]),
     (3, "monitor", &["codec", "core", "proof", "risk", "store"]),
     (
         4,
@@ -48,7 +49,7 @@ const ROOMS: &[(u8, &str, &[&str])] = &[
 ];
 
 /// Rooms without async, I/O, clock or environment.
-const PURE: &[&str] = &["codec", "core", "proof", "identity", "policy", "audit", "risk", "attest"];
+const PURE: &[&str] = &["codec", "core", "compliance", "proof", "identity", "policy", "audit", "risk", "attest"];
 
 /// What no pure room may reach, at any depth.
 const WORLDLY: &[&str] = &["tokio", "hyper", "axum", "reqwest", "sqlx", "redis", "async-std", "mio"];

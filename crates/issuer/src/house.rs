@@ -11,10 +11,10 @@ use countersign_attest::{
     apple, play,
 };
 use countersign_codec::base64url;
+use countersign_compliance::{Requirements, Revocations};
 use countersign_core::{
     AppId, ClientId, Clock, ContractViolation, DecisionId, DeviceId, Entropy, GrantId, Lack, Limits, PairwiseId, Platform, Posture,
-    ProofId, Reason, Requirements, Revocations, RiskBar, Seconds, Secret, SessionId, SignalSink, Stage, UnixMillis, UnixSeconds, UserId,
-    Watch,
+    ProofId, Reason, RiskBar, Seconds, Secret, SessionId, SignalSink, Stage, UnixMillis, UnixSeconds, UserId, Watch,
 };
 use countersign_identity::{BindingRules, PairwiseKey, RelyingParty, Sector};
 use countersign_proof::{key_set::KeyRing, nonce::NonceKeys, target::Origin};

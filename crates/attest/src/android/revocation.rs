@@ -6,7 +6,8 @@
 use std::{collections::BTreeMap, fmt};
 
 use countersign_codec::sha256;
-use countersign_core::{Revocations, Seconds, SerialDigest, UnixSeconds};
+use countersign_compliance::Revocations;
+use countersign_core::{Seconds, SerialDigest, UnixSeconds};
 use serde::Deserialize;
 
 use crate::android::chain::Chain;

@@ -8,7 +8,8 @@ use countersign_attest::{
     boot_keys::BootKeys,
 };
 use countersign_codec::sha256;
-use countersign_core::{FeedKind, Measure, UnixSeconds};
+use countersign_compliance::{FeedKind, Measure};
+use countersign_core::UnixSeconds;
 
 use crate::wire::feeds::shelf::{Shelf, Version};
 
