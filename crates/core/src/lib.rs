@@ -4,6 +4,7 @@
 //! does no I/O, reads no clock, holds no state, verifies nothing and serialises nothing: wire formats live at the edges.
 
 mod app_report;
+mod challenge;
 mod coarse;
 mod counter;
 mod decision;
@@ -13,6 +14,7 @@ mod forecast;
 mod id;
 mod judgement;
 mod limit;
+mod oauth_error;
 mod outage;
 mod posture;
 mod quota;
@@ -28,6 +30,7 @@ mod vendor_verdict;
 mod watch;
 
 pub use app_report::{AppFinding, AppReport};
+pub use challenge::Challenge;
 pub use coarse::CoarsePlace;
 pub use counter::{CounterRefusal, CounterWindow};
 pub use decision::{Acr, Advice, Decision, MaskPath, Matched, Obligation, Outcome, Permitted, PolicyName, RateLimit};
@@ -40,6 +43,7 @@ pub use id::{
 };
 pub use judgement::{Judgement, Use, UsedBy};
 pub use limit::Limits;
+pub use oauth_error::OAuthError;
 pub use outage::{AfterGrace, Forgiven, Outage, OutageRule};
 pub use posture::{
     BootKey, BootState, EvidenceTier, Known, PatchLevel, Platform, Posture, Provenance, RiskMetric, SecurityLevel, SerialDigest,
