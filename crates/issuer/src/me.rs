@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     answer,
-    door::Door,
+    endpoint::BodyKind,
     house::Issuer,
-    json, name,
+    json, name, paths,
     person::{self, Person},
     receive::Call,
     record::{self, Facts},
@@ -174,7 +174,7 @@ async fn cut(issuer: &Issuer, call: &Call, state: BindingState, visit: &Visit) -
     let person = person::prove(issuer, call, visit).await?;
     person.may_change()?;
     person.stands(issuer, visit)?;
-    if visit.door == Door::MyDeviceNotMe {
+    if visit.endpoint.body == BodyKind::Json {
         let Nothing {} = json::parse(&call.body)?;
     }
     let id = target(call)?;
@@ -220,7 +220,7 @@ async fn freeze_others(issuer: &Issuer, person: &Person) -> Result<usize, Refusa
 
 /// The device that the path names.
 fn target(call: &Call) -> Result<DeviceId, Refusal> {
-    let rest = call.path.strip_prefix(Door::MyDevices.path()).unwrap_or_default().trim_start_matches('/');
+    let rest = call.path.strip_prefix(paths::MY_DEVICES).unwrap_or_default().trim_start_matches('/');
     let id = rest.split('/').next().unwrap_or_default();
     // One that cannot be is told like one that is somebody else's.
     DeviceId::parse(id).map_err(|_| Reason::DeviceNotYours.into())

@@ -1,4 +1,4 @@
-//! A door's no: the exact reason for the log, and nothing for the wire.
+//! Refusal of a request: the exact reason for the log, and nothing for the wire.
 
 use countersign_attest::{android::AttestRefusal, apple::AppleRefusal, play::PlayRefusal, report::ReportRefusal};
 use countersign_core::{ContractViolation, Lack, Reason, Seconds, Update};
@@ -8,7 +8,7 @@ use countersign_store::{BindError, ChangeError, IssueError, LiveError, PostureEr
 
 use crate::{form::FormRefusal, json::JsonRefusal};
 
-/// Why a door refuses, their fault or ours.
+/// Refusal of an endpoint, their fault or ours.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// The stable code.

@@ -118,7 +118,7 @@ async fn prove(issuer: &Issuer, call: &Call, grant: &TokenHash, visit: &Visit) -
         Header::Absent => None,
         Header::Repeated | Header::Unreadable => return Err(Reason::DelegationInvalid.into()),
         Header::Once(text) => {
-            let target = target(issuer, visit.door)?;
+            let target = target(issuer, visit.endpoint)?;
             let grant = GrantHash::from_bytes(*grant.as_bytes());
             let nonces = NonceRule::Accepted(&issuer.keys.nonces);
             let expected = Expected { target: &target, grant: &grant, request_key: &request, nonces };
