@@ -16,6 +16,7 @@ mod discovery;
 mod endpoint;
 mod endpoints;
 mod enrol;
+mod enrolment;
 mod evidence;
 mod form;
 mod house;
