@@ -21,8 +21,8 @@ use crate::{
     refusal::Refusal,
 };
 
-/// Bytes of an App Attest object or assertion.
-const APPLE_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of a key's name in App Attest: it is a SHA-256, and a longer one matches no key.
+const KEY_ID_BYTES_MAX: usize = 64;
 
 /// How old a receipt may be that comes with an attestation: Apple advises five minutes.
 const RECEIPT_AGE_MAX: Seconds = Seconds(300);
@@ -53,6 +53,27 @@ impl PlatformWire {
     }
 }
 
+/// Evidence for a device key that is to be enrolled, as it was sent: standard base64, as the platforms' own tools write it.
+pub enum EvidenceWire {
+    /// Key Attestation of the device key itself, its own certificate first.
+    Android { chain: Vec<String> },
+    /// App Attest of another key, which vouches for the device key.
+    Apple { key_id: String, attestation: String },
+}
+
+impl EvidenceWire {
+    /// Decodes it within the limits of its vendor.
+    pub fn decode(&self) -> Result<Evidence, Refusal> {
+        match self {
+            Self::Android { chain } => Ok(Evidence::Android(read_chain(chain)?)),
+            Self::Apple { key_id, attestation } => Ok(Evidence::Apple {
+                key_id: decode(key_id, KEY_ID_BYTES_MAX)?,
+                attestation: decode(attestation, Limits::APP_ATTEST_BYTES_MAX)?,
+            }),
+        }
+    }
+}
+
 /// Evidence for a device key that is to be enrolled.
 pub enum Evidence {
     /// Key Attestation of the device key itself.
@@ -79,19 +100,6 @@ pub struct Vouched {
 }
 
 impl Evidence {
-    /// Decodes what the platform has, and only that, within its limits. Standard base64, as the platforms' own tools write it.
-    pub fn read(platform: PlatformWire, chain: Option<&[String]>, apple: (Option<&str>, Option<&str>)) -> Result<Self, Refusal> {
-        match (platform, chain, apple) {
-            (PlatformWire::Android, Some(chain), (None, None)) => Ok(Self::Android(read_chain(chain)?)),
-            (PlatformWire::Ios, None, (Some(key_id), Some(attestation))) => {
-                Ok(Self::Apple { key_id: decode(key_id, 64)?, attestation: decode(attestation, APPLE_BYTES_MAX)? })
-            }
-            (PlatformWire::Android | PlatformWire::Ios, None | Some(_), (None | Some(_), None | Some(_))) => {
-                Err(Reason::BodyFieldInvalid.into())
-            }
-        }
-    }
-
     /// What it proves of the device whose key signed this request.
     pub fn verify(self, trust: &DeviceTrust, device: Claimant<'_>, challenge: &ChallengeId, now: UnixSeconds) -> Result<Vouched, Refusal> {
         let Claimant { id, key, app, required: _ } = device;
@@ -150,7 +158,7 @@ pub fn asserted(app: &App, device: &Device, assertion: &str, challenge: &Challen
     let key = PublicKey::from_jwk(&vouching.jwk).map_err(|_| Refusal::because(Reason::Internal, "a kept key".to_owned()))?;
     let ours = requirements.apps.iter().find(|app| posture.app.as_ref() == Some(app.bundle())).ok_or(Reason::AppUnknown)?;
     let hash = bound_challenge(Purpose::Reattest, &challenge.0, &posture.key);
-    let asserted = verify_assertion(&decode(assertion, APPLE_BYTES_MAX)?, &key, ours, &hash)?;
+    let asserted = verify_assertion(&decode(assertion, Limits::APP_ATTEST_ASSERTION_BYTES_MAX)?, &key, ours, &hash)?;
     let renewed =
         Posture { app: posture.app.clone(), os_version: posture.os_version, ..apple::posture(posture.device.clone(), posture.key, now) };
     Ok((renewed, asserted.counter()))
@@ -211,4 +219,26 @@ fn read_chain(texts: &[String]) -> Result<RawChain, Refusal> {
 
 fn decode(text: &str, bytes_max: usize) -> Result<Vec<u8>, Refusal> {
     STANDARD.decode(text).ok().filter(|bytes| bytes.len() <= bytes_max).ok_or(Refusal::new(Reason::BodyFieldInvalid))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn evidence_has_the_size_that_its_parser_takes() {
+        let rows = [
+            (KEY_ID_BYTES_MAX, Limits::APP_ATTEST_BYTES_MAX, true),
+            (KEY_ID_BYTES_MAX + 1, Limits::APP_ATTEST_BYTES_MAX, false),
+            (KEY_ID_BYTES_MAX, Limits::APP_ATTEST_BYTES_MAX + 1, false),
+        ];
+        for (key_id, attestation, fits) in rows {
+            let [key_id, attestation] = [key_id, attestation].map(|length| STANDARD.encode(vec![0; length]));
+            assert_eq!(EvidenceWire::Apple { key_id, attestation }.decode().is_ok(), fits);
+        }
+        let decoded =
+            |length: usize| decode(&STANDARD.encode(vec![0; length]), Limits::APP_ATTEST_ASSERTION_BYTES_MAX).map(|bytes| bytes.len());
+        assert_eq!(decoded(4096), Ok(4096));
+        assert_eq!(decoded(4097).map_err(|refusal| refusal.reason), Err(Reason::BodyFieldInvalid));
+    }
 }
