@@ -4,6 +4,8 @@
 //! crate knows which backend it talks to. The store judges nothing: rules live in `identity` and `proof`, and a promise
 //! only says which of two racing callers was first. Every error here is ours (`Unavailable`) or a named outcome; both refuse.
 
+#[cfg(feature = "backend")]
+pub mod backend;
 mod bindings;
 mod challenges;
 mod changes;

@@ -5,7 +5,7 @@ use countersign_core::{ClientId, DeviceId, Reason, Session, SessionId, SessionSt
 
 use crate::unavailable::Unavailable;
 
-/// A session that may act: active or limited, and not at its end. Only [`Sessions::live`] makes one.
+/// A session that may act: active or limited, and not at its end. Only a backend that keeps [`Sessions::live`] makes one.
 #[derive(Debug)]
 #[must_use]
 pub struct LiveSession(Session);
@@ -15,7 +15,7 @@ impl LiveSession {
     ///
     /// # Errors
     /// When the session does not exist, has ended, was revoked, or waits for its person.
-    pub fn of(found: Option<Session>, now: UnixSeconds) -> Result<Self, LiveError> {
+    pub(crate) fn of(found: Option<Session>, now: UnixSeconds) -> Result<Self, LiveError> {
         let session = found.ok_or(LiveError::Unknown)?;
         match session.state {
             SessionState::Revoked => Err(LiveError::Revoked),

@@ -37,7 +37,7 @@ use countersign_risk::fingerprint::Salt;
 use countersign_store::{
     Change, ChangeError, Changes, Device, DeviceChange, DeviceState, Devices, FreshProof, LiveError, LivePosture, LiveSession,
     PostureError, Presence, RateCounters, Receipt, Recorder, ReplayMemory, SessionFilter, Sessions, SpendError, StateChange, SubjectKeys,
-    TakeError, Unavailable, memory::MemoryReplay, segments::SegmentLog,
+    TakeError, Unavailable, backend, memory::MemoryReplay, segments::SegmentLog,
 };
 use http::{Request, Response, request};
 use http_body_util::{BodyExt, Full};
@@ -175,7 +175,7 @@ const UNASKED: &str = "the gateway has no business with this";
 impl Sessions for Backed {
     async fn live(&self, id: &SessionId, now: UnixSeconds) -> Result<LiveSession, LiveError> {
         self.world.call().map_err(LiveError::Unavailable)?;
-        LiveSession::of(self.world.sessions.lock().expect("a lock").get(id).cloned(), now)
+        backend::live_session(self.world.sessions.lock().expect("a lock").get(id).cloned(), now)
     }
     async fn open(&self, _: Session) -> Result<(), Unavailable> {
         Err(Unavailable::new(UNASKED))
@@ -201,7 +201,10 @@ impl Sessions for Backed {
 impl Devices for Backed {
     async fn posture(&self, id: &DeviceId) -> Result<LivePosture, PostureError> {
         self.world.call().map_err(PostureError::Unavailable)?;
-        LivePosture::of(self.world.devices.lock().expect("a lock").get(id).cloned())
+        backend::live_posture(self.world.devices.lock().expect("a lock").get(id).cloned())
+    }
+    async fn posture_by_key(&self, _: &countersign_core::Thumbprint) -> Result<LivePosture, PostureError> {
+        Err(PostureError::Unavailable(Unavailable::new(UNASKED)))
     }
     async fn enrol(&self, _: Device) -> Result<Device, Unavailable> {
         Err(Unavailable::new(UNASKED))

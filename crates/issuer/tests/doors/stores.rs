@@ -18,7 +18,7 @@ use countersign_store::{
     BindError, Bindings, ChallengeId, ChallengePurpose, Challenges, ChangeError, Created, DevTokenNoted, DevTokens, Device, DeviceChange,
     DeviceState, Devices, FreshProof, Grants, Invitation, IssueError, KeptDevToken, LiveError, LivePosture, LiveSession, Passkey,
     PostureError, Presence, Receipt, Recorder, RedeemError, ReplayMemory, SessionFilter, Sessions, SpendError, StateChange, Subjects,
-    Unavailable, Used, User, UserState,
+    Unavailable, Used, User, UserState, backend,
 };
 
 /// What the stores hold.
@@ -237,7 +237,12 @@ impl Devices for Memory {
 
     async fn posture(&self, id: &DeviceId) -> Result<LivePosture, PostureError> {
         let found = Devices::find(self, id).await.map_err(PostureError::Unavailable)?;
-        LivePosture::of(found)
+        backend::live_posture(found)
+    }
+
+    async fn posture_by_key(&self, key: &Thumbprint) -> Result<LivePosture, PostureError> {
+        let found = self.find_by_key(key).await.map_err(PostureError::Unavailable)?;
+        backend::live_posture(found)
     }
 
     async fn find(&self, id: &DeviceId) -> Result<Option<Device>, Unavailable> {
@@ -339,7 +344,7 @@ impl Sessions for Memory {
 
     async fn live(&self, id: &SessionId, now: UnixSeconds) -> Result<LiveSession, LiveError> {
         let found = Sessions::find(self, id).await.map_err(LiveError::Unavailable)?;
-        LiveSession::of(found, now)
+        backend::live_session(found, now)
     }
 
     async fn find(&self, id: &SessionId) -> Result<Option<Session>, Unavailable> {

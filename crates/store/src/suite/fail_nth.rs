@@ -180,6 +180,10 @@ impl Devices for FailNth<dyn Devices> {
         self.call(PostureError::Unavailable, self.inner.posture(id)).await
     }
 
+    async fn posture_by_key(&self, key: &Thumbprint) -> Result<LivePosture, PostureError> {
+        self.call(PostureError::Unavailable, self.inner.posture_by_key(key)).await
+    }
+
     async fn find(&self, id: &DeviceId) -> Result<Option<Device>, Unavailable> {
         self.call(identity, self.inner.find(id)).await
     }
