@@ -42,7 +42,9 @@ mod watching;
 
 pub use door::{BodyKind, Door, Voice};
 pub use form::{Form, FormRefusal};
-pub use house::{App, DecodesPlay, DeviceTrust, Issuer, IssuerConfig, IssuerKeys, PlayApp, PlayReader, RefreshKey, SignUp, Stores, World};
+pub use house::{
+    App, DecodesPlay, DeviceTrust, Issuer, IssuerConfig, IssuerKeys, PlayApp, PlayReader, RefreshKey, SignUp, Stores, VendorSilent, World,
+};
 pub use json::{JsonRefusal, parse as parse_json};
 pub use pace::Pace;
 pub use prompts::Prompts;
