@@ -30,7 +30,7 @@ mod unavailable;
 
 pub use bindings::{BindError, Bindings};
 pub use challenges::{ChallengeId, ChallengePurpose, Challenges, IssueError};
-pub use changes::{Beginning, Change, Changes, Listener, News};
+pub use changes::{Change, Changes, Listener, News};
 pub use counters::{RateCounters, TakeError};
 pub use dev_tokens::{DevTokenNoted, DevTokens, KeptDevToken};
 pub use devices::{ChangeError, Device, DeviceChange, DeviceState, Devices, LivePosture, PostureError, VouchingKey};
