@@ -35,9 +35,9 @@ use countersign_proof::{
 };
 use countersign_risk::fingerprint::Salt;
 use countersign_store::{
-    Change, ChangeError, Changes, Device, DeviceChange, DeviceState, Devices, FreshProof, LiveError, LivePosture, LiveSession,
-    PostureError, Presence, RateCounters, Receipt, Recorder, ReplayMemory, SessionFilter, Sessions, SpendError, StateChange, SubjectKeys,
-    TakeError, Unavailable, backend, memory::MemoryReplay, segments::SegmentLog,
+    Change, ChangeError, Changes, Device, DeviceChange, DeviceState, Devices, Ended, FreshProof, LiveError, LivePosture, LiveSession,
+    OpenState, PostureError, Presence, RateCounters, Receipt, Recorder, ReplayMemory, SessionFilter, Sessions, SpendError, StateChange,
+    SubjectKeys, TakeError, Unavailable, Whose, backend, memory::MemoryReplay, segments::SegmentLog,
 };
 use http::{Request, Response, request};
 use http_body_util::{BodyExt, Full};
@@ -189,7 +189,10 @@ impl Sessions for Backed {
     async fn walk(&self, _: Option<&Presence>, _: u32, _: UnixSeconds) -> Result<Vec<Presence>, Unavailable> {
         Err(Unavailable::new(UNASKED))
     }
-    async fn set_state(&self, _: &SessionId, _: SessionState) -> Result<StateChange, Unavailable> {
+    async fn set_state(&self, _: &SessionId, _: OpenState) -> Result<StateChange, Unavailable> {
+        Err(Unavailable::new(UNASKED))
+    }
+    async fn end(&self, _: &Whose, _: UnixSeconds) -> Result<Ended, Unavailable> {
         Err(Unavailable::new(UNASKED))
     }
     async fn authenticated(&self, _: &SessionId, _: UnixSeconds) -> Result<(), Unavailable> {

@@ -7,7 +7,8 @@ use std::sync::{
 
 use countersign_core::{
     AppAccess, AppFinding, AppReport, BootKey, BootState, CounterRefusal, CounterWindow, DeviceId, EvidenceTier, Integrity, Licensing,
-    Platform, PlayProtect, Posture, Provenance, Recognition, RiskMetric, SecurityLevel, SerialDigest, Thumbprint, UnixSeconds, VendorVerdict,
+    Platform, PlayProtect, Posture, Provenance, Recognition, RiskMetric, SecurityLevel, SerialDigest, Thumbprint, UnixSeconds,
+    VendorVerdict,
 };
 
 use crate::{
