@@ -328,9 +328,11 @@ impl Reactor {
                 IncidentState::Closed => deed.to == SessionState::Limited,
                 IncidentState::Fine | IncidentState::Open => deed.to != SessionState::Revoked,
             };
-            // What was changed went on before, too; nothing is undone by ending a session.
-            let Some(before) = OpenState::of(deed.from) else { continue };
-            if undone && session.state == deed.to {
+            // What was changed went on before, too: nothing is undone by ending a session.
+            if undone
+                && session.state == deed.to
+                && let Some(before) = OpenState::of(deed.from)
+            {
                 let decision = self.parts.ledger.acted(&session, deed.from, &incident).await?;
                 let change = self.parts.stores.sessions.set_state(&deed.session, before).await?;
                 if let StateChange::Changed { from } = change

@@ -259,7 +259,7 @@ pub async fn a_walk_meets_everybody_who_is_signed_in_once(home: &dyn Home) {
     for session in &extra {
         assert_eq!(sessions.open(session.clone()).await, Ok(()));
     }
-    assert!(turn(&*sessions, &session(9).id, SessionState::Revoked).await.is_ok());
+    assert!(turn(sessions, &session(9).id, SessionState::Revoked).await.is_ok());
     let of = |session: &Session| Presence { device: session.device.clone(), user: session.user.clone(), client: session.client.clone() };
     let counted = extra.iter().filter(|open| open.state != SessionState::Revoked && open.expires_at >= NOW);
     let mut expected: Vec<_> = (1..=8).map(session).collect::<Vec<_>>().iter().chain(counted).map(of).collect();
