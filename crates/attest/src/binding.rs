@@ -4,9 +4,8 @@
 //! Android's attestation of a new device key does not need this, because the attested key is the device key. All other evidence vouches for
 //! a key that it does not contain: App Attest's, the key made to attest a phone again, and a vendor's verdict.
 
+use countersign_codec::sha256;
 use countersign_core::Thumbprint;
-
-use crate::sha256::sha256;
 
 /// Purpose of the evidence. Evidence for one purpose does not count for another. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! Pairwise subjects: a person has another name in every sector, and nobody outside can link two of them.
 
 use aws_lc_rs::hmac;
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use countersign_codec::base64url;
 use countersign_core::{ContractViolation, PairwiseId, Secret, UserId};
 
 /// Group of apps and upstreams that know a person by one name (OpenID Connect Core section 8.1).
@@ -30,7 +30,7 @@ impl PairwiseKey {
         context.update(user.as_str().as_bytes());
         let tag = context.sign();
         let cut = tag.as_ref().get(..16).unwrap_or_default();
-        PairwiseId::parse(&format!("p_{}", URL_SAFE_NO_PAD.encode(cut))).map_err(|_| ContractViolation("a pairwise name is an identifier"))
+        PairwiseId::parse(&format!("p_{}", base64url::encode(cut))).map_err(|_| ContractViolation("a pairwise name is an identifier"))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use cedar_policy::{Authorizer, Decision as Verdict, PolicySet};
 use countersign_core::{
-    Acr, Advice, ContractViolation, Decision, Facts, Matched, Outcome, Permitted, PolicyName, Reason, Seconds, SessionState, Stage,
+    Acr, Advice, ContractViolation, Decision, Facts, Limits, Matched, Outcome, Permitted, PolicyName, Reason, SessionState, Stage,
     WhenLimited,
 };
 
@@ -10,9 +10,6 @@ use crate::{
     advice,
     load::{Policies, Slice},
 };
-
-/// Time after a step-up in which nobody is asked for another one because of a risk score.
-const CONFIRMED: Seconds = Seconds(300);
 
 impl Policies {
     /// Decides a request: facts go in; outcome, reasons, obligations and advice come out. The function is pure, so the same facts get the
@@ -87,7 +84,8 @@ fn built_in(facts: &Facts) -> impl Iterator<Item = Matched> {
     let suspect = refuses && facts.session.state == SessionState::Limited;
     let suspect = suspect.then_some((Outcome::StepUp, Reason::SessionSuspect, "operation"));
     // A person who has just confirmed is not asked again for the same score, which the step-up does not lower at once.
-    let confirmed = facts.session.acr >= Acr::PhishingResistant && facts.now.since(facts.session.auth_time) <= CONFIRMED;
+    let fresh = facts.now.since(facts.session.auth_time) <= Limits::FRESH_AUTHENTICATION_AGE_MAX;
+    let confirmed = facts.session.acr >= Acr::PhishingResistant && fresh;
     let risk = match facts.risk.asks {
         Outcome::Allow | Outcome::Limit => None,
         Outcome::StepUp if confirmed => None,
@@ -104,7 +102,7 @@ fn built_in(facts: &Facts) -> impl Iterator<Item = Matched> {
             reason,
             obligations: Vec::new(),
             acr: asks.then_some(Acr::PhishingResistant),
-            max_age: asks.then_some(CONFIRMED),
+            max_age: asks.then_some(Limits::FRESH_AUTHENTICATION_AGE_MAX),
         }
     })
 }

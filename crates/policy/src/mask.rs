@@ -1,9 +1,10 @@
 //! Masking of response fields. Everything that is not masked is passed on byte for byte, numbers included.
 
+use countersign_codec::json::{elements, members};
 use countersign_core::MaskPath;
 use serde_json::value::RawValue;
 
-use crate::json::{elements, members, steps, strict};
+use crate::json::{steps, strict};
 
 /// Refusal of a response that cannot be masked. The caller must withhold it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,17 +1,19 @@
 //! Access tokens: JWTs of the type `at+jwt` (RFC 9068), bound to a key by `cnf.jkt` (RFC 9449 section 6.1).
 
+use countersign_codec::{
+    base64url,
+    json::{NotTheObject, Object},
+    sha256,
+};
 use countersign_core::{
     Acr, Amr, ClientId, IdError, KeyId, Limits, PairwiseId, ProofId, Reason, Secret, SessionId, Thumbprint, UnixSeconds,
 };
 use serde::Serialize;
 
 use crate::{
-    base64url,
-    json::{NotTheObject, Object},
     jwk::{CryptoFailure, SigningKey},
     jws::{self, HeaderToSign, Jws, JwsRefusal, NamedBy, Type},
     key_set::KeySet,
-    sha256::sha256,
 };
 
 /// Claims of an access token.
@@ -168,7 +170,7 @@ impl TokenVerifier {
     pub fn verify(&self, token: &str, now: UnixSeconds) -> Result<VerifiedToken, TokenRefusal> {
         // SECURITY: the required `typ` keeps other JWTs of this issuer from passing as access tokens (RFC 9068 section 4).
         let payload = self.keys.verify(Jws::read(token, Type::Is(TYPE))?)?;
-        let object = Object::from_bytes(payload.as_bytes())?;
+        let object = Object::from_bytes(payload.as_bytes(), Limits::JSON_DEPTH_MAX)?;
         if object.text("iss")? != self.issuer {
             return Err(TokenRefusal::IssuerWrong);
         }
@@ -188,7 +190,7 @@ impl TokenVerifier {
     }
 
     fn claims(&self, object: &Object<'_>) -> Result<Claims, TokenRefusal> {
-        let confirmation = Object::parse(object.raw("cnf").ok_or(NotTheObject)?)?;
+        let confirmation = Object::parse(object.raw("cnf").ok_or(NotTheObject)?, Limits::JSON_DEPTH_MAX)?;
         Ok(Claims {
             issuer: self.issuer.clone(),
             audience: self.audience.clone(),

@@ -1,8 +1,9 @@
 //! The witness that a proof fits its request, to be consumed by the replay memory.
 
+use countersign_codec::sha256;
 use countersign_core::{Thumbprint, UnixSeconds};
 
-use crate::{sha256::sha256, window::AcceptanceWindow};
+use crate::window::AcceptanceWindow;
 
 /// Identifier under which the replay memory keeps a proof: a hash over its kind, its key and its `jti`, so that a long `jti` costs no
 /// memory.

@@ -1,5 +1,6 @@
 //! App Attest assertions: signatures of an attested key over requests.
 
+use countersign_codec::sha256;
 use countersign_core::Limits;
 use countersign_proof::jwk::PublicKey;
 use der::{Decode, Reader as _, SliceReader, asn1::UintRef};
@@ -8,7 +9,6 @@ use crate::apple::app::AppleApp;
 use crate::apple::authenticator_data::{Asserting, Launch};
 use crate::apple::cbor::{Reader, once, required};
 use crate::apple::refusal::{AppleRefusal, FormatRefusal};
-use crate::sha256::sha256;
 
 /// Proof that a key signed this request. Whether the assertion is used for the first time, only a [`countersign_core::CounterWindow`]
 /// knows.

@@ -1,6 +1,7 @@
 //! The rules for an attestation beyond its chain. Each is a function of its own, so that verification and inspection apply the same ones.
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
+use countersign_codec::sha256;
 use countersign_proof::jwk::PublicKey;
 
 use crate::apple::app::AppleApp;
@@ -8,7 +9,6 @@ use crate::apple::authenticator_data::Attesting;
 use crate::apple::leaf::nonce;
 use crate::apple::refusal::AppleRefusal;
 use crate::apple::requirements::Environment;
-use crate::sha256::sha256;
 use crate::x509::{Certificate, KeyKind, SubjectKey};
 
 /// Checks that Apple issued the certificate for these authenticator data and this hash of the client data.

@@ -1,8 +1,7 @@
 //! The value that a phone has to pass to Google Play, so that the verdict is about this challenge and this device key.
 
-use aws_lc_rs::digest::{Context, SHA256};
+use countersign_codec::{base64url, sha256};
 use countersign_core::Thumbprint;
-use countersign_proof::base64url;
 
 /// Prefix that keeps these hashes apart from every other use of SHA-256.
 const DOMAIN: &[u8] = b"countersign.play.v1";
@@ -13,9 +12,7 @@ const DOMAIN: &[u8] = b"countersign.play.v1";
 /// A verdict for this hash is useless to somebody with another key, and the hash reveals nothing about its inputs.
 #[must_use]
 pub fn request_hash(challenge: &[u8; 32], device_key: &Thumbprint) -> String {
-    let mut context = Context::new(&SHA256);
-    [DOMAIN, challenge, device_key.as_bytes()].iter().for_each(|part| context.update(part));
-    base64url::encode(context.finish())
+    base64url::encode(sha256(&[DOMAIN, challenge, device_key.as_bytes()]))
 }
 
 #[cfg(test)]

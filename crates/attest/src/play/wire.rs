@@ -2,9 +2,8 @@
 
 use std::borrow::Cow;
 
-use countersign_proof::json::{NotTheObject, Object};
+use countersign_codec::json::{NotTheObject, Object};
 use serde::de::DeserializeOwned;
-use serde_json::value::RawValue;
 
 use crate::play::refusal::VerdictRefusal;
 
@@ -49,14 +48,14 @@ pub(super) struct Group<'a> {
 }
 
 impl<'a> Group<'a> {
-    /// Parses the outermost object, and checks that everything inside is strict JSON.
+    /// Parses the outermost object. Everything in it must have one reading, also members that nobody reads, so that a text that another
+    /// reader could understand differently is refused.
     pub(super) fn outermost(text: &'a str) -> Result<Self, VerdictRefusal> {
-        strict(text, DEPTH_MAX).map_err(|NotTheObject| VerdictRefusal::NotTheObject)?;
         Self::open(String::new(), text).map_err(|NotTheObject| VerdictRefusal::NotTheObject)
     }
 
     fn open(path: String, text: &'a str) -> Result<Self, NotTheObject> {
-        Ok(Self { path, left: Object::parse(text)?.into_members().collect() })
+        Ok(Self { path, left: Object::parse(text, DEPTH_MAX)?.into_members().collect() })
     }
 
     /// The same group with paths that begin here, so that a payload gives the same paths alone and inside Google's answer.
@@ -118,19 +117,5 @@ impl<'a> Group<'a> {
     fn take(&mut self, name: &str) -> Option<&'a str> {
         let at = self.left.iter().position(|(known, _)| known == name)?;
         Some(self.left.remove(at).1)
-    }
-}
-
-/// Checks that every object in `text` has unique members and that nesting is at most `depth`. Members that nobody reads are checked, too,
-/// so that a text that another reader could understand differently is refused.
-fn strict(text: &str, depth: usize) -> Result<(), NotTheObject> {
-    let below = |text: &str| depth.checked_sub(1).ok_or(NotTheObject).and_then(|depth| strict(text, depth));
-    match text.trim_start().as_bytes().first() {
-        Some(b'{') => Object::parse(text)?.into_members().try_for_each(|(_, value)| below(value)),
-        Some(b'[') => {
-            let values: Vec<&RawValue> = serde_json::from_str(text).map_err(|_| NotTheObject)?;
-            values.into_iter().try_for_each(|value| below(value.get()))
-        }
-        Some(_) | None => Ok(()),
     }
 }
