@@ -206,6 +206,7 @@ impl Anchors {
     #[must_use]
     pub fn and(mut self, others: Self) -> Self {
         for anchor in others.all {
+            // SECURITY: the first one wins, so that an anchor added later cannot give a key another meaning.
             if self.find(anchor.key()).is_none() {
                 self.all.push(anchor);
             }

@@ -74,6 +74,7 @@ impl BootKeys {
     /// # Errors
     /// A refusal when the text has another format, or holds a key that could never match.
     pub fn parse(json: &str) -> Result<Self, BootKeysRefusal> {
+        // The file may come over the network while the node runs, so its size is bounded before it is parsed.
         if json.len() > Self::BYTES_MAX {
             return Err(BootKeysRefusal::TooLarge);
         }
@@ -83,8 +84,10 @@ impl BootKeys {
         }
         let (mut seen, mut keys) = (BTreeSet::new(), Vec::new());
         for WireKey { system, key, .. } in wire.keys {
+            // A phone reports the SHA-256 of the key, so anything of another length could never match.
             let bytes = hex::decode(&key).ok().filter(|bytes| bytes.len() == 32);
             let parsed = bytes.and_then(BootKey::new).ok_or_else(|| BootKeysRefusal::KeyMalformed(key.clone()))?;
+            // A key under two systems would be accepted for the one that the operator did not name.
             if !seen.insert(parsed.clone()) {
                 return Err(BootKeysRefusal::Repeated(key));
             }

@@ -68,6 +68,7 @@ impl MaskPath {
     /// Parses a path. `None` when it does not start with `/`, is longer than 256 bytes or has a wrong escape (`~`).
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
+        // RFC 6901 section 3: only `~0` and `~1` are escapes.
         let escapes_well = text.split('~').skip(1).all(|rest| rest.starts_with(['0', '1']));
         (text.starts_with('/') && text.len() <= 256 && escapes_well).then(|| Self(Arc::from(text)))
     }
@@ -93,6 +94,7 @@ impl RateLimit {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (count, unit) = text.split_once('/')?;
+        // Zero would refuse everything, which is the business of a `forbid`.
         let count = count.parse::<u32>().ok().filter(|n| *n > 0)?;
         let window = match unit {
             "s" => 1,
@@ -223,12 +225,14 @@ impl Decision {
             decision.policies.push(effect.policy);
             decision.obligations.extend(effect.obligations);
             decision.acr = decision.acr.max(effect.acr);
+            // `None` means that no age is asked for, so it is milder than every age and must not win as the least.
             decision.max_age = match (decision.max_age, effect.max_age) {
                 (Some(a), Some(b)) => Some(a.min(b)),
                 (a, b) => a.or(b),
             };
         }
         match decision.outcome {
+            // Nothing is asked of the person when the request is forwarded.
             Outcome::Allow | Outcome::Limit => (decision.acr, decision.max_age) = (None, None),
             Outcome::StepUp => decision.obligations.clear(),
             Outcome::Deny => {

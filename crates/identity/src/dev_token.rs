@@ -61,6 +61,7 @@ impl Networks {
     /// Private are loopback, RFC 1918, RFC 3927, RFC 4193 and the link-local addresses of RFC 4291, but not the addresses that carriers
     /// share among customers (RFC 6598). The address is that of the connection; behind a proxy it is the proxy's.
     fn take_in(self, address: IpAddr) -> bool {
+        // SECURITY: an IPv4 address in IPv6 form (`::ffff:8.8.8.8`) is judged by the rules for IPv4.
         match (self, address.to_canonical()) {
             (Self::Any, _) => true,
             (Self::Private, IpAddr::V4(address)) => is_private_v4(address),
@@ -176,6 +177,7 @@ impl DevTokenRefusal {
 /// The first check that fails, in this order.
 pub fn admit(token: Option<&DevToken>, asked: &DevUse, now: UnixSeconds) -> Result<(), DevTokenRefusal> {
     let token = token.ok_or(DevTokenRefusal::Unknown)?;
+    // Before all facts about the phone, so that a revoked token tells nothing else to whoever holds it.
     if token.revoked_at.is_some() {
         return Err(DevTokenRefusal::Revoked);
     }
@@ -192,6 +194,7 @@ pub fn admit(token: Option<&DevToken>, asked: &DevUse, now: UnixSeconds) -> Resu
         Build::Debug => {}
         Build::Release => return Err(DevTokenRefusal::ReleaseBuild),
     }
+    // A phone that enrolled before may enrol again when the token is full.
     if !asked.known_phone && asked.phones_used >= token.phones_max {
         return Err(DevTokenRefusal::TooManyPhones);
     }

@@ -53,6 +53,7 @@ impl CodeChallenge {
     /// # Errors
     /// A refusal when the text is not the canonical encoding of 32 bytes.
     pub fn parse(text: &str) -> Result<Self, VerifierRefusal> {
+        // The length of 32 bytes in base64url (RFC 7636 section 4.2).
         if text.len() != 43 {
             return Err(VerifierRefusal::WrongLength);
         }

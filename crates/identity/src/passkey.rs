@@ -68,10 +68,12 @@ impl PasskeyOrigin {
             let bytes = base64url::decode(hash).map_err(|_| OriginError::KeyHashMalformed)?;
             return if bytes.len() == 32 { Ok(Self { text: text.to_owned(), url }) } else { Err(OriginError::KeyHashMalformed) };
         }
+        // The origin is compared byte by byte later, so it must be in the form in which browsers write it.
         if url.origin().ascii_serialization() != text {
             return Err(OriginError::NotAnOrigin);
         }
         match (url.scheme(), url.domain()) {
+            // Browsers offer passkeys in secure contexts only; `localhost` is one without TLS.
             ("https", Some(_)) | ("http", Some("localhost")) => Ok(Self { text: text.to_owned(), url }),
             ("https", None) => Err(OriginError::NotAnOrigin),
             _ => Err(OriginError::NotSecure),
@@ -337,6 +339,7 @@ impl RelyingParty {
             builder = Some(builder.map_or(fresh, |builder| builder.append_allowed_origin(&origin.url)));
         }
         let mut builder = builder.ok_or(RelyingPartyError::WebOriginMissing)?.rp_name(rp_id);
+        // Android's origins have no host that could be compared with the id.
         for origin in origins.iter().filter(|origin| origin.url.domain().is_none()) {
             builder = builder.append_allowed_origin(&origin.url);
         }
@@ -417,6 +420,7 @@ impl RelyingParty {
         let mut known: Passkey = recall(&passkey.record)?;
         self.came_from_here(&credential.0.response.client_data_json)?;
         let handle = credential.0.get_user_unique_id().and_then(|bytes| <[u8; 16]>::try_from(bytes).ok()).map(UserHandle);
+        // SECURITY: the handle must name the owner of the passkey that the credential's id led to (WebAuthn level 3 section 7.2).
         if handle.map(|handle| handle.user()).as_ref() != Some(owner) {
             return Err(PasskeyRefusal::UserMismatch);
         }
@@ -444,6 +448,7 @@ impl RelyingParty {
         if !self.origins.iter().any(|origin| origin.text == data.origin) {
             return Err(PasskeyRefusal::OriginRefused);
         }
+        // SECURITY: a page of somebody else that frames ours could lead a person through a login unseen.
         if data.cross_origin == Some(true) {
             return Err(PasskeyRefusal::CrossOrigin);
         }
@@ -453,6 +458,7 @@ impl RelyingParty {
 
 /// Checks that a credential is a public key with one name only: `id` is `rawId` in canonical base64url.
 fn names_itself(id: &str, raw_id: &[u8], kind: &str) -> Result<(), PasskeyRefusal> {
+    // `id` and `rawId` are one value in two spellings; a difference means that two readers could take two credentials.
     let named = kind == "public-key" && (1..=CREDENTIAL_ID_BYTES_MAX).contains(&raw_id.len()) && base64url::encode(raw_id) == id;
     if named { Ok(()) } else { Err(PasskeyRefusal::CredentialMalformed) }
 }
@@ -472,6 +478,7 @@ fn stored(passkey: &Passkey) -> Result<StoredPasskey, PasskeyRefusal> {
         counter: u32,
     }
     let record = serde_json::to_string(passkey).map_err(|_| PasskeyRefusal::CeremonyBroken)?;
+    // The library does not show the counter, so it is read from the record's JSON.
     let counter = recall::<Record>(&record)?.cred.counter;
     Ok(StoredPasskey { credential: passkey.cred_id().clone(), record, counter })
 }

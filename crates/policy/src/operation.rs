@@ -137,16 +137,19 @@ impl Operation {
         }
         let template = template(&spec.path).ok_or_else(|| OperationProblem::PathMalformed(spec.path.clone()))?;
         let kind = spec.resource.clone().unwrap_or_else(|| API.to_owned());
+        // A declared type that is one of the schema's own would redefine it.
         if !is_type_name(&kind) || TAKEN.contains(&kind.as_str()) {
             return Err(OperationProblem::ResourceMalformed(kind));
         }
         let source = |text: &str| {
             let known = |source: &ValueSource| match source {
+                // A parameter that the path does not have would be empty in every request.
                 ValueSource::Path(name) => template.contains(&Segment::Parameter(name.clone())),
                 ValueSource::Literal(_) | ValueSource::TokenSubject => true,
             };
             ValueSource::parse(text).filter(known).ok_or_else(|| OperationProblem::SourceUnknown(text.to_owned()))
         };
+        // Content in these requests has no defined meaning (RFC 9110 sections 9.3.1, 9.3.2 and 9.3.5), so servers may ignore it.
         if !spec.body.is_empty() && matches!(spec.method.as_str(), "GET" | "HEAD" | "DELETE" | "OPTIONS") {
             return Err(OperationProblem::FieldsWithoutBody(spec.method.clone()));
         }
@@ -163,6 +166,7 @@ impl Operation {
             body: spec.body.iter().map(field).collect::<Result<_, _>>()?,
             body_bytes_max: spec.body_bytes_max,
             rules: OperationRules {
+                // Fail closed: a limited session only reads, unless the operator says otherwise.
                 when_limited: spec.when_limited.unwrap_or(if safe(&spec.method) { WhenLimited::Allow } else { WhenLimited::Refuse }),
                 evidence_age_max: spec.evidence_age_max,
             },
@@ -186,6 +190,7 @@ impl Operation {
 
     /// The body fields that policies look at.
     pub(crate) fn fields(&self, body: &[u8]) -> Result<BTreeMap<String, FieldValue>, Reason> {
+        // Before parsing, whose cost grows with the size.
         if body.len() > Limits::PARSED_BODY_BYTES_MAX {
             return Err(Reason::BodyTooLarge);
         }
@@ -220,9 +225,11 @@ fn field(text: &str, kind: FieldKind) -> Option<FieldValue> {
 fn template(path: &str) -> Option<Vec<Segment>> {
     let rest = path.strip_prefix('/')?;
     let segments: Vec<_> = if rest.is_empty() { Vec::new() } else { rest.split('/').map(segment).collect::<Option<_>>()? };
+    // A tail in the middle could match one path in many ways.
     let tail_inside = segments.iter().rev().skip(1).any(|segment| *segment == Segment::Tail);
     let mut names: Vec<_> = segments.iter().filter(|segment| matches!(segment, Segment::Parameter(_))).collect();
     let count = names.len();
+    // Two parameters of one name are refused: the policy would see one of the two values by accident.
     names.sort();
     names.dedup();
     (segments.len() <= SEGMENTS_MAX && !tail_inside && names.len() == count).then_some(segments)
@@ -235,6 +242,7 @@ fn segment(text: &str) -> Option<Segment> {
     if let Some(name) = text.strip_prefix('{').and_then(|text| text.strip_suffix('}')) {
         return is_identifier(name).then(|| Segment::Parameter(name.to_owned()));
     }
+    // SECURITY: dot segments and percent signs are refused, so that a template has no second spelling.
     let literal = !text.is_empty()
         && text != "."
         && text != ".."

@@ -128,6 +128,7 @@ impl StreamRules {
             }
             Some(_) => return Err(StreamProblem::OutOfRange),
         };
+        // Each kind opens with one method: WebSocket with GET (RFC 6455 section 4.1), gRPC with POST, server-sent events with GET.
         match (spec.kind, method) {
             (StreamKind::Stream, _) if rate.is_some() || spec.message_bytes_max.is_some() => Err(StreamProblem::NoMessages),
             (StreamKind::Stream, _) => Ok(Self::Stream),

@@ -107,6 +107,7 @@ impl PublicKey {
             return Err(JwkRefusal::PrivateKey);
         }
         let algorithm = match (jwk.text("kty")?.as_ref(), jwk.text("crv")) {
+            // `crv` may be missing here: an RSA key has none, and is refused for its type.
             ("EC", Ok(curve)) if curve == "P-256" => Algorithm::Es256,
             ("OKP", Ok(curve)) if curve == "Ed25519" => Algorithm::EdDsa,
             _ => return Err(JwkRefusal::AlgorithmRefused),
@@ -134,6 +135,7 @@ impl PublicKey {
     /// # Errors
     /// `PointInvalid` when the bytes are anything else.
     pub fn from_p256_sec1(point: &[u8]) -> Result<Self, JwkRefusal> {
+        // Compressed points are refused, so that one key has one spelling.
         let (tag, coordinates) = point.split_first().ok_or(JwkRefusal::PointInvalid)?;
         let (x, rest) = coordinates.split_first_chunk::<32>().ok_or(JwkRefusal::PointInvalid)?;
         let y = <&[u8; 32]>::try_from(rest).map_err(|_| JwkRefusal::PointInvalid)?;
@@ -311,6 +313,7 @@ impl SigningKey {
             Algorithm::EdDsa => {
                 let pair = Ed25519KeyPair::from_pkcs8(pkcs8.expose()).map_err(|_| CryptoFailure)?;
                 let point = <&[u8; 32]>::try_from(pair.public_key().as_ref()).map_err(|_| CryptoFailure)?;
+                // Through the checks for keys of others, so that both halves have one set of rules.
                 let public = PublicKey::from_ed25519(point).map_err(|_| CryptoFailure)?;
                 Ok(Self { pair: Pair::EdDsa(pair), public })
             }

@@ -28,9 +28,11 @@ impl RootOfTrust {
         let device_locked = bool::decode(&mut reader).ok()?;
         let state = AnyRef::decode(&mut reader).ok().filter(|any| any.header().tag() == der::Tag::Enumerated)?;
         let verified_boot_state = match state.value() {
+            // One byte only: DER writes a small number in one way.
             [number] => from_number(*number)?,
             _ => return None,
         };
+        // Older versions end here; newer ones have this field and no other.
         let verified_boot_hash = match reader.is_finished() {
             true => None,
             false => Some(<&OctetStringRef>::decode(&mut reader).ok()?.as_bytes().to_vec()),

@@ -70,6 +70,8 @@ impl Evidence {
     /// Strength of the evidence: hardware, or only the phone's own software.
     #[must_use]
     pub fn tier(&self) -> EvidenceTier {
+        // SECURITY: hardware counts only when the anchor and the key's own statement agree. No purpose is left to a wildcard, so that a new
+        // one is decided about here.
         match (self.anchor.source().purpose, self.description.security_level()) {
             (Purpose::AndroidHardware, SecurityLevel::TrustedEnvironment | SecurityLevel::StrongBox) => EvidenceTier::Hardware,
             (Purpose::AndroidHardware, SecurityLevel::Software)

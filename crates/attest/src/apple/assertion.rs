@@ -44,6 +44,7 @@ pub fn verify_assertion(bytes: &[u8], key: &PublicKey, app: &AppleApp, client_da
     let wire = Wire::parse(bytes).map_err(AppleRefusal::AssertionMalformed)?;
     let data = Asserting::parse(wire.authenticator_data).map_err(AppleRefusal::AssertionMalformed)?;
     let signature = fixed(wire.signature).ok_or(AppleRefusal::AssertionMalformed(FormatRefusal::SignatureMalformed))?;
+    // The signature covers this hash, not the two parts (Apple, "Validating apps that connect to your server").
     let nonce = sha256(&[wire.authenticator_data, client_data_hash]);
     key.verify(&nonce, &signature).map_err(|_| AppleRefusal::AssertionSignatureInvalid)?;
     // Checked after the signature, so that the refusal names an app only when the key really signed for it.

@@ -175,6 +175,7 @@ pub fn verify_attestation(
     // The chain first: the nonce in the leaf means something only when Apple signed the leaf.
     let anchor = anchored(&attestation.chain, anchors, now)?;
     rule::answers(leaf, &attestation.signed_data, claim.client_data_hash)?;
+    // From here on in the order of Apple's steps: key, app, counter, environment, credential.
     let public_key = rule::p256(leaf.key())?;
     let key_id = rule::key_id(leaf.key(), claim.key_id)?;
     let app = rule::app(data, &requirements.apps)?;

@@ -18,6 +18,7 @@ impl<'a> Reader<'a> {
 
     /// Reads the head of a map and returns the number of entries.
     pub(super) fn map(&mut self) -> Result<u64, FormatRefusal> {
+        // `None` stands for an indefinite length, which is refused.
         self.decoder.map().ok().flatten().ok_or(FormatRefusal::NotCbor)
     }
 
@@ -47,6 +48,7 @@ impl<'a> Reader<'a> {
             }
             Type::Bytes => self.decoder.bytes().map(drop),
             Type::String => self.decoder.str().map(drop),
+            // Listed one by one, so that the compiler asks about a type that a later version of the library adds.
             Type::Null
             | Type::Undefined
             | Type::F16

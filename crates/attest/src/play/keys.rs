@@ -55,6 +55,7 @@ impl DecryptionKeys {
     /// A fault that names the malformed key.
     pub fn parse(decryption: &Secret<String>, verification: &str) -> Result<Self, PlayKeyFault> {
         let decryption = STANDARD.decode(decryption.expose().trim()).map_err(|_| PlayKeyFault::DecryptionKeyMalformed)?;
+        // Wrapped before the length is checked, so that a key of the wrong length is wiped too.
         let decryption = Secret::new(decryption);
         if decryption.expose().len() != DECRYPTION_KEY_BYTES {
             return Err(PlayKeyFault::DecryptionKeyMalformed);
@@ -81,6 +82,7 @@ fn point(spki: &[u8]) -> Option<PublicKey> {
     if algorithm != EC_PUBLIC_KEY || curve != Some(P256) {
         return None;
     }
+    // `as_bytes` refuses a bit string with unused bits.
     PublicKey::from_p256_sec1(info.subject_public_key.as_bytes()?).ok()
 }
 

@@ -28,6 +28,7 @@ impl<T: Labels> Label<T> {
     pub fn read(text: &str) -> Self {
         match T::ALL.iter().find(|known| known.as_str() == text) {
             Some(known) => Self::Known(*known),
+            // Several kinds of labels have this value, so it stands here and in no list.
             None if text == UNEVALUATED => Self::Unevaluated,
             None => Self::Unknown(text.to_owned()),
         }
@@ -195,6 +196,7 @@ impl DeviceIntegrity {
             Self::Basic => Some(DeviceLevel::Basic),
             Self::Device => Some(DeviceLevel::Device),
             Self::Strong => Some(DeviceLevel::Strong),
+            // SECURITY: an emulator passes checks of its own, which say nothing about a phone.
             Self::Virtual => None,
         }
     }

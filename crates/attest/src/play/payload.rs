@@ -31,6 +31,7 @@ impl Verdict {
     /// The first rule that it breaks.
     pub fn from_decoded(body: &str) -> Result<Self, VerdictRefusal> {
         let mut unknown = Unknown::default();
+        // The bound on the size holds for the whole answer, payload and frame.
         let mut answer = outermost(body)?;
         let payload = required("tokenPayloadExternal", answer.group("tokenPayloadExternal")?)?;
         answer.close(&mut unknown);
@@ -83,6 +84,7 @@ fn request(mut group: Group<'_>, unknown: &mut Unknown) -> Result<Request, Verdi
     let binding = match (group.text("nonce")?, group.text("requestHash")?) {
         (Some(nonce), None) => Binding::Nonce(nonce),
         (None, Some(hash)) => Binding::RequestHash(hash),
+        // SECURITY: with both, a standard and a classic request could be confused, and with neither the verdict answers no request of ours.
         (None, None) | (Some(_), Some(_)) => return Err(VerdictRefusal::BindingAmbiguous),
     };
     let at = UnixMillis(required("timestampMillis", group.number("timestampMillis")?)?);
@@ -109,6 +111,7 @@ fn digest(text: &str) -> Result<[u8; 32], VerdictRefusal> {
 }
 
 fn device(mut group: Group<'_>, unknown: &mut Unknown) -> Result<Device, VerdictRefusal> {
+    // No label at all is a statement too: the phone passed no check.
     let labels = labels(&mut group, "deviceRecognitionVerdict")?.unwrap_or_default();
     let activity = match group.group("recentDeviceActivity")? {
         None => None,

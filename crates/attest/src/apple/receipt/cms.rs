@@ -62,6 +62,7 @@ pub fn read(bytes: &[u8]) -> Result<SignedData<'_>, ReceiptRefusal> {
     let explicit = last(&mut outer, CONTEXT_0)?;
     let mut data = Elements::of(only(explicit.body, SEQUENCE)?.body);
     expect_version_1(&mut data)?;
+    // Only SHA-256 may stand here and at the signer, so that nobody can choose a weaker digest.
     digests(take(&mut data, SET)?)?;
     let content = content(take(&mut data, SEQUENCE)?)?;
     let certificates = certificates(take(&mut data, CONTEXT_0)?)?;
@@ -156,6 +157,7 @@ fn certificates(set: Element<'_>) -> Result<Vec<&[u8]>, ReceiptRefusal> {
 
 fn only_signer(set: Element<'_>) -> Result<Element<'_>, ReceiptRefusal> {
     let (mut elements, mut all) = (Elements::of(set.body), Vec::new());
+    // Counted to a bound, so that a receipt full of signers costs nothing.
     while !elements.is_empty() && all.len() < SIGNERS_COUNTED_MAX {
         all.push(take(&mut elements, SEQUENCE)?);
     }
@@ -172,6 +174,7 @@ fn signer(element: Element<'_>) -> Result<Signer<'_>, ReceiptRefusal> {
     let issuer = Name::from_der(take(&mut identifier, SEQUENCE)?.whole).map_err(|_| ReceiptRefusal::NotSignedData)?;
     let serial = SerialNumber::from_der(last(&mut identifier, INTEGER)?.whole).map_err(|_| ReceiptRefusal::NotSignedData)?;
     expect_sha_256(take(&mut parts, SEQUENCE)?)?;
+    // Kept with its head: the signature covers it with another tag (RFC 5652 section 5.4).
     let attributes = if parts.peek() == Some(CONTEXT_0) { Some(take(&mut parts, CONTEXT_0)?.whole) } else { None };
     let algorithm = algorithm(take(&mut parts, SEQUENCE)?)?;
     let signature = last(&mut parts, OCTET_STRING)?.body;
