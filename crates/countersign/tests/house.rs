@@ -24,11 +24,24 @@ const ROOMS: &[(u8, &str, &[&str])] = &[
     (2, "store", &["core", "proof", "identity", "audit"]),
     (3, "gateway", &["core", "proof", "policy", "risk", "audit", "store"]),
     (3, "issuer", &["core", "proof", "attest", "identity", "audit", "store"]),
-    (3, "monitor", &["core", "proof", "risk", "store"]),
+    (2, "outbound", &["core"]),
+    (3, "monitor", &["core", "proof", "risk", "store", "outbound"]),
+    (3, "feeds", &["core", "attest", "outbound"]),
+    (3, "notify", &["core", "store", "outbound"]),
+    (2, "evaluate", &["core", "risk"]),
     (
         4,
+        "node",
+        &[
+            "core", "proof", "attest", "identity", "policy", "audit", "risk", "store", "outbound", "gateway", "issuer", "monitor", "feeds",
+            "notify",
+        ],
+    ),
+    (5, "demo", &["core", "proof", "attest", "audit", "store", "outbound", "gateway", "node", "example-bank"]),
+    (
+        6,
         "countersign",
-        &["core", "proof", "attest", "identity", "policy", "audit", "risk", "store", "gateway", "issuer", "monitor", "example-bank"],
+        &["core", "proof", "attest", "identity", "policy", "audit", "risk", "store", "outbound", "gateway", "evaluate", "node", "demo"],
     ),
 ];
 
@@ -148,7 +161,7 @@ fn pure_rooms_are_pure() {
 
 #[test]
 fn the_world_is_read_in_one_place_each() {
-    let windows = [("SystemTime::now", "crates/countersign/src/wire/"), ("rand::fill", "crates/countersign/src/wire/")];
+    let windows = [("SystemTime::now", "crates/node/src/assembly/"), ("rand::fill", "crates/node/src/assembly/")];
     for (word, place) in windows {
         let mut places = Vec::new();
         for (_, room, _) in ROOMS {
@@ -356,7 +369,7 @@ const PARSERS: &[(&str, &str)] = &[
     ("audit/src/checkpoint.rs: open_note", "log"),
     ("audit/src/proof_file.rs: check", "log"),
     ("audit/src/seal.rs: open", "log"),
-    ("countersign/src/config/mod.rs: config::parse", "config"),
+    ("node/src/config/mod.rs: config::parse", "config"),
     ("gateway/src/framing.rs: scan", "request"),
     ("gateway/src/grpc.rs: Messages::take", "frames"),
     ("gateway/src/held/events.rs: Events::take", "frames"),

@@ -6,9 +6,9 @@ use anyhow::{Result, anyhow};
 use countersign_core::{Platform, Posture, Reason, Requirement, Requirements, Revocations, Rule, UnixSeconds};
 use serde_json::{Value, json};
 
-use crate::{
+use countersign_node::{
     config::{self, App},
-    wire::devices,
+    settings::devices,
 };
 
 /// The answer, for people and for programs.
