@@ -34,7 +34,7 @@ verifiers:
 	cargo run --release --locked --quiet --package countersign-attest --example throughput -- $(ARGS)
 
 reaction:
-	cargo run --release --locked --quiet --package countersign --example reaction
+	cargo run --release --locked --quiet --package countersign-demo --example reaction
 
 scoring:
 	cargo run --release --locked --quiet --package countersign-monitor --example scoring

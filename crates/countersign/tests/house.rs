@@ -26,12 +26,26 @@ const ROOMS: &[(u8, &str, &[&str])] = &[
     (2, "store", &["core", "proof", "identity", "audit"]),
     (3, "gateway", &["codec", "compliance", "core", "proof", "policy", "risk", "audit", "store"]),
     (3, "issuer", &["codec", "compliance", "core", "proof", "attest", "identity", "audit", "store"]),
-    (3, "monitor", &["codec", "core", "proof", "risk", "store"]),
+    (2, "outbound", &["compliance", "core"]),
+    (3, "monitor", &["codec", "core", "proof", "risk", "store", "outbound"]),
+    (3, "feeds", &["codec", "compliance", "core", "attest", "outbound"]),
+    (3, "notify", &["codec", "core", "store", "outbound"]),
+    (2, "evaluate", &["core", "risk"]),
     (
         4,
+        "node",
+        &[
+            "core", "proof", "attest", "identity", "policy", "audit", "risk", "store", "outbound", "gateway", "issuer", "monitor", "feeds",
+            "notify",
+        ],
+    ),
+    (5, "demo", &["core", "proof", "attest", "audit", "store", "outbound", "gateway", "node", "example-bank"]),
+    (
+        6,
         "countersign",
         &[
             "codec",
+            "compliance",
             "core",
             "proof",
             "attest",
@@ -40,10 +54,11 @@ const ROOMS: &[(u8, &str, &[&str])] = &[
             "audit",
             "risk",
             "store",
+            "outbound",
             "gateway",
-            "issuer",
-            "monitor",
-            "example-bank",
+            "evaluate",
+            "node",
+            "demo",
         ],
     ),
 ];
@@ -164,7 +179,7 @@ fn pure_rooms_are_pure() {
 
 #[test]
 fn the_world_is_read_in_one_place_each() {
-    let windows = [("SystemTime::now", "crates/countersign/src/wire/"), ("rand::fill", "crates/countersign/src/wire/")];
+    let windows = [("SystemTime::now", "crates/node/src/assembly/"), ("rand::fill", "crates/node/src/assembly/")];
     for (word, place) in windows {
         let mut places = Vec::new();
         for (_, room, _) in ROOMS {
@@ -378,7 +393,7 @@ const PARSERS: &[(&str, &str)] = &[
     ("codec/src/json.rs: json::document", "codec"),
     ("codec/src/json.rs: json::parse", "codec"),
     ("codec/src/json.rs: Object::from_bytes", "codec"),
-    ("countersign/src/config/mod.rs: config::parse", "config"),
+    ("node/src/config/mod.rs: config::parse", "config"),
     ("gateway/src/framing.rs: scan", "request"),
     ("gateway/src/grpc.rs: Messages::take", "frames"),
     ("gateway/src/held/events.rs: Events::take", "frames"),
