@@ -1,7 +1,7 @@
 //! Enrolment: a phone's hardware vouches for a key, and the same key signs the request (law 3).
 
 use axum::response::Response;
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use countersign_codec::base64url;
 use countersign_core::{ClientId, Limits, Reason};
 use countersign_store::{ChallengeId, ChallengePurpose, Device, DeviceState};
 use http::StatusCode;
@@ -72,7 +72,7 @@ pub async fn challenge(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Re
     let recall = client.as_str().as_bytes().to_vec();
     let expires_at = visit.second().plus(Limits::CHALLENGE_LIFE);
     issuer.stores.challenges.issue(ChallengeId(id), purpose, recall, expires_at).await?;
-    Ok(answer::json(StatusCode::OK, &Given { challenge: URL_SAFE_NO_PAD.encode(id), expires_in: Limits::CHALLENGE_LIFE.0 }))
+    Ok(answer::json(StatusCode::OK, &Given { challenge: base64url::encode(id), expires_in: Limits::CHALLENGE_LIFE.0 }))
 }
 
 /// Enrols the device whose key signed the request, if its hardware vouches for that key.
@@ -81,6 +81,8 @@ pub async fn enrol(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Respon
     let enrolment = json::parse::<EnrolmentWire>(&call.body)?.read()?;
     let client = known_client(issuer, &enrolment.client_id, visit)?;
     let app = issuer.app(&client).ok_or(Reason::ClientUnknown)?;
+    let apps = issuer.apps();
+    let required = apps.of(&client)?;
     let model = enrolment.model.as_deref().map(name::parse).transpose()?;
     let name = match (&enrolment.name, &model) {
         (Some(name), _) => name::parse(name)?,
@@ -98,7 +100,7 @@ pub async fn enrol(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Respon
         Some(Device { state: DeviceState::Active, posture, .. }) => posture.device,
         None => issuer.new_device_id(),
     };
-    let claimant = Claimant { id, key, app };
+    let claimant = Claimant { id, key, app, required };
     let (mut vouched, development) = match voucher {
         Read::Evidence(evidence) => (evidence.verify(&issuer.trust.load(), claimant.clone(), &challenge, visit.second())?, None),
         Read::DevToken(offer) => {
@@ -111,7 +113,7 @@ pub async fn enrol(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Respon
         vouched.posture.verdict = Some(evidence::verdict(app, token, key, &challenge, visit.second()).await?);
     }
     visit.learn(|known| known.device = Some(claimant.id.clone()));
-    let lacks = app.met_by(&vouched.posture, &issuer.revocations.load(), visit.second())?;
+    let lacks = required.met_by(&vouched.posture, &issuer.revocations.load(), visit.second())?;
     let mut facts = posture::facts(&vouched.posture, &lacks);
     if let Some(admitted) = &development {
         facts.insert("dev_token".to_owned(), admitted.id().to_string());
