@@ -158,12 +158,6 @@ impl House {
         self.held.end().await;
     }
 
-    /// The rules by which the next request is judged.
-    #[must_use]
-    pub fn rules(&self) -> Arc<Rules> {
-        self.rules.load_full()
-    }
-
     /// Makes nonces by other keys from now on.
     pub fn replace_nonces(&self, nonces: NonceKeys) {
         self.nonces.store(Arc::new(nonces));

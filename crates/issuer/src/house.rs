@@ -14,7 +14,7 @@ use countersign_codec::base64url;
 use countersign_compliance::{Apps, Revocations};
 use countersign_core::{
     AppId, ClientId, Clock, ContractViolation, DecisionId, DeviceId, Entropy, GrantId, Limits, PairwiseId, ProofId, RiskBar, Seconds,
-    Secret, SessionId, SignalSink, UnixMillis, UnixSeconds, UserId, Watch,
+    Secret, SessionId, SignalSink, UnixMillis, UserId, Watch,
 };
 use countersign_identity::{BindingRules, PairwiseKey, RelyingParty, Sector};
 use countersign_proof::{key_set::KeyRing, nonce::NonceKeys, target::Origin};
