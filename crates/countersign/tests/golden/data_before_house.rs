@@ -2,16 +2,16 @@
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path, sync::Arc, time::Duration};
 
-use countersign::{
-    config::{self, Dev},
-    node::{self, Options},
-    wire::OsEntropy,
-};
 use countersign_core::{Clock, UnixMillis};
 use http::Method;
 use serde_json::Value;
 
-use crate::{countersign, place::ask, routes::plain};
+use crate::{
+    countersign,
+    place::ask,
+    product::{free_port, start},
+    routes::plain,
+};
 
 const FIXTURE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/data_before_house");
 
@@ -28,20 +28,15 @@ impl Clock for Then {
 async fn a_node_of_today_goes_on_from_the_data_of_before() {
     let home = tempfile::tempdir().expect("a directory");
     copy(Path::new(FIXTURE), home.path());
-    let port = countersign::demo::free_port().expect("a port");
+    let port = free_port().expect("a port");
     let file = home.path().join("csign.toml");
     let text = fs::read_to_string(&file).expect("a config").replace("27443", &port.to_string());
     fs::write(&file, text).expect("written");
-    let start = async || {
-        let config = config::load(&file).unwrap_or_else(|faults| panic!("{faults}"));
-        let options = Options { clock: Arc::new(Then), entropy: Arc::new(OsEntropy), dev: Dev::On };
-        node::start(config, options).await.unwrap_or_else(|fault| panic!("{fault}"))
-    };
     let entries = fs::read_to_string(home.path().join("entries.txt")).expect("entries");
     let before = verified(home.path());
     assert_eq!(before, entries.lines().count() as u64, "the log verifies before anything is written to it");
 
-    let node = start().await;
+    let node = start(&file, Arc::new(Then)).await;
     let socket = home.path().join("data/admin.sock");
     for (path, saved) in [
         ("/v1/users", "users.json"),
@@ -67,7 +62,7 @@ async fn a_node_of_today_goes_on_from_the_data_of_before() {
     node.shutdown(Duration::from_secs(5)).await;
     let after = verified(home.path());
     assert!(after >= before + 2, "the start and the invitation stand after what was there: {before}, {after}");
-    let again = start().await;
+    let again = start(&file, Arc::new(Then)).await;
     again.shutdown(Duration::from_secs(5)).await;
     assert!(verified(home.path()) > after);
 }

@@ -11,6 +11,7 @@ mod data_before_house;
 mod members;
 mod metrics;
 mod place;
+mod product;
 mod routes;
 mod scenario;
 

@@ -9,18 +9,14 @@ use std::{
 
 use axum::{Router, extract::State, routing::post};
 use bytes::Bytes;
-use countersign::{
-    config::{self, Dev},
-    node::{self, Options, RunningNode},
-    phone::{Call, DemoApple, DemoCa, Handset, Http, Phone, Surroundings},
-    wire::{OsEntropy, SystemClock},
-};
 use countersign_core::{Clock, Entropy};
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::net::{TcpListener, UnixStream};
+
+use crate::product::{Call, DemoApple, DemoCa, Handset, Http, OsEntropy, Phone, RunningNode, Surroundings, SystemClock, free_port, start};
 
 pub const APP: &str = "com.example.bank";
 pub const POLL_TOKEN: &str = "a-siem-that-polls-0123456789";
@@ -40,7 +36,7 @@ impl Place {
     /// Starts it all.
     pub async fn start() -> Self {
         let home = tempfile::tempdir().expect("a directory");
-        let port = countersign::demo::free_port().expect("a port");
+        let port = free_port().expect("a port");
         let bank = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
         let upstream = bank.local_addr().expect("an address");
         tokio::spawn(async move { countersign_example_bank::serve(bank).await });
@@ -50,9 +46,7 @@ impl Place {
         lay_out(home.path(), &format!("public_url = \"https://localhost:{port}\"\nupstream = \"http://{upstream}\"\n"), &others);
         fs::write(home.path().join("demo-phones.pem"), ca.root_pem()).expect("written");
         fs::write(home.path().join("demo-iphones.pem"), apple.root_pem()).expect("written");
-        let config = config::load(&home.path().join("csign.toml")).unwrap_or_else(|faults| panic!("{faults}"));
-        let options = Options { clock: Arc::new(SystemClock), entropy: Arc::new(OsEntropy), dev: Dev::On };
-        let node = node::start(config, options).await.unwrap_or_else(|fault| panic!("{fault}"));
+        let node = start(&home.path().join("csign.toml"), Arc::new(SystemClock)).await;
         let around = Surroundings {
             origin: format!("https://localhost:{port}").parse().expect("a URL"),
             root_pem: node.tls_root_pem().to_owned(),

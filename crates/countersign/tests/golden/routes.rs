@@ -5,6 +5,7 @@ use http::Method;
 use crate::{
     golden,
     place::{Place, ask},
+    product::Call,
 };
 
 const METHODS: [Method; 6] = [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
@@ -76,7 +77,7 @@ async fn routes_are_as_they_were() {
     let http = place.http();
     for path in PUBLIC {
         for method in METHODS {
-            let answer = http.send(&countersign::phone::Call::new(method.clone(), path)).await.expect("an answer");
+            let answer = http.send(&Call::new(method.clone(), path)).await.expect("an answer");
             let status = answer.status.as_u16();
             let body = answer.json();
             let code = ["code", "error", "err"].iter().find_map(|key| body.get(*key)?.as_str()).unwrap_or_default();

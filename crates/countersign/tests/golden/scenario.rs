@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use countersign::phone::{Answer, Call, EnclaveKey, Handset, Phone, SoftAuthenticator};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use countersign_attest::apple::Environment;
 use countersign_core::Secret;
 use countersign_proof::access_token;
@@ -14,6 +14,7 @@ use crate::{
     members::Members,
     metrics::names_and_labels,
     place::{APP, POLL_TOKEN, Place, at_door},
+    product::{Answer, Call, EnclaveKey, Handset, Phone, SoftAuthenticator},
     routes::plain,
 };
 
@@ -188,7 +189,7 @@ fn events(polled: &Value) -> BTreeMap<String, Value> {
     let mut found = BTreeMap::new();
     for set in polled["sets"].as_object().expect("sets").values() {
         let claims = set.as_str().expect("a text").split('.').nth(1).expect("claims");
-        let mut claims: Value = serde_json::from_slice(&countersign_proof::base64url::decode(claims).expect("base64url")).expect("claims");
+        let mut claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).expect("base64url")).expect("claims");
         let (uri, event) = claims["events"].as_object().expect("events").iter().next().expect("one");
         let (kind, event) = (uri.rsplit('/').next().expect("a word").to_owned(), event.clone());
         claims["events"] = event;
