@@ -69,16 +69,23 @@ fn floor(rules: &Rules<'_>, room: &str) -> Option<usize> {
     rules.floors.iter().position(|(_, rooms)| rooms.contains(&room))
 }
 
-/// Rooms of ours that a manifest depends on.
+/// Rooms of ours that a manifest depends on, however that is written.
 pub fn edges(tree: &Tree, room: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let mut inside = false;
     for line in tree.text(&format!("crates/{room}/Cargo.toml")).lines() {
+        let mut named = None;
         if let Some(section) = line.strip_prefix('[') {
-            inside = section.starts_with("dependencies]") || (section.starts_with("target.") && section.ends_with(".dependencies]"));
-        } else if let (true, Some(name)) = (inside, line.strip_prefix("countersign-")) {
-            found.extend(name.split(['.', ' ', '=']).next().map(String::from));
+            let section = section.trim_end_matches(']');
+            let section = section.strip_prefix("target.").and_then(|rest| rest.split_once(")'.")).map_or(section, |(_, rest)| rest);
+            inside = section == "dependencies" || section.starts_with("dependencies.");
+            named = section.strip_prefix("dependencies.");
+        } else if inside {
+            // Under another name, or under its own.
+            named = line.split_once("package = \"").map(|(_, package)| package).or(Some(line));
         }
+        let ours = named.and_then(|name| name.strip_prefix("countersign-")).and_then(|name| name.split(['.', ' ', '=', '"']).next());
+        found.extend(ours.map(String::from));
     }
     found
 }

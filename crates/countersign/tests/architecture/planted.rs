@@ -68,6 +68,16 @@ fn each_planted_violation_is_found_and_nothing_else() {
             "crates/words/Cargo.toml: may not use `rules`; say it through a word of `core`, or move the code down",
         ),
         (
+            "the same, as a table",
+            &[("crates/words/Cargo.toml", After("[dependencies.countersign-rules]\nworkspace = true\n"))],
+            "crates/words/Cargo.toml: may not use `rules`; say it through a word of `core`, or move the code down",
+        ),
+        (
+            "the same, under another name",
+            &[("crates/words/Cargo.toml", After("judges = { package = \"countersign-rules\", path = \"../rules\" }\n"))],
+            "crates/words/Cargo.toml: may not use `rules`; say it through a word of `core`, or move the code down",
+        ),
+        (
             "the same, for one target only",
             &[("crates/words/Cargo.toml", After("[target.'cfg(unix)'.dependencies]\ncountersign-rules.workspace = true\n"))],
             "crates/words/Cargo.toml: may not use `rules`; say it through a word of `core`, or move the code down",
