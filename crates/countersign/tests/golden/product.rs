@@ -2,21 +2,21 @@
 
 use std::{path::Path, sync::Arc};
 
-use countersign::{
-    config::{self, Dev},
-    node::{self, Options},
-};
-pub use countersign::{
-    demo::free_port,
-    node::RunningNode,
-    phone::{Answer, Call, DemoApple, DemoCa, EnclaveKey, Handset, Http, Phone, SoftAuthenticator, Surroundings},
-    wire::{OsEntropy, SystemClock},
-};
 use countersign_core::Clock;
+use countersign_demo::phone::SIGNER;
+pub use countersign_demo::{
+    free_port,
+    phone::{Answer, Call, DemoApple, DemoCa, EnclaveKey, Handset, Http, Phone, SoftAuthenticator, Surroundings},
+};
+use countersign_node::{
+    Options,
+    config::{self, Dev},
+};
+pub use countersign_node::{OsEntropy, RunningNode, SystemClock};
 
 /// A development node on the configuration in `file`.
 pub async fn start(file: &Path, clock: Arc<dyn Clock>) -> RunningNode {
     let config = config::load(file).unwrap_or_else(|faults| panic!("{faults}"));
-    let options = Options { clock, entropy: Arc::new(OsEntropy), dev: Dev::On };
-    node::start(config, options).await.unwrap_or_else(|fault| panic!("{fault}"))
+    let options = Options { clock, entropy: Arc::new(OsEntropy), dev: Dev::On, simulated_signers: vec![SIGNER] };
+    countersign_node::start(config, options).await.unwrap_or_else(|fault| panic!("{fault}"))
 }
