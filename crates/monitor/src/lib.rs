@@ -4,6 +4,7 @@
 //! does not decide about a single request: it returns a score and changes sessions, and the policy decides. It knows neither the gateway
 //! nor the issuer.
 
+pub mod geography;
 pub mod react;
 pub mod ssf;
 pub mod watch;

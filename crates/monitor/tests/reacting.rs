@@ -13,9 +13,9 @@ use countersign_core::{
     AnswerSeen, Clock, DecisionId, Entropy, LoginSeen, Reason, RequestSeen, RiskReason, RiskView, Seconds, Session, SessionId,
     SessionState, Signal, SignalKind, UnixMillis, UserId, Watch,
 };
-use countersign_monitor::react::{Act, Ledger, Mode, ReactRule, ReactRules, ReactStores, Reactor, ReactorParts, Tell, Told, UndoRefusal};
+use countersign_monitor::react::{Act, Ledger, Mode, ReactRule, ReactRules, ReactStores, Reactor, ReactorParts, Tell, UndoRefusal};
 use countersign_store::{
-    Incident, IncidentState, Incidents, OpenState, Sessions, Suppression, Unavailable,
+    Incident, IncidentChange, IncidentState, Incidents, OpenState, Sessions, Suppression, Unavailable,
     sqlite::Sqlite,
     suite::{NOW, Truth, session},
 };
@@ -41,8 +41,8 @@ impl Ledger for Around {
 }
 
 impl Tell for Around {
-    fn tell(&self, told: Told, _: &Incident) {
-        self.told.lock().expect("a lock").push(told.as_str());
+    fn tell(&self, change: IncidentChange, _: &Incident) {
+        self.told.lock().expect("a lock").push(change.as_str());
     }
 }
 

@@ -8,7 +8,8 @@ use countersign_core::{
     Clock, DecisionId, Entropy, IncidentId, RiskReason, Seconds, Session, SessionId, SessionState, Signal, SignalKind, UnixMillis, Watch,
 };
 use countersign_store::{
-    Deed, Incident, IncidentState, Incidents, OpenState, SessionFilter, Sessions, StateChange, Suppression, Unavailable, Whose,
+    Deed, Incident, IncidentChange, IncidentState, Incidents, OpenState, SessionFilter, Sessions, StateChange, Suppression, Unavailable,
+    Whose,
 };
 use tokio::sync::Mutex;
 
@@ -32,36 +33,10 @@ pub trait Ledger: Send + Sync {
     async fn acted(&self, session: &Session, to: SessionState, incident: &Incident) -> Result<DecisionId, Unavailable>;
 }
 
-/// Kind of a change of an incident that is reported. Alphabetical.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Told {
-    /// A session was changed.
-    Acted,
-    /// The incident was closed because its time was over.
-    Closed,
-    /// The incident was resolved as harmless, by the person or an operator.
-    Fine,
-    /// The incident is new.
-    Opened,
-}
-
-impl Told {
-    /// Stable word of the change in webhooks and the live feed.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Acted => "incident.acted",
-            Self::Closed => "incident.closed",
-            Self::Fine => "incident.fine",
-            Self::Opened => "incident.opened",
-        }
-    }
-}
-
 /// Channel to those who want to know of incidents. It never makes the reactor wait.
 pub trait Tell: Send + Sync {
     /// Reports a change of an incident.
-    fn tell(&self, told: Told, incident: &Incident);
+    fn tell(&self, told: IncidentChange, incident: &Incident);
 }
 
 /// Reason why an incident is not undone. Alphabetical.
@@ -112,14 +87,14 @@ pub struct ReactorParts {
 #[derive(Clone, Copy)]
 struct End {
     state: IncidentState,
-    told: Told,
+    told: IncidentChange,
     why: &'static str,
 }
 
 impl End {
-    const CONFIRMED: Self = Self { state: IncidentState::Fine, told: Told::Fine, why: "the person confirmed" };
-    const FINE: Self = Self { state: IncidentState::Fine, told: Told::Fine, why: "an operator said that it was fine" };
-    const LAPSED: Self = Self { state: IncidentState::Closed, told: Told::Closed, why: "its time was over" };
+    const CONFIRMED: Self = Self { state: IncidentState::Fine, told: IncidentChange::Fine, why: "the person confirmed" };
+    const FINE: Self = Self { state: IncidentState::Fine, told: IncidentChange::Fine, why: "an operator said that it was fine" };
+    const LAPSED: Self = Self { state: IncidentState::Closed, told: IncidentChange::Closed, why: "its time was over" };
 }
 
 /// The reactor. It handles one signal or order at a time.
@@ -174,7 +149,7 @@ impl Reactor {
             // A change is stored at once; a mere count is stored with the next tick, so that a flood of signals costs few writes.
             open.put(incident.clone());
             self.parts.stores.incidents.keep(incident.clone()).await?;
-            let told = if matches!(done, Ok(0)) { Told::Opened } else { Told::Acted };
+            let told = if matches!(done, Ok(0)) { IncidentChange::Opened } else { IncidentChange::Acted };
             self.parts.tell.tell(told, &incident);
         }
         if let Some(over) = over {

@@ -7,8 +7,10 @@ mod event;
 mod outbox;
 mod receive;
 mod subject;
+mod transport;
 
 pub use event::{Direction, Event, EventRefusal, Initiator};
 pub use outbox::{Outbox, PollAnswer, PollAsk, PollRefusal};
 pub use receive::{Answer, InStream, Receiver};
 pub use subject::{Simple, SubjectId, SubjectRefusal};
+pub use transport::{News, Others, OutStream, Sharing, SignalSubject, router, transmit};
