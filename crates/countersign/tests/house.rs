@@ -32,6 +32,7 @@ const ROOMS: &[(u8, &str, &[&str])] = &[
         "countersign",
         &[
             "codec",
+            "compliance",
             "core",
             "proof",
             "attest",
