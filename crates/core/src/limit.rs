@@ -40,7 +40,8 @@ impl Limits {
     pub const NAME_BYTES_MAX: usize = 128;
     /// Sessions of one person on one device that a step-up reaches.
     pub const STEP_UP_SESSIONS_MAX: u32 = 32;
-    /// How long ago a person may have been authenticated who cuts a device off.
+    /// Age up to which a person's authentication counts as fresh: such a person may cut a device off, and is not asked to step up
+    /// because of a score.
     pub const FRESH_AUTHENTICATION_AGE_MAX: Seconds = Seconds(300);
     /// Devices of one person that are listed, revoked ones too; the newest come first.
     pub const DEVICES_LISTED_MAX: u32 = 1000;
@@ -72,6 +73,7 @@ impl Limits {
     pub const DEV_TOKEN_PHONES_MAX: u32 = 100;
     /// Life of an authorization code; RFC 6749 section 4.1.2 recommends at most ten minutes.
     pub const CODE_LIFE: Seconds = Seconds(60);
-    /// How long the same refresh request is answered with the same tokens.
-    pub const REFRESH_REPEAT_WINDOW: Seconds = Seconds(600);
+    /// Life that an access token must have left to be given again to whoever repeats a refresh: nobody is answered with what is about
+    /// to lapse.
+    pub const REPEATED_TOKEN_LIFE_MIN: Seconds = Seconds(60);
 }

@@ -4,7 +4,6 @@
 //! from its shelf, writes that down, and uses it.
 
 pub mod content;
-mod dates;
 mod look;
 mod pace;
 pub mod shelf;

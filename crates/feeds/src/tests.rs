@@ -19,7 +19,8 @@ use axum::{
     response::Response,
     routing::get,
 };
-use countersign_core::{Clock, Entropy, FeedKind, Seconds, UnixMillis};
+use countersign_compliance::FeedKind;
+use countersign_core::{Clock, Entropy, Seconds, UnixMillis};
 use countersign_outbound::Caller;
 use tempfile::TempDir;
 

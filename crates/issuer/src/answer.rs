@@ -1,14 +1,15 @@
-//! What a door says: the one place where reasons become bytes on the wire, coarse for whoever reads them (law 7).
+//! What an endpoint answers: the one place where reasons become bytes on the wire, coarse for whoever reads them (law 7).
 
 use axum::{body::Body, response::Response};
-use countersign_core::{DecisionId, Reason, Remedy, Retry, Told, UnixSeconds, Update};
+use countersign_codec::calendar::imf_fixdate;
+use countersign_core::{Challenge, DecisionId, Limits, OAuthError, Reason, Remedy, Told, UnixSeconds, Update};
 use http::{
     HeaderName, HeaderValue, StatusCode,
     header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, DATE, RETRY_AFTER, WWW_AUTHENTICATE},
 };
 use serde::Serialize;
 
-use crate::{date::imf_fixdate, door::Voice, refusal::Refusal};
+use crate::{endpoint::ErrorFormat, refusal::Refusal};
 
 /// Header by which people and support name an answer.
 const DECISION: HeaderName = HeaderName::from_static("countersign-decision");
@@ -26,67 +27,12 @@ const STATUS: &[(Reason, StatusCode)] = &[
     (Reason::UnknownOperation, StatusCode::NOT_FOUND),
 ];
 
-/// An error of RFC 6749 section 5.2, RFC 7009 section 2.2.1 or RFC 9449 sections 5 and 8. Alphabetical.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum OAuthError {
-    InvalidClient,
-    InvalidDpopProof,
-    InvalidGrant,
-    InvalidRequest,
-    TemporarilyUnavailable,
-    UnauthorizedClient,
-    UnsupportedGrantType,
-    UseDpopNonce,
-}
+/// Reasons whose OAuth error says more than that of their class.
+const ERRORS: &[(Reason, OAuthError)] =
+    &[(Reason::ClientUnknown, OAuthError::InvalidClient), (Reason::GrantTypeUnknown, OAuthError::UnsupportedGrantType)];
 
-impl OAuthError {
-    const fn code(self) -> &'static str {
-        match self {
-            Self::InvalidClient => "invalid_client",
-            Self::InvalidDpopProof => "invalid_dpop_proof",
-            Self::InvalidGrant => "invalid_grant",
-            Self::InvalidRequest => "invalid_request",
-            Self::TemporarilyUnavailable => "temporarily_unavailable",
-            Self::UnauthorizedClient => "unauthorized_client",
-            Self::UnsupportedGrantType => "unsupported_grant_type",
-            Self::UseDpopNonce => "use_dpop_nonce",
-        }
-    }
-
-    fn of(reason: &Reason) -> Self {
-        if *reason == Reason::ClientUnknown {
-            return Self::InvalidClient;
-        }
-        if *reason == Reason::GrantTypeUnknown {
-            return Self::UnsupportedGrantType;
-        }
-        match reason.told() {
-            Told::ClockFar | Told::UseNonce => Self::UseDpopNonce,
-            Told::AppOutdated
-            | Told::DevTokenExpired
-            | Told::DevTokenRefused
-            | Told::DevTokenReleaseBuild
-            | Told::DevTokenWrongApp
-            | Told::DevTokenWrongPlatform
-            | Told::DeviceInHand
-            | Told::DeviceUnproven
-            | Told::DevicesTooMany
-            | Told::KeyLost
-            | Told::Limited
-            | Told::Reattest
-            | Told::Retry
-            | Told::Revoked
-            | Told::ScreenLockMissing
-            | Told::SignInAgain
-            | Told::StepUp
-            | Told::SystemOutdated => Self::InvalidGrant,
-            Told::NameTaken | Told::RequestInvalid | Told::TokenExpired | Told::TokenInvalid | Told::TokenMissing => Self::InvalidRequest,
-            Told::NotPermitted => Self::UnauthorizedClient,
-            Told::ProofInvalid => Self::InvalidDpopProof,
-            Told::TooMany | Told::Unavailable => Self::TemporarilyUnavailable,
-        }
-    }
-}
+/// The algorithms that proofs may have (RFC 9449 section 7.1).
+const ALGORITHMS: &str = r#"algs="ES256 EdDSA""#;
 
 /// What to do about a refusal, as a button.
 #[derive(Serialize)]
@@ -159,14 +105,13 @@ pub fn empty(status: StatusCode) -> Response {
 }
 
 /// The answer to a request that is refused. Only the class of the reason leaves the house.
-pub fn refusal(refusal: &Refusal, voice: Voice, number: &DecisionId) -> Response {
+pub fn refusal(refusal: &Refusal, format: ErrorFormat, number: &DecisionId) -> Response {
     let told = refusal.reason.told();
     let instance = format!("urn:csign:decision:{number}");
-    let mut response = match voice {
-        Voice::OAuth => {
-            let error = OAuthError::of(&refusal.reason);
+    let mut response = match format {
+        ErrorFormat::OAuth => {
             let body = OAuthAnswer {
-                error: error.code(),
+                error: oauth_error(&refusal.reason).code(),
                 error_description: told.for_person(),
                 reason: told.code(),
                 instance,
@@ -175,7 +120,7 @@ pub fn refusal(refusal: &Refusal, voice: Voice, number: &DecisionId) -> Response
             };
             json(oauth_status(&refusal.reason), &body)
         }
-        Voice::Problem => {
+        ErrorFormat::Problem => {
             let status = problem_status(&refusal.reason);
             let body = Problem {
                 r#type: format!("https://docs.countersign.dev/p/{}", told.code()),
@@ -193,16 +138,16 @@ pub fn refusal(refusal: &Refusal, voice: Voice, number: &DecisionId) -> Response
     };
     let unauthorized = response.status() == StatusCode::UNAUTHORIZED;
     let headers = response.headers_mut();
-    if unauthorized {
-        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(dpop_challenge(told)));
+    if let Some(challenge) = challenge(told).filter(|_| unauthorized) {
+        headers.insert(WWW_AUTHENTICATE, challenge);
     }
-    if told.retry() == Retry::Later && matches!(told, Told::TooMany | Told::Unavailable) {
+    if told.says_when() {
         headers.insert(RETRY_AFTER, HeaderValue::from(refusal.retry_after.map_or(RETRY_AFTER_SECONDS, |wait| wait.0)));
     }
     response
 }
 
-/// Says which methods the door has (RFC 9110 section 15.5.6).
+/// Says which methods the endpoint has (RFC 9110 section 15.5.6).
 pub fn allow(response: &mut Response, methods: &[http::Method]) {
     let names: Vec<_> = methods.iter().map(http::Method::as_str).collect();
     if let Ok(value) = HeaderValue::from_str(&names.join(", ")) {
@@ -214,45 +159,20 @@ pub fn allow(response: &mut Response, methods: &[http::Method]) {
 pub fn dress(response: &mut Response, number: &DecisionId, nonce: &str, now: UnixSeconds) {
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    for (name, value) in [(DATE, imf_fixdate(now).as_str()), (DECISION, number.as_str()), (NONCE, nonce)] {
+    for (name, value) in [(DATE, imf_fixdate(now.0).as_str()), (DECISION, number.as_str()), (NONCE, nonce)] {
         if let Ok(value) = HeaderValue::from_str(value) {
             headers.insert(name, value);
         }
     }
 }
 
+fn oauth_error(reason: &Reason) -> OAuthError {
+    ERRORS.iter().find(|(known, _)| known == reason).map_or(reason.told().oauth_error(), |(_, error)| *error)
+}
+
 /// RFC 6749 section 5.2 answers 400; only what is our fault or a matter of pace keeps its class's status.
 fn oauth_status(reason: &Reason) -> StatusCode {
-    match reason.told() {
-        Told::TooMany | Told::Unavailable => class_status(reason),
-        Told::AppOutdated
-        | Told::ClockFar
-        | Told::DevTokenExpired
-        | Told::DevTokenRefused
-        | Told::DevTokenReleaseBuild
-        | Told::DevTokenWrongApp
-        | Told::DevTokenWrongPlatform
-        | Told::DeviceInHand
-        | Told::DeviceUnproven
-        | Told::DevicesTooMany
-        | Told::KeyLost
-        | Told::Limited
-        | Told::NameTaken
-        | Told::NotPermitted
-        | Told::ProofInvalid
-        | Told::Reattest
-        | Told::RequestInvalid
-        | Told::Retry
-        | Told::Revoked
-        | Told::ScreenLockMissing
-        | Told::SignInAgain
-        | Told::StepUp
-        | Told::SystemOutdated
-        | Told::TokenExpired
-        | Told::TokenInvalid
-        | Told::TokenMissing
-        | Told::UseNonce => own_status(reason).unwrap_or(StatusCode::BAD_REQUEST),
-    }
+    if reason.told().says_when() { class_status(reason) } else { own_status(reason).unwrap_or(StatusCode::BAD_REQUEST) }
 }
 
 fn problem_status(reason: &Reason) -> StatusCode {
@@ -267,39 +187,21 @@ fn class_status(reason: &Reason) -> StatusCode {
     StatusCode::from_u16(reason.told().status()).unwrap_or(StatusCode::SERVICE_UNAVAILABLE)
 }
 
-/// RFC 9449 section 7.1.
-const fn dpop_challenge(told: Told) -> &'static str {
-    match told {
-        Told::ClockFar | Told::UseNonce => r#"DPoP error="use_dpop_nonce", algs="ES256 EdDSA""#,
-        Told::ProofInvalid => r#"DPoP error="invalid_dpop_proof", algs="ES256 EdDSA""#,
-        // RFC 9470 section 3; `max_age` is `Limits::FRESH_AUTHENTICATION_AGE_MAX`.
-        Told::StepUp => r#"DPoP error="insufficient_user_authentication", max_age="300", algs="ES256 EdDSA""#,
-        Told::AppOutdated
-        | Told::DevTokenExpired
-        | Told::DevTokenRefused
-        | Told::DevTokenReleaseBuild
-        | Told::DevTokenWrongApp
-        | Told::DevTokenWrongPlatform
-        | Told::DeviceInHand
-        | Told::DeviceUnproven
-        | Told::DevicesTooMany
-        | Told::KeyLost
-        | Told::Limited
-        | Told::NameTaken
-        | Told::NotPermitted
-        | Told::Reattest
-        | Told::RequestInvalid
-        | Told::Retry
-        | Told::Revoked
-        | Told::ScreenLockMissing
-        | Told::SignInAgain
-        | Told::SystemOutdated
-        | Told::TokenExpired
-        | Told::TokenInvalid
-        | Told::TokenMissing
-        | Told::TooMany
-        | Told::Unavailable => r#"DPoP algs="ES256 EdDSA""#,
-    }
+/// `WWW-Authenticate` of a 401 (RFC 9449 section 7.1).
+fn challenge(told: Told) -> Option<HeaderValue> {
+    let challenge = told.challenge();
+    let (error, details) = match challenge {
+        Challenge::Absent => return None,
+        Challenge::InsufficientUserAuthentication => {
+            // RFC 9470 section 3.
+            (challenge.error(), format!(r#", max_age="{}""#, Limits::FRESH_AUTHENTICATION_AGE_MAX.0))
+        }
+        Challenge::InvalidDpopProof | Challenge::UseDpopNonce => (challenge.error(), String::new()),
+        // Keys are proved here, mostly without a token: what is wrong with a token, or with evidence, stands in the body.
+        Challenge::InvalidToken | Challenge::SchemeOnly | Challenge::UseFreshAttestation => (None, String::new()),
+    };
+    let error = error.map(|error| format!(r#"error="{error}"{details}, "#)).unwrap_or_default();
+    HeaderValue::try_from(format!("DPoP {error}{ALGORITHMS}")).ok()
 }
 
 #[cfg(test)]
@@ -329,7 +231,7 @@ mod tests {
             (Reason::StoreUnavailable, "temporarily_unavailable", 503, 503),
         ];
         for (reason, error, oauth, problem) in rows {
-            assert_eq!(OAuthError::of(reason).code(), *error, "{reason}");
+            assert_eq!(oauth_error(reason).code(), *error, "{reason}");
             assert_eq!(oauth_status(reason).as_u16(), *oauth, "{reason}");
             assert_eq!(problem_status(reason).as_u16(), *problem, "{reason}");
         }

@@ -1,7 +1,7 @@
 //! Enrolment: a phone's hardware vouches for a key, and the same key signs the request (law 3).
 
 use axum::response::Response;
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use countersign_codec::base64url;
 use countersign_core::{ClientId, Limits, Reason};
 use countersign_store::{ChallengeId, ChallengePurpose, Device, DeviceState};
 use http::StatusCode;
@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 use crate::{
     answer,
     ceremony::challenge_id,
-    development::{BuildWire, Offer},
-    evidence::{self, Claimant, Evidence},
+    development::Offer,
+    enrolment::{EnrolmentWire, Voucher},
+    evidence::{self, Claimant, Evidence, PlatformWire},
     house::Issuer,
     json, name, posture,
     proven::prove_key,
@@ -27,7 +28,7 @@ struct Ask {
     client_id: String,
     purpose: Option<Purpose>,
     /// Said by iPhones, so that Apple is not asked for a key that would not be taken today.
-    platform: Option<evidence::PlatformWire>,
+    platform: Option<PlatformWire>,
 }
 
 /// What a challenge is asked for.
@@ -44,45 +45,10 @@ struct Given {
     expires_in: u64,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Enrolment {
-    client_id: String,
-    challenge: String,
-    name: Option<String>,
-    model: Option<String>,
-    platform: evidence::PlatformWire,
-    chain: Option<Vec<String>>,
-    key_id: Option<String>,
-    attestation: Option<String>,
-    /// Android: a token of Play Integrity besides.
-    integrity: Option<String>,
-    /// An emulator or test machine: a development token, instead of everything else.
-    dev_token: Option<String>,
-    /// How the app was built; only together with a development token.
-    build: Option<BuildWire>,
-}
-
-/// What speaks for a phone.
-enum Speaks<'a> {
-    /// A development token.
-    Development(Offer<'a>),
-    /// Its hardware.
+/// A voucher within its limits, not verified yet.
+enum Read<'a> {
+    DevToken(Offer<'a>),
     Evidence(Evidence),
-}
-
-impl Enrolment {
-    /// Exactly one of the two.
-    fn speaks<'a>(&'a self, call: &Call, client: &'a ClientId) -> Result<Speaks<'a>, Refusal> {
-        let apple = (self.key_id.as_deref(), self.attestation.as_deref());
-        match (&self.dev_token, self.build) {
-            (None, None) => Evidence::read(self.platform, self.chain.as_deref(), apple).map(Speaks::Evidence),
-            (Some(token), Some(build)) if self.chain.is_none() && apple == (None, None) && self.integrity.is_none() => {
-                Offer::read(call, token, build, client, self.platform.platform()).map(Speaks::Development)
-            }
-            (None | Some(_), None | Some(_)) => Err(Reason::BodyFieldInvalid.into()),
-        }
-    }
 }
 
 #[derive(Serialize)]
@@ -99,29 +65,34 @@ pub async fn challenge(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Re
         None | Some(Purpose::Enrol) => ChallengePurpose::Enrolment,
         Some(Purpose::Attest) => ChallengePurpose::Attestation,
     };
-    if let (ChallengePurpose::Enrolment, Some(evidence::PlatformWire::Ios)) = (purpose, ask.platform) {
+    if let (ChallengePurpose::Enrolment, Some(PlatformWire::Ios)) = (purpose, ask.platform) {
         issuer.app(&client).ok_or(Reason::ClientUnknown)?.app_attest_pace.room(visit.second())?;
     }
     let id = issuer.random::<32>();
     let recall = client.as_str().as_bytes().to_vec();
     let expires_at = visit.second().plus(Limits::CHALLENGE_LIFE);
     issuer.stores.challenges.issue(ChallengeId(id), purpose, recall, expires_at).await?;
-    Ok(answer::json(StatusCode::OK, &Given { challenge: URL_SAFE_NO_PAD.encode(id), expires_in: Limits::CHALLENGE_LIFE.0 }))
+    Ok(answer::json(StatusCode::OK, &Given { challenge: base64url::encode(id), expires_in: Limits::CHALLENGE_LIFE.0 }))
 }
 
 /// Enrols the device whose key signed the request, if its hardware vouches for that key.
 pub async fn enrol(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Response, Refusal> {
     let proven = prove_key(issuer, call, visit).await?;
-    let enrolment: Enrolment = json::parse(&call.body)?;
+    let enrolment = json::parse::<EnrolmentWire>(&call.body)?.read()?;
     let client = known_client(issuer, &enrolment.client_id, visit)?;
     let app = issuer.app(&client).ok_or(Reason::ClientUnknown)?;
+    let apps = issuer.apps();
+    let required = apps.of(&client)?;
     let model = enrolment.model.as_deref().map(name::parse).transpose()?;
     let name = match (&enrolment.name, &model) {
         (Some(name), _) => name::parse(name)?,
         (None, Some(model)) => model.clone(),
         (None, None) => enrolment.platform.name().to_owned(),
     };
-    let speaks = enrolment.speaks(call, &client)?;
+    let voucher = match &enrolment.voucher {
+        Voucher::DevToken { token, build } => Read::DevToken(Offer::read(call, token, *build, &client, enrolment.platform.platform())?),
+        Voucher::Evidence(evidence) => Read::Evidence(evidence.decode()?),
+    };
     let challenge = take_challenge(issuer, &enrolment.challenge, ChallengePurpose::Enrolment, &client, visit).await?;
     let key = proven.key().thumbprint();
     let id = match issuer.stores.devices.find_by_key(key).await? {
@@ -129,10 +100,10 @@ pub async fn enrol(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Respon
         Some(Device { state: DeviceState::Active, posture, .. }) => posture.device,
         None => issuer.new_device_id(),
     };
-    let claimant = Claimant { id, key, app };
-    let (mut vouched, development) = match speaks {
-        Speaks::Evidence(evidence) => (evidence.verify(&issuer.trust.load(), claimant.clone(), &challenge, visit.second())?, None),
-        Speaks::Development(offer) => {
+    let claimant = Claimant { id, key, app, required };
+    let (mut vouched, development) = match voucher {
+        Read::Evidence(evidence) => (evidence.verify(&issuer.trust.load(), claimant.clone(), &challenge, visit.second())?, None),
+        Read::DevToken(offer) => {
             let admitted = offer.admit(issuer, &claimant, visit.second()).await?;
             (admitted.vouched(&claimant, visit.second())?, Some(admitted))
         }
@@ -142,7 +113,7 @@ pub async fn enrol(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Respon
         vouched.posture.verdict = Some(evidence::verdict(app, token, key, &challenge, visit.second()).await?);
     }
     visit.learn(|known| known.device = Some(claimant.id.clone()));
-    let lacks = app.met_by(&vouched.posture, &issuer.revocations.load(), visit.second())?;
+    let lacks = required.met_by(&vouched.posture, &issuer.revocations.load(), visit.second())?;
     let mut facts = posture::facts(&vouched.posture, &lacks);
     if let Some(admitted) = &development {
         facts.insert("dev_token".to_owned(), admitted.id().to_string());

@@ -4,13 +4,12 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use countersign_attest::{
     anchors::Anchors,
     android::{Chain, RawChain, verify},
-    apple::{Attestation, Attested, Claim, ReceiptAge, ReceiptOf, verify_assertion, verify_attestation, verify_receipt},
+    apple::{self, Attestation, Attested, Claim, ReceiptAge, ReceiptOf, verify_assertion, verify_attestation, verify_receipt},
     binding::{Purpose, bound_challenge},
     play::{self, PlayRefusal, Verdict},
 };
 use countersign_core::{
-    CounterWindow, DeviceId, EvidenceTier, Limits, Platform, Posture, Provenance, Reason, RiskMetric, Seconds, SecurityLevel, Thumbprint,
-    UnixSeconds, VendorVerdict,
+    CounterWindow, DeviceId, Limits, Platform, Posture, Reason, RiskMetric, Seconds, Thumbprint, UnixSeconds, VendorVerdict,
 };
 use countersign_proof::jwk::PublicKey;
 use countersign_store::{ChallengeId, Device, VouchingKey};
@@ -22,8 +21,8 @@ use crate::{
     refusal::Refusal,
 };
 
-/// Bytes of an App Attest object or assertion.
-const APPLE_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of a key's name in App Attest: it is a SHA-256, and a longer one matches no key.
+const KEY_ID_BYTES_MAX: usize = 64;
 
 /// How old a receipt may be that comes with an attestation: Apple advises five minutes.
 const RECEIPT_AGE_MAX: Seconds = Seconds(300);
@@ -54,6 +53,27 @@ impl PlatformWire {
     }
 }
 
+/// Evidence for a device key that is to be enrolled, as it was sent: standard base64, as the platforms' own tools write it.
+pub enum EvidenceWire {
+    /// Key Attestation of the device key itself, its own certificate first.
+    Android { chain: Vec<String> },
+    /// App Attest of another key, which vouches for the device key.
+    Apple { key_id: String, attestation: String },
+}
+
+impl EvidenceWire {
+    /// Decodes it within the limits of its vendor.
+    pub fn decode(&self) -> Result<Evidence, Refusal> {
+        match self {
+            Self::Android { chain } => Ok(Evidence::Android(read_chain(chain)?)),
+            Self::Apple { key_id, attestation } => Ok(Evidence::Apple {
+                key_id: decode(key_id, KEY_ID_BYTES_MAX)?,
+                attestation: decode(attestation, Limits::APP_ATTEST_BYTES_MAX)?,
+            }),
+        }
+    }
+}
+
 /// Evidence for a device key that is to be enrolled.
 pub enum Evidence {
     /// Key Attestation of the device key itself.
@@ -68,6 +88,8 @@ pub struct Claimant<'a> {
     pub id: DeviceId,
     pub key: &'a Thumbprint,
     pub app: &'a App,
+    /// The app's names, and what it requires.
+    pub required: &'a countersign_compliance::App,
 }
 
 /// What evidence proves.
@@ -78,22 +100,9 @@ pub struct Vouched {
 }
 
 impl Evidence {
-    /// Decodes what the platform has, and only that, within its limits. Standard base64, as the platforms' own tools write it.
-    pub fn read(platform: PlatformWire, chain: Option<&[String]>, apple: (Option<&str>, Option<&str>)) -> Result<Self, Refusal> {
-        match (platform, chain, apple) {
-            (PlatformWire::Android, Some(chain), (None, None)) => Ok(Self::Android(read_chain(chain)?)),
-            (PlatformWire::Ios, None, (Some(key_id), Some(attestation))) => {
-                Ok(Self::Apple { key_id: decode(key_id, 64)?, attestation: decode(attestation, APPLE_BYTES_MAX)? })
-            }
-            (PlatformWire::Android | PlatformWire::Ios, None | Some(_), (None | Some(_), None | Some(_))) => {
-                Err(Reason::BodyFieldInvalid.into())
-            }
-        }
-    }
-
     /// What it proves of the device whose key signed this request.
     pub fn verify(self, trust: &DeviceTrust, device: Claimant<'_>, challenge: &ChallengeId, now: UnixSeconds) -> Result<Vouched, Refusal> {
-        let Claimant { id, key, app } = device;
+        let Claimant { id, key, app, required: _ } = device;
         match self {
             Self::Android(chain) => {
                 let evidence = verify(&Chain::parse(&chain)?, &trust.android, &app.android, &challenge.0, now)?;
@@ -112,8 +121,8 @@ impl Evidence {
                 app.app_attest_pace.count(now);
                 let posture = Posture {
                     app: Some(attested.app().bundle().clone()),
-                    os_version: attested.system_version().as_deref().and_then(os_version),
-                    ..apple_posture(id, *key, now)
+                    os_version: attested.system_version().as_deref().and_then(apple::os_version),
+                    ..apple::posture(id, *key, now)
                 };
                 let (receipt, risk_metric) = receipt(&attested, &trust.receipts, now);
                 let vouching = VouchingKey { jwk: attested.public_key().to_jwk(), counters: CounterWindow::FRESH, receipt };
@@ -149,9 +158,9 @@ pub fn asserted(app: &App, device: &Device, assertion: &str, challenge: &Challen
     let key = PublicKey::from_jwk(&vouching.jwk).map_err(|_| Refusal::because(Reason::Internal, "a kept key".to_owned()))?;
     let ours = requirements.apps.iter().find(|app| posture.app.as_ref() == Some(app.bundle())).ok_or(Reason::AppUnknown)?;
     let hash = bound_challenge(Purpose::Reattest, &challenge.0, &posture.key);
-    let asserted = verify_assertion(&decode(assertion, APPLE_BYTES_MAX)?, &key, ours, &hash)?;
+    let asserted = verify_assertion(&decode(assertion, Limits::APP_ATTEST_ASSERTION_BYTES_MAX)?, &key, ours, &hash)?;
     let renewed =
-        Posture { app: posture.app.clone(), os_version: posture.os_version, ..apple_posture(posture.device.clone(), posture.key, now) };
+        Posture { app: posture.app.clone(), os_version: posture.os_version, ..apple::posture(posture.device.clone(), posture.key, now) };
     Ok((renewed, asserted.counter()))
 }
 
@@ -192,38 +201,6 @@ pub async fn verdict(
     Ok(verdict.facts())
 }
 
-/// An iPhone as App Attest shows it: a key in the Secure Enclave, used by an app as its maker signed it.
-const fn apple_posture(device: DeviceId, key: Thumbprint, now: UnixSeconds) -> Posture {
-    Posture {
-        device,
-        key,
-        platform: Platform::Ios,
-        tier: EvidenceTier::Hardware,
-        by: Provenance::AppAttest,
-        established_at: now,
-        security_level: SecurityLevel::TrustedEnvironment,
-        bootloader_locked: None,
-        boot_state: None,
-        boot_key: None,
-        os_version: None,
-        patch_level: None,
-        app: None,
-        app_version: None,
-        certificates: Vec::new(),
-        verdict: None,
-        report: None,
-        risk_metric: None,
-    }
-}
-
-/// `17.5.1` as 170501; `None` for what is no such version.
-fn os_version(text: &str) -> Option<u64> {
-    let mut parts = text.split('.').map(str::parse::<u64>);
-    let mut part = || parts.next().unwrap_or(Ok(0)).ok().filter(|part| *part < 100);
-    let (major, minor, patch) = (part()?, part()?, part()?);
-    Some(major.saturating_mul(10_000).saturating_add(minor.saturating_mul(100)).saturating_add(patch))
-}
-
 /// Decodes a chain within its limits.
 fn read_chain(texts: &[String]) -> Result<RawChain, Refusal> {
     if texts.len() > Limits::CHAIN_CERTIFICATES_MAX {
@@ -249,10 +226,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn versions_of_ios_are_numbers() {
-        let rows = [("17.5.1", Some(170_501)), ("18", Some(180_000)), ("17.100", None), ("beta", None), ("", None)];
-        for (text, expected) in rows {
-            assert_eq!(os_version(text), expected, "{text}");
+    fn evidence_has_the_size_that_its_parser_takes() {
+        let rows = [
+            (KEY_ID_BYTES_MAX, Limits::APP_ATTEST_BYTES_MAX, true),
+            (KEY_ID_BYTES_MAX + 1, Limits::APP_ATTEST_BYTES_MAX, false),
+            (KEY_ID_BYTES_MAX, Limits::APP_ATTEST_BYTES_MAX + 1, false),
+        ];
+        for (key_id, attestation, fits) in rows {
+            let [key_id, attestation] = [key_id, attestation].map(|length| STANDARD.encode(vec![0; length]));
+            assert_eq!(EvidenceWire::Apple { key_id, attestation }.decode().is_ok(), fits);
         }
+        let decoded =
+            |length: usize| decode(&STANDARD.encode(vec![0; length]), Limits::APP_ATTEST_ASSERTION_BYTES_MAX).map(|bytes| bytes.len());
+        assert_eq!(decoded(4096), Ok(4096));
+        assert_eq!(decoded(4097).map_err(|refusal| refusal.reason), Err(Reason::BodyFieldInvalid));
     }
 }

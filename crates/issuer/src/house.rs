@@ -1,24 +1,24 @@
 //! What the issuer is made of: its promises, keys and settings. Wired together once, in the binary.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use aws_lc_rs::hmac;
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use countersign_attest::{
     anchors::Anchors,
-    android::{AppRule, Requirements as KeyRequirements, Trust},
+    android::{Requirements as KeyRequirements, Trust},
     apple, play,
 };
+use countersign_codec::base64url;
+use countersign_compliance::{Apps, Revocations};
 use countersign_core::{
-    AppId, ClientId, Clock, ContractViolation, DecisionId, DeviceId, Entropy, GrantId, Lack, Limits, PairwiseId, Platform, Posture,
-    ProofId, Reason, Requirements, Revocations, RiskBar, Seconds, Secret, SessionId, SignalSink, Stage, UnixMillis, UnixSeconds, UserId,
-    Watch,
+    AppId, ClientId, Clock, ContractViolation, DecisionId, DeviceId, Entropy, GrantId, Limits, PairwiseId, ProofId, RiskBar, Seconds,
+    Secret, SessionId, SignalSink, UnixMillis, UserId, Watch,
 };
 use countersign_identity::{BindingRules, PairwiseKey, RelyingParty, Sector};
 use countersign_proof::{key_set::KeyRing, nonce::NonceKeys, target::Origin};
-use countersign_store::{Bindings, Challenges, DevTokens, Devices, Grants, Recorder, ReplayMemory, Sessions, Subjects, Unavailable};
+use countersign_store::{Bindings, Challenges, DevTokens, Devices, Grants, Recorder, ReplayMemory, Sessions, Subjects};
 
 use crate::{pace::Pace, prompts::Prompts, strangers::Strangers};
 
@@ -91,7 +91,7 @@ impl RefreshKey {
         let mut context = hmac::Context::with_key(&self.0);
         context.update(b"countersign refresh 1");
         context.update(family.as_str().as_bytes());
-        Secret::new(format!("csr_{}", URL_SAFE_NO_PAD.encode(context.sign())))
+        Secret::new(format!("csr_{}", base64url::encode(context.sign())))
     }
 }
 
@@ -104,7 +104,7 @@ pub enum SignUp {
     Open,
 }
 
-/// An app that may use this issuer.
+/// An app that may use this issuer: how its evidence is read. What it requires of its phones stands in the registry of apps.
 pub struct App {
     /// In which sector its people have one name.
     pub sector: Sector,
@@ -116,9 +116,30 @@ pub struct App {
     pub play: Option<PlayApp>,
     /// How many keys of App Attest are taken in a day.
     pub app_attest_pace: Pace,
-    /// What is required of its devices, in stages; replaced whole when the data changes that it rests on, such as boot keys.
-    pub requirements: Arc<ArcSwap<Requirements>>,
 }
+
+/// A vendor gave no answer that could be used. No fault of the phone that asked, nor of the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VendorSilent {
+    /// What the vendor was asked for, for the operator's log; holds no secret and nothing personal.
+    pub what: String,
+}
+
+impl VendorSilent {
+    /// Says what the vendor was asked for, and what came instead.
+    #[must_use]
+    pub fn new(what: impl Into<String>) -> Self {
+        Self { what: what.into() }
+    }
+}
+
+impl fmt::Display for VendorSilent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the vendor gave no answer: {}", self.what)
+    }
+}
+
+impl std::error::Error for VendorSilent {}
 
 /// Asks Google what a token says, for apps whose keys stay with Google.
 #[async_trait]
@@ -127,7 +148,7 @@ pub trait DecodesPlay: Send + Sync {
     ///
     /// # Errors
     /// When Google does not answer: nobody's fault, and no reason to distrust a phone.
-    async fn decode(&self, package: &AppId, token: &str) -> Result<String, Unavailable>;
+    async fn decode(&self, package: &AppId, token: &str) -> Result<String, VendorSilent>;
 }
 
 /// Who reads tokens of Play Integrity.
@@ -148,60 +169,6 @@ pub struct PlayApp {
     pub requirements: play::Requirements,
     /// How many Google is asked to read in a day.
     pub pace: Pace,
-}
-
-impl App {
-    /// Whether a device was enrolled by this app. A device is one installation of one app: what it proved to one is no proof
-    /// to another, which may ask for more.
-    ///
-    /// # Errors
-    /// [`Reason::AppUnknown`].
-    pub fn enrolled(&self, device: &Posture) -> Result<(), Reason> {
-        let named = device.app.as_ref();
-        let ours = match device.platform {
-            Platform::Android => match &self.android.app {
-                AppRule::Any => true,
-                AppRule::OneOf(apps) => apps.iter().any(|app| named == Some(&app.package)),
-            },
-            Platform::Ios => self.ios.iter().flat_map(|ios| &ios.apps).any(|app| named == Some(app.bundle())),
-        };
-        if ours { Ok(()) } else { Err(Reason::AppUnknown) }
-    }
-
-    /// The name that the app has on a platform, so that [`Self::enrolled`] knows it again; `None` where any name will do.
-    ///
-    /// # Errors
-    /// [`Reason::AppUnknown`] where there is no such app on that platform.
-    pub fn named_on(&self, platform: Platform) -> Result<Option<AppId>, Reason> {
-        match platform {
-            Platform::Android => match &self.android.app {
-                AppRule::Any => Ok(None),
-                AppRule::OneOf(apps) => apps.first().map(|app| Some(app.package.clone())).ok_or(Reason::AppUnknown),
-            },
-            Platform::Ios => {
-                let named = self.ios.iter().flat_map(|ios| &ios.apps).next();
-                named.map(|app| Some(app.bundle().clone())).ok_or(Reason::AppUnknown)
-            }
-        }
-    }
-
-    /// What a device lacks, whoever uses it.
-    #[must_use]
-    pub fn lacks(&self, posture: &Posture, revocations: &Revocations, now: UnixSeconds) -> Vec<Lack> {
-        self.requirements.load().lacks(posture, revocations, None, now)
-    }
-
-    /// What a device lacks at a stage that lets it in. Nobody is known yet, so that only what holds for everybody refuses.
-    ///
-    /// # Errors
-    /// The first requirement that refuses.
-    pub fn met_by(&self, posture: &Posture, revocations: &Revocations, now: UnixSeconds) -> Result<Vec<Lack>, Lack> {
-        let lacks = self.lacks(posture, revocations, now);
-        match lacks.iter().find(|lack| lack.stage == Stage::Enforce) {
-            Some(lack) => Err(lack.clone()),
-            None => Ok(lacks),
-        }
-    }
 }
 
 /// Whom we believe about phones.
@@ -245,6 +212,9 @@ pub struct Issuer {
     pub keys: IssuerKeys,
     /// Its settings.
     pub config: IssuerConfig,
+    /// The registry of apps, the same that requests are judged by; replaced whole when the data changes that it rests on, such as
+    /// boot keys.
+    pub apps: Arc<ArcSwap<Apps>>,
     /// Whom it believes about phones; replaced whole when anchors or status lists change.
     pub trust: Arc<ArcSwap<DeviceTrust>>,
     /// The certificates of enrolled devices that were revoked since.
@@ -260,6 +230,12 @@ impl Issuer {
     #[must_use]
     pub fn app(&self, client: &ClientId) -> Option<&App> {
         self.config.apps.get(client)
+    }
+
+    /// The registry of apps as it is now. Who asks more than once of it holds it, so that one request meets one version.
+    #[must_use]
+    pub fn apps(&self) -> Arc<Apps> {
+        self.apps.load_full()
     }
 
     /// The life of an access token, never more than the limit.
@@ -296,12 +272,12 @@ impl Issuer {
 
     /// A `jti`: 128 unpredictable bits.
     pub(crate) fn new_token_id(&self) -> Result<ProofId, ContractViolation> {
-        ProofId::parse(&URL_SAFE_NO_PAD.encode(self.random::<16>())).map_err(|_| ContractViolation("base64url is an identifier"))
+        ProofId::parse(&base64url::encode(self.random::<16>())).map_err(|_| ContractViolation("base64url is an identifier"))
     }
 
     /// An authorization code: `csc_` and 256 unpredictable bits.
     pub(crate) fn new_code(&self) -> Secret<String> {
-        Secret::new(format!("csc_{}", URL_SAFE_NO_PAD.encode(self.random::<32>())))
+        Secret::new(format!("csc_{}", base64url::encode(self.random::<32>())))
     }
 
     pub(crate) fn subject(&self, user: &UserId, app: &App) -> Result<PairwiseId, ContractViolation> {

@@ -1,4 +1,4 @@
-//! Whoever speaks to a door proves a key first (RFC 9449 section 4.3), and mostly a device with it.
+//! Whoever speaks to an endpoint proves a key first (RFC 9449 section 4.3), and mostly a device with it.
 
 use countersign_core::{DeviceId, Reason, SignalKind};
 use countersign_proof::{
@@ -7,11 +7,11 @@ use countersign_proof::{
     target::Target,
     window::NonceRule,
 };
-use countersign_store::{FreshProof, LivePosture, SpendError};
+use countersign_store::{FreshProof, LivePosture, PostureError, SpendError};
 use http::HeaderName;
 
 use crate::{
-    door::Door,
+    endpoint::Endpoint,
     house::Issuer,
     receive::{Call, Header},
     refusal::Refusal,
@@ -49,16 +49,16 @@ impl ProvenDevice {
     }
 }
 
-/// Where a door's proofs are made for.
-pub fn target(issuer: &Issuer, door: Door) -> Result<Target, Refusal> {
+/// Target that the proofs at an endpoint name.
+pub fn target(issuer: &Issuer, endpoint: &Endpoint) -> Result<Target, Refusal> {
     issuer
         .config
         .public_origin
-        .target(door.path())
-        .map_err(|error| Refusal::because(Reason::Internal, format!("{error:?} for {}", door.path())))
+        .target(endpoint.path)
+        .map_err(|error| Refusal::because(Reason::Internal, format!("{error:?} for {}", endpoint.path)))
 }
 
-/// Reads the request's one proof and binds it to this door and moment. Not yet fresh.
+/// Reads the request's one proof and binds it to this endpoint and moment. Not yet fresh.
 pub fn bound(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<(PublicKey, BoundProof), Refusal> {
     let proof = match call.header(&DPOP) {
         Header::Absent => return Err(Reason::ProofMissing.into()),
@@ -67,10 +67,9 @@ pub fn bound(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<(PublicKey, 
         Header::Once(text) => dpop::read(text)?,
     };
     let key = proof.key().clone();
-    let target = target(issuer, visit.door)?;
-    let method = visit.door.method();
+    let target = target(issuer, visit.endpoint)?;
     let expected = Expected {
-        method: method.as_str(),
+        method: visit.endpoint.method.as_str(),
         target: &target,
         bound_to: BoundTo::TokenRequest,
         nonces: NonceRule::Accepted(&issuer.keys.nonces),
@@ -109,10 +108,15 @@ pub async fn prove_device_key(issuer: &Issuer, call: &Call, visit: &Visit) -> Re
     visit.learn(|known| known.key = Some(*key.thumbprint()));
     // A key that is no device's is mostly an app that was restored without it: the app is told to enrol again. Asked before the proof is
     // spent: anybody makes keys, and the memory of spent proofs is for devices.
-    let found = issuer.stores.devices.find_by_key(key.thumbprint()).await?.ok_or(Reason::KeyLost)?;
+    let found = match issuer.stores.devices.posture_by_key(key.thumbprint()).await {
+        Err(PostureError::Unknown) => return Err(Reason::KeyLost.into()),
+        Err(PostureError::Unavailable(fault)) => return Err(fault.into()),
+        // That it was revoked is told to whoever holds the key, and so only once the proof is known to be new.
+        found @ (Ok(_) | Err(PostureError::Revoked)) => found,
+    };
     let fresh = spend(issuer, proof, visit).await?;
     let proven = ProvenKey { key, _fresh: fresh };
-    let live = LivePosture::of(Some(found))?;
+    let live = found?;
     visit.learn(|known| known.device = Some(live.posture().device.clone()));
     Ok((ProvenDevice { live }, proven))
 }

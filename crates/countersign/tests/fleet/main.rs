@@ -16,19 +16,20 @@ use std::{
 
 use countersign_attest::android::StatusList;
 use countersign_audit::{Entry, Event, EventKind};
+use countersign_compliance::Revocations;
 use countersign_core::{
     Clock, DecisionId, DeviceId, Facts, Lack, OperationRules, Outcome, PairwiseId, Platform, Reason, RequestFacts, ResourceFacts,
-    Revocations, RiskFacts, Seconds, Session, Stage, UnixMillis, WhenLimited,
+    RiskFacts, Seconds, Session, Stage, UnixMillis, WhenLimited,
 };
 use countersign_gateway::Rules;
 use countersign_node::{
     Options, OsEntropy, RunningNode,
     admin::{
-        fleet::{Fleet, Met, Rulebook},
+        fleet::{Fleet, Met},
         wire::{BreakdownView, OutcomesView, ReportView},
     },
     config::{self, Dev},
-    settings::rules,
+    settings::{devices, rules},
 };
 use countersign_store::{DeviceState, Devices, Sessions, Subjects, sqlite::Sqlite};
 use tempfile::TempDir;
@@ -136,15 +137,15 @@ async fn each_phone_as_it_is_treated(home: &Path, phones: &[Phone], decide: Deci
     let by_id: HashMap<&DeviceId, &Phone> = phones.iter().map(|phone| (&phone.device.posture.device, phone)).collect();
     let sets = Set::ALL.map(|set| {
         let config = config::load(&home.join(file(set))).expect("a config");
-        (set, Rulebook::of(&config).expect("requirements"), rules::rules(&config).expect("rules").into_gateway())
+        (set, devices::apps(&config).expect("requirements"), rules::rules(&config).expect("rules").into_gateway())
     });
     let (mut met_once, mut decided) = (BTreeSet::new(), BTreeSet::new());
     let meet = |met: &Met| {
         let phone = by_id[&met.device.posture.device];
         assert!(met_once.insert(met.device.posture.device.clone()), "once");
         assert_eq!(met.device, phone.device, "as it was enrolled");
-        for (set, book, rules) in &sets {
-            let forecast = book.judge(met, None, &revocations, NOW).expect("a judgement");
+        for (set, apps, rules) in &sets {
+            let forecast = met.judge(apps, None, &revocations, NOW).expect("a judgement");
             let forecast_is: BTreeMap<_, _> = forecast.reasons.iter().map(|(reason, stage)| (reason.code().to_owned(), *stage)).collect();
             let fate = phone.fate(*set);
             assert_eq!((&forecast_is, forecast.enforced), (&fate.reasons, fate.enforced), "{set:?}: {:?}", phone.defects);

@@ -14,10 +14,11 @@ use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
 use countersign_audit::{CheckpointKey, Entry};
+use countersign_compliance::Revocations;
 use countersign_core::{
     Acr, Action, Amr, AnswerSeen, AppId, BootState, ClientId, Clock, CoarsePlace, DeviceId, Entropy, EvidenceTier, KeyId, LoginSeen,
-    PairwiseId, PatchLevel, Platform, Posture, ProofId, Provenance, RateLimit, Reason, RequestSeen, Revocations, RiskView, Role, Secret,
-    SecurityLevel, Session, SessionId, SessionState, Signal, SignalSink, UnixMillis, UnixSeconds, UserId, Watch,
+    PairwiseId, PatchLevel, Platform, Posture, ProofId, Provenance, RateLimit, Reason, RequestSeen, RiskView, Role, Secret, SecurityLevel,
+    Session, SessionId, SessionState, Signal, SignalSink, UnixMillis, UnixSeconds, UserId, Watch,
 };
 use countersign_gateway::{
     GatewayConfig, HeldConfig, House, HouseParts, Origin, Peer, Protocol, StatementKey, Statements, Stores, Tokens, Upstream,
@@ -35,9 +36,9 @@ use countersign_proof::{
 };
 use countersign_risk::fingerprint::Salt;
 use countersign_store::{
-    Change, ChangeError, Changes, Device, DeviceChange, DeviceState, Devices, FreshProof, LiveError, LivePosture, LiveSession,
-    PostureError, Presence, RateCounters, Receipt, Recorder, ReplayMemory, SessionFilter, Sessions, SpendError, StateChange, SubjectKeys,
-    TakeError, Unavailable, memory::MemoryReplay, segments::SegmentLog,
+    Change, ChangeError, Changes, Device, DeviceChange, DeviceState, Devices, Ended, FreshProof, LiveError, LivePosture, LiveSession,
+    OpenState, PostureError, Presence, RateCounters, Receipt, Recorder, ReplayMemory, SessionFilter, Sessions, SpendError, StateChange,
+    SubjectKeys, TakeError, Unavailable, Whose, backend, memory::MemoryReplay, segments::SegmentLog,
 };
 use http::{Request, Response, request};
 use http_body_util::{BodyExt, Full};
@@ -175,7 +176,7 @@ const UNASKED: &str = "the gateway has no business with this";
 impl Sessions for Backed {
     async fn live(&self, id: &SessionId, now: UnixSeconds) -> Result<LiveSession, LiveError> {
         self.world.call().map_err(LiveError::Unavailable)?;
-        LiveSession::of(self.world.sessions.lock().expect("a lock").get(id).cloned(), now)
+        backend::live_session(self.world.sessions.lock().expect("a lock").get(id).cloned(), now)
     }
     async fn open(&self, _: Session) -> Result<(), Unavailable> {
         Err(Unavailable::new(UNASKED))
@@ -189,7 +190,10 @@ impl Sessions for Backed {
     async fn walk(&self, _: Option<&Presence>, _: u32, _: UnixSeconds) -> Result<Vec<Presence>, Unavailable> {
         Err(Unavailable::new(UNASKED))
     }
-    async fn set_state(&self, _: &SessionId, _: SessionState) -> Result<StateChange, Unavailable> {
+    async fn set_state(&self, _: &SessionId, _: OpenState) -> Result<StateChange, Unavailable> {
+        Err(Unavailable::new(UNASKED))
+    }
+    async fn end(&self, _: &Whose, _: UnixSeconds) -> Result<Ended, Unavailable> {
         Err(Unavailable::new(UNASKED))
     }
     async fn authenticated(&self, _: &SessionId, _: UnixSeconds) -> Result<(), Unavailable> {
@@ -201,7 +205,10 @@ impl Sessions for Backed {
 impl Devices for Backed {
     async fn posture(&self, id: &DeviceId) -> Result<LivePosture, PostureError> {
         self.world.call().map_err(PostureError::Unavailable)?;
-        LivePosture::of(self.world.devices.lock().expect("a lock").get(id).cloned())
+        backend::live_posture(self.world.devices.lock().expect("a lock").get(id).cloned())
+    }
+    async fn posture_by_key(&self, _: &countersign_core::Thumbprint) -> Result<LivePosture, PostureError> {
+        Err(PostureError::Unavailable(Unavailable::new(UNASKED)))
     }
     async fn enrol(&self, _: Device) -> Result<Device, Unavailable> {
         Err(Unavailable::new(UNASKED))
@@ -360,6 +367,7 @@ impl Fixture {
         let house = House::new(HouseParts {
             config: GatewayConfig { held, ..GatewayConfig::new(public) },
             rules: rules::rules(),
+            apps: Arc::default(),
             revocations: Arc::clone(&revocations),
             tokens: Tokens::new(verifier),
             nonces: NonceKeys::new(&Secret::new([7; 32]), None),

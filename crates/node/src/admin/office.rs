@@ -2,12 +2,13 @@
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
+use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use countersign_audit::{CheckpointVerifier, Entry, Event, EventKind, PersonalField, PersonalName};
+use countersign_compliance::Apps;
 use countersign_core::{
-    ClientId, Clock, DecisionId, DeviceId, Entropy, IncidentId, Outcome, Role, Seconds, Secret, Session, SessionId, SessionState,
-    SignalKind, Stage, UserId,
+    Clock, DecisionId, DeviceId, Entropy, IncidentId, Outcome, Role, Seconds, Secret, Session, SessionId, SessionState, SignalKind, UserId,
 };
 use countersign_identity::TokenHash;
 use countersign_monitor::{
@@ -15,16 +16,13 @@ use countersign_monitor::{
     ssf::{News, Others},
 };
 use countersign_store::{
-    DevTokens, Device, Devices, Grants, Incident, IncidentState, Incidents, Invitation, Passkey, Recorder, SessionFilter, Sessions,
-    Subjects, Unavailable, User, UserState,
+    DevTokens, Device, Devices, Incident, IncidentState, Incidents, Invitation, Passkey, Recorder, SessionFilter, Sessions, Subjects,
+    Unavailable, User, UserState, Whose,
     segments::{self, Record},
 };
 
 /// Rows of a list.
 const ROWS_MAX: u32 = 1000;
-
-/// Sessions that end together with a device or an account.
-const SESSIONS_MAX: u32 = 100_000;
 
 /// Longest life of an invitation, in hours.
 const INVITATION_HOURS_MAX: u64 = 30 * 24;
@@ -62,8 +60,6 @@ pub struct Stores {
     pub dev_tokens: Arc<dyn DevTokens>,
     /// Devices.
     pub devices: Arc<dyn Devices>,
-    /// Refresh families.
-    pub grants: Arc<dyn Grants>,
     /// Incidents.
     pub incidents: Arc<dyn Incidents>,
     /// The log.
@@ -78,8 +74,8 @@ pub struct Stores {
 pub struct Office {
     /// What they change.
     pub stores: Stores,
-    /// The apps, each with the stage at which it refuses devices that were enrolled by a development token.
-    pub apps: BTreeMap<ClientId, Option<Stage>>,
+    /// The registry of apps.
+    pub apps: Arc<ArcSwap<Apps>>,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
     /// Unpredictable bytes.
@@ -165,7 +161,7 @@ impl Office {
     pub async fn revoke_session(&self, id: &str) -> Result<Act, ActRefusal> {
         let session = self.session(id).await?;
         let decision = self.record(EventKind::SessionChanged, &[("state", "revoked")], Some(&session.user), personal(&session)).await?;
-        self.end(&session).await?;
+        self.end(&Whose::Session(session.id)).await?;
         self.others.tell(News::SessionRevoked(session.user));
         Ok(Act { decision, sessions_ended: 1 })
     }
@@ -179,7 +175,7 @@ impl Office {
         let field = PersonalField { name: PersonalName::Device, value: device.to_string() };
         let decision = self.record(EventKind::DeviceRevoked, &[("state", "revoked")], None, vec![field]).await?;
         self.stores.devices.revoke(&device).await?;
-        let sessions_ended = self.end_all(SessionFilter { device: Some(device), ..SessionFilter::default() }).await?;
+        let sessions_ended = self.end(&Whose::Device(device)).await?;
         Ok(Act { decision, sessions_ended })
     }
 
@@ -192,7 +188,7 @@ impl Office {
         let field = PersonalField { name: PersonalName::User, value: user.id.to_string() };
         let decision = self.record(EventKind::UserChanged, &[("state", "closed")], Some(&user.id), vec![field]).await?;
         self.stores.subjects.update(&user.id, UserState::Closed, &user.roles).await?;
-        let sessions_ended = self.end_all(SessionFilter { user: Some(user.id.clone()), ..SessionFilter::default() }).await?;
+        let sessions_ended = self.end(&Whose::Person(user.id.clone())).await?;
         self.others.tell(News::AccountDisabled(user.id));
         Ok(Act { decision, sessions_ended })
     }
@@ -302,24 +298,9 @@ impl Office {
         read.map_err(|_| Unavailable::new("reading the log"))?.map_err(|fault| Unavailable::new(fault.to_string()).into())
     }
 
-    async fn end_all(&self, filter: SessionFilter) -> Result<usize, ActRefusal> {
-        let filter = SessionFilter { live_at: Some(self.clock.now().seconds()), ..filter };
-        let mut ended = 0_usize;
-        loop {
-            let open = self.stores.sessions.list(&filter, SESSIONS_MAX).await?;
-            for session in &open {
-                self.end(session).await?;
-            }
-            ended = ended.saturating_add(open.len());
-            if open.is_empty() {
-                return Ok(ended);
-            }
-        }
-    }
-
-    async fn end(&self, session: &Session) -> Result<(), Unavailable> {
-        self.stores.sessions.set_state(&session.id, SessionState::Revoked).await?;
-        self.stores.grants.revoke_session(&session.id).await
+    /// Ends sessions, as of now. How many.
+    async fn end(&self, whose: &Whose) -> Result<usize, Unavailable> {
+        Ok(self.stores.sessions.end(whose, self.clock.now().seconds()).await?.sessions.len())
     }
 
     pub(super) fn random<const N: usize>(&self) -> [u8; N] {

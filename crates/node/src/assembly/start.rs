@@ -65,7 +65,6 @@ pub async fn start(config: Config, options: Options) -> Result<RunningNode, Star
         clock: Arc::clone(&options.clock),
         house: Arc::clone(&built.house),
         trust: built.trust,
-        required: built.required,
         revocations: built.revocations,
         geography: built.geography,
         certificates: doors.certificates,
@@ -98,12 +97,7 @@ pub async fn start(config: Config, options: Options) -> Result<RunningNode, Star
     tasks.spawn(monitoring::remember(built.watch, live.config.data.clone(), shutdown.clone()));
     tasks.spawn(monitoring::react(Arc::clone(&reactor), built.arrived, Arc::clone(&options.clock), shutdown.clone()));
 
-    let surveyor = Surveyor {
-        office: Arc::clone(&built.office),
-        house: Arc::clone(&built.house),
-        revocations: Arc::clone(&live.revocations),
-        apps: live.config.apps.clone().into(),
-    };
+    let surveyor = Surveyor { office: Arc::clone(&built.office), revocations: Arc::clone(&live.revocations), apps: built.apps };
     let (clock, entropy) = (Arc::clone(&options.clock), Arc::clone(&options.entropy));
     let feeds = Feeds::new(feeds(&live.config), issuing::caller(&live.config)?, clock, entropy, Arc::clone(&live) as _);
     let feeds = Arc::new(feeds);

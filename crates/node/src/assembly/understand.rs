@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use countersign_core::{FeedKind, Revocations};
+use countersign_compliance::{FeedKind, Revocations};
 use countersign_gateway::{Certificates, Upstream};
 use countersign_issuer::{DeviceTrust, IssuerConfig};
 use countersign_monitor::geography::Maps;
@@ -59,14 +59,15 @@ pub fn understand(config: &Config, dev: Dev, options: &Options) -> Result<Unders
         Dev::Off => &[][..],
         Dev::On => options.simulated_signers.as_slice(),
     };
+    let rules = rules::rules(config)?;
     let understood = Understood {
-        rules: rules::rules(config)?,
         trust: devices,
         maps: geography::maps(config)?,
         signals: signals::signals(config)?,
         webhook: webhook::webhook(config)?,
         mail: mail::mail(config)?,
-        issuer: issuing::settings(config, simulated, &options.clock, &revocations)?,
+        issuer: issuing::settings(config, simulated, &rules.apps, &options.clock, &revocations)?,
+        rules,
         revocations,
         upstream: upstream::upstream(config)?,
         certificates: config.tls.as_ref().map(|files| tls::from_files(config, files)?.ready(config, files)).transpose()?,
