@@ -10,16 +10,16 @@ use serde::{Deserialize, Serialize};
 use crate::{
     answer,
     ceremony::challenge_id,
+    context::RequestContext,
     development::Offer,
     enrolment::{EnrolmentWire, Voucher},
     evidence::{self, Claimant, Evidence, PlatformWire},
-    house::Issuer,
     json, name, posture,
     proven::prove_key,
     receive::Call,
     record,
     refusal::Refusal,
-    visit::Visit,
+    state::Issuer,
 };
 
 #[derive(Debug, Deserialize)]
@@ -58,28 +58,28 @@ struct Enrolled<'a> {
 }
 
 /// Gives a challenge to be attested.
-pub async fn challenge(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Response, Refusal> {
+pub async fn challenge(issuer: &Issuer, call: &Call, context: &RequestContext) -> Result<Response, Refusal> {
     let ask: Ask = json::parse(&call.body)?;
-    let client = known_client(issuer, &ask.client_id, visit)?;
+    let client = known_client(issuer, &ask.client_id, context)?;
     let purpose = match ask.purpose {
         None | Some(Purpose::Enrol) => ChallengePurpose::Enrolment,
         Some(Purpose::Attest) => ChallengePurpose::Attestation,
     };
     if let (ChallengePurpose::Enrolment, Some(PlatformWire::Ios)) = (purpose, ask.platform) {
-        issuer.app(&client).ok_or(Reason::ClientUnknown)?.app_attest_pace.room(visit.second())?;
+        issuer.app(&client).ok_or(Reason::ClientUnknown)?.app_attest_quota.room(context.second())?;
     }
     let id = issuer.random::<32>();
     let recall = client.as_str().as_bytes().to_vec();
-    let expires_at = visit.second().plus(Limits::CHALLENGE_LIFE);
+    let expires_at = context.second().plus(Limits::CHALLENGE_LIFE);
     issuer.stores.challenges.issue(ChallengeId(id), purpose, recall, expires_at).await?;
     Ok(answer::json(StatusCode::OK, &Given { challenge: base64url::encode(id), expires_in: Limits::CHALLENGE_LIFE.0 }))
 }
 
 /// Enrols the device whose key signed the request, if its hardware vouches for that key.
-pub async fn enrol(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Response, Refusal> {
-    let proven = prove_key(issuer, call, visit).await?;
+pub async fn enrol(issuer: &Issuer, call: &Call, context: &RequestContext) -> Result<Response, Refusal> {
+    let proven = prove_key(issuer, call, context).await?;
     let enrolment = json::parse::<EnrolmentWire>(&call.body)?.read()?;
-    let client = known_client(issuer, &enrolment.client_id, visit)?;
+    let client = known_client(issuer, &enrolment.client_id, context)?;
     let app = issuer.app(&client).ok_or(Reason::ClientUnknown)?;
     let apps = issuer.apps();
     let required = apps.of(&client)?;
@@ -93,7 +93,7 @@ pub async fn enrol(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Respon
         Voucher::DevToken { token, build } => Read::DevToken(Offer::read(call, token, *build, &client, enrolment.platform.platform())?),
         Voucher::Evidence(evidence) => Read::Evidence(evidence.decode()?),
     };
-    let challenge = take_challenge(issuer, &enrolment.challenge, ChallengePurpose::Enrolment, &client, visit).await?;
+    let challenge = take_challenge(issuer, &enrolment.challenge, ChallengePurpose::Enrolment, &client, context).await?;
     let key = proven.key().thumbprint();
     let id = match issuer.stores.devices.find_by_key(key).await? {
         Some(Device { state: DeviceState::Revoked, .. }) => return Err(Reason::DeviceRevoked.into()),
@@ -102,25 +102,25 @@ pub async fn enrol(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Respon
     };
     let claimant = Claimant { id, key, app, required };
     let (mut vouched, development) = match voucher {
-        Read::Evidence(evidence) => (evidence.verify(&issuer.trust.load(), claimant.clone(), &challenge, visit.second())?, None),
+        Read::Evidence(evidence) => (evidence.verify(&issuer.trust.load(), claimant.clone(), &challenge, context.second())?, None),
         Read::DevToken(offer) => {
-            let admitted = offer.admit(issuer, &claimant, visit.second()).await?;
-            (admitted.vouched(&claimant, visit.second())?, Some(admitted))
+            let admitted = offer.admit(issuer, &claimant, context.second()).await?;
+            (admitted.vouched(&claimant, context.second())?, Some(admitted))
         }
     };
     // After the hardware has spoken: whoever has none must not use up the vendor's quota for everybody.
     if let Some(token) = &enrolment.integrity {
-        vouched.posture.verdict = Some(evidence::verdict(app, token, key, &challenge, visit.second()).await?);
+        vouched.posture.verdict = Some(evidence::verdict(app, token, key, &challenge, context.second()).await?);
     }
-    visit.learn(|known| known.device = Some(claimant.id.clone()));
-    let lacks = required.met_by(&vouched.posture, &issuer.revocations.load(), visit.second())?;
+    context.learn(|known| known.device = Some(claimant.id.clone()));
+    let lacks = required.met_by(&vouched.posture, &issuer.revocations.load(), context.second())?;
     let mut facts = posture::facts(&vouched.posture, &lacks);
     if let Some(admitted) = &development {
         facts.insert("dev_token".to_owned(), admitted.id().to_string());
     }
-    record::allowed(issuer, facts, visit).await?;
+    record::allowed(issuer, facts, context).await?;
     if let Some(admitted) = &development {
-        admitted.spend(issuer, &claimant, visit.second()).await?;
+        admitted.spend(issuer, &claimant, context.second()).await?;
     }
     let device = Device {
         posture: vouched.posture,
@@ -128,7 +128,7 @@ pub async fn enrol(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Respon
         name,
         model,
         vouching: vouched.vouching,
-        enrolled_at: visit.second(),
+        enrolled_at: context.second(),
         state: DeviceState::Active,
     };
     let enrolled = issuer.stores.devices.enrol(device).await?;
@@ -145,10 +145,10 @@ pub async fn enrol(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Respon
 }
 
 /// The client that a text names, noted.
-pub fn known_client(issuer: &Issuer, text: &str, visit: &Visit) -> Result<ClientId, Refusal> {
+pub fn known_client(issuer: &Issuer, text: &str, context: &RequestContext) -> Result<ClientId, Refusal> {
     let client = ClientId::parse(text).map_err(|_| Refusal::new(Reason::ClientUnknown))?;
     issuer.app(&client).ok_or(Reason::ClientUnknown)?;
-    visit.learn(|known| known.client = Some(client.clone()));
+    context.learn(|known| known.client = Some(client.clone()));
     Ok(client)
 }
 
@@ -158,9 +158,9 @@ pub async fn take_challenge(
     text: &str,
     purpose: ChallengePurpose,
     client: &ClientId,
-    visit: &Visit,
+    context: &RequestContext,
 ) -> Result<ChallengeId, Refusal> {
     let id = challenge_id(text)?;
-    let recalled = issuer.stores.challenges.take(&id, purpose, visit.second()).await?;
+    let recalled = issuer.stores.challenges.take(&id, purpose, context.second()).await?;
     if recalled.as_deref() == Some(client.as_str().as_bytes()) { Ok(id) } else { Err(Reason::ChallengeUnknown.into()) }
 }

@@ -17,8 +17,8 @@ use metrics::counter;
 use serde::Deserialize;
 
 use crate::{
-    house::{App, DeviceTrust, PlayReader},
     refusal::Refusal,
+    state::{App, DeviceTrust, PlayReader},
 };
 
 /// Bytes of a key's name in App Attest: it is a SHA-256, and a longer one matches no key.
@@ -44,7 +44,7 @@ impl PlatformWire {
         }
     }
 
-    /// The word of the house.
+    /// The platform of the posture.
     pub const fn platform(self) -> Platform {
         match self {
             Self::Android => Platform::Android,
@@ -113,12 +113,12 @@ impl Evidence {
             }
             Self::Apple { key_id, attestation } => {
                 let requirements = app.ios.as_ref().ok_or(Reason::AppUnknown)?;
-                app.app_attest_pace.room(now)?;
+                app.app_attest_quota.room(now)?;
                 let hash = bound_challenge(Purpose::Enrol, &challenge.0, key);
                 let attestation = Attestation::parse(&attestation)?;
                 let claim = Claim { key_id: &key_id, client_data_hash: &hash };
                 let attested = verify_attestation(&attestation, &claim, requirements, &trust.apple, now)?;
-                app.app_attest_pace.count(now);
+                app.app_attest_quota.count(now);
                 let posture = Posture {
                     app: Some(attested.app().bundle().clone()),
                     os_version: attested.system_version().as_deref().and_then(apple::os_version),
@@ -190,7 +190,7 @@ pub async fn verdict(
     let verdict = match &play.reader {
         PlayReader::Ours(keys) => Verdict::parse(play::decrypt_and_verify(token, keys)?.as_str()),
         PlayReader::Google(google) => {
-            play.pace.spend(key, now)?;
+            play.quota.spend(key, now)?;
             let body =
                 google.decode(&play.package, token).await.map_err(|fault| Refusal::because(Reason::AttestationUnavailable, fault.what))?;
             Verdict::from_decoded(&body)

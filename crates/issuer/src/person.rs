@@ -11,11 +11,11 @@ use countersign_store::{LivePosture, LiveSession, UserState};
 use http::header::AUTHORIZATION;
 
 use crate::{
-    house::Issuer,
+    context::RequestContext,
     proven::{self, DPOP},
     receive::{Call, Header},
     refusal::Refusal,
-    visit::Visit,
+    state::Issuer,
 };
 
 /// A person with an account, a live session on a device that may act, and a token whose key signed this very request.
@@ -56,16 +56,16 @@ impl Person {
     ///
     /// # Errors
     /// The first requirement that it lacks at the stage that refuses.
-    pub fn stands(&self, issuer: &Issuer, visit: &Visit) -> Result<(), Refusal> {
+    pub fn stands(&self, issuer: &Issuer, context: &RequestContext) -> Result<(), Refusal> {
         let apps = issuer.apps();
-        apps.of(&self.live.session().client)?.met_by(self.in_hand.posture(), &issuer.revocations.load(), visit.second())?;
+        apps.of(&self.live.session().client)?.met_by(self.in_hand.posture(), &issuer.revocations.load(), context.second())?;
         Ok(())
     }
 }
 
 /// Proves who asks. The same checks as a request to the API passes, by the same rules.
-pub async fn prove(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Person, Refusal> {
-    let now = visit.second();
+pub async fn prove(issuer: &Issuer, call: &Call, context: &RequestContext) -> Result<Person, Refusal> {
+    let now = context.second();
     let token = verifier(issuer, now).verify(token(call)?, now).map_err(|why| Refusal::new(why.reason()))?;
     let proof = match call.header(&DPOP) {
         Header::Absent => return Err(Reason::ProofMissing.into()),
@@ -82,20 +82,20 @@ pub async fn prove(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Person
     };
     let signed_by = *proof.key().thumbprint();
     let bound = dpop::bind(proof, &expected, now).map_err(|why: ProofRefusal| {
-        visit.learn(|known| known.session = Some(token.session().clone()));
+        context.learn(|known| known.session = Some(token.session().clone()));
         if signed_by != *token.key() {
-            visit.signal(issuer, SignalKind::ForeignProofKey, why.reason());
+            context.signal(issuer, SignalKind::ForeignProofKey, why.reason());
         }
         Refusal::from(why)
     })?;
-    visit.learn(|known| {
+    context.learn(|known| {
         known.key = Some(signed_by);
         known.client = Some(token.client().clone());
         known.session = Some(token.session().clone());
     });
-    let _fresh = proven::spend(issuer, bound, visit).await?;
+    let _fresh = proven::spend(issuer, bound, context).await?;
     let live = issuer.stores.sessions.live(token.session(), now).await?;
-    visit.learn(|known| {
+    context.learn(|known| {
         known.user = Some(live.session().user.clone());
         known.device = Some(live.session().device.clone());
     });

@@ -1,31 +1,31 @@
-//! Mails about incidents, as plain text that a person can read. Pure: the incident in, the text out.
+//! Mails about incidents, as plain text that a person can read. Pure: an incident goes in, text comes out.
 //!
-//! A mail holds what a webhook's message holds and nothing more: pseudonyms, no addresses, no names.
+//! A mail holds no more than the message of a webhook: pseudonyms, but no addresses and no names.
 
 use std::fmt::Write as _;
 
 use countersign_core::{SessionState, UnixSeconds};
 use countersign_store::{Incident, IncidentState};
 
-/// Characters of one line that comes from an incident.
+/// Greatest length in characters of one line that comes from an incident.
 const LINE_MAX: usize = 400;
 
-/// Incidents that one digest spells out.
+/// Greatest number of incidents that one digest lists.
 const DIGEST_LINES_MAX: usize = 100;
 
-/// What a mail says of an incident. Alphabetical.
+/// Occasion of a mail about an incident. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// It is over.
+    /// The incident is over.
     Ended,
-    /// It is new.
+    /// The incident is new.
     Opened,
-    /// It was over before anybody was told that it is new.
+    /// The incident was over before a mail about its opening was sent.
     Passed,
 }
 
 impl Phase {
-    /// The word in a message's name, and in a digest.
+    /// Stable word of the occasion in a message's `Message-ID` and in a digest.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -36,25 +36,25 @@ impl Phase {
     }
 }
 
-/// Who writes, and how instants are written.
+/// Sender of the mails, with the format of times.
 #[derive(Clone, Copy, Debug)]
 pub struct Writer<'a> {
-    /// The host of this installation; it stands behind the `@` of a message's name.
+    /// Host name of this installation, which follows the `@` of a `Message-ID`.
     pub host: &'a str,
-    /// An instant as people read it.
+    /// Function that writes an instant for people.
     pub instant: fn(UnixSeconds) -> String,
 }
 
-/// One mail, before anybody addresses it. No field holds a line break but `text`.
+/// One mail without an address. No field but `text` contains a line break.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Letter {
-    /// `Subject`; that of an answer begins with `Re: `, so that mail programs show one thread.
+    /// Header `Subject`; that of an answer begins with `Re: `, so that mail programs show one thread.
     pub subject: String,
-    /// `Message-ID`: the same for every attempt.
+    /// Header `Message-ID`, the same for every attempt, so that a mail that arrives twice is recognised.
     pub id: String,
-    /// `In-Reply-To` and `References`: the mail that began the thread.
+    /// Headers `In-Reply-To` and `References`: the mail that began the thread.
     pub answers: Option<String>,
-    /// The text; lines end with `\n`.
+    /// Text of the mail; lines end with `\n`.
     pub text: String,
 }
 
@@ -71,12 +71,12 @@ impl Writer<'_> {
                 answers: Some(name(Phase::Opened)),
                 text: self.text(incident, phase),
             },
-            // What passed unseen begins its thread, as what is new does.
+            // An incident that is over already begins its thread, as a new one does.
             Phase::Opened | Phase::Passed => Letter { subject, id: name(Phase::Opened), answers: None, text: self.text(incident, phase) },
         }
     }
 
-    /// One mail about many incidents that came together.
+    /// One mail about many incidents that changed within a short time.
     #[must_use]
     pub fn digest(&self, incidents: &[(Incident, Phase)]) -> Letter {
         let mut text = format!("{} incidents changed at {} within a short time.\n\n", incidents.len(), plain(self.host));
@@ -99,7 +99,7 @@ impl Writer<'_> {
         }
     }
 
-    /// A mail that says nothing but that mails arrive.
+    /// A test mail, which only shows that mails arrive.
     #[must_use]
     pub fn trial(&self, now: UnixSeconds) -> Letter {
         Letter {
@@ -155,7 +155,7 @@ impl Writer<'_> {
     }
 }
 
-/// About whom, by the name that has no meaning outside: as in the log.
+/// Subject of the incident by its pseudonym, as in the log.
 fn whom(incident: &Incident) -> String {
     let user = incident.user.as_ref().map(countersign_core::UserId::as_str);
     let device = incident.device.as_ref().map(countersign_core::DeviceId::as_str);
@@ -163,7 +163,7 @@ fn whom(incident: &Incident) -> String {
     user.or(device).or(session).map_or_else(|| "everybody".to_owned(), plain)
 }
 
-/// What was done, in words.
+/// Description of what was done.
 fn done(incident: &Incident) -> String {
     let Some(worst) = incident.deeds.iter().map(|deed| deed.to).max() else { return "nothing was changed".to_owned() };
     let what = match worst {
@@ -190,8 +190,8 @@ fn times(count: u64) -> String {
     if count == 1 { "once".to_owned() } else { format!("{count} times") }
 }
 
-/// One line that is only text: no line breaks, no characters that steer a terminal or turn the direction of writing.
-// SECURITY: everything that reaches a header goes through here, whatever made it.
+/// One line of pure text: without line breaks and without characters that control a terminal or change the direction of writing.
+// SECURITY: everything that reaches a header goes through here, whoever made it. A line break would let a value add headers.
 fn plain(text: &str) -> String {
     let steers = |c: char| {
         c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
@@ -267,7 +267,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever a line of the timeline or the host holds, it stays one line of the text and reaches no header.
+        /// Whatever a line of the timeline or the host contains, it stays one line of the text and reaches no header.
         #[test]
         fn nothing_breaks_out_of_its_line(what in any::<String>(), host in any::<String>()) {
             let mut incident = incident();

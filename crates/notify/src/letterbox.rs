@@ -1,4 +1,4 @@
-//! Which mails wait, and until when: one when an incident opens, one when it ends, however much happens between. Pure.
+//! Queue of mails about incidents: one mail when an incident opens and one when it ends, however much happens in between. Pure.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -7,49 +7,49 @@ use countersign_store::{Incident, IncidentChange};
 
 use crate::letter::Phase;
 
-/// Mails that wait at a time; beyond, the newest are refused.
+/// Greatest number of waiting mails; beyond it, new ones are refused.
 const WAITING_MAX: usize = 1_000;
 
-/// Incidents of which it is remembered that somebody was told that they are new.
+/// Greatest number of incidents whose opening mail is remembered as sent.
 const TOLD_MAX: usize = 4_000;
 
-/// How long is waited after each failed attempt: nine attempts in about three hours, which outlast a server's maintenance.
+/// Pauses after failed attempts: nine attempts in about three hours, which is longer than the maintenance of a mail server.
 const PAUSES: [Seconds; 8] = [Seconds(2), Seconds(8), Seconds(30), Seconds(90), Seconds(300), Seconds(900), Seconds(3_600), Seconds(7_200)];
 
-/// What became of a change. Alphabetical.
+/// Result of adding a change to the queue. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Put {
-    /// Too many wait: it is lost.
+    /// The queue is full, so the change is lost.
     Full,
-    /// Nothing new for a mail: somebody was told already.
+    /// No new mail is needed: one about this incident was sent, or waits and was updated.
     Known,
-    /// It waits.
+    /// A new mail waits.
     Waits,
 }
 
-/// What becomes of a mail that could not be delivered. Alphabetical.
+/// Result of putting a failed mail back. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Again {
-    /// It was tried often enough.
+    /// The mail was tried often enough and is dropped.
     GivenUp,
-    /// It is tried later.
+    /// The mail is tried again later.
     Later,
 }
 
 /// A mail that waits for its time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Waiting {
-    /// About what, as it was last heard of.
+    /// Incident as of its latest change.
     pub incident: Incident,
-    /// What it says.
+    /// Occasion of the mail.
     pub phase: Phase,
-    /// When it is due.
+    /// Time at which the mail is due.
     due: UnixMillis,
-    /// How often it was tried.
+    /// Number of attempts so far.
     tried: usize,
 }
 
-/// Mails that wait.
+/// The queue of mails that wait.
 #[derive(Debug, Default)]
 pub struct Letterbox {
     waiting: Vec<Waiting>,
@@ -58,7 +58,7 @@ pub struct Letterbox {
 }
 
 impl Letterbox {
-    /// Takes a change of an incident; what is new waits for `hold`, so that its mail says what was done.
+    /// Adds a change of an incident. The mail about a new incident waits for `hold`, so that it can say what was done.
     pub fn put(&mut self, change: IncidentChange, incident: &Incident, hold: Seconds, now: UnixMillis) -> Put {
         let waiting = self.waiting.iter_mut().find(|waiting| waiting.incident.id == incident.id && waiting.phase != Phase::Ended);
         match (change, waiting) {
@@ -71,19 +71,20 @@ impl Letterbox {
                 waiting.phase = Phase::Passed;
                 Put::Known
             }
+            // One mail when it opens; what is done later stands in the mail about its end.
             (IncidentChange::Acted | IncidentChange::Opened, None) if self.told.contains_key(&incident.id) => Put::Known,
             (IncidentChange::Acted | IncidentChange::Opened, None) => self.push(incident, Phase::Opened, after(now, hold)),
             (IncidentChange::Closed | IncidentChange::Fine, None) => self.push(incident, Phase::Ended, now),
         }
     }
 
-    /// When the next mail is due.
+    /// Time at which the next mail is due; `None` when none waits.
     #[must_use]
     pub fn next_due(&self) -> Option<UnixMillis> {
         self.waiting.iter().map(|waiting| waiting.due).min()
     }
 
-    /// Takes out what is due, oldest first.
+    /// Takes out the mails that are due, oldest incident first.
     pub fn take_due(&mut self, now: UnixMillis) -> Vec<Waiting> {
         let (mut due, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut self.waiting).into_iter().partition(|waiting| waiting.due <= now);
         self.waiting = rest;
@@ -91,7 +92,7 @@ impl Letterbox {
         due
     }
 
-    /// Notes that somebody was told.
+    /// Notes that a mail was delivered.
     pub fn delivered(&mut self, sent: &Waiting) {
         match sent.phase {
             Phase::Opened => self.remember(&sent.incident.id),
@@ -99,10 +100,10 @@ impl Letterbox {
         }
     }
 
-    /// Puts a mail back that could not be delivered, to be tried again after a while that grows.
+    /// Puts back a mail that could not be delivered, to be tried again after a growing pause.
     pub fn put_back(&mut self, mut failed: Waiting, now: UnixMillis) -> Again {
         let Some(pause) = PAUSES.get(failed.tried) else {
-            // Whoever could not be told that it is new is not told of every act after that either.
+            // Counted as delivered, so that later changes of the incident do not start a new series of attempts.
             self.delivered(&failed);
             return Again::GivenUp;
         };
@@ -112,13 +113,13 @@ impl Letterbox {
         Again::Later
     }
 
-    /// How many wait.
+    /// Number of waiting mails.
     #[must_use]
     pub fn len(&self) -> usize {
         self.waiting.len()
     }
 
-    /// Whether none waits.
+    /// True when no mail waits.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.waiting.is_empty()

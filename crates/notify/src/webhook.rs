@@ -1,4 +1,4 @@
-//! Messages to other systems, signed as Standard Webhooks asks (<https://www.standardwebhooks.com>, specification 1.0.0).
+//! Webhook messages, signed as Standard Webhooks asks (<https://www.standardwebhooks.com>, specification 1.0.0).
 
 use std::fmt;
 
@@ -6,14 +6,14 @@ use aws_lc_rs::hmac;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use countersign_core::{IncidentId, Secret, UnixSeconds};
 
-/// Why a text is no key. Alphabetical.
+/// Reason why a text is not a webhook key. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WebhookKeyRefusal {
-    /// Behind `whsec_` stands no base64.
+    /// The part after `whsec_` is not base64.
     Malformed,
-    /// It does not begin with `whsec_`.
+    /// The text does not begin with `whsec_`.
     PrefixMissing,
-    /// Fewer than 24 or more than 64 bytes.
+    /// The key has fewer than 24 or more than 64 bytes.
     SizeWrong,
 }
 
@@ -29,7 +29,7 @@ impl fmt::Display for WebhookKeyRefusal {
 
 impl std::error::Error for WebhookKeyRefusal {}
 
-/// The key that signs messages to one receiver.
+/// Key that signs messages to one receiver.
 pub struct WebhookKey(hmac::Key);
 
 impl fmt::Debug for WebhookKey {
@@ -39,10 +39,10 @@ impl fmt::Debug for WebhookKey {
 }
 
 impl WebhookKey {
-    /// Reads `whsec_` and base64 of 24 to 64 bytes.
+    /// Parses `whsec_` and base64 of 24 to 64 bytes.
     ///
     /// # Errors
-    /// When it is something else.
+    /// A refusal when the text has another form.
     pub fn parse(text: &Secret<String>) -> Result<Self, WebhookKeyRefusal> {
         let encoded = text.expose().trim().strip_prefix("whsec_").ok_or(WebhookKeyRefusal::PrefixMissing)?;
         let bytes = Secret::new(STANDARD.decode(encoded).map_err(|_| WebhookKeyRefusal::Malformed)?);
@@ -53,25 +53,26 @@ impl WebhookKey {
     }
 }
 
-/// One message: its body, and the three headers that go with it.
+/// One message: its body and the three headers that go with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
-    /// `webhook-id`: the same for every attempt, so that receivers can drop repetitions.
+    /// Header `webhook-id`, the same for every attempt, so that receivers can drop repetitions.
     pub id: String,
-    /// `webhook-timestamp`: seconds since 1970.
+    /// Header `webhook-timestamp`, in seconds since 1970.
     pub timestamp: String,
-    /// `webhook-signature`.
+    /// Header `webhook-signature`: `v1,` and the base64 of the HMAC-SHA256.
     pub signature: String,
-    /// JSON.
+    /// Body of the message, as JSON.
     pub body: String,
 }
 
 impl Message {
-    /// The message about the `count`-th change of an incident.
+    /// The signed message about the `count`-th change of an incident.
     #[must_use]
     pub fn sign(key: &WebhookKey, incident: &IncidentId, count: u64, body: String, now: UnixSeconds) -> Self {
         let id = format!("msg_{incident}_{count}");
         let timestamp = now.0.to_string();
+        // The signed text is `id.timestamp.body`, so that none of the three can be exchanged.
         let tag = hmac::sign(&key.0, format!("{id}.{timestamp}.{body}").as_bytes());
         let signature = format!("v1,{}", STANDARD.encode(tag.as_ref()));
         Self { id, timestamp, signature, body }

@@ -1,7 +1,5 @@
 //! Witnesses cannot be made by what ships: no manifest of the product turns on what backends and tests make them with.
 
-#![expect(clippy::expect_used, reason = "tests stop where they fail")]
-
 use std::{fs, path::Path};
 
 /// The lines of a manifest that say what the product is built with: not those for tests, nor those that only declare a feature.

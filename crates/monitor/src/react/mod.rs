@@ -1,4 +1,4 @@
-//! From an observation to a restriction: what a kind of signal leads to, one incident for however many of them, and a way back.
+//! Reactions: what each kind of signal leads to, one incident for any number of signals, and a way to undo it.
 
 mod incidents;
 mod reactor;

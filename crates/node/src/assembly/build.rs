@@ -7,7 +7,7 @@ use countersign_compliance::{Apps, Revocations};
 use countersign_core::{Secret, SignalSink};
 use countersign_gateway::{GatewayConfig, House, HouseParts, Statements, Tokens};
 use countersign_identity::PairwiseKey;
-use countersign_issuer::{DeviceTrust, Issuer, IssuerKeys, Prompts, RefreshKey, Strangers, World};
+use countersign_issuer::{AnonymousLogBudget, DeviceTrust, Issuer, IssuerKeys, Prompts, RefreshKey, World};
 use countersign_monitor::{
     geography::Geography,
     ssf::{News, Others},
@@ -125,7 +125,7 @@ pub async fn build(config: &Config, understood: Understood, options: &Options) -
         trust: Arc::clone(&trust),
         revocations: Arc::clone(&revocations),
         prompts: Prompts::default(),
-        strangers: Strangers::default(),
+        anonymous_log_budget: AnonymousLogBudget::default(),
     };
     let (others, news) = Others::new();
     let office = Office {

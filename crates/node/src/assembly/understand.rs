@@ -55,11 +55,11 @@ pub fn understand(config: &Config, dev: Dev, options: &Options) -> Result<Unders
     settle(config, dev)?;
     let Trusted { devices, revocations } = trust::trust(config, dev)?;
     let revocations = Arc::new(ArcSwap::from_pointee(revocations));
+    let rules = rules::rules(config)?;
     let simulated = match dev {
         Dev::Off => &[][..],
         Dev::On => options.simulated_signers.as_slice(),
     };
-    let rules = rules::rules(config)?;
     let understood = Understood {
         trust: devices,
         maps: geography::maps(config)?,

@@ -10,7 +10,7 @@ use countersign_attest::{
 use countersign_compliance::{Apps, DailyLimit, Quota, Revocations};
 use countersign_core::{Clock, Limits, Secret};
 use countersign_identity::{PasskeyOrigin, RelyingParty, Sector};
-use countersign_issuer::{App, IssuerConfig, Pace, PlayApp, PlayReader, SignUp};
+use countersign_issuer::{App, IssuerConfig, PlayApp, PlayReader, SignUp, VendorQuota};
 use countersign_outbound::{Caller, Silence, trust};
 use countersign_proof::target::Origin;
 use serde::Deserialize;
@@ -44,7 +44,7 @@ pub fn settings(
             android: devices::key_requirements(app, required, also),
             ios: app.ios.as_ref().map(|ios| ios_app(config, app, ios)).transpose()?,
             play: app.play.as_ref().map(|source| play_app((config, clock, world), app, source, also)).transpose()?,
-            app_attest_pace: Pace::app_attest(config.vendors.app_attest_daily.map(Quota::new)),
+            app_attest_quota: VendorQuota::app_attest(config.vendors.app_attest_daily.map(Quota::new)),
         };
         Ok((app.client.clone(), settings))
     });
@@ -118,8 +118,8 @@ fn play_app(
         testing: play::TestingRule::Refused,
         ..play::Requirements::observe()
     };
-    let pace = Pace::play(Some(Quota::new(DailyLimit::Even(config.vendors.play_daily))));
-    Ok(PlayApp { package: app.package.clone(), reader, requirements, pace })
+    let quota = VendorQuota::play(Some(Quota::new(DailyLimit::Even(config.vendors.play_daily))));
+    Ok(PlayApp { package: app.package.clone(), reader, requirements, quota })
 }
 
 /// Asks others than phones, by the authorities of the config.

@@ -19,14 +19,14 @@ const OF_ONE_PHONE: u64 = 24;
 const PHONES_MAX: usize = 100_000;
 
 /// A vendor's quota for an app.
-pub struct Pace {
+pub struct VendorQuota {
     vendor: &'static str,
     reason: Reason,
     quota: Option<Mutex<Quota>>,
     phones: Mutex<HashMap<Thumbprint, Quota>>,
 }
 
-impl Pace {
+impl VendorQuota {
     /// For tokens of Play Integrity that Google decodes.
     #[must_use]
     pub fn play(quota: Option<Quota>) -> Self {
@@ -108,25 +108,25 @@ mod tests {
     fn one_phone_does_not_use_up_the_day() {
         let now = UnixSeconds(86_400 * 20_000);
         let (greedy, honest) = (Thumbprint::from_bytes([1; 32]), Thumbprint::from_bytes([2; 32]));
-        let pace = Pace::play(Some(Quota::new(DailyLimit::Even(10_000))));
-        let asked = (0..10_000).filter(|_| pace.spend(&greedy, now).is_ok()).count();
+        let quota = VendorQuota::play(Some(Quota::new(DailyLimit::Even(10_000))));
+        let asked = (0..10_000).filter(|_| quota.spend(&greedy, now).is_ok()).count();
         assert_eq!(asked, 24);
-        assert_eq!(pace.spend(&greedy, now).map_err(|refusal| refusal.reason), Err(Reason::PlayQuotaExhausted));
-        assert_eq!(pace.spend(&honest, now), Ok(()));
-        assert_eq!(pace.spend(&greedy, now.plus(Seconds(86_400))), Ok(()), "the next day");
+        assert_eq!(quota.spend(&greedy, now).map_err(|refusal| refusal.reason), Err(Reason::PlayQuotaExhausted));
+        assert_eq!(quota.spend(&honest, now), Ok(()));
+        assert_eq!(quota.spend(&greedy, now.plus(Seconds(86_400))), Ok(()), "the next day");
     }
 
     #[test]
     fn a_full_day_is_refused_with_the_wait_until_the_next() {
         let now = UnixSeconds(86_400 * 20_000 + 400);
         let phone = Thumbprint::from_bytes([1; 32]);
-        let pace = Pace::play(Some(Quota::new(DailyLimit::Even(1))));
-        assert_eq!(pace.spend(&phone, now), Ok(()));
-        let refusal = pace.spend(&phone, now).expect_err("full");
+        let quota = VendorQuota::play(Some(Quota::new(DailyLimit::Even(1))));
+        assert_eq!(quota.spend(&phone, now), Ok(()));
+        let refusal = quota.spend(&phone, now).expect_err("full");
         assert_eq!((refusal.reason, refusal.retry_after), (Reason::PlayQuotaExhausted, Some(Seconds(86_000))));
-        let keys = Pace::app_attest(Some(Quota::new(DailyLimit::Even(0))));
+        let keys = VendorQuota::app_attest(Some(Quota::new(DailyLimit::Even(0))));
         assert_eq!(keys.room(now).map_err(|refusal| refusal.reason), Err(Reason::AppAttestPaceReached));
-        let unlimited = Pace::app_attest(None);
+        let unlimited = VendorQuota::app_attest(None);
         unlimited.count(now);
         assert_eq!(unlimited.room(now), Ok(()));
     }

@@ -20,7 +20,7 @@ use countersign_identity::{BindingRules, PairwiseKey, RelyingParty, Sector};
 use countersign_proof::{key_set::KeyRing, nonce::NonceKeys, target::Origin};
 use countersign_store::{Bindings, Challenges, DevTokens, Devices, Grants, Recorder, ReplayMemory, Sessions, Subjects};
 
-use crate::{pace::Pace, prompts::Prompts, strangers::Strangers};
+use crate::{anonymous_log_budget::AnonymousLogBudget, prompts::Prompts, vendor_quota::VendorQuota};
 
 /// The promises about state that the issuer relies on.
 #[derive(Clone)]
@@ -115,7 +115,7 @@ pub struct App {
     /// How verdicts of Google Play about it are read; `None` when none are taken.
     pub play: Option<PlayApp>,
     /// How many keys of App Attest are taken in a day.
-    pub app_attest_pace: Pace,
+    pub app_attest_quota: VendorQuota,
 }
 
 /// A vendor gave no answer that could be used. No fault of the phone that asked, nor of the store.
@@ -168,7 +168,7 @@ pub struct PlayApp {
     /// What makes a verdict one about this app, now; the rest is judged from the posture.
     pub requirements: play::Requirements,
     /// How many Google is asked to read in a day.
-    pub pace: Pace,
+    pub quota: VendorQuota,
 }
 
 /// Whom we believe about phones.
@@ -222,7 +222,7 @@ pub struct Issuer {
     /// The prompts that were not answered yet.
     pub prompts: Prompts,
     /// How much of the log strangers have taken.
-    pub strangers: Strangers,
+    pub anonymous_log_budget: AnonymousLogBudget,
 }
 
 impl Issuer {

@@ -5,13 +5,13 @@ use std::sync::{Mutex, PoisonError};
 use countersign_core::UnixSeconds;
 
 /// Refusals a second about nobody who is known that are recorded: enough to see what is tried, and too few to fill a disk with.
-const OF_STRANGERS: u32 = 50;
+const RECORDED_A_SECOND_MAX: u32 = 50;
 
 /// How many refusals of strangers were recorded in this second.
 #[derive(Debug, Default)]
-pub struct Strangers(Mutex<(u64, u32)>);
+pub struct AnonymousLogBudget(Mutex<(u64, u32)>);
 
-impl Strangers {
+impl AnonymousLogBudget {
     /// Takes room for one, if there is any in this second.
     pub(crate) fn room(&self, now: UnixSeconds) -> bool {
         let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -19,7 +19,7 @@ impl Strangers {
             *held = (now.0, 0);
         }
         held.1 = held.1.saturating_add(1);
-        held.1 <= OF_STRANGERS
+        held.1 <= RECORDED_A_SECOND_MAX
     }
 }
 
@@ -29,8 +29,8 @@ mod tests {
 
     #[test]
     fn strangers_have_so_much_of_the_log_a_second() {
-        let strangers = Strangers::default();
-        let recorded = |second: u64| (0..1000).filter(|_| strangers.room(UnixSeconds(second))).count();
+        let budget = AnonymousLogBudget::default();
+        let recorded = |second: u64| (0..1000).filter(|_| budget.room(UnixSeconds(second))).count();
         assert_eq!((recorded(1), recorded(1), recorded(2)), (50, 0, 50));
     }
 }

@@ -1,4 +1,4 @@
-//! One request on its way through one endpoint, and what has become known of whoever sent it.
+//! Context of one request: the endpoint, the time, and what has become known of whoever sent it.
 
 use std::{
     net::IpAddr,
@@ -10,7 +10,7 @@ use countersign_core::{
 };
 use countersign_store::ChangeError;
 
-use crate::{endpoint::Endpoint, house::Issuer};
+use crate::{endpoint::Endpoint, state::Issuer};
 
 /// Who is known to act; grows as checks pass.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,21 +27,21 @@ pub struct Known {
     pub session: Option<SessionId>,
 }
 
-/// One request.
+/// Context of one request.
 #[derive(Debug)]
-pub struct Visit {
-    /// To which endpoint.
+pub struct RequestContext {
+    /// Endpoint that it came to.
     pub endpoint: &'static Endpoint,
-    /// The number under which support finds it.
+    /// Number under which support finds it.
     pub number: DecisionId,
-    /// When it came.
+    /// Time at which it came.
     pub now: UnixMillis,
-    /// Whence it came; the unspecified address when nobody says.
+    /// Address from which it came; the unspecified one when nobody says.
     pub address: IpAddr,
     known: Mutex<Known>,
 }
 
-impl Visit {
+impl RequestContext {
     /// A request that has just come to an endpoint.
     pub fn new(endpoint: &'static Endpoint, number: DecisionId, now: UnixMillis, address: IpAddr) -> Self {
         Self { endpoint, number, now, address, known: Mutex::default() }
