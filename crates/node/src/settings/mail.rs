@@ -2,14 +2,12 @@
 
 use std::{fs, sync::Arc};
 
+use countersign_codec::calendar;
 use countersign_monitor::react::Act;
 use countersign_notify::{Carrier, Credentials, Mailing, Way};
 use countersign_outbound::trust;
 
-use crate::{
-    config::{Config, Fault, Faults, MailTls},
-    settings::instant::instant,
-};
+use crate::config::{Config, Fault, Faults, MailTls};
 
 /// Who is written to, and about what.
 pub struct MailSettings {
@@ -47,6 +45,6 @@ pub fn mail(config: &Config) -> Result<Option<MailSettings>, Faults> {
     });
     let host = config.public.host().to_owned();
     let carrier = Carrier { host: email.host, port: email.port, way, login: login.transpose()?, hello: host.clone() };
-    let mailing = Mailing { carrier, from: email.from, to: email.to, hold: email.hold, host, instant };
+    let mailing = Mailing { carrier, from: email.from, to: email.to, hold: email.hold, host, instant: |at| calendar::instant(at.0) };
     Ok(Some(MailSettings { mailing, min_severity: email.min_severity }))
 }

@@ -3,7 +3,6 @@
 pub mod devices;
 pub mod geography;
 mod google;
-mod instant;
 pub mod issuing;
 pub mod mail;
 pub mod rules;
