@@ -12,12 +12,12 @@ use hyper::upgrade::OnUpgrade;
 use crate::{
     answer::DECISION,
     body::{self, Body},
-    held::{call, socket, standing::Open, stream},
     house::House,
     media::Media,
     permit::Permit,
     raw::RawRequest,
     statement::Admitted,
+    streams::{call, open::Open, socket, stream},
 };
 
 static IDENTITY: HeaderName = HeaderName::from_static("countersign-identity");
@@ -36,7 +36,7 @@ pub(crate) async fn send(
 ) -> Result<Response<Body>, Reason> {
     tracing::trace!(decision = %id, seq = receipt.seq(), "recorded");
     let masks = permit.masks();
-    let (facts, body, standing) = permit.spend();
+    let (facts, body, basis) = permit.spend();
     let method = raw.head.method.clone();
     let upgrade = raw.head.extensions.remove::<OnUpgrade>();
     let mut head = house.route.readdress(raw.head, &raw.peer).ok_or(Reason::Internal)?;
@@ -44,8 +44,8 @@ pub(crate) async fn send(
     if !masks.is_empty() {
         ask_in_plain(&mut head.headers);
     }
-    if let Some(standing) = standing {
-        let open = Open::new(standing, facts, id.clone(), raw.peer.address.ip());
+    if let Some(basis) = basis {
+        let open = Open::new(basis, facts, id.clone(), raw.peer.address.ip());
         let mut answer = hold(house, Request::from_parts(head, body), upgrade, open).await?;
         insert(answer.headers_mut(), &DECISION, id.as_str().to_owned())?;
         return Ok(answer);

@@ -4,19 +4,25 @@
 //! that is all there is ("Trailers-Only"). A status of ours is told from the upstream's by `countersign-reason`, which no upstream
 //! can say.
 
+use std::time::Duration;
+
 use bytes::{Buf, Bytes, BytesMut};
 use countersign_core::{DecisionId, Reason, Told};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 
 use crate::{
     answer,
-    body::{self, Body},
+    body::{self, Body, Bounds},
     refusal::Refusal,
 };
 
 static STATUS: HeaderName = HeaderName::from_static("grpc-status");
 static MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 static REASON: HeaderName = HeaderName::from_static("countersign-reason");
+
+/// Bounds on each direction of a call. It ends with its token, long before this; until then either side may be silent: HTTP/2
+/// itself asks whether it is there.
+pub(crate) const CALL_BOUNDS: Bounds = Bounds { bytes_max: u64::MAX, idle_max: Duration::from_secs(3600) };
 
 /// Whether a message is one of gRPC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

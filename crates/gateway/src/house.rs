@@ -14,8 +14,8 @@ use countersign_store::{Change, Changes, Devices, RateCounters, Recorder, Replay
 
 use crate::{
     config::{GatewayConfig, OriginError, PublicHost},
-    held::places::Places,
     relay::Route,
+    slots::Slots,
     statement::Statements,
     tokens::Tokens,
     upstream::Upstream,
@@ -108,7 +108,7 @@ pub struct House {
     pub(crate) objects: Salt,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
-    pub(crate) held: Places,
+    pub(crate) slots: Slots,
 }
 
 impl House {
@@ -133,7 +133,7 @@ impl House {
             objects: parts.objects,
             clock: parts.clock,
             entropy: parts.entropy,
-            held: Places::new(parts.config.held),
+            slots: Slots::new(parts.config.held),
         })
     }
 
@@ -150,7 +150,7 @@ impl House {
 
     /// Ends all open connections, with a word to their clients, and waits until they have ended. New ones are refused.
     pub async fn end_open_connections(&self) {
-        self.held.end().await;
+        self.slots.end().await;
     }
 
     /// The rules by which the next request is judged.

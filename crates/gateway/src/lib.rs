@@ -8,6 +8,7 @@
 //! What this crate does not do: it issues no tokens, enrols no device, changes no session, reads no file and no environment.
 
 mod answer;
+mod authorize;
 pub mod body;
 mod case;
 mod config;
@@ -15,7 +16,7 @@ mod forward;
 mod framing;
 mod gather;
 mod grpc;
-mod held;
+mod handshake;
 mod house;
 mod hygiene;
 mod link;
@@ -29,22 +30,19 @@ mod raw;
 mod receive;
 mod refusal;
 mod relay;
+mod slots;
 mod statement;
+mod streams;
 mod tls;
 mod tokens;
 mod upstream;
 mod watching;
 mod way;
-mod weigh;
 
 pub use config::{ForeignHost, GatewayConfig, HeldConfig, Origin, OriginError, Protocol, PublicHost, Scheme, UpstreamConfig};
 pub use framing::{Scanner, Wire};
 pub use grpc::{MessageRefusal, Messages, Whole};
-pub use held::{
-    events::{EventTooLarge, Events},
-    frame::{Frame, FrameRefusal, Opcode, Part, Reader as FrameReader, Sender as FrameSender},
-    handshake::{HandshakeRefusal, Wanted},
-};
+pub use handshake::{HandshakeRefusal, Wanted};
 pub use house::{House, HouseParts, Rules, Stores};
 pub use listen::{ListenConfig, Transport, listen};
 pub use observe::describe as describe_metrics;
@@ -55,6 +53,10 @@ pub use receive::{CredentialRefusal, Received, RequestRefusal, parse as parse_re
 pub use refusal::Refusal;
 pub use relay::PassThrough;
 pub use statement::{Admitted, STATEMENT_TYPE, StatementKey, Statements};
+pub use streams::{
+    events::{EventTooLarge, Events},
+    frame::{Frame, FrameRefusal, Opcode, Part, Reader as FrameReader, Sender as FrameSender},
+};
 pub use tls::{CertificateError, Certificates};
 pub use tokens::Tokens;
 pub use upstream::{Upstream, UpstreamError};

@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, Method, Version, header, request};
 use crate::{
     config::PublicHost,
     framing::Wire,
-    held::handshake::{self, Form, HandshakeRefusal, Wanted},
+    handshake::{self, Form, HandshakeRefusal, Wanted},
     path,
     peer::Peer,
 };

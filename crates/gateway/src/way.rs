@@ -17,25 +17,21 @@ use http::{HeaderMap, Request, Response};
 use tokio::time::Instant;
 
 use crate::{
-    answer,
+    answer, authorize,
     body::Body,
     case::Case,
     forward,
     gather::{self, Proven, Shown},
     grpc::{self, Kind},
-    held::{
-        call,
-        handshake::{self, Wanted},
-        standing::Standing,
-    },
+    handshake::{self, Wanted},
     house::House,
     observe,
     peer::Peer,
-    permit::Permit,
+    permit::{Basis, Permit},
     raw::RawRequest,
     receive,
     refusal::Refusal,
-    watching, weigh,
+    watching,
 };
 
 /// Steps 1 to 9: a permit, or the first thing that is wrong.
@@ -50,7 +46,7 @@ async fn judge(house: &House, raw: &mut RawRequest, case: &mut Case, mut now: Un
     case.is_about(operation.action());
     offered(house, operation.stream(), request.wanted(), &raw.head.headers)?;
     let bounds = match operation.stream() {
-        Some(StreamRules::Grpc { .. }) => call::BOUNDS,
+        Some(StreamRules::Grpc { .. }) => grpc::CALL_BOUNDS,
         Some(StreamRules::Events { .. } | StreamRules::Stream | StreamRules::WebSocket { .. }) | None => house.route.streams(),
     };
 
@@ -71,7 +67,7 @@ async fn judge(house: &House, raw: &mut RawRequest, case: &mut Case, mut now: Un
     let fresh = house.stores.replay.spend(bound, now).await?;
 
     // 5. A session that may act. 6. A device that may act, what is known of it, and what it lacks.
-    let (mut session, mut posture, mut lacks) = weigh::standing(house, &rules, &token, case, now).await?;
+    let (mut session, mut posture, mut lacks) = authorize::session_and_device(house, &rules, &token, case, now).await?;
 
     // 7. How it looks beside what is usual.
     let resource = operation.resource(token.subject());
@@ -84,27 +80,27 @@ async fn judge(house: &House, raw: &mut RawRequest, case: &mut Case, mut now: Un
         // Whoever sends a body decides how long that takes. What ended meanwhile has ended.
         now = house.clock.now().seconds();
         token.fresh(now)?;
-        (session, posture, lacks) = weigh::standing(house, &rules, &token, case, now).await?;
+        (session, posture, lacks) = authorize::session_and_device(house, &rules, &token, case, now).await?;
     }
 
     // 9. The decision: pure, and the same for every door.
     let proven = Proven { proof: Shown::Now(fresh), session, posture, lacks, resource, risk, fields };
-    let (decision, facts) = weigh::decide(&rules, &operation, &token, (proven, case), now)?;
+    let (decision, facts) = authorize::decide(&rules, &operation, &token, (proven, case), now)?;
     let permit = Permit::from(decision, facts, body)?;
     for rate in permit.rates() {
         let facts = permit.facts();
         house.stores.rates.take(&facts.session.id, &facts.request.action, rate, case.at()).await?;
     }
     // What stays open stands on this, and is weighed again by steps 5, 6 and 9.
-    let standing = operation.stream().map(|rules| Standing { token, path: request.path().to_owned(), rules });
-    Ok(permit.held(standing))
+    let basis = operation.stream().map(|rules| Basis { token, path: request.path().to_owned(), rules });
+    Ok(permit.held(basis))
 }
 
 /// A WebSocket or a call where one is declared, and nothing else there.
 fn offered(house: &House, declared: Option<StreamRules>, wanted: Wanted, headers: &HeaderMap) -> Result<(), Reason> {
     match (declared, wanted) {
         (Some(StreamRules::WebSocket { .. }), Wanted::WebSocket) => {
-            if handshake::may_open(headers, house.origin.as_str(), &house.held.config().origins) {
+            if handshake::may_open(headers, house.origin.as_str(), &house.slots.config().origins) {
                 Ok(())
             } else {
                 Err(Reason::OriginForeign)

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Step 5: a session that may act. Step 6: a device that may act, what is known of it, and what it lacks.
-pub(crate) async fn standing(
+pub(crate) async fn session_and_device(
     house: &House,
     rules: &Rules,
     token: &VerifiedToken,
