@@ -36,7 +36,8 @@ pub(crate) async fn send(
 ) -> Result<Response<Body>, Reason> {
     tracing::trace!(decision = %id, seq = receipt.seq(), "recorded");
     let masks = permit.masks();
-    let (facts, body, basis) = permit.spend();
+    let (facts, basis) = permit.spend();
+    let body = raw.body.judged()?;
     let method = raw.head.method.clone();
     let upgrade = raw.head.extensions.remove::<OnUpgrade>();
     let mut head = house.route.readdress(raw.head, &raw.peer).ok_or(Reason::Internal)?;

@@ -10,8 +10,10 @@
 mod answer;
 mod authorize;
 pub mod body;
+mod can;
 mod case;
 mod config;
+mod doors;
 mod forward;
 mod framing;
 mod gather;
@@ -40,6 +42,7 @@ mod watching;
 mod way;
 
 pub use config::{ForeignHost, GatewayConfig, HeldConfig, Origin, OriginError, Protocol, PublicHost, Scheme, UpstreamConfig};
+pub use doors::proxy::serve;
 pub use framing::{Scanner, Wire};
 pub use grpc::{MessageRefusal, Messages, Whole};
 pub use handshake::{HandshakeRefusal, Wanted};
@@ -60,4 +63,3 @@ pub use streams::{
 pub use tls::{CertificateError, Certificates};
 pub use tokens::Tokens;
 pub use upstream::{Upstream, UpstreamError};
-pub use way::serve;

@@ -1,4 +1,4 @@
-//! Leave to forward one request.
+//! Leave to let one request pass.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use countersign_core::{Decision, Facts, MaskPath, Obligation, Outcome, RateLimit
 use countersign_policy::StreamRules;
 use countersign_proof::access_token::VerifiedToken;
 
-use crate::{body::Body, refusal::Refusal};
+use crate::refusal::Refusal;
 
 /// What the admission of a connection that stays open rests on, and by which it is judged again.
 #[derive(Debug)]
@@ -19,18 +19,18 @@ pub(crate) struct Basis {
     pub(crate) rules: StreamRules,
 }
 
-/// Leave to forward one request: it was decided, and the decision allows it. It is spent, not shown.
+/// Leave to let one request pass: it was decided, and the decision allows it. It is spent, not shown.
 ///
 /// Nobody outside of this crate can make one,
 ///
 /// ```compile_fail,E0451
-/// # fn f(decision: countersign_core::Decision, facts: countersign_core::Facts, body: countersign_gateway::body::Body) {
-/// let permit = countersign_gateway::Permit { decision, facts, body, basis: None };
+/// # fn f(decision: countersign_core::Decision, facts: countersign_core::Facts) {
+/// let permit = countersign_gateway::Permit { decision, facts, basis: None };
 /// # }
 /// ```
 /// ```compile_fail,E0624
-/// # fn f(decision: countersign_core::Decision, facts: countersign_core::Facts, body: countersign_gateway::body::Body) {
-/// let permit = countersign_gateway::Permit::from(decision, facts, body);
+/// # fn f(decision: countersign_core::Decision, facts: countersign_core::Facts) {
+/// let permit = countersign_gateway::Permit::from(decision, facts);
 /// # }
 /// ```
 /// nor have two of one,
@@ -47,7 +47,7 @@ pub(crate) struct Basis {
 /// spend(permit);
 /// # }
 /// ```
-/// and the same holds for the receipt of its record, without which it forwards nothing:
+/// and the same holds for the receipt of its record, without which nothing passes:
 ///
 /// ```compile_fail,E0451
 /// let receipt = countersign_store::Receipt { seq: 0 };
@@ -65,15 +65,14 @@ pub(crate) struct Basis {
 pub struct Permit {
     decision: Decision,
     facts: Facts,
-    body: Body,
     basis: Option<Basis>,
 }
 
 impl Permit {
     /// A decision that allows becomes a permit; every other one a refusal.
-    pub(crate) fn from(decision: Decision, facts: Facts, body: Body) -> Result<Self, Refusal> {
+    pub(crate) fn from(decision: Decision, facts: Facts) -> Result<Self, Refusal> {
         match decision.outcome {
-            Outcome::Allow | Outcome::Limit => Ok(Self { decision, facts, body, basis: None }),
+            Outcome::Allow | Outcome::Limit => Ok(Self { decision, facts, basis: None }),
             Outcome::StepUp | Outcome::Deny => Err(Refusal::of(decision, &facts)),
         }
     }
@@ -112,7 +111,7 @@ impl Permit {
     }
 
     /// Gives what it let through.
-    pub(crate) fn spend(self) -> (Facts, Body, Option<Basis>) {
-        (self.facts, self.body, self.basis)
+    pub(crate) fn spend(self) -> (Facts, Option<Basis>) {
+        (self.facts, self.basis)
     }
 }

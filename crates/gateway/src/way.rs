@@ -1,32 +1,31 @@
 //! THE WAY OF A REQUEST, top to bottom. Each step is a call into whoever owns it; the order is the argument.
 //!
 //! A step that passes yields what the next one needs; a step that does not ends the way with a [`Refusal`]. Whatever the end,
-//! it is recorded before it has any effect, and only the two witnesses together, [`Permit`] and the log's receipt, forward.
+//! it is recorded before it has any effect, and only the two witnesses together, [`Permit`] and the log's receipt, let a door
+//! pass the request on (step 11, in `doors/`).
 
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use std::panic::AssertUnwindSafe;
 
-use bytes::Bytes;
-use countersign_core::{Reason, UnixMillis, UnixSeconds};
+use countersign_core::Reason;
 use countersign_policy::StreamRules;
 use countersign_proof::{
     dpop::{self, BoundTo, Expected},
     window::NonceRule,
 };
+use countersign_store::Receipt;
 use futures_util::FutureExt;
-use http::{HeaderMap, Request, Response};
+use http::HeaderMap;
 use tokio::time::Instant;
 
 use crate::{
-    answer, authorize,
-    body::Body,
+    authorize,
+    can::Can,
     case::Case,
-    forward,
     gather::{self, Proven, Shown},
     grpc::{self, Kind},
     handshake::{self, Wanted},
     house::House,
     observe,
-    peer::Peer,
     permit::{Basis, Permit},
     raw::RawRequest,
     receive,
@@ -35,15 +34,17 @@ use crate::{
 };
 
 /// Steps 1 to 9: a permit, or the first thing that is wrong.
-async fn judge(house: &House, raw: &mut RawRequest, case: &mut Case, mut now: UnixSeconds) -> Result<Permit, Refusal> {
+async fn judge(house: &House, raw: &mut RawRequest, can: Can, case: &mut Case) -> Result<Permit, Refusal> {
+    let mut now = case.at().seconds();
     let rules = house.rules.load_full();
 
     // 1. One normal form.
     let request = receive::parse(&raw.head, &raw.peer, &house.host)?;
 
-    // 2. Something that the API offers, and asked for as it is offered.
+    // 2. Something that the API offers, asked for as it is offered, at a door that can serve it.
     let operation = rules.operations.find(request.method().as_str(), request.path())?;
     case.is_about(operation.action());
+    can.serve(&operation)?;
     offered(house, operation.stream(), request.wanted(), &raw.head.headers)?;
     let bounds = match operation.stream() {
         Some(StreamRules::Grpc { .. }) => grpc::CALL_BOUNDS,
@@ -76,6 +77,7 @@ async fn judge(house: &House, raw: &mut RawRequest, case: &mut Case, mut now: Un
 
     // 8. Parameters and body as the operation declares them. What policy looks at is parsed here, once; the rest streams.
     let (fields, body) = gather::body(&operation, &raw.head, raw.body.take(bounds), bounds).await?;
+    raw.body.keep(body);
     if operation.reads_body() {
         // Whoever sends a body decides how long that takes. What ended meanwhile has ended.
         now = house.clock.now().seconds();
@@ -86,7 +88,8 @@ async fn judge(house: &House, raw: &mut RawRequest, case: &mut Case, mut now: Un
     // 9. The decision: pure, and the same for every door.
     let proven = Proven { proof: Shown::Now(fresh), session, posture, lacks, resource, risk, fields };
     let (decision, facts) = authorize::decide(&rules, &operation, &token, (proven, case), now)?;
-    let permit = Permit::from(decision, facts, body)?;
+    let permit = Permit::from(decision, facts)?;
+    can.keep(&permit)?;
     for rate in permit.rates() {
         let facts = permit.facts();
         house.stores.rates.take(&facts.session.id, &facts.request.action, rate, case.at()).await?;
@@ -113,18 +116,32 @@ fn offered(house: &House, declared: Option<StreamRules>, wanted: Wanted, headers
     }
 }
 
-/// Takes one request its whole way and answers it.
-pub async fn serve<B>(house: &Arc<House>, request: Request<B>, peer: Peer) -> Response<Body>
-where
-    B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
+/// A request that may pass, by whichever door.
+#[must_use]
+pub(crate) struct Admission {
+    /// Leave to pass.
+    pub(crate) permit: Permit,
+    /// The log's word that it is recorded.
+    pub(crate) receipt: Receipt,
+    /// What became known of the request.
+    pub(crate) case: Case,
+}
+
+/// A request that may not pass.
+#[must_use]
+pub(crate) struct Refused {
+    /// Why.
+    pub(crate) refusal: Refusal,
+    /// What became known of the request.
+    pub(crate) case: Case,
+}
+
+/// Steps 1 to 10, the same for every door: a request is judged, and its record is on disk. What an admission leads to is the
+/// door's affair, within what it says that it `can` keep.
+pub(crate) async fn admit(house: &House, raw: &mut RawRequest, can: Can) -> Result<Admission, Refused> {
     let (now, began) = (house.clock.now(), Instant::now());
-    let mut case = Case::open(house.next_decision(), request.uri().path(), peer.address.ip(), now);
-    let kind = Kind::of(request.headers());
-    let refuse = |case: &Case, refusal: &Refusal| refuse(house, case, refusal, kind, now);
-    let mut raw = RawRequest::new(request, peer);
-    let verdict = AssertUnwindSafe(judge(house, &mut raw, &mut case, now.seconds())).catch_unwind().await;
+    let mut case = Case::open(house.next_decision(), raw.head.uri.path(), raw.peer.address.ip(), now);
+    let verdict = AssertUnwindSafe(judge(house, raw, can, &mut case)).catch_unwind().await;
     // A panic is a refusal as well, and recorded as one (law 1).
     let verdict = verdict.unwrap_or_else(|_| {
         observe::panicked(case.id());
@@ -140,21 +157,12 @@ where
         Ok(receipt) => receipt,
         Err(cause) => {
             observe::unrecorded(case.id(), &cause);
-            return refuse(&case, &Refusal::because(Reason::AuditUnavailable));
+            return Err(Refused { refusal: Refusal::because(Reason::AuditUnavailable), case });
         }
     };
-
-    // 11. A permit is spent, not shown.
     match verdict {
-        Ok(permit) => match forward::send(house, raw, permit, receipt, case.id()).await {
-            Ok(answer) => watching::counted(house, &case, answer),
-            Err(reason) => {
-                observe::unanswered(case.id(), &reason);
-                watching::refused(house, &case, &reason);
-                refuse(&case, &Refusal::because(reason))
-            }
-        },
-        Err(refusal) => refuse(&case, &refusal),
+        Ok(permit) => Ok(Admission { permit, receipt, case }),
+        Err(refusal) => Err(Refused { refusal, case }),
     }
 }
 
@@ -179,14 +187,5 @@ fn tell(house: &House, case: &Case, verdict: &Result<Permit, Refusal>, began: In
         && let Some(kind) = refusal.signal()
     {
         house.signals.emit(case.signal(kind, refusal));
-    }
-}
-
-/// Answers in the caller's language.
-fn refuse(house: &House, case: &Case, refusal: &Refusal, kind: Kind, now: UnixMillis) -> Response<Body> {
-    let answer = answer::refusal(refusal, case.id(), &house.nonces.load(), now);
-    match kind {
-        Kind::Grpc | Kind::Like => grpc::refused(answer, refusal, case.id()),
-        Kind::Other => answer,
     }
 }
