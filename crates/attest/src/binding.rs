@@ -3,9 +3,8 @@
 //! Android's attestation of a new device key needs none of this, because the attested key is the device key. Everything else
 //! vouches for a key that it does not hold: App Attest's key, the key made to attest a phone again, a vendor's verdict.
 
+use countersign_codec::sha256;
 use countersign_core::Thumbprint;
-
-use crate::sha256::sha256;
 
 /// What the evidence is for. Evidence for one purpose is none for another. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -22,5 +22,4 @@ mod calendar;
 pub mod cases;
 pub mod play;
 pub mod report;
-mod sha256;
 pub mod x509;

@@ -4,16 +4,14 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use aws_lc_rs::{
-    digest::{SHA256, digest},
-    signature::{
-        ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA384_ASN1, ECDSA_P384_SHA256_ASN1, ECDSA_P384_SHA384_ASN1, ECDSA_P521_SHA256_ASN1,
-        ECDSA_P521_SHA384_ASN1, ECDSA_P521_SHA512_ASN1, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512,
-        UnparsedPublicKey, VerificationAlgorithm,
-    },
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA384_ASN1, ECDSA_P384_SHA256_ASN1, ECDSA_P384_SHA384_ASN1, ECDSA_P521_SHA256_ASN1,
+    ECDSA_P521_SHA384_ASN1, ECDSA_P521_SHA512_ASN1, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512,
+    UnparsedPublicKey, VerificationAlgorithm,
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use const_oid::ObjectIdentifier;
+use countersign_codec::sha256;
 use countersign_core::{Limits, UnixSeconds};
 use der::{Decode, Encode, Reader, SliceReader};
 use x509_cert::{
@@ -217,9 +215,7 @@ impl Certificate {
     /// SHA-256 of the certificate as it came: its usual fingerprint.
     #[must_use]
     pub fn fingerprint(&self) -> [u8; 32] {
-        let mut out = [0; 32];
-        out.iter_mut().zip(digest(&SHA256, &self.der).as_ref()).for_each(|(to, from)| *to = *from);
-        out
+        sha256(&[&self.der])
     }
 
     /// Whom it is about.

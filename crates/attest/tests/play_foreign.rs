@@ -6,8 +6,8 @@ use countersign_attest::play::{
     App, AppAccess, AppAccessRule, DecryptionKeys, PayloadJson, PlayProtectRule, PlayRefusal, ProtectRisk, Requirements, Verdict,
     decrypt_and_verify, refusals,
 };
+use countersign_codec::base64url;
 use countersign_core::{AppId, Secret, UnixSeconds};
-use countersign_proof::base64url;
 use serde::Deserialize;
 
 const TOKENS: &str = include_str!("vectors/play/tokens.json");

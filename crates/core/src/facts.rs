@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::{
     id::{Action, PairwiseId},
+    lack::{Lack, Stage},
     posture::Posture,
-    requirement::{Lack, Stage},
     risk::RiskFacts,
     session::{Session, SessionState},
     time::{Seconds, UnixSeconds},

@@ -8,17 +8,12 @@ mod coarse;
 mod counter;
 mod decision;
 mod facts;
-mod feed;
-mod forecast;
 mod id;
-mod judgement;
+mod lack;
 mod limit;
-mod outage;
 mod posture;
-mod quota;
 mod reason;
 mod remedy;
-mod requirement;
 mod risk;
 mod secret;
 mod session;
@@ -32,24 +27,17 @@ pub use coarse::CoarsePlace;
 pub use counter::{CounterRefusal, CounterWindow};
 pub use decision::{Acr, Advice, Decision, MaskPath, Matched, Obligation, Outcome, Permitted, PolicyName, RateLimit};
 pub use facts::{Facts, FieldValue, OperationRules, RequestFacts, ResourceFacts, WhenLimited};
-pub use feed::{FeedKind, FeedOutcome, FeedRefusal, Measure, judge_offer};
-pub use forecast::{Breakdown, Forecast, GROUPS_HELD_MAX, GROUPS_MAX, Outcomes, Survey};
 pub use id::{
     Action, AppId, ClientId, ContractViolation, DecisionId, DevTokenId, DeviceId, GrantId, IdError, IncidentId, KeyId, PairwiseId, ProofId,
     Role, SessionId, Thumbprint, UserId,
 };
-pub use judgement::{Judgement, Use, UsedBy};
+pub use lack::{Lack, Stage, Update};
 pub use limit::Limits;
-pub use outage::{AfterGrace, Forgiven, Outage, OutageRule};
 pub use posture::{
     BootKey, BootState, EvidenceTier, Known, PatchLevel, Platform, Posture, Provenance, RiskMetric, SecurityLevel, SerialDigest,
 };
-pub use quota::{DailyLimit, Quota, QuotaRefusal, QuotaState};
 pub use reason::{PolicyReason, Reason, Retry, Told};
 pub use remedy::Remedy;
-pub use requirement::{
-    AppRelease, Lack, PatchRule, Requirement, Requirements, Revocations, Rollout, Rule, Share, Stage, Update, WhenAbsent, worst,
-};
 pub use risk::{RiskBar, RiskFacts, RiskReason, RiskView};
 pub use secret::Secret;
 pub use session::{Amr, Session, SessionState};

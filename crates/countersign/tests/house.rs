@@ -14,26 +14,42 @@ use std::{
 
 /// Floor, crate, and what it may use of ours (ARCHITECTURE.md, "Rooms").
 const ROOMS: &[(u8, &str, &[&str])] = &[
+    (0, "codec", &[]),
     (0, "core", &[]),
-    (1, "proof", &["core"]),
-    (1, "identity", &["core"]),
-    (1, "policy", &["core"]),
-    (1, "audit", &["core"]),
+    (1, "compliance", &["core"]),
+    (1, "proof", &["codec", "core"]),
+    (1, "identity", &["codec", "core"]),
+    (1, "policy", &["codec", "core"]),
+    (1, "audit", &["codec", "core"]),
     (1, "risk", &["core"]),
-    (2, "attest", &["core", "proof"]),
+    (2, "attest", &["codec", "compliance", "core", "proof"]),
     (2, "store", &["core", "proof", "identity", "audit"]),
-    (3, "gateway", &["core", "proof", "policy", "risk", "audit", "store"]),
-    (3, "issuer", &["core", "proof", "attest", "identity", "audit", "store"]),
-    (3, "monitor", &["core", "proof", "risk", "store"]),
+    (3, "gateway", &["codec", "compliance", "core", "proof", "policy", "risk", "audit", "store"]),
+    (3, "issuer", &["codec", "compliance", "core", "proof", "attest", "identity", "audit", "store"]),
+    (3, "monitor", &["codec", "core", "proof", "risk", "store"]),
     (
         4,
         "countersign",
-        &["core", "proof", "attest", "identity", "policy", "audit", "risk", "store", "gateway", "issuer", "monitor", "example-bank"],
+        &[
+            "codec",
+            "core",
+            "proof",
+            "attest",
+            "identity",
+            "policy",
+            "audit",
+            "risk",
+            "store",
+            "gateway",
+            "issuer",
+            "monitor",
+            "example-bank",
+        ],
     ),
 ];
 
 /// Rooms without async, I/O, clock or environment.
-const PURE: &[&str] = &["core", "proof", "identity", "policy", "audit", "risk", "attest"];
+const PURE: &[&str] = &["codec", "core", "compliance", "proof", "identity", "policy", "audit", "risk", "attest"];
 
 /// What no pure room may reach, at any depth.
 const WORLDLY: &[&str] = &["tokio", "hyper", "axum", "reqwest", "sqlx", "redis", "async-std", "mio"];
@@ -356,6 +372,12 @@ const PARSERS: &[(&str, &str)] = &[
     ("audit/src/checkpoint.rs: open_note", "log"),
     ("audit/src/proof_file.rs: check", "log"),
     ("audit/src/seal.rs: open", "log"),
+    ("codec/src/base64url.rs: base64url::decode", "codec"),
+    ("codec/src/calendar.rs: read_imf_fixdate", "codec"),
+    ("codec/src/calendar.rs: read_rfc3339", "codec"),
+    ("codec/src/json.rs: json::document", "codec"),
+    ("codec/src/json.rs: json::parse", "codec"),
+    ("codec/src/json.rs: Object::from_bytes", "codec"),
     ("countersign/src/config/mod.rs: config::parse", "config"),
     ("gateway/src/framing.rs: scan", "request"),
     ("gateway/src/grpc.rs: Messages::take", "frames"),

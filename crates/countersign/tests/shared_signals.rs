@@ -85,7 +85,7 @@ async fn status(phone: &Phone) -> u16 {
 async fn session_of(phone: &Phone) -> String {
     let tokens = phone.tokens().await.expect("signed in");
     let claims = tokens.access.expose().split('.').nth(1).expect("claims").to_owned();
-    let claims = countersign_proof::base64url::decode(&claims).expect("base64url");
+    let claims = countersign_codec::base64url::decode(&claims).expect("base64url");
     let claims: serde_json::Value = serde_json::from_slice(&claims).expect("claims");
     claims.get("sid").and_then(serde_json::Value::as_str).expect("a session").to_owned()
 }

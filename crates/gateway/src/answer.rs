@@ -4,9 +4,8 @@
 //! and one with a bad clock asks again once in the life of a nonce. Every answer made here is dated by our clock, so that a
 //! phone can learn the time from it.
 
-use std::time::{Duration, UNIX_EPOCH};
-
-use countersign_core::{DecisionId, Outcome, Reason, Remedy, Retry, Told, UnixMillis, UnixSeconds};
+use countersign_codec::calendar::imf_fixdate;
+use countersign_core::{DecisionId, Outcome, Reason, Remedy, Retry, Told, UnixMillis};
 use countersign_proof::nonce::NonceKeys;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
@@ -102,7 +101,7 @@ fn problem(refusal: &Refusal, told: Told, id: Option<&DecisionId>, now: UnixMill
     let headers = answer.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    insert(headers, header::DATE, &date(now.seconds()));
+    insert(headers, header::DATE, &imf_fixdate(now.seconds().0));
     if let Some(seconds) = retry_after(told, refusal) {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
@@ -233,13 +232,6 @@ fn insert(headers: &mut HeaderMap, name: HeaderName, text: &str) {
     if let Ok(value) = HeaderValue::from_str(text) {
         headers.insert(name, value);
     }
-}
-
-/// `Date` (RFC 9110 section 5.6.7); the epoch for an instant that no date expresses.
-fn date(now: UnixSeconds) -> String {
-    // Beyond the year 9999 there is no such text.
-    let instant = UNIX_EPOCH.checked_add(Duration::from_secs(now.0.min(253_402_300_799))).unwrap_or(UNIX_EPOCH);
-    httpdate::fmt_http_date(instant)
 }
 
 #[cfg(test)]

@@ -3,10 +3,8 @@
 use std::{collections::HashMap, sync::Arc};
 
 use arc_swap::ArcSwap;
-use countersign_core::{
-    ClientId, Clock, DecisionId, Entropy, Lack, Posture, Reason, Requirements, Revocations, RiskBar, Session, Share, SignalSink,
-    UnixSeconds, Watch,
-};
+use countersign_compliance::{Requirements, Revocations, Share};
+use countersign_core::{ClientId, Clock, DecisionId, Entropy, Lack, Posture, Reason, RiskBar, Session, SignalSink, UnixSeconds, Watch};
 use countersign_policy::{Operations, Policies};
 use countersign_proof::{nonce::NonceKeys, target};
 use countersign_risk::fingerprint::Salt;

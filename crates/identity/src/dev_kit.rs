@@ -4,7 +4,7 @@
 //! (secret), `a` (app), `t` (platform), `e` (last second), `n` (phones) and `w` (networks). Only the secret goes to the server, and
 //! only the server judges: what stands here of limits is for people and for an early, exact message.
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use countersign_codec::base64url;
 use countersign_core::{ClientId, Platform, Secret, UnixSeconds};
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -84,7 +84,7 @@ impl DevKit {
     pub fn write(&self) -> Secret<String> {
         let wire = WireKit {
             u: self.server.as_str().trim_end_matches('/').to_owned(),
-            p: self.pin.map(|pin| URL_SAFE_NO_PAD.encode(pin)),
+            p: self.pin.map(|pin| base64url::encode(pin)),
             s: self.token.secret().expose().clone(),
             a: self.client.to_string(),
             t: self.platform.map(|platform| platform_word(platform).to_owned()),
@@ -93,7 +93,7 @@ impl DevKit {
             w: networks_word(self.networks).to_owned(),
         };
         let json = serde_json::to_vec(&wire).unwrap_or_default();
-        Secret::new(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(json)))
+        Secret::new(format!("{PREFIX}{}", base64url::encode(json)))
     }
 
     /// Reads one.
@@ -105,7 +105,7 @@ impl DevKit {
             return Err(DevKitRefusal::TooLong);
         }
         let digits = text.strip_prefix(PREFIX).ok_or(DevKitRefusal::NoKit)?;
-        let json = URL_SAFE_NO_PAD.decode(digits).map_err(|_| DevKitRefusal::Malformed)?;
+        let json = base64url::decode(digits).map_err(|_| DevKitRefusal::Malformed)?;
         let wire: WireKit = serde_json::from_slice(&json).map_err(|_| DevKitRefusal::Malformed)?;
         let invalid = DevKitRefusal::MemberInvalid;
         Ok(Self {
@@ -130,7 +130,7 @@ fn origin(text: &str) -> Option<Url> {
 }
 
 fn sha256(text: &str) -> Option<[u8; 32]> {
-    URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()
+    base64url::decode(text).ok()?.try_into().ok()
 }
 
 fn platform(word: &str) -> Option<Platform> {
@@ -182,7 +182,7 @@ mod tests {
     fn a_kit_is_read_strictly() {
         let secret = kit().token.secret().expose().clone();
         let honest = format!(r#"{{"u":"https://10.0.2.2:7443","s":"{secret}","a":"shop","e":1,"n":1,"w":"any"}}"#);
-        let with = |from: &str, to: &str| format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(honest.replace(from, to)));
+        let with = |from: &str, to: &str| format!("{PREFIX}{}", base64url::encode(honest.replace(from, to)));
         let invalid = |name| Some(DevKitRefusal::MemberInvalid(name));
         let rows: Vec<(&str, String, Option<DevKitRefusal>)> = vec![
             ("as it is written", with("", ""), None),

@@ -7,7 +7,7 @@
 // Of `core`, as said here: addresses are words; nothing in this room opens a connection.
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use countersign_codec::base64url;
 use countersign_core::{ClientId, DevTokenId, Platform, Reason, Secret, UnixSeconds};
 
 use crate::hash::TokenHash;
@@ -23,14 +23,14 @@ impl DevTokenText {
     /// A new token made of 256 unpredictable bits.
     #[must_use]
     pub fn from_random(bytes: &Secret<[u8; 32]>) -> Self {
-        Self(Secret::new(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes.expose()))))
+        Self(Secret::new(format!("{PREFIX}{}", base64url::encode(bytes.expose()))))
     }
 
     /// Reads a token; `None` unless it is written exactly as [`Self::from_random`] writes one.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let digits = text.strip_prefix(PREFIX).filter(|digits| digits.len() == 43)?;
-        let bytes = URL_SAFE_NO_PAD.decode(digits).ok()?;
+        let bytes = base64url::decode(digits).ok()?;
         (bytes.len() == 32).then(|| Self(Secret::new(text.to_owned())))
     }
 

@@ -1,7 +1,6 @@
 //! One-way names of secrets: what the store keeps instead of a code or a refresh token, and PKCE's challenge.
 
-use aws_lc_rs::digest;
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use countersign_codec::{base64url, sha256};
 use countersign_core::Secret;
 use std::fmt;
 
@@ -13,7 +12,7 @@ impl TokenHash {
     /// Hashes `token`. The token has at least 128 unpredictable bits, so a plain hash cannot be guessed back.
     #[must_use]
     pub fn of(token: &Secret<String>) -> Self {
-        Self(sha256(token.expose().as_bytes()))
+        Self(sha256(&[token.expose().as_bytes()]))
     }
 
     /// Takes a hash that was stored.
@@ -57,8 +56,7 @@ impl CodeChallenge {
         if text.len() != 43 {
             return Err(VerifierRefusal::WrongLength);
         }
-        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| VerifierRefusal::IllegalByte)?;
-        bytes.try_into().map(Self).map_err(|_| VerifierRefusal::WrongLength)
+        base64url::decode_array(text).map(Self).map_err(|_| VerifierRefusal::IllegalByte)
     }
 
     /// The challenge that belongs to a `code_verifier` (RFC 7636 sections 4.1 and 4.2).
@@ -73,7 +71,7 @@ impl CodeChallenge {
         if !text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b)) {
             return Err(VerifierRefusal::IllegalByte);
         }
-        Ok(Self(sha256(text.as_bytes())))
+        Ok(Self(sha256(&[text.as_bytes()])))
     }
 
     /// The 32 bytes that are stored.
@@ -87,12 +85,6 @@ impl CodeChallenge {
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
-}
-
-fn sha256(bytes: &[u8]) -> [u8; 32] {
-    let mut out = [0; 32];
-    out.iter_mut().zip(digest::digest(&digest::SHA256, bytes).as_ref()).for_each(|(to, from)| *to = *from);
-    out
 }
 
 #[cfg(test)]

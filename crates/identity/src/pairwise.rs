@@ -1,7 +1,7 @@
 //! Pairwise subjects: one person has a different name in every sector, and nobody can join the two.
 
 use aws_lc_rs::hmac;
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use countersign_codec::base64url;
 use countersign_core::{ContractViolation, PairwiseId, Secret, UserId};
 
 /// Apps and upstreams that know a person by one and the same name (OpenID Connect Core section 8.1).
@@ -29,7 +29,7 @@ impl PairwiseKey {
         context.update(user.as_str().as_bytes());
         let tag = context.sign();
         let cut = tag.as_ref().get(..16).unwrap_or_default();
-        PairwiseId::parse(&format!("p_{}", URL_SAFE_NO_PAD.encode(cut))).map_err(|_| ContractViolation("a pairwise name is an identifier"))
+        PairwiseId::parse(&format!("p_{}", base64url::encode(cut))).map_err(|_| ContractViolation("a pairwise name is an identifier"))
     }
 }
 

@@ -9,7 +9,7 @@
 
 use std::fmt;
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use countersign_codec::base64url;
 use countersign_core::{ContractViolation, Reason, UserId};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
@@ -65,7 +65,7 @@ impl PasskeyOrigin {
     pub fn parse(text: &str) -> Result<Self, OriginError> {
         let url = Url::parse(text).map_err(|_| OriginError::NotAnOrigin)?;
         if let Some(hash) = text.strip_prefix(Self::ANDROID) {
-            let bytes = URL_SAFE_NO_PAD.decode(hash).map_err(|_| OriginError::KeyHashMalformed)?;
+            let bytes = base64url::decode(hash).map_err(|_| OriginError::KeyHashMalformed)?;
             return if bytes.len() == 32 { Ok(Self { text: text.to_owned(), url }) } else { Err(OriginError::KeyHashMalformed) };
         }
         if url.origin().ascii_serialization() != text {
@@ -83,7 +83,7 @@ impl PasskeyOrigin {
     /// # Errors
     /// Never, as long as such an origin is a URL.
     pub fn of_android_app(certificate_sha256: &[u8; 32]) -> Result<Self, OriginError> {
-        Self::parse(&format!("{}{}", Self::ANDROID, URL_SAFE_NO_PAD.encode(certificate_sha256)))
+        Self::parse(&format!("{}{}", Self::ANDROID, base64url::encode(certificate_sha256)))
     }
 
     /// The origin as client data has it.
@@ -453,7 +453,7 @@ impl RelyingParty {
 
 /// Whether a credential is a public key that has one name only: `id` is `rawId` in canonical base64url.
 fn names_itself(id: &str, raw_id: &[u8], kind: &str) -> Result<(), PasskeyRefusal> {
-    let named = kind == "public-key" && (1..=CREDENTIAL_ID_BYTES_MAX).contains(&raw_id.len()) && URL_SAFE_NO_PAD.encode(raw_id) == id;
+    let named = kind == "public-key" && (1..=CREDENTIAL_ID_BYTES_MAX).contains(&raw_id.len()) && base64url::encode(raw_id) == id;
     if named { Ok(()) } else { Err(PasskeyRefusal::CredentialMalformed) }
 }
 

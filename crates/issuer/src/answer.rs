@@ -1,6 +1,7 @@
 //! What a door says: the one place where reasons become bytes on the wire, coarse for whoever reads them (law 7).
 
 use axum::{body::Body, response::Response};
+use countersign_codec::calendar::imf_fixdate;
 use countersign_core::{DecisionId, Reason, Remedy, Retry, Told, UnixSeconds, Update};
 use http::{
     HeaderName, HeaderValue, StatusCode,
@@ -8,7 +9,7 @@ use http::{
 };
 use serde::Serialize;
 
-use crate::{date::imf_fixdate, door::Voice, refusal::Refusal};
+use crate::{door::Voice, refusal::Refusal};
 
 /// Header by which people and support name an answer.
 const DECISION: HeaderName = HeaderName::from_static("countersign-decision");
@@ -214,7 +215,7 @@ pub fn allow(response: &mut Response, methods: &[http::Method]) {
 pub fn dress(response: &mut Response, number: &DecisionId, nonce: &str, now: UnixSeconds) {
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    for (name, value) in [(DATE, imf_fixdate(now).as_str()), (DECISION, number.as_str()), (NONCE, nonce)] {
+    for (name, value) in [(DATE, imf_fixdate(now.0).as_str()), (DECISION, number.as_str()), (NONCE, nonce)] {
         if let Ok(value) = HeaderValue::from_str(value) {
             headers.insert(name, value);
         }

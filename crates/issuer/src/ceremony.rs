@@ -1,6 +1,6 @@
 //! A passkey ceremony between its two halves: begun by a device, finished by the same device, once.
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use countersign_codec::base64url;
 use countersign_core::{ClientId, DeviceId, Limits, Reason, Thumbprint};
 use countersign_identity::CeremonyOptions;
 use countersign_store::{ChallengeId, ChallengePurpose};
@@ -57,7 +57,7 @@ pub async fn start<T: Serialize>(
     let recall = serde_json::to_vec(&recall).map_err(|_| broken())?;
     let id = issuer.random::<32>();
     issuer.stores.challenges.issue(ChallengeId(id), purpose, recall, visit.second().plus(Limits::CHALLENGE_LIFE)).await?;
-    Ok(Started { ceremony: URL_SAFE_NO_PAD.encode(id), options: options.into_json() })
+    Ok(Started { ceremony: base64url::encode(id), options: options.into_json() })
 }
 
 /// Takes the ceremony back, before anything in its answer is looked at: a wrong answer uses it up too (law 5).
@@ -83,7 +83,7 @@ pub async fn resume<T: DeserializeOwned>(
 
 /// Reads a challenge's name back. One that we did not write is as good as one that lapsed.
 pub fn challenge_id(text: &str) -> Result<ChallengeId, Refusal> {
-    let bytes = URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
+    let bytes = base64url::decode(text).ok().and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
     bytes.map(ChallengeId).ok_or(Refusal::new(Reason::ChallengeUnknown))
 }
 

@@ -1,7 +1,7 @@
 //! Enrolment: a phone's hardware vouches for a key, and the same key signs the request (law 3).
 
 use axum::response::Response;
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use countersign_codec::base64url;
 use countersign_core::{ClientId, Limits, Reason};
 use countersign_store::{ChallengeId, ChallengePurpose, Device, DeviceState};
 use http::StatusCode;
@@ -106,7 +106,7 @@ pub async fn challenge(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Re
     let recall = client.as_str().as_bytes().to_vec();
     let expires_at = visit.second().plus(Limits::CHALLENGE_LIFE);
     issuer.stores.challenges.issue(ChallengeId(id), purpose, recall, expires_at).await?;
-    Ok(answer::json(StatusCode::OK, &Given { challenge: URL_SAFE_NO_PAD.encode(id), expires_in: Limits::CHALLENGE_LIFE.0 }))
+    Ok(answer::json(StatusCode::OK, &Given { challenge: base64url::encode(id), expires_in: Limits::CHALLENGE_LIFE.0 }))
 }
 
 /// Enrols the device whose key signed the request, if its hardware vouches for that key.

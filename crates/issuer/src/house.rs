@@ -5,16 +5,16 @@ use std::{collections::BTreeMap, sync::Arc};
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use aws_lc_rs::hmac;
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use countersign_attest::{
     anchors::Anchors,
     android::{AppRule, Requirements as KeyRequirements, Trust},
     apple, play,
 };
+use countersign_codec::base64url;
+use countersign_compliance::{Requirements, Revocations};
 use countersign_core::{
     AppId, ClientId, Clock, ContractViolation, DecisionId, DeviceId, Entropy, GrantId, Lack, Limits, PairwiseId, Platform, Posture,
-    ProofId, Reason, Requirements, Revocations, RiskBar, Seconds, Secret, SessionId, SignalSink, Stage, UnixMillis, UnixSeconds, UserId,
-    Watch,
+    ProofId, Reason, RiskBar, Seconds, Secret, SessionId, SignalSink, Stage, UnixMillis, UnixSeconds, UserId, Watch,
 };
 use countersign_identity::{BindingRules, PairwiseKey, RelyingParty, Sector};
 use countersign_proof::{key_set::KeyRing, nonce::NonceKeys, target::Origin};
@@ -91,7 +91,7 @@ impl RefreshKey {
         let mut context = hmac::Context::with_key(&self.0);
         context.update(b"countersign refresh 1");
         context.update(family.as_str().as_bytes());
-        Secret::new(format!("csr_{}", URL_SAFE_NO_PAD.encode(context.sign())))
+        Secret::new(format!("csr_{}", base64url::encode(context.sign())))
     }
 }
 
@@ -296,12 +296,12 @@ impl Issuer {
 
     /// A `jti`: 128 unpredictable bits.
     pub(crate) fn new_token_id(&self) -> Result<ProofId, ContractViolation> {
-        ProofId::parse(&URL_SAFE_NO_PAD.encode(self.random::<16>())).map_err(|_| ContractViolation("base64url is an identifier"))
+        ProofId::parse(&base64url::encode(self.random::<16>())).map_err(|_| ContractViolation("base64url is an identifier"))
     }
 
     /// An authorization code: `csc_` and 256 unpredictable bits.
     pub(crate) fn new_code(&self) -> Secret<String> {
-        Secret::new(format!("csc_{}", URL_SAFE_NO_PAD.encode(self.random::<32>())))
+        Secret::new(format!("csc_{}", base64url::encode(self.random::<32>())))
     }
 
     pub(crate) fn subject(&self, user: &UserId, app: &App) -> Result<PairwiseId, ContractViolation> {

@@ -10,7 +10,6 @@
 mod answer;
 mod attest;
 mod ceremony;
-mod date;
 mod development;
 mod discovery;
 mod door;
@@ -43,7 +42,7 @@ mod watching;
 pub use door::{BodyKind, Door, Voice};
 pub use form::{Form, FormRefusal};
 pub use house::{App, DecodesPlay, DeviceTrust, Issuer, IssuerConfig, IssuerKeys, PlayApp, PlayReader, RefreshKey, SignUp, Stores, World};
-pub use json::{JsonRefusal, parse as parse_json};
+pub use json::parse as parse_json;
 pub use pace::Pace;
 pub use prompts::Prompts;
 pub use receive::Origin;

@@ -5,7 +5,8 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use countersign_core::{DailyLimit, Quota, QuotaRefusal, QuotaState, Reason, Thumbprint, UnixSeconds};
+use countersign_compliance::{DailyLimit, Quota, QuotaRefusal, QuotaState};
+use countersign_core::{Reason, Thumbprint, UnixSeconds};
 use metrics::{counter, gauge};
 
 use crate::refusal::Refusal;

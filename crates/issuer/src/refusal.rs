@@ -1,12 +1,13 @@
 //! A door's no: the exact reason for the log, and nothing for the wire.
 
 use countersign_attest::{android::AttestRefusal, apple::AppleRefusal, play::PlayRefusal, report::ReportRefusal};
+use countersign_codec::json::JsonRefusal;
 use countersign_core::{ContractViolation, Lack, Reason, Seconds, Update};
 use countersign_identity::{GrantRefusal, PasskeyRefusal};
 use countersign_proof::{delegation::DelegationRefusal, dpop::ProofRefusal, jwk::CryptoFailure};
 use countersign_store::{BindError, ChangeError, IssueError, LiveError, PostureError, SpendError, Unavailable};
 
-use crate::{form::FormRefusal, json::JsonRefusal};
+use crate::{form::FormRefusal, json};
 
 /// Why a door refuses, their fault or ours.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -137,6 +138,12 @@ impl From<ChangeError> for Refusal {
     }
 }
 
+impl From<JsonRefusal> for Refusal {
+    fn from(refusal: JsonRefusal) -> Self {
+        Self::because(json::reason(refusal), format!("{refusal:?}"))
+    }
+}
+
 /// Refusals of pure rooms: the rule's own name is the cause.
 macro_rules! from_rules {
     ($($rules:ty)*) => {$(
@@ -148,4 +155,4 @@ macro_rules! from_rules {
     )*};
 }
 
-from_rules! { DelegationRefusal FormRefusal GrantRefusal JsonRefusal PasskeyRefusal ProofRefusal }
+from_rules! { DelegationRefusal FormRefusal GrantRefusal PasskeyRefusal ProofRefusal }

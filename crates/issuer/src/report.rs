@@ -39,6 +39,6 @@ pub async fn report(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Respo
     if let Some(place) = place {
         issuer.world.watch.located(device.id(), place, visit.now);
     }
-    let limited = countersign_core::worst(&lacks) >= Some(countersign_core::Stage::Limit);
+    let limited = countersign_compliance::worst(&lacks) >= Some(countersign_core::Stage::Limit);
     Ok(answer::json(StatusCode::OK, &Heard { limited }))
 }

@@ -1,9 +1,10 @@
 //! Hiding fields of a response. What is not hidden comes through byte for byte, numbers included.
 
+use countersign_codec::json::{elements, members};
 use countersign_core::MaskPath;
 use serde_json::value::RawValue;
 
-use crate::json::{elements, members, steps, strict};
+use crate::json::{steps, strict};
 
 /// A response that cannot be masked, and must be withheld.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

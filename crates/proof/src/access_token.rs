@@ -1,17 +1,19 @@
 //! Access tokens: `at+jwt` (RFC 9068), bound to a key by `cnf.jkt` (RFC 9449 section 6.1).
 
+use countersign_codec::{
+    base64url,
+    json::{NotTheObject, Object},
+    sha256,
+};
 use countersign_core::{
     Acr, Amr, ClientId, IdError, KeyId, Limits, PairwiseId, ProofId, Reason, Secret, SessionId, Thumbprint, UnixSeconds,
 };
 use serde::Serialize;
 
 use crate::{
-    base64url,
-    json::{NotTheObject, Object},
     jwk::{CryptoFailure, SigningKey},
     jws::{self, HeaderToSign, Jws, JwsRefusal, NamedBy, Type},
     key_set::KeySet,
-    sha256::sha256,
 };
 
 /// What a token says.
@@ -167,7 +169,7 @@ impl TokenVerifier {
     /// The first rule that it breaks.
     pub fn verify(&self, token: &str, now: UnixSeconds) -> Result<VerifiedToken, TokenRefusal> {
         let payload = self.keys.verify(Jws::read(token, Type::Is(TYPE))?)?;
-        let object = Object::from_bytes(payload.as_bytes())?;
+        let object = Object::from_bytes(payload.as_bytes(), Limits::JSON_DEPTH_MAX)?;
         if object.text("iss")? != self.issuer {
             return Err(TokenRefusal::IssuerWrong);
         }
@@ -185,7 +187,7 @@ impl TokenVerifier {
     }
 
     fn claims(&self, object: &Object<'_>) -> Result<Claims, TokenRefusal> {
-        let confirmation = Object::parse(object.raw("cnf").ok_or(NotTheObject)?)?;
+        let confirmation = Object::parse(object.raw("cnf").ok_or(NotTheObject)?, Limits::JSON_DEPTH_MAX)?;
         Ok(Claims {
             issuer: self.issuer.clone(),
             audience: self.audience.clone(),

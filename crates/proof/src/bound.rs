@@ -1,8 +1,9 @@
 //! The witness that a proof fits its request, for the replay memory to spend.
 
+use countersign_codec::sha256;
 use countersign_core::{Thumbprint, UnixSeconds};
 
-use crate::{sha256::sha256, window::AcceptanceWindow};
+use crate::window::AcceptanceWindow;
 
 /// What a proof is remembered by: a hash over its kind, its key and its `jti`, so that a long `jti` costs no memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

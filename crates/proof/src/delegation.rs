@@ -5,16 +5,18 @@
 //! (`jwk`) and the claims `jkt` (the request key's thumbprint), `htu` (the token endpoint), `grant` (SHA-256 of the code or
 //! refresh token that is redeemed), `iat`, `jti` and, when the server gave one, `nonce`.
 
+use countersign_codec::{
+    base64url,
+    json::{NotTheObject, Object},
+    sha256,
+};
 use countersign_core::{Limits, ProofId, Reason, Secret, Thumbprint, UnixSeconds};
 use serde::Serialize;
 
 use crate::{
-    base64url,
     bound::{BoundProof, ReplayId},
-    json::{NotTheObject, Object},
     jwk::{CryptoFailure, JwkRefusal, PublicKey, SigningKey},
     jws::{self, HeaderToSign, Jws, JwsRefusal, NamedBy, Type},
-    sha256::sha256,
     target::{OtherTarget, Target},
     window::{AcceptanceWindow, NonceRule, TimeRefusal},
 };
@@ -165,7 +167,7 @@ pub fn read(delegation: &str) -> Result<SignedDelegation, DelegationRefusal> {
     let jws = Jws::read(delegation, Type::Is(TYPE))?;
     let key = PublicKey::from_jwk(jws.jwk().ok_or(DelegationRefusal::KeyMissing)?)?;
     let payload = jws.verify(&key)?;
-    let claims = Object::from_bytes(payload.as_bytes())?;
+    let claims = Object::from_bytes(payload.as_bytes(), Limits::JSON_DEPTH_MAX)?;
     let id = claims.text("jti")?;
     if !(1..=Limits::ID_BYTES_MAX).contains(&id.len()) {
         return Err(DelegationRefusal::ClaimsMalformed);

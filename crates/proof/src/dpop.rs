@@ -1,11 +1,11 @@
 //! Proofs of possession: DPoP (RFC 9449).
 
+use countersign_codec::json::{NotTheObject, Object};
 use countersign_core::{Limits, ProofId, Reason, Thumbprint, UnixSeconds};
 use serde::Serialize;
 
 pub use crate::bound::{BoundProof, ReplayId};
 use crate::{
-    json::{NotTheObject, Object},
     jwk::{CryptoFailure, JwkRefusal, PublicKey, SigningKey},
     jws::{self, HeaderToSign, Jws, JwsRefusal, NamedBy, Type},
     target::{OtherTarget, Target},
@@ -144,7 +144,7 @@ pub fn read(proof: &str) -> Result<SignedProof, ProofRefusal> {
     let jws = Jws::read(proof, Type::Is(TYPE))?;
     let key = PublicKey::from_jwk(jws.jwk().ok_or(ProofRefusal::KeyMissing)?)?;
     let payload = jws.verify(&key)?;
-    let claims = Object::from_bytes(payload.as_bytes())?;
+    let claims = Object::from_bytes(payload.as_bytes(), Limits::JSON_DEPTH_MAX)?;
     let id = claims.text("jti")?;
     if !(1..=Limits::ID_BYTES_MAX).contains(&id.len()) {
         return Err(ProofRefusal::ClaimsMalformed);

@@ -8,13 +8,12 @@ use aws_lc_rs::{
         ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, ED25519, EcdsaKeyPair, Ed25519KeyPair, KeyPair, ParsedPublicKey,
     },
 };
-use countersign_core::{Secret, Thumbprint};
-
-use crate::{
+use countersign_codec::{
     base64url,
     json::{NotTheObject, Object},
-    sha256::sha256,
+    sha256,
 };
+use countersign_core::{Limits, Secret, Thumbprint};
 
 /// The signature algorithms that are taken; all others, `none` and the symmetric ones included, are refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -101,7 +100,7 @@ impl PublicKey {
     /// # Errors
     /// The first rule that it breaks.
     pub fn from_jwk(text: &str) -> Result<Self, JwkRefusal> {
-        let jwk = Object::parse(text)?;
+        let jwk = Object::parse(text, Limits::JSON_DEPTH_MAX)?;
         // SECURITY: asked first and of every key type, so that no private key passes as a public one (RFC 9449 section 4.3, check 7).
         if PRIVATE_MEMBERS.iter().any(|name| jwk.has(name)) {
             return Err(JwkRefusal::PrivateKey);

@@ -1,14 +1,14 @@
 //! The one reader and writer of signed texts: JWS in compact serialisation (RFC 7515 sections 3.1, 4, 5 and 7.1).
 
+use countersign_codec::{
+    base64url::{self, NotCanonical},
+    json::{NotTheObject, Object},
+};
 use countersign_core::{KeyId, Limits};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::{
-    base64url::{self, NotCanonical},
-    json::{NotTheObject, Object},
-    jwk::{Algorithm, CryptoFailure, PublicKey, SigningKey},
-};
+use crate::jwk::{Algorithm, CryptoFailure, PublicKey, SigningKey};
 
 /// Why a JWS is refused. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,7 +108,7 @@ impl<'a> Parts<'a> {
             return Err(JwsRefusal::NotThreeParts);
         }
         let header = base64url::decode(header)?;
-        let header = Object::from_bytes(&header)?;
+        let header = Object::from_bytes(&header, Limits::JSON_DEPTH_MAX)?;
         if header.has("crit") {
             return Err(JwsRefusal::CriticalHeader);
         }

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use countersign_codec::json::Object;
 use countersign_core::{KeyId, Limits, Seconds, UnixSeconds};
 use serde_json::value::RawValue;
 
 use crate::{
-    json::Object,
     jwk::{JwkRefusal, PublicKey, SigningKey},
     jws::{Jws, JwsRefusal, VerifiedPayload},
 };
@@ -73,7 +73,7 @@ impl KeySet {
         if text.len() > SET_BYTES_MAX {
             return Err(JwkRefusal::Malformed);
         }
-        let keys: Vec<&RawValue> = Object::parse(text)?.required("keys")?;
+        let keys: Vec<&RawValue> = Object::parse(text, Limits::JSON_DEPTH_MAX)?.required("keys")?;
         let mut set = Self::default();
         for key in keys {
             let key = key.get();
@@ -82,7 +82,7 @@ impl KeySet {
                 Err(JwkRefusal::AlgorithmRefused | JwkRefusal::UseRefused) => continue,
                 Err(why @ (JwkRefusal::Malformed | JwkRefusal::PointInvalid | JwkRefusal::PrivateKey)) => return Err(why),
             };
-            let id = KeyId::parse(&Object::parse(key)?.text("kid")?).map_err(|_| JwkRefusal::Malformed)?;
+            let id = KeyId::parse(&Object::parse(key, Limits::JSON_DEPTH_MAX)?.text("kid")?).map_err(|_| JwkRefusal::Malformed)?;
             // SECURITY: two keys of one name would let the order of the document decide which of them is trusted.
             if set.find(id.as_str()).is_some() {
                 return Err(JwkRefusal::Malformed);

@@ -1,10 +1,9 @@
 //! Nonces that need no storage: a time bucket under a key that all nodes share (RFC 9449 sections 8 and 9).
 
 use aws_lc_rs::hmac;
+use countersign_codec::base64url;
 use countersign_core::{Limits, Seconds, Secret, UnixSeconds};
 use subtle::ConstantTimeEq;
-
-use crate::base64url;
 
 /// The seconds of one bucket: all nonces issued in one are the same text, so that clients need not change theirs all the time.
 const BUCKET_SECONDS: u64 = 60;

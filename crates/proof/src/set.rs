@@ -11,14 +11,16 @@ use aws_lc_rs::{
     rsa::{KeySize, PublicKeyComponents},
     signature::{KeyPair, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, RsaKeyPair},
 };
-use countersign_core::{KeyId, Secret, UnixSeconds};
+use countersign_codec::{
+    base64url,
+    json::{NotTheObject, Object},
+};
+use countersign_core::{KeyId, Limits, Secret, UnixSeconds};
 use der::{Reader, SliceReader, asn1::UintRef};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::{
-    base64url,
-    json::{NotTheObject, Object},
     jwk::CryptoFailure,
     jws::{JwsRefusal, Parts, Type},
 };
@@ -96,7 +98,7 @@ impl RsaPublicKey {
     /// # Errors
     /// When it is something else, holds a private member, or has fewer than 2048 bits.
     pub fn from_jwk(text: &str) -> Result<Self, NotTheObject> {
-        let jwk = Object::parse(text)?;
+        let jwk = Object::parse(text, Limits::JSON_DEPTH_MAX)?;
         let refused = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"].iter().any(|name| jwk.has(name));
         let wanted = |name: &str, value: &str| jwk.optional_text(name).map(|text| text.is_none_or(|text| text == value));
         if refused || jwk.text("kty")? != "RSA" || !wanted("alg", RS256)? || !wanted("use", "sig")? {
@@ -126,10 +128,10 @@ impl SetKeys {
     /// # Errors
     /// When it is no JWK Set, or holds no key that could sign a SET.
     pub fn from_jwks(text: &str) -> Result<Self, NotTheObject> {
-        let set = Object::parse(text)?;
+        let set = Object::parse(text, Limits::JSON_DEPTH_MAX)?;
         let keys: Vec<&RawValue> = set.required("keys")?;
         let named = keys.iter().filter_map(|key| {
-            let id = Object::parse(key.get()).ok()?.text("kid").ok()?.into_owned();
+            let id = Object::parse(key.get(), Limits::JSON_DEPTH_MAX).ok()?.text("kid").ok()?.into_owned();
             Some((id, RsaPublicKey::from_jwk(key.get()).ok()?))
         });
         let keys: Vec<_> = named.collect();
@@ -200,7 +202,7 @@ pub fn read(text: &str, keys: &SetKeys, expected: &ExpectedSet<'_>, now: UnixSec
 /// # Errors
 /// The first rule that they break.
 pub fn claims(payload: &[u8], expected: &ExpectedSet<'_>, now: UnixSeconds) -> Result<VerifiedSet, SetRefusal> {
-    let claims = Object::from_bytes(payload)?;
+    let claims = Object::from_bytes(payload, Limits::JSON_DEPTH_MAX)?;
     if claims.has("exp") || claims.has("sub") {
         return Err(SetRefusal::MemberForbidden);
     }
@@ -218,12 +220,13 @@ pub fn claims(payload: &[u8], expected: &ExpectedSet<'_>, now: UnixSeconds) -> R
     if issued_at.0 > now.0.saturating_add(CLOCK_AHEAD_MAX) {
         return Err(SetRefusal::TooEarly);
     }
-    let events = Object::parse(claims.raw("events").ok_or(SetRefusal::Malformed)?).map_err(|_| SetRefusal::EventsNotOne)?;
+    let events =
+        Object::parse(claims.raw("events").ok_or(SetRefusal::Malformed)?, Limits::JSON_DEPTH_MAX).map_err(|_| SetRefusal::EventsNotOne)?;
     let mut events = events.into_members();
     let (Some((event_type, event)), None) = (events.next(), events.next()) else { return Err(SetRefusal::EventsNotOne) };
-    Object::parse(event).map_err(|_| SetRefusal::EventsNotOne)?;
+    Object::parse(event, Limits::JSON_DEPTH_MAX).map_err(|_| SetRefusal::EventsNotOne)?;
     let subject = claims.raw("sub_id").ok_or(SetRefusal::Malformed)?;
-    Object::parse(subject)?;
+    Object::parse(subject, Limits::JSON_DEPTH_MAX)?;
     let id = claims.text("jti")?;
     if id.is_empty() {
         return Err(SetRefusal::Malformed);

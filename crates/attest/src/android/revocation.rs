@@ -5,8 +5,9 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use aws_lc_rs::digest::{SHA256, digest};
-use countersign_core::{Revocations, Seconds, SerialDigest, UnixSeconds};
+use countersign_codec::sha256;
+use countersign_compliance::Revocations;
+use countersign_core::{Seconds, SerialDigest, UnixSeconds};
 use serde::Deserialize;
 
 use crate::android::chain::Chain;
@@ -129,9 +130,8 @@ impl StatusList {
 
 /// By what a certificate is remembered, so that the day it is revoked is noticed.
 pub(super) fn serial_digest(serial: &str) -> SerialDigest {
-    let digest = digest(&SHA256, serial.as_bytes());
     let mut half = [0; 16];
-    half.iter_mut().zip(digest.as_ref()).for_each(|(to, from)| *to = *from);
+    half.iter_mut().zip(sha256(&[serial.as_bytes()])).for_each(|(to, from)| *to = from);
     SerialDigest(half)
 }
 

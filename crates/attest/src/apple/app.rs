@@ -2,9 +2,8 @@
 
 use std::fmt;
 
+use countersign_codec::sha256;
 use countersign_core::AppId;
-
-use crate::sha256::sha256;
 
 /// Why a text names no app of Apple's. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 //! An assertion: a signature of an attested key over a request.
 
+use countersign_codec::sha256;
 use countersign_core::Limits;
 use countersign_proof::jwk::PublicKey;
 use der::{Decode, Reader as _, SliceReader, asn1::UintRef};
@@ -8,7 +9,6 @@ use crate::apple::app::AppleApp;
 use crate::apple::authenticator_data::{Asserting, Launch};
 use crate::apple::cbor::{Reader, once, required};
 use crate::apple::refusal::{AppleRefusal, FormatRefusal};
-use crate::sha256::sha256;
 
 /// The key signed this request. Whether it did so for the first time, only a [`countersign_core::CounterWindow`] knows.
 #[derive(Debug)]

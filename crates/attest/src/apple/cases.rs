@@ -5,6 +5,7 @@
 //! whoever calls reads the file.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
+use countersign_codec::sha256;
 use countersign_core::{Seconds, UnixMillis, UnixSeconds};
 use countersign_proof::jwk::PublicKey;
 use serde::Deserialize;
@@ -18,7 +19,6 @@ use crate::apple::refusal::AppleRefusal;
 use crate::apple::requirements::{Environment, Requirements};
 use crate::calendar;
 use crate::cases::{Agreement, CaseResult, CasesMalformed};
-use crate::sha256::sha256;
 
 /// How old a receipt may be when it arrives: Apple advises five minutes.
 const FRESH: Seconds = Seconds(300);

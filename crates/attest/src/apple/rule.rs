@@ -1,6 +1,7 @@
 //! The rules about an attestation beyond its chain, each a function, so that one judges and the other tells by the same.
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
+use countersign_codec::sha256;
 use countersign_proof::jwk::PublicKey;
 
 use crate::apple::app::AppleApp;
@@ -8,7 +9,6 @@ use crate::apple::authenticator_data::Attesting;
 use crate::apple::leaf::nonce;
 use crate::apple::refusal::AppleRefusal;
 use crate::apple::requirements::Environment;
-use crate::sha256::sha256;
 use crate::x509::{Certificate, KeyKind, SubjectKey};
 
 /// Apple issued the certificate for these authenticator data and this hash of client data.

@@ -1,8 +1,7 @@
 //! What a phone has to ask Google Play for, so that the verdict speaks of this challenge and this device key.
 
-use aws_lc_rs::digest::{Context, SHA256};
+use countersign_codec::{base64url, sha256};
 use countersign_core::Thumbprint;
-use countersign_proof::base64url;
 
 /// Keeps our hashes apart from everything else that is hashed.
 const DOMAIN: &[u8] = b"countersign.play.v1";
@@ -13,9 +12,7 @@ const DOMAIN: &[u8] = b"countersign.play.v1";
 /// A verdict for it is of no use to somebody who holds another key, and says nothing of what was asked.
 #[must_use]
 pub fn request_hash(challenge: &[u8; 32], device_key: &Thumbprint) -> String {
-    let mut context = Context::new(&SHA256);
-    [DOMAIN, challenge, device_key.as_bytes()].iter().for_each(|part| context.update(part));
-    base64url::encode(context.finish())
+    base64url::encode(sha256(&[DOMAIN, challenge, device_key.as_bytes()]))
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use countersign_codec::base64url;
 use countersign_core::UnixMillis;
-use countersign_proof::base64url;
 
 use crate::play::label::{AppAccess, Label, Labels, ProtectRisk};
 use crate::play::refusal::VerdictRefusal;

@@ -6,12 +6,9 @@ use aws_lc_rs::{
     aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey},
     key_wrap::{AES_256, AesKek, KeyWrap},
 };
-use countersign_core::Secret;
-use countersign_proof::{
-    base64url,
-    json::Object,
-    jws::{Jws, JwsRefusal, Type},
-};
+use countersign_codec::{base64url, json::Object};
+use countersign_core::{Limits, Secret};
+use countersign_proof::jws::{Jws, JwsRefusal, Type};
 
 use crate::play::keys::DecryptionKeys;
 use crate::play::refusal::{PlayRefusal, TokenRefusal, VerdictRefusal};
@@ -107,7 +104,7 @@ impl<'a> Sealed<'a> {
 
 /// Whether the header asks for exactly what this reader does.
 fn admit(header: &[u8]) -> Result<(), TokenRefusal> {
-    let header = Object::from_bytes(header).map_err(|_| TokenRefusal::HeaderMalformed)?;
+    let header = Object::from_bytes(header, Limits::JSON_DEPTH_MAX).map_err(|_| TokenRefusal::HeaderMalformed)?;
     if header.has("crit") {
         return Err(TokenRefusal::CriticalHeader);
     }

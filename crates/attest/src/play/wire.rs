@@ -2,9 +2,8 @@
 
 use std::borrow::Cow;
 
-use countersign_proof::json::{NotTheObject, Object};
+use countersign_codec::json::{NotTheObject, Object};
 use serde::de::DeserializeOwned;
-use serde_json::value::RawValue;
 
 use crate::play::refusal::VerdictRefusal;
 
@@ -49,14 +48,14 @@ pub(super) struct Group<'a> {
 }
 
 impl<'a> Group<'a> {
-    /// Reads the outermost object, and all that is in it as far as JSON goes.
+    /// Reads the outermost object. All that is in it has one reading, also what nobody asks for, so that a text that another reader
+    /// would read differently is no verdict.
     pub(super) fn outermost(text: &'a str) -> Result<Self, VerdictRefusal> {
-        strict(text, DEPTH_MAX).map_err(|NotTheObject| VerdictRefusal::NotTheObject)?;
         Self::open(String::new(), text).map_err(|NotTheObject| VerdictRefusal::NotTheObject)
     }
 
     fn open(path: String, text: &'a str) -> Result<Self, NotTheObject> {
-        Ok(Self { path, left: Object::parse(text)?.into_members().collect() })
+        Ok(Self { path, left: Object::parse(text, DEPTH_MAX)?.into_members().collect() })
     }
 
     /// The same group, from which paths begin: a payload is told alike whether it came by itself or in an answer.
@@ -118,19 +117,5 @@ impl<'a> Group<'a> {
     fn take(&mut self, name: &str) -> Option<&'a str> {
         let at = self.left.iter().position(|(known, _)| known == name)?;
         Some(self.left.remove(at).1)
-    }
-}
-
-/// Whether every object in `text` has unique members, at most `depth` deep; also in what nobody asks for, so that a text that
-/// another reader would read differently is no verdict.
-fn strict(text: &str, depth: usize) -> Result<(), NotTheObject> {
-    let below = |text: &str| depth.checked_sub(1).ok_or(NotTheObject).and_then(|depth| strict(text, depth));
-    match text.trim_start().as_bytes().first() {
-        Some(b'{') => Object::parse(text)?.into_members().try_for_each(|(_, value)| below(value)),
-        Some(b'[') => {
-            let values: Vec<&RawValue> = serde_json::from_str(text).map_err(|_| NotTheObject)?;
-            values.into_iter().try_for_each(|value| below(value.get()))
-        }
-        Some(_) | None => Ok(()),
     }
 }

@@ -7,7 +7,7 @@ use axum::{
     extract::{Path, State},
     routing::{get, post},
 };
-use countersign_core::FeedKind;
+use countersign_compliance::FeedKind;
 
 use crate::{
     admin::{office::ActRefusal, wire::FeedView},

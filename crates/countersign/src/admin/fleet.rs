@@ -8,7 +8,8 @@ use std::{
     sync::Arc,
 };
 
-use countersign_core::{AppId, ClientId, DeviceId, Judgement, Platform, Posture, Requirements, Revocations, Share, UnixSeconds, Use};
+use countersign_compliance::{Judgement, Requirements, Revocations, Share, Use};
+use countersign_core::{AppId, ClientId, DeviceId, Platform, Posture, UnixSeconds};
 use countersign_store::{Device, Devices, Presence, Sessions, Unavailable};
 
 use crate::{

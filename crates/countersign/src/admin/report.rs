@@ -13,9 +13,8 @@ use axum::{
     routing::post,
 };
 use countersign_audit::EventKind;
-use countersign_core::{
-    Breakdown, ClientId, Forecast, GROUPS_MAX, Outcome, Outcomes, Platform, Revocations, Seconds, Survey, UnixSeconds, UsedBy,
-};
+use countersign_compliance::{Breakdown, Forecast, GROUPS_MAX, Outcomes, Revocations, Survey, UsedBy};
+use countersign_core::{ClientId, Outcome, Platform, Seconds, UnixSeconds};
 use countersign_gateway::House;
 use countersign_store::{
     DeviceState, Unavailable,

@@ -3,8 +3,8 @@
 use std::{io::IsTerminal, path::Path};
 
 use anyhow::{Context, Result, anyhow};
-use aws_lc_rs::digest;
 use clap::{Args, Subcommand, ValueEnum};
+use countersign_codec::sha256;
 use countersign_core::{ClientId, Platform, Seconds, UnixSeconds};
 use countersign_identity::{DevKit, DevTokenText, Networks};
 use qrcode::{EcLevel, QrCode, render::unicode::Dense1x2};
@@ -149,7 +149,7 @@ pub async fn run(command: &DevTokenCommand, place: &Place, output: Output) -> Re
 pub fn pin(data: &Path) -> Result<[u8; 32]> {
     let file = data.join("dev/tls-root.pem");
     let root = CertificateDer::from_pem_file(&file).map_err(|e| anyhow!("reading `{}`: {e}", file.display()))?;
-    Ok(digest::digest(&digest::SHA256, &root).as_ref().try_into()?)
+    Ok(sha256(&[&root]))
 }
 
 /// A QR code in half blocks: two rows of it in a line of text, dark on light whatever the terminal's colours.

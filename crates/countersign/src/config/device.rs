@@ -5,10 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use countersign_core::{
-    AppAccess, AppFinding, AppRelease, BootState, Integrity, PatchRule, Platform, PlayProtect, Requirement, Rollout, Rule, Seconds,
-    SecurityLevel, Stage, WhenAbsent,
-};
+use countersign_compliance::{AppRelease, PatchRule, Requirement, Rollout, Rule, WhenAbsent};
+use countersign_core::{AppAccess, AppFinding, BootState, Integrity, Platform, PlayProtect, Seconds, SecurityLevel, Stage};
 
 use crate::config::{
     model::{DeviceRules, WhenStale},

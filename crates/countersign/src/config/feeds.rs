@@ -1,6 +1,7 @@
 //! `[feeds.NAME]`: what is fetched while a node runs, from where and how often.
 
-use countersign_core::{FeedKind, Seconds};
+use countersign_compliance::FeedKind;
+use countersign_core::Seconds;
 use url::Url;
 
 use crate::config::{

@@ -7,7 +7,8 @@ use std::{
     time::Duration,
 };
 
-use countersign_core::{Action, AppId, ClientId, DailyLimit, FeedKind, Limits, OutageRule, Requirement, RiskBar, Seconds, WhenLimited};
+use countersign_compliance::{DailyLimit, FeedKind, OutageRule, Requirement};
+use countersign_core::{Action, AppId, ClientId, Limits, RiskBar, Seconds, WhenLimited};
 use countersign_gateway::{Origin, Protocol};
 use countersign_identity::{BindingRules, PasskeyOrigin};
 use countersign_monitor::react::{Act, ReactRules};

@@ -5,7 +5,8 @@ use std::{
     time::Duration,
 };
 
-use countersign_core::{AfterGrace, AppId, ClientId, DailyLimit, Limits, OutageRule, Seconds, WhenLimited};
+use countersign_compliance::{AfterGrace, DailyLimit, OutageRule};
+use countersign_core::{AppId, ClientId, Limits, Seconds, WhenLimited};
 use countersign_gateway::{Origin, Protocol, Scheme};
 use countersign_identity::{BindingRules, PasskeyOrigin};
 use countersign_policy::{StreamKind, StreamSpec};

@@ -2,10 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use countersign_core::{
-    AfterGrace, AppFinding, BootState, DailyLimit, Integrity, OutageRule, PatchRule, Platform, Rollout, Rule, Seconds, SecurityLevel,
-    Stage, UnixSeconds, WhenAbsent, WhenLimited,
-};
+use countersign_compliance::{AfterGrace, DailyLimit, OutageRule, PatchRule, Rollout, Rule, WhenAbsent};
+use countersign_core::{AppFinding, BootState, Integrity, Platform, Seconds, SecurityLevel, Stage, UnixSeconds, WhenLimited};
 use countersign_gateway::Protocol;
 use countersign_policy::StreamKind;
 use proptest::prelude::*;

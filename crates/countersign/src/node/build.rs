@@ -3,7 +3,8 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use arc_swap::ArcSwap;
-use countersign_core::{ClientId, Requirements, Revocations, Rule, Secret, SignalSink, Stage};
+use countersign_compliance::{Requirements, Revocations, Rule};
+use countersign_core::{ClientId, Secret, SignalSink, Stage};
 use countersign_gateway::{GatewayConfig, House, HouseParts, Statements, Tokens};
 use countersign_identity::PairwiseKey;
 use countersign_issuer::{DeviceTrust, Issuer, IssuerKeys, Prompts, RefreshKey, Strangers, World};

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use countersign_core::{Clock, FeedKind, Revocations};
+use countersign_compliance::{FeedKind, Revocations};
+use countersign_core::Clock;
 use countersign_gateway::{Certificates, Upstream};
 use countersign_issuer::{DeviceTrust, IssuerConfig};
 

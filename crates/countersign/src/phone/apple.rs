@@ -6,8 +6,8 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context, Result};
-use aws_lc_rs::digest::{SHA256, digest};
 use countersign_attest::apple::{AppleApp, Environment, NONCE_EXTENSION};
+use countersign_codec::sha256;
 use rcgen::{
     BasicConstraints, Certificate, CertificateParams, CustomExtension, DistinguishedName, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose,
     PKCS_ECDSA_P256_SHA256, PublicKeyData, SerialNumber, SigningKey, date_time_ymd,
@@ -142,10 +142,4 @@ fn cose(point: &[u8]) -> Result<Vec<u8>> {
 fn nonce(nonce: &[u8; 32]) -> CustomExtension {
     let oid: Vec<_> = NONCE_EXTENSION.arcs().map(u64::from).collect();
     CustomExtension::from_oid_content(&oid, [&[0x30, 36, 0xa1, 34, 0x04, 32][..], nonce].concat())
-}
-
-fn sha256(parts: &[&[u8]]) -> [u8; 32] {
-    let mut out = [0; 32];
-    out.iter_mut().zip(digest(&SHA256, &parts.concat()).as_ref()).for_each(|(to, from)| *to = *from);
-    out
 }

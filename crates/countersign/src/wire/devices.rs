@@ -12,7 +12,8 @@ use countersign_attest::{
     },
     boot_keys::BootKeys,
 };
-use countersign_core::{BootKey, BootState, ClientId, FeedKind, Requirements, Rule, SecurityLevel, Stage};
+use countersign_compliance::{FeedKind, Requirements, Rule};
+use countersign_core::{BootKey, BootState, ClientId, SecurityLevel, Stage};
 
 use crate::{
     config::{App, Config, Fault, Faults, replaced},

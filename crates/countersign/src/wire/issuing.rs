@@ -7,7 +7,8 @@ use countersign_attest::{
     apple::{self, AppleApp, Environment},
     play::{self, DecryptionKeys},
 };
-use countersign_core::{Clock, DailyLimit, Limits, Quota, Revocations, Secret};
+use countersign_compliance::{DailyLimit, Quota, Revocations};
+use countersign_core::{Clock, Limits, Secret};
 use countersign_identity::{PasskeyOrigin, RelyingParty, Sector};
 use countersign_issuer::{App, IssuerConfig, Pace, PlayApp, PlayReader, SignUp};
 use countersign_proof::target::Origin;

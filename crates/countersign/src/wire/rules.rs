@@ -3,7 +3,8 @@
 use std::{collections::HashMap, fs, path::Path};
 
 use aws_lc_rs::digest;
-use countersign_core::{ClientId, Requirements, RiskBar};
+use countersign_compliance::Requirements;
+use countersign_core::{ClientId, RiskBar};
 use countersign_policy::{OperationSpec, Operations, Policies, PolicySource};
 
 use crate::{

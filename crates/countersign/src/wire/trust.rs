@@ -10,7 +10,8 @@ use countersign_attest::{
     anchors::{Anchors, Purpose, Source, Vendor},
     android::{StatusList, StatusRule, Trust},
 };
-use countersign_core::{FeedKind, Revocations, Seconds, UnixSeconds};
+use countersign_compliance::{FeedKind, Revocations};
+use countersign_core::{Seconds, UnixSeconds};
 use countersign_issuer::DeviceTrust;
 
 use crate::{

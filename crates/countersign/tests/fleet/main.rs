@@ -25,9 +25,10 @@ use countersign::{
 };
 use countersign_attest::android::StatusList;
 use countersign_audit::{Entry, Event, EventKind};
+use countersign_compliance::Revocations;
 use countersign_core::{
     Clock, DecisionId, DeviceId, Facts, Lack, OperationRules, Outcome, PairwiseId, Platform, Reason, RequestFacts, ResourceFacts,
-    Revocations, RiskFacts, Seconds, Session, Stage, UnixMillis, WhenLimited,
+    RiskFacts, Seconds, Session, Stage, UnixMillis, WhenLimited,
 };
 use countersign_gateway::Rules;
 use countersign_store::{DeviceState, Devices, Sessions, Subjects, sqlite::Sqlite};

@@ -14,10 +14,11 @@ use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
 use countersign_audit::{CheckpointKey, Entry};
+use countersign_compliance::Revocations;
 use countersign_core::{
     Acr, Action, Amr, AnswerSeen, AppId, BootState, ClientId, Clock, CoarsePlace, DeviceId, Entropy, EvidenceTier, KeyId, LoginSeen,
-    PairwiseId, PatchLevel, Platform, Posture, ProofId, Provenance, RateLimit, Reason, RequestSeen, Revocations, RiskView, Role, Secret,
-    SecurityLevel, Session, SessionId, SessionState, Signal, SignalSink, UnixMillis, UnixSeconds, UserId, Watch,
+    PairwiseId, PatchLevel, Platform, Posture, ProofId, Provenance, RateLimit, Reason, RequestSeen, RiskView, Role, Secret, SecurityLevel,
+    Session, SessionId, SessionState, Signal, SignalSink, UnixMillis, UnixSeconds, UserId, Watch,
 };
 use countersign_gateway::{
     GatewayConfig, HeldConfig, House, HouseParts, Origin, Peer, Protocol, StatementKey, Statements, Stores, Tokens, Upstream,

@@ -19,7 +19,8 @@ use std::{
 };
 
 use bytes::Bytes;
-use countersign_core::{AppFinding, PolicyName, Reason, Revocations, RiskReason, RiskView, Seconds, SerialDigest, SessionState};
+use countersign_compliance::Revocations;
+use countersign_core::{AppFinding, PolicyName, Reason, RiskReason, RiskView, Seconds, SerialDigest, SessionState};
 use countersign_gateway::{ListenConfig, Transport, body::Body, listen, serve};
 use countersign_proof::jwk::{Algorithm, SigningKey};
 use countersign_store::{DeviceState, TakeError};

@@ -1,8 +1,7 @@
 //! The operations and policies that the tests judge by.
 
-use countersign_core::{
-    AppFinding, AppRelease, ClientId, Platform, Requirement, Requirements, RiskBar, Rollout, Rule, Seconds, Stage, WhenLimited,
-};
+use countersign_compliance::{AppRelease, Requirement, Requirements, Rollout, Rule};
+use countersign_core::{AppFinding, ClientId, Platform, RiskBar, Seconds, Stage, WhenLimited};
 use countersign_gateway::Rules;
 use countersign_policy::{OperationSpec, Operations, Policies, PolicySource, StreamKind, StreamSpec};
 

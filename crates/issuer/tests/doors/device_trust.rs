@@ -7,7 +7,8 @@ use countersign_attest::{
     binding::{Purpose, bound_challenge},
     report::REPORT_TYPE,
 };
-use countersign_core::{AppFinding, BootState, ClientId, PatchLevel, PatchRule, Requirement, Requirements, Rollout, Rule, Stage};
+use countersign_compliance::{PatchRule, Requirement, Requirements, Rollout, Rule};
+use countersign_core::{AppFinding, BootState, ClientId, PatchLevel, Stage};
 use countersign_issuer::{Door, SignUp};
 use countersign_proof::{
     jwk::SigningKey,

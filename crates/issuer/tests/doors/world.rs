@@ -15,9 +15,10 @@ use countersign_attest::{
     android::{self, AppRule, ApplicationsRule, KeyRule, OriginRule, PurposeRule, StatusRule, Trust},
     play,
 };
+use countersign_compliance::{DailyLimit, Quota, Requirement, Requirements, Rollout, Rule};
 use countersign_core::{
-    AppFinding, AppId, BootState, ClientId, Clock, DailyLimit, Entropy, KeyId, NoWatch, Quota, Requirement, Requirements, RiskBar, Rollout,
-    Rule, Seconds, Secret, SecurityLevel, Stage, UnixMillis, UnixSeconds,
+    AppFinding, AppId, BootState, ClientId, Clock, Entropy, KeyId, NoWatch, RiskBar, Seconds, Secret, SecurityLevel, Stage, UnixMillis,
+    UnixSeconds,
 };
 use countersign_identity::{BindingRules, PairwiseKey, PasskeyOrigin, RelyingParty, Sector};
 use countersign_issuer::{

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use countersign_core::{SignalKind, UnixSeconds};
-use countersign_proof::json::{NotTheObject, Object};
+use countersign_codec::json::{NotTheObject, Object};
+use countersign_core::{Limits, SignalKind, UnixSeconds};
 
 const CAEP: &str = "https://schemas.openid.net/secevent/caep/event-type/";
 const RISC: &str = "https://schemas.openid.net/secevent/risc/event-type/";
@@ -135,7 +135,7 @@ impl Event {
     /// # Errors
     /// When the type is unknown, or the event is not of its type.
     pub fn parse(event_type: &str, json: &str) -> Result<(Self, Beside), EventRefusal> {
-        let event = Object::parse(json)?;
+        let event = Object::parse(json, Limits::JSON_DEPTH_MAX)?;
         let read = if let Some(name) = event_type.strip_prefix(CAEP) {
             caep(name, &event)?
         } else if let Some(name) = event_type.strip_prefix(RISC) {
@@ -213,7 +213,7 @@ fn caep(name: &str, event: &Object<'_>) -> Result<Event, EventRefusal> {
         "session-presented" => Event::Told("session-presented"),
         "session-revoked" => Event::SessionRevoked,
         "token-claims-change" => {
-            Object::parse(needed(event.raw("claims"))?)?;
+            Object::parse(needed(event.raw("claims"))?, Limits::JSON_DEPTH_MAX)?;
             Event::Told("token-claims-change")
         }
         _ => return Err(EventRefusal::TypeUnknown),

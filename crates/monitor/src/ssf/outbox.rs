@@ -6,7 +6,8 @@ use std::{
     time::Duration,
 };
 
-use countersign_proof::json::Object;
+use countersign_codec::json::Object;
+use countersign_core::Limits;
 use serde::Deserialize;
 use tokio::sync::Notify;
 
@@ -47,7 +48,7 @@ impl PollAsk {
     /// # Errors
     /// When it is something else.
     pub fn parse(json: &str) -> Result<Self, PollRefusal> {
-        let ask = Object::parse(json).map_err(|_| PollRefusal)?;
+        let ask = Object::parse(json, Limits::JSON_DEPTH_MAX).map_err(|_| PollRefusal)?;
         let refused = |_| PollRefusal;
         let mut settled: Vec<String> = ask.optional("ack").map_err(refused)?.unwrap_or_default();
         let errors: std::collections::BTreeMap<String, WireError> = ask.optional("setErrs").map_err(refused)?.unwrap_or_default();

@@ -2,7 +2,8 @@
 
 use std::net::IpAddr;
 
-use countersign_proof::json::{NotTheObject, Object};
+use countersign_codec::json::{NotTheObject, Object};
+use countersign_core::Limits;
 use serde_json::value::RawValue;
 
 /// Identifiers of one `aliases` subject, and addresses of one `ip-addresses`.
@@ -86,7 +87,7 @@ impl Simple {
     /// # Errors
     /// When it is none.
     pub fn parse(json: &str) -> Result<Self, SubjectRefusal> {
-        let object = Object::parse(json)?;
+        let object = Object::parse(json, Limits::JSON_DEPTH_MAX)?;
         let text = |name: &str| -> Result<String, SubjectRefusal> {
             let text = object.text(name)?.into_owned();
             if text.is_empty() { Err(SubjectRefusal) } else { Ok(text) }
@@ -122,7 +123,7 @@ impl SubjectId {
     /// # Errors
     /// When it is none.
     pub fn parse(json: &str) -> Result<Self, SubjectRefusal> {
-        let object = Object::parse(json)?;
+        let object = Object::parse(json, Limits::JSON_DEPTH_MAX)?;
         match object.text("format")?.as_ref() {
             "aliases" => {
                 let all: Vec<&RawValue> = object.required("identifiers")?;

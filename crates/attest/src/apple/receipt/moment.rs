@@ -1,26 +1,13 @@
 //! Instants as receipts write them.
 
+use countersign_codec::calendar;
 use countersign_core::UnixMillis;
-use der::DateTime;
 
-/// Digits of a fraction of a second; beyond milliseconds they say nothing that is kept.
-const FRACTION_DIGITS_MAX: usize = 9;
-
-/// Reads an instant by RFC 3339 in UTC, with or without a fraction of a second, as `2020-11-21T22:13:02.796Z`.
+/// Reads an instant by RFC 3339 in UTC, with or without a fraction of a second, as `2020-11-21T22:13:02.796Z`. Apple writes `Z`, so
+/// `+00:00` is not taken.
 pub fn instant(bytes: &[u8]) -> Option<UnixMillis> {
-    let text = std::str::from_utf8(bytes).ok()?.strip_suffix('Z')?;
-    let (whole, millis) = match text.split_once('.') {
-        Some((whole, fraction)) => (whole, milliseconds(fraction)?),
-        None => (text, 0),
-    };
-    let seconds = format!("{whole}Z").parse::<DateTime>().ok()?.unix_duration().as_secs();
-    Some(UnixMillis(seconds.checked_mul(1000)?.checked_add(millis)?))
-}
-
-fn milliseconds(fraction: &str) -> Option<u64> {
-    let fits = (1..=FRACTION_DIGITS_MAX).contains(&fraction.len()) && fraction.bytes().all(|digit| digit.is_ascii_digit());
-    let three: String = fraction.chars().chain("00".chars()).take(3).collect();
-    if fits { three.parse().ok() } else { None }
+    let text = std::str::from_utf8(bytes).ok().filter(|text| text.ends_with('Z'))?;
+    calendar::read_rfc3339(text).map(UnixMillis)
 }
 
 #[cfg(test)]

@@ -10,11 +10,12 @@ use countersign_attest::{
     },
     x509::Certificate,
 };
+use countersign_codec::sha256;
 use countersign_core::{DeviceId, EvidenceTier, Platform, Posture, Provenance, Reason, RiskMetric, SecurityLevel, Thumbprint, UnixSeconds};
 
 use crate::cli::{
     attest_inspect::{
-        asked::{InspectArgs, sha256},
+        asked::InspectArgs,
         explain::{Judged, Sheet, Told, bytes, known, text},
     },
     when,
@@ -107,7 +108,7 @@ pub fn receipt(content: &[u8], args: &InspectArgs) -> Result<Told> {
             ("next_not_before", known(facts.not_before.map(|at| when::instant(at.seconds())))),
             ("expires_at", text(when::instant(facts.expires_at.seconds()))),
             ("client_data_hash", client_hash(facts.kind, facts.client_hash.as_deref())),
-            ("key_sha256", bytes(&sha256(&facts.key_spki)?)),
+            ("key_sha256", bytes(&sha256(&[&facts.key_spki]))),
             ("fields_not_read", text(facts.fields_unknown)),
         ],
     );

@@ -6,10 +6,10 @@ use std::{
 };
 
 use anyhow::{Context, Result, anyhow, bail};
-use aws_lc_rs::digest::{SHA256, digest};
 use base64::{Engine, engine::general_purpose::STANDARD, engine::general_purpose::URL_SAFE_NO_PAD};
 use clap::Args;
 use countersign_attest::anchors::{Anchors, Purpose};
+use countersign_codec::sha256;
 use countersign_core::{Clock, UnixSeconds};
 use countersign_proof::jwk::PublicKey;
 
@@ -76,8 +76,8 @@ impl InspectArgs {
 
     /// The hash of the client data that App Attest signs: the challenge itself when it has the length of one.
     pub fn client_data_hash(&self) -> Result<Option<[u8; 32]>> {
-        let hash = |bytes: Vec<u8>| <[u8; 32]>::try_from(bytes).or_else(|bytes| sha256(&bytes));
-        self.challenge_bytes()?.map(hash).transpose()
+        let hash = |bytes: Vec<u8>| <[u8; 32]>::try_from(bytes).unwrap_or_else(|bytes| sha256(&[&bytes]));
+        Ok(self.challenge_bytes()?.map(hash))
     }
 
     /// The anchors of `--anchors` for this purpose, or else those that are shipped.
@@ -129,9 +129,4 @@ fn anchors_of(directory: &Path, purpose: Purpose) -> Result<Anchors> {
 /// Reads base64 of either alphabet.
 pub fn base64(text: &str) -> Result<Vec<u8>> {
     STANDARD.decode(text).or_else(|_| URL_SAFE_NO_PAD.decode(text.trim_end_matches('='))).context("not base64")
-}
-
-/// SHA-256.
-pub fn sha256(bytes: &[u8]) -> Result<[u8; 32]> {
-    digest(&SHA256, bytes).as_ref().try_into().context("a SHA-256 has 32 bytes")
 }

@@ -6,11 +6,11 @@ use countersign_attest::{
     apple::AppleApp,
     report::{REPORT_TYPE, ReportRefusal, Said, claims, read},
 };
+use countersign_codec::base64url;
 use countersign_core::{
     AppFinding, AppReport, CoarsePlace, DeviceId, EvidenceTier, Platform, Posture, Provenance, SecurityLevel, Thumbprint, UnixSeconds,
 };
 use countersign_proof::{
-    base64url,
     jwk::PublicKey,
     jws::{Jws, Type},
 };

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use anyhow::{Result, anyhow};
-use countersign_core::{Platform, Posture, Reason, Requirement, Requirements, Revocations, Rule, UnixSeconds};
+use countersign_compliance::{Requirement, Requirements, Revocations, Rule};
+use countersign_core::{Platform, Posture, Reason, UnixSeconds};
 use serde_json::{Value, json};
 
 use crate::{

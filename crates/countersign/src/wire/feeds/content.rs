@@ -2,13 +2,14 @@
 
 use std::path::Path;
 
-use aws_lc_rs::digest::{SHA256, digest};
 use countersign_attest::{
     anchors::{Anchors, Purpose, Source, Vendor},
     android::StatusList,
     boot_keys::BootKeys,
 };
-use countersign_core::{FeedKind, Measure, UnixSeconds};
+use countersign_codec::sha256;
+use countersign_compliance::{FeedKind, Measure};
+use countersign_core::UnixSeconds;
 
 use crate::wire::feeds::shelf::{Shelf, Version};
 
@@ -48,7 +49,7 @@ impl Content {
             Self::BootKeys(keys) => (keys.of(None).count(), Some(keys.version())),
             Self::StatusList(list) => (list.len(), None),
         };
-        Measure { digest: sha256(bytes), entries, issued_at, version }
+        Measure { digest: sha256(&[bytes]), entries, issued_at, version }
     }
 }
 
@@ -83,7 +84,7 @@ pub fn held(data: &Path, kind: FeedKind) -> Option<Held> {
     let shelf = Shelf::of(data, kind);
     for version in shelf.state().versions {
         let read = shelf.read(&version, bytes_max(kind)).and_then(|bytes| {
-            if sha256(&bytes) != version.digest {
+            if sha256(&[&bytes]) != version.digest {
                 return Err("its bytes are not those that were taken".to_owned());
             }
             let content = Content::parse(kind, &bytes, version.confirmed_at)?;
@@ -109,12 +110,4 @@ pub fn shipped(kind: FeedKind) -> Option<Measure> {
         FeedKind::ReceiptAnchors => of(Anchors::apple_receipt().ok()),
         FeedKind::StatusList => None,
     }
-}
-
-/// SHA-256.
-#[must_use]
-pub fn sha256(bytes: &[u8]) -> [u8; 32] {
-    let mut out = [0; 32];
-    out.iter_mut().zip(digest(&SHA256, bytes).as_ref()).for_each(|(to, from)| *to = *from);
-    out
 }

@@ -4,7 +4,9 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwapOption;
 use async_trait::async_trait;
-use countersign_core::{Clock, Entropy, FeedKind, FeedOutcome, FeedRefusal, Measure, UnixSeconds, judge_offer};
+use countersign_codec::calendar::read_imf_fixdate;
+use countersign_compliance::{FeedKind, FeedOutcome, FeedRefusal, Measure, judge_offer};
+use countersign_core::{Clock, Entropy, UnixSeconds};
 use http::{StatusCode, header};
 use metrics::{counter, gauge};
 use tokio::sync::Mutex;
@@ -15,7 +17,6 @@ use crate::{
     wire::{
         feeds::{
             content::{self, Content, Held},
-            dates,
             pace::next_look,
             shelf::{Shelf, State, Version},
         },
@@ -285,7 +286,7 @@ impl Feeds {
             (status, _) => return Err(LookFault::Status(status)),
         }
         let text = |name: header::HeaderName| answer.headers.get(name).and_then(|value| value.to_str().ok());
-        let issued_at = text(header::LAST_MODIFIED).and_then(dates::last_modified);
+        let issued_at = text(header::LAST_MODIFIED).and_then(read_imf_fixdate).map(UnixSeconds);
         let offered = Content::parse(kind, &answer.body, now).map_err(LookFault::Malformed)?.measure(&answer.body, issued_at);
         let state = feed.shelf.state();
         let beside = held.as_ref().map(|held| held.measure).or_else(|| self.without(kind));

@@ -1,7 +1,6 @@
 //! Trust anchors, revocation lists and boot keys, fetched on a schedule and kept when what is offered is worse.
 
 pub mod content;
-mod dates;
 mod look;
 mod pace;
 pub mod shelf;

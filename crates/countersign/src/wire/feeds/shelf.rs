@@ -9,7 +9,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use countersign_core::{FeedKind, UnixSeconds};
+use countersign_compliance::FeedKind;
+use countersign_core::UnixSeconds;
 use serde::{Deserialize, Serialize};
 
 use crate::layout;

@@ -19,7 +19,8 @@ use axum::{
     response::Response,
     routing::get,
 };
-use countersign_core::{Clock, FeedKind, UnixMillis};
+use countersign_compliance::FeedKind;
+use countersign_core::{Clock, UnixMillis};
 use tempfile::TempDir;
 
 use crate::{

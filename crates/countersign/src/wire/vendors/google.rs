@@ -177,7 +177,8 @@ mod tests {
     };
     use axum::{Json, Router, extract::State, routing::post};
     use base64::engine::general_purpose::STANDARD;
-    use countersign_core::{AfterGrace, OutageRule, Revocations, Seconds};
+    use countersign_compliance::{AfterGrace, OutageRule, Revocations};
+    use countersign_core::Seconds;
     use serde_json::Value;
     use std::sync::atomic::{AtomicUsize, Ordering};
 

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use countersign_core::{Outage, OutageRule, Revocations, UnixSeconds};
+use countersign_compliance::{Outage, OutageRule, Revocations};
+use countersign_core::UnixSeconds;
 use metrics::{counter, gauge};
 
 /// Notes whether a vendor answers.
@@ -50,7 +51,8 @@ impl Silence {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use countersign_core::{AfterGrace, Seconds};
+    use countersign_compliance::AfterGrace;
+    use countersign_core::Seconds;
 
     #[test]
     fn an_outage_begins_once_and_ends_with_an_answer() {

@@ -5,12 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::{
-    posture::Posture,
-    reason::Reason,
-    requirement::{Lack, Requirements, Revocations, Share, Stage, worst},
-    time::UnixSeconds,
-};
+use countersign_core::{Lack, Posture, Reason, Stage, UnixSeconds};
+
+use crate::requirement::{Requirements, Revocations, Share, worst};
 
 /// Someone's requests from a device through an app.
 #[derive(Clone, Copy, Debug)]

@@ -3,7 +3,7 @@
 //! A phone cannot help it that its vendor is down: what was fresh when the vendor fell silent is forgiven for a while. What was
 //! stale before, or never there, is not: an outage lets nobody in.
 
-use crate::time::{Seconds, UnixSeconds};
+use countersign_core::{Seconds, UnixSeconds};
 
 /// What happens when the grace is over and the vendor is still silent. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@
 
 use core::fmt;
 
-use crate::time::{Seconds, UnixSeconds};
+use countersign_core::{Seconds, UnixSeconds};
 
 const DAY: u64 = 86_400;
 

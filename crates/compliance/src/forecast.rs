@@ -4,12 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::{
-    judgement::{Judgement, UsedBy},
-    posture::{Platform, Posture},
-    reason::Reason,
-    requirement::Stage,
-};
+use countersign_core::{Platform, Posture, Reason, Stage};
+
+use crate::judgement::{Judgement, UsedBy};
 
 /// Groups of a breakdown that have a line of their own, at most.
 pub const GROUPS_MAX: usize = 50;
@@ -192,12 +189,11 @@ impl Survey {
 mod tests {
     use super::*;
     use crate::{
-        app_report::{AppFinding, AppReport},
-        id::{DeviceId, Thumbprint, UserId},
         judgement::Use,
-        posture::{BootState, EvidenceTier, Provenance, SecurityLevel},
         requirement::{AppRelease, Requirement, Requirements, Revocations, Rollout, Rule, Share},
-        time::{Seconds, UnixSeconds},
+    };
+    use countersign_core::{
+        AppFinding, AppReport, BootState, DeviceId, EvidenceTier, Provenance, Seconds, SecurityLevel, Thumbprint, UnixSeconds, UserId,
     };
 
     const NOW: UnixSeconds = UnixSeconds(1_793_491_200);

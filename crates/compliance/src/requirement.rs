@@ -5,38 +5,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use crate::{
-    app_report::AppFinding,
-    id::UserId,
-    outage::{Forgiven, Outage},
-    posture::{BootKey, BootState, PatchLevel, Platform, Posture, Provenance, SecurityLevel, SerialDigest},
-    reason::Reason,
-    time::{Seconds, UnixSeconds},
-    vendor_verdict::{AppAccess, Integrity, Licensing, PlayProtect, Recognition, VendorVerdict},
+use countersign_core::{
+    AppAccess, AppFinding, BootKey, BootState, Integrity, Lack, Licensing, PatchLevel, Platform, PlayProtect, Posture, Provenance, Reason,
+    Recognition, Seconds, SecurityLevel, SerialDigest, Stage, UnixSeconds, Update, UserId, VendorVerdict,
 };
 
-/// What an unmet requirement does. Ordered by severity.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Stage {
-    /// It is counted, and nothing else happens.
-    Observe,
-    /// The request is allowed as far as policies allow limited sessions.
-    Limit,
-    /// The request is refused.
-    Enforce,
-}
-
-impl Stage {
-    /// The word in configuration, log and reports.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Observe => "observe",
-            Self::Limit => "limit",
-            Self::Enforce => "enforce",
-        }
-    }
-}
+use crate::outage::{Forgiven, Outage};
 
 /// Which hundredth of the people somebody belongs to: the same at every node and on every day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -178,26 +152,6 @@ pub struct Revocations {
     pub fetched_at: Option<UnixSeconds>,
     /// Since when the vendor of verdicts does not answer; `None` while it does.
     pub outage: Option<Outage>,
-}
-
-/// A requirement that is not met.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Lack {
-    /// Why, in the words of every other refusal.
-    pub reason: Reason,
-    /// What it does.
-    pub stage: Stage,
-    /// Where the person finds the version that is asked for.
-    pub update: Option<Update>,
-}
-
-/// The version of an app that is asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Update {
-    /// As people write it.
-    pub min_version: String,
-    /// Where the store has it.
-    pub store: Option<String>,
 }
 
 /// All that is required of the devices of one app.
@@ -381,11 +335,7 @@ const fn found(finding: AppFinding) -> Reason {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        app_report::AppReport,
-        id::{DeviceId, Thumbprint},
-        posture::{EvidenceTier, RiskMetric},
-    };
+    use countersign_core::{AppReport, DeviceId, EvidenceTier, RiskMetric, Thumbprint};
 
     const DAY: u64 = 86_400;
     /// 2026-11-01.

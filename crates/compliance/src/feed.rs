@@ -5,7 +5,7 @@
 
 use core::fmt;
 
-use crate::time::UnixSeconds;
+use countersign_core::UnixSeconds;
 
 /// What is fetched. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

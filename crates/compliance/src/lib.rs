@@ -1,0 +1,21 @@
+//! What an app requires of phones, and whether a posture meets it: for a request, a report of who would be refused, and a what-if.
+//!
+//! Beside it stand the rules about what those judgements lean on: what an [`Outage`] of a vendor forgives, how much may be asked of
+//! a vendor in a day ([`Quota`]), and when an offered version of fetched data takes the place of the held one ([`judge_offer`]).
+//!
+//! Postures, revocations and `now` go in, reasons and stages come out. What this crate does not do: it verifies no evidence (that is
+//! `attest`), it decides about no request (that is `policy`), and it fetches, stores and logs nothing.
+
+mod feed;
+mod forecast;
+mod judgement;
+mod outage;
+mod quota;
+mod requirement;
+
+pub use feed::{FeedKind, FeedOutcome, FeedRefusal, Measure, judge_offer};
+pub use forecast::{Breakdown, Forecast, GROUPS_HELD_MAX, GROUPS_MAX, Outcomes, Survey};
+pub use judgement::{Judgement, Use, UsedBy};
+pub use outage::{AfterGrace, Forgiven, Outage, OutageRule};
+pub use quota::{DailyLimit, Quota, QuotaRefusal, QuotaState};
+pub use requirement::{AppRelease, PatchRule, Requirement, Requirements, Revocations, Rollout, Rule, Share, WhenAbsent, worst};
