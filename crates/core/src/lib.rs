@@ -4,6 +4,7 @@
 //! does no I/O, reads no clock, holds no state, verifies nothing and serialises nothing: wire formats live at the edges.
 
 mod app_report;
+mod challenge;
 mod coarse;
 mod counter;
 mod decision;
@@ -11,6 +12,7 @@ mod facts;
 mod id;
 mod lack;
 mod limit;
+mod oauth_error;
 mod posture;
 mod reason;
 mod remedy;
@@ -23,6 +25,7 @@ mod vendor_verdict;
 mod watch;
 
 pub use app_report::{AppFinding, AppReport};
+pub use challenge::Challenge;
 pub use coarse::CoarsePlace;
 pub use counter::{CounterRefusal, CounterWindow};
 pub use decision::{Acr, Advice, Decision, MaskPath, Matched, Obligation, Outcome, Permitted, PolicyName, RateLimit};
@@ -33,6 +36,7 @@ pub use id::{
 };
 pub use lack::{Lack, Stage, Update};
 pub use limit::Limits;
+pub use oauth_error::OAuthError;
 pub use posture::{
     BootKey, BootState, EvidenceTier, Known, PatchLevel, Platform, Posture, Provenance, RiskMetric, SecurityLevel, SerialDigest,
 };

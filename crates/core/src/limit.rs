@@ -40,7 +40,8 @@ impl Limits {
     pub const NAME_BYTES_MAX: usize = 128;
     /// Sessions of one person on one device that a step-up reaches.
     pub const STEP_UP_SESSIONS_MAX: u32 = 32;
-    /// How long ago a person may have been authenticated who cuts a device off.
+    /// Age up to which a person's authentication counts as fresh: such a person may cut a device off, and is not asked to step up
+    /// because of a score.
     pub const FRESH_AUTHENTICATION_AGE_MAX: Seconds = Seconds(300);
     /// Devices of one person that are listed, revoked ones too; the newest come first.
     pub const DEVICES_LISTED_MAX: u32 = 1000;

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use crate::remedy::Remedy;
+use crate::{challenge::Challenge, oauth_error::OAuthError, remedy::Remedy};
 
 /// The code that a policy's `@reason` annotation gives: lower-case letters, digits and `_`, at most 64 bytes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -269,7 +269,11 @@ impl Retry {
 }
 
 macro_rules! tolds {
-    ($($(#[$doc:meta])* $variant:ident = $status:literal, $code:literal, $retry:ident, [$($remedy:ident),*], $title:literal, $detail:literal;)*) => {
+    ($(
+        $(#[$doc:meta])*
+        $variant:ident = $status:literal, $code:literal, $challenge:ident, $oauth:ident, $retry:ident, [$($remedy:ident),*], $title:literal,
+            $detail:literal;
+    )*) => {
         /// The coarse class of a refusal: all that a client learns. Codes are API. Alphabetical.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Told {
@@ -290,6 +294,18 @@ macro_rules! tolds {
             #[must_use]
             pub const fn code(self) -> &'static str {
                 match self { $(Self::$variant => $code,)* }
+            }
+
+            /// How the client is asked to authenticate instead (`WWW-Authenticate`).
+            #[must_use]
+            pub const fn challenge(self) -> Challenge {
+                match self { $(Self::$variant => Challenge::$challenge,)* }
+            }
+
+            /// The error that OAuth endpoints name, unless a reason has one of its own.
+            #[must_use]
+            pub const fn oauth_error(self) -> OAuthError {
+                match self { $(Self::$variant => OAuthError::$oauth,)* }
             }
 
             /// Whether the client may try again.
@@ -319,65 +335,81 @@ macro_rules! tolds {
     };
 }
 
+// Status, code, challenge, OAuth error, retry, remedies, title, text.
 tolds! {
     /// The app is too old; the answer names the version and the store.
-    AppOutdated = 403, "app_outdated", AfterRemedy, [UpdateApp], "Please update the app", "This version of the app is no longer supported. Please install the newest one.";
+    AppOutdated = 403, "app_outdated", Absent, InvalidGrant, AfterRemedy, [UpdateApp], "Please update the app", "This version of the app is no longer supported. Please install the newest one.";
     /// The phone's clock is far off; the answer carries a nonce and our time.
-    ClockFar = 401, "clock_far", WithNonce, [], "Check the date and time", "Set this phone's date and time to automatic if this keeps happening.";
+    ClockFar = 401, "clock_far", UseDpopNonce, UseDpopNonce, WithNonce, [], "Check the date and time", "Set this phone's date and time to automatic if this keeps happening.";
     /// A development token has expired. Its classes are exact, because only developers see them, and only whoever holds the token.
-    DevTokenExpired = 403, "dev_token_expired", Never, [], "This development token has expired", "The development token has expired. Make a new one with countersign dev-token create.";
+    DevTokenExpired = 403, "dev_token_expired", Absent, InvalidGrant, Never, [], "This development token has expired", "The development token has expired. Make a new one with countersign dev-token create.";
     /// A development token is not taken, for a reason that is not its holder's to know.
-    DevTokenRefused = 403, "dev_token_refused", Never, [], "This development token is not accepted", "The development token is not accepted here. The log entry of this decision says why.";
+    DevTokenRefused = 403, "dev_token_refused", Absent, InvalidGrant, Never, [], "This development token is not accepted", "The development token is not accepted here. The log entry of this decision says why.";
     /// A development token came from a release build.
-    DevTokenReleaseBuild = 403, "dev_token_release_build", Never, [], "A release build has no development token", "A release build cannot use a development token. Remove the token from this build, or run a debug build.";
+    DevTokenReleaseBuild = 403, "dev_token_release_build", Absent, InvalidGrant, Never, [], "A release build has no development token", "A release build cannot use a development token. Remove the token from this build, or run a debug build.";
     /// A development token is another app's.
-    DevTokenWrongApp = 403, "dev_token_wrong_app", Never, [], "This development token is for another app", "The development token was made for another app. Make one with this app's client id.";
+    DevTokenWrongApp = 403, "dev_token_wrong_app", Absent, InvalidGrant, Never, [], "This development token is for another app", "The development token was made for another app. Make one with this app's client id.";
     /// A development token is for the other platform.
-    DevTokenWrongPlatform = 403, "dev_token_wrong_platform", Never, [], "This development token is for another platform", "The development token was made for another platform. Make one for this platform, or for both.";
+    DevTokenWrongPlatform = 403, "dev_token_wrong_platform", Absent, InvalidGrant, Never, [], "This development token is for another platform", "The development token was made for another platform. Make one for this platform, or for both.";
     /// The device is the one in the person's hand, which signing out is for.
-    DeviceInHand = 409, "device_in_hand", Never, [], "This is the phone in your hand", "You are using this phone now. To end its access, sign out on it.";
+    DeviceInHand = 409, "device_in_hand", Absent, InvalidGrant, Never, [], "This is the phone in your hand", "You are using this phone now. To end its access, sign out on it.";
     /// The device could not be proved; one class for every check behind it.
-    DeviceUnproven = 403, "device_unproven", AfterRemedy, [UpdateSystem, ContactSupport], "We could not check this phone", "This phone could not be verified, so this is not available on it.";
+    DeviceUnproven = 403, "device_unproven", Absent, InvalidGrant, AfterRemedy, [UpdateSystem, ContactSupport], "We could not check this phone", "This phone could not be verified, so this is not available on it.";
     /// The person has as many devices as may be.
-    DevicesTooMany = 403, "devices_too_many", AfterRemedy, [RemoveDevice], "You have too many devices", "Please remove a device that you no longer use, then sign in here again.";
+    DevicesTooMany = 403, "devices_too_many", Absent, InvalidGrant, AfterRemedy, [RemoveDevice], "You have too many devices", "Please remove a device that you no longer use, then sign in here again.";
     /// The app's key is gone, or was never enrolled; the app enrols a new one.
-    KeyLost = 401, "key_lost", AfterRemedy, [ReEnrol], "Set this phone up again", "This phone must be set up again. Nothing was lost: please sign in afterwards.";
+    KeyLost = 401, "key_lost", InvalidToken, InvalidGrant, AfterRemedy, [ReEnrol], "Set this phone up again", "This phone must be set up again. Nothing was lost: please sign in afterwards.";
     /// The session is limited for now.
-    Limited = 403, "limited", Later, [], "This is paused for your safety", "This is paused for your safety. Please try again later.";
+    Limited = 403, "limited", Absent, InvalidGrant, Later, [], "This is paused for your safety", "This is paused for your safety. Please try again later.";
     /// The name of a new account belongs to somebody else.
-    NameTaken = 409, "name_taken", AfterRemedy, [], "This name is taken", "Somebody has this name already. Please choose another one.";
+    NameTaken = 409, "name_taken", Absent, InvalidRequest, AfterRemedy, [], "This name is taken", "Somebody has this name already. Please choose another one.";
     /// The person may not do this.
-    NotPermitted = 403, "policy", Never, [], "You don't have access to this", "You don't have access to this.";
+    NotPermitted = 403, "policy", Absent, UnauthorizedClient, Never, [], "You don't have access to this", "You don't have access to this.";
     /// The proof of possession did not verify; one class for all its faults.
-    ProofInvalid = 401, "proof_invalid", Never, [ContactSupport], "Something went wrong", "This request could not be completed.";
+    ProofInvalid = 401, "proof_invalid", InvalidDpopProof, InvalidDpopProof, Never, [ContactSupport], "Something went wrong", "This request could not be completed.";
     /// The device must be proved again; the app does that without the person.
-    Reattest = 401, "reattest", AfterRemedy, [AttestDevice], "One moment", "This phone is being checked again.";
+    Reattest = 401, "reattest", UseFreshAttestation, InvalidGrant, AfterRemedy, [AttestDevice], "One moment", "This phone is being checked again.";
     /// The request itself is not well-formed.
-    RequestInvalid = 400, "request_invalid", Never, [], "Something went wrong", "This request could not be understood.";
+    RequestInvalid = 400, "request_invalid", Absent, InvalidRequest, Never, [], "Something went wrong", "This request could not be understood.";
     /// A short-lived thing has lapsed; begin the exchange again.
-    Retry = 400, "try_again", Later, [], "Please try again", "This took too long. Please try again.";
+    Retry = 400, "try_again", Absent, InvalidGrant, Later, [], "Please try again", "This took too long. Please try again.";
     /// Session or device were revoked.
-    Revoked = 401, "revoked", Never, [SignInAgain], "You were signed out", "You were signed out on this phone.";
+    Revoked = 401, "revoked", InvalidToken, InvalidGrant, Never, [SignInAgain], "You were signed out", "You were signed out on this phone.";
     /// The phone opens to everybody.
-    ScreenLockMissing = 403, "screen_lock_missing", AfterRemedy, [SetScreenLock], "Set a screen lock", "This needs a phone that is locked with a code, finger or face.";
+    ScreenLockMissing = 403, "screen_lock_missing", Absent, InvalidGrant, AfterRemedy, [SetScreenLock], "Set a screen lock", "This needs a phone that is locked with a code, finger or face.";
     /// The person must sign in again.
-    SignInAgain = 401, "reauth", AfterRemedy, [SignInAgain], "Sign in again", "Please sign in again to continue.";
+    SignInAgain = 401, "reauth", InvalidToken, InvalidGrant, AfterRemedy, [SignInAgain], "Sign in again", "Please sign in again to continue.";
     /// Stronger or fresher authentication is needed (RFC 9470).
-    StepUp = 401, "step_up", AfterRemedy, [ConfirmItsYou], "Confirm it's you", "This needs your fingerprint or face again.";
+    StepUp = 401, "step_up", InsufficientUserAuthentication, InvalidGrant, AfterRemedy, [ConfirmItsYou], "Confirm it's you", "This needs your fingerprint or face again.";
     /// The phone's system is too old.
-    SystemOutdated = 403, "system_outdated", AfterRemedy, [UpdateSystem], "Please update your phone", "Your phone's system is too old for this. Please install its newest update.";
+    SystemOutdated = 403, "system_outdated", Absent, InvalidGrant, AfterRemedy, [UpdateSystem], "Please update your phone", "Your phone's system is too old for this. Please install its newest update.";
     /// The access token has expired.
-    TokenExpired = 401, "token_expired", WithRefresh, [], "One moment", "Your access is being renewed.";
+    TokenExpired = 401, "token_expired", InvalidToken, InvalidRequest, WithRefresh, [], "One moment", "Your access is being renewed.";
     /// The access token does not verify.
-    TokenInvalid = 401, "token_invalid", WithRefresh, [], "Something went wrong", "This request could not be completed.";
+    TokenInvalid = 401, "token_invalid", InvalidToken, InvalidRequest, WithRefresh, [], "Something went wrong", "This request could not be completed.";
     /// There is no access token, or not in the form that is asked for.
-    TokenMissing = 401, "token_missing", WithRefresh, [SignInAgain], "Sign in", "Please sign in to continue.";
+    TokenMissing = 401, "token_missing", SchemeOnly, InvalidRequest, WithRefresh, [SignInAgain], "Sign in", "Please sign in to continue.";
     /// Too many requests.
-    TooMany = 429, "too_many", Later, [], "Please wait a moment", "There were too many requests. Please wait a moment.";
+    TooMany = 429, "too_many", Absent, TemporarilyUnavailable, Later, [], "Please wait a moment", "There were too many requests. Please wait a moment.";
     /// A fault of ours.
-    Unavailable = 503, "unavailable", Later, [], "Not available right now", "This is not available right now. Nothing was lost.";
+    Unavailable = 503, "unavailable", Absent, TemporarilyUnavailable, Later, [], "Not available right now", "This is not available right now. Nothing was lost.";
     /// The proof needs the nonce that the answer carries (RFC 9449 sections 8 and 9).
-    UseNonce = 401, "use_dpop_nonce", WithNonce, [], "One moment", "One moment.";
+    UseNonce = 401, "use_dpop_nonce", UseDpopNonce, UseDpopNonce, WithNonce, [], "One moment", "One moment.";
+}
+
+impl Told {
+    /// Whether the answer carries a nonce for the next proof (RFC 9449 sections 8 and 9): where the challenge asks for one.
+    #[must_use]
+    pub fn offers_nonce(self) -> bool {
+        self.challenge() == Challenge::UseDpopNonce
+    }
+
+    /// Whether the answer says when to come again (`Retry-After`): with the statuses that have that header (RFC 6585 section 4,
+    /// RFC 9110 section 15.6.4).
+    #[must_use]
+    pub const fn says_when(self) -> bool {
+        matches!(self.status(), 429 | 503)
+    }
 }
 
 #[cfg(test)]
@@ -397,6 +429,24 @@ mod tests {
     #[test]
     fn every_refusal_is_an_error_status() {
         assert!(Told::ALL.iter().all(|told| (400..=599).contains(&told.status())));
+    }
+
+    /// RFC 9110 section 11.6.1 asks for a challenge with every 401; elsewhere one would ask in vain.
+    #[test]
+    fn a_challenge_comes_with_every_401_and_with_nothing_else() {
+        for told in Told::ALL {
+            assert_eq!(told.challenge() != Challenge::Absent, told.status() == 401, "{told:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_client_does_next_agrees_with_what_it_is_given() {
+        for told in Told::ALL {
+            assert_eq!(told.offers_nonce(), told.retry() == Retry::WithNonce, "{told:?}");
+            assert_eq!(told.offers_nonce(), told.oauth_error() == OAuthError::UseDpopNonce, "{told:?}");
+            assert!(!told.says_when() || told.retry() == Retry::Later, "{told:?}");
+            assert_eq!(told.says_when(), told.oauth_error() == OAuthError::TemporarilyUnavailable, "{told:?}");
+        }
     }
 
     /// What the operator reads must not leak to the person: the two texts share no reason-specific word by construction,

@@ -5,7 +5,7 @@
 //! phone can learn the time from it.
 
 use countersign_codec::calendar::imf_fixdate;
-use countersign_core::{DecisionId, Outcome, Reason, Remedy, Retry, Told, UnixMillis};
+use countersign_core::{Challenge, DecisionId, Outcome, Reason, Remedy, Retry, Told, UnixMillis};
 use countersign_proof::nonce::NonceKeys;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
@@ -70,7 +70,7 @@ pub(crate) fn refusal(refusal: &Refusal, id: &DecisionId, nonces: &NonceKeys, no
     if let Some(challenge) = challenge(told, refusal) {
         insert(headers, header::WWW_AUTHENTICATE, &challenge);
     }
-    if wants_nonce(told) {
+    if told.offers_nonce() {
         insert(headers, DPOP_NONCE.clone(), &nonces.issue(now.seconds()));
     }
     insert(headers, DECISION.clone(), id.as_str());
@@ -138,93 +138,32 @@ fn remedies(refusal: &Refusal, told: Told) -> (&[Remedy], Retry) {
 }
 
 fn retry_after(told: Told, refusal: &Refusal) -> Option<u64> {
-    match told {
-        Told::TooMany | Told::Unavailable => Some(refusal.retry_after().map_or(RETRY_LATER_SECONDS, |wait| wait.0)),
-        Told::AppOutdated
-        | Told::ClockFar
-        | Told::DevTokenExpired
-        | Told::DevTokenRefused
-        | Told::DevTokenReleaseBuild
-        | Told::DevTokenWrongApp
-        | Told::DevTokenWrongPlatform
-        | Told::DeviceInHand
-        | Told::DeviceUnproven
-        | Told::DevicesTooMany
-        | Told::KeyLost
-        | Told::Limited
-        | Told::NameTaken
-        | Told::NotPermitted
-        | Told::ProofInvalid
-        | Told::Reattest
-        | Told::RequestInvalid
-        | Told::Retry
-        | Told::Revoked
-        | Told::ScreenLockMissing
-        | Told::SignInAgain
-        | Told::StepUp
-        | Told::SystemOutdated
-        | Told::TokenExpired
-        | Told::TokenInvalid
-        | Told::TokenMissing
-        | Told::UseNonce => None,
-    }
-}
-
-fn wants_nonce(told: Told) -> bool {
-    matches!(told, Told::ClockFar | Told::UseNonce)
+    told.says_when().then(|| refusal.retry_after().map_or(RETRY_LATER_SECONDS, |wait| wait.0))
 }
 
 /// `WWW-Authenticate` of a 401 (RFC 9449 sections 7.1 and 9, RFC 9470 section 3).
 fn challenge(told: Told, refusal: &Refusal) -> Option<String> {
-    let error = match told {
-        Told::ClockFar | Told::UseNonce => "use_dpop_nonce",
-        Told::ProofInvalid => "invalid_dpop_proof",
-        Told::KeyLost | Told::Revoked | Told::SignInAgain | Told::TokenExpired | Told::TokenInvalid => "invalid_token",
-        Told::StepUp => return Some(step_up(refusal)),
-        Told::Reattest => return Some(reattest(refusal)),
-        // Without a token there is nothing to find wrong (RFC 6750 section 3.1).
-        Told::TokenMissing => return Some(format!("DPoP {ALGORITHMS}")),
-        Told::AppOutdated
-        | Told::DevTokenExpired
-        | Told::DevTokenRefused
-        | Told::DevTokenReleaseBuild
-        | Told::DevTokenWrongApp
-        | Told::DevTokenWrongPlatform
-        | Told::DeviceInHand
-        | Told::DeviceUnproven
-        | Told::DevicesTooMany
-        | Told::Limited
-        | Told::NameTaken
-        | Told::NotPermitted
-        | Told::RequestInvalid
-        | Told::Retry
-        | Told::ScreenLockMissing
-        | Told::SystemOutdated
-        | Told::TooMany
-        | Told::Unavailable => return None,
+    let challenge = told.challenge();
+    let details = match challenge {
+        Challenge::Absent => return None,
+        Challenge::InsufficientUserAuthentication => authentication_wanted(refusal),
+        Challenge::UseFreshAttestation => evidence_age(refusal),
+        Challenge::InvalidDpopProof | Challenge::InvalidToken | Challenge::SchemeOnly | Challenge::UseDpopNonce => String::new(),
     };
-    Some(format!(r#"DPoP error="{error}", {ALGORITHMS}"#))
+    let error = challenge.error().map(|error| format!(r#"error="{error}"{details}, "#)).unwrap_or_default();
+    Some(format!("DPoP {error}{ALGORITHMS}"))
 }
 
-/// The error of OAuth 2.0 Attestation-Based Client Authentication for evidence that is too old, and RFC 9470's `max_age` for how
-/// old it may be: the client makes new evidence and asks again, and the person notices nothing.
-fn reattest(refusal: &Refusal) -> String {
-    let age = refusal.evidence_age_max().map(|age| format!(r#", max_age="{}""#, age.0)).unwrap_or_default();
-    format!(r#"DPoP error="use_fresh_attestation"{age}, {ALGORITHMS}"#)
+/// RFC 9470's `max_age` for how old evidence may be: the client makes new evidence and asks again, and the person notices nothing.
+fn evidence_age(refusal: &Refusal) -> String {
+    refusal.evidence_age_max().map(|age| format!(r#", max_age="{}""#, age.0)).unwrap_or_default()
 }
 
-fn step_up(refusal: &Refusal) -> String {
+fn authentication_wanted(refusal: &Refusal) -> String {
     let decision = refusal.decision();
-    let mut text = String::from(r#"DPoP error="insufficient_user_authentication""#);
-    if let Some(acr) = decision.acr {
-        text += &format!(r#", acr_values="{}""#, acr.as_str());
-    }
-    if let Some(age) = decision.max_age {
-        text += &format!(r#", max_age="{}""#, age.0);
-    }
-    text += ", ";
-    text += ALGORITHMS;
-    text
+    let acr = decision.acr.map(|acr| format!(r#", acr_values="{}""#, acr.as_str())).unwrap_or_default();
+    let age = decision.max_age.map(|age| format!(r#", max_age="{}""#, age.0)).unwrap_or_default();
+    acr + &age
 }
 
 /// Inserts a text of ours, which has no byte that a header cannot have.

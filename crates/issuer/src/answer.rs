@@ -2,7 +2,7 @@
 
 use axum::{body::Body, response::Response};
 use countersign_codec::calendar::imf_fixdate;
-use countersign_core::{DecisionId, Reason, Remedy, Retry, Told, UnixSeconds, Update};
+use countersign_core::{Challenge, DecisionId, Limits, OAuthError, Reason, Remedy, Told, UnixSeconds, Update};
 use http::{
     HeaderName, HeaderValue, StatusCode,
     header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, DATE, RETRY_AFTER, WWW_AUTHENTICATE},
@@ -27,67 +27,12 @@ const STATUS: &[(Reason, StatusCode)] = &[
     (Reason::UnknownOperation, StatusCode::NOT_FOUND),
 ];
 
-/// An error of RFC 6749 section 5.2, RFC 7009 section 2.2.1 or RFC 9449 sections 5 and 8. Alphabetical.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum OAuthError {
-    InvalidClient,
-    InvalidDpopProof,
-    InvalidGrant,
-    InvalidRequest,
-    TemporarilyUnavailable,
-    UnauthorizedClient,
-    UnsupportedGrantType,
-    UseDpopNonce,
-}
+/// Reasons whose OAuth error says more than that of their class.
+const ERRORS: &[(Reason, OAuthError)] =
+    &[(Reason::ClientUnknown, OAuthError::InvalidClient), (Reason::GrantTypeUnknown, OAuthError::UnsupportedGrantType)];
 
-impl OAuthError {
-    const fn code(self) -> &'static str {
-        match self {
-            Self::InvalidClient => "invalid_client",
-            Self::InvalidDpopProof => "invalid_dpop_proof",
-            Self::InvalidGrant => "invalid_grant",
-            Self::InvalidRequest => "invalid_request",
-            Self::TemporarilyUnavailable => "temporarily_unavailable",
-            Self::UnauthorizedClient => "unauthorized_client",
-            Self::UnsupportedGrantType => "unsupported_grant_type",
-            Self::UseDpopNonce => "use_dpop_nonce",
-        }
-    }
-
-    fn of(reason: &Reason) -> Self {
-        if *reason == Reason::ClientUnknown {
-            return Self::InvalidClient;
-        }
-        if *reason == Reason::GrantTypeUnknown {
-            return Self::UnsupportedGrantType;
-        }
-        match reason.told() {
-            Told::ClockFar | Told::UseNonce => Self::UseDpopNonce,
-            Told::AppOutdated
-            | Told::DevTokenExpired
-            | Told::DevTokenRefused
-            | Told::DevTokenReleaseBuild
-            | Told::DevTokenWrongApp
-            | Told::DevTokenWrongPlatform
-            | Told::DeviceInHand
-            | Told::DeviceUnproven
-            | Told::DevicesTooMany
-            | Told::KeyLost
-            | Told::Limited
-            | Told::Reattest
-            | Told::Retry
-            | Told::Revoked
-            | Told::ScreenLockMissing
-            | Told::SignInAgain
-            | Told::StepUp
-            | Told::SystemOutdated => Self::InvalidGrant,
-            Told::NameTaken | Told::RequestInvalid | Told::TokenExpired | Told::TokenInvalid | Told::TokenMissing => Self::InvalidRequest,
-            Told::NotPermitted => Self::UnauthorizedClient,
-            Told::ProofInvalid => Self::InvalidDpopProof,
-            Told::TooMany | Told::Unavailable => Self::TemporarilyUnavailable,
-        }
-    }
-}
+/// The algorithms that proofs may have (RFC 9449 section 7.1).
+const ALGORITHMS: &str = r#"algs="ES256 EdDSA""#;
 
 /// What to do about a refusal, as a button.
 #[derive(Serialize)]
@@ -165,9 +110,8 @@ pub fn refusal(refusal: &Refusal, voice: Voice, number: &DecisionId) -> Response
     let instance = format!("urn:csign:decision:{number}");
     let mut response = match voice {
         Voice::OAuth => {
-            let error = OAuthError::of(&refusal.reason);
             let body = OAuthAnswer {
-                error: error.code(),
+                error: oauth_error(&refusal.reason).code(),
                 error_description: told.for_person(),
                 reason: told.code(),
                 instance,
@@ -194,10 +138,10 @@ pub fn refusal(refusal: &Refusal, voice: Voice, number: &DecisionId) -> Response
     };
     let unauthorized = response.status() == StatusCode::UNAUTHORIZED;
     let headers = response.headers_mut();
-    if unauthorized {
-        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(dpop_challenge(told)));
+    if let Some(challenge) = challenge(told).filter(|_| unauthorized) {
+        headers.insert(WWW_AUTHENTICATE, challenge);
     }
-    if told.retry() == Retry::Later && matches!(told, Told::TooMany | Told::Unavailable) {
+    if told.says_when() {
         headers.insert(RETRY_AFTER, HeaderValue::from(refusal.retry_after.map_or(RETRY_AFTER_SECONDS, |wait| wait.0)));
     }
     response
@@ -222,38 +166,13 @@ pub fn dress(response: &mut Response, number: &DecisionId, nonce: &str, now: Uni
     }
 }
 
+fn oauth_error(reason: &Reason) -> OAuthError {
+    ERRORS.iter().find(|(known, _)| known == reason).map_or(reason.told().oauth_error(), |(_, error)| *error)
+}
+
 /// RFC 6749 section 5.2 answers 400; only what is our fault or a matter of pace keeps its class's status.
 fn oauth_status(reason: &Reason) -> StatusCode {
-    match reason.told() {
-        Told::TooMany | Told::Unavailable => class_status(reason),
-        Told::AppOutdated
-        | Told::ClockFar
-        | Told::DevTokenExpired
-        | Told::DevTokenRefused
-        | Told::DevTokenReleaseBuild
-        | Told::DevTokenWrongApp
-        | Told::DevTokenWrongPlatform
-        | Told::DeviceInHand
-        | Told::DeviceUnproven
-        | Told::DevicesTooMany
-        | Told::KeyLost
-        | Told::Limited
-        | Told::NameTaken
-        | Told::NotPermitted
-        | Told::ProofInvalid
-        | Told::Reattest
-        | Told::RequestInvalid
-        | Told::Retry
-        | Told::Revoked
-        | Told::ScreenLockMissing
-        | Told::SignInAgain
-        | Told::StepUp
-        | Told::SystemOutdated
-        | Told::TokenExpired
-        | Told::TokenInvalid
-        | Told::TokenMissing
-        | Told::UseNonce => own_status(reason).unwrap_or(StatusCode::BAD_REQUEST),
-    }
+    if reason.told().says_when() { class_status(reason) } else { own_status(reason).unwrap_or(StatusCode::BAD_REQUEST) }
 }
 
 fn problem_status(reason: &Reason) -> StatusCode {
@@ -268,39 +187,21 @@ fn class_status(reason: &Reason) -> StatusCode {
     StatusCode::from_u16(reason.told().status()).unwrap_or(StatusCode::SERVICE_UNAVAILABLE)
 }
 
-/// RFC 9449 section 7.1.
-const fn dpop_challenge(told: Told) -> &'static str {
-    match told {
-        Told::ClockFar | Told::UseNonce => r#"DPoP error="use_dpop_nonce", algs="ES256 EdDSA""#,
-        Told::ProofInvalid => r#"DPoP error="invalid_dpop_proof", algs="ES256 EdDSA""#,
-        // RFC 9470 section 3; `max_age` is `Limits::FRESH_AUTHENTICATION_AGE_MAX`.
-        Told::StepUp => r#"DPoP error="insufficient_user_authentication", max_age="300", algs="ES256 EdDSA""#,
-        Told::AppOutdated
-        | Told::DevTokenExpired
-        | Told::DevTokenRefused
-        | Told::DevTokenReleaseBuild
-        | Told::DevTokenWrongApp
-        | Told::DevTokenWrongPlatform
-        | Told::DeviceInHand
-        | Told::DeviceUnproven
-        | Told::DevicesTooMany
-        | Told::KeyLost
-        | Told::Limited
-        | Told::NameTaken
-        | Told::NotPermitted
-        | Told::Reattest
-        | Told::RequestInvalid
-        | Told::Retry
-        | Told::Revoked
-        | Told::ScreenLockMissing
-        | Told::SignInAgain
-        | Told::SystemOutdated
-        | Told::TokenExpired
-        | Told::TokenInvalid
-        | Told::TokenMissing
-        | Told::TooMany
-        | Told::Unavailable => r#"DPoP algs="ES256 EdDSA""#,
-    }
+/// `WWW-Authenticate` of a 401 (RFC 9449 section 7.1).
+fn challenge(told: Told) -> Option<HeaderValue> {
+    let challenge = told.challenge();
+    let (error, details) = match challenge {
+        Challenge::Absent => return None,
+        Challenge::InsufficientUserAuthentication => {
+            // RFC 9470 section 3.
+            (challenge.error(), format!(r#", max_age="{}""#, Limits::FRESH_AUTHENTICATION_AGE_MAX.0))
+        }
+        Challenge::InvalidDpopProof | Challenge::UseDpopNonce => (challenge.error(), String::new()),
+        // Keys are proved here, mostly without a token: what is wrong with a token, or with evidence, stands in the body.
+        Challenge::InvalidToken | Challenge::SchemeOnly | Challenge::UseFreshAttestation => (None, String::new()),
+    };
+    let error = error.map(|error| format!(r#"error="{error}"{details}, "#)).unwrap_or_default();
+    HeaderValue::try_from(format!("DPoP {error}{ALGORITHMS}")).ok()
 }
 
 #[cfg(test)]
@@ -330,7 +231,7 @@ mod tests {
             (Reason::StoreUnavailable, "temporarily_unavailable", 503, 503),
         ];
         for (reason, error, oauth, problem) in rows {
-            assert_eq!(OAuthError::of(reason).code(), *error, "{reason}");
+            assert_eq!(oauth_error(reason).code(), *error, "{reason}");
             assert_eq!(oauth_status(reason).as_u16(), *oauth, "{reason}");
             assert_eq!(problem_status(reason).as_u16(), *problem, "{reason}");
         }

@@ -2,7 +2,7 @@
 
 use cedar_policy::{Authorizer, Decision as Verdict, PolicySet};
 use countersign_core::{
-    Acr, Advice, ContractViolation, Decision, Facts, Matched, Outcome, Permitted, PolicyName, Reason, Seconds, SessionState, Stage,
+    Acr, Advice, ContractViolation, Decision, Facts, Limits, Matched, Outcome, Permitted, PolicyName, Reason, SessionState, Stage,
     WhenLimited,
 };
 
@@ -10,9 +10,6 @@ use crate::{
     advice,
     load::{Policies, Slice},
 };
-
-/// For so long after a step-up nobody is asked for another one because of a score.
-const CONFIRMED: Seconds = Seconds(300);
 
 impl Policies {
     /// Decides a request: facts in, outcome, reasons, obligations and advice out. Pure: the same facts have the same answer
@@ -84,7 +81,9 @@ fn built_in(facts: &Facts) -> impl Iterator<Item = Matched> {
     // What the monitor limited, its person can clear.
     let suspect = refuses && facts.session.state == SessionState::Limited;
     let suspect = suspect.then_some((Outcome::StepUp, Reason::SessionSuspect, "operation"));
-    let confirmed = facts.session.acr >= Acr::PhishingResistant && facts.now.since(facts.session.auth_time) <= CONFIRMED;
+    // Whoever has just confirmed is not asked again because of a score.
+    let fresh = facts.now.since(facts.session.auth_time) <= Limits::FRESH_AUTHENTICATION_AGE_MAX;
+    let confirmed = facts.session.acr >= Acr::PhishingResistant && fresh;
     let risk = match facts.risk.asks {
         Outcome::Allow | Outcome::Limit => None,
         Outcome::StepUp if confirmed => None,
@@ -101,7 +100,7 @@ fn built_in(facts: &Facts) -> impl Iterator<Item = Matched> {
             reason,
             obligations: Vec::new(),
             acr: asks.then_some(Acr::PhishingResistant),
-            max_age: asks.then_some(CONFIRMED),
+            max_age: asks.then_some(Limits::FRESH_AUTHENTICATION_AGE_MAX),
         }
     })
 }
