@@ -1,11 +1,14 @@
 //! What an app requires of phones, and whether a posture meets it: for a request, a report of who would be refused, and a what-if.
 //!
+//! [`Apps`] is the registry that every one of them asks: what one app requires, and which app a posture belongs to, stand once.
+//!
 //! Beside it stand the rules about what those judgements lean on: what an [`Outage`] of a vendor forgives, how much may be asked of
 //! a vendor in a day ([`Quota`]), and when an offered version of fetched data takes the place of the held one ([`judge_offer`]).
 //!
 //! Postures, revocations and `now` go in, reasons and stages come out. What this crate does not do: it verifies no evidence (that is
 //! `attest`), it decides about no request (that is `policy`), and it fetches, stores and logs nothing.
 
+mod apps;
 mod feed;
 mod forecast;
 mod judgement;
@@ -13,6 +16,7 @@ mod outage;
 mod quota;
 mod requirement;
 
+pub use apps::{App, Apps};
 pub use feed::{FeedKind, FeedOutcome, FeedRefusal, Measure, judge_offer};
 pub use forecast::{Breakdown, Forecast, GROUPS_HELD_MAX, GROUPS_MAX, Outcomes, Survey};
 pub use judgement::{Judgement, Use, UsedBy};

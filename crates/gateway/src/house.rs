@@ -1,10 +1,10 @@
 //! Everything that the way of a request leans on, in one place.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use countersign_compliance::{Requirements, Revocations, Share};
-use countersign_core::{ClientId, Clock, DecisionId, Entropy, Lack, Posture, Reason, RiskBar, Session, SignalSink, UnixSeconds, Watch};
+use countersign_compliance::{Apps, Revocations, Share};
+use countersign_core::{Clock, DecisionId, Entropy, Lack, Posture, Reason, RiskBar, Session, SignalSink, UnixSeconds, Watch};
 use countersign_policy::{Operations, Policies};
 use countersign_proof::{nonce::NonceKeys, target};
 use countersign_risk::fingerprint::Salt;
@@ -28,8 +28,8 @@ pub struct Rules {
     pub policies: Policies,
     /// From which score on what is asked.
     pub risk: RiskBar,
-    /// What is required of the devices of each app.
-    pub requirements: HashMap<ClientId, Requirements>,
+    /// What each app requires of its phones.
+    pub apps: Arc<Apps>,
 }
 
 impl Rules {
@@ -38,8 +38,7 @@ impl Rules {
     /// # Errors
     /// [`Reason::ClientUnknown`] for a session of an app that is no longer configured.
     pub fn lacks(&self, session: &Session, posture: &Posture, revocations: &Revocations, now: UnixSeconds) -> Result<Vec<Lack>, Reason> {
-        let requirements = self.requirements.get(&session.client).ok_or(Reason::ClientUnknown)?;
-        Ok(requirements.lacks(posture, revocations, Some(Share::of(&session.user)), now))
+        Ok(self.apps.of(&session.client)?.lacks(posture, revocations, Some(Share::of(&session.user)), now))
     }
 }
 
@@ -47,8 +46,10 @@ impl Rules {
 pub struct HouseParts {
     /// What the operator decided.
     pub config: GatewayConfig,
-    /// Operations and policies.
+    /// Operations, policies and apps.
     pub rules: Rules,
+    /// The registry of apps as the rest of the node reads it. The house replaces it together with the rules that hold it.
+    pub apps: Arc<ArcSwap<Apps>>,
     /// Which certificates of devices were revoked; replaced whole when the list changes.
     pub revocations: Arc<ArcSwap<Revocations>>,
     /// Verifies access tokens.
@@ -95,6 +96,7 @@ pub struct House {
     pub(crate) host: PublicHost,
     pub(crate) origin: target::Origin,
     pub(crate) rules: ArcSwap<Rules>,
+    apps: Arc<ArcSwap<Apps>>,
     pub(crate) revocations: Arc<ArcSwap<Revocations>>,
     pub(crate) tokens: Tokens,
     pub(crate) nonces: ArcSwap<NonceKeys>,
@@ -116,10 +118,12 @@ impl House {
     /// When the public origin cannot be the origin of a proof's `htu`.
     pub fn new(parts: HouseParts) -> Result<Self, OriginError> {
         let origin = target::Origin::parse(parts.config.public.as_str()).map_err(|_| OriginError::Malformed)?;
+        parts.apps.store(Arc::clone(&parts.rules.apps));
         Ok(Self {
             host: PublicHost::of(&parts.config.public),
             origin,
             rules: ArcSwap::from_pointee(parts.rules),
+            apps: parts.apps,
             revocations: parts.revocations,
             tokens: parts.tokens,
             nonces: ArcSwap::from_pointee(parts.nonces),
@@ -135,8 +139,11 @@ impl House {
         })
     }
 
-    /// Judges by other rules from the next request on, and open connections at once.
+    /// Judges by other rules from the next request on, and open connections at once. What apps require is replaced for the whole
+    /// node: at the doors where phones enrol the same is required as on the way of a request.
     pub fn replace_rules(&self, rules: Rules) {
+        // INVARIANT: nobody else stores apps, so that those of a request's rules are those of everybody.
+        self.apps.store(Arc::clone(&rules.apps));
         self.rules.store(Arc::new(rules));
         self.stores.changes.announce(Change::Rules);
     }

@@ -44,7 +44,9 @@ pub async fn attest(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Respo
     let renewal: Renewal = json::parse(&call.body)?;
     let client = known_client(issuer, &renewal.client_id, visit)?;
     let app = issuer.app(&client).ok_or(Reason::ClientUnknown)?;
-    app.enrolled(proven.live.posture())?;
+    let apps = issuer.apps();
+    let required = apps.of(&client)?;
+    required.enrolled(proven.live.posture())?;
     // SECURITY: what a development token enrolled stays marked as that; a phone with evidence of its own enrols with it.
     if proven.live.posture().by == Provenance::DevelopmentToken {
         return Err(Reason::DevelopmentDevice.into());
@@ -54,7 +56,7 @@ pub async fn attest(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Respo
     let challenge = take_challenge(issuer, &renewal.challenge, ChallengePurpose::Attestation, &client, visit).await?;
     let change = match (&renewal.chain, &renewal.assertion, &renewal.integrity) {
         (Some(chain), None, None) => {
-            let claimant = Claimant { id: device.posture.device.clone(), key: &device.posture.key, app };
+            let claimant = Claimant { id: device.posture.device.clone(), key: &device.posture.key, app, required };
             let renewed = evidence::attested_again(&issuer.trust.load(), claimant, chain, &challenge, now)?;
             // The device key lives where it was attested to live, wherever the new one was made.
             DeviceChange::Evidence(Box::new(Posture { security_level: device.posture.security_level, ..renewed }), None)
@@ -73,6 +75,6 @@ pub async fn attest(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Respo
         visit.signal_of_change(issuer, &error);
         Refusal::from(error)
     })?;
-    let lacks = app.lacks(&changed.posture, &issuer.revocations.load(), now);
+    let lacks = required.lacks(&changed.posture, &issuer.revocations.load(), None, now);
     Ok(answer::json(StatusCode::OK, &Renewed { posture: posture::wire(&changed.posture, &lacks) }))
 }

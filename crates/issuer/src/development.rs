@@ -78,7 +78,7 @@ impl Admitted<'_> {
             boot_key: None,
             os_version: None,
             patch_level: None,
-            app: claimant.app.named_on(self.offer.platform)?,
+            app: Some(claimant.required.named_on(self.offer.platform)?.clone()),
             app_version: None,
             certificates: Vec::new(),
             verdict: None,

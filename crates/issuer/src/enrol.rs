@@ -115,6 +115,8 @@ pub async fn enrol(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Respon
     let enrolment: Enrolment = json::parse(&call.body)?;
     let client = known_client(issuer, &enrolment.client_id, visit)?;
     let app = issuer.app(&client).ok_or(Reason::ClientUnknown)?;
+    let apps = issuer.apps();
+    let required = apps.of(&client)?;
     let model = enrolment.model.as_deref().map(name::parse).transpose()?;
     let name = match (&enrolment.name, &model) {
         (Some(name), _) => name::parse(name)?,
@@ -129,7 +131,7 @@ pub async fn enrol(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Respon
         Some(Device { state: DeviceState::Active, posture, .. }) => posture.device,
         None => issuer.new_device_id(),
     };
-    let claimant = Claimant { id, key, app };
+    let claimant = Claimant { id, key, app, required };
     let (mut vouched, development) = match speaks {
         Speaks::Evidence(evidence) => (evidence.verify(&issuer.trust.load(), claimant.clone(), &challenge, visit.second())?, None),
         Speaks::Development(offer) => {
@@ -142,7 +144,7 @@ pub async fn enrol(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Respon
         vouched.posture.verdict = Some(evidence::verdict(app, token, key, &challenge, visit.second()).await?);
     }
     visit.learn(|known| known.device = Some(claimant.id.clone()));
-    let lacks = app.met_by(&vouched.posture, &issuer.revocations.load(), visit.second())?;
+    let lacks = required.met_by(&vouched.posture, &issuer.revocations.load(), visit.second())?;
     let mut facts = posture::facts(&vouched.posture, &lacks);
     if let Some(admitted) = &development {
         facts.insert("dev_token".to_owned(), admitted.id().to_string());

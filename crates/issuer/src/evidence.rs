@@ -4,13 +4,12 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use countersign_attest::{
     anchors::Anchors,
     android::{Chain, RawChain, verify},
-    apple::{Attestation, Attested, Claim, ReceiptAge, ReceiptOf, verify_assertion, verify_attestation, verify_receipt},
+    apple::{self, Attestation, Attested, Claim, ReceiptAge, ReceiptOf, verify_assertion, verify_attestation, verify_receipt},
     binding::{Purpose, bound_challenge},
     play::{self, PlayRefusal, Verdict},
 };
 use countersign_core::{
-    CounterWindow, DeviceId, EvidenceTier, Limits, Platform, Posture, Provenance, Reason, RiskMetric, Seconds, SecurityLevel, Thumbprint,
-    UnixSeconds, VendorVerdict,
+    CounterWindow, DeviceId, Limits, Platform, Posture, Reason, RiskMetric, Seconds, Thumbprint, UnixSeconds, VendorVerdict,
 };
 use countersign_proof::jwk::PublicKey;
 use countersign_store::{ChallengeId, Device, VouchingKey};
@@ -68,6 +67,8 @@ pub struct Claimant<'a> {
     pub id: DeviceId,
     pub key: &'a Thumbprint,
     pub app: &'a App,
+    /// The app's names, and what it requires.
+    pub required: &'a countersign_compliance::App,
 }
 
 /// What evidence proves.
@@ -93,7 +94,7 @@ impl Evidence {
 
     /// What it proves of the device whose key signed this request.
     pub fn verify(self, trust: &DeviceTrust, device: Claimant<'_>, challenge: &ChallengeId, now: UnixSeconds) -> Result<Vouched, Refusal> {
-        let Claimant { id, key, app } = device;
+        let Claimant { id, key, app, required: _ } = device;
         match self {
             Self::Android(chain) => {
                 let evidence = verify(&Chain::parse(&chain)?, &trust.android, &app.android, &challenge.0, now)?;
@@ -112,8 +113,8 @@ impl Evidence {
                 app.app_attest_pace.count(now);
                 let posture = Posture {
                     app: Some(attested.app().bundle().clone()),
-                    os_version: attested.system_version().as_deref().and_then(os_version),
-                    ..apple_posture(id, *key, now)
+                    os_version: attested.system_version().as_deref().and_then(apple::os_version),
+                    ..apple::posture(id, *key, now)
                 };
                 let (receipt, risk_metric) = receipt(&attested, &trust.receipts, now);
                 let vouching = VouchingKey { jwk: attested.public_key().to_jwk(), counters: CounterWindow::FRESH, receipt };
@@ -151,7 +152,7 @@ pub fn asserted(app: &App, device: &Device, assertion: &str, challenge: &Challen
     let hash = bound_challenge(Purpose::Reattest, &challenge.0, &posture.key);
     let asserted = verify_assertion(&decode(assertion, APPLE_BYTES_MAX)?, &key, ours, &hash)?;
     let renewed =
-        Posture { app: posture.app.clone(), os_version: posture.os_version, ..apple_posture(posture.device.clone(), posture.key, now) };
+        Posture { app: posture.app.clone(), os_version: posture.os_version, ..apple::posture(posture.device.clone(), posture.key, now) };
     Ok((renewed, asserted.counter()))
 }
 
@@ -192,38 +193,6 @@ pub async fn verdict(
     Ok(verdict.facts())
 }
 
-/// An iPhone as App Attest shows it: a key in the Secure Enclave, used by an app as its maker signed it.
-const fn apple_posture(device: DeviceId, key: Thumbprint, now: UnixSeconds) -> Posture {
-    Posture {
-        device,
-        key,
-        platform: Platform::Ios,
-        tier: EvidenceTier::Hardware,
-        by: Provenance::AppAttest,
-        established_at: now,
-        security_level: SecurityLevel::TrustedEnvironment,
-        bootloader_locked: None,
-        boot_state: None,
-        boot_key: None,
-        os_version: None,
-        patch_level: None,
-        app: None,
-        app_version: None,
-        certificates: Vec::new(),
-        verdict: None,
-        report: None,
-        risk_metric: None,
-    }
-}
-
-/// `17.5.1` as 170501; `None` for what is no such version.
-fn os_version(text: &str) -> Option<u64> {
-    let mut parts = text.split('.').map(str::parse::<u64>);
-    let mut part = || parts.next().unwrap_or(Ok(0)).ok().filter(|part| *part < 100);
-    let (major, minor, patch) = (part()?, part()?, part()?);
-    Some(major.saturating_mul(10_000).saturating_add(minor.saturating_mul(100)).saturating_add(patch))
-}
-
 /// Decodes a chain within its limits.
 fn read_chain(texts: &[String]) -> Result<RawChain, Refusal> {
     if texts.len() > Limits::CHAIN_CERTIFICATES_MAX {
@@ -242,17 +211,4 @@ fn read_chain(texts: &[String]) -> Result<RawChain, Refusal> {
 
 fn decode(text: &str, bytes_max: usize) -> Result<Vec<u8>, Refusal> {
     STANDARD.decode(text).ok().filter(|bytes| bytes.len() <= bytes_max).ok_or(Refusal::new(Reason::BodyFieldInvalid))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn versions_of_ios_are_numbers() {
-        let rows = [("17.5.1", Some(170_501)), ("18", Some(180_000)), ("17.100", None), ("beta", None), ("", None)];
-        for (text, expected) in rows {
-            assert_eq!(os_version(text), expected, "{text}");
-        }
-    }
 }

@@ -7,14 +7,14 @@ use async_trait::async_trait;
 use aws_lc_rs::hmac;
 use countersign_attest::{
     anchors::Anchors,
-    android::{AppRule, Requirements as KeyRequirements, Trust},
+    android::{Requirements as KeyRequirements, Trust},
     apple, play,
 };
 use countersign_codec::base64url;
-use countersign_compliance::{Requirements, Revocations};
+use countersign_compliance::{Apps, Revocations};
 use countersign_core::{
-    AppId, ClientId, Clock, ContractViolation, DecisionId, DeviceId, Entropy, GrantId, Lack, Limits, PairwiseId, Platform, Posture,
-    ProofId, Reason, RiskBar, Seconds, Secret, SessionId, SignalSink, Stage, UnixMillis, UnixSeconds, UserId, Watch,
+    AppId, ClientId, Clock, ContractViolation, DecisionId, DeviceId, Entropy, GrantId, Limits, PairwiseId, ProofId, RiskBar, Seconds,
+    Secret, SessionId, SignalSink, UnixMillis, UnixSeconds, UserId, Watch,
 };
 use countersign_identity::{BindingRules, PairwiseKey, RelyingParty, Sector};
 use countersign_proof::{key_set::KeyRing, nonce::NonceKeys, target::Origin};
@@ -104,7 +104,7 @@ pub enum SignUp {
     Open,
 }
 
-/// An app that may use this issuer.
+/// An app that may use this issuer: how its evidence is read. What it requires of its phones stands in the registry of apps.
 pub struct App {
     /// In which sector its people have one name.
     pub sector: Sector,
@@ -116,8 +116,6 @@ pub struct App {
     pub play: Option<PlayApp>,
     /// How many keys of App Attest are taken in a day.
     pub app_attest_pace: Pace,
-    /// What is required of its devices, in stages; replaced whole when the data changes that it rests on, such as boot keys.
-    pub requirements: Arc<ArcSwap<Requirements>>,
 }
 
 /// Asks Google what a token says, for apps whose keys stay with Google.
@@ -148,60 +146,6 @@ pub struct PlayApp {
     pub requirements: play::Requirements,
     /// How many Google is asked to read in a day.
     pub pace: Pace,
-}
-
-impl App {
-    /// Whether a device was enrolled by this app. A device is one installation of one app: what it proved to one is no proof
-    /// to another, which may ask for more.
-    ///
-    /// # Errors
-    /// [`Reason::AppUnknown`].
-    pub fn enrolled(&self, device: &Posture) -> Result<(), Reason> {
-        let named = device.app.as_ref();
-        let ours = match device.platform {
-            Platform::Android => match &self.android.app {
-                AppRule::Any => true,
-                AppRule::OneOf(apps) => apps.iter().any(|app| named == Some(&app.package)),
-            },
-            Platform::Ios => self.ios.iter().flat_map(|ios| &ios.apps).any(|app| named == Some(app.bundle())),
-        };
-        if ours { Ok(()) } else { Err(Reason::AppUnknown) }
-    }
-
-    /// The name that the app has on a platform, so that [`Self::enrolled`] knows it again; `None` where any name will do.
-    ///
-    /// # Errors
-    /// [`Reason::AppUnknown`] where there is no such app on that platform.
-    pub fn named_on(&self, platform: Platform) -> Result<Option<AppId>, Reason> {
-        match platform {
-            Platform::Android => match &self.android.app {
-                AppRule::Any => Ok(None),
-                AppRule::OneOf(apps) => apps.first().map(|app| Some(app.package.clone())).ok_or(Reason::AppUnknown),
-            },
-            Platform::Ios => {
-                let named = self.ios.iter().flat_map(|ios| &ios.apps).next();
-                named.map(|app| Some(app.bundle().clone())).ok_or(Reason::AppUnknown)
-            }
-        }
-    }
-
-    /// What a device lacks, whoever uses it.
-    #[must_use]
-    pub fn lacks(&self, posture: &Posture, revocations: &Revocations, now: UnixSeconds) -> Vec<Lack> {
-        self.requirements.load().lacks(posture, revocations, None, now)
-    }
-
-    /// What a device lacks at a stage that lets it in. Nobody is known yet, so that only what holds for everybody refuses.
-    ///
-    /// # Errors
-    /// The first requirement that refuses.
-    pub fn met_by(&self, posture: &Posture, revocations: &Revocations, now: UnixSeconds) -> Result<Vec<Lack>, Lack> {
-        let lacks = self.lacks(posture, revocations, now);
-        match lacks.iter().find(|lack| lack.stage == Stage::Enforce) {
-            Some(lack) => Err(lack.clone()),
-            None => Ok(lacks),
-        }
-    }
 }
 
 /// Whom we believe about phones.
@@ -245,6 +189,9 @@ pub struct Issuer {
     pub keys: IssuerKeys,
     /// Its settings.
     pub config: IssuerConfig,
+    /// The registry of apps, the same that requests are judged by; replaced whole when the data changes that it rests on, such as
+    /// boot keys.
+    pub apps: Arc<ArcSwap<Apps>>,
     /// Whom it believes about phones; replaced whole when anchors or status lists change.
     pub trust: Arc<ArcSwap<DeviceTrust>>,
     /// The certificates of enrolled devices that were revoked since.
@@ -260,6 +207,12 @@ impl Issuer {
     #[must_use]
     pub fn app(&self, client: &ClientId) -> Option<&App> {
         self.config.apps.get(client)
+    }
+
+    /// The registry of apps as it is now. Who asks more than once of it holds it, so that one request meets one version.
+    #[must_use]
+    pub fn apps(&self) -> Arc<Apps> {
+        self.apps.load_full()
     }
 
     /// The life of an access token, never more than the limit.

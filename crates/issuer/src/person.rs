@@ -57,8 +57,8 @@ impl Person {
     /// # Errors
     /// The first requirement that it lacks at the stage that refuses.
     pub fn stands(&self, issuer: &Issuer, visit: &Visit) -> Result<(), Refusal> {
-        let app = issuer.app(&self.live.session().client).ok_or(Reason::ClientUnknown)?;
-        app.met_by(self.in_hand.posture(), &issuer.revocations.load(), visit.second())?;
+        let apps = issuer.apps();
+        apps.of(&self.live.session().client)?.met_by(self.in_hand.posture(), &issuer.revocations.load(), visit.second())?;
         Ok(())
     }
 }
@@ -102,7 +102,7 @@ pub async fn prove(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Person
     let user = issuer.stores.subjects.find(&live.session().user).await?;
     user.filter(|user| user.state == UserState::Active).ok_or(Reason::UserUnknown)?;
     let device = issuer.stores.devices.posture(&live.session().device).await?;
-    issuer.app(&live.session().client).ok_or(Reason::ClientUnknown)?.enrolled(device.posture())?;
+    issuer.apps().of(&live.session().client)?.enrolled(device.posture())?;
     Ok(Person { live, in_hand: device })
 }
 

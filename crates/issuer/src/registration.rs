@@ -47,7 +47,7 @@ pub async fn start(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Respon
     let device = prove_device(issuer, call, visit).await?;
     let start: Start = json::parse(&call.body)?;
     let client = ClientId::parse(&start.client_id).map_err(|_| Refusal::new(Reason::ClientUnknown))?;
-    issuer.app(&client).ok_or(Reason::ClientUnknown)?.enrolled(device.live.posture())?;
+    issuer.apps().of(&client)?.enrolled(device.live.posture())?;
     visit.learn(|known| known.client = Some(client.clone()));
     let name = name::parse(&start.name)?;
     let invitation = invited(issuer, start.invitation, &name, visit).await?;

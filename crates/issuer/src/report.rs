@@ -2,7 +2,8 @@
 
 use axum::response::Response;
 use countersign_attest::report;
-use countersign_core::Reason;
+use countersign_compliance::worst;
+use countersign_core::Stage;
 use countersign_store::DeviceChange;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -29,16 +30,17 @@ pub async fn report(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Respo
     let (device, key) = prove_device_key(issuer, call, visit).await?;
     let said: Said = json::parse(&call.body)?;
     let client = known_client(issuer, &said.client_id, visit)?;
-    let app = issuer.app(&client).ok_or(Reason::ClientUnknown)?;
+    let apps = issuer.apps();
+    let app = apps.of(&client)?;
     app.enrolled(device.live.posture())?;
     let report::Said { report, place } = report::read(&said.report, key.key(), visit.second())?;
     let after = device.live.posture().clone().with_report(report.clone());
-    let lacks = app.lacks(&after, &issuer.revocations.load(), visit.second());
+    let lacks = app.lacks(&after, &issuer.revocations.load(), None, visit.second());
     record::allowed(issuer, posture::facts(&after, &lacks), visit).await?;
     issuer.stores.devices.change(device.id(), DeviceChange::Report(report)).await?;
     if let Some(place) = place {
         issuer.world.watch.located(device.id(), place, visit.now);
     }
-    let limited = countersign_compliance::worst(&lacks) >= Some(countersign_core::Stage::Limit);
+    let limited = worst(&lacks) >= Some(Stage::Limit);
     Ok(answer::json(StatusCode::OK, &Heard { limited }))
 }

@@ -259,7 +259,8 @@ async fn give(
     });
     // SECURITY: both again at every renewal, so that closing an account or revoking a device ends what they hold.
     let user = active_user(issuer, &session.user).await?;
-    app.enrolled(issuer.stores.devices.posture(&session.device).await?.posture())?;
+    let device = issuer.stores.devices.posture(&session.device).await?;
+    issuer.apps().of(&session.client)?.enrolled(device.posture())?;
     // A sign-in that raced with its device being cut off opened a session, and gets no tokens.
     let bound = issuer.stores.bindings.seen(&session.user, &session.device, me::day(now)).await?;
     bound.filter(Binding::active).ok_or(Reason::DeviceRevoked)?;

@@ -231,7 +231,8 @@ pub fn make(key: &SigningKey, proof: &ProofToMake<'_>) -> Result<String, CryptoF
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{access_token, base64url, jwk::Algorithm, nonce::NonceKeys};
+    use crate::{access_token, jwk::Algorithm, nonce::NonceKeys};
+    use countersign_codec::base64url;
     use countersign_core::{Seconds, Secret};
 
     const NOW: UnixSeconds = UnixSeconds(1_000_000);

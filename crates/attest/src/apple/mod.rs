@@ -16,6 +16,7 @@ mod cbor;
 mod chain;
 mod inspect;
 mod leaf;
+mod posture;
 mod receipt;
 mod refusal;
 mod requirements;
@@ -27,6 +28,7 @@ pub use attestation::{Attestation, Attested, Claim, verify_attestation};
 pub use authenticator_data::Launch;
 pub use inspect::{Asked, AttestationFacts, attestation_refusals};
 pub use leaf::NONCE_EXTENSION;
+pub use posture::{os_version, posture};
 pub use receipt::{
     BerRefusal, RECEIPT_BYTES_MAX, Receipt, ReceiptAge, ReceiptEnvironment, ReceiptFacts, ReceiptField, ReceiptKind, ReceiptOf,
     ReceiptRefusal, receipt_facts, verify_receipt,

@@ -41,8 +41,10 @@ impl Office {
     /// When app, platform, life, phones or label cannot be, or by our fault.
     pub async fn make_dev_token(&self, ask: &DevTokenAsk) -> Result<Made, ActRefusal> {
         let invalid = |text: String| Err(ActRefusal::Invalid(text));
-        let Some((client, refused_at)) = ClientId::parse(&ask.app).ok().and_then(|client| self.apps.get_key_value(&client)) else {
-            let apps: Vec<_> = self.apps.keys().map(ClientId::as_str).collect();
+        let apps = self.apps.load_full();
+        let found = ClientId::parse(&ask.app).ok().and_then(|client| Some((apps.of(&client).ok()?.development_refused(), client)));
+        let Some((refused_at, client)) = found else {
+            let apps: Vec<_> = apps.clients().map(ClientId::as_str).collect();
             return invalid(format!("`{}` is no app of this node; it has {}", ask.app, apps.join(", ")));
         };
         let platform = match ask.platform.as_deref() {
@@ -86,7 +88,7 @@ impl Office {
         ];
         self.record(EventKind::DevTokenCreated, &facts, None, Vec::new()).await?;
         self.stores.dev_tokens.create(token.clone()).await?;
-        Ok(Made { text, token, refused_at: *refused_at })
+        Ok(Made { text, token, refused_at })
     }
 
     /// The newest development tokens.

@@ -4,90 +4,16 @@
 //! session's person. Devices on which nobody is signed in are judged as at enrolment: by the app that enrolled them, for nobody.
 
 use std::{
-    collections::{BTreeSet, HashMap, VecDeque},
+    collections::{BTreeSet, VecDeque},
     sync::Arc,
 };
 
-use countersign_compliance::{Judgement, Requirements, Revocations, Share, Use};
-use countersign_core::{AppId, ClientId, DeviceId, Platform, Posture, UnixSeconds};
+use countersign_compliance::{Apps, Judgement, Revocations, Share, Use};
+use countersign_core::{ClientId, DeviceId, UnixSeconds};
 use countersign_store::{Device, Devices, Presence, Sessions, Unavailable};
-
-use crate::{
-    config::{App, Config, Faults},
-    wire::devices,
-};
 
 /// Devices, and people on them, that are in memory at a time.
 const PAGE: u32 = 500;
-
-/// What is required of the devices of each app, and which app enrols which.
-#[derive(Clone, Debug)]
-pub struct Rulebook {
-    requirements: HashMap<ClientId, Requirements>,
-    apps: Vec<Enroller>,
-}
-
-/// An app by all its names.
-#[derive(Clone, Debug)]
-struct Enroller {
-    client: ClientId,
-    package: AppId,
-    bundle: Option<String>,
-}
-
-impl Rulebook {
-    /// What is required of the devices of these apps.
-    #[must_use]
-    pub fn new(requirements: HashMap<ClientId, Requirements>, apps: &[App]) -> Self {
-        let enroller = |app: &App| Enroller {
-            client: app.client.clone(),
-            package: app.package.clone(),
-            bundle: app.ios.as_ref().map(|ios| ios.bundle.clone()),
-        };
-        Self { requirements, apps: apps.iter().map(enroller).collect() }
-    }
-
-    /// What a configuration requires, whether or not a node runs by it.
-    ///
-    /// # Errors
-    /// Each file of boot keys that is missing or is not what it should be.
-    pub fn of(config: &Config) -> Result<Self, Faults> {
-        Ok(Self::new(devices::requirements(config)?, &config.apps))
-    }
-
-    /// Whether there is an app of this name.
-    #[must_use]
-    pub fn knows(&self, app: &ClientId) -> bool {
-        self.requirements.contains_key(app)
-    }
-
-    /// What becomes of the requests from a device; of those through `app` only, where one is given. `None`: there are none.
-    #[must_use]
-    pub fn judge(&self, met: &Met, app: Option<&ClientId>, revocations: &Revocations, now: UnixSeconds) -> Option<Judgement> {
-        let posture = &met.device.posture;
-        let uses: Vec<_> = if met.people.is_empty() {
-            let client = self.enroller(posture);
-            if app.is_some() && app != client {
-                return None;
-            }
-            vec![Use { requirements: client.and_then(|client| self.requirements.get(client)), share: None }]
-        } else {
-            let through = met.people.iter().filter(|(client, _)| app.is_none_or(|app| app == client));
-            through.map(|(client, share)| Use { requirements: self.requirements.get(client), share: Some(*share) }).collect()
-        };
-        (!uses.is_empty()).then(|| Judgement::of(posture, &uses, revocations, now))
-    }
-
-    /// The app that enrolled a device.
-    fn enroller(&self, posture: &Posture) -> Option<&ClientId> {
-        let named = posture.app.as_ref()?.as_str();
-        let fits = |app: &&Enroller| match posture.platform {
-            Platform::Android => app.package.as_str() == named,
-            Platform::Ios => app.bundle.as_deref() == Some(named),
-        };
-        self.apps.iter().find(fits).map(|app| &app.client)
-    }
-}
 
 /// A device, and through which apps people of which shares use it. At most a hundred for each app.
 #[derive(Clone, Debug)]
@@ -96,6 +22,26 @@ pub struct Met {
     pub device: Device,
     /// Those who are signed in.
     pub people: BTreeSet<(ClientId, Share)>,
+}
+
+impl Met {
+    /// What becomes of the requests from the device; of those through `app` only, where one is given. `None`: there are none.
+    #[must_use]
+    pub fn judge(&self, apps: &Apps, app: Option<&ClientId>, revocations: &Revocations, now: UnixSeconds) -> Option<Judgement> {
+        let posture = &self.device.posture;
+        let uses: Vec<_> = if self.people.is_empty() {
+            let enroller = apps.enroller(posture);
+            if app.is_some() && app != enroller.map(|(client, _)| client) {
+                return None;
+            }
+            vec![Use { requirements: enroller.map(|(_, app)| &app.requirements), share: None }]
+        } else {
+            let through = self.people.iter().filter(|(client, _)| app.is_none_or(|app| app == client));
+            let requirements = |client| apps.of(client).ok().map(|app| &app.requirements);
+            through.map(|(client, share)| Use { requirements: requirements(client), share: Some(*share) }).collect()
+        };
+        (!uses.is_empty()).then(|| Judgement::of(posture, &uses, revocations, now))
+    }
 }
 
 /// Where devices and people are found.

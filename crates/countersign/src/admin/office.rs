@@ -2,11 +2,12 @@
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
+use arc_swap::ArcSwap;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use countersign_audit::{CheckpointVerifier, Entry, Event, EventKind, PersonalField, PersonalName};
+use countersign_compliance::Apps;
 use countersign_core::{
-    ClientId, Clock, DecisionId, DeviceId, Entropy, IncidentId, Outcome, Role, Seconds, Secret, Session, SessionId, SessionState,
-    SignalKind, Stage, UserId,
+    Clock, DecisionId, DeviceId, Entropy, IncidentId, Outcome, Role, Seconds, Secret, Session, SessionId, SessionState, SignalKind, UserId,
 };
 use countersign_identity::TokenHash;
 use countersign_store::{
@@ -75,8 +76,8 @@ pub struct Stores {
 pub struct Office {
     /// What they change.
     pub stores: Stores,
-    /// The apps, each with the stage at which it refuses devices that were enrolled by a development token.
-    pub apps: BTreeMap<ClientId, Option<Stage>>,
+    /// The registry of apps.
+    pub apps: Arc<ArcSwap<Apps>>,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
     /// Unpredictable bytes.

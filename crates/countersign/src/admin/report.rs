@@ -13,9 +13,8 @@ use axum::{
     routing::post,
 };
 use countersign_audit::EventKind;
-use countersign_compliance::{Breakdown, Forecast, GROUPS_MAX, Outcomes, Revocations, Survey, UsedBy};
+use countersign_compliance::{Apps, Breakdown, Forecast, GROUPS_MAX, Outcomes, Revocations, Survey, UsedBy};
 use countersign_core::{ClientId, Outcome, Platform, Seconds, UnixSeconds};
-use countersign_gateway::House;
 use countersign_store::{
     DeviceState, Unavailable,
     segments::{self, ReadError},
@@ -24,11 +23,12 @@ use serde_json::Value;
 
 use crate::{
     admin::{
-        fleet::{Fleet, Rulebook},
+        fleet::{Fleet, Met},
         office::{ActRefusal, Office},
         wire::{BreakdownView, DoorView, DoorsView, GroupView, OutcomesView, ReportAsk, ReportView, WhatIf},
     },
-    config::{self, App},
+    config,
+    wire::devices,
 };
 
 /// Bytes of a question: a configuration of a megabyte, as JSON writes it.
@@ -45,12 +45,10 @@ const SEGMENTS_MAX: usize = 16;
 pub struct Surveyor {
     /// Devices, sessions, log and clock.
     pub office: Arc<Office>,
-    /// What is in force.
-    pub house: Arc<House>,
     /// Which certificates of devices were revoked.
     pub revocations: Arc<ArcSwap<Revocations>>,
-    /// The apps.
-    pub apps: Arc<[App]>,
+    /// The registry of apps: what is in force.
+    pub apps: Arc<ArcSwap<Apps>>,
 }
 
 /// All routes.
@@ -59,8 +57,8 @@ pub fn router(surveyor: Surveyor) -> Router {
 }
 
 async fn report(State(surveyor): State<Surveyor>, Json(ask): Json<ReportAsk>) -> Result<Json<ReportView>, ActRefusal> {
-    let today = Rulebook::new(surveyor.house.rules().requirements.clone(), &surveyor.apps);
-    let judged = ask.what_if.as_ref().map(rulebook).transpose()?;
+    let today = surveyor.apps.load_full();
+    let judged = ask.what_if.as_ref().map(registry).transpose()?;
     let app = ask.app.as_ref().map(|app| known(app, &today, judged.as_ref())).transpose()?;
     if !(1..=GROUPS_MAX).contains(&ask.top) {
         return Err(ActRefusal::Invalid(format!("a breakdown cannot have {} lines; give 1 to {GROUPS_MAX}", ask.top)));
@@ -69,13 +67,13 @@ async fn report(State(surveyor): State<Surveyor>, Json(ask): Json<ReportAsk>) ->
     let fleet = Fleet { devices: Arc::clone(&office.stores.devices), sessions: Arc::clone(&office.stores.sessions) };
     let (now, revocations) = (office.clock.now().seconds(), surveyor.revocations.load_full());
     let mut tally = Tally::default();
-    let meet = |met: &_| {
-        let by = |book: &Rulebook| book.judge(met, app.as_ref(), &revocations, now);
-        let Some(would_be) = by(judged.as_ref().unwrap_or(&today)) else { return };
+    let meet = |met: &Met| {
+        let by = |apps: &Apps| met.judge(apps, app.as_ref(), &revocations, now);
+        let Some(would_be) = by(judged.as_ref().unwrap_or(&*today)) else { return };
         match met.device.state {
             DeviceState::Revoked => tally.revoked = tally.revoked.saturating_add(1),
             DeviceState::Active => {
-                // Whom a session is through both books agree on; the app of a device that nobody uses is each book's own.
+                // Both registries agree through which app a session is; the app of a device that nobody uses is each one's own.
                 if would_be.by == UsedBy::Somebody {
                     let stage = by(&today).and_then(|now_is| now_is.stage());
                     tally.today.count(stage);
@@ -91,13 +89,14 @@ async fn report(State(surveyor): State<Surveyor>, Json(ask): Json<ReportAsk>) ->
     Ok(Json(tally.view(&ask, doors, now)))
 }
 
-fn rulebook(what_if: &WhatIf) -> Result<Rulebook, ActRefusal> {
+fn registry(what_if: &WhatIf) -> Result<Apps, ActRefusal> {
     let config = config::parse(&what_if.text, Path::new(&what_if.file));
-    config.and_then(|config| Rulebook::of(&config)).map_err(|faults| ActRefusal::Invalid(faults.to_string()))
+    config.and_then(|config| devices::apps(&config)).map_err(|faults| ActRefusal::Invalid(faults.to_string()))
 }
 
-fn known(app: &str, today: &Rulebook, judged: Option<&Rulebook>) -> Result<ClientId, ActRefusal> {
-    let client = ClientId::parse(app).ok().filter(|client| today.knows(client) || judged.is_some_and(|judged| judged.knows(client)));
+fn known(app: &str, today: &Apps, judged: Option<&Apps>) -> Result<ClientId, ActRefusal> {
+    let client =
+        ClientId::parse(app).ok().filter(|client| today.of(client).is_ok() || judged.is_some_and(|judged| judged.of(client).is_ok()));
     client.ok_or_else(|| ActRefusal::NotFound(format!("there is no app `{app}`; name one that the configuration has as `[app.\"ID\"]`")))
 }
 

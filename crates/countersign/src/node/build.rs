@@ -1,10 +1,10 @@
 //! Issuer, gateway and office, built of the same stores, keys and clock.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use countersign_compliance::{Requirements, Revocations, Rule};
-use countersign_core::{ClientId, Secret, SignalSink, Stage};
+use countersign_compliance::{Apps, Revocations};
+use countersign_core::{Secret, SignalSink};
 use countersign_gateway::{GatewayConfig, House, HouseParts, Statements, Tokens};
 use countersign_identity::PairwiseKey;
 use countersign_issuer::{DeviceTrust, Issuer, IssuerKeys, Prompts, RefreshKey, Strangers, World};
@@ -42,8 +42,8 @@ pub struct Built {
     pub rings: Rings,
     /// Whom we believe about phones, exchangeable.
     pub trust: Arc<ArcSwap<DeviceTrust>>,
-    /// What is required of devices at the issuer's doors, exchangeable.
-    pub required: BTreeMap<ClientId, Arc<ArcSwap<Requirements>>>,
+    /// The registry of apps, which the gateway replaces.
+    pub apps: Arc<ArcSwap<Apps>>,
     /// The certificates that we no longer believe, exchangeable.
     pub revocations: Arc<ArcSwap<Revocations>>,
     /// Where addresses are, exchangeable.
@@ -87,9 +87,11 @@ pub async fn build(config: &Config, understood: Understood, options: &Options) -
     let mut gateway = GatewayConfig::new(config.public.clone());
     gateway.streams.bytes_max = config.bounds.body_bytes_max;
     (gateway.held.connections_max, gateway.held.interval) = (config.bounds.open_connections_max, config.bounds.judged_every);
+    let apps = Arc::new(ArcSwap::new(Arc::clone(&understood.rules.apps)));
     let house = House::new(HouseParts {
         config: gateway,
         rules: understood.rules.into_gateway(),
+        apps: Arc::clone(&apps),
         revocations: Arc::clone(&revocations),
         tokens: Tokens::new(rings.verifier(issuer_name, now)),
         nonces: nonces(),
@@ -103,8 +105,6 @@ pub async fn build(config: &Config, understood: Understood, options: &Options) -
         entropy: Arc::clone(&options.entropy),
     });
     let house = house.map_err(|why| Faults::of_file(&config.file, "`public_url` cannot be used", &why.to_string()))?;
-    let apps = understood.issuer.apps.iter().map(|(client, app)| (client.clone(), development_refused(&app.requirements.load()))).collect();
-    let required = understood.issuer.apps.iter().map(|(client, app)| (client.clone(), Arc::clone(&app.requirements))).collect();
     let issuer = Issuer {
         stores: stores.for_issuer(),
         world: World { clock: Arc::clone(&options.clock), entropy: Arc::clone(&options.entropy), signals, watch: Arc::clone(&watch) as _ },
@@ -116,6 +116,7 @@ pub async fn build(config: &Config, understood: Understood, options: &Options) -
             pairwise: PairwiseKey::new(&pairwise),
         },
         config: understood.issuer,
+        apps: Arc::clone(&apps),
         trust: Arc::clone(&trust),
         revocations: Arc::clone(&revocations),
         prompts: Prompts::default(),
@@ -124,7 +125,7 @@ pub async fn build(config: &Config, understood: Understood, options: &Options) -
     let (others, news) = Others::new();
     let office = Office {
         stores: stores.for_office(),
-        apps,
+        apps: Arc::clone(&apps),
         clock: Arc::clone(&options.clock),
         entropy: Arc::clone(&options.entropy),
         others,
@@ -137,7 +138,7 @@ pub async fn build(config: &Config, understood: Understood, options: &Options) -
         office: Arc::new(office),
         rings,
         trust,
-        required,
+        apps,
         revocations,
         geography,
         watch,
@@ -154,10 +155,4 @@ fn watching(config: &Config, salt: Salt) -> WatchConfig {
         honey_operations: config.monitor.honey_operations.clone(),
         ..WatchConfig::shipped(salt, config.monitor.people_max)
     }
-}
-
-/// The stage at which an app refuses devices that a development token enrolled.
-fn development_refused(requirements: &Requirements) -> Option<Stage> {
-    let rule = requirements.0.iter().find(|requirement| requirement.rule == Rule::NoDevelopment)?;
-    Some(rule.rollout.stage_for(None))
 }

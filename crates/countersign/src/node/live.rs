@@ -1,12 +1,12 @@
 //! A node that runs: what can be asked of it, changed in it, and how it ends.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use countersign_attest::android::StatusRule;
-use countersign_compliance::{FeedKind, Requirements, Revocations};
-use countersign_core::{ClientId, Clock, Seconds};
+use countersign_compliance::{FeedKind, Revocations};
+use countersign_core::{Clock, Seconds};
 use countersign_gateway::{Certificates, House};
 use countersign_issuer::DeviceTrust;
 use countersign_store::{Keys, Retention, Unavailable, sqlite::Sqlite};
@@ -44,7 +44,6 @@ pub struct Live {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) house: Arc<House>,
     pub(super) trust: Arc<ArcSwap<DeviceTrust>>,
-    pub(super) required: BTreeMap<ClientId, Arc<ArcSwap<Requirements>>>,
     pub(super) revocations: Arc<ArcSwap<Revocations>>,
     pub(super) geography: Arc<Geography>,
     pub(super) certificates: Arc<Certificates>,
@@ -86,14 +85,7 @@ impl Live {
     async fn reload_rules(&self, digest: &str) -> Result<Result<(), Unavailable>, Faults> {
         let rules = rules::rules(&self.config)?;
         let digest = if digest.is_empty() { rules.digest.clone() } else { digest.to_owned() };
-        let change = || {
-            // At the doors where phones enrol the same is required as on the way of a request.
-            for (client, held) in &self.required {
-                held.store(Arc::new(rules.requirements.get(client).cloned().unwrap_or_default()));
-            }
-            self.house.replace_rules(rules.into_gateway());
-        };
-        Ok(self.activate("policies", &digest, change).await)
+        Ok(self.activate("policies", &digest, || self.house.replace_rules(rules.into_gateway())).await)
     }
 
     /// Trust anchors and revocation list; `digest` is of the feed that they are read again for.

@@ -66,7 +66,6 @@ pub async fn start(config: Config, options: Options) -> Result<RunningNode, Star
         clock: Arc::clone(&options.clock),
         house: Arc::clone(&built.house),
         trust: built.trust,
-        required: built.required,
         revocations: built.revocations,
         geography: built.geography,
         certificates: doors.certificates,
@@ -91,12 +90,7 @@ pub async fn start(config: Config, options: Options) -> Result<RunningNode, Star
     tasks.spawn(monitoring::remember(built.watch, live.config.data.clone(), shutdown.clone()));
     tasks.spawn(monitoring::react(Arc::clone(&reactor), built.arrived, Arc::clone(&options.clock), shutdown.clone()));
 
-    let surveyor = Surveyor {
-        office: Arc::clone(&built.office),
-        house: Arc::clone(&built.house),
-        revocations: Arc::clone(&live.revocations),
-        apps: live.config.apps.clone().into(),
-    };
+    let surveyor = Surveyor { office: Arc::clone(&built.office), revocations: Arc::clone(&live.revocations), apps: built.apps };
     let world = (Arc::clone(&options.clock), Arc::clone(&options.entropy));
     let feeds = Arc::new(Feeds::new(&live.config, issuing::caller(&live.config)?, world, Arc::clone(&live) as _));
     tasks.spawn(Arc::clone(&feeds).keep(shutdown.clone()));

@@ -55,14 +55,15 @@ pub fn understand(config: &Config, dev: Dev, clock: &Arc<dyn Clock>) -> Result<U
     settle(config, dev)?;
     let Trusted { devices, revocations } = trust::trust(config, dev)?;
     let revocations = Arc::new(ArcSwap::from_pointee(revocations));
+    let rules = rules::rules(config)?;
     let understood = Understood {
-        rules: rules::rules(config)?,
         trust: devices,
         maps: Maps::read(config)?,
         streams: Streams::read(config)?,
         receiver: Receiver::read(config)?,
         mailing: Mailing::read(config)?,
-        issuer: issuing::settings(config, dev, clock, &revocations)?,
+        issuer: issuing::settings(config, dev, &rules.apps, clock, &revocations)?,
+        rules,
         revocations,
         upstream: upstream::upstream(config)?,
         certificates: config.tls.as_ref().map(|files| tls::from_files(config, files)?.ready(config, files)).transpose()?,

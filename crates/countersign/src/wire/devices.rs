@@ -1,9 +1,6 @@
 //! What is required of phones: the config's requirements, with the keys of systems that are accepted beside the makers'.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    fs,
-};
+use std::{collections::BTreeSet, fs};
 
 use countersign_attest::{
     android::{
@@ -12,21 +9,26 @@ use countersign_attest::{
     },
     boot_keys::BootKeys,
 };
-use countersign_compliance::{FeedKind, Requirements, Rule};
-use countersign_core::{BootKey, BootState, ClientId, SecurityLevel, Stage};
+use countersign_compliance::{self as compliance, Apps, FeedKind, Requirements, Rule};
+use countersign_core::{AppId, BootKey, BootState, SecurityLevel, Stage};
 
 use crate::{
     config::{App, Config, Fault, Faults, replaced},
     wire::{feeds::content::Content, trust},
 };
 
-/// What is required of the devices of each app.
+/// The registry of apps that a configuration has, whether or not a node runs by it.
 ///
 /// # Errors
 /// Each file of boot keys that is missing or is not what it should be.
-pub fn requirements(config: &Config) -> Result<HashMap<ClientId, Requirements>, Faults> {
+pub fn apps(config: &Config) -> Result<Apps, Faults> {
     let keys = boot_keys(config)?;
-    Ok(config.apps.iter().map(|app| (app.client.clone(), of_app(config, app, &keys))).collect())
+    let registered = |app: &App| {
+        // A bundle id that is no name of an app is refused with the app's other settings; no phone belongs to it.
+        let bundle = app.ios.as_ref().and_then(|ios| AppId::parse(&ios.bundle).ok());
+        compliance::App { package: app.package.clone(), bundle, requirements: of_app(config, app, &keys) }
+    };
+    Ok(config.apps.iter().map(|app| (app.client.clone(), registered(app))).collect())
 }
 
 fn of_app(config: &Config, app: &App, accepted: &BTreeSet<BootKey>) -> Requirements {

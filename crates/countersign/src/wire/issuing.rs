@@ -7,7 +7,7 @@ use countersign_attest::{
     apple::{self, AppleApp, Environment},
     play::{self, DecryptionKeys},
 };
-use countersign_compliance::{DailyLimit, Quota, Revocations};
+use countersign_compliance::{Apps, DailyLimit, Quota, Revocations};
 use countersign_core::{Clock, Limits, Secret};
 use countersign_identity::{PasskeyOrigin, RelyingParty, Sector};
 use countersign_issuer::{App, IssuerConfig, Pace, PlayApp, PlayReader, SignUp};
@@ -29,24 +29,31 @@ pub const SOFTWARE_PHONE_SIGNER: [u8; 32] = [0xc5; 32];
 ///
 /// # Errors
 /// When public URL and origins make no relying party for passkeys.
-pub fn settings(config: &Config, dev: Dev, clock: &Arc<dyn Clock>, world: &Arc<ArcSwap<Revocations>>) -> Result<IssuerConfig, Faults> {
+pub fn settings(
+    config: &Config,
+    dev: Dev,
+    registry: &Apps,
+    clock: &Arc<dyn Clock>,
+    world: &Arc<ArcSwap<Revocations>>,
+) -> Result<IssuerConfig, Faults> {
     let fault = |what: String, remedy: String| Faults::one(Fault { file: config.file.clone(), line: None, what, remedy });
     let public_origin = Origin::parse(config.public.as_str())
         .map_err(|why| fault("`public_url` cannot be the origin of proofs".to_owned(), why.to_string()))?;
-    let requirements = devices::requirements(config)?;
     let also = match dev {
         Dev::Off => &[][..],
         Dev::On => &[SOFTWARE_PHONE_SIGNER][..],
     };
     let apps = config.apps.iter().map(|app| {
-        let required = requirements.get(&app.client).cloned().unwrap_or_default();
+        let required = registry.of(&app.client).map(|app| &app.requirements).map_err(|_| {
+            let what = format!("the app `{}` is not in the registry of apps", app.client.as_str());
+            fault(what, "this is a fault of ours; please report it".to_owned())
+        })?;
         let settings = App {
             sector: Sector(app.sector.clone()),
-            android: devices::key_requirements(app, &required, also),
+            android: devices::key_requirements(app, required, also),
             ios: app.ios.as_ref().map(|ios| ios_app(config, app, ios)).transpose()?,
             play: app.play.as_ref().map(|source| play_app((config, clock, world), app, source, also)).transpose()?,
             app_attest_pace: Pace::app_attest(config.vendors.app_attest_daily.map(Quota::new)),
-            requirements: Arc::new(ArcSwap::from_pointee(required)),
         };
         Ok((app.client.clone(), settings))
     });

@@ -1,10 +1,10 @@
 //! What the API offers and what is allowed: operations from the config, policies from their directory.
 
-use std::{collections::HashMap, fs, path::Path};
+use std::{fs, path::Path, sync::Arc};
 
 use aws_lc_rs::digest;
-use countersign_compliance::Requirements;
-use countersign_core::{ClientId, RiskBar};
+use countersign_compliance::Apps;
+use countersign_core::RiskBar;
 use countersign_policy::{OperationSpec, Operations, Policies, PolicySource};
 
 use crate::{
@@ -23,8 +23,8 @@ pub struct Rules {
     pub policies: Policies,
     /// From which score on what is asked.
     pub risk: RiskBar,
-    /// What is required of the devices of each app.
-    pub requirements: HashMap<ClientId, Requirements>,
+    /// What each app requires of its phones.
+    pub apps: Arc<Apps>,
     /// Whether the operations are the operator's.
     pub declared: Declared,
     /// SHA-256 of all policy files, by which the log says what was in use; in hexadecimal.
@@ -35,12 +35,7 @@ impl Rules {
     /// As the gateway takes them.
     #[must_use]
     pub fn into_gateway(self) -> countersign_gateway::Rules {
-        countersign_gateway::Rules {
-            operations: self.operations,
-            policies: self.policies,
-            risk: self.risk,
-            requirements: self.requirements,
-        }
+        countersign_gateway::Rules { operations: self.operations, policies: self.policies, risk: self.risk, apps: self.apps }
     }
 }
 
@@ -74,8 +69,8 @@ pub fn rules(config: &Config) -> Result<Rules, Faults> {
         faults
     })?;
     let declared = if config.operations.is_empty() { Declared::BuiltIn } else { Declared::ByOperator };
-    let requirements = devices::requirements(config)?;
-    Ok(Rules { operations, policies, risk: config.monitor.risk, requirements, declared, digest: digest(&sources) })
+    let apps = Arc::new(devices::apps(config)?);
+    Ok(Rules { operations, policies, risk: config.monitor.risk, apps, declared, digest: digest(&sources) })
 }
 
 /// Reads the operations alone.

@@ -16,12 +16,12 @@ use std::{
 
 use countersign::{
     admin::{
-        fleet::{Fleet, Met, Rulebook},
+        fleet::{Fleet, Met},
         wire::{BreakdownView, OutcomesView, ReportView},
     },
     config::{self, Dev},
     node::{self, Options, RunningNode},
-    wire::{OsEntropy, rules},
+    wire::{OsEntropy, devices, rules},
 };
 use countersign_attest::android::StatusList;
 use countersign_audit::{Entry, Event, EventKind};
@@ -136,15 +136,15 @@ async fn each_phone_as_it_is_treated(home: &Path, phones: &[Phone], decide: Deci
     let by_id: HashMap<&DeviceId, &Phone> = phones.iter().map(|phone| (&phone.device.posture.device, phone)).collect();
     let sets = Set::ALL.map(|set| {
         let config = config::load(&home.join(file(set))).expect("a config");
-        (set, Rulebook::of(&config).expect("requirements"), rules::rules(&config).expect("rules").into_gateway())
+        (set, devices::apps(&config).expect("requirements"), rules::rules(&config).expect("rules").into_gateway())
     });
     let (mut met_once, mut decided) = (BTreeSet::new(), BTreeSet::new());
     let meet = |met: &Met| {
         let phone = by_id[&met.device.posture.device];
         assert!(met_once.insert(met.device.posture.device.clone()), "once");
         assert_eq!(met.device, phone.device, "as it was enrolled");
-        for (set, book, rules) in &sets {
-            let forecast = book.judge(met, None, &revocations, NOW).expect("a judgement");
+        for (set, apps, rules) in &sets {
+            let forecast = met.judge(apps, None, &revocations, NOW).expect("a judgement");
             let forecast_is: BTreeMap<_, _> = forecast.reasons.iter().map(|(reason, stage)| (reason.code().to_owned(), *stage)).collect();
             let fate = phone.fate(*set);
             assert_eq!((&forecast_is, forecast.enforced), (&fate.reasons, fate.enforced), "{set:?}: {:?}", phone.defects);

@@ -361,6 +361,7 @@ impl Fixture {
         let house = House::new(HouseParts {
             config: GatewayConfig { held, ..GatewayConfig::new(public) },
             rules: rules::rules(),
+            apps: Arc::default(),
             revocations: Arc::clone(&revocations),
             tokens: Tokens::new(verifier),
             nonces: NonceKeys::new(&Secret::new([7; 32]), None),

@@ -1,7 +1,9 @@
 //! The operations and policies that the tests judge by.
 
-use countersign_compliance::{AppRelease, Requirement, Requirements, Rollout, Rule};
-use countersign_core::{AppFinding, ClientId, Platform, RiskBar, Seconds, Stage, WhenLimited};
+use std::sync::Arc;
+
+use countersign_compliance::{App, AppRelease, Apps, Requirement, Requirements, Rollout, Rule};
+use countersign_core::{AppFinding, AppId, ClientId, Platform, RiskBar, Seconds, Stage, WhenLimited};
 use countersign_gateway::Rules;
 use countersign_policy::{OperationSpec, Operations, Policies, PolicySource, StreamKind, StreamSpec};
 
@@ -77,8 +79,13 @@ pub fn rules() -> Rules {
         operations,
         policies,
         risk: RiskBar::SHIPPED,
-        requirements: [(ClientId::parse("com.example.bank").expect("an id"), requirements())].into(),
+        apps: Arc::new(Apps::from_iter([(ClientId::parse("com.example.bank").expect("an id"), bank())])),
     }
+}
+
+/// The bank's app.
+fn bank() -> App {
+    App { package: AppId::parse("com.example.bank").expect("a package"), bundle: None, requirements: requirements() }
 }
 
 /// What the bank asks of phones, in three stages.

@@ -7,7 +7,7 @@ use countersign_attest::{
     binding::{Purpose, bound_challenge},
     report::REPORT_TYPE,
 };
-use countersign_compliance::{PatchRule, Requirement, Requirements, Rollout, Rule};
+use countersign_compliance::{App, Apps, PatchRule, Requirement, Requirements, Rollout, Rule};
 use countersign_core::{AppFinding, BootState, ClientId, PatchLevel, Stage};
 use countersign_issuer::{Door, SignUp};
 use countersign_proof::{
@@ -242,14 +242,14 @@ async fn beyond_a_vendors_quota_the_next_day_is_named() {
 async fn what_is_required_is_what_is_required_now() {
     let (world, phone) = (World::new(SignUp::Open), Phone::new());
     assert_eq!(phone.enrol(&world, &Says::truth()).await.verdict(), "201");
-    let app = world.issuer.app(&ClientId::parse(APP).expect("a client")).expect("an app");
-    let held = app.requirements.load_full();
+    let (held, client) = (world.issuer.apps.load_full(), ClientId::parse(APP).expect("a client"));
     let patched = Requirement {
         rule: Rule::PatchLevel(PatchRule::NotBefore(PatchLevel::from_number(209_901).expect("a month"))),
         rollout: Rollout::all(Stage::Enforce),
     };
-    app.requirements.store(Arc::new(Requirements(vec![patched])));
+    let app = App { requirements: Requirements(vec![patched]), ..held.of(&client).expect("an app").clone() };
+    world.issuer.apps.store(Arc::new(Apps::from_iter([(client, app)])));
     assert_eq!(Phone::new().enrol(&world, &Says::truth()).await.verdict(), "403 system_outdated");
-    app.requirements.store(held);
+    world.issuer.apps.store(held);
     assert_eq!(Phone::new().enrol(&world, &Says::truth()).await.verdict(), "201");
 }

@@ -15,7 +15,7 @@ use countersign_attest::{
     android::{self, AppRule, ApplicationsRule, KeyRule, OriginRule, PurposeRule, StatusRule, Trust},
     play,
 };
-use countersign_compliance::{DailyLimit, Quota, Requirement, Requirements, Rollout, Rule};
+use countersign_compliance::{Apps, DailyLimit, Quota, Requirement, Requirements, Rollout, Rule};
 use countersign_core::{
     AppFinding, AppId, BootState, ClientId, Clock, Entropy, KeyId, NoWatch, RiskBar, Seconds, Secret, SecurityLevel, Stage, UnixMillis,
     UnixSeconds,
@@ -113,6 +113,7 @@ impl World {
                 risk: RiskBar::SHIPPED,
                 access_token_life: Seconds(300),
             },
+            apps: Arc::new(ArcSwap::from_pointee(apps())),
             trust: Arc::new(ArcSwap::from_pointee(DeviceTrust {
                 android: Trust { anchors, status: StatusRule::NotAsked },
                 apple: Anchors::none(),
@@ -200,16 +201,6 @@ impl DecodesPlay for Unasked {
 
 fn app(name: &str) -> (ClientId, App) {
     let android = android::App { package: AppId::parse(name).expect("an app"), signers: vec![SIGNER] };
-    let rule = |rule| Requirement { rule, rollout: Rollout::all(Stage::Enforce) };
-    let mut requirements = Requirements(vec![
-        rule(Rule::SecurityLevel(SecurityLevel::TrustedEnvironment)),
-        rule(Rule::Boot { states: vec![BootState::Verified], keys: [].into() }),
-        rule(Rule::BootloaderLocked),
-        Requirement { rule: Rule::Without(AppFinding::Rooted), rollout: Rollout::all(Stage::Limit) },
-    ]);
-    if name != APP {
-        requirements.0.push(rule(Rule::NoDevelopment));
-    }
     // What the key has to be is refused at once; what the phone has to be is judged from its posture.
     let keys = android::Requirements { app: AppRule::OneOf(vec![android]), ..android::Requirements::observe() };
     let keys = android::Requirements {
@@ -220,14 +211,7 @@ fn app(name: &str) -> (ClientId, App) {
         purpose: PurposeRule::SignOnly,
         ..keys
     };
-    let app = App {
-        sector: Sector(name.to_owned()),
-        android: keys,
-        ios: None,
-        play: None,
-        app_attest_pace: Pace::app_attest(None),
-        requirements: Arc::new(ArcSwap::from_pointee(requirements)),
-    };
+    let app = App { sector: Sector(name.to_owned()), android: keys, ios: None, play: None, app_attest_pace: Pace::app_attest(None) };
     // The other app's vendors have been asked enough for today.
     let none_left = || Some(Quota::new(DailyLimit::Even(0)));
     let app = if name == APP {
@@ -238,6 +222,27 @@ fn app(name: &str) -> (ClientId, App) {
         App { play: Some(play), app_attest_pace: Pace::app_attest(none_left()), ..app }
     };
     (ClientId::parse(name).expect("a client"), app)
+}
+
+/// The same app in the registry.
+fn registered(name: &str) -> (ClientId, countersign_compliance::App) {
+    let rule = |rule| Requirement { rule, rollout: Rollout::all(Stage::Enforce) };
+    let mut requirements = Requirements(vec![
+        rule(Rule::SecurityLevel(SecurityLevel::TrustedEnvironment)),
+        rule(Rule::Boot { states: vec![BootState::Verified], keys: [].into() }),
+        rule(Rule::BootloaderLocked),
+        Requirement { rule: Rule::Without(AppFinding::Rooted), rollout: Rollout::all(Stage::Limit) },
+    ]);
+    if name != APP {
+        requirements.0.push(rule(Rule::NoDevelopment));
+    }
+    let package = AppId::parse(name).expect("an app");
+    (ClientId::parse(name).expect("a client"), countersign_compliance::App { package, bundle: None, requirements })
+}
+
+/// The registry of both apps.
+pub fn apps() -> Apps {
+    [registered(APP), registered("org.example.bank")].into_iter().collect()
 }
 
 pub fn ring(name: &str) -> KeyRing {

@@ -6,12 +6,12 @@ use countersign_attest::{
     android::Field,
     apple::{
         AppleApp, AppleRefusal, Asked, Attestation, Environment, Launch, ReceiptAge, ReceiptEnvironment, ReceiptKind, ReceiptOf,
-        ReceiptRefusal, assertion_facts, attestation_refusals, receipt_facts, verify_assertion, verify_receipt,
+        ReceiptRefusal, assertion_facts, attestation_refusals, os_version, receipt_facts, verify_assertion, verify_receipt,
     },
     x509::Certificate,
 };
 use countersign_codec::sha256;
-use countersign_core::{DeviceId, EvidenceTier, Platform, Posture, Provenance, Reason, RiskMetric, SecurityLevel, Thumbprint, UnixSeconds};
+use countersign_core::{DeviceId, EvidenceTier, Posture, Reason, RiskMetric, SecurityLevel, Thumbprint};
 
 use crate::cli::{
     attest_inspect::{
@@ -237,48 +237,9 @@ fn anchor_above(certificate: &Certificate, anchors: &Anchors) -> Option<String> 
     signed.map(|anchor| anchor.certificate().subject().to_string())
 }
 
-/// An iPhone as App Attest shows it: a key in the Secure Enclave, used by an app as its maker signed it.
+/// The posture of an iPhone that is none of this node's.
 fn posture(app: Option<&AppleApp>, args: &InspectArgs) -> Result<Posture> {
-    let now: UnixSeconds = args.now();
-    Ok(Posture {
-        device: DeviceId::parse("inspected")?,
-        key: Thumbprint::from_bytes([0; 32]),
-        platform: Platform::Ios,
-        tier: EvidenceTier::Hardware,
-        by: Provenance::AppAttest,
-        established_at: now,
-        security_level: SecurityLevel::TrustedEnvironment,
-        bootloader_locked: None,
-        boot_state: None,
-        boot_key: None,
-        os_version: None,
-        patch_level: None,
-        app: app.map(|app| app.bundle().clone()),
-        app_version: None,
-        certificates: Vec::new(),
-        verdict: None,
-        report: None,
-        risk_metric: None,
-    })
-}
-
-/// `17.5.1` as 170501; `None` for what is no such version.
-fn os_version(text: &str) -> Option<u64> {
-    let mut parts = text.split('.').map(str::parse::<u64>);
-    let mut part = || parts.next().unwrap_or(Ok(0)).ok().filter(|part| *part < 100);
-    let (major, minor, patch) = (part()?, part()?, part()?);
-    Some(major.saturating_mul(10_000).saturating_add(minor.saturating_mul(100)).saturating_add(patch))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn versions_of_ios_are_numbers() {
-        let rows = [("17.5.1", Some(170_501)), ("18", Some(180_000)), ("17.100", None), ("beta", None), ("", None)];
-        for (text, expected) in rows {
-            assert_eq!(os_version(text), expected, "{text}");
-        }
-    }
+    let device = DeviceId::parse("inspected")?;
+    let shown = countersign_attest::apple::posture(device, Thumbprint::from_bytes([0; 32]), args.now());
+    Ok(Posture { app: app.map(|app| app.bundle().clone()), ..shown })
 }

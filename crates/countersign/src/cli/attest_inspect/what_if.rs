@@ -4,13 +4,10 @@ use std::path::Path;
 
 use anyhow::{Result, anyhow};
 use countersign_compliance::{Requirement, Requirements, Revocations, Rule};
-use countersign_core::{Platform, Posture, Reason, UnixSeconds};
+use countersign_core::{Posture, Reason, UnixSeconds};
 use serde_json::{Value, json};
 
-use crate::{
-    config::{self, App},
-    wire::devices,
-};
+use crate::{config, wire::devices};
 
 /// The answer, for people and for programs.
 pub struct Answer {
@@ -23,35 +20,27 @@ pub struct Answer {
 /// Asks every requirement of the configuration's apps, each by itself, of a device of which only this evidence is known.
 pub fn what_if(file: &Path, posture: &Posture, now: UnixSeconds) -> Result<Answer> {
     let config = config::load(file).map_err(|faults| anyhow!(faults))?;
-    let required = devices::requirements(&config).map_err(|faults| anyhow!(faults))?;
-    let asked: Vec<_> = config.apps.iter().filter(|app| may_be(app, posture)).collect();
+    let registry = devices::apps(&config).map_err(|faults| anyhow!(faults))?;
+    // In the order of the file.
+    let found = config.apps.iter().filter_map(|app| Some((&app.client, registry.of(&app.client).ok()?)));
+    let asked: Vec<_> = found.filter(|(_, app)| app.may_have_enrolled(posture).is_ok()).collect();
     if asked.is_empty() {
         let app = posture.app.as_ref().map_or_else(|| "for this platform".to_owned(), |app| format!("that is `{}`", app.as_str()));
         return Err(anyhow!("`{}` has no app {app}; nothing would be required of the device", file.display()));
     }
     let mut text = format!("what `{}` would say of a device with this evidence and no other", file.display());
     let mut apps = Vec::new();
-    for app in asked {
-        let all = required.get(&app.client).map(|required| required.0.as_slice()).unwrap_or_default();
-        let answers: Vec<_> = all.iter().map(|requirement| (name(&requirement.rule), answer(requirement, posture, now))).collect();
-        text += &format!("\n  {}", app.client.as_str());
+    for (client, app) in asked {
+        let answers: Vec<_> =
+            app.requirements.0.iter().map(|requirement| (name(&requirement.rule), answer(requirement, posture, now))).collect();
+        text += &format!("\n  {}", client.as_str());
         for (name, answer) in &answers {
             text += &format!("\n    {name:<26} {}", answer.line());
         }
         let requirements: Vec<_> = answers.iter().map(|(name, answer)| answer.document(name)).collect();
-        apps.push(json!({ "app": app.client.as_str(), "requirements": requirements }));
+        apps.push(json!({ "app": client.as_str(), "requirements": requirements }));
     }
     Ok(Answer { text, document: json!(apps) })
-}
-
-/// Whether the device may be one of this app: where the evidence names none, every app of its platform is asked.
-fn may_be(app: &App, posture: &Posture) -> bool {
-    match (posture.platform, &posture.app, &app.ios) {
-        (Platform::Android, Some(package), _) => app.package == *package,
-        (Platform::Android, None, _) | (Platform::Ios, None, Some(_)) => true,
-        (Platform::Ios, Some(bundle), Some(ios)) => ios.bundle == bundle.as_str(),
-        (Platform::Ios, _, None) => false,
-    }
 }
 
 /// What one requirement says. Alphabetical.
