@@ -1,4 +1,4 @@
-//! What a door says: the one place where reasons become bytes on the wire, coarse for whoever reads them (law 7).
+//! What an endpoint answers: the one place where reasons become bytes on the wire, coarse for whoever reads them (law 7).
 
 use axum::{body::Body, response::Response};
 use countersign_codec::calendar::imf_fixdate;
@@ -9,7 +9,7 @@ use http::{
 };
 use serde::Serialize;
 
-use crate::{door::Voice, refusal::Refusal};
+use crate::{endpoint::ErrorFormat, refusal::Refusal};
 
 /// Header by which people and support name an answer.
 const DECISION: HeaderName = HeaderName::from_static("countersign-decision");
@@ -105,11 +105,11 @@ pub fn empty(status: StatusCode) -> Response {
 }
 
 /// The answer to a request that is refused. Only the class of the reason leaves the house.
-pub fn refusal(refusal: &Refusal, voice: Voice, number: &DecisionId) -> Response {
+pub fn refusal(refusal: &Refusal, format: ErrorFormat, number: &DecisionId) -> Response {
     let told = refusal.reason.told();
     let instance = format!("urn:csign:decision:{number}");
-    let mut response = match voice {
-        Voice::OAuth => {
+    let mut response = match format {
+        ErrorFormat::OAuth => {
             let body = OAuthAnswer {
                 error: oauth_error(&refusal.reason).code(),
                 error_description: told.for_person(),
@@ -120,7 +120,7 @@ pub fn refusal(refusal: &Refusal, voice: Voice, number: &DecisionId) -> Response
             };
             json(oauth_status(&refusal.reason), &body)
         }
-        Voice::Problem => {
+        ErrorFormat::Problem => {
             let status = problem_status(&refusal.reason);
             let body = Problem {
                 r#type: format!("https://docs.countersign.dev/p/{}", told.code()),
@@ -147,7 +147,7 @@ pub fn refusal(refusal: &Refusal, voice: Voice, number: &DecisionId) -> Response
     response
 }
 
-/// Says which methods the door has (RFC 9110 section 15.5.6).
+/// Says which methods the endpoint has (RFC 9110 section 15.5.6).
 pub fn allow(response: &mut Response, methods: &[http::Method]) {
     let names: Vec<_> = methods.iter().map(http::Method::as_str).collect();
     if let Ok(value) = HeaderValue::from_str(&names.join(", ")) {

@@ -35,6 +35,20 @@ struct Recall<T> {
     more: T,
 }
 
+/// A ceremony that is to begin.
+pub struct Beginning<'a, T> {
+    /// Purpose of the challenge that stands for it.
+    pub purpose: ChallengePurpose,
+    /// App through which it begins.
+    pub client: &'a ClientId,
+    /// Device that begins it, and alone may end it.
+    pub device: &'a ProvenDevice,
+    /// Options for the platform's call, with the challenge to be signed.
+    pub options: CeremonyOptions,
+    /// Whatever the kind of ceremony wants to recall at its end.
+    pub more: T,
+}
+
 /// A ceremony that this device began through this app, and that nobody can finish again.
 #[derive(Debug)]
 pub struct Resumed<T> {
@@ -45,13 +59,8 @@ pub struct Resumed<T> {
 }
 
 /// Remembers a ceremony for the device that begins it.
-pub async fn start<T: Serialize>(
-    issuer: &Issuer,
-    purpose: ChallengePurpose,
-    (client, device): (&ClientId, &ProvenDevice),
-    (options, more): (CeremonyOptions, T),
-    visit: &Visit,
-) -> Result<Started, Refusal> {
+pub async fn start<T: Serialize>(issuer: &Issuer, beginning: Beginning<'_, T>, visit: &Visit) -> Result<Started, Refusal> {
+    let Beginning { purpose, client, device, options, more } = beginning;
     let posture = device.live.posture();
     let recall = Recall { client: client.to_string(), device: posture.device.to_string(), key: posture.key.to_string(), more };
     let recall = serde_json::to_vec(&recall).map_err(|_| broken())?;

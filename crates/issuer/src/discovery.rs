@@ -6,9 +6,9 @@ use http::StatusCode;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::{answer, door::Door, house::Issuer, refusal::Refusal, visit::Visit};
+use crate::{answer, house::Issuer, paths, receive::Call, refusal::Refusal, visit::Visit};
 
-/// RFC 8414 section 2. There is no authorization endpoint: a native app's person signs in at the login door, which gives the
+/// RFC 8414 section 2. There is no authorization endpoint: a native app's person signs in at the login endpoint, which gives the
 /// code, so no browser takes part.
 #[derive(Serialize)]
 struct Metadata {
@@ -29,30 +29,30 @@ struct Metadata {
 }
 
 /// Answers with the metadata.
-pub fn metadata(issuer: &Issuer) -> Response {
+pub async fn metadata(issuer: &Issuer, _: &Call, _: &Visit) -> Result<Response, Refusal> {
     let origin = issuer.config.public_origin.as_str();
-    let at = |door: Door| format!("{origin}{}", door.path());
+    let at = |path: &str| format!("{origin}{path}");
     let metadata = Metadata {
         issuer: origin.to_owned(),
-        token_endpoint: at(Door::Token),
-        revocation_endpoint: at(Door::Revoke),
-        jwks_uri: at(Door::Jwks),
+        token_endpoint: at(paths::TOKEN),
+        revocation_endpoint: at(paths::REVOKE),
+        jwks_uri: at(paths::JWKS),
         response_types_supported: ["code"],
         grant_types_supported: ["authorization_code", "refresh_token"],
         token_endpoint_auth_methods_supported: ["none"],
         revocation_endpoint_auth_methods_supported: ["none"],
         code_challenge_methods_supported: ["S256"],
         dpop_signing_alg_values_supported: ["ES256", "EdDSA"],
-        countersign_challenge_endpoint: at(Door::Challenge),
-        countersign_device_endpoint: at(Door::Devices),
-        countersign_login_endpoint: at(Door::LoginStart),
-        countersign_registration_endpoint: at(Door::RegistrationStart),
+        countersign_challenge_endpoint: at(paths::CHALLENGE),
+        countersign_device_endpoint: at(paths::DEVICES),
+        countersign_login_endpoint: at(paths::LOGIN_START),
+        countersign_registration_endpoint: at(paths::REGISTRATION_START),
     };
-    answer::json(StatusCode::OK, &metadata)
+    Ok(answer::json(StatusCode::OK, &metadata))
 }
 
 /// Answers with every key that signs, will soon sign, or signed what may still be in use: access tokens and statements.
-pub fn jwks(issuer: &Issuer, visit: &Visit) -> Result<Response, Refusal> {
+pub async fn jwks(issuer: &Issuer, _: &Call, visit: &Visit) -> Result<Response, Refusal> {
     let mut keys = Vec::new();
     for ring in [&issuer.keys.access, &issuer.keys.statements] {
         let mut set: Value = serde_json::from_str(&ring.load().published(visit.second()).to_jwks())

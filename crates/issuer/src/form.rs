@@ -2,7 +2,7 @@
 
 use countersign_core::{Limits, Reason, Secret};
 
-/// Why a body is not the form that a door asks for.
+/// Reason why a body is not the form that an endpoint asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FormRefusal {
     /// A `%` without two hexadecimal digits, a byte that must be escaped, or no UTF-8.

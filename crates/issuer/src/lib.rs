@@ -1,6 +1,6 @@
 //! The authorization server: enrolment of devices, sign-in with passkeys, tokens (RFC 6749, RFC 9449).
 //!
-//! Every door receives one strict request, has a key proved by it, asks a pure rule (`identity`, `proof`, `attest`), records
+//! Every endpoint receives one strict request, has a key proved by it, asks a pure rule (`identity`, `proof`, `attest`), records
 //! the answer and gives it. What leaves is coarse; what the log keeps is exact.
 //!
 //! What this crate does not do: it opens no socket and ends no TLS (the listener does), it decides nothing about the protected
@@ -12,7 +12,8 @@ mod attest;
 mod ceremony;
 mod development;
 mod discovery;
-mod door;
+mod endpoint;
+mod endpoints;
 mod enrol;
 mod evidence;
 mod form;
@@ -22,6 +23,7 @@ mod login;
 mod me;
 mod name;
 mod pace;
+mod paths;
 mod person;
 mod posture;
 mod prompts;
@@ -39,7 +41,8 @@ mod token;
 mod visit;
 mod watching;
 
-pub use door::{BodyKind, Door, Voice};
+pub use endpoint::{BodyKind, Endpoint, ErrorFormat};
+pub use endpoints::endpoints;
 pub use form::{Form, FormRefusal};
 pub use house::{App, DecodesPlay, DeviceTrust, Issuer, IssuerConfig, IssuerKeys, PlayApp, PlayReader, RefreshKey, SignUp, Stores, World};
 pub use json::parse as parse_json;

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     answer,
-    ceremony::{self, Finish},
+    ceremony::{self, Beginning, Finish},
     house::Issuer,
     json, name,
     proven::{ProvenDevice, prove_device},
@@ -58,6 +58,15 @@ enum Aim {
     StepUp,
 }
 
+/// A person whose passkey has answered.
+struct Login {
+    user: User,
+    /// App through which the login began.
+    client: ClientId,
+    /// Device that began and ended it.
+    device: ProvenDevice,
+}
+
 #[derive(Serialize)]
 struct CodeAnswer<'a> {
     code: &'a str,
@@ -96,8 +105,8 @@ pub async fn start(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Respon
     watching::admit(issuer, Who::named(&account), device.live.posture(), shown, visit)?;
     let (options, state) = issuer.config.passkeys.start_login()?;
     let begun = Begun { aim, name, state: state.as_str().to_owned() };
-    let started = ceremony::start(issuer, ChallengePurpose::Login, (&client, &device), (options, begun), visit).await?;
-    Ok(answer::json(StatusCode::OK, &started))
+    let beginning = Beginning { purpose: ChallengePurpose::Login, client: &client, device: &device, options, more: begun };
+    Ok(answer::json(StatusCode::OK, &ceremony::start(issuer, beginning, visit).await?))
 }
 
 /// Whose phone it is, where one person uses it: guessing by others around it is not to shut them out.
@@ -144,12 +153,10 @@ pub async fn finish(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Respo
             return Err(refusal);
         }
     };
+    let login = Login { user, client: resumed.client, device };
     match resumed.more.aim {
-        Aim::Code { challenge } => {
-            let challenge = CodeChallenge::from_bytes(challenge);
-            give_code(issuer, (user, resumed.client), challenge, &device, visit).await
-        }
-        Aim::StepUp => step_up(issuer, (&user, &resumed.client), &device, visit).await,
+        Aim::Code { challenge } => give_code(issuer, login, CodeChallenge::from_bytes(challenge), visit).await,
+        Aim::StepUp => step_up(issuer, &login, visit).await,
     }
 }
 
@@ -179,18 +186,12 @@ async fn verify(issuer: &Issuer, begun: &Begun, credential: &str, visit: &Visit)
     }
 }
 
-async fn give_code(
-    issuer: &Issuer,
-    (user, client): (User, ClientId),
-    challenge: CodeChallenge,
-    device: &ProvenDevice,
-    visit: &Visit,
-) -> Result<Response, Refusal> {
-    let posture = device.live.posture();
+async fn give_code(issuer: &Issuer, login: Login, challenge: CodeChallenge, visit: &Visit) -> Result<Response, Refusal> {
+    let posture = login.device.live.posture();
     let code = issuer.new_code();
     let grant = CodeGrant {
-        user: user.id,
-        client,
+        user: login.user.id,
+        client: login.client,
         binding: DeviceBinding { device: posture.device.clone(), key: posture.key },
         challenge,
         auth_time: visit.second(),
@@ -202,7 +203,8 @@ async fn give_code(
 }
 
 /// Notes on every live session of this person, on this device, through this app that the person was authenticated again.
-async fn step_up(issuer: &Issuer, (user, client): (&User, &ClientId), device: &ProvenDevice, visit: &Visit) -> Result<Response, Refusal> {
+async fn step_up(issuer: &Issuer, login: &Login, visit: &Visit) -> Result<Response, Refusal> {
+    let Login { user, client, device } = login;
     let now = visit.second();
     let filter = SessionFilter { user: Some(user.id.clone()), device: Some(device.id().clone()), live_at: Some(now) };
     let sessions = issuer.stores.sessions.list(&filter, Limits::STEP_UP_SESSIONS_MAX).await?;

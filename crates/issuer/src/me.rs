@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     answer,
-    door::Door,
+    endpoint::BodyKind,
     house::Issuer,
-    json, name,
+    json, name, paths,
     person::{self, Person},
     receive::Call,
     record::{self, Facts},
@@ -107,7 +107,8 @@ pub async fn devices(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Resp
     let mut devices = Vec::with_capacity(theirs.len());
     for binding in &theirs {
         if let Some(device) = shown(issuer, binding, visit.second()).await? {
-            devices.push(wire(issuer, (&theirs, binding), &device, (&person, &sessions), visit.second()));
+            let shown = Shown { binding, device: &device, theirs: &theirs, sessions: &sessions, asking: &person };
+            devices.push(wire(issuer, &shown, visit.second()));
         }
     }
     Ok(answer::json(StatusCode::OK, &DevicesWire { devices }))
@@ -131,16 +132,12 @@ pub async fn notices(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Resp
             continue;
         }
         let Some(device) = issuer.stores.devices.find(&binding.device).await? else { continue };
-        notices.extend(recent.into_iter().map(|(kind, at)| (at, kind, binding, device.name.clone())));
+        for (kind, at) in recent {
+            notices.push((at, NoticeWire { kind, device_id: binding.device.to_string(), name: device.name.clone(), on: day(at).0 }));
+        }
     }
-    notices.sort_by_key(|(at, ..)| std::cmp::Reverse(*at));
-    let wire = |(at, kind, binding, name): (UnixSeconds, &'static str, &Binding, String)| NoticeWire {
-        kind,
-        device_id: binding.device.to_string(),
-        name,
-        on: day(at).0,
-    };
-    Ok(answer::json(StatusCode::OK, &NoticesWire { notices: notices.into_iter().map(wire).collect() }))
+    notices.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
+    Ok(answer::json(StatusCode::OK, &NoticesWire { notices: notices.into_iter().map(|(_, notice)| notice).collect() }))
 }
 
 /// Gives a device another name.
@@ -156,7 +153,8 @@ pub async fn rename(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Respo
     record::allowed(issuer, Facts::new(), visit).await?;
     let device = issuer.stores.devices.change(&id, DeviceChange::Name(name)).await?;
     let sessions = sessions(issuer, &person, Some(&id)).await?;
-    Ok(answer::json(StatusCode::OK, &wire(issuer, (&theirs, binding), &device, (&person, &sessions), visit.second())))
+    let shown = Shown { binding, device: &device, theirs: &theirs, sessions: &sessions, asking: &person };
+    Ok(answer::json(StatusCode::OK, &wire(issuer, &shown, visit.second())))
 }
 
 /// Removes a device that the person uses no more.
@@ -174,7 +172,7 @@ async fn cut(issuer: &Issuer, call: &Call, state: BindingState, visit: &Visit) -
     let person = person::prove(issuer, call, visit).await?;
     person.may_change()?;
     person.stands(issuer, visit)?;
-    if visit.door == Door::MyDeviceNotMe {
+    if visit.endpoint.body == BodyKind::Json {
         let Nothing {} = json::parse(&call.body)?;
     }
     let id = target(call)?;
@@ -220,7 +218,7 @@ async fn freeze_others(issuer: &Issuer, person: &Person) -> Result<usize, Refusa
 
 /// The device that the path names.
 fn target(call: &Call) -> Result<DeviceId, Refusal> {
-    let rest = call.path.strip_prefix(Door::MyDevices.path()).unwrap_or_default().trim_start_matches('/');
+    let rest = call.path.strip_prefix(paths::MY_DEVICES).unwrap_or_default().trim_start_matches('/');
     let id = rest.split('/').next().unwrap_or_default();
     // One that cannot be is told like one that is somebody else's.
     DeviceId::parse(id).map_err(|_| Reason::DeviceNotYours.into())
@@ -258,13 +256,20 @@ const fn word(state: BindingState) -> &'static str {
     }
 }
 
-fn wire(
-    issuer: &Issuer,
-    (theirs, binding): (&[Binding], &Binding),
-    device: &Device,
-    (person, sessions): (&Person, &[Session]),
-    now: UnixSeconds,
-) -> DeviceWire {
+/// A device as its person sees it: beside their other devices, with the sessions on them.
+struct Shown<'a> {
+    binding: &'a Binding,
+    device: &'a Device,
+    /// All bindings of the person.
+    theirs: &'a [Binding],
+    /// Sessions of the person, at least those on this device.
+    sessions: &'a [Session],
+    /// The person, in the session in which they ask.
+    asking: &'a Person,
+}
+
+fn wire(issuer: &Issuer, shown: &Shown<'_>, now: UnixSeconds) -> DeviceWire {
+    let Shown { binding, device, theirs, sessions, asking } = *shown;
     let posture = &device.posture;
     let here = |session: &&Session| session.device == binding.device;
     DeviceWire {
@@ -283,11 +288,11 @@ fn wire(
             (BindingState::Active, DeviceState::Revoked) => "revoked",
             (state, DeviceState::Active | DeviceState::Revoked) => word(state),
         },
-        this_device: binding.device == *person.device(),
+        this_device: binding.device == *asking.device(),
         new_device: newer_than_the_first(theirs, binding) && binding.bound_at >= now.minus(Limits::NOTICE_LIFE),
         cooling_down: identity::cooling_down(theirs, binding, issuer.config.bindings, now),
         development: posture.by == Provenance::DevelopmentToken,
-        sessions: sessions.iter().filter(here).map(|session| session_wire(session, person)).collect(),
+        sessions: sessions.iter().filter(here).map(|session| session_wire(session, asking)).collect(),
     }
 }
 

@@ -1,31 +1,52 @@
 //! Prompts that were shown and not answered: the measure of pestering.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::{Mutex, PoisonError},
 };
 
-use countersign_core::{DeviceId, Limits, LoginOutcome, UnixSeconds};
+use countersign_core::{DeviceId, LoginOutcome, UnixSeconds};
 
-/// Prompts that are remembered at a time; beyond, all are forgotten.
+/// Prompts that are remembered at a time; beyond it, a new one takes the place of the oldest.
 const PROMPTS_MAX: usize = 10_000;
 
 /// The prompts that people were shown and have not answered yet. A prompt that is followed by another one was refused, or
 /// pestered for.
 #[derive(Debug, Default)]
-pub struct Prompts(Mutex<HashMap<DeviceId, UnixSeconds>>);
+pub struct Prompts(Mutex<Open>);
+
+/// The same prompts twice: by device, and by age.
+#[derive(Debug, Default)]
+struct Open {
+    shown_at: HashMap<DeviceId, UnixSeconds>,
+    by_age: BTreeSet<(UnixSeconds, DeviceId)>,
+}
+
+impl Open {
+    fn remove(&mut self, device: &DeviceId) -> Option<UnixSeconds> {
+        let at = self.shown_at.remove(device)?;
+        self.by_age.remove(&(at, device.clone()));
+        Some(at)
+    }
+
+    fn insert(&mut self, device: &DeviceId, now: UnixSeconds) {
+        self.shown_at.insert(device.clone(), now);
+        self.by_age.insert((now, device.clone()));
+    }
+}
 
 impl Prompts {
-    /// Notes that a device shows a prompt. What it says of the prompt before it.
+    /// Notes that a device shows a prompt, and says what became of the prompt before it.
     pub fn shown(&self, device: &DeviceId, now: UnixSeconds) -> LoginOutcome {
         let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if open.len() >= PROMPTS_MAX {
-            open.retain(|_, at| now.since(*at) <= Limits::CHALLENGE_LIFE);
+        let before = open.remove(device);
+        // SECURITY: one at a time, and the oldest. To forget all would let whoever fills the memory take back what others refused.
+        while open.shown_at.len() >= PROMPTS_MAX {
+            let Some((_, oldest)) = open.by_age.pop_first() else { break };
+            open.shown_at.remove(&oldest);
         }
-        if open.len() >= PROMPTS_MAX {
-            open.clear();
-        }
-        match open.insert(device.clone(), now) {
+        open.insert(device, now);
+        match before {
             Some(_) => LoginOutcome::PromptRefused,
             None => LoginOutcome::Asked,
         }
@@ -55,11 +76,31 @@ mod tests {
     #[test]
     fn prompts_are_bounded() {
         let prompts = Prompts::default();
-        for n in 0..20_000_u32 {
-            let mut name = [0; 16];
-            name[..4].copy_from_slice(&n.to_be_bytes());
-            prompts.shown(&DeviceId::from_random(name), UnixSeconds(1));
+        for n in 0..20_000 {
+            prompts.shown(&phone(n), UnixSeconds(1));
         }
-        assert!(prompts.0.lock().expect("a lock").len() <= PROMPTS_MAX);
+        let open = prompts.0.lock().expect("a lock");
+        assert_eq!((open.shown_at.len(), open.by_age.len()), (PROMPTS_MAX, PROMPTS_MAX));
+    }
+
+    #[test]
+    fn whoever_fills_the_memory_takes_back_only_what_is_oldest() {
+        let (prompts, most) = (Prompts::default(), u32::try_from(PROMPTS_MAX).expect("a count"));
+        for n in 0..most {
+            prompts.shown(&phone(n), UnixSeconds(u64::from(n)));
+        }
+        let now = UnixSeconds(u64::from(most));
+        assert_eq!(prompts.shown(&phone(most), now), LoginOutcome::Asked);
+        assert_eq!(prompts.shown(&phone(1), now), LoginOutcome::PromptRefused, "the second oldest is remembered");
+        assert_eq!(prompts.shown(&phone(most - 1), now), LoginOutcome::PromptRefused, "the newest is remembered");
+        assert_eq!(prompts.shown(&phone(0), now), LoginOutcome::Asked, "the oldest made room");
+        assert_eq!(prompts.shown(&phone(2), now), LoginOutcome::Asked, "and by coming back took the place of the next");
+        assert_eq!(prompts.shown(&phone(1), now), LoginOutcome::PromptRefused, "a prompt that was shown again is young again");
+    }
+
+    fn phone(n: u32) -> DeviceId {
+        let mut name = [0; 16];
+        name[..4].copy_from_slice(&n.to_be_bytes());
+        DeviceId::from_random(name)
     }
 }

@@ -1,4 +1,4 @@
-//! Whoever speaks to a door proves a key first (RFC 9449 section 4.3), and mostly a device with it.
+//! Whoever speaks to an endpoint proves a key first (RFC 9449 section 4.3), and mostly a device with it.
 
 use countersign_core::{DeviceId, Reason, SignalKind};
 use countersign_proof::{
@@ -11,7 +11,7 @@ use countersign_store::{FreshProof, LivePosture, SpendError};
 use http::HeaderName;
 
 use crate::{
-    door::Door,
+    endpoint::Endpoint,
     house::Issuer,
     receive::{Call, Header},
     refusal::Refusal,
@@ -49,16 +49,16 @@ impl ProvenDevice {
     }
 }
 
-/// Where a door's proofs are made for.
-pub fn target(issuer: &Issuer, door: Door) -> Result<Target, Refusal> {
+/// Target that the proofs at an endpoint name.
+pub fn target(issuer: &Issuer, endpoint: &Endpoint) -> Result<Target, Refusal> {
     issuer
         .config
         .public_origin
-        .target(door.path())
-        .map_err(|error| Refusal::because(Reason::Internal, format!("{error:?} for {}", door.path())))
+        .target(endpoint.path)
+        .map_err(|error| Refusal::because(Reason::Internal, format!("{error:?} for {}", endpoint.path)))
 }
 
-/// Reads the request's one proof and binds it to this door and moment. Not yet fresh.
+/// Reads the request's one proof and binds it to this endpoint and moment. Not yet fresh.
 pub fn bound(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<(PublicKey, BoundProof), Refusal> {
     let proof = match call.header(&DPOP) {
         Header::Absent => return Err(Reason::ProofMissing.into()),
@@ -67,10 +67,9 @@ pub fn bound(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<(PublicKey, 
         Header::Once(text) => dpop::read(text)?,
     };
     let key = proof.key().clone();
-    let target = target(issuer, visit.door)?;
-    let method = visit.door.method();
+    let target = target(issuer, visit.endpoint)?;
     let expected = Expected {
-        method: method.as_str(),
+        method: visit.endpoint.method.as_str(),
         target: &target,
         bound_to: BoundTo::TokenRequest,
         nonces: NonceRule::Accepted(&issuer.keys.nonces),

@@ -1,4 +1,4 @@
-//! A request as the doors see it: of the right method, type and size, or refused.
+//! A request as the endpoints see it: of the right method, type and size, or refused.
 
 use std::net::IpAddr;
 
@@ -13,7 +13,7 @@ use http::{
 };
 
 use crate::{
-    door::{BodyKind, Door},
+    endpoint::{BodyKind, Endpoint},
     refusal::Refusal,
 };
 
@@ -25,13 +25,13 @@ pub struct Origin(pub IpAddr);
 #[derive(Debug)]
 pub struct Call {
     headers: HeaderMap,
-    /// The method, which the door takes.
+    /// The method, which the endpoint takes.
     pub method: Method,
     /// The path, as it came.
     pub path: String,
     /// Where it comes from, if the listener told.
     pub address: Option<IpAddr>,
-    /// The body; empty where the door takes none.
+    /// The body; empty where the endpoint takes none.
     pub body: Bytes,
 }
 
@@ -55,21 +55,21 @@ impl Call {
     }
 }
 
-/// Receives a request for `door`.
+/// Receives a request for `endpoint`.
 ///
 /// The time that a body may take to arrive is the listener's to limit.
-pub async fn receive(request: Request, door: Door) -> Result<Call, Refusal> {
-    if !door.methods().contains(request.method()) {
+pub async fn receive(request: Request, endpoint: &Endpoint) -> Result<Call, Refusal> {
+    if !endpoint.methods.contains(request.method()) {
         return Err(Reason::MethodUnknown.into());
     }
     let (parts, body) = request.into_parts();
     let (method, path) = (parts.method, parts.uri.path().to_owned());
-    if door.body() != BodyKind::Nothing && parts.uri.query().is_some() {
+    if endpoint.body != BodyKind::Nothing && parts.uri.query().is_some() {
         // A proof's `htu` has no query, so nothing in one would be proved.
         return Err(Reason::RequestMalformed.into());
     }
     let address = parts.extensions.get::<Origin>().map(|origin| origin.0);
-    let (media_type, bytes_max) = match door.body() {
+    let (media_type, bytes_max) = match endpoint.body {
         BodyKind::Nothing => return Ok(Call { headers: parts.headers, method, path, address, body: Bytes::new() }),
         BodyKind::Form => ("application/x-www-form-urlencoded", Limits::DOOR_FORM_BYTES_MAX),
         BodyKind::Json => ("application/json", Limits::DOOR_JSON_BYTES_MAX),
@@ -103,64 +103,76 @@ fn header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Header<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::endpoint::ErrorFormat;
     use axum::body::Body;
 
     #[tokio::test]
     async fn requests_are_received_strictly() {
         type Bend = fn(http::request::Builder) -> http::request::Builder;
+        let endpoint = |method: Method, methods: &'static [Method], body: BodyKind| Endpoint {
+            path: "/",
+            method,
+            methods,
+            body,
+            errors: ErrorFormat::Problem,
+            event: None,
+        };
+        let takes_json = endpoint(Method::POST, &[Method::POST], BodyKind::Json);
+        let takes_form = endpoint(Method::POST, &[Method::POST], BodyKind::Form);
+        let public = endpoint(Method::GET, &[Method::GET, Method::HEAD], BodyKind::Nothing);
         let large = "x".repeat(Limits::DOOR_JSON_BYTES_MAX + 1);
         let largest = "x".repeat(Limits::DOOR_JSON_BYTES_MAX);
         let post: Bend = |r| r.method("POST").header("content-type", "application/json");
-        let rows: &[(&str, Door, Bend, &str, Result<(), Reason>)] = &[
-            ("all fits", Door::Challenge, post, "{}", Ok(())),
-            ("the largest", Door::Challenge, post, &largest, Ok(())),
-            ("one byte more", Door::Challenge, post, &large, Err(Reason::BodyTooLarge)),
-            ("with a charset", Door::Challenge, |r| r.method("POST").header("content-type", "Application/JSON; charset=UTF-8"), "", Ok(())),
+        let rows: &[(&str, &Endpoint, Bend, &str, Result<(), Reason>)] = &[
+            ("all fits", &takes_json, post, "{}", Ok(())),
+            ("the largest", &takes_json, post, &largest, Ok(())),
+            ("one byte more", &takes_json, post, &large, Err(Reason::BodyTooLarge)),
+            ("with a charset", &takes_json, |r| r.method("POST").header("content-type", "Application/JSON; charset=UTF-8"), "", Ok(())),
             (
                 "another charset",
-                Door::Challenge,
+                &takes_json,
                 |r| r.method("POST").header("content-type", "application/json; charset=latin1"),
                 "",
                 Err(Reason::MediaTypeWrong),
             ),
-            ("a form", Door::Token, |r| r.method("POST").header("content-type", "application/x-www-form-urlencoded"), "", Ok(())),
-            ("JSON instead of a form", Door::Token, post, "{}", Err(Reason::MediaTypeWrong)),
-            ("no type", Door::Challenge, |r| r.method("POST"), "{}", Err(Reason::MediaTypeWrong)),
+            ("a form", &takes_form, |r| r.method("POST").header("content-type", "application/x-www-form-urlencoded"), "", Ok(())),
+            ("JSON instead of a form", &takes_form, post, "{}", Err(Reason::MediaTypeWrong)),
+            ("no type", &takes_json, |r| r.method("POST"), "{}", Err(Reason::MediaTypeWrong)),
             (
                 "two types",
-                Door::Challenge,
+                &takes_json,
                 |r| r.method("POST").header("content-type", "application/json").header("content-type", "application/json"),
                 "{}",
                 Err(Reason::MediaTypeWrong),
             ),
             (
                 "compressed",
-                Door::Challenge,
+                &takes_json,
                 |r| r.method("POST").header("content-type", "application/json").header("content-encoding", "gzip"),
                 "{}",
                 Err(Reason::MediaTypeWrong),
             ),
             (
                 "another method",
-                Door::Challenge,
+                &takes_json,
                 |r| r.method("PUT").header("content-type", "application/json"),
                 "{}",
                 Err(Reason::MethodUnknown),
             ),
             (
                 "a query",
-                Door::Challenge,
+                &takes_json,
                 |r| r.method("POST").uri("/?a=1").header("content-type", "application/json"),
                 "{}",
                 Err(Reason::RequestMalformed),
             ),
-            ("nothing asked", Door::Jwks, |r| r.method("GET"), "", Ok(())),
-            ("the head alone", Door::Jwks, |r| r.method("HEAD"), "", Ok(())),
-            ("no such method there", Door::Jwks, |r| r.method("OPTIONS"), "", Err(Reason::MethodUnknown)),
+            ("nothing asked", &public, |r| r.method("GET"), "", Ok(())),
+            ("the head alone", &public, |r| r.method("HEAD"), "", Ok(())),
+            ("no such method there", &public, |r| r.method("OPTIONS"), "", Err(Reason::MethodUnknown)),
         ];
-        for (name, door, bend, body, expected) in rows {
+        for (name, endpoint, bend, body, expected) in rows {
             let request = bend(Request::builder()).body(Body::from((*body).to_owned())).expect("a request");
-            assert_eq!(receive(request, *door).await.map(|_| ()).map_err(|refusal| refusal.reason), *expected, "{name}");
+            assert_eq!(receive(request, endpoint).await.map(|_| ()).map_err(|refusal| refusal.reason), *expected, "{name}");
         }
     }
 }

@@ -2,18 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use countersign_audit::{Entry, Event, EventKind, PersonalField, PersonalName};
+use countersign_audit::{Entry, Event, PersonalField, PersonalName};
 use countersign_core::{Outcome, Reason};
 use metrics::counter;
 
-use crate::{door::Door, house::Issuer, refusal::Refusal, visit::Visit};
+use crate::{house::Issuer, refusal::Refusal, visit::Visit};
 
 /// What an answer looked at and identifies nobody, by name.
 pub type Facts = BTreeMap<String, String>;
 
 /// Records that what was asked for is done. Nothing may come of it unless this succeeds.
 pub async fn allowed(issuer: &Issuer, facts: Facts, visit: &Visit) -> Result<(), Refusal> {
-    let Some(kind) = kind(visit.door) else { return Ok(()) };
+    let Some(kind) = visit.endpoint.event else { return Ok(()) };
     write(issuer, Event { facts, ..Event::new(kind, Outcome::Allow) }, visit).await
 }
 
@@ -22,10 +22,10 @@ pub async fn allowed(issuer: &Issuer, facts: Facts, visit: &Visit) -> Result<(),
 /// makes keys.
 pub async fn refused(issuer: &Issuer, refusal: &Refusal, visit: &Visit) -> Result<(), Refusal> {
     let known = visit.known();
-    let (Some(kind), Some(_)) = (kind(visit.door), known.key) else { return Ok(()) };
+    let (Some(kind), Some(_)) = (visit.endpoint.event, known.key) else { return Ok(()) };
     let stranger = known.device.is_none() && known.user.is_none() && known.session.is_none();
     if stranger && !issuer.strangers.room(visit.second()) {
-        counter!("countersign_refusals_unrecorded_total", "door" => visit.door.path()).increment(1);
+        counter!("countersign_refusals_unrecorded_total", "door" => visit.endpoint.path).increment(1);
         return Ok(());
     }
     let mut facts = Facts::new();
@@ -38,7 +38,7 @@ pub async fn refused(issuer: &Issuer, refusal: &Refusal, visit: &Visit) -> Resul
 
 async fn write(issuer: &Issuer, mut event: Event, visit: &Visit) -> Result<(), Refusal> {
     let known = visit.known();
-    event.facts.insert("door".to_owned(), visit.door.path().to_owned());
+    event.facts.insert("door".to_owned(), visit.endpoint.path.to_owned());
     event.facts.extend(known.client.map(|client| ("client".to_owned(), client.to_string())));
     let field = |name: PersonalName, value: Option<String>| value.map(|value| PersonalField { name, value });
     // A key that is no device's is all that is known of a thief's tool.
@@ -58,21 +58,5 @@ async fn write(issuer: &Issuer, mut event: Event, visit: &Visit) -> Result<(), R
     match issuer.stores.recorder.record(entry).await {
         Ok(_receipt) => Ok(()),
         Err(fault) => Err(Refusal::because(Reason::AuditUnavailable, fault.what)),
-    }
-}
-
-/// What a door's answers are called in the log. `None`: nothing is decided about anybody there.
-const fn kind(door: Door) -> Option<EventKind> {
-    match door {
-        Door::Challenge | Door::Jwks | Door::Metadata | Door::MyDevices | Door::MyNotices => None,
-        Door::Attest => Some(EventKind::DeviceAttested),
-        Door::Devices => Some(EventKind::DeviceEnrolled),
-        Door::LoginFinish | Door::LoginStart => Some(EventKind::SignedIn),
-        Door::MyDevice => Some(EventKind::DeviceRenamed),
-        Door::MyDeviceNotMe | Door::MyDeviceRemove => Some(EventKind::DeviceRevoked),
-        Door::RegistrationFinish | Door::RegistrationStart => Some(EventKind::PasskeyRegistered),
-        Door::Report => Some(EventKind::DeviceReported),
-        Door::Revoke => Some(EventKind::TokensRevoked),
-        Door::Token => Some(EventKind::TokensIssued),
     }
 }

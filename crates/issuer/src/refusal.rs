@@ -1,4 +1,4 @@
-//! A door's no: the exact reason for the log, and nothing for the wire.
+//! Refusal of a request: the exact reason for the log, and nothing for the wire.
 
 use countersign_attest::{android::AttestRefusal, apple::AppleRefusal, play::PlayRefusal, report::ReportRefusal};
 use countersign_codec::json::JsonRefusal;
@@ -9,7 +9,7 @@ use countersign_store::{BindError, ChangeError, IssueError, LiveError, PostureEr
 
 use crate::{form::FormRefusal, json};
 
-/// Why a door refuses, their fault or ours.
+/// Refusal of an endpoint, their fault or ours.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// The stable code.

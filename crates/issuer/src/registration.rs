@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     answer,
-    ceremony::{self, Finish},
+    ceremony::{self, Beginning, Finish},
     house::{Issuer, SignUp},
     json, name,
     proven::prove_device,
@@ -59,8 +59,8 @@ pub async fn start(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Respon
     let account = NewAccount { handle: UserHandle::from_random(random), name: name.clone() };
     let (options, state) = issuer.config.passkeys.start_registration(&account)?;
     let begun = Begun { handle: random, name, invitation: invitation.map(|hash| *hash.as_bytes()), state: state.as_str().to_owned() };
-    let started = ceremony::start(issuer, ChallengePurpose::Registration, (&client, &device), (options, begun), visit).await?;
-    Ok(answer::json(StatusCode::OK, &started))
+    let beginning = Beginning { purpose: ChallengePurpose::Registration, client: &client, device: &device, options, more: begun };
+    Ok(answer::json(StatusCode::OK, &ceremony::start(issuer, beginning, visit).await?))
 }
 
 /// Whether sign-up is open to this request, and by which invitation. It is used up only when the account is made.

@@ -86,7 +86,7 @@ pub async fn issue(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Respon
     let app = issuer.app(&asked.client).ok_or(Reason::ClientUnknown)?;
     visit.learn(|known| known.client = Some(asked.client.clone()));
     let keys = prove(issuer, call, &asked.grant.hash(), visit).await?;
-    let (session, family) = match asked.grant {
+    let granted = match asked.grant {
         Grant::Code { code, verifier } => {
             let request = CodeRequest { client: asked.client, key: keys.device, verifier };
             redeem(issuer, &TokenHash::of(&code), &request, visit).await?
@@ -96,7 +96,7 @@ pub async fn issue(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Respon
             refresh(issuer, &TokenHash::of(&token), &request, visit).await?
         }
     };
-    give(issuer, app, &session, (&family, &keys.request), visit).await
+    give(issuer, app, &granted, &keys.request, visit).await
 }
 
 fn read(mut form: Form) -> Result<Asked, Refusal> {
@@ -118,7 +118,7 @@ async fn prove(issuer: &Issuer, call: &Call, grant: &TokenHash, visit: &Visit) -
         Header::Absent => None,
         Header::Repeated | Header::Unreadable => return Err(Reason::DelegationInvalid.into()),
         Header::Once(text) => {
-            let target = target(issuer, visit.door)?;
+            let target = target(issuer, visit.endpoint)?;
             let grant = GrantHash::from_bytes(*grant.as_bytes());
             let nonces = NonceRule::Accepted(&issuer.keys.nonces);
             let expected = Expected { target: &target, grant: &grant, request_key: &request, nonces };
@@ -134,17 +134,26 @@ async fn prove(issuer: &Issuer, call: &Call, grant: &TokenHash, visit: &Visit) -
     Ok(ProvenKeys { request, device })
 }
 
+/// What a token request that is granted may have tokens of.
+struct Granted {
+    session: LiveSession,
+    /// The refresh family that keeps the session alive.
+    family: GrantId,
+}
+
 /// The session and refresh family that a code gives, now or when its answer was lost.
-async fn redeem(issuer: &Issuer, code: &TokenHash, request: &CodeRequest, visit: &Visit) -> Result<(LiveSession, GrantId), Refusal> {
+async fn redeem(issuer: &Issuer, code: &TokenHash, request: &CodeRequest, visit: &Visit) -> Result<Granted, Refusal> {
     for _ in 0..TURNS {
         let state = issuer.stores.grants.find_code(code).await?;
         match exchange(state.as_ref(), request, visit.second()) {
             Exchange::Issue(grant) => match open(issuer, code, grant, visit).await? {
-                Opened::First { family, session } => return Ok((issuer.stores.sessions.live(&session, visit.second()).await?, family)),
+                Opened::First { family, session } => {
+                    return Ok(Granted { session: issuer.stores.sessions.live(&session, visit.second()).await?, family });
+                }
                 Opened::SomebodyWasFaster => {}
             },
             Exchange::Repeat { family, session } => {
-                return Ok((issuer.stores.sessions.live(&session, visit.second()).await?, family));
+                return Ok(Granted { session: issuer.stores.sessions.live(&session, visit.second()).await?, family });
             }
             Exchange::Refuse(why) => return Err(why.into()),
             Exchange::RevokeAndRefuse { session } => return Err(theft::revoke(issuer, &session, visit).await),
@@ -226,12 +235,12 @@ async fn bind(issuer: &Issuer, grant: &CodeGrant, acr: Acr, now: UnixSeconds) ->
 }
 
 /// The session and family that a refresh token keeps alive.
-async fn refresh(issuer: &Issuer, token: &TokenHash, request: &RefreshRequest, visit: &Visit) -> Result<(LiveSession, GrantId), Refusal> {
+async fn refresh(issuer: &Issuer, token: &TokenHash, request: &RefreshRequest, visit: &Visit) -> Result<Granted, Refusal> {
     let state = issuer.stores.grants.find_refresh(token).await?;
     match renew(state.as_ref(), request, visit.second()) {
         Renewal::Issue(family) => {
             theft::whose(issuer, &family.session, visit).await?;
-            Ok((issuer.stores.sessions.live(&family.session, visit.second()).await?, family.id))
+            Ok(Granted { session: issuer.stores.sessions.live(&family.session, visit.second()).await?, family: family.id })
         }
         Renewal::Refuse(why) => Err(why.into()),
         Renewal::FreezeAndRefuse { session } => Err(theft::freeze(issuer, &session, visit).await),
@@ -244,14 +253,8 @@ async fn active_user(issuer: &Issuer, user: &countersign_core::UserId) -> Result
 }
 
 /// Gives the tokens of a live session: the access token bound to the request key, and the family's refresh token.
-async fn give(
-    issuer: &Issuer,
-    app: &App,
-    live: &LiveSession,
-    (family, request_key): (&GrantId, &Thumbprint),
-    visit: &Visit,
-) -> Result<Response, Refusal> {
-    let (session, now) = (live.session(), visit.second());
+async fn give(issuer: &Issuer, app: &App, granted: &Granted, request_key: &Thumbprint, visit: &Visit) -> Result<Response, Refusal> {
+    let (session, now) = (granted.session.session(), visit.second());
     visit.learn(|known| {
         known.session = Some(session.id.clone());
         known.device = Some(session.device.clone());
@@ -282,7 +285,7 @@ async fn give(
     let ring = issuer.keys.access.load();
     let key = ring.current(now).ok_or(Refusal::because(Reason::Internal, "no signing key is due; make one".to_owned()))?;
     let fresh = access_token::issue(&key.key, &key.id, &claims)?;
-    let refresh = issuer.keys.refresh.token(family);
+    let refresh = issuer.keys.refresh.token(&granted.family);
     record::allowed(issuer, Facts::new(), visit).await?;
     let proposed = Secret::new(format!("{expires_at} {}", fresh.expose()));
     let until = UnixSeconds(expires_at.minus(REPEATED_LIFE_MIN).0.max(now.0));

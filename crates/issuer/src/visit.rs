@@ -1,4 +1,4 @@
-//! One request on its way through one door, and what has become known of whoever sent it.
+//! One request on its way through one endpoint, and what has become known of whoever sent it.
 
 use std::{
     net::IpAddr,
@@ -10,7 +10,7 @@ use countersign_core::{
 };
 use countersign_store::ChangeError;
 
-use crate::{door::Door, house::Issuer};
+use crate::{endpoint::Endpoint, house::Issuer};
 
 /// Who is known to act; grows as checks pass.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,8 +30,8 @@ pub struct Known {
 /// One request.
 #[derive(Debug)]
 pub struct Visit {
-    /// Which door.
-    pub door: Door,
+    /// To which endpoint.
+    pub endpoint: &'static Endpoint,
     /// The number under which support finds it.
     pub number: DecisionId,
     /// When it came.
@@ -42,9 +42,9 @@ pub struct Visit {
 }
 
 impl Visit {
-    /// Somebody comes to a door.
-    pub fn new(door: Door, number: DecisionId, now: UnixMillis, address: IpAddr) -> Self {
-        Self { door, number, now, address, known: Mutex::default() }
+    /// A request that has just come to an endpoint.
+    pub fn new(endpoint: &'static Endpoint, number: DecisionId, now: UnixMillis, address: IpAddr) -> Self {
+        Self { endpoint, number, now, address, known: Mutex::default() }
     }
 
     /// The present second, for rules.

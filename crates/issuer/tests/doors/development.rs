@@ -9,12 +9,13 @@ use axum::body::Body;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use countersign_core::{ClientId, DevTokenId, EvidenceTier, Platform, Provenance, Secret, SecurityLevel, UnixSeconds};
 use countersign_identity::{DevToken, DevTokenText, Networks};
-use countersign_issuer::{Door, Origin, SignUp};
+use countersign_issuer::{Origin, SignUp};
 use countersign_store::{DeviceState, KeptDevToken};
 use http::Request;
 use serde_json::{Value, json};
 
 use crate::{
+    paths,
     phone::{Phone, Says},
     stores::Blow,
     world::{APP, START, World},
@@ -50,14 +51,14 @@ pub fn keep(world: &World, token: DevToken) {
 
 /// The body of an enrolment by token; the challenge is asked for in the name of that client.
 async fn body(world: &World, phone: &Phone, client: &str) -> Value {
-    let ask = phone.json(world, Door::Challenge.path(), &json!({ "client_id": client }));
+    let ask = phone.json(world, paths::CHALLENGE, &json!({ "client_id": client }));
     let challenge = world.send(ask).await.text("challenge");
     assert_eq!(URL_SAFE_NO_PAD.decode(&challenge).map(|bytes| bytes.len()), Ok(32));
     json!({ "client_id": client, "platform": "android", "challenge": challenge, "dev_token": text(), "build": "debug" })
 }
 
 pub async fn request(world: &World, phone: &Phone) -> Request<Body> {
-    from(Some(HOME), phone.json(world, Door::Devices.path(), &body(world, phone, APP).await))
+    from(Some(HOME), phone.json(world, paths::DEVICES, &body(world, phone, APP).await))
 }
 
 fn from(address: Option<IpAddr>, mut request: Request<Body>) -> Request<Body> {
@@ -193,7 +194,7 @@ async fn tokens_are_refused_for_one_thing_each() {
         let phone = Phone::new();
         let mut body = body(&world, &phone, APP).await;
         twist(&mut body);
-        let answer = world.send(from(*address, phone.json(&world, Door::Devices.path(), &body))).await;
+        let answer = world.send(from(*address, phone.json(&world, paths::DEVICES, &body))).await;
         assert_eq!(answer.verdict(), *told, "{name}: {answer:?}");
         let recorded = if reason.is_empty() { "device_enrolled allow".to_owned() } else { format!("device_enrolled deny {reason}") };
         assert_eq!(world.recorded(), recorded, "{name}");
@@ -213,7 +214,7 @@ async fn where_no_development_is_enforced_no_token_enrols() {
     let world = World::new(SignUp::Open);
     keep(&world, DevToken { client: ClientId::parse(BANK).expect("a client"), ..token() });
     let phone = Phone::new();
-    let asked = from(Some(HOME), phone.json(&world, Door::Devices.path(), &body(&world, &phone, BANK).await));
+    let asked = from(Some(HOME), phone.json(&world, paths::DEVICES, &body(&world, &phone, BANK).await));
     assert_eq!(world.send(asked).await.verdict(), "403 device_unproven");
     assert_eq!(world.recorded(), "device_enrolled deny development_device");
     let shelf = world.memory.shelf();
@@ -274,7 +275,7 @@ async fn evidence_does_not_wash_the_mark_off() {
     let phone = Phone::new();
     assert_eq!(world.send(request(&world, &phone).await).await.verdict(), "201");
     let renewal = json!({ "client_id": APP, "challenge": "", "chain": [] });
-    assert_eq!(phone.ask(&world, Door::Attest.path(), &renewal).await.verdict(), "403 device_unproven");
+    assert_eq!(phone.ask(&world, paths::ATTEST, &renewal).await.verdict(), "403 device_unproven");
     assert_eq!(world.recorded(), "device_attested deny development_device");
     // Enrolled by its hardware it is another matter: that is evidence about the device key itself.
     assert_eq!(phone.enrol(&world, &Says::truth()).await.verdict(), "201");

@@ -9,7 +9,7 @@ use countersign_attest::{
 };
 use countersign_compliance::{App, Apps, PatchRule, Requirement, Requirements, Rollout, Rule};
 use countersign_core::{AppFinding, BootState, ClientId, PatchLevel, Stage};
-use countersign_issuer::{Door, SignUp};
+use countersign_issuer::SignUp;
 use countersign_proof::{
     jwk::SigningKey,
     jws::{self, HeaderToSign, NamedBy},
@@ -19,12 +19,13 @@ use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256};
 use serde_json::{Value, json};
 
 use crate::{
+    paths,
     phone::{Phone, Says, fresh_key},
     world::{APP, World},
 };
 
 async fn challenge(phone: &Phone, world: &World, purpose: &str) -> [u8; 32] {
-    let asked = world.send(phone.json(world, Door::Challenge.path(), &json!({ "client_id": APP, "purpose": purpose }))).await;
+    let asked = world.send(phone.json(world, paths::CHALLENGE, &json!({ "client_id": APP, "purpose": purpose }))).await;
     let bytes = URL_SAFE_NO_PAD.decode(asked.text("challenge")).expect("base64url");
     bytes.try_into().expect("32 bytes")
 }
@@ -122,7 +123,7 @@ async fn evidence_is_renewed_without_the_person_and_for_this_device_only() {
         let challenge = challenge(&phone, &world, purpose).await;
         let mut body = renewal(&world, &Says::truth(), &phone, &challenge);
         twist(&world, &phone, &challenge, &mut body);
-        assert_eq!(phone.ask(&world, Door::Attest.path(), &body).await.verdict(), *told, "{name}");
+        assert_eq!(phone.ask(&world, paths::ATTEST, &body).await.verdict(), *told, "{name}");
         assert_eq!(world.recorded(), *recorded, "{name}");
         let after = world.memory.shelf().devices[0].posture.clone();
         let expected = if *told == "200" { world.now() } else { before.established_at };
@@ -136,8 +137,8 @@ async fn a_challenge_renews_once() {
     let phone = enrolled(&world).await;
     let challenge = challenge(&phone, &world, "attest").await;
     let body = renewal(&world, &Says::truth(), &phone, &challenge);
-    assert_eq!(phone.ask(&world, Door::Attest.path(), &body).await.verdict(), "200");
-    assert_eq!(phone.ask(&world, Door::Attest.path(), &body).await.verdict(), "400 try_again");
+    assert_eq!(phone.ask(&world, paths::ATTEST, &body).await.verdict(), "200");
+    assert_eq!(phone.ask(&world, paths::ATTEST, &body).await.verdict(), "400 try_again");
 }
 
 /// Evidence that shows something worse must count, or nobody who became worse would ever renew it.
@@ -147,7 +148,7 @@ async fn worse_evidence_is_taken_in() {
     let phone = enrolled(&world).await;
     let challenge = challenge(&phone, &world, "attest").await;
     let says = Says { locked: false, boot: BootState::Unverified, ..Says::truth() };
-    let answer = phone.ask(&world, Door::Attest.path(), &renewal(&world, &says, &phone, &challenge)).await;
+    let answer = phone.ask(&world, paths::ATTEST, &renewal(&world, &says, &phone, &challenge)).await;
     assert_eq!(answer.verdict(), "200");
     let posture = world.memory.shelf().devices[0].posture.clone();
     assert_eq!((posture.bootloader_locked, posture.boot_state), (Some(false), Some(BootState::Unverified)));
@@ -162,7 +163,7 @@ fn report(key: &SigningKey, claims: &Value) -> Value {
 async fn a_report_costs_trust_and_never_earns_it() {
     let world = World::new(SignUp::Open);
     let phone = enrolled(&world).await;
-    let path = Door::Report.path();
+    let path = paths::REPORT;
     let said = |findings: &[&str]| report(&phone.device_key, &json!({ "v": 1, "iat": 1, "findings": findings, "os_version": 990_000 }));
     let answer = phone.ask(&world, path, &said(&[])).await;
     assert_eq!((answer.verdict().as_str(), answer.body.as_str()), ("200", r#"{"limited":false}"#));
@@ -176,7 +177,7 @@ async fn a_report_costs_trust_and_never_earns_it() {
     assert_eq!(posture.os_version_known().map(|known| known.value), Some(160_000), "a claim does not raise what evidence says");
     // New evidence speaks for itself.
     let challenge = challenge(&phone, &world, "attest").await;
-    assert_eq!(phone.ask(&world, Door::Attest.path(), &renewal(&world, &Says::truth(), &phone, &challenge)).await.verdict(), "200");
+    assert_eq!(phone.ask(&world, paths::ATTEST, &renewal(&world, &Says::truth(), &phone, &challenge)).await.verdict(), "200");
     assert_eq!(world.memory.shelf().devices[0].posture.report, None);
 }
 
@@ -202,20 +203,20 @@ async fn a_report_is_refused_for_one_thing_each() {
         ),
     ];
     for (name, body, told, recorded) in rows {
-        assert_eq!(phone.ask(&world, Door::Report.path(), &body).await.verdict(), told, "{name}");
+        assert_eq!(phone.ask(&world, paths::REPORT, &body).await.verdict(), told, "{name}");
         assert_eq!(world.recorded(), recorded, "{name}");
         assert_eq!(world.memory.shelf().devices[0].posture.report, None, "{name}");
     }
     world.memory.shelf().devices[0].state = DeviceState::Revoked;
     let body = report(&phone.device_key, &honest);
-    assert_eq!(phone.ask(&world, Door::Report.path(), &body).await.verdict(), "401 revoked");
+    assert_eq!(phone.ask(&world, paths::REPORT, &body).await.verdict(), "401 revoked");
 }
 
 #[tokio::test]
 async fn beyond_a_vendors_quota_the_next_day_is_named() {
     const OTHER: &str = "org.example.bank";
     let (world, phone) = (World::new(SignUp::Open), Phone::new());
-    let ask = |platform: &str| phone.json(&world, Door::Challenge.path(), &json!({ "client_id": OTHER, "platform": platform }));
+    let ask = |platform: &str| phone.json(&world, paths::CHALLENGE, &json!({ "client_id": OTHER, "platform": platform }));
     let refused = world.send(ask("ios")).await;
     let wait = |headers: &http::HeaderMap| headers.get("retry-after").and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     assert_eq!((refused.status.as_u16(), refused.text("code").as_str()), (429, "too_many"));
@@ -228,7 +229,7 @@ async fn beyond_a_vendors_quota_the_next_day_is_named() {
         let says = Says { package: OTHER.to_owned(), ..Says::truth() };
         let chain = world.maker.attest(&says, &phone.hardware, &bytes);
         let body = json!({ "client_id": OTHER, "challenge": challenge, "platform": "android", "chain": chain, "integrity": "a token" });
-        phone.ask(&world, Door::Devices.path(), &body).await
+        phone.ask(&world, paths::DEVICES, &body).await
     };
     let unproven = enrol(|_| vec![0; 32]).await;
     assert_eq!(unproven.verdict(), "403 device_unproven", "no vendor is asked about a phone that proves nothing");

@@ -1,12 +1,12 @@
 //! Stores that fail: whichever call it is, nobody gets anything, and a second try succeeds or is refused for its own reason.
 
 use countersign_core::SessionState;
-use countersign_issuer::{Door, SignUp};
+use countersign_issuer::SignUp;
 use http::{Request, StatusCode};
 use serde_json::json;
 
 use crate::{
-    development,
+    development, paths,
     phone::{Phone, Says, code_form, enrolment, refresh_form},
     stores::Blow,
     world::{APP, World},
@@ -52,12 +52,12 @@ const SCENES: &[Scene] = &[
 
 async fn request(scene: Scene, world: &World) -> Request<axum::body::Body> {
     match scene {
-        Scene::Challenge => Phone::new().json(world, Door::Challenge.path(), &json!({ "client_id": APP })),
+        Scene::Challenge => Phone::new().json(world, paths::CHALLENGE, &json!({ "client_id": APP })),
         Scene::Enrol => {
             let phone = Phone::new();
             let challenge = phone.challenge(world).await;
             let chain = world.maker.attest(&Says::truth(), &phone.hardware, &challenge);
-            phone.json(world, Door::Devices.path(), &enrolment(&chain, &challenge))
+            phone.json(world, paths::DEVICES, &enrolment(&chain, &challenge))
         }
         Scene::EnrolByToken => {
             development::keep(world, development::token());
@@ -66,21 +66,21 @@ async fn request(scene: Scene, world: &World) -> Request<axum::body::Body> {
         Scene::RegistrationStart => {
             let phone = Phone::new();
             phone.enrol(world, &Says::truth()).await;
-            phone.json(world, Door::RegistrationStart.path(), &json!({ "client_id": APP, "name": "alice" }))
+            phone.json(world, paths::REGISTRATION_START, &json!({ "client_id": APP, "name": "alice" }))
         }
         Scene::RegistrationFinish => {
             let mut phone = Phone::new();
             phone.enrol(world, &Says::truth()).await;
             let started = phone.start_registration(world, "alice", None).await;
             let body = phone.make_passkey(&started).await;
-            phone.json(world, Door::RegistrationFinish.path(), &body)
+            phone.json(world, paths::REGISTRATION_FINISH, &body)
         }
-        Scene::LoginStart => Phone::registered(world).await.json(world, Door::LoginStart.path(), &crate::phone::login()),
+        Scene::LoginStart => Phone::registered(world).await.json(world, paths::LOGIN_START, &crate::phone::login()),
         Scene::LoginFinish => {
             let mut phone = Phone::registered(world).await;
             let started = phone.start_login(world).await;
             let body = phone.use_passkey(&started).await;
-            phone.json(world, Door::LoginFinish.path(), &body)
+            phone.json(world, paths::LOGIN_FINISH, &body)
         }
         Scene::Redeem | Scene::RedeemAgain | Scene::RedeemStolen => {
             let mut phone = Phone::registered(world).await;
@@ -107,9 +107,9 @@ async fn request(scene: Scene, world: &World) -> Request<axum::body::Body> {
         }
         Scene::StepUp => {
             let (mut phone, _) = Phone::signed_in(world).await;
-            let started = phone.ask(world, Door::LoginStart.path(), &json!({ "client_id": APP, "purpose": "step_up" })).await;
+            let started = phone.ask(world, paths::LOGIN_START, &json!({ "client_id": APP, "purpose": "step_up" })).await;
             let body = phone.use_passkey(&started).await;
-            phone.json(world, Door::LoginFinish.path(), &body)
+            phone.json(world, paths::LOGIN_FINISH, &body)
         }
     }
 }

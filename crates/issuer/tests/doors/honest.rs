@@ -3,7 +3,7 @@
 use countersign_audit::Entry;
 use countersign_core::{Acr, Role, Seconds, Secret, SessionState, SignalKind, UnixSeconds};
 use countersign_identity::TokenHash;
-use countersign_issuer::{Door, SignUp};
+use countersign_issuer::SignUp;
 use countersign_proof::{access_token::TokenVerifier, key_set::KeySet};
 use countersign_store::Invitation;
 use http::Request;
@@ -11,6 +11,7 @@ use insta::assert_snapshot;
 use serde_json::json;
 
 use crate::{
+    paths,
     phone::{Phone, Says, code_form, enrolment, refresh_form},
     world::{APP, ORIGIN, START, World},
 };
@@ -20,8 +21,8 @@ async fn a_day_in_whole_messages() {
     let world = World::new(SignUp::Open);
     let mut phone = Phone::new();
     let get = |path: &str| Request::get(path).body(axum::body::Body::empty()).expect("a request");
-    assert_snapshot!("metadata", world.send(get(Door::Metadata.path())).await.message(&[]));
-    let jwks = world.send(get(Door::Jwks.path())).await;
+    assert_snapshot!("metadata", world.send(get(paths::METADATA)).await.message(&[]));
+    let jwks = world.send(get(paths::JWKS)).await;
     let unstable: Vec<String> = (0..4).flat_map(|n| ["x", "y"].map(|c| format!("/keys/{n}/{c}"))).collect();
     assert_snapshot!("jwks", jwks.message(&unstable.iter().map(String::as_str).collect::<Vec<_>>()));
 
@@ -29,21 +30,21 @@ async fn a_day_in_whole_messages() {
     let started = phone.start_registration(&world, "alice", None).await;
     assert_snapshot!("registration_started", started.message(&["/options/challenge"]));
     let body = phone.make_passkey(&started).await;
-    let finished = phone.ask(&world, Door::RegistrationFinish.path(), &body).await;
+    let finished = phone.ask(&world, paths::REGISTRATION_FINISH, &body).await;
     assert_snapshot!("registered", finished.message(&[]));
 
     let started = phone.start_login(&world).await;
     assert_snapshot!("login_started", started.message(&["/options/challenge"]));
     let body = phone.use_passkey(&started).await;
-    let finished = phone.ask(&world, Door::LoginFinish.path(), &body).await;
+    let finished = phone.ask(&world, paths::LOGIN_FINISH, &body).await;
     assert_snapshot!("logged_in", finished.message(&[]));
     let tokens = phone.redeem(&world, &finished.text("code")).await;
     assert_snapshot!("tokens", tokens.message(&["/access_token"]));
 
     world.pass(60);
-    let started = phone.ask(&world, Door::LoginStart.path(), &json!({ "client_id": APP, "purpose": "step_up" })).await;
+    let started = phone.ask(&world, paths::LOGIN_START, &json!({ "client_id": APP, "purpose": "step_up" })).await;
     let body = phone.use_passkey(&started).await;
-    assert_snapshot!("stepped_up", phone.ask(&world, Door::LoginFinish.path(), &body).await.message(&[]));
+    assert_snapshot!("stepped_up", phone.ask(&world, paths::LOGIN_FINISH, &body).await.message(&[]));
     assert_eq!(world.memory.shelf().sessions[0].auth_time, UnixSeconds(START + 60));
 
     let ended = world.send(phone.revocation(&world, &tokens.text("refresh_token"))).await;
@@ -71,7 +72,7 @@ fn written(entry: &Entry) -> String {
 async fn the_token_says_who_acts_and_opens_to_the_request_key() {
     let world = World::new(SignUp::Open);
     let (phone, tokens) = Phone::signed_in(&world).await;
-    let jwks = world.send(Request::get(Door::Jwks.path()).body(axum::body::Body::empty()).expect("a request")).await;
+    let jwks = world.send(Request::get(paths::JWKS).body(axum::body::Body::empty()).expect("a request")).await;
     let keys = KeySet::from_jwks(&jwks.body).expect("keys");
     let verifier = TokenVerifier { issuer: ORIGIN.to_owned(), audience: ORIGIN.to_owned(), keys };
     let token = verifier.verify(&tokens.text("access_token"), world.now()).expect("a token");
@@ -93,7 +94,7 @@ async fn one_key_for_everything_also_works() {
     let code = phone.log_in(&world).await.text("code");
     let mut request = phone.token_request(&world, &code_form(&code));
     request.headers_mut().remove("countersign-delegation");
-    let proof = phone.proof(&world, &phone.device_key, Door::Token.path());
+    let proof = phone.proof(&world, &phone.device_key, paths::TOKEN);
     request.headers_mut().insert("dpop", proof.parse().expect("a value"));
     assert_eq!(world.send(request).await.verdict(), "200");
 }
@@ -157,12 +158,12 @@ async fn a_wrong_clock_recovers_with_the_nonce_of_the_answer() {
         let challenge = phone.challenge(&world).await;
         let chain = world.maker.attest(&Says::truth(), &phone.hardware, &challenge);
         let body = enrolment(&chain, &challenge);
-        let refused = phone.ask(&world, Door::Devices.path(), &body).await;
+        let refused = phone.ask(&world, paths::DEVICES, &body).await;
         assert_eq!(refused.verdict(), "401 clock_far", "{error}");
         assert_eq!(refused.headers["date"], "Sun, 01 Nov 2026 00:00:00 GMT");
         assert_eq!(refused.headers["www-authenticate"], r#"DPoP error="use_dpop_nonce", algs="ES256 EdDSA""#);
         phone.nonce = Some(refused.headers["dpop-nonce"].to_str().expect("text").to_owned());
-        assert_eq!(phone.ask(&world, Door::Devices.path(), &body).await.verdict(), "201", "{error}");
+        assert_eq!(phone.ask(&world, paths::DEVICES, &body).await.verdict(), "201", "{error}");
         phone.register(&world, "alice", None).await;
         let code = phone.log_in(&world).await.text("code");
         let nonce = phone.nonce.take();
@@ -215,7 +216,7 @@ async fn a_name_taken_meanwhile_leaves_the_invitation_good() {
     let started = two.start_registration(&world, "alice", Some("TWO")).await;
     assert_eq!(one.register(&world, "alice", Some("ONE")).await.verdict(), "201");
     let body = two.make_passkey(&started).await;
-    assert_eq!(two.ask(&world, Door::RegistrationFinish.path(), &body).await.verdict(), "409 name_taken");
+    assert_eq!(two.ask(&world, paths::REGISTRATION_FINISH, &body).await.verdict(), "409 name_taken");
     assert_eq!(two.register(&world, "bob", Some("TWO")).await.verdict(), "201");
 }
 

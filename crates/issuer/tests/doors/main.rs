@@ -6,6 +6,7 @@ mod device_trust;
 mod faults;
 mod honest;
 mod my_devices;
+mod paths;
 mod phone;
 mod refusals;
 mod stores;

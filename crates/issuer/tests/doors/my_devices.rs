@@ -1,7 +1,7 @@
 //! A person's own devices: listed, renamed, removed, disowned; shared phones, several phones, a phone that was passed on.
 
 use countersign_core::{SessionState, SignalKind};
-use countersign_issuer::{Door, SignUp};
+use countersign_issuer::{SignUp, endpoints};
 use countersign_store::DeviceState;
 use insta::assert_snapshot;
 
@@ -215,5 +215,5 @@ async fn a_person_has_so_many_devices() {
     assert_snapshot!("devices_too_many", refused.message(&[]));
     assert_eq!(remove(&world, (&owner, &tokens), &second.path(&world)).await.verdict(), "200");
     assert_eq!(fourth.redeem(&world, &code).await.verdict(), "200", "there is room now");
-    assert_eq!(Door::MyDevices.path(), DEVICES);
+    assert!(endpoints().any(|endpoint| endpoint.path == DEVICES));
 }
