@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use countersign_core::{DeviceId, Secret, Session, SessionId, Thumbprint};
+use countersign_core::{DeviceId, Secret, Session, SessionId, Thumbprint, UserId};
 use countersign_identity::TokenHash;
 use sqlx::{
     SqlSafeStr, SqlitePool,
@@ -22,6 +22,7 @@ use crate::{
     devices::Device,
     lapsing::Lapsing,
     sqlite::{cached::Cached, row::Reader},
+    subjects::UserState,
     unavailable::Unavailable,
 };
 
@@ -34,7 +35,7 @@ const BUSY_MAX: Duration = Duration::from_secs(5);
 /// Readers beside the writer.
 const READERS: u32 = 4;
 
-/// Sessions, and devices, that are kept in memory.
+/// Sessions, and devices, and states of accounts, that are kept in memory.
 const CACHED_MAX: usize = 100_000;
 
 /// Why the database cannot be opened.
@@ -80,6 +81,7 @@ pub struct Sqlite {
     pub(crate) subject_keys: SqlitePool,
     pub(crate) sessions: Cached<SessionId, Session>,
     pub(crate) devices: Cached<DeviceId, Device>,
+    pub(crate) accounts: Cached<UserId, UserState>,
     pub(crate) changes: Changes,
     /// The answer that was given to each refresh token and request key, while it is repeated.
     pub(crate) answers: Mutex<Lapsing<(TokenHash, Thumbprint), Secret<String>>>,
@@ -111,6 +113,7 @@ impl Sqlite {
             subject_keys,
             sessions: Cached::new(CACHED_MAX),
             devices: Cached::new(CACHED_MAX),
+            accounts: Cached::new(CACHED_MAX),
             changes: Changes::default(),
             answers: Mutex::default(),
         })
