@@ -1,42 +1,44 @@
-//! Steps 5, 6 and 9 of the way, which a request goes once and an open connection again and again. One function for both, so
-//! that a connection never stays open on an answer that a new request would not get.
+//! Steps 3 to 6 and 9 of the way as the gateway sees them: who asks is noted for the record, whatever the answer, and the decision
+//! is one function for a request, which goes that way once, and for an open connection, which goes it again and again.
 
-use countersign_core::{Decision, Facts, Lack, Obligation, Reason, UnixSeconds};
+use countersign_access::{Holder, Known, Unauthenticated};
+use countersign_core::{Decision, Facts, Obligation, Reason, UnixSeconds};
 use countersign_policy::Found;
-use countersign_proof::access_token::VerifiedToken;
-use countersign_store::{LivePosture, LiveSession};
 
 use crate::{
     case::Case,
     gather::{self, Proven},
-    house::{House, Rules},
+    house::Rules,
     refusal::Refusal,
 };
 
-/// Step 5: a session that may act. Step 6: a device that may act, what is known of it, and what it lacks.
-pub(crate) async fn session_and_device(
-    house: &House,
-    rules: &Rules,
-    token: &VerifiedToken,
-    case: &mut Case,
-    now: UnixSeconds,
-) -> Result<(LiveSession, LivePosture, Vec<Lack>), Refusal> {
-    let session = house.stores.sessions.live(token.session(), now).await?;
-    case.belongs_to(session.session());
-    let posture = house.stores.devices.posture(&session.session().device).await?;
-    let lacks = rules.lacks(session.session(), posture.posture(), &house.revocations.load(), now)?;
-    Ok((session, posture, lacks))
+/// Notes who asks.
+pub(crate) fn identified(case: &mut Case, holder: &Holder) {
+    case.names(holder.token());
+    case.belongs_to(holder.session());
+}
+
+/// Notes who it was, as far as that was known.
+pub(crate) fn unidentified(case: &mut Case, refused: Unauthenticated) -> Refusal {
+    let Unauthenticated { refusal, known: Known { token, session, .. } } = refused;
+    if let Some(token) = token {
+        case.names(&token);
+    }
+    if let Some(session) = session {
+        case.belongs_to(&session);
+    }
+    Refusal::from(refusal)
 }
 
 /// Step 9: the decision, pure and the same for every door.
 pub(crate) fn decide(
     rules: &Rules,
     operation: &Found<'_>,
-    token: &VerifiedToken,
-    (proven, case): (Proven, &mut Case),
+    proven: Proven,
+    case: &mut Case,
     now: UnixSeconds,
 ) -> Result<(Decision, Facts), Refusal> {
-    let facts = gather::facts(operation, token, proven, now)?;
+    let facts = gather::facts(operation, proven, now);
     case.weighs(&facts);
     let decision = rules.policies.decide(&facts);
     // Fields are hidden in an answer that is read whole, and what stays open never is.

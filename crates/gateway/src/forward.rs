@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use countersign_access::problem::DECISION;
 use countersign_core::{DecisionId, Facts, MaskPath, Reason, UnixSeconds};
 use countersign_policy::StreamRules;
 use countersign_store::Receipt;
@@ -10,7 +11,6 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Status
 use hyper::upgrade::OnUpgrade;
 
 use crate::{
-    answer::DECISION,
     body::{self, Body},
     house::House,
     media::Media,

@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
+use countersign_access::problem::DECISION;
 use countersign_core::{DecisionId, Reason, Told};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 
@@ -66,7 +67,7 @@ pub(crate) fn trailers(refusal: &Refusal, id: &DecisionId) -> HeaderMap {
     let told = answer::class(refusal);
     let mut trailers = HeaderMap::with_capacity(4);
     trailers.insert(STATUS.clone(), HeaderValue::from(u16::from(status(refusal.reason(), told))));
-    for (name, text) in [(&MESSAGE, told.code()), (&REASON, told.code()), (&answer::DECISION, id.as_str())] {
+    for (name, text) in [(&MESSAGE, told.code()), (&REASON, told.code()), (&DECISION, id.as_str())] {
         if let Ok(value) = HeaderValue::from_str(text) {
             trailers.insert(name.clone(), value);
         }
@@ -208,7 +209,7 @@ mod tests {
             let trailers = trailers(&refusal, &id);
             let read = |name: &HeaderName| trailers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
             assert_eq!((read(&STATUS).as_str(), read(&MESSAGE).as_str()), (status, code), "{reason:?}");
-            assert_eq!((read(&REASON).as_str(), read(&answer::DECISION).as_str()), (code, id.as_str()), "{reason:?}");
+            assert_eq!((read(&REASON).as_str(), read(&DECISION).as_str()), (code, id.as_str()), "{reason:?}");
         }
     }
 

@@ -36,7 +36,6 @@ mod slots;
 mod statement;
 mod streams;
 mod tls;
-mod tokens;
 mod upstream;
 mod watching;
 mod way;
@@ -52,7 +51,7 @@ pub use observe::describe as describe_metrics;
 pub use path::{PathRefusal, normal as normal_path};
 pub use peer::Peer;
 pub use permit::Permit;
-pub use receive::{CredentialRefusal, Received, RequestRefusal, parse as parse_request};
+pub use receive::{Received, RequestRefusal, parse as parse_request};
 pub use refusal::Refusal;
 pub use relay::PassThrough;
 pub use statement::{Admitted, STATEMENT_TYPE, StatementKey, Statements};
@@ -61,5 +60,4 @@ pub use streams::{
     frame::{Frame, FrameRefusal, Opcode, Part, Reader as FrameReader, Sender as FrameSender},
 };
 pub use tls::{CertificateError, Certificates};
-pub use tokens::Tokens;
 pub use upstream::{Upstream, UpstreamError};

@@ -4,14 +4,11 @@
 //! it is recorded before it has any effect, and only the two witnesses together, [`Permit`] and the log's receipt, let a door
 //! pass the request on (step 11, in `doors/`).
 
-use std::panic::AssertUnwindSafe;
+use std::{panic::AssertUnwindSafe, sync::Arc};
 
+use countersign_access::authenticate;
 use countersign_core::Reason;
 use countersign_policy::StreamRules;
-use countersign_proof::{
-    dpop::{self, BoundTo, Expected},
-    window::NonceRule,
-};
 use countersign_store::Receipt;
 use futures_util::FutureExt;
 use http::HeaderMap;
@@ -21,7 +18,7 @@ use crate::{
     authorize,
     can::Can,
     case::Case,
-    gather::{self, Proven, Shown},
+    gather::{self, Asking, Proven},
     grpc::{self, Kind},
     handshake::{self, Wanted},
     house::House,
@@ -51,28 +48,15 @@ async fn judge(house: &House, raw: &mut RawRequest, can: Can, case: &mut Case) -
         Some(StreamRules::Events { .. } | StreamRules::Stream | StreamRules::WebSocket { .. }) | None => house.route.streams(),
     };
 
-    // 3. A token of ours, for us, that has not expired.
-    let token = house.tokens.verify(request.token()?, now)?;
-    case.names(&token);
-
-    // 4. A proof by the token's key, for this very request, now, and never seen before.
+    // 3 to 6. Who asks: a token, a proof by its key, a live session, a device that may act and what it lacks.
     let target = house.origin.target(request.path()).map_err(|_| Refusal::because(Reason::PathAmbiguous))?;
-    let nonces = house.nonces.load();
-    let expected = Expected {
-        method: request.method().as_str(),
-        target: &target,
-        bound_to: BoundTo::AccessToken { key: token.key(), hash: token.hash() },
-        nonces: NonceRule::Accepted(&nonces),
-    };
-    let bound = dpop::bind(dpop::read(request.proof()?)?, &expected, now)?;
-    let fresh = house.stores.replay.spend(bound, now).await?;
-
-    // 5. A session that may act. 6. A device that may act, what is known of it, and what it lacks.
-    let (mut session, mut posture, mut lacks) = authorize::session_and_device(house, &rules, &token, case, now).await?;
+    let asked = authenticate(&house.access, request.credentials(), &target, request.method(), now).await;
+    let mut who = asked.map_err(|refused| authorize::unidentified(case, refused))?;
+    authorize::identified(case, who.holder());
 
     // 7. How it looks beside what is usual.
-    let resource = operation.resource(token.subject());
-    let view = watching::observe(house, case, session.session(), request.method().as_str(), &resource);
+    let resource = operation.resource(who.holder().token().subject());
+    let view = watching::observe(house, case, who.holder().session(), request.method().as_str(), &resource);
     let risk = rules.risk.judge(view);
 
     // 8. Parameters and body as the operation declares them. What policy looks at is parsed here, once; the rest streams.
@@ -81,13 +65,13 @@ async fn judge(house: &House, raw: &mut RawRequest, can: Can, case: &mut Case) -
     if operation.reads_body() {
         // Whoever sends a body decides how long that takes. What ended meanwhile has ended.
         now = house.clock.now().seconds();
-        token.fresh(now)?;
-        (session, posture, lacks) = authorize::session_and_device(house, &rules, &token, case, now).await?;
+        who = who.recheck(&house.access, now).await.map_err(|refused| authorize::unidentified(case, refused))?;
     }
 
     // 9. The decision: pure, and the same for every door.
-    let proven = Proven { proof: Shown::Now(fresh), session, posture, lacks, resource, risk, fields };
-    let (decision, facts) = authorize::decide(&rules, &operation, &token, (proven, case), now)?;
+    let token = Arc::clone(who.holder().token());
+    let proven = Proven { who: Asking::Now(who), resource, risk, fields };
+    let (decision, facts) = authorize::decide(&rules, &operation, proven, case, now)?;
     let permit = Permit::from(decision, facts)?;
     can.keep(&permit)?;
     for rate in permit.rates() {
@@ -170,7 +154,7 @@ pub(crate) async fn admit(house: &House, raw: &mut RawRequest, can: Can) -> Resu
 /// person is recorded under the key that erases it, or not at all.
 async fn whose(house: &House, case: &mut Case) {
     if let Some(id) = case.of_nobody_yet()
-        && let Ok(Some(session)) = house.stores.sessions.find(&id).await
+        && let Ok(Some(session)) = house.access.stores.sessions.find(&id).await
     {
         case.belongs_to(&session);
     }

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use aws_lc_rs::hmac;
+use countersign_access::Access;
 use countersign_attest::{
     anchors::Anchors,
     android::{Requirements as KeyRequirements, Trust},
@@ -14,10 +15,10 @@ use countersign_codec::base64url;
 use countersign_compliance::{Apps, Revocations};
 use countersign_core::{
     AppId, ClientId, Clock, ContractViolation, DecisionId, DeviceId, Entropy, GrantId, Limits, PairwiseId, ProofId, RiskBar, Seconds,
-    Secret, SessionId, SignalSink, UnixMillis, UnixSeconds, UserId, Watch,
+    Secret, SessionId, SignalSink, UnixMillis, UserId, Watch,
 };
 use countersign_identity::{BindingRules, PairwiseKey, RelyingParty, Sector};
-use countersign_proof::{key_set::KeyRing, nonce::NonceKeys, target::Origin};
+use countersign_proof::{key_set::KeyRing, target::Origin};
 use countersign_store::{Bindings, Challenges, DevTokens, Devices, Grants, Recorder, ReplayMemory, Sessions, Subjects, Unavailable};
 
 use crate::{pace::Pace, prompts::Prompts, strangers::Strangers};
@@ -64,8 +65,6 @@ pub struct IssuerKeys {
     pub access: Arc<ArcSwap<KeyRing>>,
     /// Sign statements to upstreams; only published here.
     pub statements: Arc<ArcSwap<KeyRing>>,
-    /// Make and recognise nonces, the same on every node.
-    pub nonces: Arc<NonceKeys>,
     /// Makes refresh tokens, the same on every node.
     pub refresh: RefreshKey,
     /// Makes pairwise subjects, the same on every node.
@@ -185,6 +184,8 @@ pub struct Issuer {
     pub stores: Stores,
     /// What it sees of the world.
     pub world: World,
+    /// Says who asks; the gateway's as well.
+    pub access: Arc<Access>,
     /// Its keys.
     pub keys: IssuerKeys,
     /// Its settings.

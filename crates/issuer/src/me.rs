@@ -171,7 +171,7 @@ pub async fn disown(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Respo
 async fn cut(issuer: &Issuer, call: &Call, state: BindingState, visit: &Visit) -> Result<Response, Refusal> {
     let person = person::prove(issuer, call, visit).await?;
     person.may_change()?;
-    person.stands(issuer, visit)?;
+    person.stands()?;
     if visit.endpoint.body == BodyKind::Json {
         let Nothing {} = json::parse(&call.body)?;
     }

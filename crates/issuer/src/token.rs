@@ -120,7 +120,7 @@ async fn prove(issuer: &Issuer, call: &Call, grant: &TokenHash, visit: &Visit) -
         Header::Once(text) => {
             let target = target(issuer, visit.endpoint)?;
             let grant = GrantHash::from_bytes(*grant.as_bytes());
-            let nonces = NonceRule::Accepted(&issuer.keys.nonces);
+            let nonces = NonceRule::Accepted(&issuer.access.nonces);
             let expected = Expected { target: &target, grant: &grant, request_key: &request, nonces };
             Some(delegation::bind(delegation::read(text)?, &expected, visit.second())?)
         }

@@ -53,7 +53,7 @@ async fn forwarded(house: &Arc<House>, raw: RawRequest, admission: Admission, ki
 
 /// Answers in the caller's language.
 fn refuse(house: &House, case: &Case, refusal: &Refusal, kind: Kind) -> Response<Body> {
-    let answer = answer::refusal(refusal, case.id(), &house.nonces.load(), case.at());
+    let answer = answer::refusal(refusal, case.id(), &house.access.nonces, case.at());
     match kind {
         Kind::Grpc | Kind::Like => grpc::refused(answer, refusal, case.id()),
         Kind::Other => answer,

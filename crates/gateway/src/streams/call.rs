@@ -85,7 +85,7 @@ pub(crate) async fn open(house: &Arc<House>, request: Request<Body>, open: Open)
 async fn before_any_word(house: &House, open: &Open, mut cut: Cut) -> Response<Body> {
     cut.record(house, open).await;
     let id = cut.case.id();
-    let problem = answer::refusal(&cut.refusal, id, &house.nonces.load(), house.clock.now());
+    let problem = answer::refusal(&cut.refusal, id, &house.access.nonces, house.clock.now());
     grpc::refused(problem, &cut.refusal, id)
 }
 

@@ -2,6 +2,7 @@
 
 use std::{panic::AssertUnwindSafe, time::Duration};
 
+use countersign_access::recheck;
 use countersign_core::{Outcome, Reason, UnixMillis};
 use countersign_store::Listener;
 use futures_util::FutureExt;
@@ -10,7 +11,7 @@ use tokio::time::Instant;
 use crate::{
     authorize,
     case::Case,
-    gather::{Proven, Shown},
+    gather::{Asking, Proven},
     house::House,
     observe,
     refusal::Refusal,
@@ -96,11 +97,11 @@ async fn judge(house: &House, open: &Open, case: &mut Case) -> Result<(), Refusa
     let operation = rules.operations.find(&open.method, &open.path)?;
     case.is_about(operation.action());
     let declared = operation.stream().filter(|stream| stream.kind() == open.rules.load().kind()).ok_or(Reason::StreamUndeclared)?;
-    open.token.fresh(now)?;
-    let (session, posture, lacks) = authorize::session_and_device(house, &rules, &open.token, case, now).await?;
+    let holder = recheck(&house.access, &open.token, now).await.map_err(|refused| authorize::unidentified(case, refused))?;
+    authorize::identified(case, &holder);
     let (resource, risk) = (operation.resource(open.token.subject()), rules.risk.judge(open.view.clone()));
-    let proven = Proven { proof: Shown::WhenOpened, session, posture, lacks, resource, risk, fields: open.fields.clone() };
-    let (decision, facts) = authorize::decide(&rules, &operation, &open.token, (proven, case), now)?;
+    let proven = Proven { who: Asking::WhenOpened(holder), resource, risk, fields: open.fields.clone() };
+    let (decision, facts) = authorize::decide(&rules, &operation, proven, case, now)?;
     match decision.outcome {
         Outcome::Allow | Outcome::Limit => {
             if **open.rules.load() != declared {

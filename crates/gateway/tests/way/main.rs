@@ -2,7 +2,10 @@
 
 #![expect(clippy::expect_used, reason = "what fails outside of the test functions fails the test too")]
 
+mod access;
 mod calls;
+#[path = "../../../access/tests/shared/cases.rs"]
+mod cases;
 mod fixture;
 mod foreign;
 mod held;
