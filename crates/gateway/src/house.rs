@@ -130,12 +130,6 @@ impl House {
         self.slots.end().await;
     }
 
-    /// The rules by which the next request is judged.
-    #[must_use]
-    pub fn rules(&self) -> Arc<Rules> {
-        self.rules.load_full()
-    }
-
     /// What says who asks, for keys that change.
     #[must_use]
     pub const fn access(&self) -> &Arc<Access> {

@@ -84,7 +84,7 @@ impl DevKit {
     pub fn write(&self) -> Secret<String> {
         let wire = WireKit {
             u: self.server.as_str().trim_end_matches('/').to_owned(),
-            p: self.pin.map(|pin| base64url::encode(pin)),
+            p: self.pin.map(base64url::encode),
             s: self.token.secret().expose().clone(),
             a: self.client.to_string(),
             t: self.platform.map(|platform| platform_word(platform).to_owned()),
