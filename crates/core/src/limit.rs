@@ -73,6 +73,7 @@ impl Limits {
     pub const DEV_TOKEN_PHONES_MAX: u32 = 100;
     /// Life of an authorization code; RFC 6749 section 4.1.2 recommends at most ten minutes.
     pub const CODE_LIFE: Seconds = Seconds(60);
-    /// How long the same refresh request is answered with the same tokens.
-    pub const REFRESH_REPEAT_WINDOW: Seconds = Seconds(600);
+    /// Life that an access token must have left to be given again to whoever repeats a refresh: nobody is answered with what is about
+    /// to lapse.
+    pub const REPEATED_TOKEN_LIFE_MIN: Seconds = Seconds(60);
 }

@@ -60,6 +60,28 @@ pub(crate) struct Basis {
 /// let second = receipt.clone();
 /// # }
 /// ```
+/// The session and the posture that a decision stands on are made by the store's promises alone:
+///
+/// ```compile_fail,E0423
+/// # fn f(session: countersign_core::Session) {
+/// let live = countersign_store::LiveSession(session);
+/// # }
+/// ```
+/// ```compile_fail,E0624
+/// # fn f(session: countersign_core::Session, now: countersign_core::UnixSeconds) {
+/// let live = countersign_store::LiveSession::of(Some(session), now);
+/// # }
+/// ```
+/// ```compile_fail,E0423
+/// # fn f(posture: countersign_core::Posture) {
+/// let live = countersign_store::LivePosture(posture);
+/// # }
+/// ```
+/// ```compile_fail,E0624
+/// # fn f(device: countersign_store::Device) {
+/// let live = countersign_store::LivePosture::of(Some(device));
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use]
 pub struct Permit {

@@ -1,6 +1,6 @@
 //! What the issuer is made of: its promises, keys and settings. Wired together once, in the binary.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
@@ -19,7 +19,7 @@ use countersign_core::{
 };
 use countersign_identity::{BindingRules, PairwiseKey, RelyingParty, Sector};
 use countersign_proof::{key_set::KeyRing, target::Origin};
-use countersign_store::{Bindings, Challenges, DevTokens, Devices, Grants, Recorder, ReplayMemory, Sessions, Subjects, Unavailable};
+use countersign_store::{Bindings, Challenges, DevTokens, Devices, Grants, Recorder, ReplayMemory, Sessions, Subjects};
 
 use crate::{pace::Pace, prompts::Prompts, strangers::Strangers};
 
@@ -117,6 +117,29 @@ pub struct App {
     pub app_attest_pace: Pace,
 }
 
+/// A vendor gave no answer that could be used. No fault of the phone that asked, nor of the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VendorSilent {
+    /// What the vendor was asked for, for the operator's log; holds no secret and nothing personal.
+    pub what: String,
+}
+
+impl VendorSilent {
+    /// Says what the vendor was asked for, and what came instead.
+    #[must_use]
+    pub fn new(what: impl Into<String>) -> Self {
+        Self { what: what.into() }
+    }
+}
+
+impl fmt::Display for VendorSilent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the vendor gave no answer: {}", self.what)
+    }
+}
+
+impl std::error::Error for VendorSilent {}
+
 /// Asks Google what a token says, for apps whose keys stay with Google.
 #[async_trait]
 pub trait DecodesPlay: Send + Sync {
@@ -124,7 +147,7 @@ pub trait DecodesPlay: Send + Sync {
     ///
     /// # Errors
     /// When Google does not answer: nobody's fault, and no reason to distrust a phone.
-    async fn decode(&self, package: &AppId, token: &str) -> Result<String, Unavailable>;
+    async fn decode(&self, package: &AppId, token: &str) -> Result<String, VendorSilent>;
 }
 
 /// Who reads tokens of Play Integrity.

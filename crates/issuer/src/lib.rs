@@ -44,7 +44,9 @@ mod watching;
 pub use endpoint::{BodyKind, Endpoint, ErrorFormat};
 pub use endpoints::endpoints;
 pub use form::{Form, FormRefusal};
-pub use house::{App, DecodesPlay, DeviceTrust, Issuer, IssuerConfig, IssuerKeys, PlayApp, PlayReader, RefreshKey, SignUp, Stores, World};
+pub use house::{
+    App, DecodesPlay, DeviceTrust, Issuer, IssuerConfig, IssuerKeys, PlayApp, PlayReader, RefreshKey, SignUp, Stores, VendorSilent, World,
+};
 pub use json::parse as parse_json;
 pub use pace::Pace;
 pub use prompts::Prompts;

@@ -5,7 +5,7 @@
 use axum::response::Response;
 use countersign_core::{DeviceId, Limits, Platform, Provenance, Reason, Session, SessionState, SignalKind, UnixSeconds};
 use countersign_identity::{self as identity, Binding, BindingState};
-use countersign_store::{Device, DeviceChange, DeviceState, SessionFilter};
+use countersign_store::{Device, DeviceChange, DeviceState, OpenState, SessionFilter, Whose};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
@@ -18,7 +18,6 @@ use crate::{
     receive::Call,
     record::{self, Facts},
     refusal::Refusal,
-    theft,
     visit::Visit,
 };
 
@@ -184,10 +183,7 @@ async fn cut(issuer: &Issuer, call: &Call, state: BindingState, visit: &Visit) -
     record::allowed(issuer, Facts::from([("state".to_owned(), word(state).to_owned())]), visit).await?;
     // The binding goes first: once it is cut, no sign-in and no renewal of this person passes on that device.
     issuer.stores.bindings.cut(&found.user, &id, state).await?;
-    let ended = sessions(issuer, &person, Some(&id)).await?;
-    for session in &ended {
-        theft::end(issuer, &session.id).await?;
-    }
+    let ended = issuer.stores.sessions.end(&Whose::PersonOnDevice(found.user.clone(), id.clone()), visit.second()).await?.sessions;
     let others = issuer.stores.bindings.of_device(&id, Limits::DEVICES_LISTED_MAX).await?;
     let shared = others.iter().any(Binding::active);
     if !shared {
@@ -209,7 +205,7 @@ async fn freeze_others(issuer: &Issuer, person: &Person) -> Result<usize, Refusa
     let mut frozen = 0_usize;
     for session in sessions(issuer, person, None).await? {
         if session.id != person.session().id && may_act(session.state) {
-            issuer.stores.sessions.set_state(&session.id, SessionState::Challenged).await?;
+            issuer.stores.sessions.set_state(&session.id, OpenState::Challenged).await?;
             frozen = frozen.saturating_add(1);
         }
     }

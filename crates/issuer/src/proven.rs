@@ -8,7 +8,7 @@ use countersign_proof::{
     target::Target,
     window::NonceRule,
 };
-use countersign_store::{FreshProof, LivePosture, SpendError};
+use countersign_store::{FreshProof, LivePosture, PostureError, SpendError};
 
 use crate::{
     endpoint::Endpoint,
@@ -106,10 +106,15 @@ pub async fn prove_device_key(issuer: &Issuer, call: &Call, visit: &Visit) -> Re
     visit.learn(|known| known.key = Some(*key.thumbprint()));
     // A key that is no device's is mostly an app that was restored without it: the app is told to enrol again. Asked before the proof is
     // spent: anybody makes keys, and the memory of spent proofs is for devices.
-    let found = issuer.stores.devices.find_by_key(key.thumbprint()).await?.ok_or(Reason::KeyLost)?;
+    let found = match issuer.stores.devices.posture_by_key(key.thumbprint()).await {
+        Err(PostureError::Unknown) => return Err(Reason::KeyLost.into()),
+        Err(PostureError::Unavailable(fault)) => return Err(fault.into()),
+        // That it was revoked is told to whoever holds the key, and so only once the proof is known to be new.
+        found @ (Ok(_) | Err(PostureError::Revoked)) => found,
+    };
     let fresh = spend(issuer, proof, visit).await?;
     let proven = ProvenKey { key, _fresh: fresh };
-    let live = LivePosture::of(Some(found))?;
+    let live = found?;
     visit.learn(|known| known.device = Some(live.posture().device.clone()));
     Ok((ProvenDevice { live }, proven))
 }

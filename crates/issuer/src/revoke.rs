@@ -3,6 +3,7 @@
 use axum::response::Response;
 use countersign_core::{ClientId, Reason};
 use countersign_identity::{GrantRefusal, RefreshRequest, Renewal, TokenHash, renew};
+use countersign_store::Whose;
 use http::StatusCode;
 
 use crate::{
@@ -34,7 +35,7 @@ pub async fn revoke(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Respo
         Renewal::Issue(family) => {
             theft::whose(issuer, &family.session, visit).await?;
             record::allowed(issuer, Facts::new(), visit).await?;
-            theft::end(issuer, &family.session).await?;
+            issuer.stores.sessions.end(&Whose::Session(family.session), visit.second()).await?;
             Ok(answer::empty(StatusCode::OK))
         }
         Renewal::FreezeAndRefuse { session } => Err(theft::freeze(issuer, &session, visit).await),

@@ -2,8 +2,9 @@
 //!
 //! The protection comes first and its record with the refusal: a log that is slow must not give a thief time.
 
-use countersign_core::{Reason, SessionId, SessionState, SignalKind};
+use countersign_core::{Reason, SessionId, SignalKind};
 use countersign_identity::GrantRefusal;
+use countersign_store::{OpenState, Whose};
 
 use crate::{house::Issuer, refusal::Refusal, visit::Visit};
 
@@ -11,7 +12,7 @@ use crate::{house::Issuer, refusal::Refusal, visit::Visit};
 pub async fn freeze(issuer: &Issuer, session: &SessionId, visit: &Visit) -> Refusal {
     visit.learn(|known| known.session = Some(session.clone()));
     visit.signal(issuer, SignalKind::ForeignRefreshKey, Reason::RefreshForeignKey);
-    let frozen = issuer.stores.sessions.set_state(session, SessionState::Challenged).await;
+    let frozen = issuer.stores.sessions.set_state(session, OpenState::Challenged).await;
     match frozen.map_err(Refusal::from).and(whose(issuer, session, visit).await) {
         Ok(()) => GrantRefusal::ForeignKey.into(),
         Err(refusal) => refusal,
@@ -22,17 +23,11 @@ pub async fn freeze(issuer: &Issuer, session: &SessionId, visit: &Visit) -> Refu
 pub async fn revoke(issuer: &Issuer, session: &SessionId, visit: &Visit) -> Refusal {
     visit.learn(|known| known.session = Some(session.clone()));
     visit.signal(issuer, SignalKind::CodeReused, Reason::CodeReused);
-    match end(issuer, session).await.and(whose(issuer, session, visit).await) {
+    let ended = issuer.stores.sessions.end(&Whose::Session(session.clone()), visit.second()).await;
+    match ended.map_err(Refusal::from).and(whose(issuer, session, visit).await) {
         Ok(()) => GrantRefusal::CodeReused.into(),
         Err(refusal) => refusal,
     }
-}
-
-/// Ends a session and its refresh families. The session goes first: once it is gone, nothing that is left opens anything.
-pub async fn end(issuer: &Issuer, session: &SessionId) -> Result<(), Refusal> {
-    issuer.stores.sessions.set_state(session, SessionState::Revoked).await?;
-    issuer.stores.grants.revoke_session(session).await?;
-    Ok(())
 }
 
 /// Finds out whose session it is, so that the record about it is sealed with that person's key.

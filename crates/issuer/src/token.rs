@@ -5,7 +5,7 @@
 
 use axum::response::Response;
 use countersign_core::{
-    Acr, ClientId, GrantId, Limits, LoginOutcome, Outcome, Reason, Seconds, Secret, Session, SessionState, Thumbprint, UnixSeconds,
+    Acr, ClientId, GrantId, Limits, LoginOutcome, Outcome, Reason, Secret, Session, SessionState, Thumbprint, UnixSeconds,
 };
 use countersign_identity::{
     self as identity, Assurance, Binding, BindingState, CodeGrant, CodeRequest, Exchange, RefreshFamily, RefreshRequest, Renewal,
@@ -16,7 +16,7 @@ use countersign_proof::{
     delegation::{self, Expected, GrantHash},
     window::NonceRule,
 };
-use countersign_store::{LiveSession, RedeemError, User, UserState};
+use countersign_store::{GivenToken, LiveSession, RedeemError, Renewed, User, UserState, Whose};
 use http::{HeaderName, StatusCode};
 use serde::Serialize;
 
@@ -35,9 +35,6 @@ use crate::{
 };
 
 const DELEGATION: HeaderName = HeaderName::from_static("countersign-delegation");
-
-/// A token is repeated only while it has this much life left, so that nobody is answered with what is about to lapse.
-const REPEATED_LIFE_MIN: Seconds = Seconds(60);
 
 /// Whoever loses the race for a code asks the rule once more, and is then told that it was redeemed.
 const TURNS: usize = 2;
@@ -211,7 +208,7 @@ async fn open(issuer: &Issuer, code: &TokenHash, grant: CodeGrant, visit: &Visit
         Ok(()) => Ok(Opened::First { family: id, session: opened }),
         Err(RedeemError::AlreadyExchanged) => {
             // Nobody ever got a token of this session, and nobody shall.
-            issuer.stores.sessions.set_state(&opened, SessionState::Revoked).await?;
+            issuer.stores.sessions.end(&Whose::Session(opened), now).await?;
             Ok(Opened::SomebodyWasFaster)
         }
         Err(RedeemError::Unavailable(fault)) => Err(fault.into()),
@@ -287,15 +284,16 @@ async fn give(issuer: &Issuer, app: &App, granted: &Granted, request_key: &Thumb
     let fresh = access_token::issue(&key.key, &key.id, &claims)?;
     let refresh = issuer.keys.refresh.token(&granted.family);
     record::allowed(issuer, Facts::new(), visit).await?;
-    let proposed = Secret::new(format!("{expires_at} {}", fresh.expose()));
-    let until = UnixSeconds(expires_at.minus(REPEATED_LIFE_MIN).0.max(now.0));
-    let asked = (TokenHash::of(&refresh), *request_key);
-    let given = issuer.stores.grants.answer_once(asked, proposed, until, now).await?;
-    let (expires_at, access) = given
-        .expose()
-        .split_once(' ')
-        .and_then(|(time, token)| Some((UnixSeconds(time.parse().ok()?), token)))
-        .ok_or(Refusal::because(Reason::Internal, "the store gave back another answer than it was given".to_owned()))?;
-    let tokens = Tokens { access_token: access, token_type: "DPoP", expires_in: expires_at.since(now).0, refresh_token: refresh.expose() };
+    let until = expires_at.minus(Limits::REPEATED_TOKEN_LIFE_MIN).max(now);
+    let asked = Renewed { token: TokenHash::of(&refresh), key: *request_key };
+    let given = issuer.stores.grants.answer_once(asked, GivenToken { token: fresh, expires_at }, until, now).await?;
+    // SECURITY: once more, after all that was waited for: whoever ended or froze the session meanwhile was told that it is done.
+    let _still_live = issuer.stores.sessions.live(&session.id, now).await?;
+    let tokens = Tokens {
+        access_token: given.token.expose(),
+        token_type: "DPoP",
+        expires_in: given.expires_at.since(now).0,
+        refresh_token: refresh.expose(),
+    };
     Ok(answer::json(StatusCode::OK, &tokens))
 }

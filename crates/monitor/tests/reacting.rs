@@ -15,7 +15,7 @@ use countersign_core::{
 };
 use countersign_monitor::react::{Act, Ledger, Mode, ReactRule, ReactRules, ReactStores, Reactor, ReactorParts, Tell, Told, UndoRefusal};
 use countersign_store::{
-    Incident, IncidentState, Incidents, Sessions, Suppression, Unavailable,
+    Incident, IncidentState, Incidents, OpenState, Sessions, Suppression, Unavailable,
     sqlite::Sqlite,
     suite::{NOW, Truth, session},
 };
@@ -137,7 +137,7 @@ impl Scene {
 }
 
 async fn reactor(store: &Arc<Sqlite>, around: &Arc<Around>, rules: &Arc<ArcSwap<ReactRules>>) -> Reactor {
-    let stores = ReactStores { grants: Arc::clone(store) as _, incidents: Arc::clone(store) as _, sessions: Arc::clone(store) as _ };
+    let stores = ReactStores { incidents: Arc::clone(store) as _, sessions: Arc::clone(store) as _ };
     let parts = ReactorParts {
         rules: Arc::clone(rules),
         stores,
@@ -241,7 +241,7 @@ async fn what_has_ended_or_got_worse_since_stays_so() {
     let scene = Scene::new().await;
     scene.take(SignalKind::HoneyOperation, 1).await;
     scene.take(SignalKind::UnusualUse, 2).await;
-    scene.store.set_state(&session(2).id, SessionState::Challenged).await.expect("changed");
+    scene.store.set_state(&session(2).id, OpenState::Challenged).await.expect("changed");
     for incident in scene.incidents().await {
         scene.reactor.fine(&incident.id).await.expect("undone");
     }

@@ -18,19 +18,6 @@ pub enum ChallengePurpose {
     Registration,
 }
 
-impl ChallengePurpose {
-    /// The word in the store.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Attestation => "attestation",
-            Self::Enrolment => "enrolment",
-            Self::Login => "login",
-            Self::Registration => "registration",
-        }
-    }
-}
-
 /// 256 unpredictable bits that name a challenge.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct ChallengeId(pub [u8; 32]);

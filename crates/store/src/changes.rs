@@ -55,7 +55,7 @@ impl Changes {
 
     /// A change that begins now: it is announced when the answer goes out of scope, however it ended. Take it before the gate of
     /// a cache, so that it is announced after the gate is free.
-    pub fn at_end(&self, change: Change) -> Beginning<'_> {
+    pub(crate) fn at_end(&self, change: Change) -> Beginning<'_> {
         Beginning { changes: self, change }
     }
 
@@ -68,7 +68,7 @@ impl Changes {
 
 /// A change under way.
 #[must_use]
-pub struct Beginning<'a> {
+pub(crate) struct Beginning<'a> {
     changes: &'a Changes,
     change: Change,
 }

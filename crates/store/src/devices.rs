@@ -46,7 +46,7 @@ pub struct Device {
     pub state: DeviceState,
 }
 
-/// The posture of a device that may act. Only [`Devices::posture`] makes one.
+/// The posture of a device that may act. Only a backend that keeps [`Devices::posture`] and [`Devices::posture_by_key`] makes one.
 #[derive(Debug)]
 #[must_use]
 pub struct LivePosture(Posture);
@@ -56,7 +56,7 @@ impl LivePosture {
     ///
     /// # Errors
     /// When there is no such device or it was revoked.
-    pub fn of(found: Option<Device>) -> Result<Self, PostureError> {
+    pub(crate) fn of(found: Option<Device>) -> Result<Self, PostureError> {
         let device = found.ok_or(PostureError::Unknown)?;
         match device.state {
             DeviceState::Active => Ok(Self(device.posture)),
@@ -199,6 +199,12 @@ pub trait Devices: Send + Sync {
     /// # Errors
     /// When it may not act, or by our fault.
     async fn posture(&self, id: &DeviceId) -> Result<LivePosture, PostureError>;
+
+    /// The posture of the device that a key names, if the device may act. As new as [`Devices::posture`].
+    ///
+    /// # Errors
+    /// When there is no such device, it may not act, or by our fault.
+    async fn posture_by_key(&self, key: &Thumbprint) -> Result<LivePosture, PostureError>;
 
     /// The device in whatever state.
     ///

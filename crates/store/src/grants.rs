@@ -1,7 +1,7 @@
 //! Promise: a code is redeemed once, and a refresh answered twice is answered the same.
 
 use async_trait::async_trait;
-use countersign_core::{Secret, SessionId, Thumbprint, UnixSeconds};
+use countersign_core::{Secret, Thumbprint, UnixSeconds};
 use countersign_identity::{CodeGrant, CodeState, RefreshFamily, RefreshState, TokenHash};
 
 use crate::unavailable::Unavailable;
@@ -13,6 +13,24 @@ pub enum RedeemError {
     AlreadyExchanged,
     /// Our fault.
     Unavailable(Unavailable),
+}
+
+/// What a refresh is known again by: a retry asks for the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Renewed {
+    /// The refresh token, hashed.
+    pub token: TokenHash,
+    /// The key that the access token is bound to.
+    pub key: Thumbprint,
+}
+
+/// An access token that was given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GivenToken {
+    /// The token. Never stored in plain beyond memory.
+    pub token: Secret<String>,
+    /// When the token lapses.
+    pub expires_at: UnixSeconds,
 }
 
 /// Authorization codes and refresh families.
@@ -30,7 +48,8 @@ pub trait Grants: Send + Sync {
     /// Our fault only.
     async fn find_code(&self, code: &TokenHash) -> Result<Option<CodeState>, Unavailable>;
 
-    /// Redeems the code: it becomes `Exchanged` and `family` becomes live, both or neither. Atomic: of two callers one redeems.
+    /// Redeems the code: it becomes `Exchanged` and `family` becomes live, both or neither. Atomic: of two callers one redeems. If
+    /// the family's session has ended meanwhile, the family is revoked from the beginning.
     ///
     /// # Errors
     /// When somebody was faster, or by our fault.
@@ -42,23 +61,16 @@ pub trait Grants: Send + Sync {
     /// Our fault only.
     async fn find_refresh(&self, token: &TokenHash) -> Result<Option<RefreshState>, Unavailable>;
 
-    /// Ends the refresh families of a session. Ending what has ended changes nothing.
-    ///
-    /// # Errors
-    /// Our fault only.
-    async fn revoke_session(&self, session: &SessionId) -> Result<(), Unavailable>;
-
-    /// The one answer to this refresh token and request key: `proposed` if none was given within its time, else the one
-    /// given before. Atomic, so that threads, processes and retries that race get the same access token. Never stored in
-    /// plain beyond memory; forgotten at `until`.
+    /// The one answer to this refresh: `proposed` if none was given within its time, else the one given before. Atomic, so that
+    /// threads, processes and retries that race get the same access token. Forgotten after `until`, its last second.
     ///
     /// # Errors
     /// Our fault only.
     async fn answer_once(
         &self,
-        asked: (TokenHash, Thumbprint),
-        proposed: Secret<String>,
+        asked: Renewed,
+        proposed: GivenToken,
         until: UnixSeconds,
         now: UnixSeconds,
-    ) -> Result<Secret<String>, Unavailable>;
+    ) -> Result<GivenToken, Unavailable>;
 }

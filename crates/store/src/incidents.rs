@@ -81,13 +81,13 @@ pub struct Incident {
     pub score: u8,
     /// What was done.
     pub deeds: Vec<Deed>,
-    /// What happened, oldest first; at most [`Incident::MOMENTS_MAX`].
+    /// What happened, oldest first; at most fifty lines.
     pub timeline: Vec<Moment>,
 }
 
 impl Incident {
     /// Lines of a timeline.
-    pub const MOMENTS_MAX: usize = 50;
+    pub(crate) const MOMENTS_MAX: usize = 50;
 
     /// Adds a line, while there is room.
     pub fn note(&mut self, at: UnixMillis, what: &str) {

@@ -4,6 +4,8 @@
 //! crate knows which backend it talks to. The store judges nothing: rules live in `identity` and `proof`, and a promise
 //! only says which of two racing callers was first. Every error here is ours (`Unavailable`) or a named outcome; both refuse.
 
+#[cfg(feature = "backend")]
+pub mod backend;
 mod bindings;
 mod challenges;
 mod changes;
@@ -28,16 +30,16 @@ mod unavailable;
 
 pub use bindings::{BindError, Bindings};
 pub use challenges::{ChallengeId, ChallengePurpose, Challenges, IssueError};
-pub use changes::{Beginning, Change, Changes, Listener, News};
+pub use changes::{Change, Changes, Listener, News};
 pub use counters::{RateCounters, TakeError};
 pub use dev_tokens::{DevTokenNoted, DevTokens, KeptDevToken};
 pub use devices::{ChangeError, Device, DeviceChange, DeviceState, Devices, LivePosture, PostureError, VouchingKey};
-pub use grants::{Grants, RedeemError};
+pub use grants::{GivenToken, Grants, RedeemError, Renewed};
 pub use incidents::{Deed, Incident, IncidentState, Incidents, Moment, Suppression};
 pub use keys::{KeyPurpose, Keys, StoredKey, SubjectKeys};
 pub use records::{Receipt, Recorder};
 pub use replay::{FreshProof, ReplayMemory, SpendError};
 pub use retention::{Forgotten, Retention};
-pub use sessions::{LiveError, LiveSession, Presence, SessionFilter, Sessions, StateChange};
+pub use sessions::{Ended, LiveError, LiveSession, OpenState, Presence, SessionFilter, Sessions, StateChange, Whose};
 pub use subjects::{Created, Invitation, Passkey, Subjects, Used, User, UserState};
 pub use unavailable::Unavailable;

@@ -5,7 +5,7 @@ use countersign_core::{ClientId, DeviceId, Reason, Session, SessionId, SessionSt
 
 use crate::unavailable::Unavailable;
 
-/// A session that may act: active or limited, and not at its end. Only [`Sessions::live`] makes one.
+/// A session that may act: active or limited, and not at its end. Only a backend that keeps [`Sessions::live`] makes one.
 #[derive(Debug)]
 #[must_use]
 pub struct LiveSession(Session);
@@ -15,7 +15,7 @@ impl LiveSession {
     ///
     /// # Errors
     /// When the session does not exist, has ended, was revoked, or waits for its person.
-    pub fn of(found: Option<Session>, now: UnixSeconds) -> Result<Self, LiveError> {
+    pub(crate) fn of(found: Option<Session>, now: UnixSeconds) -> Result<Self, LiveError> {
         let session = found.ok_or(LiveError::Unknown)?;
         match session.state {
             SessionState::Revoked => Err(LiveError::Revoked),
@@ -89,6 +89,75 @@ pub struct Presence {
     pub client: ClientId,
 }
 
+/// A state that a session may be given while it goes on. Only [`Sessions::end`] ends one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpenState {
+    /// May act.
+    Active,
+    /// Waits for its person to sign in again.
+    Challenged,
+    /// May look and change nothing.
+    Limited,
+}
+
+impl OpenState {
+    /// The state of a session that goes on; `None` for one that ended.
+    #[must_use]
+    pub const fn of(state: SessionState) -> Option<Self> {
+        match state {
+            SessionState::Active => Some(Self::Active),
+            SessionState::Challenged => Some(Self::Challenged),
+            SessionState::Limited => Some(Self::Limited),
+            SessionState::Revoked => None,
+        }
+    }
+
+    /// The state as a session has it.
+    #[must_use]
+    pub const fn state(self) -> SessionState {
+        match self {
+            Self::Active => SessionState::Active,
+            Self::Challenged => SessionState::Challenged,
+            Self::Limited => SessionState::Limited,
+        }
+    }
+}
+
+/// Whose sessions end. Alphabetical.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Whose {
+    /// Everybody's on this device.
+    Device(DeviceId),
+    /// This person's, on whatever device.
+    Person(UserId),
+    /// This person's on this device.
+    PersonOnDevice(UserId, DeviceId),
+    /// This one, even if its time is over.
+    Session(SessionId),
+}
+
+impl Whose {
+    /// Whether `session` is to end: it is theirs, and has not ended by `now`. The rule itself, the same for every backend.
+    #[must_use]
+    pub fn takes(&self, session: &Session, now: UnixSeconds) -> bool {
+        let in_time = session.expires_at >= now;
+        let theirs = match self {
+            Self::Device(device) => session.device == *device && in_time,
+            Self::Person(user) => session.user == *user && in_time,
+            Self::PersonOnDevice(user, device) => session.user == *user && session.device == *device && in_time,
+            Self::Session(id) => session.id == *id,
+        };
+        theirs && session.state != SessionState::Revoked
+    }
+}
+
+/// What an end ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ended {
+    /// The sessions that ended by this call, each as it was before. Of two callers who race, one is told of a session.
+    pub sessions: Vec<Session>,
+}
+
 /// What a change of state did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StateChange {
@@ -137,11 +206,20 @@ pub trait Sessions: Send + Sync {
     /// Our fault only.
     async fn walk(&self, after: Option<&Presence>, count_max: u32, now: UnixSeconds) -> Result<Vec<Presence>, Unavailable>;
 
-    /// Changes the state. Atomic; once this returns, no `live` on this node answers by the old state. `Revoked` is final.
+    /// Changes the state of a session that goes on. Atomic; once this returns, no `live` on this node answers by the old state.
     ///
     /// # Errors
     /// Our fault only.
-    async fn set_state(&self, id: &SessionId, state: SessionState) -> Result<StateChange, Unavailable>;
+    async fn set_state(&self, id: &SessionId, state: OpenState) -> Result<StateChange, Unavailable>;
+
+    /// Ends sessions for good, each with its refresh families: both or neither. Once this returns, no `live` and no
+    /// [`crate::Grants::find_refresh`] on this node answers otherwise, and no family of theirs comes to life by
+    /// [`crate::Grants::redeem`]. However many they are, all end that were open when this was called. Ending what has ended changes
+    /// nothing.
+    ///
+    /// # Errors
+    /// Our fault only. Of several sessions some may have ended then; asking again ends the rest.
+    async fn end(&self, whose: &Whose, now: UnixSeconds) -> Result<Ended, Unavailable>;
 
     /// Notes that the person was authenticated again. A `Limited` session is `Active` again, since its person stood for it;
     /// `Challenged` ones stay as they are, since a sign-in opens a new one. Atomic, like a change of state.

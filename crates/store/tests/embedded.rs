@@ -10,9 +10,9 @@ use countersign_core::{
 };
 use countersign_identity::{CodeChallenge, CodeGrant, CodeState, DeviceBinding, RefreshFamily, RefreshState, TokenHash};
 use countersign_store::{
-    ChallengeId, ChallengePurpose, Challenges, Created, Device, DeviceState, Devices, Grants, Invitation, LiveError, Passkey, PostureError,
-    RedeemError, SessionFilter, Sessions, StateChange, SubjectKeys, Subjects, Used, User, UserState, memory::MemoryChallenges,
-    sqlite::Sqlite,
+    ChallengeId, ChallengePurpose, Challenges, Created, Device, DeviceState, Devices, GivenToken, Grants, Invitation, LiveError, OpenState,
+    Passkey, PostureError, RedeemError, Renewed, SessionFilter, Sessions, StateChange, SubjectKeys, Subjects, Used, User, UserState, Whose,
+    memory::MemoryChallenges, sqlite::Sqlite,
 };
 
 const NOW: UnixSeconds = UnixSeconds(1_000_000);
@@ -204,14 +204,15 @@ async fn a_session_lives_to_its_end_and_revoked_is_final() {
     assert_eq!(live(NOW.0 + 10).await, Ok(()));
     assert_eq!(live(NOW.0 + 11).await, Err(LiveError::Expired));
     let changed = |from| Ok(StateChange::Changed { from });
-    assert_eq!(store.set_state(&id, SessionState::Limited).await, changed(SessionState::Active));
+    assert_eq!(store.set_state(&id, OpenState::Limited).await, changed(SessionState::Active));
     assert_eq!(live(NOW.0).await, Ok(()));
-    assert_eq!(store.set_state(&id, SessionState::Challenged).await, changed(SessionState::Limited));
+    assert_eq!(store.set_state(&id, OpenState::Challenged).await, changed(SessionState::Limited));
     assert_eq!(live(NOW.0).await, Err(LiveError::Challenged));
-    assert_eq!(store.set_state(&id, SessionState::Revoked).await, changed(SessionState::Challenged));
-    assert_eq!(store.set_state(&id, SessionState::Active).await, Ok(StateChange::Final));
+    let ended = store.end(&Whose::Session(id.clone()), NOW).await.expect("works").sessions;
+    assert_eq!(ended.iter().map(|session| session.state).collect::<Vec<_>>(), [SessionState::Challenged]);
+    assert_eq!(store.set_state(&id, OpenState::Active).await, Ok(StateChange::Final));
     assert_eq!(live(NOW.0).await, Err(LiveError::Revoked));
-    assert_eq!(store.set_state(&session(9).id, SessionState::Active).await, Ok(StateChange::Unknown));
+    assert_eq!(store.set_state(&session(9).id, OpenState::Active).await, Ok(StateChange::Unknown));
     assert!(store.open(Session { user: user(7).id, ..session(7) }).await.is_err(), "a session of nobody");
 }
 
@@ -232,7 +233,7 @@ async fn once_revoked_no_reader_sees_the_old_state() {
                 })
             })
             .collect();
-        store.set_state(&id, SessionState::Revoked).await.expect("works");
+        store.end(&Whose::Session(id.clone()), NOW).await.expect("works");
         assert_eq!(store.live(&id, NOW).await.err(), Some(LiveError::Revoked), "session {n}");
         for reader in readers {
             reader.await.expect("no panic");
@@ -253,10 +254,10 @@ async fn accounts_come_whole_or_not_at_all_and_answers_are_repeated() {
     assert_eq!(Subjects::create(&*store, user(2), taken).await, Ok(Created::CredentialTaken));
     assert_eq!(store.find_by_name("user-2").await, Ok(None), "an account without its passkey");
 
-    let asked = (TokenHash::from_bytes([1; 32]), Thumbprint::from_bytes([1; 32]));
+    let asked = Renewed { token: TokenHash::from_bytes([1; 32]), key: Thumbprint::from_bytes([1; 32]) };
     let answer = |text: &str, now| {
-        let (store, proposed) = (Arc::clone(&store), Secret::new(text.to_owned()));
-        async move { store.answer_once(asked, proposed, NOW, UnixSeconds(now)).await.map(|s| s.expose().clone()) }
+        let (store, proposed) = (Arc::clone(&store), GivenToken { token: Secret::new(text.to_owned()), expires_at: NOW });
+        async move { store.answer_once(asked, proposed, NOW, UnixSeconds(now)).await.map(|given| given.token.expose().clone()) }
     };
     assert_eq!(answer("first", NOW.0 - 1).await.as_deref(), Ok("first"));
     assert_eq!(answer("second", NOW.0).await.as_deref(), Ok("first"));
@@ -266,7 +267,7 @@ async fn accounts_come_whole_or_not_at_all_and_answers_are_repeated() {
     store.issue_code(code, grant()).await.expect("works");
     store.redeem(&code, family(8)).await.expect("works");
     assert_eq!(store.find_refresh(&family(8).token).await, Ok(Some(RefreshState::Live(family(8)))));
-    store.revoke_session(&session(1).id).await.expect("works");
+    store.end(&Whose::Session(session(1).id), NOW).await.expect("works");
     assert_eq!(store.find_refresh(&family(8).token).await, Ok(Some(RefreshState::Revoked)));
 }
 

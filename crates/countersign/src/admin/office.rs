@@ -11,8 +11,8 @@ use countersign_core::{
 };
 use countersign_identity::TokenHash;
 use countersign_store::{
-    DevTokens, Device, Devices, Grants, Incident, IncidentState, Incidents, Invitation, Passkey, Recorder, SessionFilter, Sessions,
-    Subjects, Unavailable, User, UserState,
+    DevTokens, Device, Devices, Incident, IncidentState, Incidents, Invitation, Passkey, Recorder, SessionFilter, Sessions, Subjects,
+    Unavailable, User, UserState, Whose,
     segments::{self, Record},
 };
 
@@ -20,9 +20,6 @@ use crate::wire::shared_signals::{News, Others};
 
 /// Rows of a list.
 const ROWS_MAX: u32 = 1000;
-
-/// Sessions that end together with a device or an account.
-const SESSIONS_MAX: u32 = 100_000;
 
 /// Longest life of an invitation, in hours.
 const INVITATION_HOURS_MAX: u64 = 30 * 24;
@@ -60,8 +57,6 @@ pub struct Stores {
     pub dev_tokens: Arc<dyn DevTokens>,
     /// Devices.
     pub devices: Arc<dyn Devices>,
-    /// Refresh families.
-    pub grants: Arc<dyn Grants>,
     /// Incidents.
     pub incidents: Arc<dyn Incidents>,
     /// The log.
@@ -163,7 +158,7 @@ impl Office {
     pub async fn revoke_session(&self, id: &str) -> Result<Act, ActRefusal> {
         let session = self.session(id).await?;
         let decision = self.record(EventKind::SessionChanged, &[("state", "revoked")], Some(&session.user), personal(&session)).await?;
-        self.end(&session).await?;
+        self.end(&Whose::Session(session.id)).await?;
         self.others.tell(News::SessionRevoked(session.user));
         Ok(Act { decision, sessions_ended: 1 })
     }
@@ -177,7 +172,7 @@ impl Office {
         let field = PersonalField { name: PersonalName::Device, value: device.to_string() };
         let decision = self.record(EventKind::DeviceRevoked, &[("state", "revoked")], None, vec![field]).await?;
         self.stores.devices.revoke(&device).await?;
-        let sessions_ended = self.end_all(SessionFilter { device: Some(device), ..SessionFilter::default() }).await?;
+        let sessions_ended = self.end(&Whose::Device(device)).await?;
         Ok(Act { decision, sessions_ended })
     }
 
@@ -190,7 +185,7 @@ impl Office {
         let field = PersonalField { name: PersonalName::User, value: user.id.to_string() };
         let decision = self.record(EventKind::UserChanged, &[("state", "closed")], Some(&user.id), vec![field]).await?;
         self.stores.subjects.update(&user.id, UserState::Closed, &user.roles).await?;
-        let sessions_ended = self.end_all(SessionFilter { user: Some(user.id.clone()), ..SessionFilter::default() }).await?;
+        let sessions_ended = self.end(&Whose::Person(user.id.clone())).await?;
         self.others.tell(News::AccountDisabled(user.id));
         Ok(Act { decision, sessions_ended })
     }
@@ -322,24 +317,9 @@ impl Office {
         read.map_err(|_| Unavailable::new("reading the log"))?.map_err(|fault| Unavailable::new(fault.to_string()).into())
     }
 
-    async fn end_all(&self, filter: SessionFilter) -> Result<usize, ActRefusal> {
-        let filter = SessionFilter { live_at: Some(self.clock.now().seconds()), ..filter };
-        let mut ended = 0_usize;
-        loop {
-            let open = self.stores.sessions.list(&filter, SESSIONS_MAX).await?;
-            for session in &open {
-                self.end(session).await?;
-            }
-            ended = ended.saturating_add(open.len());
-            if open.is_empty() {
-                return Ok(ended);
-            }
-        }
-    }
-
-    async fn end(&self, session: &Session) -> Result<(), Unavailable> {
-        self.stores.sessions.set_state(&session.id, SessionState::Revoked).await?;
-        self.stores.grants.revoke_session(&session.id).await
+    /// Ends sessions, as of now. How many.
+    async fn end(&self, whose: &Whose) -> Result<usize, Unavailable> {
+        Ok(self.stores.sessions.end(whose, self.clock.now().seconds()).await?.sessions.len())
     }
 
     pub(super) fn random<const N: usize>(&self) -> [u8; N] {

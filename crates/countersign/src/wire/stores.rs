@@ -140,11 +140,7 @@ impl Stores {
     /// What the monitor leans on.
     #[must_use]
     pub fn for_monitor(&self) -> ReactStores {
-        ReactStores {
-            grants: Arc::clone(&self.sqlite) as _,
-            incidents: Arc::clone(&self.sqlite) as _,
-            sessions: Arc::clone(&self.sqlite) as _,
-        }
+        ReactStores { incidents: Arc::clone(&self.sqlite) as _, sessions: Arc::clone(&self.sqlite) as _ }
     }
 
     /// What an operator's acts lean on.
@@ -153,7 +149,6 @@ impl Stores {
         office::Stores {
             dev_tokens: Arc::clone(&self.sqlite) as _,
             devices: Arc::clone(&self.sqlite) as _,
-            grants: Arc::clone(&self.sqlite) as _,
             incidents: Arc::clone(&self.sqlite) as _,
             recorder: Arc::clone(&self.log) as _,
             sessions: Arc::clone(&self.sqlite) as _,

@@ -37,9 +37,10 @@ use countersign_proof::{
 };
 use countersign_risk::fingerprint::Salt;
 use countersign_store::{
-    Change, ChangeError, Changes, Created, Device, DeviceChange, DeviceState, Devices, FreshProof, Invitation, LiveError, LivePosture,
-    LiveSession, Passkey, PostureError, Presence, RateCounters, Receipt, Recorder, ReplayMemory, SessionFilter, Sessions, SpendError,
-    StateChange, SubjectKeys, Subjects, TakeError, Unavailable, Used, User, UserState, memory::MemoryReplay, segments::SegmentLog,
+    Change, ChangeError, Changes, Created, Device, DeviceChange, DeviceState, Devices, Ended, FreshProof, Invitation, LiveError,
+    LivePosture, LiveSession, OpenState, Passkey, PostureError, Presence, RateCounters, Receipt, Recorder, ReplayMemory, SessionFilter,
+    Sessions, SpendError, StateChange, SubjectKeys, Subjects, TakeError, Unavailable, Used, User, UserState, Whose, backend,
+    memory::MemoryReplay, segments::SegmentLog,
 };
 use http::{Request, Response, request};
 use http_body_util::{BodyExt, Full};
@@ -179,7 +180,7 @@ const UNASKED: &str = "the gateway has no business with this";
 impl Sessions for Backed {
     async fn live(&self, id: &SessionId, now: UnixSeconds) -> Result<LiveSession, LiveError> {
         self.world.call().map_err(LiveError::Unavailable)?;
-        LiveSession::of(self.world.sessions.lock().expect("a lock").get(id).cloned(), now)
+        backend::live_session(self.world.sessions.lock().expect("a lock").get(id).cloned(), now)
     }
     async fn open(&self, _: Session) -> Result<(), Unavailable> {
         Err(Unavailable::new(UNASKED))
@@ -193,7 +194,10 @@ impl Sessions for Backed {
     async fn walk(&self, _: Option<&Presence>, _: u32, _: UnixSeconds) -> Result<Vec<Presence>, Unavailable> {
         Err(Unavailable::new(UNASKED))
     }
-    async fn set_state(&self, _: &SessionId, _: SessionState) -> Result<StateChange, Unavailable> {
+    async fn set_state(&self, _: &SessionId, _: OpenState) -> Result<StateChange, Unavailable> {
+        Err(Unavailable::new(UNASKED))
+    }
+    async fn end(&self, _: &Whose, _: UnixSeconds) -> Result<Ended, Unavailable> {
         Err(Unavailable::new(UNASKED))
     }
     async fn authenticated(&self, _: &SessionId, _: UnixSeconds) -> Result<(), Unavailable> {
@@ -205,7 +209,10 @@ impl Sessions for Backed {
 impl Devices for Backed {
     async fn posture(&self, id: &DeviceId) -> Result<LivePosture, PostureError> {
         self.world.call().map_err(PostureError::Unavailable)?;
-        LivePosture::of(self.world.devices.lock().expect("a lock").get(id).cloned())
+        backend::live_posture(self.world.devices.lock().expect("a lock").get(id).cloned())
+    }
+    async fn posture_by_key(&self, _: &countersign_core::Thumbprint) -> Result<LivePosture, PostureError> {
+        Err(PostureError::Unavailable(Unavailable::new(UNASKED)))
     }
     async fn enrol(&self, _: Device) -> Result<Device, Unavailable> {
         Err(Unavailable::new(UNASKED))

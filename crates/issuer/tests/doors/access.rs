@@ -112,18 +112,23 @@ fn spoil(request: &mut Request<Body>, wrong: Wrong) {
     let headers = request.headers_mut();
     let (token, proof) = (headers["authorization"].clone(), headers["dpop"].clone());
     let (token_text, proof_text) = (token.to_str().expect("text"), proof.to_str().expect("text"));
-    let value = |text: String| HeaderValue::from_str(&text).expect("a value");
-    match wrong {
-        Wrong::BearerToken => drop(headers.insert("authorization", value(token_text.replace("DPoP", "Bearer")))),
-        Wrong::ListOfProofs => drop(headers.insert("dpop", value(format!("{proof_text},{proof_text}")))),
-        Wrong::NoProof => drop(headers.remove("dpop")),
-        Wrong::NoToken => drop(headers.remove("authorization")),
-        Wrong::ProofBeyondAscii => drop(headers.insert("dpop", HeaderValue::from_bytes("\u{e4}".as_bytes()).expect("a value"))),
-        Wrong::ProofUnreadable => drop(headers.insert("dpop", HeaderValue::from_static("a.b.c"))),
-        Wrong::TokenAfterTwoSpaces => drop(headers.insert("authorization", value(token_text.replace("DPoP ", "DPoP  ")))),
-        Wrong::TwoProofs => drop(headers.append("dpop", proof)),
-        Wrong::TwoTokens => drop(headers.append("authorization", token)),
-        _ => {}
+    let value = |text: &str| HeaderValue::from_bytes(text.as_bytes()).expect("a value");
+    let spoilt = [
+        (Wrong::BearerToken, "authorization", vec![value(&token_text.replace("DPoP", "Bearer"))]),
+        (Wrong::ListOfProofs, "dpop", vec![value(&format!("{proof_text},{proof_text}"))]),
+        (Wrong::NoProof, "dpop", vec![]),
+        (Wrong::NoToken, "authorization", vec![]),
+        (Wrong::ProofBeyondAscii, "dpop", vec![value("\u{e4}")]),
+        (Wrong::ProofUnreadable, "dpop", vec![value("a.b.c")]),
+        (Wrong::TokenAfterTwoSpaces, "authorization", vec![value(&token_text.replace("DPoP ", "DPoP  "))]),
+        (Wrong::TwoProofs, "dpop", vec![proof.clone(), proof.clone()]),
+        (Wrong::TwoTokens, "authorization", vec![token.clone(), token.clone()]),
+    ];
+    for (_, name, values) in spoilt.into_iter().filter(|(kind, ..)| *kind == wrong) {
+        headers.remove(name);
+        for value in values {
+            headers.append(name, value);
+        }
     }
 }
 

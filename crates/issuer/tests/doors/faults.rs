@@ -179,6 +179,33 @@ async fn a_fault_while_disowning_is_made_good_by_a_retry() {
     }
 }
 
+/// Somebody ends the session in the middle of a refresh, or of its repetition. Whichever call the end comes before: whoever ended it
+/// was told that it is done, so that no tokens are given.
+#[tokio::test]
+async fn a_refresh_that_races_with_an_end_gives_nothing() {
+    let world = World::new(SignUp::Open);
+    let (phone, tokens) = Phone::signed_in(&world).await;
+    world.memory.fuse(None);
+    assert_eq!(phone.refresh(&world, &tokens.text("refresh_token")).await.verdict(), "200");
+    let calls = world.memory.fuse(None);
+    assert!(calls > 5, "{calls}");
+    for (n, repeated) in (1..=calls).flat_map(|n| [(n, false), (n, true)]) {
+        let world = World::new(SignUp::Open);
+        let (phone, tokens) = Phone::signed_in(&world).await;
+        let token = tokens.text("refresh_token");
+        if repeated {
+            assert_eq!(phone.refresh(&world, &token).await.verdict(), "200");
+        }
+        world.memory.fuse(Some(Blow::SessionsEnd(n)));
+        let answer = phone.refresh(&world, &token).await;
+        world.memory.fuse(None);
+        assert!(answer.status.is_client_error(), "ended before call {n} of {calls}: {answer:?}");
+        assert!(answer.json().get("access_token").is_none(), "ended before call {n} of {calls}: {answer:?}");
+        let again = phone.refresh(&world, &token).await;
+        assert!(again.status.is_client_error(), "and stays so: {again:?}");
+    }
+}
+
 /// Nothing should panic. If something does, one request is refused and the next is served.
 #[tokio::test]
 async fn a_panic_refuses_one_request() {

@@ -7,18 +7,16 @@ use std::{
 
 use async_trait::async_trait;
 use countersign_audit::Entry;
-use countersign_core::{
-    DevTokenId, DeviceId, Role, Secret, Session, SessionId, SessionState, Signal, SignalSink, Thumbprint, UnixSeconds, UserId,
-};
+use countersign_core::{DevTokenId, DeviceId, Role, Session, SessionId, SessionState, Signal, SignalSink, Thumbprint, UnixSeconds, UserId};
 use countersign_identity::{
     self as identity, Binding, BindingRules, BindingState, CodeGrant, CodeState, DevToken, RefreshFamily, RefreshState, TokenHash,
 };
 use countersign_proof::dpop::BoundProof;
 use countersign_store::{
     BindError, Bindings, ChallengeId, ChallengePurpose, Challenges, ChangeError, Created, DevTokenNoted, DevTokens, Device, DeviceChange,
-    DeviceState, Devices, FreshProof, Grants, Invitation, IssueError, KeptDevToken, LiveError, LivePosture, LiveSession, Passkey,
-    PostureError, Presence, Receipt, Recorder, RedeemError, ReplayMemory, SessionFilter, Sessions, SpendError, StateChange, Subjects,
-    Unavailable, Used, User, UserState,
+    DeviceState, Devices, Ended, FreshProof, GivenToken, Grants, Invitation, IssueError, KeptDevToken, LiveError, LivePosture, LiveSession,
+    OpenState, Passkey, PostureError, Presence, Receipt, Recorder, RedeemError, Renewed, ReplayMemory, SessionFilter, Sessions, SpendError,
+    StateChange, Subjects, Unavailable, Used, User, UserState, Whose, backend,
 };
 
 /// What the stores hold.
@@ -31,13 +29,30 @@ pub struct Shelf {
     pub devices: Vec<Device>,
     pub codes: HashMap<[u8; 32], CodeState>,
     pub families: HashMap<[u8; 32], RefreshState>,
-    pub answers: HashMap<([u8; 32], Thumbprint), (String, UnixSeconds)>,
+    pub answers: HashMap<Renewed, (GivenToken, UnixSeconds)>,
     pub sessions: Vec<Session>,
     pub users: Vec<User>,
     pub passkeys: Vec<Passkey>,
     pub invitations: Vec<Invitation>,
     pub entries: Vec<Entry>,
     pub signals: Vec<Signal>,
+}
+
+impl Shelf {
+    fn end(&mut self, whose: &Whose, now: UnixSeconds) -> Ended {
+        let mut ended = Ended::default();
+        for session in self.sessions.iter_mut().filter(|session| whose.takes(session, now)) {
+            ended.sessions.push(session.clone());
+            session.state = SessionState::Revoked;
+        }
+        for state in self.families.values_mut() {
+            let over = |id: &SessionId| *whose == Whose::Session(id.clone()) || ended.sessions.iter().any(|session| session.id == *id);
+            if matches!(state, RefreshState::Live(family) if over(&family.session)) {
+                *state = RefreshState::Revoked;
+            }
+        }
+        ended
+    }
 }
 
 /// All stores in one, with a fuse.
@@ -61,6 +76,8 @@ pub enum Blow {
     Fails(usize),
     /// The call panics.
     Panics(usize),
+    /// Somebody ends every session, and the call comes after it.
+    SessionsEnd(usize),
 }
 
 impl Memory {
@@ -86,6 +103,13 @@ impl Memory {
             (fuse.calls, fuse.blows)
         };
         assert!(blows != Some(Blow::Panics(calls)), "the test wants it so");
+        if blows == Some(Blow::SessionsEnd(calls)) {
+            let mut shelf = self.shelf();
+            let all: Vec<_> = shelf.sessions.iter().map(|session| session.id.clone()).collect();
+            for id in all {
+                let _ended = shelf.end(&Whose::Session(id), UnixSeconds(0));
+            }
+        }
         if blows == Some(Blow::Fails(calls)) { Err(Unavailable::new("the test wants it so")) } else { Ok(self.shelf()) }
     }
 }
@@ -237,7 +261,12 @@ impl Devices for Memory {
 
     async fn posture(&self, id: &DeviceId) -> Result<LivePosture, PostureError> {
         let found = Devices::find(self, id).await.map_err(PostureError::Unavailable)?;
-        LivePosture::of(found)
+        backend::live_posture(found)
+    }
+
+    async fn posture_by_key(&self, key: &Thumbprint) -> Result<LivePosture, PostureError> {
+        let found = self.find_by_key(key).await.map_err(PostureError::Unavailable)?;
+        backend::live_posture(found)
     }
 
     async fn find(&self, id: &DeviceId) -> Result<Option<Device>, Unavailable> {
@@ -304,28 +333,18 @@ impl Grants for Memory {
         Ok(found)
     }
 
-    async fn revoke_session(&self, session: &SessionId) -> Result<(), Unavailable> {
-        for state in self.call()?.families.values_mut() {
-            if matches!(state, RefreshState::Live(family) if family.session == *session) {
-                *state = RefreshState::Revoked;
-            }
-        }
-        Ok(())
-    }
-
     async fn answer_once(
         &self,
-        (token, key): (TokenHash, Thumbprint),
-        proposed: Secret<String>,
+        asked: Renewed,
+        proposed: GivenToken,
         until: UnixSeconds,
         now: UnixSeconds,
-    ) -> Result<Secret<String>, Unavailable> {
+    ) -> Result<GivenToken, Unavailable> {
         let mut shelf = self.call()?;
-        let asked = (*token.as_bytes(), key);
         if let Some((answer, _)) = shelf.answers.get(&asked).filter(|(_, until)| now <= *until) {
-            return Ok(Secret::new(answer.clone()));
+            return Ok(answer.clone());
         }
-        shelf.answers.insert(asked, (proposed.expose().clone(), until));
+        shelf.answers.insert(asked, (proposed.clone(), until));
         Ok(proposed)
     }
 }
@@ -339,7 +358,7 @@ impl Sessions for Memory {
 
     async fn live(&self, id: &SessionId, now: UnixSeconds) -> Result<LiveSession, LiveError> {
         let found = Sessions::find(self, id).await.map_err(LiveError::Unavailable)?;
-        LiveSession::of(found, now)
+        backend::live_session(found, now)
     }
 
     async fn find(&self, id: &SessionId) -> Result<Option<Session>, Unavailable> {
@@ -360,13 +379,17 @@ impl Sessions for Memory {
         Err(Unavailable::new("nobody walks here"))
     }
 
-    async fn set_state(&self, id: &SessionId, state: SessionState) -> Result<StateChange, Unavailable> {
+    async fn set_state(&self, id: &SessionId, state: OpenState) -> Result<StateChange, Unavailable> {
         let mut shelf = self.call()?;
         let Some(session) = shelf.sessions.iter_mut().find(|session| session.id == *id) else { return Ok(StateChange::Unknown) };
         if session.state == SessionState::Revoked {
             return Ok(StateChange::Final);
         }
-        Ok(StateChange::Changed { from: std::mem::replace(&mut session.state, state) })
+        Ok(StateChange::Changed { from: std::mem::replace(&mut session.state, state.state()) })
+    }
+
+    async fn end(&self, whose: &Whose, now: UnixSeconds) -> Result<Ended, Unavailable> {
+        Ok(self.call()?.end(whose, now))
     }
 
     async fn authenticated(&self, id: &SessionId, at: UnixSeconds) -> Result<(), Unavailable> {

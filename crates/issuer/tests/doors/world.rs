@@ -24,7 +24,7 @@ use countersign_core::{
 use countersign_identity::{BindingRules, PairwiseKey, PasskeyOrigin, RelyingParty, Sector};
 use countersign_issuer::{
     App, DecodesPlay, DeviceTrust, Issuer, IssuerConfig, IssuerKeys, Pace, PlayApp, PlayReader, Prompts, RefreshKey, SignUp, Stores,
-    Strangers, World as Windows, router,
+    Strangers, VendorSilent, World as Windows, router,
 };
 use countersign_proof::{
     access_token::TokenVerifier,
@@ -213,8 +213,8 @@ struct Unasked;
 
 #[async_trait::async_trait]
 impl DecodesPlay for Unasked {
-    async fn decode(&self, _: &AppId, _: &str) -> Result<String, countersign_store::Unavailable> {
-        Err(countersign_store::Unavailable::new("asked beyond the quota"))
+    async fn decode(&self, _: &AppId, _: &str) -> Result<String, VendorSilent> {
+        Err(VendorSilent::new("asked beyond the quota"))
     }
 }
 

@@ -7,7 +7,9 @@ use async_trait::async_trait;
 use countersign_core::{
     Clock, DecisionId, Entropy, IncidentId, RiskReason, Seconds, Session, SessionId, SessionState, Signal, SignalKind, UnixMillis, Watch,
 };
-use countersign_store::{Deed, Grants, Incident, IncidentState, Incidents, SessionFilter, Sessions, StateChange, Suppression, Unavailable};
+use countersign_store::{
+    Deed, Incident, IncidentState, Incidents, OpenState, SessionFilter, Sessions, StateChange, Suppression, Unavailable, Whose,
+};
 use tokio::sync::Mutex;
 
 use crate::react::{
@@ -82,8 +84,6 @@ impl From<Unavailable> for UndoRefusal {
 /// The promises that the reactor leans on.
 #[derive(Clone)]
 pub struct ReactStores {
-    /// Refresh families.
-    pub grants: Arc<dyn Grants>,
     /// Incidents.
     pub incidents: Arc<dyn Incidents>,
     /// Sessions.
@@ -244,7 +244,7 @@ impl Reactor {
         for session in self.concerned(signal).await? {
             let Some(to) = act.turns(session.state) else { continue };
             let decision = self.parts.ledger.acted(&session, to, incident).await?;
-            if let StateChange::Changed { from } = self.change(&session.id, to).await? {
+            if let Some(from) = self.change(&session.id, to).await? {
                 changed = changed.saturating_add(1);
                 incident.note(signal.at, &format!("session {} is {} ({decision})", session.id, to.as_str()));
                 incident.deeds.push(Deed { session: session.id, from, to, decision });
@@ -266,12 +266,17 @@ impl Reactor {
         }
     }
 
-    async fn change(&self, session: &SessionId, to: SessionState) -> Result<StateChange, Unavailable> {
-        let change = self.parts.stores.sessions.set_state(session, to).await?;
-        if to == SessionState::Revoked {
-            self.parts.stores.grants.revoke_session(session).await?;
-        }
-        Ok(change)
+    /// Changes a session, or ends it. The state that it had before, if it was changed.
+    async fn change(&self, session: &SessionId, to: SessionState) -> Result<Option<SessionState>, Unavailable> {
+        let sessions = &self.parts.stores.sessions;
+        let Some(to) = OpenState::of(to) else {
+            let ended = sessions.end(&Whose::Session(session.clone()), self.parts.clock.now().seconds()).await?;
+            return Ok(ended.sessions.first().map(|session| session.state));
+        };
+        Ok(match sessions.set_state(session, to).await? {
+            StateChange::Changed { from } => Some(from),
+            StateChange::Final | StateChange::Unknown => None,
+        })
     }
 
     /// The person stood for the session: what it was limited for was theirs.
@@ -323,14 +328,19 @@ impl Reactor {
                 IncidentState::Closed => deed.to == SessionState::Limited,
                 IncidentState::Fine | IncidentState::Open => deed.to != SessionState::Revoked,
             };
-            if undone && session.state == deed.to {
+            // What was changed went on before, too: nothing is undone by ending a session.
+            if undone
+                && session.state == deed.to
+                && let Some(before) = OpenState::of(deed.from)
+            {
                 let decision = self.parts.ledger.acted(&session, deed.from, &incident).await?;
-                let change = self.parts.stores.sessions.set_state(&deed.session, deed.from).await?;
+                let change = self.parts.stores.sessions.set_state(&deed.session, before).await?;
                 if let StateChange::Changed { from } = change
                     && from > deed.to
+                    && let Some(worse) = OpenState::of(from)
                 {
                     // Somebody made it worse between the two: that stands.
-                    self.parts.stores.sessions.set_state(&deed.session, from).await?;
+                    self.parts.stores.sessions.set_state(&deed.session, worse).await?;
                     continue;
                 }
                 incident.note(now, &format!("session {} is {} again ({decision})", deed.session, deed.from.as_str()));

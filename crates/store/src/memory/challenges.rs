@@ -30,7 +30,7 @@ impl MemoryChallenges {
 
     /// Room for `count_max` challenges of each purpose.
     #[must_use]
-    pub fn with_room(count_max: usize) -> Self {
+    pub(crate) fn with_room(count_max: usize) -> Self {
         Self { waiting: Mutex::default(), count_max }
     }
 }

@@ -35,7 +35,7 @@ impl MemoryCounters {
 
     /// Room for `count_max` counters.
     #[must_use]
-    pub fn with_room(count_max: usize) -> Self {
+    pub(crate) fn with_room(count_max: usize) -> Self {
         Self { counters: Mutex::default(), count_max }
     }
 }

@@ -44,7 +44,7 @@ impl MemoryReplay {
 
     /// A memory of about `entries_max` proofs.
     #[must_use]
-    pub fn with_room(entries_max: usize) -> Self {
+    pub(crate) fn with_room(entries_max: usize) -> Self {
         let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
         Self { shards, place: RandomState::new(), entries_max: entries_max.div_ceil(usize::from(SHARDS)) }
     }

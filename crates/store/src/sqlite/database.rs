@@ -9,8 +9,7 @@ use std::{
     time::Duration,
 };
 
-use countersign_core::{DeviceId, Secret, Session, SessionId, Thumbprint, UserId};
-use countersign_identity::TokenHash;
+use countersign_core::{DeviceId, Session, SessionId, UserId};
 use sqlx::{
     SqlSafeStr, SqlitePool,
     migrate::{Migration, MigrationType, Migrator},
@@ -20,6 +19,7 @@ use sqlx::{
 use crate::{
     changes::Changes,
     devices::Device,
+    grants::{GivenToken, Renewed},
     lapsing::Lapsing,
     sqlite::{cached::Cached, row::Reader},
     subjects::UserState,
@@ -37,6 +37,33 @@ const READERS: u32 = 4;
 
 /// Sessions, and devices, and states of accounts, that are kept in memory.
 const CACHED_MAX: usize = 100_000;
+
+/// A step from one version of the tables to the next. Never changed once it was published: databases remember its digest.
+#[derive(Clone, Copy)]
+pub(super) struct Step {
+    version: i64,
+    name: &'static str,
+    sql: &'static str,
+}
+
+impl Step {
+    pub(super) fn migration(&self) -> Migration {
+        Migration::new(self.version, Cow::Borrowed(self.name), MigrationType::Simple, self.sql.into_sql_str(), false)
+    }
+}
+
+/// The steps of `countersign.db`.
+pub(super) const TRUTH: &[Step] = &[
+    Step { version: 1, name: "the truth", sql: include_str!("migrations/0001_truth.sql") },
+    Step { version: 2, name: "posture", sql: include_str!("migrations/0002_posture.sql") },
+    Step { version: 3, name: "development tokens", sql: include_str!("migrations/0003_dev_tokens.sql") },
+    Step { version: 4, name: "bindings", sql: include_str!("migrations/0004_bindings.sql") },
+    Step { version: 6, name: "incidents", sql: include_str!("migrations/0006_incidents.sql") },
+    Step { version: 7, name: "ended families", sql: include_str!("migrations/0007_ended_families.sql") },
+];
+
+/// The steps of `subject-keys.db`.
+pub(super) const KEYS: &[Step] = &[Step { version: 1, name: "subject keys", sql: include_str!("migrations/keys_0001.sql") }];
 
 /// Why the database cannot be opened.
 #[derive(Debug)]
@@ -84,7 +111,7 @@ pub struct Sqlite {
     pub(crate) accounts: Cached<UserId, UserState>,
     pub(crate) changes: Changes,
     /// The answer that was given to each refresh token and request key, while it is repeated.
-    pub(crate) answers: Mutex<Lapsing<(TokenHash, Thumbprint), Secret<String>>>,
+    pub(crate) answers: Mutex<Lapsing<Renewed, GivenToken>>,
 }
 
 impl Sqlite {
@@ -95,16 +122,9 @@ impl Sqlite {
     pub async fn open(directory: &Path) -> Result<Self, OpenError> {
         let truth = directory.join("countersign.db");
         let keys = directory.join("subject-keys.db");
-        let migrations = [
-            (1, "the truth", include_str!("migrations/0001_truth.sql")),
-            (2, "posture", include_str!("migrations/0002_posture.sql")),
-            (3, "development tokens", include_str!("migrations/0003_dev_tokens.sql")),
-            (4, "bindings", include_str!("migrations/0004_bindings.sql")),
-            (6, "incidents", include_str!("migrations/0006_incidents.sql")),
-        ];
-        let writer = writer(&truth, &migrations).await?;
+        let writer = writer(&truth, TRUTH).await?;
         let readers = readers(&truth).await?;
-        let subject_keys = self::writer(&keys, &[(1, "subject keys", include_str!("migrations/keys_0001.sql"))]).await?;
+        let subject_keys = self::writer(&keys, KEYS).await?;
         // A process that was killed may have left a destroyed key in the log.
         wipe_log(&subject_keys).await.map_err(broken(&keys))?;
         Ok(Self {
@@ -134,16 +154,13 @@ impl Sqlite {
 }
 
 /// The one connection that writes, to a file that is made or brought up to this version.
-async fn writer(path: &Path, migrations: &[(i64, &'static str, &'static str)]) -> Result<SqlitePool, OpenError> {
+pub(super) async fn writer(path: &Path, steps: &[Step]) -> Result<SqlitePool, OpenError> {
     let failed = |source| OpenError::Io { path: path.to_path_buf(), source };
     let file = fs::OpenOptions::new().write(true).create(true).truncate(false).mode(PRIVATE).open(path).map_err(failed)?;
     // A file that was there already, from a backup perhaps, may have another mode.
     file.set_permissions(fs::Permissions::from_mode(PRIVATE)).map_err(failed)?;
     let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options(path)).await.map_err(broken(path))?;
-    let steps = migrations
-        .iter()
-        .map(|(version, name, sql)| Migration::new(*version, Cow::Borrowed(*name), MigrationType::Simple, sql.into_sql_str(), false));
-    Migrator::with_migrations(steps.collect()).run(&pool).await.map_err(broken(path))?;
+    Migrator::with_migrations(steps.iter().map(Step::migration).collect()).run(&pool).await.map_err(broken(path))?;
     Ok(pool)
 }
 

@@ -172,6 +172,10 @@ impl Devices for Sqlite {
         LivePosture::of(self.load_device(id).await.map_err(PostureError::Unavailable)?)
     }
 
+    async fn posture_by_key(&self, key: &Thumbprint) -> Result<LivePosture, PostureError> {
+        LivePosture::of(self.find_by_key(key).await.map_err(PostureError::Unavailable)?)
+    }
+
     async fn find(&self, id: &DeviceId) -> Result<Option<Device>, Unavailable> {
         self.load_device(id).await
     }

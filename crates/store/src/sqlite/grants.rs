@@ -1,12 +1,12 @@
 //! Codes and refresh families in SQLite; answers to refreshes in memory.
 
 use async_trait::async_trait;
-use countersign_core::{ClientId, DeviceId, GrantId, Secret, SessionId, Thumbprint, UnixSeconds, UserId};
+use countersign_core::{ClientId, DeviceId, GrantId, SessionId, UnixSeconds, UserId};
 use countersign_identity::{CodeChallenge, CodeGrant, CodeState, DeviceBinding, RefreshFamily, RefreshState, TokenHash};
 use sqlx::sqlite::SqliteRow;
 
 use crate::{
-    grants::{Grants, RedeemError},
+    grants::{GivenToken, Grants, RedeemError, Renewed},
     sqlite::{
         database::{Sqlite, failed},
         row::{Reader, signed},
@@ -92,7 +92,8 @@ impl Grants for Sqlite {
             return Err(RedeemError::AlreadyExchanged);
         }
         sqlx::query(
-            "INSERT INTO refresh_families (token, id, session, client, device, key, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+            "INSERT INTO refresh_families (token, id, session, client, device, key, expires_at, revoked) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, EXISTS (SELECT 1 FROM sessions WHERE id = $3 AND state = 'revoked'))",
         )
         .bind(family.token.as_bytes().as_slice())
         .bind(family.id.as_str())
@@ -115,19 +116,13 @@ impl Grants for Sqlite {
         row.map_err(failed("reading a refresh token"))?.as_ref().map(refresh).transpose()
     }
 
-    async fn revoke_session(&self, session: &SessionId) -> Result<(), Unavailable> {
-        let ended =
-            sqlx::query("UPDATE refresh_families SET revoked = 1 WHERE session = $1").bind(session.as_str()).execute(&self.writer).await;
-        ended.map_err(failed("revoking refresh tokens")).map(|_| ())
-    }
-
     async fn answer_once(
         &self,
-        asked: (TokenHash, Thumbprint),
-        proposed: Secret<String>,
+        asked: Renewed,
+        proposed: GivenToken,
         until: UnixSeconds,
         now: UnixSeconds,
-    ) -> Result<Secret<String>, Unavailable> {
+    ) -> Result<GivenToken, Unavailable> {
         let mut answers = self.answers.lock().map_err(|_| Unavailable::new("the memory of answers"))?;
         answers.forget_before(now);
         if let Some(given) = answers.get(&asked, now) {

@@ -2,17 +2,20 @@
 
 use async_trait::async_trait;
 use countersign_core::{Amr, ClientId, DeviceId, Role, Session, SessionId, SessionState, UnixSeconds, UserId};
-use sqlx::sqlite::SqliteRow;
+use sqlx::{SqliteConnection, sqlite::SqliteRow};
 
 use crate::{
-    changes::Change,
-    sessions::{LiveError, LiveSession, Presence, SessionFilter, Sessions, StateChange},
+    changes::{Beginning, Change},
+    sessions::{Ended, LiveError, LiveSession, OpenState, Presence, SessionFilter, Sessions, StateChange, Whose},
     sqlite::{
         database::{Sqlite, failed},
         row::{Reader, acr, amr_text, roles_text, signed},
     },
     unavailable::Unavailable,
 };
+
+/// Sessions that end in one transaction. Between two of them others get their turn at the one connection that writes.
+pub(crate) const ENDED_TOGETHER_MAX: u32 = 200;
 
 fn session(row: &SqliteRow) -> Result<Session, Unavailable> {
     let row = Reader::new(row, "sessions");
@@ -60,6 +63,75 @@ impl Sqlite {
         let row = sqlx::query("SELECT * FROM sessions WHERE id = $1").bind(id.as_str()).fetch_optional(&self.writer).await;
         row.map_err(failed("reading a session"))?.as_ref().map(session).transpose()
     }
+
+    /// Ends the next sessions of theirs, at most [`ENDED_TOGETHER_MAX`], with their refresh families: all in one transaction.
+    async fn end_some(&self, whose: &Whose, now: UnixSeconds) -> Result<Vec<Session>, Unavailable> {
+        // Announced when this ends, however it ends: the news are dropped after the gate, which is taken after them.
+        let mut news: Vec<Beginning<'_>> = Vec::new();
+        let gate = self.sessions.gate().await;
+        let mut together = self.writer.begin().await.map_err(failed("ending sessions"))?;
+        let open = open_sessions(&mut together, whose, now).await?;
+        for session in &open {
+            news.push(self.changes.at_end(Change::Session(session.id.clone())));
+            gate.forget(&session.id);
+            sqlx::query("UPDATE sessions SET state = 'revoked' WHERE id = $1")
+                .bind(session.id.as_str())
+                .execute(&mut *together)
+                .await
+                .map_err(failed("ending a session"))?;
+        }
+        match whose {
+            // Whatever became of the session, nothing of it is left to refresh.
+            Whose::Session(id) => end_families(&mut together, id).await?,
+            Whose::Device(_) | Whose::Person(_) | Whose::PersonOnDevice(..) => {
+                for session in &open {
+                    end_families(&mut together, &session.id).await?;
+                }
+            }
+        }
+        together.commit().await.map_err(failed("ending sessions"))?;
+        for session in &open {
+            gate.put(session.id.clone(), Session { state: SessionState::Revoked, ..session.clone() });
+        }
+        drop(gate);
+        drop(news);
+        Ok(open)
+    }
+}
+
+/// The sessions that are to end, as [`Whose::takes`] says, at most [`ENDED_TOGETHER_MAX`]. One statement for each kind, so that an
+/// index answers it.
+async fn open_sessions(connection: &mut SqliteConnection, whose: &Whose, now: UnixSeconds) -> Result<Vec<Session>, Unavailable> {
+    let query = match whose {
+        Whose::Device(device) => {
+            sqlx::query("SELECT * FROM sessions WHERE device = $3 AND state <> 'revoked' AND expires_at >= $1 LIMIT $2")
+                .bind(signed(now.0))
+                .bind(ENDED_TOGETHER_MAX)
+                .bind(device.as_str())
+        }
+        Whose::Person(user) => sqlx::query("SELECT * FROM sessions WHERE user = $3 AND state <> 'revoked' AND expires_at >= $1 LIMIT $2")
+            .bind(signed(now.0))
+            .bind(ENDED_TOGETHER_MAX)
+            .bind(user.as_str()),
+        Whose::PersonOnDevice(user, device) => {
+            sqlx::query("SELECT * FROM sessions WHERE user = $3 AND device = $4 AND state <> 'revoked' AND expires_at >= $1 LIMIT $2")
+                .bind(signed(now.0))
+                .bind(ENDED_TOGETHER_MAX)
+                .bind(user.as_str())
+                .bind(device.as_str())
+        }
+        Whose::Session(id) => sqlx::query("SELECT * FROM sessions WHERE id = $1 AND state <> 'revoked'").bind(id.as_str()),
+    };
+    query.fetch_all(connection).await.map_err(failed("reading sessions that end"))?.iter().map(session).collect()
+}
+
+/// Ends the refresh families of a session.
+async fn end_families(connection: &mut SqliteConnection, session: &SessionId) -> Result<(), Unavailable> {
+    let ended = sqlx::query("UPDATE refresh_families SET revoked = 1 WHERE session = $1 AND revoked = 0")
+        .bind(session.as_str())
+        .execute(connection)
+        .await;
+    ended.map_err(failed("ending refresh families")).map(|_| ())
 }
 
 #[async_trait]
@@ -129,7 +201,7 @@ impl Sessions for Sqlite {
         rows.iter().map(presence).collect()
     }
 
-    async fn set_state(&self, id: &SessionId, state: SessionState) -> Result<StateChange, Unavailable> {
+    async fn set_state(&self, id: &SessionId, state: OpenState) -> Result<StateChange, Unavailable> {
         let _news = self.changes.at_end(Change::Session(id.clone()));
         let gate = self.sessions.gate().await;
         gate.forget(id);
@@ -137,12 +209,28 @@ impl Sessions for Sqlite {
         if found.state == SessionState::Revoked {
             return Ok(StateChange::Final);
         }
+        let state = state.state();
         let changed =
             sqlx::query("UPDATE sessions SET state = $2 WHERE id = $1").bind(id.as_str()).bind(state.as_str()).execute(&self.writer).await;
         changed.map_err(failed("changing a session"))?;
         let from = std::mem::replace(&mut found.state, state);
         gate.put(id.clone(), found);
         Ok(StateChange::Changed { from })
+    }
+
+    async fn end(&self, whose: &Whose, now: UnixSeconds) -> Result<Ended, Unavailable> {
+        let mut ended = Ended::default();
+        loop {
+            let some = self.end_some(whose, now).await?;
+            let last = match whose {
+                Whose::Session(_) => true,
+                Whose::Device(_) | Whose::Person(_) | Whose::PersonOnDevice(..) => some.is_empty(),
+            };
+            ended.sessions.extend(some);
+            if last {
+                return Ok(ended);
+            }
+        }
     }
 
     async fn authenticated(&self, id: &SessionId, at: UnixSeconds) -> Result<(), Unavailable> {

@@ -3,8 +3,8 @@
 use std::{fs, os::unix::fs::PermissionsExt, path::Path, sync::Arc};
 
 use async_trait::async_trait;
-use countersign_core::{IncidentId, Seconds, Secret, Session, SessionState, SignalKind, UnixMillis};
-use countersign_identity::RefreshFamily;
+use countersign_core::{IncidentId, Seconds, Secret, Session, SessionId, SessionState, SignalKind, UnixMillis};
+use countersign_identity::{RefreshFamily, RefreshState, TokenHash};
 use sqlx::SqlitePool;
 use tempfile::TempDir;
 use tokio::sync::Mutex;
@@ -18,7 +18,7 @@ use crate::{
     incidents::{Incident, IncidentState, Incidents, Suppression},
     keys::SubjectKeys,
     retention::{Forgotten, Retention},
-    sessions::{LiveError, Sessions},
+    sessions::{LiveError, OpenState, Sessions, Whose},
     subjects::{Created, Subjects},
     suite::{self, Faults, Home, Lost, NOW, Truth},
     unavailable::Unavailable,
@@ -96,7 +96,7 @@ async fn a_change_is_announced_once_it_can_be_read() {
             Sessions::live(&*store, &id, NOW).await.expect_err("revoked")
         }
     });
-    store.set_state(&id, SessionState::Revoked).await.expect("a change");
+    store.end(&Whose::Session(id), NOW).await.expect("an end");
     assert_eq!(heard.await.expect("a listener"), LiveError::Revoked);
 }
 
@@ -295,6 +295,114 @@ async fn what_goes_together_fails_together() {
     assert_eq!(store.redeem(&suite::code(1).0, suite::family(1)).await, Ok(()));
 }
 
+/// A family that cannot be ended keeps its session open, and the caller knows.
+#[tokio::test]
+async fn a_session_does_not_end_without_its_family() {
+    let directory = Directory::new();
+    let store = filled(&directory).await;
+    // The family of `filled`, as that of the session there.
+    run(&store.writer, "UPDATE refresh_families SET session = (SELECT id FROM sessions)").await;
+    run(&store.writer, "CREATE TRIGGER a BEFORE UPDATE ON refresh_families BEGIN SELECT RAISE(FAIL, 'as the test wants it'); END").await;
+    let session = suite::session(1);
+    let all = [
+        Whose::Session(session.id.clone()),
+        Whose::Person(session.user.clone()),
+        Whose::Device(session.device.clone()),
+        Whose::PersonOnDevice(session.user.clone(), session.device.clone()),
+    ];
+    let live = async || matches!(store.find_refresh(&suite::family(2).token).await, Ok(Some(RefreshState::Live(_))));
+    for whose in &all {
+        assert!(store.end(whose, NOW).await.is_err(), "{whose:?}");
+        assert!(store.live(&session.id, NOW).await.is_ok() && live().await, "{whose:?}: nothing has ended");
+    }
+    run(&store.writer, "DROP TRIGGER a").await;
+    assert_eq!(store.end(&all[1], NOW).await.map(|ended| ended.sessions.len()), Ok(1));
+    assert_eq!(store.live(&session.id, NOW).await.err(), Some(LiveError::Revoked));
+    assert!(!live().await);
+}
+
+/// More than end in one transaction: all end, with their families, and each is announced.
+#[tokio::test]
+async fn however_many_they_are_all_end() {
+    let directory = Directory::new();
+    let store = filled(&directory).await;
+    let more = 2 * i64::from(super::sessions::ENDED_TOGETHER_MAX);
+    let copies = sqlx::query(
+        "INSERT INTO sessions (id, user, roles, device, client, state, acr, amr, auth_time, created_at, expires_at, bound_at) \
+         SELECT id || n, user, roles, device, client, state, acr, amr, auth_time, created_at, expires_at, bound_at FROM sessions, \
+         (WITH RECURSIVE c (n) AS (SELECT 1000 UNION ALL SELECT n + 1 FROM c WHERE n < 999 + $1) SELECT n FROM c)",
+    );
+    copies.bind(more).execute(&store.writer).await.expect("many sessions");
+    let families = "INSERT INTO refresh_families (token, id, session, client, device, key, expires_at) \
+                    SELECT randomblob(32), f.id, s.id, f.client, f.device, f.key, f.expires_at FROM sessions AS s, refresh_families AS f";
+    run(&store.writer, families).await;
+    let mut listener = store.changes().listen();
+    let ended = store.end(&Whose::Device(suite::session(1).device), NOW).await.expect("an end").sessions;
+    assert_eq!(i64::try_from(ended.len()), Ok(more + 1));
+    for session in &ended {
+        assert_eq!(listener.next().await.map(|news| news.change), Some(Change::Session(session.id.clone())));
+    }
+    let open: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM sessions WHERE state <> 'revoked'").fetch_one(&store.readers).await.expect("a count");
+    let sql = "SELECT count(*) FROM refresh_families WHERE revoked = 0 AND session IN (SELECT id FROM sessions)";
+    let live: i64 = sqlx::query_scalar(sql).fetch_one(&store.readers).await.expect("a count");
+    assert_eq!((open, live), (0, 0));
+}
+
+/// What was published is never changed: databases remember these digests, and one with another digest does not open.
+#[test]
+fn published_steps_stay_as_they_are() {
+    let rows =
+        [(1, "d3fa269c7233e1c2"), (2, "aea11de66ff2bf50"), (3, "af8f9f2e37dc9ea4"), (4, "54e163f081793bb8"), (6, "1a6211d3c00b7217")];
+    let hex =
+        |migration: &sqlx::migrate::Migration| migration.checksum.iter().take(8).map(|byte| format!("{byte:02x}")).collect::<String>();
+    let steps: Vec<_> = database::TRUTH.iter().map(database::Step::migration).collect();
+    for (version, digest) in rows {
+        let step = steps.iter().find(|step| step.version == version).expect("a step");
+        assert_eq!(hex(step), digest, "step {version}");
+    }
+    assert_eq!(database::KEYS.iter().map(|step| hex(&step.migration())).collect::<Vec<_>>(), ["f6a4616ab236ad68"]);
+}
+
+/// A database of the version before, in which a session and its families ended one after the other, with what a fault left there: a
+/// session that ended without its family. It opens, nothing is lost, and what should have ended together has ended.
+#[tokio::test]
+async fn a_database_of_the_version_before_opens() {
+    let directory = Directory::new();
+    let path = directory.place.path().join("countersign.db");
+    let before: Vec<_> = database::TRUTH.iter().filter(|step| step.migration().version <= 6).copied().collect();
+    let old = database::writer(&path, &before).await.expect("a database of that version");
+    for sql in [
+        "INSERT INTO users VALUES ('u_1', 'alice', 'customer', 1789202401, 'active')",
+        "INSERT INTO devices (id, key, key_jwk, name, enrolled_at, state, platform, tier, established_at, security_level) \
+         VALUES ('d_1', randomblob(32), '{}', 'Pixel 11', 1789202401, 'active', 'android', 'hardware', 1789202401, 'strong_box')",
+        "INSERT INTO bindings VALUES ('u_1', 'd_1', 'phishing_resistant', 1789202401, 1789171200, 'active', NULL)",
+        "INSERT INTO sessions (id, user, roles, device, client, state, acr, amr, auth_time, created_at, expires_at, bound_at) VALUES \
+         ('s_open', 'u_1', 'customer', 'd_1', 'com.example.bank', 'active', 'phishing_resistant', 'hwk user', 1789202401, 1789202401, 1789306000, 1789202401), \
+         ('s_half', 'u_1', 'customer', 'd_1', 'com.example.bank', 'revoked', 'phishing_resistant', 'hwk user', 1789202401, 1789202401, 1789306000, 1789202401)",
+        "INSERT INTO refresh_families (token, id, session, client, device, key, expires_at) VALUES \
+         (x'0101010101010101010101010101010101010101010101010101010101010101', 'g_1', 's_open', 'com.example.bank', 'd_1', randomblob(32), 1789306000), \
+         (x'0202020202020202020202020202020202020202020202020202020202020202', 'g_2', 's_half', 'com.example.bank', 'd_1', randomblob(32), 1789306000)",
+    ] {
+        run(&old, sql).await;
+    }
+    old.close().await;
+    let truth = directory.open().await;
+    let state = async |token: [u8; 32]| truth.grants.find_refresh(&TokenHash::from_bytes(token)).await.expect("an answer");
+    let family = state([1; 32]).await;
+    assert!(matches!(&family, Some(RefreshState::Live(family)) if family.session.as_str() == "s_open"), "{family:?}");
+    assert_eq!(state([2; 32]).await, Some(RefreshState::Revoked));
+    let id = |text: &str| SessionId::parse(text).expect("an id");
+    let live = truth.sessions.live(&id("s_open"), NOW).await.expect("a session").into_session();
+    assert_eq!((live.user.as_str(), live.device.as_str(), live.state), ("u_1", "d_1", SessionState::Active));
+    assert_eq!(truth.sessions.live(&id("s_half"), NOW).await.err(), Some(LiveError::Revoked));
+    assert!(truth.devices.posture(&live.device).await.is_ok());
+    assert_eq!(truth.bindings.of_user(&live.user, 9).await.map(|bound| bound.len()), Ok(1));
+    assert_eq!(truth.subjects.find_by_name("alice").await.map(|user| user.map(|user| user.id)), Ok(Some(live.user.clone())));
+    assert_eq!(truth.sessions.end(&Whose::Person(live.user), NOW).await.map(|ended| ended.sessions.len()), Ok(1));
+    assert_eq!(state([1; 32]).await, Some(RefreshState::Revoked));
+}
+
 /// A change of which the database said that it failed: the next answer is what the database has.
 #[tokio::test]
 async fn a_change_that_failed_is_read_again() {
@@ -304,7 +412,9 @@ async fn a_change_that_failed_is_read_again() {
     assert!(store.live(&session.id, NOW).await.is_ok() && store.posture(&device.posture.device).await.is_ok(), "at hand");
     run(&store.writer, "CREATE TRIGGER a BEFORE UPDATE ON sessions BEGIN SELECT RAISE(FAIL, 'as the test wants it'); END").await;
     run(&store.writer, "CREATE TRIGGER b BEFORE UPDATE ON devices BEGIN SELECT RAISE(FAIL, 'as the test wants it'); END").await;
-    assert!(store.set_state(&session.id, SessionState::Revoked).await.is_err());
+    assert!(store.set_state(&session.id, OpenState::Limited).await.is_err());
+    assert!(store.end(&Whose::Session(session.id.clone()), NOW).await.is_err());
+    assert!(store.end(&Whose::Person(session.user.clone()), NOW).await.is_err());
     assert!(store.authenticated(&session.id, NOW).await.is_err());
     assert!(Devices::revoke(&*store, &device.posture.device).await.is_err());
     assert!(store.enrol(device.clone()).await.is_err());

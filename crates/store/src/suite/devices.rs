@@ -7,7 +7,8 @@ use std::sync::{
 
 use countersign_core::{
     AppAccess, AppFinding, AppReport, BootKey, BootState, CounterRefusal, CounterWindow, DeviceId, EvidenceTier, Integrity, Licensing,
-    Platform, PlayProtect, Posture, Provenance, Recognition, RiskMetric, SecurityLevel, SerialDigest, UnixSeconds, VendorVerdict,
+    Platform, PlayProtect, Posture, Provenance, Recognition, RiskMetric, SecurityLevel, SerialDigest, Thumbprint, UnixSeconds,
+    VendorVerdict,
 };
 
 use crate::{
@@ -21,6 +22,11 @@ use crate::{
 
 async fn posture(devices: &dyn Devices, id: &DeviceId) -> Result<Posture, PostureError> {
     devices.posture(id).await.map(|live| live.into_posture())
+}
+
+/// The same, asked by the device's key.
+async fn posture_by_key(devices: &dyn Devices, key: &Thumbprint) -> Result<Posture, PostureError> {
+    devices.posture_by_key(key).await.map(|live| live.into_posture())
 }
 
 /// A device of which little is known; each number another kind.
@@ -144,11 +150,13 @@ pub async fn what_was_enrolled_is_found_after_a_restart(home: &dyn Home) {
         assert_eq!(devices.find(id).await, Ok(Some(device.clone())));
         assert_eq!(devices.find_by_key(key).await, Ok(Some(device.clone())));
         assert_eq!(posture(&*devices, id).await, Ok(device.posture.clone()));
+        assert_eq!(posture_by_key(&*devices, key).await, Ok(device.posture.clone()));
     }
     let stranger = device(99).posture;
     assert_eq!(devices.find(&stranger.device).await, Ok(None));
     assert_eq!(devices.find_by_key(&stranger.key).await, Ok(None));
     assert_eq!(posture(&*devices, &stranger.device).await, Err(PostureError::Unknown));
+    assert_eq!(posture_by_key(&*devices, &stranger.key).await, Err(PostureError::Unknown));
     assert_eq!(devices.revoke(&stranger.device).await, Ok(None));
 }
 
@@ -189,6 +197,7 @@ pub async fn revoked_is_final(home: &dyn Home) {
     let revoked = Device { state: DeviceState::Revoked, ..device(1) };
     assert_eq!(devices.revoke(&id).await, Ok(Some(revoked.clone())));
     assert_eq!(posture(&*devices, &id).await, Err(PostureError::Revoked));
+    assert_eq!(posture_by_key(&*devices, &device(1).posture.key).await, Err(PostureError::Revoked));
     assert_eq!(devices.revoke(&id).await, Ok(Some(revoked.clone())), "revoking what is revoked changes nothing");
     assert_eq!(devices.enrol(device(1)).await, Ok(revoked.clone()), "nor does enrolling it");
     let devices = home.open().await.devices;

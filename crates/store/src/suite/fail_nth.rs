@@ -11,8 +11,8 @@ use std::{
 use async_trait::async_trait;
 use countersign_audit::Entry;
 use countersign_core::{
-    Action, DevTokenId, DeviceId, IncidentId, KeyId, RateLimit, Role, Secret, Session, SessionId, SessionState, Thumbprint, UnixMillis,
-    UnixSeconds, UserId,
+    Action, DevTokenId, DeviceId, IncidentId, KeyId, RateLimit, Role, Secret, Session, SessionId, Thumbprint, UnixMillis, UnixSeconds,
+    UserId,
 };
 use countersign_identity::{Binding, BindingRules, BindingState, CodeGrant, CodeState, DevToken, RefreshFamily, RefreshState, TokenHash};
 use countersign_proof::dpop::BoundProof;
@@ -23,12 +23,12 @@ use crate::{
     counters::{RateCounters, TakeError},
     dev_tokens::{DevTokenNoted, DevTokens, KeptDevToken},
     devices::{ChangeError, Device, DeviceChange, Devices, LivePosture, PostureError},
-    grants::{Grants, RedeemError},
+    grants::{GivenToken, Grants, RedeemError, Renewed},
     incidents::{Incident, IncidentState, Incidents, Suppression},
     keys::{KeyPurpose, Keys, StoredKey, SubjectKeys},
     records::{Receipt, Recorder},
     replay::{FreshProof, ReplayMemory, SpendError},
-    sessions::{LiveError, LiveSession, Presence, SessionFilter, Sessions, StateChange},
+    sessions::{Ended, LiveError, LiveSession, OpenState, Presence, SessionFilter, Sessions, StateChange, Whose},
     subjects::{Created, Invitation, Passkey, Subjects, Used, User, UserState},
     unavailable::Unavailable,
 };
@@ -180,6 +180,10 @@ impl Devices for FailNth<dyn Devices> {
         self.call(PostureError::Unavailable, self.inner.posture(id)).await
     }
 
+    async fn posture_by_key(&self, key: &Thumbprint) -> Result<LivePosture, PostureError> {
+        self.call(PostureError::Unavailable, self.inner.posture_by_key(key)).await
+    }
+
     async fn find(&self, id: &DeviceId) -> Result<Option<Device>, Unavailable> {
         self.call(identity, self.inner.find(id)).await
     }
@@ -223,17 +227,13 @@ impl Grants for FailNth<dyn Grants> {
         self.call(identity, self.inner.find_refresh(token)).await
     }
 
-    async fn revoke_session(&self, session: &SessionId) -> Result<(), Unavailable> {
-        self.call(identity, self.inner.revoke_session(session)).await
-    }
-
     async fn answer_once(
         &self,
-        asked: (TokenHash, Thumbprint),
-        proposed: Secret<String>,
+        asked: Renewed,
+        proposed: GivenToken,
         until: UnixSeconds,
         now: UnixSeconds,
-    ) -> Result<Secret<String>, Unavailable> {
+    ) -> Result<GivenToken, Unavailable> {
         self.call(identity, self.inner.answer_once(asked, proposed, until, now)).await
     }
 }
@@ -327,8 +327,12 @@ impl Sessions for FailNth<dyn Sessions> {
         self.call(identity, self.inner.walk(after, count_max, now)).await
     }
 
-    async fn set_state(&self, id: &SessionId, state: SessionState) -> Result<StateChange, Unavailable> {
+    async fn set_state(&self, id: &SessionId, state: OpenState) -> Result<StateChange, Unavailable> {
         self.call(identity, self.inner.set_state(id, state)).await
+    }
+
+    async fn end(&self, whose: &Whose, now: UnixSeconds) -> Result<Ended, Unavailable> {
+        self.call(identity, self.inner.end(whose, now)).await
     }
 
     async fn authenticated(&self, id: &SessionId, at: UnixSeconds) -> Result<(), Unavailable> {

@@ -6,11 +6,12 @@ use countersign_core::{Seconds, Secret, Thumbprint};
 use countersign_identity::{CodeState, RefreshFamily, RefreshState};
 
 use crate::{
-    grants::RedeemError,
+    grants::{GivenToken, RedeemError, Renewed},
+    sessions::{Ended, Whose},
     suite::{
         race::{abandon, departures, race},
         samples::{NOW, bytes, code, family, hash},
-        world::Home,
+        world::{Home, Truth},
     },
 };
 
@@ -68,7 +69,7 @@ pub async fn a_code_and_its_family_go_together(home: &dyn Home) {
 }
 
 pub async fn what_was_revoked_stays_revoked(home: &dyn Home) {
-    let grants = home.open().await.grants;
+    let Truth { grants, sessions, .. } = home.open().await;
     for number in 1..=3 {
         assert_eq!(grants.issue_code(code(number).0, code(number).1).await, Ok(()));
     }
@@ -78,9 +79,9 @@ pub async fn what_was_revoked_stays_revoked(home: &dyn Home) {
         assert_eq!(grants.find_refresh(&family.token).await, Ok(Some(RefreshState::Live(family))));
     }
     for _ in 0..2 {
-        assert_eq!(grants.revoke_session(&family(1).session).await, Ok(()));
+        assert_eq!(sessions.end(&Whose::Session(family(1).session), NOW).await, Ok(Ended::default()), "no session is left");
     }
-    assert_eq!(grants.revoke_session(&family(9).session).await, Ok(()), "nothing to revoke");
+    assert_eq!(sessions.end(&Whose::Session(family(9).session), NOW).await, Ok(Ended::default()), "nothing to revoke");
     let grants = home.open().await.grants;
     let rows = [
         ("of the session", family(1), Some(RefreshState::Revoked)),
@@ -94,26 +95,30 @@ pub async fn what_was_revoked_stays_revoked(home: &dyn Home) {
     assert_eq!(grants.redeem(&code(1).0, family(9)).await, Err(RedeemError::AlreadyExchanged), "a code does not come back");
 }
 
+/// A refresh with the token and the key of those numbers.
+fn asked(token: u16, key: u16) -> Renewed {
+    Renewed { token: hash(token), key: Thumbprint::from_bytes(bytes(key)) }
+}
+
 pub async fn a_refresh_answered_twice_is_answered_the_same(home: &dyn Home) {
     let grants = home.open().await.grants;
-    let key = |number| Thumbprint::from_bytes(bytes(number));
-    let token = |text: &str| Secret::new(text.to_owned());
+    let token = |text: &str, expires_at| GivenToken { token: Secret::new(text.to_owned()), expires_at };
     let answers = race(16, |task| {
-        let (grants, proposed) = (Arc::clone(&grants), token(&format!("token {task}")));
-        async move { grants.answer_once((hash(1), key(1)), proposed, NOW, NOW).await.expect("an answer") }
+        let (grants, proposed) = (Arc::clone(&grants), token(&format!("token {task}"), NOW.plus(Seconds(task.try_into().expect("few")))));
+        async move { grants.answer_once(asked(1, 1), proposed, NOW, NOW).await.expect("an answer") }
     })
     .await;
     let first = answers.first().expect("sixteen");
     assert!(answers.iter().all(|answer| answer == first), "several answers to one request");
     let later = NOW.plus(Seconds(1));
     let rows = [
-        ("in the last second", (hash(1), key(1)), NOW, first.expose().as_str()),
-        ("with another key", (hash(1), key(2)), NOW, "new"),
-        ("another token", (hash(2), key(1)), NOW, "new"),
-        ("one second late", (hash(1), key(1)), later, "new"),
+        ("in the last second", asked(1, 1), NOW, first.clone()),
+        ("with another key", asked(1, 2), NOW, token("new", later)),
+        ("another token", asked(2, 1), NOW, token("new", later)),
+        ("one second late", asked(1, 1), later, token("new", later)),
     ];
     for (name, asked, now, expected) in rows {
-        let answer = grants.answer_once(asked, token("new"), later, now).await;
-        assert_eq!(answer.map(|answer| answer.expose().clone()).as_deref(), Ok(expected), "{name}");
+        let answer = grants.answer_once(asked, token("new", later), later, now).await;
+        assert_eq!(answer, Ok(expected), "{name}");
     }
 }

@@ -8,18 +8,32 @@ use std::sync::{
 use countersign_core::{Acr, Amr, ClientId, Role, Seconds, Session, SessionId, SessionState, UnixSeconds};
 
 use crate::{
-    sessions::{LiveError, Presence, SessionFilter, Sessions, StateChange},
+    sessions::{LiveError, OpenState, Presence, SessionFilter, Sessions, StateChange, Whose},
     suite::{
         race::{abandon, departures, race},
         samples::{NOW, session},
         world::Home,
     },
+    unavailable::Unavailable,
 };
 
 const STATES: [SessionState; 4] = [SessionState::Active, SessionState::Limited, SessionState::Challenged, SessionState::Revoked];
 
 async fn live(sessions: &dyn Sessions, id: &SessionId, now: UnixSeconds) -> Result<Session, LiveError> {
     sessions.live(id, now).await.map(|live| live.into_session())
+}
+
+/// Gives a session a state, or ends it, and says of both in the same words what became of it.
+async fn turn(sessions: &dyn Sessions, id: &SessionId, state: SessionState) -> Result<StateChange, Unavailable> {
+    if let Some(state) = OpenState::of(state) {
+        return sessions.set_state(id, state).await;
+    }
+    let ended = sessions.end(&Whose::Session(id.clone()), NOW).await?;
+    match ended.sessions.first() {
+        Some(session) => Ok(StateChange::Changed { from: session.state }),
+        None if sessions.find(id).await?.is_none() => Ok(StateChange::Unknown),
+        None => Ok(StateChange::Final),
+    }
 }
 
 /// What a session in that state answers while its time lasts.
@@ -63,7 +77,7 @@ pub async fn state_and_time_decide(home: &dyn Home) {
     let opened = sessions.open_session(1).await;
     let (last, late) = (opened.expires_at, opened.expires_at.plus(Seconds(1)));
     for state in [SessionState::Limited, SessionState::Challenged, SessionState::Active, SessionState::Revoked] {
-        let change = sessions.sessions.set_state(&opened.id, state).await;
+        let change = turn(&*sessions.sessions, &opened.id, state).await;
         assert!(matches!(change, Ok(StateChange::Changed { .. })), "{state:?}: {change:?}");
         let now_is = Session { state, ..opened.clone() };
         assert_eq!(live(&*sessions.sessions, &opened.id, last).await, in_time(&now_is), "{state:?}, in the last second");
@@ -79,12 +93,12 @@ pub async fn state_and_time_decide(home: &dyn Home) {
 pub async fn revoked_is_final(home: &dyn Home) {
     let truth = home.open().await;
     let id = truth.open_session(1).await.id;
-    assert_eq!(truth.sessions.set_state(&session(2).id, SessionState::Revoked).await, Ok(StateChange::Unknown));
-    let change = truth.sessions.set_state(&id, SessionState::Revoked).await;
+    assert_eq!(turn(&*truth.sessions, &session(2).id, SessionState::Revoked).await, Ok(StateChange::Unknown));
+    let change = turn(&*truth.sessions, &id, SessionState::Revoked).await;
     assert_eq!(change, Ok(StateChange::Changed { from: SessionState::Active }));
     for truth in [truth, home.open().await] {
         for state in STATES {
-            let change = truth.sessions.set_state(&id, state).await;
+            let change = turn(&*truth.sessions, &id, state).await;
             // A store that was closed by the restart does not answer at all.
             assert!(matches!(change, Ok(StateChange::Final) | Err(_)), "{state:?}: {change:?}");
             let answer = live(&*truth.sessions, &id, NOW).await;
@@ -99,7 +113,7 @@ pub async fn of_racing_revocations_one_revokes(home: &dyn Home) {
     let id = truth.open_session(1).await.id;
     let changes = race(16, |_| {
         let (sessions, id) = (Arc::clone(&truth.sessions), id.clone());
-        async move { sessions.set_state(&id, SessionState::Revoked).await.expect("an answer") }
+        async move { turn(&*sessions, &id, SessionState::Revoked).await.expect("an answer") }
     })
     .await;
     let won = changes.iter().filter(|change| matches!(change, StateChange::Changed { .. })).count();
@@ -122,7 +136,7 @@ pub async fn a_race_leaves_nothing_stale(home: &dyn Home) {
             let (sessions, id, revoked) = (Arc::clone(&sessions), id.clone(), Arc::clone(&revoked));
             async move {
                 if task == 5 {
-                    assert!(sessions.set_state(&id, SessionState::Revoked).await.is_ok());
+                    assert!(turn(&*sessions, &id, SessionState::Revoked).await.is_ok());
                     revoked.store(true, Ordering::SeqCst);
                 }
                 for _ in 0..20 {
@@ -145,7 +159,7 @@ pub async fn an_abandoned_change_leaves_nothing_stale(home: &dyn Home) {
     for (number, polls) in departures() {
         let id = truth.open_session(number).await.id;
         assert!(live(&*truth.sessions, &id, NOW).await.is_ok(), "at hand");
-        done += abandon(truth.sessions.set_state(&id, SessionState::Revoked), polls).await.iter().count();
+        done += abandon(turn(&*truth.sessions, &id, SessionState::Revoked), polls).await.iter().count();
         // The moment in which an old row could be taken for the present one.
         drop(live(&*truth.sessions, &id, NOW).await);
         // What was abandoned has come to its end when a later change is acknowledged.
@@ -159,9 +173,9 @@ pub async fn an_abandoned_change_leaves_nothing_stale(home: &dyn Home) {
     }
     for (number, polls) in departures() {
         let id = truth.open_session(2000 + number).await.id;
-        abandon(truth.sessions.set_state(&id, SessionState::Revoked), polls).await;
+        abandon(turn(&*truth.sessions, &id, SessionState::Revoked), polls).await;
         drop(live(&*truth.sessions, &id, NOW).await);
-        let again = truth.sessions.set_state(&id, SessionState::Revoked).await;
+        let again = turn(&*truth.sessions, &id, SessionState::Revoked).await;
         assert!(matches!(again, Ok(StateChange::Changed { .. } | StateChange::Final)), "{again:?}");
         assert_eq!(live(&*truth.sessions, &id, NOW).await, Err(LiveError::Revoked), "abandoned after {polls} polls, and asked again");
     }
@@ -177,7 +191,7 @@ pub async fn an_authentication_is_noted_and_nothing_else(home: &dyn Home) {
     assert_eq!(truth.sessions.authenticated(&opened.id, earlier).await, Ok(()));
     assert_eq!(live(&*truth.sessions, &opened.id, NOW).await, Ok(noted), "it does not become older");
     for state in [SessionState::Challenged, SessionState::Revoked] {
-        assert!(truth.sessions.set_state(&opened.id, state).await.is_ok());
+        assert!(turn(&*truth.sessions, &opened.id, state).await.is_ok());
         assert_eq!(truth.sessions.authenticated(&opened.id, later.plus(Seconds(1))).await, Ok(()));
         let found = truth.sessions.find(&opened.id).await;
         assert_eq!(found.map(|found| found.map(|session| session.state)), Ok(Some(state)), "an authentication opens no session");
@@ -214,7 +228,7 @@ pub async fn lists_are_newest_first_and_fit(home: &dyn Home) {
     for (name, filter, count_max, expected) in rows {
         assert_eq!(truth.sessions.list(filter, *count_max).await.as_deref(), Ok(*expected), "{name}");
     }
-    assert!(truth.sessions.set_state(&visit.id, SessionState::Revoked).await.is_ok());
+    assert!(turn(&*truth.sessions, &visit.id, SessionState::Revoked).await.is_ok());
     let newest = truth.sessions.list(&of(None, None), 1).await.expect("a list");
     assert_eq!(newest.first().map(|session| session.state), Some(SessionState::Revoked), "the list is as new as the answer");
     let live = |at: UnixSeconds| SessionFilter { live_at: Some(at), ..SessionFilter::default() };
@@ -245,7 +259,7 @@ pub async fn a_walk_meets_everybody_who_is_signed_in_once(home: &dyn Home) {
     for session in &extra {
         assert_eq!(sessions.open(session.clone()).await, Ok(()));
     }
-    assert!(sessions.set_state(&session(9).id, SessionState::Revoked).await.is_ok());
+    assert!(turn(sessions, &session(9).id, SessionState::Revoked).await.is_ok());
     let of = |session: &Session| Presence { device: session.device.clone(), user: session.user.clone(), client: session.client.clone() };
     let counted = extra.iter().filter(|open| open.state != SessionState::Revoked && open.expires_at >= NOW);
     let mut expected: Vec<_> = (1..=8).map(session).collect::<Vec<_>>().iter().chain(counted).map(of).collect();

@@ -10,8 +10,7 @@ use aws_lc_rs::{rand::SystemRandom, rsa::KeyPair, signature::RSA_PKCS1_SHA256};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use countersign_core::{AppId, Clock, Secret, UnixSeconds};
-use countersign_issuer::DecodesPlay;
-use countersign_store::Unavailable;
+use countersign_issuer::{DecodesPlay, VendorSilent};
 use http::{StatusCode, header};
 use rustls_pki_types::{PrivatePkcs8KeyDer, pem::PemObject};
 use serde::Deserialize;
@@ -98,7 +97,7 @@ impl Google {
         Ok(Self { caller, endpoint, email: account.client_email, key, token_uri, clock, token: Mutex::default(), silence })
     }
 
-    async fn access_token(&self) -> Result<Secret<String>, Unavailable> {
+    async fn access_token(&self) -> Result<Secret<String>, VendorSilent> {
         let now = self.clock.now().seconds();
         let mut kept = self.token.lock().await;
         if let Some((token, _)) = kept.as_ref().filter(|(_, until)| now < *until) {
@@ -107,7 +106,7 @@ impl Google {
         let body = format!("grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion={}", self.statement(now)?);
         let headers = [(header::CONTENT_TYPE, "application/x-www-form-urlencoded")];
         let (status, answer) = self.post(&self.token_uri, &headers, body).await?;
-        let refused = || Unavailable::new(format!("Google gave no access token ({status}); look at the service account's rights"));
+        let refused = || VendorSilent::new(format!("Google gave no access token ({status}); look at the service account's rights"));
         let answer: TokenAnswer = serde_json::from_slice(&answer).ok().filter(|_| status.is_success()).ok_or_else(refused)?;
         let token = Secret::new(answer.access_token);
         let until = UnixSeconds(now.0.saturating_add(answer.expires_in.saturating_sub(TOKEN_MARGIN_SECONDS)));
@@ -117,17 +116,17 @@ impl Google {
 
     /// Posts, and notes when Google does not answer. What it refuses is an answer: nobody begins an outage by asking badly or too
     /// often. Only a verdict ends one: a token, or a refusal of what somebody made up, says nothing of those who wait for verdicts.
-    async fn post(&self, url: &Url, headers: &[(header::HeaderName, &str)], body: String) -> Result<(StatusCode, Bytes), Unavailable> {
+    async fn post(&self, url: &Url, headers: &[(header::HeaderName, &str)], body: String) -> Result<(StatusCode, Bytes), VendorSilent> {
         let answered = self.caller.post(url, headers, body).await;
         match &answered {
             Ok((status, _)) if !status.is_server_error() => {}
             Ok(_) | Err(CallError::Broken(_) | CallError::TooSlow) => self.silence.goes_on(self.clock.now().seconds()),
             Err(CallError::AddressRefused(_) | CallError::TooLarge | CallError::TrustMissing) => {}
         }
-        answered.map_err(|fault| Unavailable::new(fault.to_string()))
+        answered.map_err(|fault| VendorSilent::new(fault.to_string()))
     }
 
-    fn statement(&self, now: UnixSeconds) -> Result<String, Unavailable> {
+    fn statement(&self, now: UnixSeconds) -> Result<String, VendorSilent> {
         let claims = json!({
             "iss": self.email, "scope": SCOPE, "aud": self.token_uri.as_str(),
             "iat": now.0, "exp": now.0.saturating_add(STATEMENT_LIFE_SECONDS),
@@ -137,7 +136,7 @@ impl Google {
         let mut signature = vec![0; self.key.public_modulus_len()];
         self.key
             .sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), text.as_bytes(), &mut signature)
-            .map_err(|_| Unavailable::new("signing for Google failed"))?;
+            .map_err(|_| VendorSilent::new("signing for Google failed"))?;
         text.push('.');
         text.push_str(&URL_SAFE_NO_PAD.encode(signature));
         Ok(text)
@@ -146,8 +145,8 @@ impl Google {
 
 #[async_trait]
 impl DecodesPlay for Google {
-    async fn decode(&self, package: &AppId, token: &str) -> Result<String, Unavailable> {
-        let url = self.endpoint.join(&format!("/v1/{package}:decodeIntegrityToken")).map_err(|e| Unavailable::new(e.to_string()))?;
+    async fn decode(&self, package: &AppId, token: &str) -> Result<String, VendorSilent> {
+        let url = self.endpoint.join(&format!("/v1/{package}:decodeIntegrityToken")).map_err(|e| VendorSilent::new(e.to_string()))?;
         let access = self.access_token().await?;
         let bearer = Secret::new(format!("Bearer {}", access.expose()));
         let headers = [(header::AUTHORIZATION, bearer.expose().as_str()), (header::CONTENT_TYPE, "application/json")];
@@ -158,10 +157,10 @@ impl DecodesPlay for Google {
             return Ok(String::new());
         }
         if !status.is_success() {
-            return Err(Unavailable::new(format!("Google answered {status} to a token of Play Integrity")));
+            return Err(VendorSilent::new(format!("Google answered {status} to a token of Play Integrity")));
         }
         self.silence.broken();
-        String::from_utf8(answer.to_vec()).map_err(|_| Unavailable::new("Google's answer is no text"))
+        String::from_utf8(answer.to_vec()).map_err(|_| VendorSilent::new("Google's answer is no text"))
     }
 }
 
