@@ -7,6 +7,8 @@ use serde::Serialize;
 
 /// Header that names the decision, to clients and upstreams: by it people and support find an answer.
 pub static DECISION: HeaderName = HeaderName::from_static("countersign-decision");
+/// Header with the class of a refusal, where an answer has no problem for a body.
+pub static REASON: HeaderName = HeaderName::from_static("countersign-reason");
 /// Header with the nonce for the next proof (RFC 9449 section 8.1).
 pub static DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 /// Media type of a problem (RFC 9457 section 3).

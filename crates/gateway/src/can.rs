@@ -11,7 +11,6 @@ pub(crate) enum Ability {
     /// It can.
     Able,
     /// It cannot, and refuses what needs it.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the proxy can do everything; the next door cannot"))]
     Unable,
 }
 

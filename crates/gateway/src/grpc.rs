@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
-use countersign_access::problem::DECISION;
+use countersign_access::problem::{DECISION, REASON};
 use countersign_core::{DecisionId, Reason, Told};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 
@@ -19,7 +19,6 @@ use crate::{
 
 static STATUS: HeaderName = HeaderName::from_static("grpc-status");
 static MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
-static REASON: HeaderName = HeaderName::from_static("countersign-reason");
 
 /// Bounds on each direction of a call. It ends with its token, long before this; until then either side may be silent: HTTP/2
 /// itself asks whether it is there.

@@ -21,6 +21,7 @@ mod grpc;
 mod handshake;
 mod house;
 mod hygiene;
+mod introduce;
 mod link;
 mod listen;
 mod media;
@@ -41,7 +42,7 @@ mod watching;
 mod way;
 
 pub use config::{ForeignHost, GatewayConfig, HeldConfig, Origin, OriginError, Protocol, PublicHost, Scheme, UpstreamConfig};
-pub use doors::proxy::serve;
+pub use doors::{auth_request::answer_auth_request, proxy::serve};
 pub use framing::{Scanner, Wire};
 pub use grpc::{MessageRefusal, Messages, Whole};
 pub use handshake::{HandshakeRefusal, Wanted};

@@ -31,6 +31,11 @@ impl RawRequest {
         let body = if body.is_end_stream() { body::empty() } else { body.map_err(|cause| BodyError::Broken(cause.into())).boxed_unsync() };
         Self { head, body: RawBody::Unread(body), peer }
     }
+
+    /// A head whose body, if it has one, is in other hands.
+    pub(crate) fn bodiless(head: Parts, peer: Peer) -> Self {
+        Self { head, body: RawBody::Unread(body::empty()), peer }
+    }
 }
 
 /// A body that nobody reads but through bounds, and that nobody forwards but as it was judged.

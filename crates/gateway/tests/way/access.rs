@@ -1,4 +1,4 @@
-//! The table of what every door answers alike, at the API.
+//! The table of what every door answers alike, at the doors of the API.
 
 use std::sync::Arc;
 
@@ -20,8 +20,24 @@ use crate::{
 
 const PATH: &str = "/v1/accounts/a1";
 
+/// The doors of the gateway.
+#[derive(Clone, Copy, Debug)]
+enum Door {
+    AuthRequest,
+    Proxy,
+}
+
+impl Door {
+    async fn serve(self, f: &Fixture, request: Request<Full<Bytes>>) {
+        match self {
+            Self::AuthRequest => drop(f.ask_as_nginx(request).await),
+            Self::Proxy => drop(f.serve(request).await),
+        }
+    }
+}
+
 /// Brings the one thing into disorder, and asks.
-async fn ask(f: &Fixture, wrong: Wrong) {
+async fn ask(f: &Fixture, door: Door, wrong: Wrong) {
     let thief = SigningKey::generate(Algorithm::Es256).expect("a key").0;
     let other_hash = access_token::hash_text("another token");
     let none = Attack::default();
@@ -77,7 +93,7 @@ async fn ask(f: &Fixture, wrong: Wrong) {
         Wrong::ProofReplayed => {
             let first = request(none);
             let again = edited(&|r| *r.headers_mut() = first.headers().clone());
-            f.serve(first).await;
+            door.serve(f, first).await;
             again
         }
         Wrong::ProofUnreadable => edited(&|r| drop(r.headers_mut().insert("dpop", HeaderValue::from_static("a.b.c")))),
@@ -121,17 +137,19 @@ async fn ask(f: &Fixture, wrong: Wrong) {
             r.headers_mut().append("authorization", token);
         }),
     };
-    f.serve(request).await;
+    door.serve(f, request).await;
 }
 
 #[tokio::test]
 async fn the_api_answers_as_every_door_does() {
-    for (wrong, reason, signal) in CASES {
+    for (door, (wrong, reason, signal)) in
+        [Door::Proxy, Door::AuthRequest].into_iter().flat_map(|door| CASES.iter().map(move |case| (door, case)))
+    {
         let f = Fixture::new().await;
-        ask(&f, *wrong).await;
+        ask(&f, door, *wrong).await;
         let recorded = f.world.recorded.lock().expect("a lock").last().expect("an entry").clone();
-        assert_eq!(recorded.event.reasons.first(), reason.as_ref(), "{wrong:?}");
+        assert_eq!(recorded.event.reasons.first(), reason.as_ref(), "{door:?}: {wrong:?}");
         let heard: Vec<_> = f.world.signals.lock().expect("a lock").iter().map(|signal| signal.kind).collect();
-        assert_eq!(heard, signal.iter().copied().collect::<Vec<_>>(), "{wrong:?}");
+        assert_eq!(heard, signal.iter().copied().collect::<Vec<_>>(), "{door:?}: {wrong:?}");
     }
 }

@@ -23,6 +23,7 @@ use countersign_core::{
 };
 use countersign_gateway::{
     GatewayConfig, HeldConfig, House, HouseParts, Origin, Peer, Protocol, StatementKey, Statements, Stores, Upstream, UpstreamConfig,
+    answer_auth_request,
     body::{self, Body},
     serve,
 };
@@ -501,6 +502,18 @@ impl Fixture {
 
     pub async fn serve(&self, request: Request<Full<Bytes>>) -> Response<Body> {
         serve(&self.house, request, Peer::new("192.0.2.77:50000".parse().expect("an address"))).await
+    }
+
+    /// What nginx asks when `request` comes to it, as docs/auth_request.md configures it.
+    pub async fn ask_as_nginx(&self, request: Request<Full<Bytes>>) -> Response<Body> {
+        let (mut head, _) = request.into_parts();
+        let uri = head.uri.to_string();
+        for (name, value) in [("x-original-method", head.method.as_str()), ("x-original-uri", &uri), ("x-real-ip", "192.0.2.77")] {
+            head.headers.insert(name, value.parse().expect("a value"));
+        }
+        head.headers.insert("connection", "close".parse().expect("a value"));
+        (head.method, head.uri) = (http::Method::GET, "/".parse().expect("a URI"));
+        answer_auth_request(&self.house, Request::from_parts(head, ())).await
     }
 
     pub fn set_session(&self, change: impl FnOnce(&mut Session)) {

@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, reason = "what fails outside of the test functions fails the test too")]
 
 mod access;
+mod auth_request;
 mod calls;
 #[path = "../../../access/tests/shared/cases.rs"]
 mod cases;
