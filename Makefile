@@ -1,5 +1,5 @@
 # What people type. `make` alone says so.
-.PHONY: help demo test lint bench verifiers reaction scoring evaluate foreign fuzz crash build clean
+.PHONY: help demo test lint bench verifiers reaction scoring figures evaluate foreign fuzz crash build clean
 
 help:
 	@printf 'make demo   build, then attack a bank behind Countersign for half a minute, and print what held\n'
@@ -9,6 +9,7 @@ help:
 	@printf 'make verifiers  how much evidence one core verifies, and how much of that is cryptography\n'
 	@printf 'make reaction  how long after a signal the next request is refused\n'
 	@printf 'make scoring  what judging a request costs with a million people in memory\n'
+	@printf 'make figures  how the code is built: sizes of files and functions, imports, floors, comments\n'
 	@printf 'make evaluate  how well the risk models tell attacks from ordinary life, beside the anchors; DATA=../shared/data/risk\n'
 	@printf 'make foreign  clients and servers of other makers: gRPC and SMTP for Python, HTTP/2 of Node, nginx (needs node, python3, nginx)\n'
 	@printf 'make fuzz   every fuzz target, SECONDS=600 each (nightly, cargo-fuzz)\n'
@@ -34,10 +35,13 @@ verifiers:
 	cargo run --release --locked --quiet --package countersign-attest --example throughput -- $(ARGS)
 
 reaction:
-	cargo run --release --locked --quiet --package countersign --example reaction
+	cargo run --release --locked --quiet --package countersign-demo --example reaction
 
 scoring:
 	cargo run --release --locked --quiet --package countersign-monitor --example scoring
+
+figures:
+	cargo test --locked --quiet --package countersign --test house -- --ignored figures --nocapture
 
 DATA ?= ../shared/data/risk
 evaluate: build

@@ -1,6 +1,6 @@
 //! A configuration file.
 #![no_main]
-use countersign::config;
+use countersign_node::config;
 use libfuzzer_sys::fuzz_target;
 use std::path::Path;
 

@@ -1,6 +1,6 @@
-//! Makes the vectors in `tests/vectors` anew: `cargo run -p countersign-attest --example generate_vectors`.
+//! Makes the vectors in `tests/vectors` again: `cargo run -p countersign-attest --example generate_vectors`.
 //!
-//! The keys are new each time and kept nowhere; what is expected of a case is written here, not taken from our own verifier.
+//! The keys are new each time and are not kept. The expected results are written here and not taken from our own verifier.
 #![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a developer's tool, which stops where it cannot go on")]
 
 use std::{fs, path::Path};
@@ -19,7 +19,7 @@ use ca::{
     software_with,
 };
 
-/// Collects cases and writes their files.
+/// Collector of cases, which writes their files.
 struct Writer<'a> {
     folder: &'a Path,
     cases: Vec<Json>,
@@ -32,7 +32,7 @@ impl Writer<'_> {
         self.case(id, id, change);
     }
 
-    /// One more case over the files of another.
+    /// Adds a case over the files of another one.
     fn case(&mut self, id: &str, files: &str, change: impl FnOnce(&mut Json)) {
         let mut case = json!({
             "id": id,
@@ -47,19 +47,19 @@ impl Writer<'_> {
         self.cases.push(case);
     }
 
-    /// A chain with one thing broken, and the code that it has to give.
+    /// Adds a chain with one broken part, and the code that it must give.
     fn broken(&mut self, id: &str, code: &str, phone: &Phone) {
         self.add(id, phone, |case| refused(case, code));
     }
 
-    /// A chain from an honest blueprint with one change, and the code that it has to give.
+    /// Adds a chain from an honest blueprint with one change, and the code that it must give.
     fn changed(&mut self, id: &str, code: &str, change: impl FnOnce(&mut Blueprint)) {
         let mut blueprint = honest(Made::Factory);
         change(&mut blueprint);
         self.broken(id, code, &make(&blueprint));
     }
 
-    /// An honest chain judged otherwise, and the code that it has to give.
+    /// Adds an honest chain that is judged by other requirements, and the code that it must give.
     fn judged(&mut self, id: &str, code: &str, files: &str, change: impl FnOnce(&mut Json)) {
         self.case(id, files, |case| {
             change(case);

@@ -1,8 +1,8 @@
-//! `make verifiers`: how many pieces of evidence one core verifies in a second, and how much of that is cryptography.
+//! Measures how many pieces of evidence one core verifies in a second, and how much of the time is cryptography (`make verifiers`).
 //!
-//! Each verifier runs on genuine evidence where there is some (`../shared/vectors`), else on our own vectors. Beside it, in turns
-//! within the same run, runs what it cannot do without: the same signatures and decryptions by the same library on bytes of the
-//! same length. Least time of several rounds, because the machine's neighbours do not hold still.
+//! Each verifier runs on genuine evidence where there is some (`../shared/vectors`), otherwise on our own vectors. In turns with it, within
+//! the same run, run the signatures and decryptions that it cannot do without, by the same library on bytes of the same length. The least
+//! time of several rounds counts, because other programs disturb the machine.
 
 #![expect(
     clippy::print_stdout,
@@ -49,10 +49,10 @@ use x509_cert::Certificate;
 
 const ROUNDS: usize = 7;
 const ROUND: Duration = Duration::from_millis(150);
-/// Bytes of a certificate's signed part, of a proof, and of a verdict: about.
+/// Approximate length in bytes of a certificate's signed part, of a proof and of a verdict.
 const MESSAGE: usize = 700;
 
-/// One verifier, and what it cannot do without.
+/// One verifier with the cryptography that it cannot do without.
 struct Verifier {
     name: &'static str,
     evidence: String,
@@ -60,7 +60,7 @@ struct Verifier {
     pure: Vec<Primitive>,
 }
 
-/// A piece of pure cryptography.
+/// One piece of pure cryptography.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Primitive {
     P256,

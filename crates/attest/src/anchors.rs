@@ -1,4 +1,5 @@
-//! Trust anchors: the keys at which chains must end. Data with an origin and an expiry, never code.
+//! Trust anchors: the public keys at which certificate chains must end. An anchor is data with an origin and an expiry date, never code;
+//! the shipped files are embedded in the program.
 
 use std::{collections::BTreeSet, fmt};
 
@@ -6,40 +7,41 @@ use countersign_core::UnixSeconds;
 
 use crate::x509::{Certificate, Malformed, PemRefusal, SubjectKey, pem_blocks};
 
-/// Whose root it is.
+/// Owner of a root certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Vendor {
-    /// Apple.
+    /// Apple, for App Attest and its receipts.
     Apple,
-    /// Google.
+    /// Google, for Android Key Attestation.
     Google,
-    /// Whoever runs this installation.
+    /// The operator of this installation, for anchors added in the configuration.
     Operator,
 }
 
-/// What a chain that ends at it proves.
+/// Meaning of a chain that ends at an anchor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Purpose {
-    /// A key in an Android phone's secure hardware.
+    /// A chain proves a key in an Android phone's secure hardware.
     AndroidHardware,
-    /// A key that Android's software holds. Whoever controls the phone can make such chains; they prove nothing about it.
+    /// A chain proves only that Android's software holds a key. Whoever controls the phone can make such chains, so they say nothing about
+    /// the phone.
     AndroidSoftware,
-    /// A key in an Apple device's Secure Enclave.
+    /// A chain proves a key in an Apple device's Secure Enclave.
     AppAttest,
-    /// Apple's fraud metrics.
+    /// A chain proves that Apple signed a receipt, as used for its fraud metric.
     AppAttestReceipt,
 }
 
-/// Where a set of anchors comes from and what it is for.
+/// Origin and meaning of a set of anchors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Source {
-    /// Whose they are.
+    /// Owner of the anchors.
     pub vendor: Vendor,
-    /// What they prove.
+    /// Meaning of a chain that ends at one of them.
     pub purpose: Purpose,
 }
 
-/// One trust anchor.
+/// One trust anchor: a certificate with its origin.
 #[derive(Clone, Debug)]
 pub struct Anchor {
     source: Source,
@@ -47,61 +49,61 @@ pub struct Anchor {
 }
 
 impl Anchor {
-    /// Where it comes from and what it is for.
+    /// Origin and meaning of the anchor.
     #[must_use]
     pub const fn source(&self) -> Source {
         self.source
     }
 
-    /// SHA-256 of its certificate.
+    /// SHA-256 of the anchor's certificate in DER.
     #[must_use]
     pub fn fingerprint(&self) -> [u8; 32] {
         self.certificate.fingerprint()
     }
 
-    /// When its certificate expires: the time by which the operator needs another one. Verification does not look at it,
-    /// because what the vendor vouched for in a factory stays vouched for; whom not to trust any more is removed.
+    /// Expiry of the anchor's certificate, by which the operator needs a new one. Verification ignores it: phones keep the chains that they
+    /// got in the factory, and an anchor that is not trusted any more is removed instead.
     #[must_use]
     pub const fn not_after(&self) -> UnixSeconds {
         self.certificate.not_after()
     }
 
-    /// Its key: the only thing that is trusted.
+    /// Public key of the anchor, the only part of it that is trusted.
     #[must_use]
     pub const fn key(&self) -> &SubjectKey {
         self.certificate.key()
     }
 
-    /// Its certificate, for people to recognise it by.
+    /// Certificate of the anchor, by which people recognise it.
     #[must_use]
     pub const fn certificate(&self) -> &Certificate {
         &self.certificate
     }
 }
 
-/// Why a text is not a set of anchors. Alphabetical.
+/// Reason why a text is not a set of anchors. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AnchorsRefusal {
-    /// A certificate that does not parse.
+    /// A certificate does not parse.
     Certificate {
-        /// Its position in the text, from 0.
+        /// Position of the certificate in the text, from 0.
         index: usize,
-        /// What is wrong with it.
+        /// Rule that the certificate breaks.
         malformed: Malformed,
     },
-    /// No certificate at all.
+    /// The text holds no certificate.
     Empty,
-    /// A block that is no base64 or does not end.
+    /// A PEM block is not base64 or has no end.
     Pem {
-        /// Its position in the text, from 0.
+        /// Position of the block in the text, from 0.
         index: usize,
     },
-    /// Two certificates with the same key.
+    /// Two certificates have the same key.
     Repeated {
-        /// Position of the second, from 0.
+        /// Position of the second certificate, from 0.
         index: usize,
     },
-    /// More than [`Anchors::COUNT_MAX`].
+    /// The text holds more than [`Anchors::COUNT_MAX`] certificates.
     TooMany,
 }
 
@@ -121,26 +123,26 @@ impl fmt::Display for AnchorsRefusal {
 
 impl std::error::Error for AnchorsRefusal {}
 
-/// The trust anchors in force. Empty trusts nobody.
+/// The trust anchors in force. An empty set trusts nobody, so every chain is refused.
 #[derive(Clone, Debug, Default)]
 pub struct Anchors {
     all: Vec<Anchor>,
 }
 
 impl Anchors {
-    /// Anchors in one text.
+    /// Greatest number of anchors in one text.
     pub const COUNT_MAX: usize = 64;
 
-    /// Trusts nobody.
+    /// An empty set, which refuses every chain.
     #[must_use]
     pub const fn none() -> Self {
         Self { all: Vec::new() }
     }
 
-    /// Reads the certificates of a PEM text.
+    /// Parses the certificates of a PEM text.
     ///
     /// # Errors
-    /// The first certificate that does not parse or is a second one for its key; no certificate at all.
+    /// The first certificate that does not parse or repeats a key, and a text without any certificate.
     pub fn parse(source: Source, pem: &str) -> Result<Self, AnchorsRefusal> {
         let blocks = pem_blocks(pem, Self::COUNT_MAX).map_err(|why| match why {
             PemRefusal::BlockMalformed { index } => AnchorsRefusal::Pem { index },
@@ -149,6 +151,7 @@ impl Anchors {
         let (mut all, mut keys) = (Vec::new(), BTreeSet::new());
         for (index, der) in blocks.iter().enumerate() {
             let certificate = Certificate::parse(der).map_err(|malformed| AnchorsRefusal::Certificate { index, malformed })?;
+            // By key, because only the key is trusted: two certificates of one key would be one anchor listed twice.
             if !keys.insert(certificate.key().spki().to_vec()) {
                 return Err(AnchorsRefusal::Repeated { index });
             }
@@ -161,15 +164,15 @@ impl Anchors {
     /// <https://developer.android.com/privacy-and-security/security-key-attestation>.
     ///
     /// # Errors
-    /// None that a release can have; a test pins the file.
+    /// None in a release, since a test pins the file.
     pub fn google() -> Result<Self, AnchorsRefusal> {
         Self::parse(Source { vendor: Vendor::Google, purpose: Purpose::AndroidHardware }, include_str!("../data/anchors/google.pem"))
     }
 
-    /// Android's published software roots, as shipped. Their private keys are public: for inspection only.
+    /// Android's published software roots, as shipped. Their private keys are public, so these anchors are for inspection only.
     ///
     /// # Errors
-    /// None that a release can have; a test pins the file.
+    /// None in a release, since a test pins the file.
     pub fn android_software() -> Result<Self, AnchorsRefusal> {
         Self::parse(
             Source { vendor: Vendor::Google, purpose: Purpose::AndroidSoftware },
@@ -180,7 +183,7 @@ impl Anchors {
     /// Apple's root for App Attest, as shipped. See <https://www.apple.com/certificateauthority/private/>.
     ///
     /// # Errors
-    /// None that a release can have; a test pins the file.
+    /// None in a release, since a test pins the file.
     pub fn apple_app_attest() -> Result<Self, AnchorsRefusal> {
         Self::parse(
             Source { vendor: Vendor::Apple, purpose: Purpose::AppAttest },
@@ -191,7 +194,7 @@ impl Anchors {
     /// Apple's root for App Attest receipts, as shipped. See <https://www.apple.com/certificateauthority/>.
     ///
     /// # Errors
-    /// None that a release can have; a test pins the file.
+    /// None in a release, since a test pins the file.
     pub fn apple_receipt() -> Result<Self, AnchorsRefusal> {
         Self::parse(
             Source { vendor: Vendor::Apple, purpose: Purpose::AppAttestReceipt },
@@ -199,10 +202,11 @@ impl Anchors {
         )
     }
 
-    /// These and `others` together; of two for the same key the first stays.
+    /// The union of this set and `others`. When both have an anchor for one key, the one of this set is kept.
     #[must_use]
     pub fn and(mut self, others: Self) -> Self {
         for anchor in others.all {
+            // SECURITY: the first one wins, so that an anchor added later cannot give a key another meaning.
             if self.find(anchor.key()).is_none() {
                 self.all.push(anchor);
             }
@@ -210,13 +214,13 @@ impl Anchors {
         self
     }
 
-    /// The anchor that has this key. Names, dates and serial numbers play no part.
+    /// The anchor with this key. Names, dates and serial numbers are not compared.
     #[must_use]
     pub fn find(&self, key: &SubjectKey) -> Option<&Anchor> {
         self.all.iter().find(|anchor| anchor.key().spki() == key.spki())
     }
 
-    /// All of them, in the order they were given.
+    /// All anchors, in the order in which they were given.
     pub fn iter(&self) -> impl Iterator<Item = &Anchor> {
         self.all.iter()
     }

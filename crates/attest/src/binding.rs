@@ -1,22 +1,24 @@
-//! What evidence is asked to sign: the server's challenge together with the device key that it shall vouch for (law 3).
+//! The bytes that evidence has to sign: the server's challenge together with the device key that the evidence vouches for (law 3 of the
+//! design).
 //!
-//! Android's attestation of a new device key needs none of this, because the attested key is the device key. Everything else
-//! vouches for a key that it does not hold: App Attest's key, the key made to attest a phone again, a vendor's verdict.
+//! Android's attestation of a new device key does not need this, because the attested key is the device key. All other evidence vouches for
+//! a key that it does not contain: App Attest's, the key made to attest a phone again, and a vendor's verdict.
 
 use countersign_codec::sha256;
 use countersign_core::Thumbprint;
 
-/// What the evidence is for. Evidence for one purpose is none for another. Alphabetical.
+/// Purpose of the evidence. Evidence for one purpose does not count for another. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// A device enrols.
+    /// Enrolment of a device.
     Enrol,
-    /// An enrolled device proves itself again.
+    /// Renewed attestation of an enrolled device.
     Reattest,
 }
 
 impl Purpose {
     const fn label(self) -> &'static [u8] {
+        // The labels are part of the protocol with the SDK and are never changed; they keep hashes for different purposes apart.
         match self {
             Self::Enrol => b"countersign.enrol.v1",
             Self::Reattest => b"countersign.reattest.v1",
@@ -24,8 +26,8 @@ impl Purpose {
     }
 }
 
-/// SHA-256 of the purpose's label (`countersign.enrol.v1`, `countersign.reattest.v1`), the challenge and the device key's
-/// thumbprint (RFC 7638), one after the other: App Attest's `clientDataHash`, or the attestation challenge of a new key.
+/// SHA-256 of the purpose's label (`countersign.enrol.v1`, `countersign.reattest.v1`), the challenge and the device key's thumbprint (RFC
+/// 7638), concatenated. It serves as App Attest's `clientDataHash`, or as the attestation challenge of a new key.
 #[must_use]
 pub fn bound_challenge(purpose: Purpose, challenge: &[u8; 32], device_key: &Thumbprint) -> [u8; 32] {
     sha256(&[purpose.label(), challenge, device_key.as_bytes()])

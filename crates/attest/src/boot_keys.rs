@@ -1,31 +1,31 @@
-//! Keys of systems other than the makers' that somebody answers for: a data file with a version.
+//! Verified boot keys of systems that somebody other than the phone's maker signs: a data file with a version.
 //!
 //! The shipped file has GrapheneOS's release keys as its makers publish them
-//! (<https://grapheneos.org/articles/attestation-compatibility-guide>). Nothing is accepted by being in it: an operator names
-//! the systems.
+//! (<https://grapheneos.org/articles/attestation-compatibility-guide>). A key is not accepted because it is in the file: the operator names
+//! the accepted systems in the configuration.
 
 use std::{collections::BTreeSet, fmt};
 
 use countersign_core::BootKey;
 use serde::Deserialize;
 
-/// The systems and their keys.
+/// The systems and their verified boot keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BootKeys {
     version: u64,
     keys: Vec<(String, BootKey)>,
 }
 
-/// Why a file of keys is not taken. Alphabetical.
+/// Reason why a file of keys is refused. Alphabetical.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BootKeysRefusal {
-    /// A key that is no SHA-256 in hexadecimal.
+    /// A key is not a SHA-256 in hexadecimal.
     KeyMalformed(String),
-    /// Not such a file.
+    /// The text is not such a file; with the parser's message.
     Malformed(String),
-    /// A key that stands there twice.
+    /// A key stands in the file twice.
     Repeated(String),
-    /// More keys, or more bytes, than are read.
+    /// The file has more keys, or more bytes, than are read.
     TooLarge,
 }
 
@@ -61,19 +61,20 @@ struct WireKey {
 }
 
 impl BootKeys {
-    /// Bytes of a file.
+    /// Greatest size of a file in bytes.
     pub const BYTES_MAX: usize = 1024 * 1024;
-    /// Keys in a file.
+    /// Greatest number of keys in a file.
     pub const KEYS_MAX: usize = 4096;
 
-    /// The text of the shipped file.
+    /// Text of the shipped file.
     pub const SHIPPED: &'static str = include_str!("../data/boot_keys.json");
 
-    /// Reads a file of keys.
+    /// Parses a file of keys.
     ///
     /// # Errors
-    /// When it is not one, or holds a key that could never be met.
+    /// A refusal when the text has another format, or holds a key that could never match.
     pub fn parse(json: &str) -> Result<Self, BootKeysRefusal> {
+        // The file may come over the network while the node runs, so its size is bounded before it is parsed.
         if json.len() > Self::BYTES_MAX {
             return Err(BootKeysRefusal::TooLarge);
         }
@@ -83,8 +84,10 @@ impl BootKeys {
         }
         let (mut seen, mut keys) = (BTreeSet::new(), Vec::new());
         for WireKey { system, key, .. } in wire.keys {
+            // A phone reports the SHA-256 of the key, so anything of another length could never match.
             let bytes = hex::decode(&key).ok().filter(|bytes| bytes.len() == 32);
             let parsed = bytes.and_then(BootKey::new).ok_or_else(|| BootKeysRefusal::KeyMalformed(key.clone()))?;
+            // A key under two systems would be accepted for the one that the operator did not name.
             if !seen.insert(parsed.clone()) {
                 return Err(BootKeysRefusal::Repeated(key));
             }
@@ -93,21 +96,21 @@ impl BootKeys {
         Ok(Self { version: wire.version, keys })
     }
 
-    /// The shipped file.
+    /// The shipped file, parsed.
     ///
     /// # Errors
-    /// None that a release can have; a test pins the file.
+    /// None in a release, since a test pins the file.
     pub fn shipped() -> Result<Self, BootKeysRefusal> {
         Self::parse(Self::SHIPPED)
     }
 
-    /// Rises with every change; a file with a lower one is older.
+    /// Version of the file. It rises with every change, so a file with a lower version is older.
     #[must_use]
     pub const fn version(&self) -> u64 {
         self.version
     }
 
-    /// The names of the systems.
+    /// Names of the systems.
     #[must_use]
     pub fn systems(&self) -> BTreeSet<&str> {
         self.keys.iter().map(|(system, _)| system.as_str()).collect()

@@ -1,8 +1,8 @@
-//! Files of attestations with what is expected of each: our shared vectors and an operator's own cases.
+//! Files of Android attestations with expected results: our shared vectors and an operator's own cases.
 //!
 //! The file is a JSON array. A case names a chain (PEM, the attested key's certificate first) and anchors by file name, a time, a
-//! challenge, requirements and the expected verdict: `accepted`, with those fields of the key description that are to be compared,
-//! or `refused`, with the reason codes of which one has to be given. This is the pure half; whoever calls reads the files.
+//! challenge, requirements and the expected verdict. The verdict is `accepted`, with the fields of the key description to compare, or
+//! `refused`, with reason codes of which one must be given. This module is the pure half: the caller reads the files.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use countersign_core::{AppId, BootState, PatchLevel, Seconds, SecurityLevel, UnixSeconds};
@@ -15,7 +15,7 @@ use crate::android::{
     Requirements, RootOfTrustRule, StatusList, StatusRule, Trust, chain_from_pem, description_fields, verify,
 };
 
-/// One case, as the file has it.
+/// One case as it stands in the file.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Case {
@@ -34,7 +34,7 @@ pub struct Case {
     _note: Option<String>,
 }
 
-/// Rules for the age and absence of the list; without them a list is used when the case has one, and counts as fresh.
+/// Rules for the age and absence of the list. Without them, the list of the case, if it has one, is used and counts as fresh.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct WireStatus {
@@ -42,7 +42,7 @@ struct WireStatus {
     age_max: u64,
 }
 
-/// The first four are in every case; the others are for what the vendors' vectors do not ask.
+/// Requirements of a case. The first four are in every case; the others cover what the vendors' vectors do not ask.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct WireRequirements {
@@ -102,7 +102,7 @@ enum WireExpect {
     },
 }
 
-/// The file is not a list of cases; with what the parser found and where.
+/// Refusal of a file that is not a list of cases, with the parser's message and position.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CasesMalformed(pub(crate) String);
 
@@ -114,56 +114,56 @@ impl std::fmt::Display for CasesMalformed {
 
 impl std::error::Error for CasesMalformed {}
 
-/// What became of a case.
+/// Result of running one case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CaseResult {
-    /// The case.
+    /// Identifier of the case.
     pub id: String,
-    /// What its file expects, in words.
+    /// Expected verdict, in words.
     pub expected: String,
-    /// What came out, in words.
+    /// Actual verdict, in words.
     pub got: String,
-    /// Whether these agree.
+    /// Comparison of the two.
     pub agreement: Agreement,
 }
 
-/// Whether what came out is what was expected. Alphabetical.
+/// Comparison of the expected with the actual verdict. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Agreement {
-    /// It is not, or the case itself could not be read.
+    /// The verdicts differ, or the case could not be read.
     Differs,
-    /// It is.
+    /// The verdicts agree, so the case passes.
     Passed,
 }
 
-/// Reads a file of cases.
+/// Parses a file of cases.
 ///
 /// # Errors
-/// When it is not one, or has a field that is not known: a misspelt requirement must not pass for one that is met.
+/// A refusal when the text has another format or an unknown field: a misspelt requirement must not count as met.
 pub fn parse(json: &str) -> Result<Vec<Case>, CasesMalformed> {
     serde_json::from_str(json).map_err(|why| CasesMalformed(why.to_string()))
 }
 
 impl Case {
-    /// Its name.
+    /// Identifier of the case.
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// The file of its chain, relative to the file of cases.
+    /// File of the chain, relative to the file of cases.
     #[must_use]
     pub fn chain_path(&self) -> &str {
         &self.chain
     }
 
-    /// The files of its anchors, without folder and `.pem`.
+    /// Files of the anchors, without folder and `.pem`.
     #[must_use]
     pub fn anchor_names(&self) -> &[String] {
         &self.anchors
     }
 
-    /// Judges the case; the texts are those of its files.
+    /// Runs the case; the texts are the contents of its files.
     #[must_use]
     pub fn run(&self, chain_pem: &str, anchors_pem: &[String]) -> CaseResult {
         let judged = self.judge(chain_pem, anchors_pem);
@@ -224,7 +224,7 @@ impl Case {
     }
 }
 
-/// What is wrong with the case itself.
+/// Mistake in the case itself.
 struct CaseFault(String);
 
 impl WireRequirements {
@@ -288,7 +288,7 @@ fn fault(field: &str, what: &str) -> CaseFault {
     CaseFault(format!("`{field}` {what}"))
 }
 
-/// The expected fields that are missing or different, each in a sentence.
+/// Expected fields that are missing or differ, each as a sentence.
 fn differences(expected: &serde_json::Map<String, serde_json::Value>, got: &Field) -> Vec<String> {
     let mut out = Vec::new();
     for (name, value) in expected {

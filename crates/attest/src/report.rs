@@ -1,9 +1,11 @@
-//! What the SDK says of its phone: a signed report with a version, in a vocabulary that each version fixes.
+//! Reports of the SDK about its phone: signed, with a version, in a vocabulary that each version fixes.
 //!
-//! A compact JWS of the type `csign-report+jwt`, signed by the device key (ES256), over `{"v":1,"iat":..,"findings":[..]}` with
-//! `os_version` (`MMmmss`), `app_version` and `installer` where the platform tells, and `place`, tenths of a degree north and east, where
-//! the person lets the app share it. The signature says that this phone's app
-//! spoke, not that it spoke the truth: a report costs trust and never earns it (law 2).
+//! A report is a compact JWS of the type `csign-report+jwt`, signed by the device key (ES256). Its claims are
+//! `{"v":1,"iat":..,"findings":[..]}`, with `os_version` (`MMmmss`), `app_version` and `installer` where the platform tells them, and
+//! `place` (tenths of a degree north and east) where the person lets the app share it.
+//!
+//! The signature proves that the app on this phone sent the report, not that the report is true. A report can therefore lower trust and
+//! never raise it (law 2 of the design).
 
 use std::{collections::BTreeSet, fmt};
 
@@ -14,33 +16,33 @@ use countersign_proof::{
 };
 use serde::Deserialize;
 
-/// The media type of a report.
+/// Media type of a report, the `typ` in its header.
 pub const REPORT_TYPE: &str = "csign-report+jwt";
 
-/// Bytes in an installer's name.
+/// Greatest length of an installer's name in bytes.
 const INSTALLER_BYTES_MAX: usize = 128;
 
-/// Why a report is refused. Alphabetical.
+/// Reason why a report is refused. Alphabetical.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReportRefusal {
-    /// The claims are not what version 1 has.
+    /// The claims are not those of version 1; with the parser's message.
     ClaimsMalformed(String),
-    /// A finding that version 1 does not know.
+    /// A finding is not in the vocabulary of version 1.
     FindingUnknown(String),
     /// The installer's name is empty, too long, or not printable ASCII.
     InstallerMalformed,
-    /// Not an acceptable JWS.
+    /// The text is not an acceptable JWS.
     Jws(JwsRefusal),
-    /// The place is not on earth.
+    /// The place lies outside of the range of latitudes and longitudes.
     PlaceMalformed,
-    /// The device key did not sign it.
+    /// The device key did not sign the report.
     SignatureInvalid,
-    /// A version that we do not know, so that we cannot say what it means.
+    /// The version is unknown, so the meaning of the claims is unknown as well.
     VersionUnknown(u32),
 }
 
 impl ReportRefusal {
-    /// The stable code.
+    /// Stable reason code of the refusal; the same for all, because the client can change nothing about it.
     #[must_use]
     pub const fn reason(&self) -> Reason {
         match self {
@@ -85,12 +87,12 @@ struct WireReport {
     place: Option<[i16; 2]>,
 }
 
-/// What a report says.
+/// Content of a report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Said {
-    /// Of the phone, to be kept.
+    /// Findings about the phone, to be stored with its posture.
     pub report: AppReport,
-    /// Where the phone is; not to be kept.
+    /// Position of the phone. It must not be stored.
     pub place: Option<CoarsePlace>,
 }
 
@@ -99,7 +101,7 @@ struct WireVersion {
     v: u32,
 }
 
-/// Reads a report that `device_key` signed. It counts from `now`, whatever the phone's clock says.
+/// Parses a report and checks that `device_key` signed it. The report counts from `now`; the phone's clock is not trusted.
 ///
 /// # Errors
 /// The first rule that is broken.
@@ -109,12 +111,13 @@ pub fn read(text: &str, device_key: &PublicKey, now: UnixSeconds) -> Result<Said
     claims(payload.as_bytes(), now)
 }
 
-/// The claims alone; for whoever looks at a report without its key.
+/// Parses the claims alone, for somebody who inspects a report without its key.
 ///
 /// # Errors
-/// As [`read`].
+/// The first rule that is broken, as in [`read`].
 pub fn claims(payload: &[u8], now: UnixSeconds) -> Result<Said, ReportRefusal> {
     let malformed = |why: serde_json::Error| ReportRefusal::ClaimsMalformed(why.to_string());
+    // The version is read first and alone, since the members of another version would be unknown to the strict parser.
     let WireVersion { v } = serde_json::from_slice(payload).map_err(malformed)?;
     if v != 1 {
         return Err(ReportRefusal::VersionUnknown(v));
@@ -122,6 +125,7 @@ pub fn claims(payload: &[u8], now: UnixSeconds) -> Result<Said, ReportRefusal> {
     let wire: WireReport = serde_json::from_slice(payload).map_err(malformed)?;
     let mut findings = BTreeSet::new();
     for word in wire.findings {
+        // An unknown finding refuses the whole report. To drop it would hide something that the phone admitted.
         findings.insert(AppFinding::parse(&word).ok_or(ReportRefusal::FindingUnknown(word))?);
     }
     let named = |name: &String| (1..=INSTALLER_BYTES_MAX).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_graphic());

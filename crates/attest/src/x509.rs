@@ -1,6 +1,6 @@
-//! One X.509 certificate: strictly parsed, so that what is judged later is exactly what was signed (RFC 5280 section 4.1).
+//! One X.509 certificate, parsed strictly, so that what is judged is exactly what was signed (RFC 5280 section 4.1).
 //!
-//! Web rules (names, extended key usage, name constraints) have no place in attestation chains and are not here.
+//! The rules of the web (host names, extended key usage, name constraints) do not apply to attestation chains and are not here.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -20,24 +20,24 @@ use x509_cert::{
     time::Time,
 };
 
-/// Why bytes are not a certificate that we judge. Alphabetical.
+/// Reason why bytes are not an acceptable certificate. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Malformed {
     /// The signed part and the signature name different algorithms (RFC 5280 section 4.1.1.2).
     AlgorithmsDiffer,
-    /// A `basicConstraints` or `keyUsage` extension that does not parse.
+    /// A `basicConstraints` or `keyUsage` extension does not parse.
     Extension,
-    /// The same extension twice (RFC 5280 section 4.2).
+    /// The same extension stands there twice (RFC 5280 section 4.2).
     ExtensionRepeated,
-    /// Not the DER of one certificate, or bytes after it.
+    /// The bytes are not the DER of one certificate, or something follows it.
     NotDer,
-    /// A signature that is not a whole number of bytes.
+    /// The signature is not a whole number of bytes.
     SignatureBits,
-    /// More bytes than [`Limits::CERTIFICATE_BYTES_MAX`].
+    /// The certificate has more bytes than [`Limits::CERTIFICATE_BYTES_MAX`].
     TooLarge,
 }
 
-/// Completes the sentence that begins with which certificate it is.
+/// Text that completes a sentence with the certificate as its subject.
 impl fmt::Display for Malformed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -51,28 +51,28 @@ impl fmt::Display for Malformed {
     }
 }
 
-/// Why a signature does not count. Alphabetical.
+/// Reason why a signature is refused. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SignatureRefusal {
-    /// Not one of RSA (PKCS#1 v1.5, 2048 to 8192 bits) or ECDSA (P-256, P-384, P-521) with SHA-256, SHA-384 or SHA-512, or not
-    /// an algorithm of the issuer's key. SHA-1 is refused.
+    /// The algorithm is not RSA (PKCS#1 v1.5, 2048 to 8192 bits) or ECDSA (P-256, P-384, P-521) with SHA-256, SHA-384 or SHA-512, or the
+    /// issuer's key is of another kind. SHA-1 is refused.
     AlgorithmRefused,
-    /// It does not verify.
+    /// The signature does not verify.
     Invalid,
 }
 
-/// What kind of public key a certificate holds.
+/// Kind of a certificate's public key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeyKind {
-    /// On the NIST curve P-256.
+    /// A key on the NIST curve P-256.
     P256,
-    /// On the NIST curve P-384.
+    /// A key on the NIST curve P-384.
     P384,
-    /// On the NIST curve P-521.
+    /// A key on the NIST curve P-521.
     P521,
-    /// RSA; the modulus has this many bits.
+    /// An RSA key whose modulus has this many bits.
     Rsa(usize),
-    /// Any other algorithm, by its identifier: attested keys may be of kinds that no chain is signed with (ML-DSA, X25519).
+    /// Any other algorithm, by its object identifier. Attested keys may be of kinds with which no chain is signed (ML-DSA, X25519).
     Other(ObjectIdentifier),
 }
 
@@ -94,21 +94,21 @@ impl fmt::Display for KeyKind {
     }
 }
 
-/// Whether a certificate may issue others (RFC 5280 sections 4.2.1.3 and 4.2.1.9).
+/// Permission of a certificate to issue others (RFC 5280 sections 4.2.1.3 and 4.2.1.9).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Issuing {
-    /// It may.
+    /// The certificate may issue others.
     Allowed {
-        /// How many intermediate certificates may follow below it, when that is limited.
+        /// Greatest number of intermediate certificates below it; `None` when it is not limited.
         path_length_max: Option<u8>,
     },
-    /// Its `basicConstraints` are missing or say that it is no CA.
+    /// The `basicConstraints` are missing or state that it is not a CA.
     NotACa,
-    /// Its `keyUsage` has no `keyCertSign`.
+    /// The `keyUsage` does not contain `keyCertSign`.
     UsageRefused,
 }
 
-/// A certificate that parsed. Says nothing yet about whether anybody should believe it.
+/// A certificate that parses. No signature has been checked yet.
 #[derive(Clone)]
 pub struct Certificate {
     der: Vec<u8>,
@@ -137,7 +137,7 @@ enum Criticality {
     NonCritical,
 }
 
-/// A certificate's public key.
+/// Public key of a certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SubjectKey {
     spki: Vec<u8>,
@@ -146,28 +146,28 @@ pub struct SubjectKey {
 }
 
 impl SubjectKey {
-    /// The `SubjectPublicKeyInfo` in DER (RFC 5280 section 4.1.2.7); what two equal keys have in common.
+    /// `SubjectPublicKeyInfo` in DER (RFC 5280 section 4.1.2.7). Two keys are equal when these bytes are.
     #[must_use]
     pub fn spki(&self) -> &[u8] {
         &self.spki
     }
 
-    /// The bits of the key alone; a point for EC (SEC 1 section 2.3.3).
+    /// The bits of the key alone; for EC the encoded point (SEC 1 section 2.3.3).
     #[must_use]
     pub fn bits(&self) -> &[u8] {
         &self.bits
     }
 
-    /// Its kind.
+    /// Kind of the key.
     #[must_use]
     pub const fn kind(&self) -> &KeyKind {
         &self.kind
     }
 
-    /// Verifies that the owner of this key signed `message`, by the signature algorithm's identifier (RFC 5754 section 3).
+    /// Verifies that the owner of this key signed `message`, with the signature algorithm's identifier (RFC 5754 section 3).
     ///
     /// # Errors
-    /// When the algorithm is not taken or the signature does not verify.
+    /// A refusal when the algorithm is not accepted or the signature does not verify.
     pub fn verify(&self, algorithm: ObjectIdentifier, message: &[u8], signature: &[u8]) -> Result<(), SignatureRefusal> {
         let algorithm = verification(algorithm, &self.kind).ok_or(SignatureRefusal::AlgorithmRefused)?;
         UnparsedPublicKey::new(algorithm, &self.bits).verify(message, signature).map_err(|_| SignatureRefusal::Invalid)
@@ -175,7 +175,7 @@ impl SubjectKey {
 }
 
 impl Certificate {
-    /// Reads the DER of one certificate.
+    /// Parses the DER of one certificate.
     ///
     /// # Errors
     /// The first rule that it breaks.
@@ -185,12 +185,13 @@ impl Certificate {
         }
         let parsed = x509_cert::Certificate::from_der(der).map_err(|_| Malformed::NotDer)?;
         let tbs = parsed.tbs_certificate();
+        // SECURITY: the outer algorithm is not signed, so a verifier that relied on it alone could be led to another one.
         if tbs.signature() != parsed.signature_algorithm() {
             return Err(Malformed::AlgorithmsDiffer);
         }
         let extensions = extensions_of(tbs.extensions().map_or(&[][..], Vec::as_slice))?;
         Ok(Self {
-            // SECURITY: the signature is checked over the bytes that came, never over what an encoder makes of them.
+            // SECURITY: the signature is checked over the received bytes, never over bytes that an encoder made again.
             signed: signed_part(der).map_err(|_| Malformed::NotDer)?,
             der: der.to_vec(),
             signature: parsed.signature().as_bytes().ok_or(Malformed::SignatureBits)?.to_vec(),
@@ -206,37 +207,37 @@ impl Certificate {
         })
     }
 
-    /// The certificate as it came.
+    /// The certificate in DER, as it was received.
     #[must_use]
     pub fn der(&self) -> &[u8] {
         &self.der
     }
 
-    /// SHA-256 of the certificate as it came: its usual fingerprint.
+    /// SHA-256 of the certificate as it was received, its usual fingerprint.
     #[must_use]
     pub fn fingerprint(&self) -> [u8; 32] {
         sha256(&[&self.der])
     }
 
-    /// Whom it is about.
+    /// Name of the subject.
     #[must_use]
     pub const fn subject(&self) -> &Name {
         &self.subject
     }
 
-    /// Who signed it, as it says itself.
+    /// Name of the issuer, as the certificate states it.
     #[must_use]
     pub const fn issuer(&self) -> &Name {
         &self.issuer
     }
 
-    /// The serial number in lower-case hexadecimal without leading zeros, as Google's revocation list writes it.
+    /// Serial number in lower-case hexadecimal without leading zeros, as Google's revocation list writes it.
     #[must_use]
     pub fn serial(&self) -> &str {
         &self.serial
     }
 
-    /// First second of its validity; an instant before 1970 cannot be written here.
+    /// First second of its validity. A time before 1970 cannot be expressed.
     #[must_use]
     pub const fn not_before(&self) -> UnixSeconds {
         self.not_before
@@ -248,26 +249,26 @@ impl Certificate {
         self.not_after
     }
 
-    /// Its public key.
+    /// Public key of the certificate.
     #[must_use]
     pub const fn key(&self) -> &SubjectKey {
         &self.key
     }
 
-    /// Whether it may issue others.
+    /// Permission of the certificate to issue others.
     #[must_use]
     pub const fn issuing(&self) -> Issuing {
         self.issuing
     }
 
-    /// The content of an extension.
+    /// Content of an extension, when the certificate has it.
     #[must_use]
     pub fn extension(&self, oid: ObjectIdentifier) -> Option<&[u8]> {
         self.extensions.get(&oid).map(|extension| extension.value.as_slice())
     }
 
-    /// A critical extension that is none of those that attestation chains use, and that therefore must not be passed over (RFC
-    /// 5280 section 4.2).
+    /// A critical extension outside of those that attestation chains use, when there is one. The certificate must then be refused (RFC 5280
+    /// section 4.2).
     #[must_use]
     pub fn unknown_critical_extension(&self) -> Option<ObjectIdentifier> {
         let unknown = |(oid, extension): &(&ObjectIdentifier, &Extension)| {
@@ -276,10 +277,10 @@ impl Certificate {
         self.extensions.iter().find(unknown).map(|(oid, _)| *oid)
     }
 
-    /// Whether this certificate's issuer is the subject of `issuer`.
+    /// True when the issuer that this certificate names is the subject of `issuer`.
     ///
-    /// Compared attribute by attribute; which of ASN.1's string types a name is written in does not matter, because makers mix
-    /// them. Security does not rest on names but on [`Self::verify_signature_of`].
+    /// Names are compared attribute by attribute. The ASN.1 string type does not matter, because phone makers mix them. Security does not
+    /// depend on names but on [`Self::verify_signature_of`].
     #[must_use]
     pub fn names_as_issuer(&self, issuer: &Self) -> bool {
         let parts = |name: &Name| -> Vec<(ObjectIdentifier, Vec<u8>)> {
@@ -288,10 +289,10 @@ impl Certificate {
         parts(&self.issuer) == parts(&issuer.subject)
     }
 
-    /// Verifies that the owner of `issuer` signed this certificate.
+    /// Verifies that the owner of the key `issuer` signed this certificate.
     ///
     /// # Errors
-    /// When the algorithm is not taken or the signature does not verify.
+    /// A refusal when the algorithm is not accepted or the signature does not verify.
     pub fn verify_signature_of(&self, issuer: &SubjectKey) -> Result<(), SignatureRefusal> {
         issuer.verify(self.signature_algorithm, &self.signed, &self.signature)
     }
@@ -303,22 +304,22 @@ impl fmt::Debug for Certificate {
     }
 }
 
-/// Why a text is no list of certificates. Alphabetical.
+/// Reason why a text is not a list of certificates. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PemRefusal {
-    /// A block that is no base64, does not end, or is larger than any certificate that is read.
+    /// A block is not base64, has no end, or is larger than any acceptable certificate.
     BlockMalformed {
-        /// Its position in the text, from 0.
+        /// Position of the block in the text, from 0.
         index: usize,
     },
-    /// More blocks than are read.
+    /// The text has more blocks than the caller allows.
     TooManyBlocks,
 }
 
-/// The DER of every `CERTIFICATE` block of a PEM text (RFC 7468 section 5); what stands between the blocks is explanation.
+/// The DER of every `CERTIFICATE` block of a PEM text (RFC 7468 section 5). Text between the blocks is ignored, as the RFC asks.
 ///
 /// # Errors
-/// The first block that cannot be read, or more than `blocks_max` of them.
+/// The first block that cannot be read, or a refusal when there are more than `blocks_max`.
 pub fn pem_blocks(text: &str, blocks_max: usize) -> Result<Vec<Vec<u8>>, PemRefusal> {
     let mut out = Vec::new();
     for (index, rest) in text.split("-----BEGIN CERTIFICATE-----").skip(1).enumerate() {
@@ -327,7 +328,7 @@ pub fn pem_blocks(text: &str, blocks_max: usize) -> Result<Vec<Vec<u8>>, PemRefu
         }
         let malformed = PemRefusal::BlockMalformed { index };
         let (body, _) = rest.split_once("-----END CERTIFICATE-----").ok_or(malformed)?;
-        // Base64 takes a third more than its bytes, and every line of it ends in one or two more.
+        // Base64 is a third longer than its bytes, and each line adds one or two more; twice the limit is a safe bound.
         if body.len() > Limits::CERTIFICATE_BYTES_MAX.saturating_mul(2) {
             return Err(malformed);
         }
@@ -355,8 +356,8 @@ const ECDSA_SHA512: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.100
 const BASIC_CONSTRAINTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.19");
 const KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.15");
 
-/// The extensions that may be critical: constraints and key usage, which are enforced; the key identifiers, revocation points
-/// and policies, which restrict nothing here; and Android's own two.
+/// Extensions that may be critical: constraints and key usage, which are enforced; key identifiers, revocation points and policies, which
+/// restrict nothing here; and Android's own two.
 const EXTENSIONS_KNOWN: [ObjectIdentifier; 8] = [
     BASIC_CONSTRAINTS,
     KEY_USAGE,
@@ -382,6 +383,7 @@ fn extensions_of(list: &[x509_cert::ext::Extension]) -> Result<BTreeMap<ObjectId
     for extension in list {
         let criticality = if extension.critical { Criticality::Critical } else { Criticality::NonCritical };
         let kept = Extension { criticality, value: extension.extn_value.as_bytes().to_vec() };
+        // SECURITY: of two extensions of one kind, another parser might enforce the other one.
         if out.insert(extension.extn_id, kept).is_some() {
             return Err(Malformed::ExtensionRepeated);
         }
@@ -398,6 +400,7 @@ fn subject_key(info: &x509_cert::SubjectPublicKeyInfo) -> Result<SubjectKey, Mal
             Some(P256) => KeyKind::P256,
             Some(P384) => KeyKind::P384,
             Some(P521) => KeyKind::P521,
+            // The identifier of an unknown curve tells an operator more than that of EC keys in general.
             Some(other) => KeyKind::Other(other),
             None => KeyKind::Other(EC_PUBLIC_KEY),
         },
@@ -428,8 +431,10 @@ fn issuing(extensions: &BTreeMap<ObjectIdentifier, Extension>) -> Result<Issuing
     Ok(match (constraints, usage) {
         (Some(constraints), usage) if constraints.ca => match usage {
             Some(usage) if !usage.key_cert_sign() => Issuing::UsageRefused,
+            // An absent key usage restricts nothing (RFC 5280 section 6.1.4 n).
             Some(_) | None => Issuing::Allowed { path_length_max: constraints.path_len_constraint },
         },
+        // Without `basicConstraints` a certificate is no CA (RFC 5280 section 6.1.4 k).
         _ => Issuing::NotACa,
     })
 }
@@ -458,6 +463,7 @@ fn verification(algorithm: ObjectIdentifier, key: &KeyKind) -> Option<&'static d
         (KeyKind::P521, ECDSA_SHA256) => &ECDSA_P521_SHA256_ASN1,
         (KeyKind::P521, ECDSA_SHA384) => &ECDSA_P521_SHA384_ASN1,
         (KeyKind::P521, ECDSA_SHA512) => &ECDSA_P521_SHA512_ASN1,
+        // Other kinds of keys, SHA-1, and pairs that the library does not offer.
         _ => return None,
     })
 }

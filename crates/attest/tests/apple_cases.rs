@@ -1,4 +1,4 @@
-//! Files of App Attest samples: the shared ones, and what is told of one that is wrong.
+//! Files of App Attest samples: the shared ones, and the report about a wrong one.
 #![expect(clippy::expect_used, reason = "a skipped test says why, and what fails in a helper fails the test")]
 
 mod apple_ca;

@@ -1,4 +1,4 @@
-//! What holds for every input of App Attest: no panic, no effort without bound, and nothing that is signed can change unnoticed.
+//! Properties of App Attest that hold for every input: no panic, bounded work, and no unnoticed change of anything signed.
 #![expect(clippy::expect_used, clippy::indexing_slicing, reason = "what fails in a helper fails the test")]
 
 mod apple_ca;
@@ -54,7 +54,7 @@ impl Genuine {
         }
     }
 
-    /// An iPhone's, when the shared material is there.
+    /// The attestation of a real iPhone, when the shared material is there.
     fn shared() -> Option<Self> {
         let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/vectors/appattest/ios-14.4.json");
         let file: serde_json::Value = serde_json::from_str(&fs::read_to_string(file).ok()?).expect("samples");
@@ -90,7 +90,7 @@ impl Genuine {
         verify_attestation(&Attestation::parse(attestation)?, &claim, &self.requirements, &self.anchors, self.now)
     }
 
-    /// What a person is told.
+    /// The report that a person would see.
     fn told(&self, attestation: &Attestation) -> Vec<AppleRefusal> {
         let Requirements { apps, environments } = &self.requirements;
         let asked = Asked { client_data_hash: Some(&self.attested_hash), app: apps.first(), environments };
@@ -106,7 +106,7 @@ impl Genuine {
     }
 }
 
-/// Where `part` stands in `whole`.
+/// Position of `part` in `whole`.
 fn range(whole: &[u8], part: &[u8]) -> Range<usize> {
     let start = whole.windows(part.len()).position(|window| window == part).expect("a part");
     start..start + part.len()
@@ -174,7 +174,7 @@ fn what_is_cut_short_or_goes_on_is_refused() {
     }
 }
 
-/// What the fuzzer starts from gets past every rule.
+/// The inputs from which the fuzzer starts are accepted by every rule.
 #[test]
 fn the_seeds_of_the_fuzzer_are_accepted() {
     let seed = |name: &str| fs::read(format!("{}/../../fuzz/seeds/app_attest/{name}", env!("CARGO_MANIFEST_DIR"))).expect("a seed");

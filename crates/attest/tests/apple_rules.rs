@@ -1,4 +1,4 @@
-//! Every rule of App Attest: the one thing that is wrong, the one right answer.
+//! Every rule of App Attest: one fault at a time, and the one right answer.
 #![expect(clippy::expect_used, reason = "what fails in a helper fails the test")]
 
 mod apple_ca;
@@ -19,7 +19,7 @@ use countersign_core::{Limits, Reason, Told, UnixSeconds};
 use countersign_proof::jwk::PublicKey;
 use rcgen::{BasicConstraints, CustomExtension, IsCa, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P384_SHA384, PKCS_ED25519, PublicKeyData};
 
-/// What a phone sent and who judges it by what.
+/// Data that a phone sent, and the rules that judge it.
 struct Scene {
     attestation: Vec<u8>,
     key_id: Vec<u8>,

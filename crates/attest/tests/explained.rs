@@ -1,4 +1,4 @@
-//! What an operator sees of a chain that somebody extended.
+//! The report about a chain that somebody extended, as an operator sees it.
 
 use std::{fs, path::Path};
 

@@ -1,4 +1,4 @@
-//! What holds for every token and payload of Google Play: no panic, and nothing that is signed can change unnoticed.
+//! Properties that hold for every token and payload of Google Play: no panic, and no unnoticed change of anything signed.
 #![expect(clippy::expect_used, reason = "what fails in a helper fails the test")]
 
 use countersign_attest::play::{Binding, DecryptionKeys, Requirements, Verdict, decrypt_and_verify, refusals, request_hash, verify};
@@ -58,7 +58,7 @@ fn value() -> impl Strategy<Value = Value> {
     })
 }
 
-/// Where a verdict can be changed.
+/// Places at which a verdict can be changed.
 fn pointer() -> impl Strategy<Value = &'static str> {
     select(vec![
         "/requestDetails",
@@ -111,7 +111,7 @@ proptest! {
         let _ = Verdict::parse(&value.to_string());
     }
 
-    /// Whatever stands in one place of a verdict, reading and judging it end, and the two ways of judging agree.
+    /// For any value in one place of a verdict, parsing and judging end, and the two ways of judging agree.
     #[test]
     fn a_changed_verdict_is_read_or_refused(pointer in pointer(), value in value(), now in any::<u64>()) {
         let file = file();

@@ -1,4 +1,4 @@
-//! What holds for every input: no panic, one meaning, and nothing that is signed can change unnoticed.
+//! Properties that hold for every input: no panic, one meaning, and no unnoticed change of anything signed.
 #![expect(clippy::expect_used, reason = "what fails in a helper fails the test")]
 
 mod ca;
@@ -43,7 +43,7 @@ fn root_of_trust() -> impl Strategy<Value = RootOfTrust> {
     })
 }
 
-/// Every tag that we know and some that we do not, each with whatever value: those that do not fit are left out by the list.
+/// All known tags and some unknown ones, each with any value; the list leaves out those that do not fit.
 fn authorization() -> impl Strategy<Value = Authorization> {
     let tags: Vec<Tag> = Tag::ALL.iter().copied().chain([Tag::Other(9), Tag::Other(99_999), Tag::Other(u32::MAX)]).collect();
     let value = prop_oneof![
@@ -187,7 +187,7 @@ fn depth_and_length_are_bounded() {
     }
 }
 
-/// What a certificate says reaches a terminal without control characters.
+/// Text from certificates reaches a terminal without control characters.
 #[test]
 fn reports_are_printable() {
     let mut blueprint = honest(Made::Factory);

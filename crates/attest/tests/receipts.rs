@@ -1,4 +1,4 @@
-//! Receipts of our own making: what is right about them, and one thing wrong at a time.
+//! Receipts of our own making: good ones, and ones with one fault at a time.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use countersign_attest::{
@@ -431,7 +431,7 @@ fn certificates_count_from_their_first_to_their_last_second() {
     assert!(CREATED < EXPIRES);
 }
 
-/// Whatever the bytes, an answer comes at once: nothing is read twice as often for being nested.
+/// For any bytes an answer comes at once: nothing is read more often because it is nested.
 #[test]
 fn hostile_bytes_are_refused() {
     let made = make(&honest());

@@ -129,7 +129,7 @@ fn no_byte_of_a_genuine_receipt_changes_what_it_says() {
     }
 }
 
-/// The receipt's copy of the root: what counts is ours.
+/// The receipt's copy of the root does not matter; our own anchor counts.
 fn unsigned_bytes(receipt: &[u8]) -> std::ops::Range<usize> {
     let anchors = Anchors::apple_receipt().expect("anchors");
     let root = anchors.iter().next().expect("an anchor").certificate().der();

@@ -1,4 +1,4 @@
-//! Every rule of the verification of an Android attestation: the one thing that is wrong, the one right answer.
+//! Every rule of the verification of an Android attestation: one fault at a time, and the one right answer.
 #![expect(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "what fails in a helper fails the test")]
 
 mod ca;
@@ -16,7 +16,7 @@ use countersign_attest::{
 use countersign_core::{AppId, BootState, DeviceId, EvidenceTier, PatchLevel, Reason, Seconds, SecurityLevel, Thumbprint, UnixSeconds};
 use rcgen::{BasicConstraints, IsCa, KeyUsagePurpose, PKCS_ECDSA_P384_SHA384, PKCS_ED25519};
 
-/// A phone's answer and who judges it by what.
+/// Data that a phone sent, and the rules that judge it.
 struct Scene {
     ders: Vec<Vec<u8>>,
     trust: Trust,
@@ -44,7 +44,7 @@ impl Scene {
         verify(&chain, &self.trust, &self.requirements, &self.challenge, UnixSeconds(self.now))
     }
 
-    /// What the report says first; it must be what the verification says.
+    /// The first refusal of the report, which must be that of the verification.
     fn explained(&self) -> Result<(), AttestRefusal> {
         let raw = RawChain::from_der_list(self.ders.clone())?;
         let report = inspect(&raw, &self.trust, &self.requirements, Some(&self.challenge), UnixSeconds(self.now));
@@ -225,7 +225,7 @@ fn rename_outer_algorithm(der: &mut [u8]) {
     der[at + 7] = 0x03;
 }
 
-/// Says that the last bit of the signature does not count; it has to be zero then.
+/// Marks the last bit of the signature as unused; it must be zero then.
 fn shorten_signature_by_bits(der: &mut [u8]) {
     let sha256 = [0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02];
     let at = der.windows(8).rposition(|window| window == sha256).expect("the algorithm");
@@ -626,7 +626,7 @@ fn evidence_says_who_and_what() {
     assert_eq!(*factory.provisioning(), Provisioning::Factory);
 }
 
-/// Law 2: software vouches for nothing, whatever it claims and whoever's root it ends at.
+/// Law 2 of the design: software proves nothing, whatever it claims and whichever root it ends at.
 #[test]
 fn software_earns_no_tier() {
     let rows = [

@@ -2,37 +2,38 @@
 
 use base64::{DecodeSliceError, Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
-/// The text is not canonical: another alphabet, padding, an impossible length or left-over bits that are not zero.
+/// Refusal of text that is not canonical base64url: another alphabet, padding, an impossible length or left-over bits that are not zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotCanonical;
 
-/// Writes `bytes`.
+/// Writes `bytes` as unpadded base64url.
 #[must_use]
 pub fn encode(bytes: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// Appends `bytes` to `out`.
+/// Appends `bytes` to `out` as unpadded base64url, so that a long text is built without a copy for each part.
 pub fn encode_onto(bytes: impl AsRef<[u8]>, out: &mut String) {
     URL_SAFE_NO_PAD.encode_string(bytes, out);
 }
 
-/// Reads bytes back.
+/// Reads the bytes that `text` spells.
 ///
 /// # Errors
-/// When `text` is not their one canonical spelling.
+/// [`NotCanonical`] when `text` is not the one canonical spelling of some bytes.
 // SECURITY: the engine refuses padding and left-over bits, so that no signed text has a second spelling.
 pub fn decode(text: &str) -> Result<Vec<u8>, NotCanonical> {
     URL_SAFE_NO_PAD.decode(text).map_err(|_| NotCanonical)
 }
 
-/// Reads exactly `N` bytes back.
+/// Reads the `N` bytes that `text` spells.
 ///
 /// # Errors
-/// When `text` is not the one canonical spelling of as many.
+/// [`NotCanonical`] when `text` is not the one canonical spelling of exactly `N` bytes.
 pub fn decode_array<const N: usize>(text: &str) -> Result<[u8; N], NotCanonical> {
     let mut out = [0; N];
     match URL_SAFE_NO_PAD.decode_slice(text, &mut out) {
+        // A shorter text would leave zeros at the end of the array, which nobody wrote.
         Ok(written) if written == N => Ok(out),
         Ok(_) | Err(DecodeSliceError::DecodeError(_) | DecodeSliceError::OutputSliceTooSmall) => Err(NotCanonical),
     }

@@ -12,26 +12,26 @@ const LAST: u64 = 253_402_300_799;
 /// Digits of a fraction of a second that are read (RFC 3339 section 5.6 sets no end).
 const FRACTION_DIGITS_MAX: usize = 9;
 
-/// The instant for people: `2026-11-23 10:41:22Z`.
+/// Text of an instant for people: `2026-11-23 10:41:22Z`.
 #[must_use]
 pub fn instant(seconds: u64) -> String {
     format!("{} {}Z", day(seconds), time(seconds))
 }
 
-/// The day of the instant: `2026-11-23`.
+/// Text of the day of an instant, in UTC: `2026-11-23`.
 #[must_use]
 pub fn day(seconds: u64) -> String {
     let (year, month, day) = civil(seconds / 86_400);
     format!("{year:04}-{month:02}-{day:02}")
 }
 
-/// The time of day with milliseconds, for lines that follow each other: `10:41:22.118`.
+/// Text of the time of day with milliseconds, for lines that follow each other: `10:41:22.118`.
 #[must_use]
 pub fn clock(milliseconds: u64) -> String {
     format!("{}.{:03}", time(milliseconds / 1000), milliseconds % 1000)
 }
 
-/// The instant by RFC 3339 section 5.6, `2020-11-21T22:13:00Z`; `None` beyond the year 9999, which it cannot express.
+/// Text of an instant by RFC 3339 section 5.6, `2020-11-21T22:13:00Z`; `None` beyond the year 9999, which that format cannot express.
 #[must_use]
 pub fn rfc3339(seconds: u64) -> Option<String> {
     (seconds <= LAST).then(|| format!("{}T{}Z", day(seconds), time(seconds)))
@@ -41,6 +41,7 @@ pub fn rfc3339(seconds: u64) -> Option<String> {
 /// which the first three count. `None` for anything else.
 #[must_use]
 pub fn read_rfc3339(text: &str) -> Option<u64> {
+    // `-00:00` is refused: it means that the local offset is unknown (RFC 3339 section 4.3).
     let local = text.strip_suffix('Z').or_else(|| text.strip_suffix("+00:00"))?;
     let (whole, milliseconds) = match local.split_once('.') {
         Some((whole, fraction)) => (whole, thousandths(fraction)?),
@@ -50,7 +51,7 @@ pub fn read_rfc3339(text: &str) -> Option<u64> {
     moment.unix_duration().as_secs().checked_mul(1000)?.checked_add(milliseconds)
 }
 
-/// The instant as HTTP writes it (RFC 9110 section 5.6.7, IMF-fixdate): `Sun, 06 Nov 1994 08:49:37 GMT`. Instants beyond the year
+/// Text of an instant as HTTP writes it (RFC 9110 section 5.6.7, IMF-fixdate): `Sun, 06 Nov 1994 08:49:37 GMT`. Instants beyond the year
 /// 9999 are written as its last second.
 #[must_use]
 pub fn imf_fixdate(seconds: u64) -> String {
@@ -67,7 +68,7 @@ pub fn read_imf_fixdate(text: &str) -> Option<u64> {
     (imf_fixdate(moment) == text).then_some(moment)
 }
 
-/// `10:41:22`.
+/// Text of the time of day in whole seconds, in UTC: `10:41:22`.
 fn time(seconds: u64) -> String {
     let second = seconds % 86_400;
     format!("{:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60)
@@ -75,11 +76,13 @@ fn time(seconds: u64) -> String {
 
 fn thousandths(fraction: &str) -> Option<u64> {
     let fits = (1..=FRACTION_DIGITS_MAX).contains(&fraction.len()) && fraction.bytes().all(|digit| digit.is_ascii_digit());
+    // Zeros on the right make three digits of a shorter fraction: `.5` is 500 milliseconds.
     let three: String = fraction.chars().chain("00".chars()).take(3).collect();
     if fits { three.parse().ok() } else { None }
 }
 
-/// Year, month and day of a day since 1970 (H. Hinnant, "chrono-compatible low-level date algorithms", `civil_from_days`).
+/// Year, month and day of the month of a day, counted from 1 January 1970 (H. Hinnant, "chrono-compatible low-level date algorithms",
+/// `civil_from_days`).
 fn civil(days: u64) -> (u64, u64, u64) {
     // Eras of 400 years begin on 1 March, so that the leap day is the last of a year.
     let days = days.saturating_add(719_468);

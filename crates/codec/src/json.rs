@@ -13,39 +13,41 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-/// Members in one object that is read as an [`Object`]; ours have about a dozen, and looking one up is a search.
+/// Upper bound on the members of one object that is read as an [`Object`]. Our objects have about a dozen; looking one up searches the list
+/// from its beginning.
 const MEMBERS_MAX: usize = 64;
 
-/// Why bytes are not the JSON that is asked for.
+/// Reason why bytes are not the JSON that is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JsonRefusal {
-    /// Not one JSON document in UTF-8.
+    /// The bytes are not one JSON document in UTF-8.
     Malformed,
     /// An object has two members of one name.
     RepeatedName,
     /// A member is missing, unknown, or of another type.
     ShapeWrong,
-    /// Nested deeper than is read.
+    /// Objects and lists stand in each other deeper than the reader allows.
     TooDeep,
 }
 
-/// The text is not one JSON object with one reading, or a member has another type than is asked for.
+/// Refusal of a text that is not one JSON object with one reading, or of a member that has another type than is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotTheObject;
 
-/// Takes bytes that are one JSON document with one reading, at most `depth_max` objects and lists in each other.
+/// Takes bytes that are one JSON document with one reading, at most `depth_max` objects and lists in each other, and returns the text
+/// unread.
 ///
 /// # Errors
-/// The first rule that they break; never [`JsonRefusal::ShapeWrong`].
+/// The first rule that the bytes break; never [`JsonRefusal::ShapeWrong`].
 pub fn document(bytes: &[u8], depth_max: usize) -> Result<&RawValue, JsonRefusal> {
     walk(bytes, Bounds { depth_max, members_max: usize::MAX })?;
     serde_json::from_slice(bytes).map_err(|_| JsonRefusal::Malformed)
 }
 
-/// Reads bytes that are one JSON document with one reading as one `T`.
+/// Reads bytes that are one JSON document with one reading, at most `depth_max` objects and lists in each other, as one `T`.
 ///
 /// # Errors
-/// The first rule that they break.
+/// The first rule that the bytes break; [`JsonRefusal::ShapeWrong`] for a document that is no `T`.
 pub fn parse<T: DeserializeOwned>(bytes: &[u8], depth_max: usize) -> Result<T, JsonRefusal> {
     // SECURITY: serde alone notices repetition only among members that it knows, so the whole is walked first.
     walk(bytes, Bounds { depth_max, members_max: usize::MAX })?;
@@ -57,11 +59,11 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8], depth_max: usize) -> Result<T, J
 pub struct Object<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl<'a> Object<'a> {
-    /// Reads `text`, which must be exactly one object with one reading, at most `depth_max` objects and lists in each other, each
-    /// object with at most 64 members.
+    /// Reads `text`, which must be exactly one object with one reading, at most `depth_max` objects and lists in each other, each object
+    /// with at most 64 members.
     ///
     /// # Errors
-    /// When it is anything else.
+    /// [`NotTheObject`] for any other text.
     pub fn parse(text: &'a str, depth_max: usize) -> Result<Self, NotTheObject> {
         let mut reader = serde_json::Deserializer::from_str(text);
         let members = InOrder { members_max: MEMBERS_MAX }.deserialize(&mut reader).map_err(|_| NotTheObject)?;
@@ -71,93 +73,94 @@ impl<'a> Object<'a> {
         if members.iter().enumerate().any(|(at, (name, _))| repeated(at, name)) {
             return Err(NotTheObject);
         }
+        // The object itself is the first level, so its values have one level less.
         let inside = Bounds { depth_max: depth_max.checked_sub(1).ok_or(NotTheObject)?, members_max: MEMBERS_MAX };
         members.iter().try_for_each(|(_, value)| walk(value.get().as_bytes(), inside)).map_err(|_| NotTheObject)?;
         Ok(Self(members))
     }
 
-    /// Reads the same from bytes, which must be UTF-8.
+    /// Reads an object from bytes, which must be UTF-8, as [`Self::parse`] does.
     ///
     /// # Errors
-    /// When they are not, and as [`Self::parse`].
+    /// [`NotTheObject`] for bytes that are not UTF-8 and for every text that [`Self::parse`] refuses.
     pub fn from_bytes(bytes: &'a [u8], depth_max: usize) -> Result<Self, NotTheObject> {
         Self::parse(std::str::from_utf8(bytes).map_err(|_| NotTheObject)?, depth_max)
     }
 
-    /// Whether a member of this name is there.
+    /// Tells whether the object has a member of this name.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
         self.raw(name).is_some()
     }
 
-    /// A member's value as it is written.
+    /// Returns the value of a member as it is written; `None` when the object has no such member.
     #[must_use]
     pub fn raw(&self, name: &str) -> Option<&'a str> {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.get())
     }
 
-    /// All members in their order: names without escapes, values as they are written.
+    /// Returns all members in their order: names without escapes, values as they are written.
     pub fn into_members(self) -> impl Iterator<Item = (Cow<'a, str>, &'a str)> {
         self.0.into_iter().map(|(name, value)| (name, value.get()))
     }
 
-    /// A member that may be absent but not of another type; `null` is another type.
+    /// Reads a member that may be absent but not of another type; `null` is another type.
     ///
     /// # Errors
-    /// When it is of another type.
+    /// [`NotTheObject`] when the value is of another type.
     pub fn optional<T: Deserialize<'a>>(&self, name: &str) -> Result<Option<T>, NotTheObject> {
         self.raw(name).map(serde_json::from_str).transpose().map_err(|_| NotTheObject)
     }
 
-    /// A member that must be there.
+    /// Reads a member that must be there.
     ///
     /// # Errors
-    /// When it is not, or is of another type.
+    /// [`NotTheObject`] when the member is absent, or its value is of another type.
     pub fn required<T: Deserialize<'a>>(&self, name: &str) -> Result<T, NotTheObject> {
         self.optional(name)?.ok_or(NotTheObject)
     }
 
-    /// A text that may be absent.
+    /// Reads a text that may be absent.
     ///
     /// # Errors
-    /// When it is of another type.
+    /// [`NotTheObject`] when the value is no text.
     pub fn optional_text(&self, name: &str) -> Result<Option<Cow<'a, str>>, NotTheObject> {
         Ok(self.optional::<Text<'a>>(name)?.map(|text| text.0))
     }
 
-    /// A text that must be there.
+    /// Reads a text that must be there.
     ///
     /// # Errors
-    /// When it is not, or is of another type.
+    /// [`NotTheObject`] when the member is absent, or its value is no text.
     pub fn text(&self, name: &str) -> Result<Cow<'a, str>, NotTheObject> {
         self.optional_text(name)?.ok_or(NotTheObject)
     }
 }
 
-/// The members of an object that stands in a [`document`], in their order, values unread. `None` when the value is no object.
+/// Lists the members of an object that stands in a [`document`], in their order, values unread. `None` when the value is no object.
 #[must_use]
 pub fn members(value: &RawValue) -> Option<Vec<(Cow<'_, str>, &RawValue)>> {
     InOrder { members_max: usize::MAX }.deserialize(&mut serde_json::Deserializer::from_str(value.get())).ok()
 }
 
-/// The elements of a list that stands in a [`document`], unread. `None` when the value is no list.
+/// Lists the elements of a list that stands in a [`document`], unread. `None` when the value is no list.
 #[must_use]
 pub fn elements(value: &RawValue) -> Option<Vec<&RawValue>> {
     serde_json::from_str(value.get()).ok()
 }
 
-/// A text that is borrowed where it has no escapes.
+/// Text that is borrowed from the document where it has no escapes.
 #[derive(Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
-/// How much is read of one document.
+/// Bounds on what is read of one document.
 #[derive(Clone, Copy)]
 struct Bounds {
     depth_max: usize,
     members_max: usize,
 }
 
-/// Reads all of `bytes` and keeps nothing.
+/// Reads all of `bytes` by the bounds and keeps nothing.
 fn walk(bytes: &[u8], bounds: Bounds) -> Result<(), JsonRefusal> {
     let broken = Cell::new(JsonRefusal::Malformed);
     let mut reader = serde_json::Deserializer::from_slice(bytes);
@@ -167,12 +170,12 @@ fn walk(bytes: &[u8], bounds: Bounds) -> Result<(), JsonRefusal> {
     reader.end().map_err(|_| JsonRefusal::Malformed)
 }
 
-/// Visits every value and keeps none.
+/// Visitor of every value, which keeps none.
 #[derive(Clone, Copy)]
 struct Walk<'a> {
     depth_left: usize,
     members_max: usize,
-    /// The rule that was broken, where it is not that of JSON itself.
+    /// Rule of ours that the document broke; stays [`JsonRefusal::Malformed`] when it broke a rule of JSON itself.
     broken: &'a Cell<JsonRefusal>,
 }
 
@@ -248,7 +251,7 @@ impl<'de> Visitor<'de> for Walk<'_> {
     }
 }
 
-/// Reads one object as its members in their order, values unread.
+/// Visitor that reads one object as its members in their order, values unread.
 struct InOrder {
     members_max: usize,
 }

@@ -16,29 +16,29 @@ pub struct App {
     pub package: AppId,
     /// The bundle id on iOS; `None` when there is no such app.
     pub bundle: Option<AppId>,
-    /// What is required of its phones, in stages.
+    /// Requirements of the app for its phones, in stages.
     pub requirements: Requirements,
 }
 
-/// All apps, by their client ids.
+/// Registry of all apps, by their client ids.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Apps(BTreeMap<ClientId, App>);
 
 impl Apps {
-    /// The app of this client id.
+    /// Returns the app with this client id.
     ///
     /// # Errors
-    /// [`Reason::ClientUnknown`].
+    /// [`Reason::ClientUnknown`] when no app has it.
     pub fn of(&self, client: &ClientId) -> Result<&App, Reason> {
         self.0.get(client).ok_or(Reason::ClientUnknown)
     }
 
-    /// All client ids, in alphabetical order.
+    /// Lists all client ids, in alphabetical order.
     pub fn clients(&self) -> impl Iterator<Item = &ClientId> {
         self.0.keys()
     }
 
-    /// The app that enrolled a phone; `None` when none of these did.
+    /// Finds the app that enrolled a phone; `None` when no app of this registry did.
     #[must_use]
     pub fn enroller(&self, posture: &Posture) -> Option<(&ClientId, &App)> {
         self.0.iter().find(|(_, app)| app.enrolled(posture).is_ok())
@@ -52,7 +52,7 @@ impl FromIterator<(ClientId, App)> for Apps {
 }
 
 impl App {
-    /// The name of the app on a platform.
+    /// Returns the name of the app on a platform: the package on Android, the bundle id on iOS.
     ///
     /// # Errors
     /// [`Reason::AppUnknown`] where there is no such app on that platform.
@@ -63,23 +63,25 @@ impl App {
         }
     }
 
-    /// Whether a phone was enrolled by this app. A device is one installation of one app: what it proved to one is no proof to
-    /// another, which may ask for more.
+    /// Checks that this app enrolled a phone. A device is one installation of one app: a proof to one app is no proof to another, which may
+    /// ask for more.
     ///
     /// # Errors
-    /// [`Reason::AppUnknown`], also for a posture that names no app.
+    /// [`Reason::AppUnknown`] when another app enrolled the phone, and for a posture that names no app.
     pub fn enrolled(&self, posture: &Posture) -> Result<(), Reason> {
         match &posture.app {
+            // SECURITY: the platform decides which name counts, so a package on Android cannot pass for a bundle id on iOS of the same
+            // text.
             Some(named) if self.named_on(posture.platform)? == named => Ok(()),
             Some(_) | None => Err(Reason::AppUnknown),
         }
     }
 
-    /// Whether a phone may be one of this app: evidence that names no app may be of every app of its platform. For what-ifs about
-    /// such evidence; a request needs [`Self::enrolled`].
+    /// Checks that this app may have enrolled a phone: evidence that names no app may be of every app of its platform. Meant for what-ifs
+    /// about such evidence; a request needs [`Self::enrolled`].
     ///
     /// # Errors
-    /// [`Reason::AppUnknown`].
+    /// [`Reason::AppUnknown`] when the evidence names another app, or when this app does not exist on the platform.
     pub fn may_have_enrolled(&self, posture: &Posture) -> Result<(), Reason> {
         match &posture.app {
             Some(_) => self.enrolled(posture),
@@ -87,25 +89,28 @@ impl App {
         }
     }
 
-    /// What a phone lacks at a stage that lets it in. Nobody is known yet, so that only what holds for everybody refuses.
+    /// Lists the requirements that an enrolling phone does not meet, when none of them refuses it. No person is known yet, so only a
+    /// requirement that is enforced for everybody refuses.
     ///
     /// # Errors
-    /// The first requirement that refuses.
+    /// The first unmet requirement whose stage is [`Stage::Enforce`].
     pub fn met_by(&self, posture: &Posture, revocations: &Revocations, now: UnixSeconds) -> Result<Vec<Lack>, Lack> {
         let lacks = self.lacks(posture, revocations, None, now);
+        // The order of the requirements decides which refusal the phone hears of.
         match lacks.iter().find(|lack| lack.stage == Stage::Enforce) {
             Some(lack) => Err(lack.clone()),
             None => Ok(lacks),
         }
     }
 
-    /// What a phone lacks for a person of this share; for nobody in particular without one.
+    /// Lists the requirements that a phone does not meet, with their stages for a person of this share, or, when `share` is `None`, for
+    /// nobody in particular.
     #[must_use]
     pub fn lacks(&self, posture: &Posture, revocations: &Revocations, share: Option<Share>, now: UnixSeconds) -> Vec<Lack> {
         self.requirements.lacks(posture, revocations, share, now)
     }
 
-    /// The stage at which phones are refused that a development token enrolled; `None` where they are not.
+    /// Stage that the app's rules give to phones that a development token enrolled; `None` when no rule is about such phones.
     #[must_use]
     pub fn development_refused(&self) -> Option<Stage> {
         let Requirement { rollout, .. } = self.requirements.0.iter().find(|requirement| requirement.rule == Rule::NoDevelopment)?;

@@ -1,4 +1,4 @@
-//! Data that is fetched while a node runs: what it is, and when an offered version takes the place of the one that is held.
+//! Data that is fetched while a node runs: the kinds of it, and the rule for when an offered version takes the place of the held one.
 //!
 //! Whoever can answer for a vendor's address could take phones out or let phones in: by an old list, an emptied list, a page
 //! of a captive portal. So nothing is taken that is worse than what is held; an operator looks, and decides.
@@ -7,26 +7,26 @@ use core::fmt;
 
 use countersign_core::UnixSeconds;
 
-/// What is fetched. Alphabetical.
+/// Kind of data that is fetched. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FeedKind {
-    /// Roots of Android Key Attestation.
+    /// Root certificates of Android Key Attestation.
     AndroidAnchors,
-    /// Roots of App Attest.
+    /// Root certificates of Apple's App Attest.
     AppAttestAnchors,
-    /// Keys of systems beside the makers'.
+    /// Verified boot keys of Android systems that come from others than the phones' makers.
     BootKeys,
-    /// Roots of App Attest's receipts.
+    /// Root certificates of the receipts of Apple's App Attest.
     ReceiptAnchors,
-    /// Google's list of certificates that are no longer believed.
+    /// Google's list of attestation certificates that are revoked or suspended.
     StatusList,
 }
 
 impl FeedKind {
-    /// All of them.
+    /// All kinds, in alphabetical order.
     pub const ALL: [Self; 5] = [Self::AndroidAnchors, Self::AppAttestAnchors, Self::BootKeys, Self::ReceiptAnchors, Self::StatusList];
 
-    /// Its name in the config, the metrics, the data directory and at the command line.
+    /// Name of the kind in the configuration, the metrics, the data directory and at the command line.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -38,14 +38,14 @@ impl FeedKind {
         }
     }
 
-    /// The feed of that name.
+    /// Reads the name that [`Self::as_str`] writes; `None` for any other text.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == text)
     }
 
-    /// Of so many entries, how many an offered version has to have. Roots come and go one by one, so that less than half is an
-    /// accident; a status list grows, and loses only what has expired.
+    /// Number of entries that an offered version must have at least when the held one has `held`. Roots come and go one by one, so that
+    /// less than half is an accident; a status list grows, and loses only entries that have expired.
     const fn entries_min(self, held: usize) -> usize {
         match self {
             Self::AndroidAnchors | Self::AppAttestAnchors | Self::BootKeys | Self::ReceiptAnchors => held.div_ceil(2),
@@ -54,53 +54,53 @@ impl FeedKind {
     }
 }
 
-/// What can be said of a version without knowing what it is about.
+/// Facts about a version that can be told without knowing what it is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Measure {
-    /// SHA-256 of its bytes.
+    /// SHA-256 of the version's bytes as fetched.
     pub digest: [u8; 32],
-    /// Entries in it.
+    /// Number of entries: roots, keys or revoked certificates.
     pub entries: usize,
-    /// When its source says that it was changed last.
+    /// Instant of the last change, as the source states it; `None` when it states none.
     pub issued_at: Option<UnixSeconds>,
-    /// The version that it says it is, where it says one.
+    /// Number that the version gives itself; `None` when it gives none.
     pub version: Option<u64>,
 }
 
-/// Why an offered version is not taken. Alphabetical.
+/// Reason why an offered version is not taken. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FeedRefusal {
-    /// It names nobody.
+    /// The offered version has no entries.
     Empty,
-    /// It was changed before the held one was.
+    /// The offered version was changed before the held one was.
     IssuedEarlier {
-        /// When the held one was.
+        /// Instant of the held version's last change.
         held: UnixSeconds,
-        /// When it was.
+        /// Instant of the offered version's last change.
         offered: UnixSeconds,
     },
-    /// An operator took it out of use.
+    /// An operator took the offered version out of use.
     RolledBack,
-    /// It has lost too many entries.
+    /// The offered version has lost too many of the held one's entries.
     Shrunk {
-        /// Entries of the held one.
+        /// Number of entries in the held version.
         held: usize,
-        /// Its entries.
+        /// Number of entries in the offered version.
         offered: usize,
     },
-    /// It has a lower version than the held one.
+    /// The offered version has a lower number than the held one.
     VersionLower {
-        /// The held one's.
+        /// Number of the held version.
         held: u64,
-        /// Its.
+        /// Number of the offered version.
         offered: u64,
     },
-    /// It has the version of the held one and says something else.
+    /// The offered version has the same number as the held one (the value) and other content.
     VersionReused(u64),
 }
 
 impl FeedRefusal {
-    /// A stable code, for metrics.
+    /// Stable code of the refusal, for metrics.
     #[must_use]
     pub const fn code(self) -> &'static str {
         match self {
@@ -127,34 +127,40 @@ impl fmt::Display for FeedRefusal {
     }
 }
 
-/// What is done with an offered version. Alphabetical.
+/// Outcome of a look at an offered version. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FeedOutcome {
-    /// It is the held one; it is as young as this look.
+    /// The offered version is the held one, which is therefore as fresh as this look.
     Keep,
-    /// It is worse; the held one stays, and ages.
+    /// The offered version is worse; the held one stays, and ages.
     Refuse(FeedRefusal),
-    /// It takes the held one's place.
+    /// The offered version takes the held one's place.
     Take,
 }
 
-/// Judges an offered version beside the held one and those that an operator rolled back, by their digests.
+/// Judges an offered version beside the held one (`None` when nothing is held) and beside the digests of the versions that an operator
+/// rolled back.
 #[must_use]
 pub fn judge_offer(kind: FeedKind, held: Option<&Measure>, rolled_back: &[[u8; 32]], offered: &Measure) -> FeedOutcome {
+    // Before all else: an empty list is an accident or an attack, also when nothing is held yet.
     if offered.entries == 0 {
         return FeedOutcome::Refuse(FeedRefusal::Empty);
     }
+    // Before the comparison with the held version: a rolled back version must not come back by being offered again.
     if rolled_back.contains(&offered.digest) {
         return FeedOutcome::Refuse(FeedRefusal::RolledBack);
     }
     let Some(held) = held else { return FeedOutcome::Take };
+    // The same bytes are never worse, whatever the bounds below say.
     if held.digest == offered.digest {
         return FeedOutcome::Keep;
     }
     if let (Some(held), Some(offered)) = (held.version, offered.version) {
+        // SECURITY: an old version, true in its time, would make certificates good again that were revoked since.
         if offered < held {
             return FeedOutcome::Refuse(FeedRefusal::VersionLower { held, offered });
         }
+        // One number for two contents: one of them is wrong, and nothing here can tell which.
         if offered == held {
             return FeedOutcome::Refuse(FeedRefusal::VersionReused(held));
         }

@@ -1,6 +1,6 @@
-//! Who would be refused and why: the requirements' judgement of a whole fleet, counted.
+//! Forecast of who would be refused and why: the requirements' judgement of a whole fleet, counted.
 //!
-//! Counted is what an operator groups by; no device and no person can be recognised in a [`Forecast`].
+//! Devices are counted in groups that an operator asks for; no device and no person can be recognised in a [`Forecast`].
 
 use std::collections::BTreeMap;
 
@@ -8,40 +8,40 @@ use countersign_core::{Platform, Posture, Reason, Stage};
 
 use crate::judgement::{Judgement, UsedBy};
 
-/// Groups of a breakdown that have a line of their own, at most.
+/// Upper bound on the groups of a breakdown that have a line of their own.
 pub const GROUPS_MAX: usize = 50;
 
-/// Groups that are told apart while a fleet is counted. Apps say what their phone's model is, so that there may be as many as
-/// there are devices; what comes after so many is counted with the others.
+/// Upper bound on the groups that are told apart while a fleet is counted. Apps state their phone's model, so that there may be as many
+/// models as devices; a group that comes after so many is counted with the others.
 pub const GROUPS_HELD_MAX: usize = 10_000;
 
-/// How many devices, by the worst that what they lack does to them.
+/// Numbers of devices, each device counted at the most severe stage among the requirements that it does not meet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Outcomes {
-    /// All of them.
+    /// Devices counted, with and without unmet requirements.
     pub devices: u64,
-    /// Those that are refused.
+    /// Devices whose most severe stage is [`Stage::Enforce`].
     pub refused: u64,
-    /// Those that are limited.
+    /// Devices whose most severe stage is [`Stage::Limit`].
     pub limited: u64,
-    /// Those of which it is only counted.
+    /// Devices whose most severe stage is [`Stage::Observe`]: they are counted, and nothing else happens to them.
     pub observed: u64,
 }
 
 impl Outcomes {
-    /// Those that lack something, at whatever stage.
+    /// Number of devices that do not meet some requirement, at whatever stage.
     #[must_use]
     pub const fn lacking(&self) -> u64 {
         self.refused.saturating_add(self.limited).saturating_add(self.observed)
     }
 
-    /// Those that lack nothing.
+    /// Number of devices that meet every requirement.
     #[must_use]
     pub const fn clean(&self) -> u64 {
         self.devices.saturating_sub(self.lacking())
     }
 
-    /// Counts a device.
+    /// Counts a device at its most severe stage; `None` for a device that meets every requirement.
     pub fn count(&mut self, stage: Option<Stage>) {
         self.devices = self.devices.saturating_add(1);
         let of_stage = match stage {
@@ -63,17 +63,17 @@ impl Outcomes {
     }
 }
 
-/// The groups of a fleet by one question: those with most refused, then most limited, then most observed, then most devices
-/// first, and what is the same in all of these in the groups' own order.
+/// Groups of a fleet by one question. Those with most refused devices come first, then those with most limited, most observed and most
+/// devices; groups with equal numbers keep their own order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Breakdown<K> {
-    /// The groups.
+    /// Groups that have a line of their own, with their numbers.
     pub groups: Vec<(K, Outcomes)>,
-    /// The sum of all that have no line of their own. A device that is in several groups counts in each.
+    /// Sum of all groups that have no line of their own. A device that is in several groups counts in each.
     pub others: Outcomes,
 }
 
-/// A breakdown while it is counted.
+/// Breakdown while it is being counted.
 #[derive(Clone, Debug)]
 struct Groups<K> {
     held: BTreeMap<K, Outcomes>,
@@ -88,6 +88,7 @@ impl<K> Default for Groups<K> {
 
 impl<K: Ord> Groups<K> {
     fn count(&mut self, group: K, stage: Option<Stage>) {
+        // Groups that are held already go on counting; only a new group finds no room.
         let full = self.held.len() >= GROUPS_HELD_MAX;
         match self.held.get_mut(&group) {
             Some(outcomes) => outcomes.count(stage),
@@ -100,35 +101,36 @@ impl<K: Ord> Groups<K> {
         let mut groups: Vec<_> = self.held.into_iter().collect();
         let weight = |outcomes: &Outcomes| (outcomes.refused, outcomes.limited, outcomes.observed, outcomes.devices);
         groups.sort_by_key(|(_, outcomes)| std::cmp::Reverse(weight(outcomes)));
+        // The sort is stable and the map is in the order of its keys, so that two reports of one fleet agree.
         let rest = groups.split_off(groups.len().min(groups_max).min(GROUPS_MAX));
         Breakdown { groups, others: rest.iter().fold(self.beyond, |sum, (_, outcomes)| sum.and(*outcomes)) }
     }
 }
 
-/// What becomes of a fleet.
+/// Forecast of what the requirements do to a fleet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Forecast {
-    /// As far as each requirement has been rolled out, devices on which somebody is signed in.
+    /// Devices on which somebody is signed in, judged as far as each requirement has been rolled out.
     pub in_force: Outcomes,
-    /// The same if each were enforced for everybody; what is in grace stays so.
+    /// The same devices, judged as if each requirement were enforced for everybody; a requirement in its grace period stays observed.
     pub enforced: Outcomes,
-    /// Devices on which nobody is signed in, as they are judged before it is known who asks. They are in no breakdown.
+    /// Devices on which nobody is signed in, judged as before a person is known. They are in no breakdown.
     pub nobodys: Outcomes,
-    /// The same if each requirement were enforced.
+    /// Devices on which nobody is signed in, judged as if each requirement were enforced.
     pub nobodys_enforced: Outcomes,
-    /// By reason, those that lack something for it. A device is in as many groups as it has reasons.
+    /// Devices with an unmet requirement by the reason for it. A device is in as many groups as it has reasons.
     pub by_reason: Breakdown<Reason>,
-    /// By platform.
+    /// Devices by their platform.
     pub by_platform: Breakdown<Platform>,
-    /// By model, as apps say it.
+    /// Devices by model, as apps state it; `None` for devices whose model is not known.
     pub by_model: Breakdown<Option<String>>,
-    /// By platform and the first number of the system's version.
+    /// Devices by platform and by the first number of the system's version; `None` for devices whose version is not known.
     pub by_system: Breakdown<(Platform, Option<u64>)>,
-    /// By platform and the app's version, as [`Posture::app_version`].
+    /// Devices by platform and by the app's version in the form of [`Posture::app_version`]; `None` for devices whose version is not known.
     pub by_app_version: Breakdown<(Platform, Option<u64>)>,
 }
 
-/// Counts a fleet, a device at a time, so that no fleet need fit into memory.
+/// Counter of a fleet, which takes one device at a time, so that no fleet has to fit into memory.
 #[derive(Clone, Debug, Default)]
 pub struct Survey {
     in_force: Outcomes,
@@ -143,11 +145,13 @@ pub struct Survey {
 }
 
 impl Survey {
-    /// Counts a device: what is known of it, what its app says it is, and what becomes of it.
+    /// Counts a device by its posture, by the model that its app states, and by the judgement of its requests.
     pub fn count(&mut self, posture: &Posture, model: Option<&str>, judgement: &Judgement) {
         let stage = judgement.stage();
         match judgement.by {
             UsedBy::Nobody => {
+                // Such devices would be judged by the milder stage of a rollout, so in one sum with the others they would hide what people
+                // meet.
                 self.nobodys.count(stage);
                 self.nobodys_enforced.count(judgement.enforced);
                 return;
@@ -160,6 +164,7 @@ impl Survey {
         for (reason, stage) in &judgement.reasons {
             self.by_reason.count(reason.clone(), Some(*stage));
         }
+        // A version is `MMmmss` (two digits for each part), so that this leaves its first part.
         let system = posture.os_version_known().map(|version| version.value / 10_000);
         let app_version = posture.app_version_known().map(|version| version.value);
         self.by_platform.count(posture.platform, stage);
@@ -168,7 +173,7 @@ impl Survey {
         self.by_app_version.count((posture.platform, app_version), stage);
     }
 
-    /// What was counted, with at most `groups_max` lines a breakdown, and never more than [`GROUPS_MAX`].
+    /// Makes the forecast of all devices counted, with at most `groups_max` lines a breakdown, and never more than [`GROUPS_MAX`].
     #[must_use]
     pub fn forecast(self, groups_max: usize) -> Forecast {
         Forecast {

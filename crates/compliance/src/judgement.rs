@@ -1,7 +1,7 @@
-//! What becomes of the requests from one device, whoever makes them.
+//! Judgement of the requests from one device, whoever makes them.
 //!
-//! A device is judged by what judges its requests ([`Requirements::lacks`]), so that a forecast and the enforcement cannot differ.
-//! Its tests stand beside the forecast that counts it.
+//! The rules that judge a device here are those that judge its requests ([`Requirements::lacks`]), so that a forecast and the enforcement
+//! cannot differ. The tests of this file stand beside the forecast that counts its judgements.
 
 use std::collections::BTreeMap;
 
@@ -9,37 +9,38 @@ use countersign_core::{Lack, Posture, Reason, Stage, UnixSeconds};
 
 use crate::requirement::{Requirements, Revocations, Share, worst};
 
-/// Someone's requests from a device through an app.
+/// One person's requests from a device through one app, or those that come before a person is known.
 #[derive(Clone, Copy, Debug)]
 pub struct Use<'a> {
-    /// What is required of the app's devices. `None`: the app is not configured, and all of its requests are refused.
+    /// Requirements of the app for its devices; `None` when the app is not configured, so that all of its requests are refused.
     pub requirements: Option<&'a Requirements>,
-    /// To which share the person belongs; `None` while nobody is signed in.
+    /// Share that the person belongs to; `None` while nobody is signed in.
     pub share: Option<Share>,
 }
 
-/// Whether it is known who uses a device, and so which share of the people.
+/// Answer to the question whether the people who use a device, and so their shares, are known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UsedBy {
-    /// Nobody is signed in on it.
+    /// Nobody is signed in on the device.
     Nobody,
-    /// Somebody is.
+    /// At least one person is signed in on the device.
     Somebody,
 }
 
-/// What becomes of the requests from one device.
+/// Judgement of the requests from one device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Judgement {
-    /// Whether it is known who uses it.
+    /// Answer whether anybody is signed in on the device.
     pub by: UsedBy,
-    /// The stage of each reason: the worst of all uses.
+    /// Reasons of all unmet requirements, each with its most severe stage among all uses.
     pub reasons: BTreeMap<Reason, Stage>,
-    /// What the worst use would meet if each requirement were enforced for everybody; what is in grace stays so.
+    /// Most severe stage of all uses if each requirement were enforced for everybody; a requirement in its grace period stays observed.
+    /// `None` when nothing is lacking.
     pub enforced: Option<Stage>,
 }
 
 impl Judgement {
-    /// Judges a device by everybody's use of it.
+    /// Judges a device by everybody's use of it. Without uses nothing is asked of the device, so nothing is lacking.
     #[must_use]
     pub fn of(posture: &Posture, uses: &[Use<'_>], revocations: &Revocations, now: UnixSeconds) -> Self {
         let by = if uses.iter().any(|one| one.share.is_some()) { UsedBy::Somebody } else { UsedBy::Nobody };
@@ -50,6 +51,7 @@ impl Judgement {
                     (requirements.lacks(posture, revocations, *share, now), worst(&requirements.lacks_enforced(posture, revocations, now)))
                 }
                 None => {
+                    // SECURITY: an app that is not in the configuration has no requirements to meet, which must not read as meeting all.
                     let lack = Lack { reason: Reason::ClientUnknown, stage: Stage::Enforce, update: None };
                     (vec![lack], Some(Stage::Enforce))
                 }
@@ -57,13 +59,14 @@ impl Judgement {
             judgement.enforced = judgement.enforced.max(enforced);
             for lack in lacks {
                 let stage = judgement.reasons.entry(lack.reason).or_insert(lack.stage);
+                // Two apps may ask the same of one phone at different stages.
                 *stage = lack.stage.max(*stage);
             }
         }
         judgement
     }
 
-    /// The worst stage; `None` when nothing is lacking.
+    /// Most severe stage of all reasons; `None` when nothing is lacking.
     #[must_use]
     pub fn stage(&self) -> Option<Stage> {
         self.reasons.values().max().copied()

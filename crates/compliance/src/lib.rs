@@ -1,9 +1,10 @@
-//! What an app requires of phones, and whether a posture meets it: for a request, a report of who would be refused, and a what-if.
+//! Requirements of an app for phones, and the judgement of a posture by them: for a request, for a report of who would be refused, and for
+//! a what-if.
 //!
-//! [`Apps`] is the registry that every one of them asks: what one app requires, and which app a posture belongs to, stand once.
+//! [`Apps`] is the registry that each of these asks: the requirements of an app, and which app a posture belongs to, are written once.
 //!
-//! Beside it stand the rules about what those judgements lean on: what an [`Outage`] of a vendor forgives, how much may be asked of
-//! a vendor in a day ([`Quota`]), and when an offered version of fetched data takes the place of the held one ([`judge_offer`]).
+//! Beside it stand the rules about the data that those judgements lean on: what an [`Outage`] of a vendor forgives, how many questions a
+//! vendor is asked in a day ([`Quota`]), and when an offered version of fetched data takes the place of the held one ([`judge_offer`]).
 //!
 //! Postures, revocations and `now` go in, reasons and stages come out. What this crate does not do: it verifies no evidence (that is
 //! `attest`), it decides about no request (that is `policy`), and it fetches, stores and logs nothing.

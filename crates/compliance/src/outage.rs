@@ -1,56 +1,60 @@
-//! A vendor that does not answer, and what the operator decided about that.
+//! A vendor that does not answer, and the operator's decision for that case.
 //!
-//! A phone cannot help it that its vendor is down: what was fresh when the vendor fell silent is forgiven for a while. What was
-//! stale before, or never there, is not: an outage lets nobody in.
+//! A phone cannot help it that its vendor is down: evidence that was fresh when the vendor fell silent is forgiven for a while. Evidence
+//! that was stale before, or was never there, is not forgiven: an outage lets nobody in.
 
 use countersign_core::{Seconds, UnixSeconds};
 
-/// What happens when the grace is over and the vendor is still silent. Alphabetical.
+/// Treatment of phones when the grace is over and the vendor is still silent. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AfterGrace {
-    /// Phones are limited, even where they would be refused.
+    /// Phones are limited at most, even where a requirement would refuse them.
     Limit,
-    /// Everything is as if the vendor answered.
+    /// Phones are treated as if the vendor answered: stale evidence is refused where that is required.
     Refuse,
 }
 
-/// What the operator decided.
+/// Decision of the operator for outages of a vendor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OutageRule {
-    /// How long nothing happens.
+    /// Duration, from the beginning of the outage, in which stale verdicts have no consequence.
     pub grace: Seconds,
-    /// And then.
+    /// Treatment of phones after the grace.
     pub then: AfterGrace,
 }
 
-/// A vendor that does not answer.
+/// Outage of a vendor: its beginning, and the rule for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Outage {
-    /// The first time that it did not, after it last did.
+    /// First time that the vendor did not answer, after the last time that it did.
     pub since: UnixSeconds,
-    /// What the operator decided.
+    /// Rule that the operator set for outages of this vendor.
     pub rule: OutageRule,
 }
 
-/// What an outage forgives. Alphabetical.
+/// Consequence that an outage takes away from an unmet requirement. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Forgiven {
-    /// All: nothing happens.
+    /// All consequences are forgiven: the unmet requirement is only observed.
     Everything,
-    /// Nothing: what was asked happens.
+    /// Nothing is forgiven: the unmet requirement has its usual stage.
     Nothing,
-    /// The refusal: phones are limited at most.
+    /// The refusal is forgiven: phones are limited at most.
     Refusal,
 }
 
 impl Outage {
-    /// What is forgiven to something made at `made_at` that may be at most `age_max` old.
+    /// Decides what is forgiven for evidence that was made at `made_at` and may be at most `age_max` old.
     #[must_use]
     pub fn forgives(&self, made_at: UnixSeconds, age_max: Seconds, now: UnixSeconds) -> Forgiven {
+        // SECURITY: what was stale when the outage began was not made stale by it. Without this check an outage would let in whoever is
+        // able to cause one.
         if self.since.since(made_at) > age_max {
             return Forgiven::Nothing;
         }
         match self.rule.then {
+            // The grace counts from the beginning of the outage, not from the end of each verdict's time, so that it ends for all phones at
+            // once.
             AfterGrace::Limit | AfterGrace::Refuse if now.since(self.since) <= self.rule.grace => Forgiven::Everything,
             AfterGrace::Limit => Forgiven::Refusal,
             AfterGrace::Refuse => Forgiven::Nothing,

@@ -1,4 +1,4 @@
-//! How much may be asked of a vendor in a day.
+//! Daily limits for questions to a vendor.
 //!
 //! Google decodes 10,000 tokens of Play Integrity a day unless it is asked for more
 //! (<https://developer.android.com/google/play/integrity/overview>). Apple asks big apps to bring App Attest to their people little
@@ -10,24 +10,24 @@ use countersign_core::{Seconds, UnixSeconds};
 
 const DAY: u64 = 86_400;
 
-/// How much a day allows.
+/// Number of questions that a day allows. Days begin at midnight in UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DailyLimit {
-    /// As much as on every other day.
+    /// The same number on every day.
     Even(u64),
-    /// More from day to day.
+    /// A number that grows from day to day, compounded.
     Ramp {
-        /// On the first day, and before it.
+        /// Number on the first day, and on every day before it.
         first: u64,
-        /// By how many hundredths of the day before each day is more.
+        /// Growth of each day over the day before, in hundredths.
         growth_percent: u32,
-        /// When the first day begins.
+        /// Instant in the first day; the whole of that day in UTC has the number `first`.
         from: UnixSeconds,
     },
 }
 
 impl DailyLimit {
-    /// That of a day, in days since 1970 in UTC.
+    /// Number that a day allows; `day` counts days since 1970 in UTC.
     fn on(self, day: u64) -> u64 {
         match self {
             Self::Even(limit) => limit,
@@ -48,7 +48,7 @@ impl DailyLimit {
     }
 }
 
-/// What was used of a day.
+/// Count of the questions of one day beside the limit of that day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quota {
     limit: DailyLimit,
@@ -56,21 +56,21 @@ pub struct Quota {
     used: u64,
 }
 
-/// How a quota stands after a use. Alphabetical.
+/// State of a quota after a question was counted. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum QuotaState {
-    /// Four fifths of the day's limit were reached by this use: time to ask for more.
+    /// This question reached four fifths of the day's limit: time to ask the vendor for a higher one.
     Nearly,
-    /// Nothing to say.
+    /// The day's limit is not close, or four fifths of it were reached before this question.
     Plenty,
 }
 
-/// Why nothing more is asked. Alphabetical.
+/// Reason why the vendor is asked nothing more. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum QuotaRefusal {
-    /// The day's limit is reached.
+    /// The limit of the day is reached.
     Exhausted {
-        /// How long until the next day.
+        /// Seconds until the next day begins.
         wait: Seconds,
     },
 }
@@ -84,33 +84,35 @@ impl fmt::Display for QuotaRefusal {
 }
 
 impl Quota {
-    /// Nothing is used yet.
+    /// Makes a quota of which nothing is used yet.
     #[must_use]
     pub const fn new(limit: DailyLimit) -> Self {
         Self { limit, day: 0, used: 0 }
     }
 
-    /// What was used of today, and what today allows.
+    /// Numbers of questions that were asked today and that today allows, in this order.
     #[must_use]
     pub fn today(&self, now: UnixSeconds) -> (u64, u64) {
         let day = now.0 / DAY;
+        // A count of an earlier day is not carried over.
         (if day == self.day { self.used } else { 0 }, self.limit.on(day))
     }
 
-    /// Whether there is room for one more.
+    /// Checks that there is room for one more question today.
     ///
     /// # Errors
-    /// When there is none today.
+    /// [`QuotaRefusal::Exhausted`] when there is none.
     pub fn room(&self, now: UnixSeconds) -> Result<(), QuotaRefusal> {
         let (used, limit) = self.today(now);
         if used < limit { Ok(()) } else { Err(QuotaRefusal::Exhausted { wait: Seconds(DAY.saturating_sub(now.0 % DAY)) }) }
     }
 
-    /// Counts one use, whether there was room or not.
+    /// Counts one question, also when there was no room for it.
     pub fn count(&mut self, now: UnixSeconds) -> QuotaState {
         let (used, limit) = self.today(now);
         (self.day, self.used) = (now.0 / DAY, used.saturating_add(1));
         let near = limit.saturating_sub(limit / 5);
+        // True for one question a day, so that the log has one line about it.
         if used < near && self.used >= near { QuotaState::Nearly } else { QuotaState::Plenty }
     }
 }

@@ -1,7 +1,7 @@
-//! What is required of a device, in stages, and what a posture lacks of it.
+//! Requirements for a device, in stages, and the judgement of what a posture lacks of them.
 //!
-//! The same function judges a request, a report of who would be refused, and a what-if, so that these cannot differ. A rule
-//! that nothing in the posture answers is not met: unknown is never better than known.
+//! The same function judges a request, a report of who would be refused, and a what-if, so that these cannot differ. A rule that nothing in
+//! the posture answers is not met: an unknown fact is never better than a known one.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -12,12 +12,12 @@ use countersign_core::{
 
 use crate::outage::{Forgiven, Outage};
 
-/// Which hundredth of the people somebody belongs to: the same at every node and on every day.
+/// Hundredth of the people that a person belongs to, from 0 to 99: the same at every node and on every day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Share(u8);
 
 impl Share {
-    /// The share of a person. Identifiers are random, so that every share is as large as another.
+    /// Computes the share of a person. Identifiers are random, so that all shares are about equally large.
     #[must_use]
     pub fn of(user: &UserId) -> Self {
         // FNV-1a, 64 bits: spreads what is random already, and needs no key because it protects nothing.
@@ -27,28 +27,30 @@ impl Share {
     }
 }
 
-/// How far a requirement has been rolled out.
+/// Progress of a requirement among the people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rollout {
-    /// The stage for those whom it reached.
+    /// Stage for the people whom the rollout has reached.
     pub stage: Stage,
-    /// How many of a hundred people it reached.
+    /// Number of people in a hundred whom the rollout has reached, from 0 to 100.
     pub percent: u8,
-    /// The stage for the others.
+    /// Stage for all other people.
     pub otherwise: Stage,
 }
 
 impl Rollout {
-    /// One stage for everybody.
+    /// Makes a rollout with one stage for everybody.
     #[must_use]
     pub const fn all(stage: Stage) -> Self {
         Self { stage, percent: 100, otherwise: stage }
     }
 
-    /// The stage for one person. Before it is known who asks, nobody is treated more severely than everybody would be.
+    /// Stage for one person. Before the person is known (`None`), the milder of the two stages holds, unless the rollout has reached
+    /// everybody.
     #[must_use]
     pub fn stage_for(self, share: Option<Share>) -> Stage {
         match share {
+            // Shares below the percentage are reached, so that a person who was reached stays so when it grows.
             Some(Share(share)) if share < self.percent => self.stage,
             Some(_) => self.otherwise,
             None if self.percent >= 100 => self.stage,
@@ -57,115 +59,117 @@ impl Rollout {
     }
 }
 
-/// What a requirement does when the vendor gave no verdict at all: a phone without the vendor's services looks like this.
+/// Effect of a requirement when the vendor gave no verdict at all, as for a phone without the vendor's services.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WhenAbsent {
-    /// It is passed over; other evidence has to do.
+    /// The requirement is passed over; other evidence has to suffice.
     Pass,
-    /// It is not met.
+    /// The requirement is not met.
     Unmet,
 }
 
-/// How old security patches may be. Alphabetical.
+/// Bound on the age of security patches. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PatchRule {
-    /// At most so old, counted from the first of their month.
+    /// Patches are at most so old, counted from the first day of their month.
     AgeMax(Seconds),
-    /// Of this month, or newer.
+    /// Patches are of this month, or newer.
     NotBefore(PatchLevel),
 }
 
-/// The oldest version of an app that is supported, and where to get a newer one.
+/// Oldest version of an app that is supported, and the place to get a newer one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AppRelease {
-    /// As [`Posture::app_version`].
+    /// Oldest supported version as a number, in the form of [`Posture::app_version`].
     pub min: u64,
-    /// The same as people write it.
+    /// The same version as people write it.
     pub min_text: String,
-    /// Until when older ones are only counted.
+    /// Instant until which older versions are only observed; `None` for no grace.
     pub grace_until: Option<UnixSeconds>,
-    /// Where the store has it.
+    /// Address of the app in its store; `None` when the operator gave none.
     pub store: Option<String>,
 }
 
-/// One thing that may be required. Alphabetical.
+/// Rule about one fact of a phone. The variants say what the phone must be. Alphabetical.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Rule {
-    /// None of these may be possible to other apps, as the vendor says.
+    /// The vendor's verdict names none of these kinds of access that other apps have on the phone.
     AppAccess(BTreeSet<AppAccess>, WhenAbsent),
-    /// Not older than this, on each platform that has a minimum.
+    /// The app's version is the oldest supported one of the platform, or newer; a platform without an entry passes.
     AppVersion(BTreeMap<Platform, AppRelease>),
-    /// The system verified with the maker's key, or as else is accepted.
+    /// The system was verified at boot with the maker's key, or in another accepted way.
     Boot {
-        /// States that are accepted whatever the key.
+        /// Boot states that are accepted whatever the key is.
         states: Vec<BootState>,
-        /// Keys that are accepted for a system that its owner signed.
+        /// Keys that are accepted for a system in the state [`BootState::SelfSigned`].
         keys: BTreeSet<BootKey>,
     },
     /// The bootloader is locked.
     BootloaderLocked,
-    /// Evidence at most so old.
+    /// The evidence is at most so old.
     EvidenceAge(Seconds),
-    /// The device is as sound as this, as the vendor says.
+    /// The vendor's verdict on the device has this level of integrity, or a higher one.
     Integrity(Integrity, WhenAbsent),
-    /// The person got the app from the store, as the vendor says.
+    /// The person got the app from the store, as the vendor's verdict says.
     Licensed(WhenAbsent),
-    /// No development token vouches.
+    /// No development token vouches for the phone.
     NoDevelopment,
-    /// No certificate that vouches was revoked.
+    /// None of the certificates that vouch for the phone's key was revoked.
     NotRevoked,
-    /// The system is not older than this, on each platform that has a minimum.
+    /// The system's version is this minimum of the platform, or newer; a platform without an entry passes.
     OsVersion(BTreeMap<Platform, u64>),
-    /// Security patches.
+    /// The security patches are as new as the bound asks.
     PatchLevel(PatchRule),
-    /// Play Protect found nothing worse than this.
+    /// Play Protect found nothing worse than this on the phone.
     PlayProtect(PlayProtect, WhenAbsent),
-    /// The app is as its store distributes it, as the vendor says.
+    /// The app is the one that the store distributes, as the vendor's verdict says.
     Recognized(WhenAbsent),
-    /// At most so many keys on one phone, as Apple counts.
+    /// Apple counted at most so many keys that the phone had attested for the app ([`countersign_core::RiskMetric`]).
     RiskMetric(u32, WhenAbsent),
-    /// The key lives at least here.
+    /// The phone's key is kept at this level of protection, or a higher one.
     SecurityLevel(SecurityLevel),
-    /// The revocation list is at most so old: the limit of its age and the grace for an outage of its vendor together.
+    /// The list of revoked certificates is at most so old: the limit of its age and the grace for an outage of its vendor, added.
     StatusListAge(Seconds),
-    /// The vendor's verdict is at most so old.
+    /// The vendor's verdict is at most so old. The only rule that an [`Outage`] can forgive.
     VerdictAge(Seconds, WhenAbsent),
-    /// The app found nothing of this kind.
+    /// The app's reports have no finding of this kind. A phone without reports passes.
     Without(AppFinding),
 }
 
-/// A rule and how far it has been rolled out.
+/// Rule and the progress of its rollout.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Requirement {
-    /// The rule.
+    /// Rule that a phone has to meet.
     pub rule: Rule,
-    /// What happens when it is not met.
+    /// Stages for people whose phones do not meet the rule.
     pub rollout: Rollout,
 }
 
-/// What is known about the evidence's world when a posture is judged.
+/// Facts from outside of a posture that its judgement needs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Revocations {
-    /// Serial numbers on the vendors' revocation lists.
+    /// Digests of the serial numbers on the vendors' revocation lists.
     pub revoked: HashSet<SerialDigest>,
-    /// When the list was fetched; `None` when there is none.
+    /// Instant at which the list was fetched; `None` when no list is held.
     pub fetched_at: Option<UnixSeconds>,
-    /// Since when the vendor of verdicts does not answer; `None` while it does.
+    /// Outage of the vendor of verdicts; `None` while that vendor answers.
     pub outage: Option<Outage>,
 }
 
-/// All that is required of the devices of one app.
+/// All requirements of one app for its devices.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Requirements(pub Vec<Requirement>);
 
 impl Requirements {
-    /// What the posture lacks, in the order of the requirements.
+    /// Lists the requirements that the posture does not meet, in their order, with their stages for a person of this share. A requirement
+    /// in its grace period, or forgiven by an outage, has a milder stage.
     #[must_use]
     pub fn lacks(&self, posture: &Posture, revocations: &Revocations, share: Option<Share>, now: UnixSeconds) -> Vec<Lack> {
         self.judge(posture, revocations, |rollout| rollout.stage_for(share), now)
     }
 
-    /// What the posture would lack if every requirement were enforced for everybody.
+    /// Lists the requirements that the posture would not meet if every one were enforced for everybody; grace periods and outages still
+    /// count.
     #[must_use]
     pub fn lacks_enforced(&self, posture: &Posture, revocations: &Revocations, now: UnixSeconds) -> Vec<Lack> {
         self.judge(posture, revocations, |_| Stage::Enforce, now)
@@ -173,13 +177,16 @@ impl Requirements {
 
     fn judge(&self, posture: &Posture, revocations: &Revocations, stage: impl Fn(Rollout) -> Stage, now: UnixSeconds) -> Vec<Lack> {
         let one = |Requirement { rule, rollout }: &Requirement| {
+            // A rule that has no meaning for the device is dropped here, before any stage is asked for.
             let reason = rule.broken(posture, revocations, now).filter(|_| !rule.passes_over(posture))?;
             let release = rule.release(posture.platform);
             let in_grace = release.and_then(|release| release.grace_until).is_some_and(|until| now < until);
             let stage = match rule.forgiven(posture, revocations, now) {
+                // Grace for an update comes before everything else: the person could not have done more yet.
                 _ if in_grace => Stage::Observe,
                 Forgiven::Everything => Stage::Observe,
                 Forgiven::Nothing => stage(*rollout),
+                // INVARIANT: forgiveness only lowers a stage; `min` keeps an observed requirement observed.
                 Forgiven::Refusal => stage(*rollout).min(Stage::Limit),
             };
             let update = release.map(|release| Update { min_version: release.min_text.clone(), store: release.store.clone() });
@@ -189,14 +196,14 @@ impl Requirements {
     }
 }
 
-/// What a list of lacks amounts to.
+/// Most severe stage of a list of lacks; `None` for an empty list.
 #[must_use]
 pub fn worst(lacks: &[Lack]) -> Option<Stage> {
     lacks.iter().map(|lack| lack.stage).max()
 }
 
 impl Rule {
-    /// Whether two rules ask the same question, with whatever bounds.
+    /// Compares two rules by the fact that they ask about, whatever their bounds.
     #[must_use]
     pub fn same_kind(&self, other: &Self) -> bool {
         match (self, other) {
@@ -205,13 +212,13 @@ impl Rule {
         }
     }
 
-    /// The release of the app that a rule on versions asks for.
+    /// Release of the app that a rule on versions asks for; `None` for every other rule.
     fn release(&self, platform: Platform) -> Option<&AppRelease> {
         if let Self::AppVersion(releases) = self { releases.get(&platform) } else { None }
     }
 
-    /// Whether the rule has no meaning for this kind of device. A development token vouches for no phone, so that rules about
-    /// phones pass it over and [`Rule::NoDevelopment`] alone decides.
+    /// Tells whether the rule has no meaning for this kind of device. A development token vouches for no phone, so that rules about phones
+    /// pass such a device over and [`Rule::NoDevelopment`] alone decides.
     fn passes_over(&self, posture: &Posture) -> bool {
         let development = posture.by == Provenance::DevelopmentToken;
         match self {
@@ -231,7 +238,8 @@ impl Rule {
         }
     }
 
-    /// What an outage of the vendor forgives: a verdict that nobody could renew. One that is missing, or bad, is never forgiven.
+    /// Decides what an outage of the vendor forgives: only a verdict that nobody could renew. A verdict that is missing, or bad, is never
+    /// forgiven.
     fn forgiven(&self, posture: &Posture, world: &Revocations, now: UnixSeconds) -> Forgiven {
         match (self, &posture.verdict, &world.outage) {
             (Self::VerdictAge(age_max, _), Some(verdict), Some(outage)) => outage.forgives(verdict.at, *age_max, now),
@@ -245,6 +253,7 @@ impl Rule {
                 of_vendor(posture, *absent, |verdict| (!verdict.app_access.is_disjoint(refused)).then_some(Reason::AppAccessRisk))
             }
             Self::AppVersion(releases) => {
+                // No entry for the platform: the operator asks nothing there.
                 let release = releases.get(&posture.platform)?;
                 posture.app_version_known().is_none_or(|version| version.value < release.min).then_some(Reason::AppVersionTooOld)
             }
@@ -283,6 +292,7 @@ impl Rule {
             },
             Self::SecurityLevel(min) => (posture.security_level < *min).then_some(Reason::KeyNotHardware),
             Self::StatusListAge(age_max) => match revocations.fetched_at {
+                // Without a list no certificate can be known to be sound.
                 None => Some(Reason::StatusListMissing),
                 Some(at) => (now.since(at) > *age_max).then_some(Reason::StatusListStale),
             },
@@ -306,11 +316,13 @@ fn of_vendor(posture: &Posture, absent: WhenAbsent, judge: impl FnOnce(&VendorVe
 
 fn boot(posture: &Posture, states: &[BootState], keys: &BTreeSet<BootKey>) -> Option<Reason> {
     let Some(state) = posture.boot_state else { return Some(Reason::RootOfTrustMissing) };
+    // SECURITY: the key counts only in the state that says an owner's key was used; in other states a key of the list means nothing.
     let own_key = state == BootState::SelfSigned && posture.boot_key.as_ref().is_some_and(|key| keys.contains(key));
     (!own_key && !states.contains(&state)).then_some(Reason::BootNotVerified)
 }
 
 fn patched(posture: &Posture, rule: PatchRule, now: UnixSeconds) -> Option<Reason> {
+    // An unknown patch level counts as too old.
     let new_enough = posture.patch_level.is_some_and(|level| match rule {
         PatchRule::AgeMax(age_max) => level.age(now) <= age_max,
         PatchRule::NotBefore(min) => level >= min,

@@ -1,4 +1,4 @@
-//! What an app says of itself and of the phone it runs on. It may cost trust and never earn it (law 2).
+//! Reports of an app about itself and about the phone that it runs on. A report can lower trust and never raise it (law 2 of the design).
 
 use std::collections::BTreeSet;
 
@@ -6,23 +6,23 @@ use crate::time::UnixSeconds;
 
 macro_rules! findings {
     ($($(#[$doc:meta])* $variant:ident = $word:literal;)*) => {
-        /// Something that an app found on its phone. Alphabetical.
+        /// A finding of an app about its phone. Alphabetical.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum AppFinding {
             $($(#[$doc])* $variant,)*
         }
 
         impl AppFinding {
-            /// Every finding.
+            /// All findings, in alphabetical order.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
-            /// The word in reports, configuration, log and policy.
+            /// Stable word of the finding in reports, configuration, log and policy.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $word,)* }
             }
 
-            /// Reads the word back.
+            /// The finding with this word; `None` for any other.
             #[must_use]
             pub fn parse(text: &str) -> Option<Self> {
                 Self::ALL.iter().copied().find(|finding| finding.as_str() == text)
@@ -32,47 +32,49 @@ macro_rules! findings {
 }
 
 findings! {
-    /// An accessibility service that is none of the platform's reads or acts in other apps.
+    /// An accessibility service that is not the platform's reads other apps or acts in them.
     AccessibilityAbuse = "accessibility_abuse";
     /// A debugger is attached, or the app can be debugged.
     Debugger = "debugger";
     /// The phone is an emulator or a simulator.
     Emulator = "emulator";
-    /// Code of somebody else runs inside the app: Frida, Xposed, a substituted library.
+    /// Foreign code runs inside the app: Frida, Xposed, a replaced library.
     Hooked = "hooked";
     /// The phone is rooted or jailbroken.
     Rooted = "rooted";
-    /// The phone opens without a code, finger or face.
+    /// The phone unlocks without a code, finger or face.
     ScreenLockMissing = "screen_lock_missing";
-    /// Apps from outside of the platform's store are installed, where the platform tells.
+    /// Apps from outside of the platform's store are installed, as far as the platform tells.
     SideloadedApps = "sideloaded_apps";
-    /// The app itself was changed, or installed by something else than a store.
+    /// The app itself was changed, or was not installed by a store.
     Tampered = "tampered";
-    /// Traffic leaves through a VPN.
+    /// Traffic leaves the phone through a VPN.
     Vpn = "vpn";
 }
 
-/// What an app said, together with what it had said before.
+/// Content of an app's reports: the latest one combined with all before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AppReport {
-    /// When it last spoke.
+    /// Time of the latest report.
     pub at: UnixSeconds,
-    /// All that it found.
+    /// All findings so far.
     pub findings: BTreeSet<AppFinding>,
-    /// The system's version as it claims, as [`crate::Posture::os_version`].
+    /// Version of the system that the app claims, in the form of [`crate::Posture::os_version`].
     pub os_version: Option<u64>,
-    /// Its own version as it claims, as [`crate::Posture::app_version`].
+    /// Version of the app that the app claims, in the form of [`crate::Posture::app_version`].
     pub app_version: Option<u64>,
-    /// Who installed it: `com.android.vending`.
+    /// Package that installed the app, such as `com.android.vending`.
     pub installer: Option<String>,
 }
 
 impl AppReport {
-    /// This report and a later one: findings add up, and of two versions the lower counts.
+    /// This report combined with a later one: findings add up, and of two versions the lower one counts.
     #[must_use]
     pub fn and(mut self, later: Self) -> Self {
+        // Claims can only lower trust: the lower version counts, so a later report cannot take back an earlier one.
         let lower = |a: Option<u64>, b: Option<u64>| match (a, b) {
             (Some(a), Some(b)) => Some(a.min(b)),
+            // A report that says nothing takes nothing back.
             (a, b) => a.or(b),
         };
         self.findings.extend(later.findings);

@@ -1,39 +1,39 @@
-//! Where a phone is, as coarsely as it may be said.
+//! The position of a phone, as coarse as may be said.
 
 use std::fmt;
 
-/// A place to a tenth of a degree: about 11 km north to south. A finer one cannot be said with it (DESIGN.md: little data).
+/// A place to a tenth of a degree, about 11 km from north to south. The type cannot hold a finer position (personal data is a liability,
+/// law 9 of the design).
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct CoarsePlace {
     latitude: i16,
     longitude: i16,
 }
 
-/// Tenths of a degree from the equator to a pole.
+/// Greatest latitude, in tenths of a degree.
 const NORTH_MAX: i16 = 900;
-/// Tenths of a degree from Greenwich to the other side.
+/// Greatest longitude, in tenths of a degree.
 const EAST_MAX: i16 = 1800;
 
 impl CoarsePlace {
-    /// Kilometres by which the place may be off: half of the diagonal of its square at the equator, and as much again for phones that
-    /// know no better.
+    /// Accuracy radius in kilometres: half the diagonal of the square at the equator, and as much again for phones that know no better.
     pub const RADIUS_KM: f64 = 16.0;
 
-    /// A place from tenths of a degree north and east; `None` for what is not on earth.
+    /// A place from tenths of a degree north and east; `None` when the numbers are out of range.
     #[must_use]
     pub fn from_tenths(latitude: i16, longitude: i16) -> Option<Self> {
         let on_earth = (-NORTH_MAX..=NORTH_MAX).contains(&latitude) && (-EAST_MAX..=EAST_MAX).contains(&longitude);
         on_earth.then_some(Self { latitude, longitude })
     }
 
-    /// Degrees north and east.
+    /// Latitude and longitude in degrees, north and east positive.
     #[must_use]
     pub fn degrees(self) -> (f64, f64) {
         (f64::from(self.latitude) / 10.0, f64::from(self.longitude) / 10.0)
     }
 }
 
-// Where somebody is does not belong into a log.
+// SECURITY: a person's position must not reach a log, so `Debug` shows nothing of it.
 impl fmt::Debug for CoarsePlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("CoarsePlace")

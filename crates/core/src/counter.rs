@@ -1,13 +1,13 @@
-//! Counters that must rise, seen by a server to which requests come out of order.
+//! Counters that must rise, as seen by a server that receives requests out of order.
 
 use std::fmt;
 
-/// Why a counter is refused: somebody replays, or two copies of one key count apart. Alphabetical.
+/// Reason why a counter is refused: a replay, or two copies of one key that count separately. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CounterRefusal {
-    /// It was seen before.
+    /// The counter was seen before.
     Repeated,
-    /// It lies so far behind that nobody can say whether it was seen.
+    /// The counter is so far behind the newest one that nobody can tell whether it was seen.
     TooOld,
 }
 
@@ -20,44 +20,45 @@ impl fmt::Display for CounterRefusal {
     }
 }
 
-/// Which counters were seen: the newest, and those of the last [`CounterWindow::WIDTH`], as IPsec does (RFC 4303 section 3.4.3).
+/// Record of the counters that were seen: the newest, and those of the last [`CounterWindow::WIDTH`], as in IPsec (RFC 4303 section 3.4.3).
 ///
-/// Requests that overtake each other pass, each once. A copy of the key that counts on its own meets a counter that was used,
+/// Requests that overtake each other are accepted, each once. A copy of the key that counts on its own arrives at a counter that was used,
 /// or falls behind the window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CounterWindow {
     highest: u32,
-    /// Bit `n`: `highest - n` was seen.
+    /// Bit `n` is set when the counter `highest - n` was seen.
     seen: u128,
 }
 
 impl CounterWindow {
-    /// How many counters back are remembered.
+    /// Number of counters back from the newest that are remembered.
     pub const WIDTH: u32 = 128;
 
-    /// The window of a key whose attestation counted 0 and that has not been used since.
+    /// Window of a key that was attested with counter 0 and has not been used since.
     pub const FRESH: Self = Self { highest: 0, seen: 1 };
 
-    /// The window as it was kept.
+    /// The window, from the parts that were stored.
     #[must_use]
     pub const fn from_parts(highest: u32, seen: u128) -> Self {
         Self { highest, seen }
     }
 
-    /// What is to be kept.
+    /// The parts to be stored: the newest counter and the bits of those seen.
     #[must_use]
     pub const fn parts(self) -> (u32, u128) {
         (self.highest, self.seen)
     }
 
-    /// The window after `counter`, which it had not seen.
+    /// The window after `counter`, which must not have been seen.
     ///
     /// # Errors
-    /// When it had, or when it cannot know.
+    /// A refusal when the counter was seen, or is too old to tell.
     pub fn after(self, counter: u32) -> Result<Self, CounterRefusal> {
         match self.highest.checked_sub(counter) {
             None => {
                 let ahead = counter.saturating_sub(self.highest);
+                // After a jump beyond the width, nothing of the past is remembered; those counters are too old from now on.
                 let seen = self.seen.checked_shl(ahead).unwrap_or(0) | 1;
                 Ok(Self { highest: counter, seen })
             }
@@ -94,7 +95,7 @@ mod tests {
         }
     }
 
-    /// Against a memory that forgets nothing.
+    /// Compared with a memory that forgets nothing.
     #[test]
     fn the_window_agrees_with_a_list() {
         let mut state = 1_u32;

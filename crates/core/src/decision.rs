@@ -1,24 +1,24 @@
-//! The answer to a request: outcome, reasons, obligations, and what would have changed it.
+//! Decisions about requests: outcome, reasons, obligations, and what would have changed the answer.
 
 use std::{fmt, sync::Arc};
 
 use crate::{reason::Reason, remedy::Remedy, time::Seconds};
 
-/// What happens to the request. Ordered by severity: the greatest of several wins.
+/// Outcome of a decision. Ordered by severity: the greatest of several wins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Outcome {
-    /// Forward it.
+    /// The request is forwarded.
     Allow,
-    /// Forward it, with obligations.
+    /// The request is forwarded, with obligations.
     Limit,
-    /// Refuse it; stronger authentication would cure it (RFC 9470).
+    /// The request is refused; stronger authentication would cure it (RFC 9470).
     StepUp,
-    /// Refuse it.
+    /// The request is refused.
     Deny,
 }
 
 impl Outcome {
-    /// The word in API, log and metrics.
+    /// Stable word of the outcome in API, log and metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -30,19 +30,19 @@ impl Outcome {
     }
 }
 
-/// Authentication context class: how strongly the person was authenticated. Ordered by strength.
+/// Authentication context class, the strength of an authentication. Ordered by strength.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Acr {
-    /// Not by anything that resists phishing.
+    /// An authentication that does not resist phishing.
     Basic,
-    /// By a passkey with user verification (OpenID EAP `phr`).
+    /// A passkey with user verification (OpenID EAP `phr`).
     PhishingResistant,
-    /// By a hardware key that opens only to a fresh biometric.
+    /// A hardware key that can be used only with a fresh biometric.
     Presence,
 }
 
 impl Acr {
-    /// The value in tokens, challenges and policies.
+    /// Stable value of the class in tokens, challenges and policies.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -52,46 +52,49 @@ impl Acr {
         }
     }
 
-    /// Reads the value back.
+    /// The class with this value; `None` for any other.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         [Self::Basic, Self::PhishingResistant, Self::Presence].into_iter().find(|acr| acr.as_str() == text)
     }
 }
 
-/// Path of a field in a JSON response that is hidden: `/iban` (RFC 6901, where `*` stands for every element or member).
+/// Path of a JSON field that is hidden in a response, such as `/iban`: a JSON pointer (RFC 6901) in which `*` stands for every element or
+/// member.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MaskPath(Arc<str>);
 
 impl MaskPath {
-    /// Reads a path. `None` when it does not start with `/`, is longer than 256 bytes or escapes (`~`) wrongly.
+    /// Parses a path. `None` when it does not start with `/`, is longer than 256 bytes or has a wrong escape (`~`).
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
+        // RFC 6901 section 3: only `~0` and `~1` are escapes.
         let escapes_well = text.split('~').skip(1).all(|rest| rest.starts_with(['0', '1']));
         (text.starts_with('/') && text.len() <= 256 && escapes_well).then(|| Self(Arc::from(text)))
     }
 
-    /// The path as written.
+    /// The path as it was written.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// At most `count` requests in `window`.
+/// A limit of at most `count` requests in `window`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RateLimit {
-    /// Requests; at least one.
+    /// Number of requests, at least one.
     pub count: u32,
-    /// Span of time; at least one second.
+    /// Span of time, at least one second.
     pub window: Seconds,
 }
 
 impl RateLimit {
-    /// Reads `30/m`: a positive count, and `s`, `m` or `h`.
+    /// Parses a text such as `30/m`: a positive count, and `s`, `m` or `h`. `None` for any other form.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (count, unit) = text.split_once('/')?;
+        // Zero would refuse everything, which is the business of a `forbid`.
         let count = count.parse::<u32>().ok().filter(|n| *n > 0)?;
         let window = match unit {
             "s" => 1,
@@ -103,27 +106,27 @@ impl RateLimit {
     }
 }
 
-/// What must be done when allowing.
+/// Obligation to be met when a request is forwarded.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Obligation {
-    /// Hide this field of the response; a response that cannot be parsed is withheld.
+    /// Hide this field of the response. A response that cannot be parsed is withheld.
     Mask(MaskPath),
     /// Let the session through at most this often.
     Rate(RateLimit),
 }
 
-/// A policy as its file names it: its `@id`, or file and position.
+/// Name of a policy: its `@id`, or its file and position.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PolicyName(Arc<str>);
 
 impl PolicyName {
-    /// Takes the name in.
+    /// Takes the name of a policy.
     #[must_use]
     pub fn new(name: &str) -> Self {
         Self(Arc::from(name))
     }
 
-    /// The name.
+    /// The name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -136,65 +139,65 @@ impl fmt::Display for PolicyName {
     }
 }
 
-/// Whether some `permit` matched.
+/// Result of matching the `permit` policies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Permitted {
-    /// These matched.
+    /// These permits matched, by name.
     By(Vec<PolicyName>),
-    /// None did.
+    /// No permit matched, so the request is denied.
     ByNone,
 }
 
-/// The effect of one `forbid` that matched.
+/// Effect of one `forbid` that matched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Matched {
-    /// Its name.
+    /// Name of the policy.
     pub policy: PolicyName,
-    /// Its `@outcome`; [`Outcome::Deny`] without one.
+    /// Outcome of the policy (`@outcome`); [`Outcome::Deny`] without one.
     pub outcome: Outcome,
-    /// Its `@reason`.
+    /// Reason of the policy (`@reason`).
     pub reason: Reason,
-    /// Its `@mask` and `@rate`.
+    /// Obligations of the policy (`@mask` and `@rate`).
     pub obligations: Vec<Obligation>,
-    /// Its `@acr`: what a step-up must reach.
+    /// Authentication class that a step-up must reach (`@acr`).
     pub acr: Option<Acr>,
-    /// Its `@max_age`: how fresh a step-up must be.
+    /// Greatest age of the authentication after a step-up (`@max_age`).
     pub max_age: Option<Seconds>,
 }
 
-/// Why nothing permitted the request, and what would (the counterfactual, checked by asking again).
+/// Advice about a refusal: why nothing permitted the request, and what would. The latter was checked by deciding again.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Advice {
-    /// The `permit` that came nearest.
+    /// Name of the `permit` that came nearest.
     pub nearest: Option<PolicyName>,
-    /// Its conditions that did not hold, in the policy's own words.
+    /// Conditions of that permit that did not hold, in the policy's own words.
     pub unmet: Vec<String>,
-    /// The smallest set of remedies that turns the answer; empty when none does.
+    /// Smallest set of remedies that changes the answer; empty when none does.
     pub remedies: Vec<Remedy>,
 }
 
-/// Outcome, reasons, obligations and the policies that determined it.
+/// A decision: outcome, reasons, obligations, and the policies that determined them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Decision {
-    /// What happens.
+    /// Outcome of the request.
     pub outcome: Outcome,
-    /// Why: sorted, without repetition.
+    /// Reasons, sorted and without repetition.
     pub reasons: Vec<Reason>,
-    /// What must be done when forwarding: sorted, without repetition. Empty unless the outcome is `Limit`.
+    /// Obligations to be met when forwarding, sorted and without repetition. Empty unless the outcome is `Limit`.
     pub obligations: Vec<Obligation>,
-    /// The policies that determined it: sorted, without repetition.
+    /// Policies that determined the decision, sorted and without repetition.
     pub policies: Vec<PolicyName>,
-    /// What a step-up must reach.
+    /// Authentication class that a step-up must reach.
     pub acr: Option<Acr>,
-    /// How fresh a step-up must be.
+    /// Greatest age of the authentication after a step-up.
     pub max_age: Option<Seconds>,
-    /// What would have changed a default deny.
+    /// Advice for a refusal; empty when the request is forwarded.
     pub advice: Advice,
 }
 
 impl Decision {
-    /// A refusal for one reason, before any policy was asked.
+    /// A refusal for one reason, made without asking any policy.
     pub fn deny(reason: Reason) -> Self {
         Self {
             outcome: Outcome::Deny,
@@ -207,10 +210,10 @@ impl Decision {
         }
     }
 
-    /// Folds the effects of all matching policies. Without a permit the answer is `Deny`, whatever else matched.
+    /// Combines the effects of all matching policies. Without a permit the outcome is `Deny`, whatever else matched.
     ///
-    /// The most severe outcome wins and reasons add up. Obligations add up where they can still be met: they are dropped
-    /// from a refusal, which forwards nothing. Of several step-ups the strongest `acr` and the shortest `max_age` count.
+    /// The most severe outcome wins, and reasons add up. Obligations add up, too, but a refusal has none, since it forwards nothing. Of
+    /// several step-ups, the strongest `acr` and the shortest `max_age` count.
     pub fn fold(permitted: Permitted, matched: impl IntoIterator<Item = Matched>) -> Self {
         let mut decision = match permitted {
             Permitted::By(policies) => Self { outcome: Outcome::Allow, reasons: Vec::new(), policies, ..Self::deny(Reason::NoPermit) },
@@ -222,12 +225,14 @@ impl Decision {
             decision.policies.push(effect.policy);
             decision.obligations.extend(effect.obligations);
             decision.acr = decision.acr.max(effect.acr);
+            // `None` means that no age is asked for, so it is milder than every age and must not win as the least.
             decision.max_age = match (decision.max_age, effect.max_age) {
                 (Some(a), Some(b)) => Some(a.min(b)),
                 (a, b) => a.or(b),
             };
         }
         match decision.outcome {
+            // Nothing is asked of the person when the request is forwarded.
             Outcome::Allow | Outcome::Limit => (decision.acr, decision.max_age) = (None, None),
             Outcome::StepUp => decision.obligations.clear(),
             Outcome::Deny => {
@@ -235,6 +240,7 @@ impl Decision {
                 (decision.acr, decision.max_age) = (None, None);
             }
         }
+        // Sorted, so that the same facts give the same record whatever the order of policies.
         decision.reasons.sort();
         decision.reasons.dedup();
         decision.obligations.sort();

@@ -1,4 +1,4 @@
-//! Everything known about a request at the moment it is judged.
+//! The facts about a request at the moment of its decision.
 
 use std::collections::BTreeMap;
 
@@ -11,82 +11,82 @@ use crate::{
     time::{Seconds, UnixSeconds},
 };
 
-/// A value that policy may look at; what path parameters and body fields become, once, according to the operation.
+/// A value that policies may look at. Path parameters and body fields are converted into it once, as the operation declares.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FieldValue {
-    /// A truth value.
+    /// A truth value, `true` or `false`.
     Bool(bool),
-    /// A whole number.
+    /// A whole number of 64 bits.
     Long(i64),
-    /// A text.
+    /// A text, in UTF-8.
     Text(String),
 }
 
-/// What an operation does for a session that is limited.
+/// Behaviour of an operation for a limited session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WhenLimited {
-    /// What policies allow.
+    /// The policies decide, as for any session.
     Allow,
-    /// Nothing.
+    /// The operation is refused.
     Refuse,
 }
 
-/// What an operation asks beside its policies.
+/// Requirements of an operation beside the policies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OperationRules {
-    /// What it does for a limited session.
+    /// Behaviour for a limited session.
     pub when_limited: WhenLimited,
-    /// How old the evidence about the device may be.
+    /// Greatest accepted age of the evidence about the device; `None` for no limit.
     pub evidence_age_max: Option<Seconds>,
 }
 
-/// The request as policy sees it: `context.request`.
+/// The request as policies see it: `context.request`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestFacts {
-    /// The operation's action.
+    /// Action of the operation.
     pub action: Action,
-    /// `GET`, `POST`, ...
+    /// HTTP method, such as `GET` or `POST`.
     pub method: String,
-    /// What the operation asks beside its policies.
+    /// Requirements of the operation beside the policies.
     pub rules: OperationRules,
-    /// Body fields that the operation declares, by name. A declared field that was optional and absent is absent here.
+    /// Body fields that the operation declares, by name. An optional field that was absent in the body is absent here.
     pub fields: BTreeMap<String, FieldValue>,
 }
 
-/// What is acted on, as the operation declares it.
+/// The resource of the request, as the operation declares it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResourceFacts {
-    /// Its Cedar entity type: `Account`.
+    /// Cedar entity type of the resource, such as `Account`.
     pub kind: String,
-    /// Its id.
+    /// Id of the resource.
     pub id: String,
-    /// Its owner, as a [`PairwiseId`] is written, when the operation says where to find it.
+    /// Owner of the resource, in the form of a [`PairwiseId`], when the operation says where to find it.
     pub owner: Option<String>,
 }
 
-/// Everything that the decision function may look at, and nothing else.
+/// All facts that the decision function may look at, and nothing else.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Facts {
-    /// Who acts, under the name that apps and upstreams of this sector know: the token's `sub` and the policies' `principal`.
+    /// The person, by the name that apps and upstreams of this sector know: the token's `sub` and the policies' `principal`.
     pub subject: PairwiseId,
-    /// Through what, how strongly authenticated.
+    /// The session, with the strength of its authentication.
     pub session: Session,
-    /// On what device.
+    /// The device, as its evidence shows it.
     pub posture: Posture,
-    /// What the device lacks of what is required of it.
+    /// Requirements that the device does not meet.
     pub lacks: Vec<Lack>,
-    /// How it looks beside what is usual.
+    /// Risk: a comparison of the request with what is usual.
     pub risk: RiskFacts,
-    /// What is asked.
+    /// The request, as policies see it.
     pub request: RequestFacts,
-    /// Of what.
+    /// The resource that the request is about.
     pub resource: ResourceFacts,
-    /// When. Ages in policies are counted from here.
+    /// Time of the decision, from which ages in policies are counted.
     pub now: UnixSeconds,
 }
 
 impl Facts {
-    /// Whether less is allowed than policies allow, because of the session's state or because of what its device lacks.
+    /// True when less is allowed than policies allow, because of the session's state or because of an unmet requirement on its device.
     #[must_use]
     pub fn limited(&self) -> bool {
         self.session.state == SessionState::Limited || self.lacks.iter().any(|lack| lack.stage == Stage::Limit)

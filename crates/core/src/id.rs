@@ -1,15 +1,15 @@
-//! Every identifier as a type of its own, so that a device is never taken for a user.
+//! Identifiers, each a type of its own, so that a device can never be taken for a user.
 
 use std::{fmt, sync::Arc};
 
-/// Why a text is not an identifier.
+/// Reason why a text is not an identifier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IdError {
-    /// Nothing was given.
+    /// The text is empty.
     Empty,
-    /// A byte outside of the identifier's alphabet.
+    /// The text has a byte outside of the identifier's alphabet.
     IllegalByte,
-    /// More bytes than [`crate::Limits::ID_BYTES_MAX`].
+    /// The text has more bytes than [`crate::Limits::ID_BYTES_MAX`].
     TooLong,
 }
 
@@ -25,7 +25,7 @@ impl fmt::Display for IdError {
 
 impl std::error::Error for IdError {}
 
-/// A state that code of ours promised cannot be; carried as an error instead of a panic.
+/// A broken promise of our own code. It is returned as an error instead of a panic, and the request is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ContractViolation(pub &'static str);
 
@@ -44,6 +44,7 @@ fn parse(text: &str) -> Result<Arc<str>, IdError> {
     if text.len() > crate::limit::Limits::ID_BYTES_MAX {
         return Err(IdError::TooLong);
     }
+    // These bytes need no escape in a URL, a log line, a header or Cedar, so an identifier reads the same everywhere.
     if text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:~".contains(&b)) { Ok(Arc::from(text)) } else { Err(IdError::IllegalByte) }
 }
 
@@ -54,15 +55,15 @@ macro_rules! text_id {
         pub struct $name(Arc<str>);
 
         impl $name {
-            /// Takes `text` as this kind of identifier.
+            /// Parses an identifier of this kind.
             ///
             /// # Errors
-            /// When it is empty, too long or holds a byte outside of `[A-Za-z0-9._:~-]`.
+            /// A refusal when the text is empty, too long or has a byte outside of `[A-Za-z0-9._:~-]`.
             pub fn parse(text: &str) -> Result<Self, IdError> {
                 parse(text).map(Self)
             }
 
-            /// The identifier as it is written down.
+            /// The identifier as text.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0
@@ -90,33 +91,33 @@ macro_rules! random_id {
 }
 
 text_id! {
-    /// What an operation does, as policies name it: `transfers.create`.
+    /// The action of an operation, as policies name it: `transfers.create`.
     Action;
-    /// An app as its store knows it: an Android package or an iOS bundle.
+    /// An app by its name in the store: an Android package or an iOS bundle.
     AppId;
-    /// An OAuth client (RFC 6749 section 2.2); native apps use their app's name.
+    /// An OAuth client (RFC 6749 section 2.2); native apps use the name of their app.
     ClientId;
-    /// One judgement of one request, safe to read aloud to support: `D-7Q4K-2M9X-0C3V`.
+    /// One decision about one request, safe to read aloud to support: `D-7Q4K-2M9X-0C3V`.
     DecisionId;
-    /// A development token, by a name that is no secret.
+    /// A development token, by a name that is not secret.
     DevTokenId;
     /// One installation of an app on one phone.
     DeviceId;
-    /// One authorization code or one family of refresh tokens.
+    /// One authorization code, or one family of refresh tokens.
     GrantId;
-    /// One thing that the monitor noticed, however often.
+    /// One incident that the monitor noticed, however often it repeats.
     IncidentId;
-    /// A signing key of ours, as JOSE's `kid` names it.
+    /// A signing key of ours, by the name in JOSE's `kid`.
     KeyId;
-    /// A subject as one upstream or app sees it; differs per sector (OpenID Connect Core section 8.1).
+    /// A person as one upstream or app knows them; another name in each sector (OpenID Connect Core section 8.1).
     PairwiseId;
-    /// A proof's `jti` (RFC 9449 section 4.2).
+    /// The `jti` of a proof (RFC 9449 section 4.2).
     ProofId;
-    /// A group of permissions that a user holds: `admin`.
+    /// A group of permissions that a user holds, such as `admin`.
     Role;
-    /// A subject on a device through a client.
+    /// The session of one person on one device through one client.
     SessionId;
-    /// A person, as only we know them.
+    /// A person, by a name that only this server uses.
     UserId;
 }
 
@@ -130,11 +131,12 @@ random_id! {
 }
 
 impl DecisionId {
-    /// A new number made of 60 unpredictable bits, in groups of four for the ear.
+    /// A new identifier made of 60 unpredictable bits, in groups of four characters that are easy to read aloud.
     #[must_use]
     pub fn from_random(bytes: [u8; 8]) -> Self {
         let text = crockford(&bytes);
         let mut out = String::from("D");
+        // Twelve characters of five bits: 60 of the 64 bits.
         for (i, c) in text.chars().take(12).enumerate() {
             if i % 4 == 0 {
                 out.push('-');
@@ -145,7 +147,7 @@ impl DecisionId {
     }
 }
 
-/// Crockford's base 32: no I, L, O or U, so that nothing is misread or misheard.
+/// Crockford's base 32: without I, L, O and U, so that nothing is misread or misheard.
 fn crockford(bytes: &[u8]) -> String {
     const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
     let mut out = String::with_capacity(bytes.len().saturating_mul(8).div_ceil(5));
@@ -170,27 +172,27 @@ fn push_digit(out: &mut String, alphabet: &[u8; 32], value: u32) {
     out.extend(digit.map(|d| char::from(*d)));
 }
 
-/// The SHA-256 JWK thumbprint that names a public key (RFC 7638); written as 43 characters of base64url.
+/// SHA-256 JWK thumbprint, the name of a public key (RFC 7638), written as 43 characters of base64url.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Thumbprint([u8; 32]);
 
 impl Thumbprint {
-    /// Takes the hash itself. Only `proof::jwk` computes one from a key.
+    /// Takes the 32 bytes of the hash. Only `proof::jwk` computes them from a key.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 
-    /// The hash itself.
+    /// The 32 bytes of the hash.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 
-    /// Reads the 43 characters of unpadded base64url that stand for a thumbprint.
+    /// Parses the 43 characters of unpadded base64url that stand for a thumbprint.
     ///
     /// # Errors
-    /// When the text is not exactly the canonical encoding of 32 bytes.
+    /// A refusal when the text is not exactly the canonical encoding of 32 bytes.
     pub fn parse(text: &str) -> Result<Self, IdError> {
         if text.is_empty() {
             return Err(IdError::Empty);

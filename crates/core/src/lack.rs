@@ -1,11 +1,12 @@
-//! A requirement that a device does not meet, and what that does. What is required, and when it is met, is a rule of `compliance`.
+//! A requirement that a device does not meet, and the effect of that. The requirements, and the rules that decide whether they are met, are
+//! in `compliance`.
 
 use crate::reason::Reason;
 
-/// What an unmet requirement does. Ordered by severity.
+/// Effect of an unmet requirement. Ordered by severity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Stage {
-    /// It is counted, and nothing else happens.
+    /// The device is counted, and nothing else happens.
     Observe,
     /// The request is allowed as far as policies allow limited sessions.
     Limit,
@@ -14,7 +15,7 @@ pub enum Stage {
 }
 
 impl Stage {
-    /// The word in configuration, log and reports.
+    /// Word for the stage in configuration, log and reports.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -25,22 +26,22 @@ impl Stage {
     }
 }
 
-/// A requirement that is not met.
+/// Requirement that a device does not meet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lack {
-    /// Why, in the words of every other refusal.
+    /// Reason, in the words of every other refusal.
     pub reason: Reason,
-    /// What it does.
+    /// Effect on requests from the device.
     pub stage: Stage,
-    /// Where the person finds the version that is asked for.
+    /// Version of the app that would meet the requirement, and its address; `None` when no update would help.
     pub update: Option<Update>,
 }
 
-/// The version of an app that is asked for.
+/// Version of an app that a requirement asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Update {
-    /// As people write it.
+    /// Oldest supported version, as people write it.
     pub min_version: String,
-    /// Where the store has it.
+    /// Address of the app in its store; `None` when the operator gave none.
     pub store: Option<String>,
 }

@@ -14,11 +14,11 @@ impl Limits {
     pub const URL_BYTES_MAX: usize = 4 * 1024;
     /// Life of an access token.
     pub const ACCESS_TOKEN_LIFE: Seconds = Seconds(300);
-    /// How old a proof without a nonce may be; RFC 9449 section 11.1 asks for a window of seconds or minutes.
+    /// Greatest age of a proof without a nonce; RFC 9449 section 11.1 asks for a window of seconds or minutes.
     pub const PROOF_AGE_MAX: Seconds = Seconds(60);
-    /// How far ahead of us a phone's clock may be.
+    /// Greatest lead of a phone's clock over ours.
     pub const PROOF_SKEW_MAX: Seconds = Seconds(5);
-    /// How long a nonce is taken after the bucket in which it was issued.
+    /// Time for which a nonce is taken after the end of the bucket in which it was issued.
     pub const NONCE_LIFE: Seconds = Seconds(300);
     /// Proofs remembered at one time; beyond it new proofs are refused, not old ones forgotten.
     pub const REPLAY_ENTRIES_MAX: usize = 2_000_000;
@@ -47,7 +47,7 @@ impl Limits {
     pub const DEVICES_LISTED_MAX: u32 = 1000;
     /// Sessions of one person that are listed or ended at once.
     pub const PERSON_SESSIONS_MAX: u32 = 1000;
-    /// How long a person's devices hear of a new one, or of one that was cut off.
+    /// Time for which a person's devices hear of a new device, or of one that was cut off.
     pub const NOTICE_LIFE: Seconds = Seconds(30 * 86_400);
     /// Nesting of a JSON document.
     pub const JSON_DEPTH_MAX: usize = 64;

@@ -1,4 +1,4 @@
-//! A device's health as last established from evidence, with its age.
+//! The posture of a device: its health as last established from evidence, with the age of the evidence.
 
 use std::fmt;
 
@@ -9,69 +9,69 @@ use crate::{
     vendor_verdict::VendorVerdict,
 };
 
-/// The operating system family. Alphabetical.
+/// Operating system family. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Platform {
     /// Android and systems derived from it.
     Android,
-    /// iOS and iPadOS.
+    /// Apple's iOS and iPadOS.
     Ios,
 }
 
-/// Who vouches for what we know of a device. Ordered by strength.
+/// Strength of the evidence about a device. Ordered from the weakest to the strongest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum EvidenceTier {
-    /// Nobody.
+    /// No evidence at all.
     None,
-    /// Only the app itself, or a development token.
+    /// The app itself, or a development token.
     SelfReported,
-    /// The platform's vendor, by a verdict (Play Integrity).
+    /// A verdict of the platform's vendor (Play Integrity).
     Platform,
-    /// The phone's hardware, by a chain to a trust anchor.
+    /// The phone's hardware, by a certificate chain to a trust anchor.
     Hardware,
 }
 
-/// Where a key lives. Ordered by strength; names as in Android's `KeyDescription.SecurityLevel`.
+/// Place where a key is kept. Ordered by strength; the names are those of Android's `KeyDescription.SecurityLevel`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SecurityLevel {
-    /// In the memory of the operating system.
+    /// The memory of the operating system.
     Software,
-    /// In a Trusted Execution Environment, or Apple's Secure Enclave.
+    /// A Trusted Execution Environment, or Apple's Secure Enclave.
     TrustedEnvironment,
-    /// In a separate tamper-resistant chip.
+    /// A separate tamper-resistant chip.
     StrongBox,
 }
 
-/// What the bootloader verified (Android Verified Boot).
+/// Result of the bootloader's verification (Android Verified Boot).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum BootState {
-    /// Verification failed.
+    /// The verification of the system failed.
     Failed,
-    /// Verified with a key that the owner installed.
+    /// The system was verified with a key that the owner installed.
     SelfSigned,
-    /// Not verified; the bootloader is unlocked.
+    /// The system was not verified, because the bootloader is unlocked.
     Unverified,
-    /// Verified with the maker's key.
+    /// The system was verified with the maker's key.
     Verified,
 }
 
-/// What established a fact about a device. Alphabetical.
+/// Source of a fact about a device. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Provenance {
-    /// Android Key Attestation: the phone's hardware, by a chain to a trust anchor.
+    /// Android Key Attestation: the phone's hardware, by a certificate chain to a trust anchor.
     AndroidKeyAttestation,
-    /// Apple App Attest: the Secure Enclave and Apple's service, by a chain to Apple's root.
+    /// Apple App Attest: the Secure Enclave and Apple's service, by a certificate chain to Apple's root.
     AppAttest,
-    /// The app itself. It may cost trust and never earn it (law 2).
+    /// The app itself. Such a fact can lower trust and never raise it (law 2 of the design).
     AppReport,
-    /// A development token: whoever holds it. Nothing about the phone is known.
+    /// A development token, which anybody may hold. Nothing about the phone is known.
     DevelopmentToken,
-    /// Google Play Integrity.
+    /// Google Play Integrity, a verdict of the vendor.
     PlayIntegrity,
 }
 
 impl Provenance {
-    /// The word in listings, log and policy.
+    /// Stable word of the source in listings, log and policy.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -84,18 +84,18 @@ impl Provenance {
     }
 }
 
-/// A value with what established it and when.
+/// A value with its source and age.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Known<T> {
-    /// The value.
+    /// The value, as its source states it.
     pub value: T,
-    /// What established it.
+    /// Source of the value.
     pub by: Provenance,
-    /// Since when it is known.
+    /// Time at which the value was established.
     pub at: UnixSeconds,
 }
 
-/// The key that verified a system, as the bootloader gives it: for most phones its SHA-256.
+/// The key that verified a system, as the bootloader gives it: on most phones the SHA-256 of the key.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BootKey(Vec<u8>);
 
@@ -106,7 +106,7 @@ impl BootKey {
         (1..=64).contains(&bytes.len()).then_some(Self(bytes))
     }
 
-    /// The bytes.
+    /// The bytes as the bootloader gave them.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
@@ -125,19 +125,19 @@ impl fmt::Debug for BootKey {
     }
 }
 
-/// The first half of the SHA-256 of a certificate's serial number: enough to find it on a revocation list, and no
+/// First half of the SHA-256 of a certificate's serial number. It is enough to find the certificate on a revocation list, and it is not an
 /// identifier that anybody else uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SerialDigest(pub [u8; 16]);
 
-/// How many devices use one App Attest installation's key, as Apple counts them over thirty days.
+/// Apple's fraud metric for one installation of an app, counted over thirty days.
 ///
-/// <https://developer.apple.com/documentation/devicecheck/assessing-fraud-risk>
+/// See <https://developer.apple.com/documentation/devicecheck/assessing-fraud-risk>.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RiskMetric {
-    /// Keys attested on this phone for this app.
+    /// Number of keys that this phone had attested for this app.
     pub count: u32,
-    /// When Apple said so.
+    /// Time of Apple's statement.
     pub at: UnixSeconds,
 }
 
@@ -149,10 +149,11 @@ pub struct PatchLevel {
 }
 
 impl PatchLevel {
-    /// Reads `YYYYMM` or `YYYYMMDD`, as Android's attestation writes patch levels. `None` when it is no date.
+    /// Parses `YYYYMM` or `YYYYMMDD`, as Android's attestation writes patch levels. `None` when the number is not a date.
     #[must_use]
     pub fn from_number(number: u64) -> Option<Self> {
         let (year, month) = match number {
+            // Six digits are a month, eight a day, of which only the month is kept.
             190_001..=999_912 => (number / 100, number % 100),
             19_000_100..=99_991_231 => (number / 10_000, number / 100 % 100),
             _ => return None,
@@ -161,13 +162,13 @@ impl PatchLevel {
         (1..=12).contains(&month).then_some(Self { year, month })
     }
 
-    /// `YYYYMM`.
+    /// The patch level as the number `YYYYMM`.
     #[must_use]
     pub fn number(self) -> u64 {
         u64::from(self.year) * 100 + u64::from(self.month)
     }
 
-    /// How long ago the month of this patch level began; zero when it lies ahead.
+    /// Time since the month of this patch level began; zero when the month lies in the future.
     #[must_use]
     pub fn age(self, now: UnixSeconds) -> Seconds {
         now.since(UnixSeconds(days_from_epoch(u64::from(self.year), u64::from(self.month)) * 86_400))
@@ -180,69 +181,69 @@ impl fmt::Display for PatchLevel {
     }
 }
 
-/// Days from 1970-01-01 to the first day of a month of the proleptic Gregorian calendar; years from 1900, never negative.
+/// Days from 1970-01-01 to the first day of a month of the proleptic Gregorian calendar, for years from 1900; never negative.
 fn days_from_epoch(year: u64, month: u64) -> u64 {
-    // Years that begin in March make February's leap day the last of its year.
+    // With years that begin in March, the leap day is the last day of its year.
     let (y, m) = if month <= 2 { (year.saturating_sub(1), month + 9) } else { (year, month.saturating_sub(3)) };
     let days = 365 * y + y / 4 + y / 400 + (153 * m + 2) / 5;
     days.saturating_sub(y / 100).saturating_sub(719_468)
 }
 
-/// What is known about a device, who vouches for it and since when.
+/// The facts known about a device, with the source and age of each.
 ///
-/// Three sources, each with its own age, and never mixed in storage: what hardware said (the plain fields), what the platform's
-/// vendor said ([`VendorVerdict`]) and what the app says of itself ([`AppReport`]). The methods weigh them against each other. A
-/// field that nothing established is `None`, which no requirement accepts.
+/// There are three sources, each with an age of its own, and they are never mixed in storage: the hardware (the plain fields), the
+/// platform's vendor ([`VendorVerdict`]) and the app itself ([`AppReport`]). The methods compare them. A field that nothing established is
+/// `None`, which no requirement accepts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Posture {
-    /// The device.
+    /// Identifier of the device.
     pub device: DeviceId,
-    /// Its device key.
+    /// Thumbprint of its device key.
     pub key: Thumbprint,
-    /// Operating system family.
+    /// Family of the phone's operating system.
     pub platform: Platform,
-    /// Who vouches.
+    /// Strength of the evidence.
     pub tier: EvidenceTier,
-    /// What vouches for the key.
+    /// Source of the evidence for the key.
     pub by: Provenance,
-    /// When the evidence was verified.
+    /// Time at which the evidence was verified.
     pub established_at: UnixSeconds,
-    /// Where the device key lives.
+    /// Place where the device key is kept.
     pub security_level: SecurityLevel,
-    /// Whether the bootloader is locked.
+    /// True when the bootloader is locked.
     pub bootloader_locked: Option<bool>,
-    /// What the bootloader verified.
+    /// Result of the bootloader's verification.
     pub boot_state: Option<BootState>,
-    /// The key that verified the system.
+    /// Key that verified the system.
     pub boot_key: Option<BootKey>,
-    /// Operating system version as `MMmmss` (Android 14 is 140000).
+    /// Version of the operating system as `MMmmss` (Android 14 is 140000).
     pub os_version: Option<u64>,
     /// Security patch level of the system.
     pub patch_level: Option<PatchLevel>,
-    /// The app that holds the key.
+    /// App that holds the key.
     pub app: Option<AppId>,
-    /// The app's version: Android's version code, or `MMmmmppp` of a dotted one (3.1.0 is 3001000).
+    /// Version of the app: Android's version code, or `MMmmmppp` of a dotted version (3.1.0 is 3001000).
     pub app_version: Option<u64>,
-    /// The certificates that vouch, for the day on which one is revoked.
+    /// Certificates of the evidence, kept so that a later revocation is noticed.
     pub certificates: Vec<SerialDigest>,
-    /// What the platform's vendor said.
+    /// Verdict of the platform's vendor.
     pub verdict: Option<VendorVerdict>,
-    /// What the app says of itself.
+    /// Report of the app about itself.
     pub report: Option<AppReport>,
-    /// What Apple counts of this installation.
+    /// Apple's fraud metric for this installation.
     pub risk_metric: Option<RiskMetric>,
 }
 
 impl Posture {
-    /// Age of the evidence.
+    /// Age of the hardware evidence.
     #[must_use]
     pub const fn evidence_age(&self, now: UnixSeconds) -> Seconds {
         now.since(self.established_at)
     }
 
-    /// One number for simple policies: 0 nothing proved, 1 software, 2 hardware, 3 hardware with a verified and locked system.
+    /// Trust as one number, for simple policies: 0 nothing proved, 1 software, 2 hardware, 3 hardware with a verified and locked system.
     ///
-    /// An iPhone's bootloader cannot be unlocked and its Secure Enclave runs only what Apple signed, so that App Attest is 3.
+    /// The bootloader of an iPhone cannot be unlocked, and its Secure Enclave runs only what Apple signed, so App Attest gives 3.
     #[must_use]
     pub fn trust(&self) -> u8 {
         match (self.tier, self.security_level) {
@@ -255,14 +256,14 @@ impl Posture {
         }
     }
 
-    /// The system's version: the lower of what evidence says and what the app claims. Where no evidence says it, as on an
-    /// iPhone, the claim stands alone, and a policy that must not believe it asks for its provenance.
+    /// Version of the system: the lower of the proved and the claimed one. Where evidence proves none, as on an iPhone, the claim stands
+    /// alone; a rule that must not believe it can look at its source.
     #[must_use]
     pub fn os_version_known(&self) -> Option<Known<u64>> {
         self.lower(self.os_version, self.report.as_ref().and_then(|report| report.os_version))
     }
 
-    /// The app's version: the lower of what evidence says and what the app claims.
+    /// Version of the app: the lower of the proved and the claimed one.
     #[must_use]
     pub fn app_version_known(&self) -> Option<Known<u64>> {
         self.lower(self.app_version, self.report.as_ref().and_then(|report| report.app_version))
@@ -279,7 +280,7 @@ impl Posture {
         }
     }
 
-    /// The posture after the app spoke. What it admitted before stands: within one establishment, trust only falls.
+    /// The posture after a report of the app. Earlier findings stay: until new hardware evidence arrives, reports can only lower trust.
     #[must_use]
     pub fn with_report(mut self, report: AppReport) -> Self {
         self.report = Some(match self.report.take() {
@@ -289,8 +290,8 @@ impl Posture {
         self
     }
 
-    /// The posture after the vendor spoke: newer evidence replaces older, and an answer that overtook a newer one is dropped.
-    /// What the app admitted stands: a verdict says nothing of hooks and debuggers, and whatever it says may be bad.
+    /// The posture after a verdict of the vendor. A newer verdict replaces an older one, and a verdict that arrives after a newer one is
+    /// dropped. Findings of the app stay, because a verdict says nothing about hooks and debuggers, and may be a bad one.
     #[must_use]
     pub fn with_verdict(mut self, verdict: VendorVerdict) -> Self {
         if self.verdict.as_ref().is_none_or(|earlier| earlier.at <= verdict.at) {
@@ -299,16 +300,18 @@ impl Posture {
         self
     }
 
-    /// The posture after the hardware spoke again, for the same device and key.
+    /// The posture after new hardware evidence for the same device and key.
     ///
-    /// What the vendor said stays with its own age. What the app admitted is forgotten: this evidence is newer.
+    /// The vendor's verdict stays, with its own age. Findings of the app are forgotten, since this evidence is newer.
     #[must_use]
     pub fn with_evidence(self, evidence: Self) -> Self {
+        // Evidence that was overtaken by newer evidence changes nothing.
         if evidence.established_at < self.established_at {
             return self;
         }
         let verdict = evidence.verdict.or(self.verdict);
         let risk_metric = evidence.risk_metric.or(self.risk_metric);
+        // SECURITY: device and key stay, so that evidence cannot move a posture to another key.
         Self { device: self.device, key: self.key, verdict, risk_metric, ..evidence }
     }
 }

@@ -1,30 +1,30 @@
-//! What a person can do when something was refused.
+//! Remedies: steps that a person can take after a refusal.
 
-/// What a person can do about a refusal; the whole allow-list of counterfactuals. Alphabetical.
+/// Step that a person can take after a refusal. This is the complete list, so that advice never reveals more than intended. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Remedy {
     /// Let the app prove the device again; the person notices nothing.
     AttestDevice,
     /// Show a finger or face again.
     ConfirmItsYou,
-    /// Nothing that a person can do alone.
+    /// Ask support, because the person can do nothing alone.
     ContactSupport,
     /// Let the app make and enrol a new device key, then sign in.
     ReEnrol,
-    /// Remove a device that is used no more.
+    /// Remove a device that is no longer used.
     RemoveDevice,
-    /// Set a screen lock.
+    /// Set a screen lock on the phone.
     SetScreenLock,
-    /// Sign in again.
+    /// Sign in again in the app.
     SignInAgain,
     /// Install the newest version of the app.
     UpdateApp,
-    /// Install the newest system update.
+    /// Install the newest update of the system.
     UpdateSystem,
 }
 
 impl Remedy {
-    /// The `kind` on the wire.
+    /// Stable word for the remedy (`kind`) in answers to clients.
     #[must_use]
     pub const fn kind(self) -> &'static str {
         match self {
@@ -40,7 +40,7 @@ impl Remedy {
         }
     }
 
-    /// The label of a button.
+    /// Text of the button that offers the remedy.
     #[must_use]
     pub const fn label(self) -> &'static str {
         match self {

@@ -1,18 +1,18 @@
-//! How a request looks beside what is usual, and from where on that has consequences.
+//! Risk of a request: a comparison with what is usual, and the score from which it has consequences.
 
 use crate::decision::Outcome;
 
-/// One part of a score.
+/// One part of a risk score.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RiskReason {
-    /// A stable word.
+    /// Stable word that names the feature.
     pub name: &'static str,
-    /// Tenths of a nat of evidence; negative speaks for the person.
+    /// Evidence in tenths of a nat; a negative weight speaks for the person.
     pub weight_tenths: i32,
 }
 
 impl RiskReason {
-    /// The weight as people write it: `+1.4`, `-0.3`.
+    /// The weight in nats as text, such as `+1.4` or `-0.3`.
     #[must_use]
     pub fn in_nats(self) -> String {
         let sign = if self.weight_tenths < 0 { '-' } else { '+' };
@@ -21,32 +21,33 @@ impl RiskReason {
     }
 }
 
-/// How something looks.
+/// Risk score with its reasons.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RiskView {
-    /// 0 to 100; from 50 on the shipped configuration asks for a step-up.
+    /// Score from 0 to 100. From 50 on, the shipped configuration asks for a step-up.
     pub score: u8,
-    /// What the score is made of, heaviest first.
+    /// Parts of the score, heaviest first.
     pub reasons: Vec<RiskReason>,
 }
 
-/// From which score on what is asked. The shipped configuration asks for a fresh step-up from 50 on and refuses from 95 on.
+/// Thresholds of the risk score. The shipped configuration asks for a fresh step-up from 50 on and refuses from 95 on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RiskBar {
-    /// A fresh step-up is asked for from this score on; `None` for never.
+    /// Score from which a fresh step-up is required; `None` for never.
     pub step_up_at: Option<u8>,
-    /// Nothing passes from this score on; `None` for never.
+    /// Score from which every request is refused; `None` for never.
     pub deny_at: Option<u8>,
 }
 
 impl RiskBar {
-    /// The bar of the shipped configuration.
+    /// Thresholds of the shipped configuration.
     pub const SHIPPED: Self = Self { step_up_at: Some(50), deny_at: Some(95) };
 
-    /// What a score asks for.
+    /// Applies the thresholds to a score.
     #[must_use]
     pub fn judge(self, view: RiskView) -> RiskFacts {
         let reached = |bar: Option<u8>| bar.is_some_and(|bar| view.score >= bar);
+        // Where both thresholds are reached, the stricter outcome counts.
         let asks = match (reached(self.deny_at), reached(self.step_up_at)) {
             (true, _) => Outcome::Deny,
             (false, true) => Outcome::StepUp,
@@ -56,12 +57,12 @@ impl RiskBar {
     }
 }
 
-/// How the request looks, and what that asks for.
+/// Risk of the request, with its consequence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RiskFacts {
-    /// Score and reasons.
+    /// Score and reasons of the request.
     pub view: RiskView,
-    /// What the operator's bar makes of it.
+    /// Outcome that the operator's thresholds ask for.
     pub asks: Outcome,
 }
 

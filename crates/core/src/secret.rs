@@ -1,4 +1,4 @@
-//! Secrets that do not print, compare in constant time and are wiped when dropped.
+//! Secrets: values that are not printed, are compared in constant time, and are wiped when dropped.
 
 use std::fmt;
 
@@ -7,24 +7,24 @@ use zeroize::Zeroize;
 
 /// A value that must not reach a log, a panic message or freed memory.
 ///
-/// It has no `Display`, `Debug` shows nothing of it, and it is overwritten on drop. Reading it takes a visible
+/// The type has no `Display`, `Debug` shows nothing of the value, and it is overwritten on drop. Reading it takes a visible call of
 /// [`Secret::expose`].
 pub struct Secret<T: Zeroize>(T);
 
 impl<T: Zeroize> Secret<T> {
-    /// Takes `value` in.
+    /// Takes the value, which is wiped when the secret is dropped.
     pub const fn new(value: T) -> Self {
         Self(value)
     }
 
-    /// The value itself; the call is what a reviewer searches for.
+    /// The value itself. Reviewers search for calls of this function.
     pub const fn expose(&self) -> &T {
         &self.0
     }
 }
 
 impl<T: Zeroize + AsRef<[u8]>> PartialEq for Secret<T> {
-    /// Compares without revealing, by its duration, where two secrets of one length differ.
+    /// Compares in constant time: the duration does not reveal where two secrets of the same length differ.
     fn eq(&self, other: &Self) -> bool {
         self.0.as_ref().ct_eq(other.0.as_ref()).into()
     }

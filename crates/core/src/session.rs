@@ -1,4 +1,4 @@
-//! A subject on a device through a client, and what it may do at this moment.
+//! Sessions: a person on a device through a client, and what the session may do at this moment.
 
 use crate::{
     decision::Acr,
@@ -6,7 +6,7 @@ use crate::{
     time::UnixSeconds,
 };
 
-/// How the person proved who they are (RFC 8176).
+/// Authentication method (RFC 8176).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Amr {
     /// Proof of possession of a hardware-secured key (`hwk`).
@@ -20,7 +20,7 @@ pub enum Amr {
 }
 
 impl Amr {
-    /// The registered value (RFC 8176 section 2).
+    /// Registered value of the method (RFC 8176 section 2).
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -31,28 +31,28 @@ impl Amr {
         }
     }
 
-    /// Reads a registered value; `None` for one that we do not issue.
+    /// The method with this registered value; `None` for one that is not issued here.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         [Self::HardwareKey, Self::MultiFactor, Self::SoftwareKey, Self::UserVerified].into_iter().find(|amr| amr.as_str() == text)
     }
 }
 
-/// What a session may do. Ordered by severity.
+/// State of a session. Ordered by severity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SessionState {
-    /// What its policies allow.
+    /// The session may do what its policies allow.
     Active,
-    /// Less than its policies allow; policies see it as `context.session.limited`.
+    /// The session may do less than its policies allow; policies see it as `context.session.limited`.
     Limited,
-    /// Nothing until the person signs in again.
+    /// The session may do nothing until the person signs in again.
     Challenged,
-    /// Nothing, ever again.
+    /// The session may do nothing, ever again.
     Revoked,
 }
 
 impl SessionState {
-    /// The word in API, log and policy.
+    /// Stable word of the state in API, log and policy.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -63,38 +63,38 @@ impl SessionState {
         }
     }
 
-    /// Reads the word back.
+    /// The state with this word; `None` for any other.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         [Self::Active, Self::Limited, Self::Challenged, Self::Revoked].into_iter().find(|state| state.as_str() == text)
     }
 }
 
-/// A subject on a device through a client.
+/// The session of a person on a device through a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
-    /// Its name; the token's `sid`.
+    /// Identifier of the session, the token's `sid`.
     pub id: SessionId,
-    /// Who acts.
+    /// The person who is signed in.
     pub user: UserId,
-    /// The groups of permissions that the user holds.
+    /// Groups of permissions that the person holds.
     pub roles: Vec<Role>,
-    /// On which device.
+    /// Device on which the person is signed in.
     pub device: DeviceId,
-    /// Through which app.
+    /// App through which the person is signed in.
     pub client: ClientId,
-    /// What it may do now.
+    /// State of the session now.
     pub state: SessionState,
-    /// How strongly the person was authenticated (RFC 9470).
+    /// Strength of the authentication (RFC 9470).
     pub acr: Acr,
-    /// By which methods.
+    /// Methods of the authentication.
     pub amr: Vec<Amr>,
-    /// When the person was last authenticated.
+    /// Time at which the person was last authenticated.
     pub auth_time: UnixSeconds,
-    /// When the person first signed in on the device: how new they are to each other.
+    /// Time at which the person first signed in on the device, which tells how new the two are to each other.
     pub bound_at: UnixSeconds,
-    /// When the session began.
+    /// Time at which the session began.
     pub created_at: UnixSeconds,
-    /// When it ends whatever happens.
+    /// Time at which the session ends, however it is used.
     pub expires_at: UnixSeconds,
 }

@@ -1,4 +1,4 @@
-//! Observations that may change trust, and where servers drop them.
+//! Signals: observations that may change trust, and the channel to which servers send them.
 
 use crate::{
     id::{DeviceId, SessionId, UserId},
@@ -9,23 +9,23 @@ use crate::{
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $variant:ident = $word:literal;)*) => {
-        /// What was observed. Alphabetical.
+        /// Kind of an observation. Alphabetical.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum SignalKind {
             $($(#[$doc])* $variant,)*
         }
 
         impl SignalKind {
-            /// Every kind, in alphabetical order.
+            /// All kinds, in alphabetical order.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
-            /// The word in configuration, metrics and logs.
+            /// Stable word of the kind in configuration, metrics and logs.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $word,)* }
             }
 
-            /// Reads the word back.
+            /// The kind with this word; `None` for any other.
             #[must_use]
             pub fn parse(text: &str) -> Option<Self> {
                 Self::ALL.iter().find(|kind| kind.as_str() == text).copied()
@@ -35,80 +35,81 @@ macro_rules! kinds {
 }
 
 kinds! {
-    /// An App Attest assertion's counter was used before.
+    /// The counter of an App Attest assertion was used before.
     AssertionReused = "assertion_reused";
-    /// A device showed weaker evidence than it had shown before.
+    /// A device showed weaker evidence than before.
     AttestationDowngrade = "attestation_downgrade";
-    /// Many wrong secrets for one account.
+    /// Many wrong secrets were tried for one account.
     BruteForce = "brute_force";
     /// A code was redeemed twice.
     CodeReused = "code_reused";
-    /// Far more wrong secrets everywhere than there usually are.
+    /// Far more wrong secrets than usual were tried everywhere.
     CredentialStuffing = "credential_stuffing";
-    /// A person said that a device is not theirs.
+    /// A person reported that a device is not theirs.
     DeviceDisowned = "device_disowned";
     /// A key other than the token's signed a proof.
     ForeignProofKey = "foreign_proof_key";
     /// A key other than the device key asked for a refresh.
     ForeignRefreshKey = "foreign_refresh_key";
-    /// Someone used an account that belongs to nobody.
+    /// Somebody used an account that belongs to nobody and exists only as a trap.
     HoneyAccount = "honey_account";
-    /// Someone called an operation that no app of ours calls.
+    /// Somebody called an operation that no app of ours calls and that exists only as a trap.
     HoneyOperation = "honey_operation";
-    /// Two places sooner than an airliner.
+    /// One person appeared at two places within a time in which no airliner gets from one to the other.
     ImpossibleTravel = "impossible_travel";
-    /// A person was pestered with prompts.
+    /// A person got prompt after prompt.
     MfaFatigue = "mfa_fatigue";
-    /// A passkey's counter went back.
+    /// The counter of a passkey went back, so a copy of the passkey exists.
     PasskeyCloned = "passkey_cloned";
-    /// Wrong secrets for many accounts from one device, site or network.
+    /// Wrong secrets were tried for many accounts from one device, site or network.
     PasswordSpraying = "password_spraying";
-    /// A proof was seen before.
+    /// A proof was used before.
     ProofReplayed = "proof_replayed";
-    /// More requests than hands make.
+    /// One person sent more requests than a person can.
     RateBurst = "rate_burst";
-    /// A refresh token that was already exchanged came again.
+    /// A refresh token that was already exchanged was used again.
     RefreshReused = "refresh_reused";
     /// One person touched far more objects than people do.
     Scraping = "scraping";
-    /// Somebody whom we listen to says that a credential was changed, or is known to others.
+    /// A transmitter of shared signals reports that a credential was changed, or is known to others.
     SharedCredentialChange = "shared_credential_change";
-    /// Somebody whom we listen to says that sessions ended, or that an account was closed.
+    /// A transmitter of shared signals reports that sessions ended, or that an account was closed.
     SharedRevocation = "shared_revocation";
-    /// Somebody whom we listen to says that a person or device is less sound than before.
+    /// A transmitter of shared signals reports that a person or device is less trustworthy than before.
     SharedRisk = "shared_risk";
-    /// The channel for signals was full and some were dropped.
+    /// The channel for signals was full, and some were dropped.
     SignalsLost = "signals_lost";
-    /// A person proved to be there, strongly and just now.
+    /// A person passed a strong authentication just now.
     SteppedUp = "stepped_up";
-    /// A login that does not look like its person.
+    /// A login does not look like its person.
     UnusualLogin = "unusual_login";
-    /// A session that is not used as its person uses it.
+    /// A session is used in a way that does not look like its person.
     UnusualUse = "unusual_use";
 }
 
-/// One observation.
+/// One observation that may change trust.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Signal {
-    /// What.
+    /// Kind of the observation.
     pub kind: SignalKind,
-    /// Why it was noticed.
+    /// Reason why it was noticed.
     pub reason: Reason,
-    /// Whose session, when known.
+    /// Session that it concerns, when known.
     pub session: Option<SessionId>,
-    /// Whose device, when known.
+    /// Device that it concerns, when known.
     pub device: Option<DeviceId>,
-    /// Who, when known.
+    /// Person that it concerns, when known.
     pub user: Option<UserId>,
-    /// What a score was made of, when one was the cause.
+    /// Risk score and its parts, when a score was the cause.
     pub view: RiskView,
-    /// When.
+    /// Time of the observation.
     pub at: UnixMillis,
 }
 
-/// Takes signals without ever making the request wait.
+/// A channel for signals that never makes a request wait.
 pub trait SignalSink: Send + Sync {
-    /// Hands `signal` over. Bounded and non-blocking: an overflow is counted and itself becomes [`SignalKind::SignalsLost`].
+    /// Hands over `signal`. The channel is bounded and does not block: what does not fit is counted and reported as
+    /// [`SignalKind::SignalsLost`].
     fn emit(&self, signal: Signal);
 }
 

@@ -1,12 +1,12 @@
-//! Instants and durations as types, and the two windows on the world that only servers may hold.
+//! Instants and durations as types, and the two traits through which servers reach the clock and the random generator.
 
 use std::fmt;
 
-/// An instant in whole seconds since 1970-01-01T00:00:00Z, as JOSE's NumericDate without a fraction (RFC 7519 section 2).
+/// An instant in whole seconds since 1970-01-01T00:00:00Z: JOSE's NumericDate without a fraction (RFC 7519 section 2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UnixSeconds(pub u64);
 
-/// An instant in milliseconds since 1970-01-01T00:00:00Z; what the audit log and people's eyes need.
+/// An instant in milliseconds since 1970-01-01T00:00:00Z, as the audit log and people need it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UnixMillis(pub u64);
 
@@ -15,19 +15,19 @@ pub struct UnixMillis(pub u64);
 pub struct Seconds(pub u64);
 
 impl UnixSeconds {
-    /// This instant plus `span`; stays at the end of time instead of wrapping.
+    /// This instant plus `span`. At the end of the range the result stays there instead of wrapping.
     #[must_use]
     pub const fn plus(self, span: Seconds) -> Self {
         Self(self.0.saturating_add(span.0))
     }
 
-    /// This instant minus `span`; stays at the epoch instead of wrapping.
+    /// This instant minus `span`. At the epoch the result stays there instead of wrapping.
     #[must_use]
     pub const fn minus(self, span: Seconds) -> Self {
         Self(self.0.saturating_sub(span.0))
     }
 
-    /// How long ago `earlier` was; zero when it lies ahead.
+    /// Time from `earlier` to this instant; zero when `earlier` is later.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Seconds {
         Seconds(self.0.saturating_sub(earlier.0))
@@ -35,7 +35,7 @@ impl UnixSeconds {
 }
 
 impl UnixMillis {
-    /// The whole second this instant lies in.
+    /// The whole second in which this instant lies.
     #[must_use]
     pub const fn seconds(self) -> UnixSeconds {
         UnixSeconds(self.0 / 1000)
@@ -54,13 +54,13 @@ impl fmt::Display for UnixSeconds {
     }
 }
 
-/// The time of day. Implemented once, in the binary; tests and the demo have clocks of their own.
+/// A clock. It is implemented once for production; tests and the demo have clocks of their own.
 pub trait Clock: Send + Sync {
-    /// The present instant.
+    /// The present instant, in milliseconds.
     fn now(&self) -> UnixMillis;
 }
 
-/// Unpredictable bytes. Implemented once, in the binary, by the operating system's generator.
+/// A source of unpredictable bytes. It is implemented once for production, with the operating system's generator.
 pub trait Entropy: Send + Sync {
     /// Fills `buffer` with unpredictable bytes.
     fn fill(&self, buffer: &mut [u8]);

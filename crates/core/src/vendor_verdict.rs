@@ -1,7 +1,7 @@
-//! What the platform's vendor says of a device and an app: Google Play Integrity.
+//! Verdicts of the platform's vendor about a device and an app (Google Play Integrity).
 //!
-//! Names follow <https://developer.android.com/google/play/integrity/verdicts>. A member that the vendor did not send is `None`
-//! or empty, which no requirement accepts.
+//! Names follow <https://developer.android.com/google/play/integrity/verdicts>. A member that the vendor did not send is `None` or empty,
+//! which no requirement accepts.
 
 use std::collections::BTreeSet;
 
@@ -16,16 +16,16 @@ macro_rules! words {
         }
 
         impl $name {
-            /// Every value.
+            /// All values, in their order.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
-            /// The word in listings, log, policy and storage.
+            /// Stable word of the value in listings, log, policy and storage.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $word,)* }
             }
 
-            /// Reads the word back.
+            /// The value with this word; `None` for any other.
             #[must_use]
             pub fn parse(text: &str) -> Option<Self> {
                 Self::ALL.iter().copied().find(|value| value.as_str() == text)
@@ -35,43 +35,43 @@ macro_rules! words {
 }
 
 words! {
-    /// How sound the device is. Ordered by strength.
+    /// Integrity of the device. Ordered by strength.
     Integrity {
-        /// None of the labels.
+        /// The device has none of the labels.
         None = "none";
-        /// An emulator that Google knows (`MEETS_VIRTUAL_INTEGRITY`).
+        /// The device is an emulator that Google knows (`MEETS_VIRTUAL_INTEGRITY`).
         Virtual = "virtual";
-        /// Passes basic checks (`MEETS_BASIC_INTEGRITY`).
+        /// The device passes basic checks (`MEETS_BASIC_INTEGRITY`).
         Basic = "basic";
-        /// A certified device (`MEETS_DEVICE_INTEGRITY`).
+        /// Google certified the device (`MEETS_DEVICE_INTEGRITY`).
         Device = "device";
-        /// Certified, with hardware-backed proof and recent patches (`MEETS_STRONG_INTEGRITY`).
+        /// Google certified the device, with hardware-backed proof and recent patches (`MEETS_STRONG_INTEGRITY`).
         Strong = "strong";
     }
 }
 
 words! {
-    /// What Play Protect found. Ordered by severity.
+    /// Finding of Play Protect. Ordered by severity.
     PlayProtect {
-        /// It is on and found nothing.
+        /// Play Protect is on and found nothing.
         NoIssues = "no_issues";
-        /// It is on and has not looked yet.
+        /// Play Protect is on and has not scanned yet.
         NoData = "no_data";
-        /// It is off.
+        /// Play Protect is off.
         PossibleRisk = "possible_risk";
-        /// It found apps that may be harmful.
+        /// Play Protect found apps that may be harmful.
         MediumRisk = "medium_risk";
-        /// It found apps that are dangerous.
+        /// Play Protect found apps that are dangerous.
         HighRisk = "high_risk";
-        /// It was not evaluated.
+        /// Play Protect was not evaluated.
         Unevaluated = "unevaluated";
     }
 }
 
 words! {
-    /// What other apps could do to this one at that moment. Alphabetical; `Known` ones come from Play.
+    /// Access of other apps to this one at the time of the verdict. Alphabetical; apps are `Known` when they come from Play.
     AppAccess {
-        /// An app from Play records the screen.
+        /// An app from Play captures the screen.
         KnownCapturing = "known_capturing";
         /// An app from Play controls the phone.
         KnownControlling = "known_controlling";
@@ -79,9 +79,9 @@ words! {
         KnownInstalled = "known_installed";
         /// An app from Play draws over others.
         KnownOverlays = "known_overlays";
-        /// Something that this version of ours does not know.
+        /// A label that this version does not know.
         Other = "other";
-        /// An app from elsewhere records the screen.
+        /// An app from elsewhere captures the screen.
         UnknownCapturing = "unknown_capturing";
         /// An app from elsewhere controls the phone.
         UnknownControlling = "unknown_controlling";
@@ -93,51 +93,51 @@ words! {
 }
 
 words! {
-    /// Whether Google knows the app. Ordered by strength.
+    /// Statement whether Google knows the app. Ordered by strength.
     Recognition {
-        /// It was not evaluated, or the value is unknown to us.
+        /// The app was not evaluated, or the label is unknown.
         Unevaluated = "unevaluated";
         /// Certificate or package differ from what Google distributes.
         Unrecognized = "unrecognized";
-        /// As Google distributes it.
+        /// The app is the one that Google distributes.
         Recognized = "recognized";
     }
 }
 
 words! {
-    /// Whether the person got the app from Play. Ordered by strength.
+    /// Statement whether the person got the app from Play. Ordered by strength.
     Licensing {
-        /// It was not evaluated, or the value is unknown to us.
+        /// The licence was not evaluated, or the label is unknown.
         Unevaluated = "unevaluated";
-        /// They did not.
+        /// The person did not get the app from Play.
         Unlicensed = "unlicensed";
-        /// They did.
+        /// The person got the app from Play.
         Licensed = "licensed";
     }
 }
 
-/// One verdict.
+/// One verdict of the platform's vendor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VendorVerdict {
-    /// When the vendor made it.
+    /// Time at which the vendor made the verdict.
     pub at: UnixSeconds,
-    /// How sound the device is.
+    /// Integrity of the device.
     pub integrity: Integrity,
-    /// Whether the app is known.
+    /// Statement whether Google knows the app.
     pub recognition: Option<Recognition>,
-    /// Whether the person got it from the store.
+    /// Statement whether the person got the app from the store.
     pub licensing: Option<Licensing>,
-    /// What Play Protect found.
+    /// Finding of Play Protect.
     pub play_protect: Option<PlayProtect>,
-    /// What other apps could do.
+    /// Access of other apps to this one.
     pub app_access: BTreeSet<AppAccess>,
-    /// How many tokens the app asked for lately: 1 (few) to 4 (very many).
+    /// Number of tokens that the app requested lately, as a level from 1 (few) to 4 (very many).
     pub recent_activity: Option<u8>,
-    /// Android's API level.
+    /// API level of the phone's Android.
     pub sdk_version: Option<u32>,
     /// The three bits that outlive a factory reset (device recall).
     pub recall: Option<[bool; 3]>,
-    /// Whether it is a made-up answer for tests.
+    /// True for a test response, which somebody made up in the Play Console.
     pub testing: bool,
 }
 

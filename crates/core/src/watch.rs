@@ -1,4 +1,4 @@
-//! What the servers tell whoever watches live traffic, and what they hear back at once.
+//! The interface between the servers and the observer of live traffic: what it is told, and the scores that it returns at once.
 
 use core::net::IpAddr;
 
@@ -10,122 +10,123 @@ use crate::{
     time::UnixMillis,
 };
 
-/// One request of a session, told before it is decided.
+/// One request of a session, reported before it is decided.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestSeen<'a> {
-    /// Whose.
+    /// Person of the session.
     pub user: &'a UserId,
-    /// In which session.
+    /// Session that the request belongs to.
     pub session: &'a SessionId,
-    /// From which device.
+    /// Device of the session.
     pub device: &'a DeviceId,
-    /// Through which app.
+    /// App of the session.
     pub client: &'a ClientId,
-    /// Which operation of the contract.
+    /// Operation of the contract that is called.
     pub action: &'a Action,
-    /// The object that it is about, as a keyed hash: an account number never leaves the gateway in clear.
+    /// Keyed hash of the object that the request is about. An account number never leaves the gateway in clear.
     pub object: Option<u64>,
-    /// The HTTP method.
+    /// HTTP method of the request.
     pub method: &'a str,
-    /// The client's address, as the gateway believes it.
+    /// Address of the client, as the gateway believes it.
     pub address: IpAddr,
-    /// Why an earlier step refused it, if one did.
+    /// Reason why an earlier step refused the request, if one did.
     pub refused: Option<&'a Reason>,
-    /// When.
+    /// Time of the request.
     pub at: UnixMillis,
 }
 
-/// What became of a request, told after the answer was sent.
+/// Outcome of a request, reported after the answer was sent.
 #[derive(Clone, Copy, Debug)]
 pub struct AnswerSeen<'a> {
-    /// Whose.
+    /// Person of the session.
     pub user: &'a UserId,
-    /// In which session.
+    /// Session that the request belongs to.
     pub session: &'a SessionId,
-    /// Bytes of body that left.
+    /// Number of body bytes that were sent.
     pub bytes_out: u64,
-    /// Why the decision or the upstream refused it, if one did.
+    /// Reason why the decision or the upstream refused the request, if one did.
     pub refused: Option<&'a Reason>,
-    /// When.
+    /// Time of the answer.
     pub at: UnixMillis,
 }
 
-/// A device as the login knows it.
+/// Device of a login, and how far its name can be believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LoginDevice<'a> {
-    /// Its key is in attested hardware and signed this login.
+    /// Key in attested hardware, which signed this login.
     Attested(&'a str),
-    /// It names itself; a name can be copied.
+    /// Name that the client sent; a name can be copied.
     Claimed(&'a str),
-    /// It says nothing.
+    /// The client gave no name.
     Unnamed,
 }
 
-/// What became of a login. Alphabetical.
+/// Outcome of a login. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LoginOutcome {
-    /// Nothing yet: it is only asked how the login looks.
+    /// The login has no outcome yet: the caller only asks for its score.
     Asked,
-    /// The secret or the account was wrong.
+    /// The secret was wrong or the account does not exist.
     Failed,
-    /// It was right, and the person was let in without more.
+    /// The login succeeded without a step-up.
     Passed,
-    /// The person refused a prompt or let it lapse.
+    /// The person refused a prompt or let it expire.
     PromptRefused,
-    /// The step-up that was asked for was failed or given up.
+    /// The required step-up was failed or given up.
     StepUpFailed,
-    /// The step-up that was asked for was passed, and the person let in.
+    /// The required step-up was passed, and the person let in.
     StepUpPassed,
 }
 
-/// One login.
+/// One login, as it is reported to the observer.
 #[derive(Clone, Copy, Debug)]
 pub struct LoginSeen<'a> {
-    /// The account that was named, existing or not. Kept as a keyed hash only.
+    /// Account name that was given, existing or not. The observer keeps only a keyed hash of it.
     pub account: &'a str,
-    /// Whose account it is, when there is such a person.
+    /// Person whose account it is, when there is one.
     pub user: Option<&'a UserId>,
-    /// The session that was opened, when one was.
+    /// Session that was opened, when one was.
     pub session: Option<&'a SessionId>,
-    /// On what.
+    /// Device of the login.
     pub device: LoginDevice<'a>,
-    /// The installation that it is, when it is enrolled.
+    /// Enrolled installation of the app, when there is one.
     pub installation: Option<&'a DeviceId>,
-    /// The operating system with its version; empty when unknown.
+    /// Operating system with its version; empty when unknown.
     pub os: &'a str,
-    /// The app with its version; empty when unknown.
+    /// App with its version; empty when unknown.
     pub app: &'a str,
-    /// Phone, tablet, ...; empty when unknown.
+    /// Form of the device, such as phone or tablet; empty when unknown.
     pub form: &'a str,
-    /// The client's address, as the server believes it.
+    /// Address of the client, as the server believes it.
     pub address: IpAddr,
-    /// Milliseconds to the phone and back, when measured.
+    /// Round-trip time to the phone in milliseconds, when it was measured.
     pub round_trip_ms: Option<u16>,
-    /// What became of it.
+    /// Outcome of the login.
     pub outcome: LoginOutcome,
-    /// When.
+    /// Time of the login.
     pub at: UnixMillis,
 }
 
-/// Watches live traffic. Synchronous and quick (5 microseconds at the median): it stands on the way of every request.
+/// Observer of live traffic. It is synchronous and fast (5 microseconds at the median), because every request waits for it.
 pub trait Watch: Send + Sync {
-    /// Takes note of a request and says how it looks.
+    /// Records a request and returns its risk score.
     fn request(&self, seen: &RequestSeen<'_>) -> RiskView;
 
-    /// Takes note of what became of a request.
+    /// Records the outcome of a request.
     fn answered(&self, seen: &AnswerSeen<'_>);
 
-    /// Takes note of a login and says how it looks.
+    /// Records a login and returns its risk score.
     fn login(&self, seen: &LoginSeen<'_>) -> RiskView;
 
-    /// Takes note that the person of `session` proved to be there: what looked odd was theirs.
+    /// Records that the person of `session` passed a step-up: what looked odd was theirs.
     fn stepped_up(&self, user: &UserId, session: &SessionId, at: UnixMillis);
 
-    /// Takes note of where a device says that it is. Remembered for an hour, in memory only; it may cost trust and never earns it (law 2).
+    /// Records the place that a device reports. It is kept for an hour, in memory only. It can lower trust and never raise it (law 2 of the
+    /// design).
     fn located(&self, device: &DeviceId, place: CoarsePlace, at: UnixMillis);
 }
 
-/// Watches nothing: every score is 0.
+/// An observer that observes nothing: every score is 0.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoWatch;
 

@@ -3,12 +3,12 @@
 
 use std::{fs, path::Path, sync::Arc, time::Duration};
 
-use countersign::{
+use countersign_demo::phone::{Call, Http};
+use countersign_node::{
+    Options, OsEntropy, RunningNode, StartError, SystemClock,
     config::{self, Dev},
-    node::{self, Options, RunningNode, StartError},
-    phone::{Call, Http},
-    wire::{OsEntropy, SystemClock},
 };
+use countersign_store::segments;
 use http::Method;
 use http_body_util::{BodyExt, Empty, Full};
 use hyper_util::rt::TokioIo;
@@ -21,7 +21,7 @@ const POLICY: &str = "@id(\"all\") permit (principal, action, resource);";
 /// A directory with config and policies, and the port in its `public_url`.
 fn laid_out() -> (TempDir, u16) {
     let home = tempfile::tempdir().expect("a directory");
-    let port = countersign::demo::free_port().expect("a port");
+    let port = countersign_demo::free_port().expect("a port");
     let text = format!(
         "public_url = \"https://localhost:{port}\"\nupstream = \"http://127.0.0.1:9\"\n[app.\"com.example.shop\"]\n[metrics]\nlisten = \"127.0.0.1:0\"\n"
     );
@@ -33,7 +33,11 @@ fn laid_out() -> (TempDir, u16) {
 
 async fn start(home: &Path) -> Result<RunningNode, StartError> {
     let config = config::load(&home.join("csign.toml")).map_err(StartError::Config)?;
-    node::start(config, Options { clock: Arc::new(SystemClock), entropy: Arc::new(OsEntropy), dev: Dev::On }).await
+    countersign_node::start(config, options(Dev::On)).await
+}
+
+fn options(dev: Dev) -> Options {
+    Options { clock: Arc::new(SystemClock), entropy: Arc::new(OsEntropy), dev, simulated_signers: Vec::new() }
 }
 
 /// What the admin socket answers.
@@ -120,7 +124,7 @@ async fn operators_act_and_the_log_has_it() {
     let records = node.office().records(0, 100).await.expect("records");
     let events: Vec<_> = records.iter().map(|record| serde_json::from_str::<Value>(&record.json).expect("JSON")["event"].clone()).collect();
     assert_eq!(events, ["config_activated", "user_invited", "config_activated", "config_activated"]);
-    let report = node.verify_log(node.log_directory()).expect("a log");
+    let report = segments::verify(node.log_directory(), &node.office().log_key, None).expect("a log");
     assert_eq!((report.committed, report.faults), (4, Vec::new()));
     node.shutdown(Duration::from_secs(5)).await;
 }
@@ -186,13 +190,12 @@ async fn a_certificate_of_the_operator_is_shown_and_exchanged() {
         &format!("android = {{ cert_sha256 = [\"{}\"] }}\n[tls]\ncert = \"chain.pem\"\nkey = \"key.pem\"\n[metrics]", "ab".repeat(32)),
     );
     fs::write(&config, text.replacen("public_url", &format!("listen = \"127.0.0.1:{port}\"\npublic_url"), 1)).expect("written");
-    let options = || Options { clock: Arc::new(SystemClock), entropy: Arc::new(OsEntropy), dev: Dev::Off };
     let load = || config::load(&config).expect("a config");
 
-    let refused = node::start(load(), options()).await.map(|_| ()).expect_err("no files").to_string();
+    let refused = countersign_node::start(load(), options(Dev::Off)).await.map(|_| ()).expect_err("no files").to_string();
     assert!(refused.contains("chain.pem` cannot be used; make it a readable certificate chain in PEM"), "{refused}");
     let first = certify(home.path());
-    let node = node::start(load(), options()).await.expect("a node");
+    let node = countersign_node::start(load(), options(Dev::Off)).await.expect("a node");
     let url = format!("https://localhost:{port}").parse().expect("a URL");
     let reached =
         async |root: &str| Http::new(&url, root).expect("a client").send(&Call::new(Method::GET, "/.well-known/jwks.json")).await.is_ok();

@@ -64,7 +64,7 @@ struct Node {
 impl Node {
     fn start() -> Self {
         let home = tempfile::tempdir().expect("a directory");
-        let port = countersign::demo::free_port().expect("a port");
+        let port = countersign_demo::free_port().expect("a port");
         let url = format!("https://localhost:{port}");
         let made =
             countersign(home.path(), &["init", "--upstream", "http://127.0.0.1:9", "--app", "com.example.shop", "--public-url", &url]);

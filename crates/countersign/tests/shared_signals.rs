@@ -3,11 +3,10 @@
 
 use std::{fs, path::Path, sync::Arc, time::Duration};
 
-use countersign::{
+use countersign_demo::phone::{Call, DemoCa, Handset, Http, Phone, SIGNER, Surroundings};
+use countersign_node::{
+    Options, OsEntropy, RunningNode, SystemClock,
     config::{self, Dev},
-    node::{self, Options, RunningNode},
-    phone::{Call, DemoCa, Handset, Http, Phone, Surroundings},
-    wire::{OsEntropy, SystemClock},
 };
 use http::Method;
 use serde_json::json;
@@ -27,7 +26,7 @@ struct Place {
 impl Place {
     fn new() -> Self {
         let home = tempfile::tempdir().expect("a directory");
-        let port = countersign::demo::free_port().expect("a port");
+        let port = countersign_demo::free_port().expect("a port");
         fs::create_dir(home.path().join("policies")).expect("a directory");
         fs::write(home.path().join("policies/app.cedar"), POLICY).expect("written");
         fs::write(home.path().join("token"), TOKEN).expect("written");
@@ -50,8 +49,8 @@ impl Place {
         );
         fs::write(self.path().join("csign.toml"), text).expect("written");
         let config = config::load(&self.path().join("csign.toml")).expect("a config");
-        let options = Options { clock: Arc::new(SystemClock), entropy: Arc::new(OsEntropy), dev: Dev::On };
-        node::start(config, options).await.expect("a node")
+        let (clock, entropy) = (Arc::new(SystemClock), Arc::new(OsEntropy));
+        countersign_node::start(config, Options { clock, entropy, dev: Dev::On, simulated_signers: vec![SIGNER] }).await.expect("a node")
     }
 
     fn http(&self, node: &RunningNode) -> Http {

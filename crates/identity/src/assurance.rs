@@ -1,22 +1,22 @@
-//! From how a person signed in to what tokens and policies say about it (RFC 8176, RFC 9470).
+//! Assurance: from the way a person signed in to what tokens and policies state about it (RFC 8176, RFC 9470).
 
 use countersign_core::{Acr, Amr, EvidenceTier, Posture, SecurityLevel};
 
-/// How strongly somebody was authenticated, and by which methods.
+/// Strength and methods of an authentication.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Assurance {
-    /// The class.
+    /// Authentication class of the sign-in (`acr`).
     pub acr: Acr,
-    /// The methods: sorted, without repetition.
+    /// Authentication methods (`amr`), sorted, without repetition.
     pub amr: Vec<Amr>,
 }
 
 impl Assurance {
-    /// A passkey with user verification, used from an enrolled device that signed the ceremony with its device key.
+    /// Assurance of a passkey with user verification, used from an enrolled device that signed the ceremony with its device key.
     ///
-    /// The passkey alone makes it phishing-resistant and two factors (possession, and a finger, face or PIN). Whether the
-    /// possession was of hardware is claimed for the *device key* only, because only its home is attested: nobody vouches
-    /// for where a passkey without attestation lives, and a synchronised one lives in several places.
+    /// The passkey alone makes the sign-in phishing-resistant and gives two factors: possession, and a finger, face or PIN. Whether a key
+    /// is in hardware is stated of the *device key* only, because only that key is attested. Nobody vouches for the place of a passkey
+    /// without attestation, and a synchronised passkey is in several places.
     #[must_use]
     pub fn of_passkey(device: &Posture) -> Self {
         let key = match (device.tier, device.security_level) {

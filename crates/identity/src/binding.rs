@@ -1,80 +1,80 @@
-//! Which devices a person signs in on, and what a new one may do.
+//! Bindings: the devices on which a person signs in, and the limits for a new one.
 //!
-//! A *binding* is a person on a device. Several people may share a phone, and one person may have several: cutting one binding
-//! leaves the others. A phone that was reset or restored has a new key, so it is a new device and a new binding.
+//! A *binding* is one person on one device. Several people may share a phone, and one person may have several phones; cutting one binding
+//! leaves the others. A phone that was reset or restored has a new key, so it counts as a new device with a new binding.
 
 use countersign_core::{Acr, DeviceId, Limits, Reason, Seconds, SessionState, UnixSeconds, UserId};
 
-/// Whether a binding lets its person sign in. What is cut is cut for good: the app enrols a new key instead.
+/// State of a binding. A binding that was cut stays cut: the app enrols a new key instead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BindingState {
-    /// The person signs in there.
+    /// The person may sign in on the device.
     Active,
-    /// The person said that it was not them.
+    /// The person reported that the device was not theirs.
     Disowned {
-        /// When.
+        /// Time of the report.
         at: UnixSeconds,
     },
     /// The person removed the device.
     Removed {
-        /// When.
+        /// Time of the removal.
         at: UnixSeconds,
     },
 }
 
-/// A person on a device.
+/// One person on one device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Binding {
-    /// Who.
+    /// The person who signs in.
     pub user: UserId,
-    /// On what.
+    /// The device on which they sign in.
     pub device: DeviceId,
-    /// How strong the sign-in was that made it.
+    /// Strength of the sign-in that made the binding.
     pub acr: Acr,
-    /// When the person first signed in there.
+    /// Time of the person's first sign-in on the device.
     pub bound_at: UnixSeconds,
-    /// The day on which the person was last seen there.
+    /// Start of the day on which the person was last seen on the device.
     pub seen_on: UnixSeconds,
-    /// Whether it counts.
+    /// State of the binding.
     pub state: BindingState,
 }
 
 impl Binding {
-    /// Whether its person may act there.
+    /// True when the person may act on the device.
     #[must_use]
     pub const fn active(&self) -> bool {
         matches!(self.state, BindingState::Active)
     }
 }
 
-/// The operator's rules.
+/// The operator's rules for bindings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BindingRules {
-    /// Devices on which one person may be signed in.
+    /// Greatest number of devices on which one person may be signed in.
     pub devices_max: u32,
-    /// How long a device is new to its person.
+    /// Time for which a device counts as new to its person.
     pub cool_down: Seconds,
 }
 
-/// Why a device may not be cut off, or a sign-in not be bound. Alphabetical.
+/// Reason why a device may not be cut off, or a sign-in may not be bound. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BindingRefusal {
     /// The person was authenticated too long ago.
     AuthenticationStale,
-    /// The asking device is too new to cut off an older one.
+    /// The device that asks is too new to cut off an older one.
     CoolingDown,
-    /// It is the device that asks.
+    /// The target is the device that asks.
     InHand,
-    /// It is no device of this person.
+    /// The target is not a device of this person.
     NotYours,
-    /// The person, or an operator, cut it off before.
+    /// The person, or an operator, cut this binding before.
     Revoked,
-    /// The person has as many as may be.
+    /// The person has the greatest allowed number of devices.
     TooMany,
 }
 
 impl BindingRefusal {
-    /// The stable code.
+    /// Stable reason code of the refusal, for logs and metrics.
     #[must_use]
     pub const fn reason(&self) -> Reason {
         match self {
@@ -88,13 +88,14 @@ impl BindingRefusal {
     }
 }
 
-/// Takes the binding that a sign-in makes, or the earlier one of the same device.
+/// The binding for a sign-in: the earlier one of the same device, or the new one.
 ///
 /// # Errors
-/// When the device was cut off, or would be one too many.
+/// A refusal when the device was cut off, or would be one too many.
 pub fn bind(theirs: &[Binding], new: Binding, rules: BindingRules) -> Result<Binding, BindingRefusal> {
     match theirs.iter().find(|binding| binding.device == new.device) {
         Some(earlier) if earlier.active() => Ok(earlier.clone()),
+        // SECURITY: signing in again must not bring back a binding that was cut.
         Some(_) => Err(BindingRefusal::Revoked),
         None => {
             let active = theirs.iter().filter(|binding| binding.active()).count();
@@ -104,33 +105,33 @@ pub fn bind(theirs: &[Binding], new: Binding, rules: BindingRules) -> Result<Bin
     }
 }
 
-/// Whether a device is so new to a person who has others that less is allowed on it. A phishing-resistant sign-in proves enough:
-/// who lost their only other phone must be able to act at once.
+/// True when a device is so new, to a person who has others, that less is allowed on it. A phishing-resistant sign-in is enough to skip
+/// this time: a person who lost the only other phone must be able to act at once.
 #[must_use]
 pub fn cooling_down(theirs: &[Binding], binding: &Binding, rules: BindingRules, now: UnixSeconds) -> bool {
     let others = theirs.iter().any(|other| other.device != binding.device && other.bound_at <= binding.bound_at);
     others && binding.acr < Acr::PhishingResistant && now < binding.bound_at.plus(rules.cool_down)
 }
 
-/// The state in which a session on a binding is opened.
+/// State in which a session on a binding is opened.
 #[must_use]
 pub fn session_state(theirs: &[Binding], binding: &Binding, rules: BindingRules, now: UnixSeconds) -> SessionState {
     if cooling_down(theirs, binding, rules, now) { SessionState::Limited } else { SessionState::Active }
 }
 
-/// Who asks to cut a device off.
+/// The device and sign-in from which a person asks to cut a device off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Asking<'a> {
-    /// From which device.
+    /// The device that asks.
     pub device: &'a DeviceId,
-    /// When the person was last authenticated there.
+    /// Time at which the person was last authenticated on it.
     pub auth_time: UnixSeconds,
 }
 
-/// The binding that may be cut. One that was cut before is given again, so that a retry is answered as the first try.
+/// The binding that may be cut. A binding that was cut before is returned again, so that a retry gets the answer of the first try.
 ///
 /// # Errors
-/// The first rule that stands against it.
+/// The first rule that forbids it.
 pub fn cut<'a>(
     theirs: &'a [Binding],
     asking: Asking<'_>,
@@ -139,6 +140,7 @@ pub fn cut<'a>(
     now: UnixSeconds,
 ) -> Result<&'a Binding, BindingRefusal> {
     let of = |device: &DeviceId| theirs.iter().find(|binding| binding.device == *device);
+    // A device that was cut cannot cut others.
     let own = of(asking.device).filter(|own| own.active()).ok_or(BindingRefusal::Revoked)?;
     let found = of(target).ok_or(BindingRefusal::NotYours)?;
     if target == asking.device {
@@ -147,7 +149,7 @@ pub fn cut<'a>(
     if asking.auth_time.plus(Limits::FRESH_AUTHENTICATION_AGE_MAX) < now {
         return Err(BindingRefusal::AuthenticationStale);
     }
-    // SECURITY: else whoever got a person's weak factor binds a phone and cuts off the owner's.
+    // SECURITY: without this rule, somebody with a person's weak factor could bind a phone and cut off the owner's.
     if found.bound_at <= own.bound_at && cooling_down(theirs, own, rules, now) {
         return Err(BindingRefusal::CoolingDown);
     }

@@ -1,8 +1,9 @@
-//! What a phone needs to begin, in one line: a development token with the server's address and the certificate to expect there.
+//! Development kits: everything that a phone needs to start, in one line of text: a development token with the server's address and the
+//! certificate to expect there.
 //!
-//! `csdev1.` and base64url (without padding, RFC 4648 section 5) of a JSON object with the members `u` (address), `p` (pin), `s`
-//! (secret), `a` (app), `t` (platform), `e` (last second), `n` (phones) and `w` (networks). Only the secret goes to the server, and
-//! only the server judges: what stands here of limits is for people and for an early, exact message.
+//! The text is `csdev1.` and base64url (without padding, RFC 4648 section 5) of a JSON object with the members `u` (address), `p` (pin),
+//! `s` (secret), `a` (app), `t` (platform), `e` (last second), `n` (number of phones) and `w` (networks). Only the secret is sent to the
+//! server, and only the server decides. The limits in the text are for people, and for an early and exact message.
 
 use countersign_codec::base64url;
 use countersign_core::{ClientId, Platform, Secret, UnixSeconds};
@@ -11,42 +12,42 @@ use url::Url;
 
 use crate::dev_token::{DevTokenText, Networks};
 
-/// What every kit begins with. The secret alone begins with `csdev1_`.
+/// Prefix of every kit. The secret alone begins with `csdev1_`.
 const PREFIX: &str = "csdev1.";
 
-/// Bytes of a kit: what a camera reads from a terminal.
+/// Greatest length of a kit in bytes: what a camera can read from a QR code on a terminal.
 const KIT_BYTES_MAX: usize = 1024;
 
-/// A development token with all that a phone needs to use it.
+/// A development token with everything that a phone needs to use it.
 pub struct DevKit {
-    /// The server's origin, as the phone reaches it.
+    /// Origin of the server, as the phone reaches it.
     pub server: Url,
-    /// SHA-256 of the root certificate (DER) that the server shows; `None` where the phone's own roots vouch for it.
+    /// SHA-256 of the root certificate (DER) that the server presents; `None` when the phone's own roots vouch for it.
     pub pin: Option<[u8; 32]>,
-    /// The secret.
+    /// The secret that the server accepts.
     pub token: DevTokenText,
-    /// The app that it enrols.
+    /// App that the token enrols.
     pub client: ClientId,
-    /// The platform that it enrols; `None` for both.
+    /// Platform that the token enrols; `None` for both.
     pub platform: Option<Platform>,
-    /// The last second in which it enrols.
+    /// Last second in which the token enrols phones.
     pub expires_at: UnixSeconds,
-    /// Phones that it enrols at most.
+    /// Greatest number of phones that the token enrols.
     pub phones_max: u32,
-    /// From where.
+    /// Networks from which the token may be used.
     pub networks: Networks,
 }
 
-/// Why a text is no kit. Alphabetical.
+/// Reason why a text is not a kit. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DevKitRefusal {
-    /// It is not written as one, or was cut short.
+    /// The text has another format or was cut short.
     Malformed,
-    /// A member has a value that it cannot have.
+    /// A member, named here, has an impossible value.
     MemberInvalid(&'static str),
-    /// It does not begin as one.
+    /// The text does not begin with the prefix of a kit.
     NoKit,
-    /// It is longer than one can be.
+    /// The text is longer than any kit.
     TooLong,
 }
 
@@ -79,7 +80,7 @@ struct WireKit {
 }
 
 impl DevKit {
-    /// The text, to be shown once.
+    /// The kit as text, to be shown to the developer once.
     #[must_use]
     pub fn write(&self) -> Secret<String> {
         let wire = WireKit {
@@ -92,14 +93,15 @@ impl DevKit {
             n: self.phones_max,
             w: networks_word(self.networks).to_owned(),
         };
+        // Texts and numbers always serialise. An empty kit would be refused by `parse`.
         let json = serde_json::to_vec(&wire).unwrap_or_default();
         Secret::new(format!("{PREFIX}{}", base64url::encode(json)))
     }
 
-    /// Reads one.
+    /// Parses the text of a kit.
     ///
     /// # Errors
-    /// The first thing that is wrong.
+    /// The first fault that is found.
     pub fn parse(text: &str) -> Result<Self, DevKitRefusal> {
         if text.len() > KIT_BYTES_MAX {
             return Err(DevKitRefusal::TooLong);
@@ -121,7 +123,8 @@ impl DevKit {
     }
 }
 
-/// `https`, a host, perhaps a port, and nothing else: whoever holds a kit sends a secret there.
+/// The origin of an `https` URL without path, query, fragment and user name; `None` for anything else. The phone sends a secret there, so
+/// nothing in the text may redirect it.
 fn origin(text: &str) -> Option<Url> {
     let url = Url::parse(text).ok()?;
     let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();

@@ -1,10 +1,10 @@
-//! Development tokens: how an emulator or a test machine, which no hardware vouches for, is enrolled all the same.
+//! Development tokens: the way to enrol an emulator or a test machine, which no hardware can vouch for.
 //!
-//! A token is a bearer secret: whoever holds it counts as a developer, and nothing proves that the build which sends it is a
-//! debug build. So it earns the least there is (trust 1, marked wherever the device is listed), and is bounded on every side:
-//! one app, a time, a number of phones, and private networks unless its maker said otherwise.
+//! A token is a bearer secret: whoever holds it counts as a developer, and nothing proves that a build which sends it is a debug build. A
+//! device enrolled with it therefore gets the lowest trust (1), is marked wherever it is listed, and the token is limited in every way: one
+//! app, a time, a number of phones, and private networks unless its maker chose otherwise.
 
-// Of `core`, as said here: addresses are words; nothing in this room opens a connection.
+// `core::net` instead of `std::net`: addresses are only values here, and nothing in this crate opens a connection.
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use countersign_codec::base64url;
@@ -12,11 +12,10 @@ use countersign_core::{ClientId, DevTokenId, Platform, Reason, Secret, UnixSecon
 
 use crate::hash::TokenHash;
 
-/// What every development token begins with, so that scanners for leaked secrets find one.
+/// Prefix of every development token, by which scanners for leaked secrets find one.
 const PREFIX: &str = "csdev1_";
 
-/// The text form of a token: `csdev1_` and 256 unpredictable bits in base64url. Known to its holder only; the store keeps the
-/// hash.
+/// A token as text: `csdev1_` and 256 unpredictable bits in base64url. Only its holder knows it; the store keeps the hash.
 pub struct DevTokenText(Secret<String>);
 
 impl DevTokenText {
@@ -26,7 +25,7 @@ impl DevTokenText {
         Self(Secret::new(format!("{PREFIX}{}", base64url::encode(bytes.expose()))))
     }
 
-    /// Reads a token; `None` unless it is written exactly as [`Self::from_random`] writes one.
+    /// Parses a token; `None` unless it is written exactly as [`Self::from_random`] writes one.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let digits = text.strip_prefix(PREFIX).filter(|digits| digits.len() == 43)?;
@@ -34,7 +33,7 @@ impl DevTokenText {
         (bytes.len() == 32).then(|| Self(Secret::new(text.to_owned())))
     }
 
-    /// The name by which the store finds it.
+    /// Hash under which the store keeps the token.
     #[must_use]
     pub fn hash(&self) -> TokenHash {
         TokenHash::of(&self.0)
@@ -47,22 +46,22 @@ impl DevTokenText {
     }
 }
 
-/// From where a token may be used. Ordered from narrow to wide.
+/// Networks from which a token may be used. Ordered from narrow to wide.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Networks {
-    /// From loopback, private and link-local addresses: a desk, an office, a test machine beside the server.
+    /// Loopback, private and link-local addresses: a desk, an office, a test machine near the server.
     Private,
-    /// From everywhere.
+    /// Every address, public ones included.
     Any,
 }
 
 impl Networks {
-    /// Whether `address` lies within.
+    /// True when `address` belongs to these networks.
     ///
-    /// Private are loopback, RFC 1918, RFC 3927 and RFC 4193 and the link-local addresses of RFC 4291; not the addresses that
-    /// carriers share among their customers (RFC 6598). It is the address of the connection, so that behind a proxy it is the
-    /// proxy's.
+    /// Private are loopback, RFC 1918, RFC 3927, RFC 4193 and the link-local addresses of RFC 4291, but not the addresses that carriers
+    /// share among customers (RFC 6598). The address is that of the connection; behind a proxy it is the proxy's.
     fn take_in(self, address: IpAddr) -> bool {
+        // SECURITY: an IPv4 address in IPv6 form (`::ffff:8.8.8.8`) is judged by the rules for IPv4.
         match (self, address.to_canonical()) {
             (Self::Any, _) => true,
             (Self::Private, IpAddr::V4(address)) => is_private_v4(address),
@@ -79,80 +78,80 @@ const fn is_private_v6(address: Ipv6Addr) -> bool {
     address.is_loopback() || address.is_unique_local() || address.is_unicast_link_local()
 }
 
-/// A development token as it is kept.
+/// A development token as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DevToken {
-    /// Its name in listings and in the log; no secret.
+    /// Identifier of the token in listings and in the log; not a secret.
     pub id: DevTokenId,
-    /// Hash of its text.
+    /// Hash of the token's text.
     pub hash: TokenHash,
-    /// The app that it enrols.
+    /// App that the token enrols.
     pub client: ClientId,
-    /// The platform that it enrols; `None` for both.
+    /// Platform that the token enrols; `None` for both.
     pub platform: Option<Platform>,
-    /// The last second in which it enrols.
+    /// Last second in which the token enrols phones.
     pub expires_at: UnixSeconds,
-    /// Phones that it enrols at most.
+    /// Greatest number of phones that the token enrols.
     pub phones_max: u32,
-    /// From where.
+    /// Networks from which the token may be used.
     pub networks: Networks,
-    /// What its maker noted, for people.
+    /// Note of the token's maker, for people.
     pub label: String,
-    /// When it was made.
+    /// Time at which the token was made.
     pub created_at: UnixSeconds,
-    /// When it was revoked; `None` while it counts.
+    /// Time at which the token was revoked; `None` while it is valid.
     pub revoked_at: Option<UnixSeconds>,
 }
 
-/// How the app was built, as it says. Believed only where it costs (law 2). Alphabetical.
+/// Kind of build, as the app states it. The statement can only count against the app (law 2 of the design). Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Build {
-    /// For developers.
+    /// A build for developers.
     Debug,
-    /// For customers.
+    /// A build for customers.
     Release,
 }
 
-/// Somebody's wish to enrol a phone with a token.
+/// A request to enrol a phone with a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DevUse {
-    /// The app that asks.
+    /// App that asks to be enrolled.
     pub client: ClientId,
-    /// The platform that the phone says it has.
+    /// Platform that the phone states.
     pub platform: Platform,
-    /// How the app says it was built.
+    /// Kind of build that the app states.
     pub build: Build,
-    /// Where the connection comes from.
+    /// Address of the connection.
     pub address: IpAddr,
-    /// Phones that the token has enrolled.
+    /// Number of phones that the token has enrolled.
     pub phones_used: u32,
-    /// Whether this phone is one of them.
+    /// True when this phone is one of them.
     pub known_phone: bool,
 }
 
-/// Why a token does not enrol a phone. Alphabetical.
+/// Reason why a token does not enrol a phone. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DevTokenRefusal {
-    /// Its time is over.
+    /// The token has expired.
     Expired,
-    /// It may not be used from this address.
+    /// The token may not be used from this address.
     PublicNetwork,
-    /// A release build sent it.
+    /// A release build sent the token.
     ReleaseBuild,
-    /// It was revoked.
+    /// The token was revoked.
     Revoked,
-    /// It enrolled as many phones as it may.
+    /// The token enrolled its greatest number of phones.
     TooManyPhones,
     /// There is no such token.
     Unknown,
-    /// It is for another app.
+    /// The token is for another app.
     WrongApp,
-    /// It is for the other platform.
+    /// The token is for the other platform.
     WrongPlatform,
 }
 
 impl DevTokenRefusal {
-    /// The stable code.
+    /// Stable reason code of the refusal, for logs and metrics.
     #[must_use]
     pub const fn reason(self) -> Reason {
         match self {
@@ -168,16 +167,17 @@ impl DevTokenRefusal {
     }
 }
 
-/// Whether a token enrols a phone now.
+/// Checks that a token enrols a phone now.
 ///
-/// First what the token is (unknown, revoked), then what it is for (app, platform), then its time, then what the caller is (a
-/// release build, one phone too many, a public address). So a developer reads first what no change of the phone would cure.
-/// The store counts phones again when the use is noted, because two may come at once.
+/// The order: the token itself (unknown, revoked), its purpose (app, platform), its time, and the caller (a release build, one phone too
+/// many, a public address). A developer therefore reads first about a fault that no change of the phone would cure. The store counts phones
+/// again when it records the use, because two phones may ask at once.
 ///
 /// # Errors
 /// The first check that fails, in this order.
 pub fn admit(token: Option<&DevToken>, asked: &DevUse, now: UnixSeconds) -> Result<(), DevTokenRefusal> {
     let token = token.ok_or(DevTokenRefusal::Unknown)?;
+    // Before all facts about the phone, so that a revoked token tells nothing else to whoever holds it.
     if token.revoked_at.is_some() {
         return Err(DevTokenRefusal::Revoked);
     }
@@ -194,6 +194,7 @@ pub fn admit(token: Option<&DevToken>, asked: &DevUse, now: UnixSeconds) -> Resu
         Build::Debug => {}
         Build::Release => return Err(DevTokenRefusal::ReleaseBuild),
     }
+    // A phone that enrolled before may enrol again when the token is full.
     if !asked.known_phone && asked.phones_used >= token.phones_max {
         return Err(DevTokenRefusal::TooManyPhones);
     }

@@ -1,101 +1,101 @@
-//! Codes and refresh families: who may turn which into tokens (RFC 6749 section 4.1, RFC 7636, RFC 9449 section 5).
+//! Codes and refresh tokens: the rules for turning them into tokens (RFC 6749 section 4.1, RFC 7636, RFC 9449 section 5).
 //!
-//! Refresh tokens open only to the device key. They are not rotated at every use (RFC 9700 section 4.14.2 asks for
-//! sender-constraint *or* rotation), so a lost answer or a raced widget signs nobody out.
+//! A refresh token works only with the device key. It is not rotated at every use (RFC 9700 section 4.14.2 asks for sender-constraint *or*
+//! rotation), so a lost answer, or two parts of an app that refresh at once, sign nobody out.
 
 use countersign_core::{ClientId, DeviceId, GrantId, Reason, Secret, SessionId, Thumbprint, UnixSeconds, UserId};
 
 use crate::hash::{CodeChallenge, TokenHash};
 
-/// The device that a grant was given to and the key it must be redeemed with.
+/// Device that a grant was given to, with the key that must redeem it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeviceBinding {
-    /// The enrolled device.
+    /// Identifier of the enrolled device.
     pub device: DeviceId,
-    /// Its device key.
+    /// Thumbprint of its device key.
     pub key: Thumbprint,
 }
 
-/// What a code stands for, from the moment the person has proved who they are.
+/// Meaning of a code, fixed when the person proved who they are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CodeGrant {
-    /// Who signed in.
+    /// The person who signed in.
     pub user: UserId,
-    /// Through which app.
+    /// The app through which the person signed in.
     pub client: ClientId,
-    /// On which device.
+    /// The device on which the person signed in.
     pub binding: DeviceBinding,
     /// PKCE challenge that the redeemer must answer.
     pub challenge: CodeChallenge,
-    /// When the person was authenticated.
+    /// Time of the authentication.
     pub auth_time: UnixSeconds,
-    /// When the code lapses.
+    /// Last second in which the code can be redeemed.
     pub expires_at: UnixSeconds,
 }
 
-/// A code's life.
+/// State of a code.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CodeState {
-    /// Redeemed.
+    /// The code was redeemed.
     Exchanged {
-        /// What it stood for.
+        /// Grant that the code stood for.
         grant: CodeGrant,
-        /// The refresh family that came of it.
+        /// Refresh family that was made from it.
         family: GrantId,
-        /// The session that came of it.
+        /// Session that was made from it.
         session: SessionId,
     },
-    /// Waiting to be redeemed.
+    /// The code waits to be redeemed.
     Issued(CodeGrant),
 }
 
-/// Somebody's wish to redeem a code. `key` has proved itself, as device key, before this rule is asked.
+/// A request to redeem a code. The caller has verified, before this rule runs, that the device key `key` proved the request.
 #[derive(Debug)]
 pub struct CodeRequest {
     /// The client that asks.
     pub client: ClientId,
-    /// The device key that proved the request.
+    /// Thumbprint of the device key that proved the request.
     pub key: Thumbprint,
-    /// PKCE's code verifier.
+    /// PKCE code verifier of the request.
     pub verifier: Secret<String>,
 }
 
-/// The answer to a code.
+/// Answer to a code.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Exchange {
-    /// Open a session for this grant and issue tokens, if the store says that nobody was faster.
+    /// Open a session for this grant and issue tokens, provided that the store says that nobody was faster.
     Issue(CodeGrant),
-    /// Refuse.
+    /// Refuse the request, and change nothing.
     Refuse(GrantRefusal),
-    /// The answer was lost on the way: give the same session and the same refresh token again.
+    /// Give the same session and the same refresh token again, because the first answer was lost on the way.
     Repeat {
-        /// The refresh family that came of the code.
+        /// Refresh family that was made from the code.
         family: GrantId,
-        /// The session that came of the code.
+        /// Session that was made from the code.
         session: SessionId,
     },
-    /// Someone else holds the code: end the session that came of it, and refuse.
+    /// End the session that was made from the code, and refuse: somebody else holds the code.
     RevokeAndRefuse {
-        /// The session to end.
+        /// Session that has to end.
         session: SessionId,
     },
 }
 
-/// Why a grant gives nothing.
+/// Reason why a grant gives nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GrantRefusal {
     /// The grant belongs to another client.
     ClientMismatch,
     /// The code was redeemed before.
     CodeReused,
-    /// The code's time is over.
+    /// The code has expired.
     CodeExpired,
     /// There is no such code.
     CodeUnknown,
     /// The key that asks is not the device key of the grant.
     ForeignKey,
-    /// The refresh family's time is over.
+    /// The refresh family has expired.
     RefreshExpired,
     /// The refresh family was revoked.
     RefreshRevoked,
@@ -106,7 +106,7 @@ pub enum GrantRefusal {
 }
 
 impl GrantRefusal {
-    /// The stable code.
+    /// Stable reason code of the refusal, for logs and metrics.
     #[must_use]
     pub const fn reason(self) -> Reason {
         match self {
@@ -120,15 +120,15 @@ impl GrantRefusal {
     }
 }
 
-/// What becomes of a code.
+/// Decides about a code.
 pub fn exchange(state: Option<&CodeState>, request: &CodeRequest, now: UnixSeconds) -> Exchange {
     match state {
         None => Exchange::Refuse(GrantRefusal::CodeUnknown),
         Some(CodeState::Exchanged { grant, family, session }) => match fits(grant, request, now) {
             Ok(()) => Exchange::Repeat { family: family.clone(), session: session.clone() },
-            // The same phone with the same verifier is no thief: a retry that comes late signs nobody out.
+            // The same phone with the same verifier is not a thief: a late retry signs nobody out.
             Err(GrantRefusal::CodeExpired) => Exchange::Refuse(GrantRefusal::CodeExpired),
-            // A second use by anybody else means that the code leaked (RFC 6749 section 4.1.2).
+            // SECURITY: a second use by anybody else means that the code leaked (RFC 6749 section 4.1.2).
             Err(
                 GrantRefusal::ClientMismatch
                 | GrantRefusal::CodeReused
@@ -147,7 +147,7 @@ pub fn exchange(state: Option<&CodeState>, request: &CodeRequest, now: UnixSecon
     }
 }
 
-/// Whether `request` comes from whom the code was issued to, in time.
+/// Checks that `request` comes from the client and key that the code was issued to, in time.
 fn fits(grant: &CodeGrant, request: &CodeRequest, now: UnixSeconds) -> Result<(), GrantRefusal> {
     if grant.client != request.client {
         return Err(GrantRefusal::ClientMismatch);
@@ -158,69 +158,69 @@ fn fits(grant: &CodeGrant, request: &CodeRequest, now: UnixSeconds) -> Result<()
     if CodeChallenge::of_verifier(&request.verifier) != Ok(grant.challenge) {
         return Err(GrantRefusal::VerifierMismatch);
     }
-    // Last, so that lateness alone is never taken for a theft nor hides one.
+    // Time is checked last, so that a late request is never taken for a theft and a theft is never hidden by being late.
     if grant.expires_at < now {
         return Err(GrantRefusal::CodeExpired);
     }
     Ok(())
 }
 
-/// All tokens that came of one sign-in on one device.
+/// All tokens that were made from one sign-in on one device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RefreshFamily {
-    /// Its name.
+    /// Identifier of the family.
     pub id: GrantId,
-    /// The refresh token, hashed.
+    /// Hash of the refresh token.
     pub token: TokenHash,
-    /// The session that it keeps alive.
+    /// Session that the refresh token keeps alive.
     pub session: SessionId,
-    /// Whom it was issued to.
+    /// Client that the refresh token was issued to.
     pub client: ClientId,
-    /// The key it opens to.
+    /// Device and key that the refresh token works with.
     pub binding: DeviceBinding,
-    /// When it ends whatever happens.
+    /// Last second in which the refresh token works, however it is used.
     pub expires_at: UnixSeconds,
 }
 
-/// A refresh family's life.
+/// State of a refresh family.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RefreshState {
-    /// In use.
+    /// The family is in use.
     Live(RefreshFamily),
-    /// Ended on purpose.
+    /// The family was ended on purpose.
     Revoked,
 }
 
-/// Somebody's wish to renew. `key` has proved itself before this rule is asked.
+/// A request to renew tokens. The caller has verified, before this rule runs, that the device key `key` proved the request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RefreshRequest {
     /// The client that asks.
     pub client: ClientId,
-    /// The device key that proved the request.
+    /// Thumbprint of the device key that proved the request.
     pub key: Thumbprint,
 }
 
-/// The answer to a refresh token.
+/// Answer to a refresh token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Renewal {
-    /// A thief has the refresh token: freeze the session, signal, and refuse.
+    /// Freeze the session, send a signal, and refuse: a thief has the refresh token.
     FreezeAndRefuse {
-        /// The session to freeze.
+        /// Session that has to be frozen.
         session: SessionId,
     },
     /// Issue an access token.
     Issue(RefreshFamily),
-    /// Refuse.
+    /// Refuse the request, and change nothing.
     Refuse(GrantRefusal),
 }
 
-/// What becomes of a refresh token.
+/// Decides about a refresh token.
 pub fn renew(state: Option<&RefreshState>, request: &RefreshRequest, now: UnixSeconds) -> Renewal {
     match state {
         None => Renewal::Refuse(GrantRefusal::RefreshUnknown),
         Some(RefreshState::Revoked) => Renewal::Refuse(GrantRefusal::RefreshRevoked),
-        // SECURITY: before client and time, so that a theft is never mistaken for a lapse.
+        // SECURITY: the key is checked before client and time, so that a theft is never reported as an expired token.
         Some(RefreshState::Live(family)) if family.binding.key != request.key => {
             Renewal::FreezeAndRefuse { session: family.session.clone() }
         }

@@ -1,4 +1,4 @@
-//! One-way names of secrets: what the store keeps instead of a code or a refresh token, and PKCE's challenge.
+//! One-way hashes of secrets: the form in which the store keeps codes and refresh tokens, and the challenge of PKCE.
 
 use countersign_codec::{base64url, sha256};
 use countersign_core::Secret;
@@ -9,7 +9,7 @@ use std::fmt;
 pub struct TokenHash([u8; 32]);
 
 impl TokenHash {
-    /// Hashes `token`. The token has at least 128 unpredictable bits, so a plain hash cannot be guessed back.
+    /// Hashes `token`. A token has at least 128 unpredictable bits, so a plain hash without salt cannot be reversed by guessing.
     #[must_use]
     pub fn of(token: &Secret<String>) -> Self {
         Self(sha256(&[token.expose().as_bytes()]))
@@ -21,7 +21,7 @@ impl TokenHash {
         Self(bytes)
     }
 
-    /// The hash itself.
+    /// The 32 bytes of the hash.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
@@ -34,25 +34,26 @@ impl fmt::Debug for TokenHash {
     }
 }
 
-/// A PKCE code challenge of the method S256 (RFC 7636 section 4.2), the only one accepted.
+/// PKCE code challenge with the method S256 (RFC 7636 section 4.2), the only accepted one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CodeChallenge([u8; 32]);
 
-/// Why a text is not a PKCE code verifier or challenge.
+/// Reason why a text is not a PKCE code verifier or challenge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum VerifierRefusal {
-    /// A byte outside of `[A-Za-z0-9-._~]`, or not canonical base64url.
+    /// A byte is outside of `[A-Za-z0-9-._~]`, or the text is not canonical base64url.
     IllegalByte,
-    /// Not 43 to 128 characters (verifier), or not 43 (challenge).
+    /// A verifier does not have 43 to 128 characters, or a challenge does not have 43.
     WrongLength,
 }
 
 impl CodeChallenge {
-    /// Reads the `code_challenge` parameter: 43 characters of base64url.
+    /// Parses the `code_challenge` parameter: 43 characters of base64url.
     ///
     /// # Errors
-    /// When the text is not the canonical encoding of 32 bytes.
+    /// A refusal when the text is not the canonical encoding of 32 bytes.
     pub fn parse(text: &str) -> Result<Self, VerifierRefusal> {
+        // The length of 32 bytes in base64url (RFC 7636 section 4.2).
         if text.len() != 43 {
             return Err(VerifierRefusal::WrongLength);
         }
@@ -62,7 +63,7 @@ impl CodeChallenge {
     /// The challenge that belongs to a `code_verifier` (RFC 7636 sections 4.1 and 4.2).
     ///
     /// # Errors
-    /// When the verifier's length or alphabet is wrong.
+    /// A refusal when the verifier has another length or alphabet.
     pub fn of_verifier(verifier: &Secret<String>) -> Result<Self, VerifierRefusal> {
         let text = verifier.expose();
         if !(43..=128).contains(&text.len()) {

@@ -1,7 +1,7 @@
-//! Who acts, as pure rules: grants, development tokens, passkeys, assurance, pairwise subjects.
+//! Identity as pure rules: grants, bindings, development tokens, passkeys, assurance, pairwise subjects.
 //!
-//! This crate decides; it does not store, send, or read a clock. State comes in, an answer goes out, and the servers do
-//! what the answer says. It knows nothing of devices' evidence (that is `attest`) and nothing of HTTP (that is `issuer`).
+//! This crate decides. It does not store, send, or read a clock: state goes in, an answer comes out, and the servers do what the answer
+//! says. It knows nothing about the evidence of devices (that is `attest`) or about HTTP (that is `issuer`).
 
 mod assurance;
 mod binding;

@@ -1,29 +1,30 @@
-//! Pairwise subjects: one person has a different name in every sector, and nobody can join the two.
+//! Pairwise subjects: a person has another name in every sector, and nobody outside can link two of them.
 
 use aws_lc_rs::hmac;
 use countersign_codec::base64url;
 use countersign_core::{ContractViolation, PairwiseId, Secret, UserId};
 
-/// Apps and upstreams that know a person by one and the same name (OpenID Connect Core section 8.1).
+/// Group of apps and upstreams that know a person by one name (OpenID Connect Core section 8.1).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Sector(pub String);
 
-/// The key from which all pairwise names are made; every node of a deployment has the same one.
+/// Key from which all pairwise names are derived; every node of a deployment has the same one.
 pub struct PairwiseKey(hmac::Key);
 
 impl PairwiseKey {
-    /// Takes the key's bytes in.
+    /// Takes the 32 bytes of the key.
     #[must_use]
     pub fn new(bytes: &Secret<[u8; 32]>) -> Self {
         Self(hmac::Key::new(hmac::HMAC_SHA256, bytes.expose()))
     }
 
-    /// The name of `user` in `sector`: HMAC-SHA256 over both, unambiguously joined, cut to 128 bits.
+    /// The name of `user` in `sector`: HMAC-SHA256 over both, cut to 128 bits.
     ///
     /// # Errors
-    /// Never, as long as base64url's alphabet is part of an identifier's.
+    /// None in practice: the alphabet of base64url is part of an identifier's.
     pub fn name(&self, user: &UserId, sector: &Sector) -> Result<PairwiseId, ContractViolation> {
         let mut context = hmac::Context::with_key(&self.0);
+        // The length in front keeps two pairs of sector and user from giving the same bytes.
         context.update(&u64::try_from(sector.0.len()).unwrap_or(u64::MAX).to_be_bytes());
         context.update(sector.0.as_bytes());
         context.update(user.as_str().as_bytes());

@@ -1,11 +1,11 @@
-//! Passkeys: what we ask of an authenticator and what we take for an answer (WebAuthn level 3 sections 7.1 and 7.2).
+//! Passkeys: the options that authenticators get, and the checks of their answers (WebAuthn level 3 sections 7.1 and 7.2).
 //!
-//! The ceremony itself is checked by `webauthn-rs`; this file narrows it to what we want: user verification always,
-//! discoverable credentials only, origins compared byte by byte, no cross-origin use, a counter that went back refused.
+//! `webauthn-rs` checks the ceremony itself. This file narrows it: user verification always, discoverable credentials only, origins
+//! compared byte by byte, no cross-origin use, a counter that went back refused.
 //!
-//! Two things happen inside the library that pure rooms otherwise leave to their callers: it draws the challenge from the
-//! operating system's generator, and at registration it reads the clock for attestation certificates, which we do not ask
-//! for. State that must be recalled leaves as text for `store::Challenges`, where it counts once.
+//! The library does two things that pure crates otherwise leave to their callers: it draws the challenge from the operating system's
+//! generator, and at registration it reads the clock for attestation certificates, which are not requested here. State between the two
+//! steps of a ceremony leaves as text for `store::Challenges`, where it can be used once.
 
 use std::fmt;
 
@@ -19,24 +19,24 @@ use webauthn_rs::prelude::{
     Webauthn, WebauthnBuilder, WebauthnError,
 };
 
-/// Bytes in a credential id (WebAuthn level 3 section 4, "credential ID").
+/// Greatest length of a credential id in bytes (WebAuthn level 3 section 4, "credential ID").
 const CREDENTIAL_ID_BYTES_MAX: usize = 1023;
 
-/// A place where passkeys of ours may be used, exactly as the client writes it into the client data.
+/// Origin on which passkeys may be used, exactly as the client writes it into the client data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PasskeyOrigin {
     text: String,
     url: Url,
 }
 
-/// Why a text is not an origin.
+/// Reason why a text is not an origin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OriginError {
     /// `android:apk-key-hash:` is not followed by 43 characters of base64url.
     KeyHashMalformed,
-    /// Neither a web origin nor an Android app's.
+    /// The text is neither a web origin nor an Android app's.
     NotAnOrigin,
-    /// A web origin that is neither `https` nor `http://localhost`.
+    /// The web origin is neither `https` nor `http://localhost`.
     NotSecure,
 }
 
@@ -57,48 +57,50 @@ impl std::error::Error for OriginError {}
 impl PasskeyOrigin {
     const ANDROID: &'static str = "android:apk-key-hash:";
 
-    /// Reads `https://host[:port]` (browsers, and iOS apps by their associated domain) or `android:apk-key-hash:...`
-    /// (Android's Credential Manager, see "Verify origin" at developer.android.com).
+    /// Parses `https://host[:port]` (browsers, and iOS apps by their associated domain) or `android:apk-key-hash:...` (Android's Credential
+    /// Manager, see "Verify origin" at developer.android.com).
     ///
     /// # Errors
-    /// When it is no origin, not written canonically, or not a secure one.
+    /// A refusal when the text is not an origin, not written canonically, or not secure.
     pub fn parse(text: &str) -> Result<Self, OriginError> {
         let url = Url::parse(text).map_err(|_| OriginError::NotAnOrigin)?;
         if let Some(hash) = text.strip_prefix(Self::ANDROID) {
             let bytes = base64url::decode(hash).map_err(|_| OriginError::KeyHashMalformed)?;
             return if bytes.len() == 32 { Ok(Self { text: text.to_owned(), url }) } else { Err(OriginError::KeyHashMalformed) };
         }
+        // The origin is compared byte by byte later, so it must be in the form in which browsers write it.
         if url.origin().ascii_serialization() != text {
             return Err(OriginError::NotAnOrigin);
         }
         match (url.scheme(), url.domain()) {
+            // Browsers offer passkeys in secure contexts only; `localhost` is one without TLS.
             ("https", Some(_)) | ("http", Some("localhost")) => Ok(Self { text: text.to_owned(), url }),
             ("https", None) => Err(OriginError::NotAnOrigin),
             _ => Err(OriginError::NotSecure),
         }
     }
 
-    /// The origin of an Android app that is signed by this certificate.
+    /// Origin of an Android app that is signed with this certificate.
     ///
     /// # Errors
-    /// Never, as long as such an origin is a URL.
+    /// None in practice: such an origin is always a URL.
     pub fn of_android_app(certificate_sha256: &[u8; 32]) -> Result<Self, OriginError> {
         Self::parse(&format!("{}{}", Self::ANDROID, base64url::encode(certificate_sha256)))
     }
 
-    /// The origin as client data has it.
+    /// The origin as it stands in client data.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
     }
 }
 
-/// Why these settings make no relying party.
+/// Reason why settings do not make a relying party.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RelyingPartyError {
     /// A web origin lies outside of the relying party id's domain.
     OriginOutsideOfId,
-    /// No web origin is given; iOS apps and browsers use one.
+    /// There is no web origin; iOS apps and browsers use one.
     WebOriginMissing,
 }
 
@@ -113,7 +115,7 @@ impl fmt::Display for RelyingPartyError {
 
 impl std::error::Error for RelyingPartyError {}
 
-/// Who asks for passkeys, and from where they are accepted.
+/// The party that asks for passkeys, with the origins from which they are accepted.
 pub struct RelyingParty {
     webauthn: Webauthn,
     origins: Vec<PasskeyOrigin>,
@@ -124,13 +126,13 @@ pub struct RelyingParty {
 pub struct UserHandle([u8; 16]);
 
 impl UserHandle {
-    /// A new handle.
+    /// A new handle made of 128 unpredictable bits.
     #[must_use]
     pub const fn from_random(bytes: [u8; 16]) -> Self {
         Self(bytes)
     }
 
-    /// The account that the handle stands for; the same bits in our own writing.
+    /// Account that the handle stands for: the same bits in the form of our identifiers.
     #[must_use]
     pub fn user(&self) -> UserId {
         UserId::from_random(self.0)
@@ -140,43 +142,43 @@ impl UserHandle {
 /// An account that is about to be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewAccount {
-    /// Its handle, and thereby its id.
+    /// Handle of the account, which also gives its id.
     pub handle: UserHandle,
-    /// What the person calls it.
+    /// Name that the person gave the account.
     pub name: String,
 }
 
-/// What the client hands to the authenticator: the JSON of `PublicKeyCredentialCreationOptions` or `...RequestOptions`
-/// (WebAuthn level 3 section 5.1.10), as Android's Credential Manager and `parseCreationOptionsFromJSON` take it.
+/// Options that the client passes to the authenticator: the JSON of `PublicKeyCredentialCreationOptions` or `...RequestOptions` (WebAuthn
+/// level 3 section 5.1.10), as Android's Credential Manager and `parseCreationOptionsFromJSON` take them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CeremonyOptions(Value);
 
 impl CeremonyOptions {
-    /// The JSON document.
+    /// The options as a JSON document.
     #[must_use]
     pub fn into_json(self) -> Value {
         self.0
     }
 }
 
-/// A registration that waits for its answer. Holds the challenge, so it stays with us and counts once.
+/// State of a registration that waits for its answer. It contains the challenge, so it stays on the server and is used once.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RegistrationCeremony(String);
 
-/// A login that waits for its answer. Holds the challenge, so it stays with us and counts once.
+/// State of a login that waits for its answer. It contains the challenge, so it stays on the server and is used once.
 #[derive(Clone, PartialEq, Eq)]
 pub struct LoginCeremony(String);
 
 macro_rules! recalled {
     ($($name:ident)*) => {$(
         impl $name {
-            /// Takes up what was recalled from the store.
+            /// Takes the text that the store returned.
             #[must_use]
             pub fn recall(text: String) -> Self {
                 Self(text)
             }
 
-            /// What the store must recall.
+            /// Text that the store must return later.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0
@@ -197,12 +199,12 @@ recalled! { LoginCeremony RegistrationCeremony }
 #[derive(Debug)]
 #[must_use]
 pub struct RegisteredPasskey {
-    /// What the store keeps.
+    /// Record for the store.
     stored: StoredPasskey,
 }
 
 impl RegisteredPasskey {
-    /// What the store keeps.
+    /// The record for the store.
     pub fn into_stored(self) -> StoredPasskey {
         self.stored
     }
@@ -211,20 +213,20 @@ impl RegisteredPasskey {
 /// A passkey as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredPasskey {
-    /// The credential id.
+    /// Credential id, the key under which the passkey is found.
     pub credential: Vec<u8>,
-    /// The credential record as the WebAuthn library writes it; public material.
+    /// Credential record in the WebAuthn library's own form; it holds no secret.
     pub record: String,
     /// Signature counter at the last use (WebAuthn level 3 section 6.1.1).
     pub counter: u32,
 }
 
-/// An answer to a login as it came in: well-formed, otherwise unchecked.
+/// Answer to a login as it was received: well-formed, otherwise not checked.
 #[derive(Debug)]
 pub struct LoginCredential(PublicKeyCredential);
 
 impl LoginCredential {
-    /// Reads the JSON that `PublicKeyCredential.toJSON()` and the phones' platform APIs give.
+    /// Parses the JSON that `PublicKeyCredential.toJSON()` and the platform APIs of phones give.
     ///
     /// # Errors
     /// [`PasskeyRefusal::CredentialMalformed`].
@@ -234,15 +236,14 @@ impl LoginCredential {
         Ok(Self(credential))
     }
 
-    /// The passkey that answered, to look up.
+    /// Credential id of the passkey that answered, by which the caller looks it up.
     #[must_use]
     pub fn credential(&self) -> &[u8] {
         &self.0.raw_id
     }
 }
 
-/// A login whose passkey verified, with the person verified on the authenticator. Only [`RelyingParty::finish_login`]
-/// makes one.
+/// A login whose passkey was verified, with the person verified on the authenticator. Only [`RelyingParty::finish_login`] makes one.
 #[derive(Debug)]
 #[must_use]
 pub struct VerifiedLogin {
@@ -251,58 +252,58 @@ pub struct VerifiedLogin {
 }
 
 impl VerifiedLogin {
-    /// Who signed in.
+    /// The person who signed in.
     #[must_use]
     pub const fn user(&self) -> &UserId {
         &self.user
     }
 
-    /// The passkey with its new counter, to be stored before anything comes of the login.
+    /// The passkey with its new counter, to be stored before the login has any effect.
     #[must_use]
     pub fn into_stored(self) -> StoredPasskey {
         self.stored
     }
 }
 
-/// Why an answer to a ceremony is not accepted.
+/// Reason why the answer to a ceremony is refused. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PasskeyRefusal {
-    /// The key's algorithm is not one that was asked for.
+    /// The key's algorithm is not one that was requested.
     AlgorithmRefused,
-    /// An attestation statement came along, and does not verify.
+    /// The answer contains an attestation statement that does not verify.
     AttestationInvalid,
-    /// The backup flags contradict each other or what was registered (WebAuthn level 3 section 6.1.3).
+    /// The backup flags contradict each other or the registered ones (WebAuthn level 3 section 6.1.3).
     BackupInconsistent,
-    /// Our own recalled state does not parse; our fault.
+    /// The stored state of the ceremony does not parse. The fault is ours.
     CeremonyBroken,
-    /// The answer is to another challenge.
+    /// The answer belongs to another challenge.
     ChallengeMismatch,
-    /// The counter went back: the passkey exists twice.
+    /// The counter went back: a copy of the passkey exists.
     Cloned,
     /// The answer does not parse.
     CredentialMalformed,
-    /// Another passkey answered than the one at hand.
+    /// The answer comes from another passkey than the expected one.
     CredentialMismatch,
     /// The passkey was used inside a frame of another origin.
     CrossOrigin,
-    /// The authenticator says that the passkey cannot be found without its id, so nobody could sign in with it.
+    /// The authenticator states that the passkey is not discoverable, so nobody could sign in with it.
     NotDiscoverable,
     /// The passkey was used on an origin that is not configured.
     OriginRefused,
-    /// The passkey answered for another relying party.
+    /// The answer is for another relying party.
     RelyingPartyMismatch,
     /// The signature does not verify.
     SignatureInvalid,
-    /// The answer is to the other kind of ceremony.
+    /// The answer belongs to the other kind of ceremony.
     TypeMismatch,
-    /// The user handle is missing or names somebody else than the passkey's owner.
+    /// The user handle is missing or names somebody other than the passkey's owner.
     UserMismatch,
     /// The person was not present or not verified.
     UserNotVerified,
 }
 
 impl PasskeyRefusal {
-    /// The stable code.
+    /// Stable reason code of the refusal, for logs and metrics.
     #[must_use]
     pub const fn reason(self) -> Reason {
         match self {
@@ -326,18 +327,19 @@ impl PasskeyRefusal {
 }
 
 impl RelyingParty {
-    /// A relying party named `rp_id`, with the origins from which its passkeys are accepted.
+    /// A relying party with the id `rp_id` and the origins from which its passkeys are accepted.
     ///
     /// # Errors
-    /// When there is no web origin or one lies outside of the id's domain.
+    /// A refusal when there is no web origin, or one lies outside of the id's domain.
     pub fn new(rp_id: &str, origins: &[PasskeyOrigin]) -> Result<Self, RelyingPartyError> {
         let mut builder: Option<WebauthnBuilder<'_>> = None;
         for origin in origins.iter().filter(|origin| origin.url.domain().is_some()) {
-            // `new` is what checks an origin against the id, so every one goes through it.
+            // Only `new` checks an origin against the id, so every origin goes through it.
             let fresh = WebauthnBuilder::new(rp_id, &origin.url).map_err(|_| RelyingPartyError::OriginOutsideOfId)?;
             builder = Some(builder.map_or(fresh, |builder| builder.append_allowed_origin(&origin.url)));
         }
         let mut builder = builder.ok_or(RelyingPartyError::WebOriginMissing)?.rp_name(rp_id);
+        // Android's origins have no host that could be compared with the id.
         for origin in origins.iter().filter(|origin| origin.url.domain().is_none()) {
             builder = builder.append_allowed_origin(&origin.url);
         }
@@ -355,7 +357,7 @@ impl RelyingParty {
             .start_passkey_registration(Uuid::from_bytes(account.handle.0), &account.name, &account.name, None)
             .map_err(|_| ContractViolation("an account to be registered has a name"))?;
         let mut options = serde_json::to_value(options.public_key).map_err(|_| ContractViolation("creation options are JSON"))?;
-        // The library asks for no discoverable credential; a login that names nobody needs one.
+        // The library does not ask for a discoverable credential. A login that names nobody needs one.
         if let Some(Value::Object(selection)) = options.get_mut("authenticatorSelection") {
             selection.insert("residentKey".to_owned(), json!("required"));
             selection.insert("requireResidentKey".to_owned(), json!(true));
@@ -364,7 +366,7 @@ impl RelyingParty {
         Ok((CeremonyOptions(options), RegistrationCeremony(state)))
     }
 
-    /// Takes the answer to a registration (WebAuthn level 3 section 7.1).
+    /// Checks the answer to a registration (WebAuthn level 3 section 7.1).
     ///
     /// # Errors
     /// The first check that fails.
@@ -373,19 +375,20 @@ impl RelyingParty {
         let credential: RegisterPublicKeyCredential = serde_json::from_str(credential).map_err(|_| PasskeyRefusal::CredentialMalformed)?;
         names_itself(&credential.id, &credential.raw_id, &credential.type_)?;
         self.came_from_here(&credential.response.client_data_json)?;
+        // Only an explicit `false` refuses: some clients do not report the property.
         if credential.extensions.cred_props.as_ref().is_some_and(|props| props.rk == Some(false)) {
             return Err(PasskeyRefusal::NotDiscoverable);
         }
         let passkey = self.webauthn.finish_passkey_registration(&credential, &state).map_err(|error| refusal(&error))?;
-        // SECURITY: the id that is stored is the one inside the attested data, not the one that the client says beside it.
+        // SECURITY: the id inside the attested data is stored; the one that the client states beside it must be the same.
         if *passkey.cred_id() != credential.raw_id {
             return Err(PasskeyRefusal::CredentialMismatch);
         }
         Ok(RegisteredPasskey { stored: stored(&passkey)? })
     }
 
-    /// Begins a login. It names no account and no passkey, so it tells nobody which accounts exist (WebAuthn level 3 section
-    /// 14.6.2): whoever names an account gets the same options, and the name is compared when the ceremony is finished.
+    /// Begins a login. The options name no account and no passkey, so they tell nobody which accounts exist (WebAuthn level 3 section
+    /// 14.6.2). A client that names an account gets the same options, and the name is compared when the ceremony is finished.
     ///
     /// # Errors
     /// [`ContractViolation`] when the library's own options are not JSON.
@@ -393,7 +396,7 @@ impl RelyingParty {
         let (options, state) =
             self.webauthn.start_discoverable_authentication().map_err(|_| ContractViolation("a login can always begin"))?;
         let mut options = serde_json::to_value(options.public_key).map_err(|_| ContractViolation("request options are JSON"))?;
-        // An empty list means "any passkey of this site", and some clients read it as "none".
+        // An empty list means "any passkey of this site", but some clients read it as "none".
         if let Value::Object(members) = &mut options {
             members.remove("allowCredentials");
         }
@@ -401,8 +404,8 @@ impl RelyingParty {
         Ok((CeremonyOptions(options), LoginCeremony(state)))
     }
 
-    /// Takes the answer to a login (WebAuthn level 3 section 7.2), given the passkey that [`LoginCredential::credential`]
-    /// names and its owner.
+    /// Checks the answer to a login (WebAuthn level 3 section 7.2), given the passkey that [`LoginCredential::credential`] names and its
+    /// owner.
     ///
     /// # Errors
     /// The first check that fails.
@@ -417,12 +420,13 @@ impl RelyingParty {
         let mut known: Passkey = recall(&passkey.record)?;
         self.came_from_here(&credential.0.response.client_data_json)?;
         let handle = credential.0.get_user_unique_id().and_then(|bytes| <[u8; 16]>::try_from(bytes).ok()).map(UserHandle);
+        // SECURITY: the handle must name the owner of the passkey that the credential's id led to (WebAuthn level 3 section 7.2).
         if handle.map(|handle| handle.user()).as_ref() != Some(owner) {
             return Err(PasskeyRefusal::UserMismatch);
         }
         let key = DiscoverableKey::from(&known);
         let result = self.webauthn.finish_discoverable_authentication_v2(&credential.0, state, key).map_err(|error| refusal(&error))?;
-        // Required by the state already; said again, because everything above builds on it.
+        // The state requires it already. It is checked again, because everything above relies on it.
         if !result.user_verified() {
             return Err(PasskeyRefusal::UserNotVerified);
         }
@@ -430,10 +434,10 @@ impl RelyingParty {
         Ok(VerifiedLogin { user: owner.clone(), stored: StoredPasskey { counter: result.counter(), ..stored(&known)? } })
     }
 
-    /// Whether the client data names one of our origins, byte by byte, and no frame around it. The library compares parsed
-    /// URLs, which have more than one spelling.
+    /// Checks that the client data names one of the configured origins, byte by byte, and no frame of another origin. The library compares
+    /// parsed URLs, which have more than one spelling.
     fn came_from_here(&self, client_data: &[u8]) -> Result<(), PasskeyRefusal> {
-        /// WebAuthn level 3 section 5.8.1; other members are allowed and ignored.
+        /// Client data (WebAuthn level 3 section 5.8.1); other members are allowed and ignored.
         #[derive(Deserialize)]
         struct ClientData {
             origin: String,
@@ -444,6 +448,7 @@ impl RelyingParty {
         if !self.origins.iter().any(|origin| origin.text == data.origin) {
             return Err(PasskeyRefusal::OriginRefused);
         }
+        // SECURITY: a page of somebody else that frames ours could lead a person through a login unseen.
         if data.cross_origin == Some(true) {
             return Err(PasskeyRefusal::CrossOrigin);
         }
@@ -451,8 +456,9 @@ impl RelyingParty {
     }
 }
 
-/// Whether a credential is a public key that has one name only: `id` is `rawId` in canonical base64url.
+/// Checks that a credential is a public key with one name only: `id` is `rawId` in canonical base64url.
 fn names_itself(id: &str, raw_id: &[u8], kind: &str) -> Result<(), PasskeyRefusal> {
+    // `id` and `rawId` are one value in two spellings; a difference means that two readers could take two credentials.
     let named = kind == "public-key" && (1..=CREDENTIAL_ID_BYTES_MAX).contains(&raw_id.len()) && base64url::encode(raw_id) == id;
     if named { Ok(()) } else { Err(PasskeyRefusal::CredentialMalformed) }
 }
@@ -472,11 +478,12 @@ fn stored(passkey: &Passkey) -> Result<StoredPasskey, PasskeyRefusal> {
         counter: u32,
     }
     let record = serde_json::to_string(passkey).map_err(|_| PasskeyRefusal::CeremonyBroken)?;
+    // The library does not show the counter, so it is read from the record's JSON.
     let counter = recall::<Record>(&record)?.cred.counter;
     Ok(StoredPasskey { credential: passkey.cred_id().clone(), record, counter })
 }
 
-/// Sorts the library's errors into ours.
+/// Maps the library's errors to ours.
 #[expect(clippy::wildcard_enum_match_arm, reason = "the library's enum has some eighty variants, most of them about attestation")]
 fn refusal(error: &WebauthnError) -> PasskeyRefusal {
     match error {

@@ -8,15 +8,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     answer,
+    context::RequestContext,
     enrol::{known_client, take_challenge},
     evidence::{self, Claimant},
-    house::Issuer,
     json, posture,
     proven::prove_device,
     receive::Call,
     record::{self, Facts},
     refusal::Refusal,
-    visit::Visit,
+    state::Issuer,
 };
 
 /// One kind of evidence at a time.
@@ -39,10 +39,10 @@ struct Renewed {
 }
 
 /// Takes fresh evidence about the device whose key signed the request.
-pub async fn attest(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Response, Refusal> {
-    let proven = prove_device(issuer, call, visit).await?;
+pub async fn attest(issuer: &Issuer, call: &Call, context: &RequestContext) -> Result<Response, Refusal> {
+    let proven = prove_device(issuer, call, context).await?;
     let renewal: Renewal = json::parse(&call.body)?;
-    let client = known_client(issuer, &renewal.client_id, visit)?;
+    let client = known_client(issuer, &renewal.client_id, context)?;
     let app = issuer.app(&client).ok_or(Reason::ClientUnknown)?;
     let apps = issuer.apps();
     let required = apps.of(&client)?;
@@ -51,9 +51,9 @@ pub async fn attest(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Respo
     if proven.live.posture().by == Provenance::DevelopmentToken {
         return Err(Reason::DevelopmentDevice.into());
     }
-    let now = visit.second();
+    let now = context.second();
     let device = issuer.stores.devices.find(proven.id()).await?.ok_or(Reason::DeviceUnknown)?;
-    let challenge = take_challenge(issuer, &renewal.challenge, ChallengePurpose::Attestation, &client, visit).await?;
+    let challenge = take_challenge(issuer, &renewal.challenge, ChallengePurpose::Attestation, &client, context).await?;
     let change = match (&renewal.chain, &renewal.assertion, &renewal.integrity) {
         (Some(chain), None, None) => {
             let claimant = Claimant { id: device.posture.device.clone(), key: &device.posture.key, app, required };
@@ -69,10 +69,10 @@ pub async fn attest(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Respo
         (None | Some(_), None | Some(_), None | Some(_)) => return Err(Reason::BodyFieldInvalid.into()),
     };
     // Taken in whatever it shows: what is worse than before must count, and the way of a request judges it.
-    record::allowed(issuer, Facts::from([("evidence".to_owned(), change.what().to_owned())]), visit).await?;
+    record::allowed(issuer, Facts::from([("evidence".to_owned(), change.what().to_owned())]), context).await?;
     let changed = issuer.stores.devices.change(proven.id(), change).await;
     let changed = changed.map_err(|error| {
-        visit.signal_of_change(issuer, &error);
+        context.signal_of_change(issuer, &error);
         Refusal::from(error)
     })?;
     let lacks = required.lacks(&changed.posture, &issuer.revocations.load(), None, now);

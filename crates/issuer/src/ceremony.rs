@@ -7,7 +7,7 @@ use countersign_store::{ChallengeId, ChallengePurpose};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, value::RawValue};
 
-use crate::{house::Issuer, json, proven::ProvenDevice, refusal::Refusal, visit::Visit};
+use crate::{context::RequestContext, json, proven::ProvenDevice, refusal::Refusal, state::Issuer};
 
 /// What begins a ceremony's answer.
 #[derive(Serialize)]
@@ -59,13 +59,13 @@ pub struct Resumed<T> {
 }
 
 /// Remembers a ceremony for the device that begins it.
-pub async fn start<T: Serialize>(issuer: &Issuer, beginning: Beginning<'_, T>, visit: &Visit) -> Result<Started, Refusal> {
+pub async fn start<T: Serialize>(issuer: &Issuer, beginning: Beginning<'_, T>, context: &RequestContext) -> Result<Started, Refusal> {
     let Beginning { purpose, client, device, options, more } = beginning;
     let posture = device.live.posture();
     let recall = Recall { client: client.to_string(), device: posture.device.to_string(), key: posture.key.to_string(), more };
     let recall = serde_json::to_vec(&recall).map_err(|_| broken())?;
     let id = issuer.random::<32>();
-    issuer.stores.challenges.issue(ChallengeId(id), purpose, recall, visit.second().plus(Limits::CHALLENGE_LIFE)).await?;
+    issuer.stores.challenges.issue(ChallengeId(id), purpose, recall, context.second().plus(Limits::CHALLENGE_LIFE)).await?;
     Ok(Started { ceremony: base64url::encode(id), options: options.into_json() })
 }
 
@@ -75,10 +75,10 @@ pub async fn resume<T: DeserializeOwned>(
     purpose: ChallengePurpose,
     finish: &Finish,
     device: &ProvenDevice,
-    visit: &Visit,
+    context: &RequestContext,
 ) -> Result<Resumed<T>, Refusal> {
     let id = challenge_id(&finish.ceremony)?;
-    let found = issuer.stores.challenges.take(&id, purpose, visit.second()).await?;
+    let found = issuer.stores.challenges.take(&id, purpose, context.second()).await?;
     let recall: Recall<T> = json::parse(&found.ok_or(Reason::ChallengeUnknown)?).map_err(|_| broken())?;
     let posture = device.live.posture();
     let begun_by = (DeviceId::parse(&recall.device), Thumbprint::parse(&recall.key));
@@ -86,7 +86,7 @@ pub async fn resume<T: DeserializeOwned>(
         return Err(Reason::CeremonyForeignKey.into());
     }
     let client = ClientId::parse(&recall.client).map_err(|_| broken())?;
-    visit.learn(|known| known.client = Some(client.clone()));
+    context.learn(|known| known.client = Some(client.clone()));
     Ok(Resumed { client, more: recall.more })
 }
 

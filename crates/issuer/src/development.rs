@@ -9,9 +9,9 @@ use serde::Deserialize;
 
 use crate::{
     evidence::{Claimant, Vouched},
-    house::Issuer,
     receive::Call,
     refusal::Refusal,
+    state::Issuer,
 };
 
 /// How the app was built, as it says.

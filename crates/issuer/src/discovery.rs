@@ -6,7 +6,7 @@ use http::StatusCode;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::{answer, house::Issuer, paths, receive::Call, refusal::Refusal, visit::Visit};
+use crate::{answer, context::RequestContext, paths, receive::Call, refusal::Refusal, state::Issuer};
 
 /// RFC 8414 section 2. There is no authorization endpoint: a native app's person signs in at the login endpoint, which gives the
 /// code, so no browser takes part.
@@ -29,7 +29,7 @@ struct Metadata {
 }
 
 /// Answers with the metadata.
-pub async fn metadata(issuer: &Issuer, _: &Call, _: &Visit) -> Result<Response, Refusal> {
+pub async fn metadata(issuer: &Issuer, _: &Call, _: &RequestContext) -> Result<Response, Refusal> {
     let origin = issuer.config.public_origin.as_str();
     let at = |path: &str| format!("{origin}{path}");
     let metadata = Metadata {
@@ -52,10 +52,10 @@ pub async fn metadata(issuer: &Issuer, _: &Call, _: &Visit) -> Result<Response, 
 }
 
 /// Answers with every key that signs, will soon sign, or signed what may still be in use: access tokens and statements.
-pub async fn jwks(issuer: &Issuer, _: &Call, visit: &Visit) -> Result<Response, Refusal> {
+pub async fn jwks(issuer: &Issuer, _: &Call, context: &RequestContext) -> Result<Response, Refusal> {
     let mut keys = Vec::new();
     for ring in [&issuer.keys.access, &issuer.keys.statements] {
-        let mut set: Value = serde_json::from_str(&ring.load().published(visit.second()).to_jwks())
+        let mut set: Value = serde_json::from_str(&ring.load().published(context.second()).to_jwks())
             .map_err(|_| Refusal::because(Reason::Internal, "a key set is JSON".to_owned()))?;
         if let Some(Value::Array(found)) = set.get_mut("keys") {
             keys.append(found);

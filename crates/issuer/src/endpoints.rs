@@ -8,19 +8,20 @@ use futures_util::future::BoxFuture;
 use http::Method;
 
 use crate::{
-    attest, discovery,
+    attest,
+    context::RequestContext,
+    discovery,
     endpoint::{BodyKind, Endpoint, ErrorFormat},
-    enrol,
-    house::Issuer,
-    login, me, paths,
+    enrol, login, me, paths,
     receive::Call,
     refusal::Refusal,
-    registration, report, revoke, token,
-    visit::Visit,
+    registration, report, revoke,
+    state::Issuer,
+    token,
 };
 
 /// Function that answers the requests to an endpoint.
-pub type Handler = for<'a> fn(&'a Issuer, &'a Call, &'a Visit) -> BoxFuture<'a, Result<Response, Refusal>>;
+pub type Handler = for<'a> fn(&'a Issuer, &'a Call, &'a RequestContext) -> BoxFuture<'a, Result<Response, Refusal>>;
 
 /// An endpoint with its handler.
 pub struct Route {
@@ -42,7 +43,7 @@ macro_rules! routes {
                 errors: ErrorFormat::$errors,
                 event: $event,
             },
-            handler: |issuer, call, visit| Box::pin($handler(issuer, call, visit)),
+            handler: |issuer, call, context| Box::pin($handler(issuer, call, context)),
         },)*];
     };
 }

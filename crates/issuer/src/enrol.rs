@@ -10,15 +10,16 @@ use serde::{Deserialize, Serialize};
 use crate::{
     answer,
     ceremony::challenge_id,
-    development::{BuildWire, Offer},
-    evidence::{self, Claimant, Evidence},
-    house::Issuer,
+    context::RequestContext,
+    development::Offer,
+    enrolment::{EnrolmentWire, Voucher},
+    evidence::{self, Claimant, Evidence, PlatformWire},
     json, name, posture,
     proven::prove_key,
     receive::Call,
     record,
     refusal::Refusal,
-    visit::Visit,
+    state::Issuer,
 };
 
 #[derive(Debug, Deserialize)]
@@ -27,7 +28,7 @@ struct Ask {
     client_id: String,
     purpose: Option<Purpose>,
     /// Said by iPhones, so that Apple is not asked for a key that would not be taken today.
-    platform: Option<evidence::PlatformWire>,
+    platform: Option<PlatformWire>,
 }
 
 /// What a challenge is asked for.
@@ -44,45 +45,10 @@ struct Given {
     expires_in: u64,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Enrolment {
-    client_id: String,
-    challenge: String,
-    name: Option<String>,
-    model: Option<String>,
-    platform: evidence::PlatformWire,
-    chain: Option<Vec<String>>,
-    key_id: Option<String>,
-    attestation: Option<String>,
-    /// Android: a token of Play Integrity besides.
-    integrity: Option<String>,
-    /// An emulator or test machine: a development token, instead of everything else.
-    dev_token: Option<String>,
-    /// How the app was built; only together with a development token.
-    build: Option<BuildWire>,
-}
-
-/// What speaks for a phone.
-enum Speaks<'a> {
-    /// A development token.
-    Development(Offer<'a>),
-    /// Its hardware.
+/// A voucher within its limits, not verified yet.
+enum Read<'a> {
+    DevToken(Offer<'a>),
     Evidence(Evidence),
-}
-
-impl Enrolment {
-    /// Exactly one of the two.
-    fn speaks<'a>(&'a self, call: &Call, client: &'a ClientId) -> Result<Speaks<'a>, Refusal> {
-        let apple = (self.key_id.as_deref(), self.attestation.as_deref());
-        match (&self.dev_token, self.build) {
-            (None, None) => Evidence::read(self.platform, self.chain.as_deref(), apple).map(Speaks::Evidence),
-            (Some(token), Some(build)) if self.chain.is_none() && apple == (None, None) && self.integrity.is_none() => {
-                Offer::read(call, token, build, client, self.platform.platform()).map(Speaks::Development)
-            }
-            (None | Some(_), None | Some(_)) => Err(Reason::BodyFieldInvalid.into()),
-        }
-    }
 }
 
 #[derive(Serialize)]
@@ -92,28 +58,28 @@ struct Enrolled<'a> {
 }
 
 /// Gives a challenge to be attested.
-pub async fn challenge(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Response, Refusal> {
+pub async fn challenge(issuer: &Issuer, call: &Call, context: &RequestContext) -> Result<Response, Refusal> {
     let ask: Ask = json::parse(&call.body)?;
-    let client = known_client(issuer, &ask.client_id, visit)?;
+    let client = known_client(issuer, &ask.client_id, context)?;
     let purpose = match ask.purpose {
         None | Some(Purpose::Enrol) => ChallengePurpose::Enrolment,
         Some(Purpose::Attest) => ChallengePurpose::Attestation,
     };
-    if let (ChallengePurpose::Enrolment, Some(evidence::PlatformWire::Ios)) = (purpose, ask.platform) {
-        issuer.app(&client).ok_or(Reason::ClientUnknown)?.app_attest_pace.room(visit.second())?;
+    if let (ChallengePurpose::Enrolment, Some(PlatformWire::Ios)) = (purpose, ask.platform) {
+        issuer.app(&client).ok_or(Reason::ClientUnknown)?.app_attest_quota.room(context.second())?;
     }
     let id = issuer.random::<32>();
     let recall = client.as_str().as_bytes().to_vec();
-    let expires_at = visit.second().plus(Limits::CHALLENGE_LIFE);
+    let expires_at = context.second().plus(Limits::CHALLENGE_LIFE);
     issuer.stores.challenges.issue(ChallengeId(id), purpose, recall, expires_at).await?;
     Ok(answer::json(StatusCode::OK, &Given { challenge: base64url::encode(id), expires_in: Limits::CHALLENGE_LIFE.0 }))
 }
 
 /// Enrols the device whose key signed the request, if its hardware vouches for that key.
-pub async fn enrol(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Response, Refusal> {
-    let proven = prove_key(issuer, call, visit).await?;
-    let enrolment: Enrolment = json::parse(&call.body)?;
-    let client = known_client(issuer, &enrolment.client_id, visit)?;
+pub async fn enrol(issuer: &Issuer, call: &Call, context: &RequestContext) -> Result<Response, Refusal> {
+    let proven = prove_key(issuer, call, context).await?;
+    let enrolment = json::parse::<EnrolmentWire>(&call.body)?.read()?;
+    let client = known_client(issuer, &enrolment.client_id, context)?;
     let app = issuer.app(&client).ok_or(Reason::ClientUnknown)?;
     let apps = issuer.apps();
     let required = apps.of(&client)?;
@@ -123,8 +89,11 @@ pub async fn enrol(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Respon
         (None, Some(model)) => model.clone(),
         (None, None) => enrolment.platform.name().to_owned(),
     };
-    let speaks = enrolment.speaks(call, &client)?;
-    let challenge = take_challenge(issuer, &enrolment.challenge, ChallengePurpose::Enrolment, &client, visit).await?;
+    let voucher = match &enrolment.voucher {
+        Voucher::DevToken { token, build } => Read::DevToken(Offer::read(call, token, *build, &client, enrolment.platform.platform())?),
+        Voucher::Evidence(evidence) => Read::Evidence(evidence.decode()?),
+    };
+    let challenge = take_challenge(issuer, &enrolment.challenge, ChallengePurpose::Enrolment, &client, context).await?;
     let key = proven.key().thumbprint();
     let id = match issuer.stores.devices.find_by_key(key).await? {
         Some(Device { state: DeviceState::Revoked, .. }) => return Err(Reason::DeviceRevoked.into()),
@@ -132,26 +101,26 @@ pub async fn enrol(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Respon
         None => issuer.new_device_id(),
     };
     let claimant = Claimant { id, key, app, required };
-    let (mut vouched, development) = match speaks {
-        Speaks::Evidence(evidence) => (evidence.verify(&issuer.trust.load(), claimant.clone(), &challenge, visit.second())?, None),
-        Speaks::Development(offer) => {
-            let admitted = offer.admit(issuer, &claimant, visit.second()).await?;
-            (admitted.vouched(&claimant, visit.second())?, Some(admitted))
+    let (mut vouched, development) = match voucher {
+        Read::Evidence(evidence) => (evidence.verify(&issuer.trust.load(), claimant.clone(), &challenge, context.second())?, None),
+        Read::DevToken(offer) => {
+            let admitted = offer.admit(issuer, &claimant, context.second()).await?;
+            (admitted.vouched(&claimant, context.second())?, Some(admitted))
         }
     };
     // After the hardware has spoken: whoever has none must not use up the vendor's quota for everybody.
     if let Some(token) = &enrolment.integrity {
-        vouched.posture.verdict = Some(evidence::verdict(app, token, key, &challenge, visit.second()).await?);
+        vouched.posture.verdict = Some(evidence::verdict(app, token, key, &challenge, context.second()).await?);
     }
-    visit.learn(|known| known.device = Some(claimant.id.clone()));
-    let lacks = required.met_by(&vouched.posture, &issuer.revocations.load(), visit.second())?;
+    context.learn(|known| known.device = Some(claimant.id.clone()));
+    let lacks = required.met_by(&vouched.posture, &issuer.revocations.load(), context.second())?;
     let mut facts = posture::facts(&vouched.posture, &lacks);
     if let Some(admitted) = &development {
         facts.insert("dev_token".to_owned(), admitted.id().to_string());
     }
-    record::allowed(issuer, facts, visit).await?;
+    record::allowed(issuer, facts, context).await?;
     if let Some(admitted) = &development {
-        admitted.spend(issuer, &claimant, visit.second()).await?;
+        admitted.spend(issuer, &claimant, context.second()).await?;
     }
     let device = Device {
         posture: vouched.posture,
@@ -159,7 +128,7 @@ pub async fn enrol(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Respon
         name,
         model,
         vouching: vouched.vouching,
-        enrolled_at: visit.second(),
+        enrolled_at: context.second(),
         state: DeviceState::Active,
     };
     let enrolled = issuer.stores.devices.enrol(device).await?;
@@ -176,10 +145,10 @@ pub async fn enrol(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Respon
 }
 
 /// The client that a text names, noted.
-pub fn known_client(issuer: &Issuer, text: &str, visit: &Visit) -> Result<ClientId, Refusal> {
+pub fn known_client(issuer: &Issuer, text: &str, context: &RequestContext) -> Result<ClientId, Refusal> {
     let client = ClientId::parse(text).map_err(|_| Refusal::new(Reason::ClientUnknown))?;
     issuer.app(&client).ok_or(Reason::ClientUnknown)?;
-    visit.learn(|known| known.client = Some(client.clone()));
+    context.learn(|known| known.client = Some(client.clone()));
     Ok(client)
 }
 
@@ -189,9 +158,9 @@ pub async fn take_challenge(
     text: &str,
     purpose: ChallengePurpose,
     client: &ClientId,
-    visit: &Visit,
+    context: &RequestContext,
 ) -> Result<ChallengeId, Refusal> {
     let id = challenge_id(text)?;
-    let recalled = issuer.stores.challenges.take(&id, purpose, visit.second()).await?;
+    let recalled = issuer.stores.challenges.take(&id, purpose, context.second()).await?;
     if recalled.as_deref() == Some(client.as_str().as_bytes()) { Ok(id) } else { Err(Reason::ChallengeUnknown.into()) }
 }

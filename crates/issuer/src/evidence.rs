@@ -17,12 +17,12 @@ use metrics::counter;
 use serde::Deserialize;
 
 use crate::{
-    house::{App, DeviceTrust, PlayReader},
     refusal::Refusal,
+    state::{App, DeviceTrust, PlayReader},
 };
 
-/// Bytes of an App Attest object or assertion.
-const APPLE_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of a key's name in App Attest: it is a SHA-256, and a longer one matches no key.
+const KEY_ID_BYTES_MAX: usize = 64;
 
 /// How old a receipt may be that comes with an attestation: Apple advises five minutes.
 const RECEIPT_AGE_MAX: Seconds = Seconds(300);
@@ -44,11 +44,32 @@ impl PlatformWire {
         }
     }
 
-    /// The word of the house.
+    /// The platform of the posture.
     pub const fn platform(self) -> Platform {
         match self {
             Self::Android => Platform::Android,
             Self::Ios => Platform::Ios,
+        }
+    }
+}
+
+/// Evidence for a device key that is to be enrolled, as it was sent: standard base64, as the platforms' own tools write it.
+pub enum EvidenceWire {
+    /// Key Attestation of the device key itself, its own certificate first.
+    Android { chain: Vec<String> },
+    /// App Attest of another key, which vouches for the device key.
+    Apple { key_id: String, attestation: String },
+}
+
+impl EvidenceWire {
+    /// Decodes it within the limits of its vendor.
+    pub fn decode(&self) -> Result<Evidence, Refusal> {
+        match self {
+            Self::Android { chain } => Ok(Evidence::Android(read_chain(chain)?)),
+            Self::Apple { key_id, attestation } => Ok(Evidence::Apple {
+                key_id: decode(key_id, KEY_ID_BYTES_MAX)?,
+                attestation: decode(attestation, Limits::APP_ATTEST_BYTES_MAX)?,
+            }),
         }
     }
 }
@@ -79,19 +100,6 @@ pub struct Vouched {
 }
 
 impl Evidence {
-    /// Decodes what the platform has, and only that, within its limits. Standard base64, as the platforms' own tools write it.
-    pub fn read(platform: PlatformWire, chain: Option<&[String]>, apple: (Option<&str>, Option<&str>)) -> Result<Self, Refusal> {
-        match (platform, chain, apple) {
-            (PlatformWire::Android, Some(chain), (None, None)) => Ok(Self::Android(read_chain(chain)?)),
-            (PlatformWire::Ios, None, (Some(key_id), Some(attestation))) => {
-                Ok(Self::Apple { key_id: decode(key_id, 64)?, attestation: decode(attestation, APPLE_BYTES_MAX)? })
-            }
-            (PlatformWire::Android | PlatformWire::Ios, None | Some(_), (None | Some(_), None | Some(_))) => {
-                Err(Reason::BodyFieldInvalid.into())
-            }
-        }
-    }
-
     /// What it proves of the device whose key signed this request.
     pub fn verify(self, trust: &DeviceTrust, device: Claimant<'_>, challenge: &ChallengeId, now: UnixSeconds) -> Result<Vouched, Refusal> {
         let Claimant { id, key, app, required: _ } = device;
@@ -105,12 +113,12 @@ impl Evidence {
             }
             Self::Apple { key_id, attestation } => {
                 let requirements = app.ios.as_ref().ok_or(Reason::AppUnknown)?;
-                app.app_attest_pace.room(now)?;
+                app.app_attest_quota.room(now)?;
                 let hash = bound_challenge(Purpose::Enrol, &challenge.0, key);
                 let attestation = Attestation::parse(&attestation)?;
                 let claim = Claim { key_id: &key_id, client_data_hash: &hash };
                 let attested = verify_attestation(&attestation, &claim, requirements, &trust.apple, now)?;
-                app.app_attest_pace.count(now);
+                app.app_attest_quota.count(now);
                 let posture = Posture {
                     app: Some(attested.app().bundle().clone()),
                     os_version: attested.system_version().as_deref().and_then(apple::os_version),
@@ -150,7 +158,7 @@ pub fn asserted(app: &App, device: &Device, assertion: &str, challenge: &Challen
     let key = PublicKey::from_jwk(&vouching.jwk).map_err(|_| Refusal::because(Reason::Internal, "a kept key".to_owned()))?;
     let ours = requirements.apps.iter().find(|app| posture.app.as_ref() == Some(app.bundle())).ok_or(Reason::AppUnknown)?;
     let hash = bound_challenge(Purpose::Reattest, &challenge.0, &posture.key);
-    let asserted = verify_assertion(&decode(assertion, APPLE_BYTES_MAX)?, &key, ours, &hash)?;
+    let asserted = verify_assertion(&decode(assertion, Limits::APP_ATTEST_ASSERTION_BYTES_MAX)?, &key, ours, &hash)?;
     let renewed =
         Posture { app: posture.app.clone(), os_version: posture.os_version, ..apple::posture(posture.device.clone(), posture.key, now) };
     Ok((renewed, asserted.counter()))
@@ -182,7 +190,7 @@ pub async fn verdict(
     let verdict = match &play.reader {
         PlayReader::Ours(keys) => Verdict::parse(play::decrypt_and_verify(token, keys)?.as_str()),
         PlayReader::Google(google) => {
-            play.pace.spend(key, now)?;
+            play.quota.spend(key, now)?;
             let body =
                 google.decode(&play.package, token).await.map_err(|fault| Refusal::because(Reason::AttestationUnavailable, fault.what))?;
             Verdict::from_decoded(&body)
@@ -211,4 +219,26 @@ fn read_chain(texts: &[String]) -> Result<RawChain, Refusal> {
 
 fn decode(text: &str, bytes_max: usize) -> Result<Vec<u8>, Refusal> {
     STANDARD.decode(text).ok().filter(|bytes| bytes.len() <= bytes_max).ok_or(Refusal::new(Reason::BodyFieldInvalid))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn evidence_has_the_size_that_its_parser_takes() {
+        let rows = [
+            (KEY_ID_BYTES_MAX, Limits::APP_ATTEST_BYTES_MAX, true),
+            (KEY_ID_BYTES_MAX + 1, Limits::APP_ATTEST_BYTES_MAX, false),
+            (KEY_ID_BYTES_MAX, Limits::APP_ATTEST_BYTES_MAX + 1, false),
+        ];
+        for (key_id, attestation, fits) in rows {
+            let [key_id, attestation] = [key_id, attestation].map(|length| STANDARD.encode(vec![0; length]));
+            assert_eq!(EvidenceWire::Apple { key_id, attestation }.decode().is_ok(), fits);
+        }
+        let decoded =
+            |length: usize| decode(&STANDARD.encode(vec![0; length]), Limits::APP_ATTEST_ASSERTION_BYTES_MAX).map(|bytes| bytes.len());
+        assert_eq!(decoded(4096), Ok(4096));
+        assert_eq!(decoded(4097).map_err(|refusal| refusal.reason), Err(Reason::BodyFieldInvalid));
+    }
 }

@@ -7,22 +7,23 @@
 //! API (that is the gateway's), it keeps no state of its own (the store does), and it reads no clock and no generator but those
 //! it is given.
 
+mod anonymous_log_budget;
 mod answer;
 mod attest;
 mod ceremony;
+mod context;
 mod development;
 mod discovery;
 mod endpoint;
 mod endpoints;
 mod enrol;
+mod enrolment;
 mod evidence;
 mod form;
-mod house;
 mod json;
 mod login;
 mod me;
 mod name;
-mod pace;
 mod paths;
 mod person;
 mod posture;
@@ -35,21 +36,21 @@ mod registration;
 mod report;
 mod revoke;
 mod routes;
-mod strangers;
+mod state;
 mod theft;
 mod token;
-mod visit;
+mod vendor_quota;
 mod watching;
 
+pub use anonymous_log_budget::AnonymousLogBudget;
 pub use endpoint::{BodyKind, Endpoint, ErrorFormat};
 pub use endpoints::endpoints;
 pub use form::{Form, FormRefusal};
-pub use house::{
-    App, DecodesPlay, DeviceTrust, Issuer, IssuerConfig, IssuerKeys, PlayApp, PlayReader, RefreshKey, SignUp, Stores, VendorSilent, World,
-};
 pub use json::parse as parse_json;
-pub use pace::Pace;
 pub use prompts::Prompts;
 pub use receive::Origin;
 pub use routes::router;
-pub use strangers::Strangers;
+pub use state::{
+    App, DecodesPlay, DeviceTrust, Issuer, IssuerConfig, IssuerKeys, PlayApp, PlayReader, RefreshKey, SignUp, Stores, VendorSilent, World,
+};
+pub use vendor_quota::VendorQuota;

@@ -12,13 +12,13 @@ use serde::{Deserialize, Serialize};
 use crate::{
     answer,
     ceremony::{self, Beginning, Finish},
-    house::Issuer,
+    context::RequestContext,
     json, name,
     proven::{ProvenDevice, prove_device},
     receive::Call,
     record::{self, Facts},
     refusal::Refusal,
-    visit::Visit,
+    state::Issuer,
     watching::{self, Who},
 };
 
@@ -80,12 +80,12 @@ struct StepUpAnswer {
 }
 
 /// Begins a login. Whether the named account exists shows only when it is finished, and then not apart from other failures.
-pub async fn start(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Response, Refusal> {
-    let device = prove_device(issuer, call, visit).await?;
+pub async fn start(issuer: &Issuer, call: &Call, context: &RequestContext) -> Result<Response, Refusal> {
+    let device = prove_device(issuer, call, context).await?;
     let start: Start = json::parse(&call.body)?;
     let client = ClientId::parse(&start.client_id).map_err(|_| Refusal::new(Reason::ClientUnknown))?;
     issuer.apps().of(&client)?.enrolled(device.live.posture())?;
-    visit.learn(|known| known.client = Some(client.clone()));
+    context.learn(|known| known.client = Some(client.clone()));
     let aim = aim(&start)?;
     let name = start.name.as_deref().map(name::parse).transpose()?;
     // SECURITY: a step-up is for whoever is signed in here. With a name, a stranger's phone would count as pestering of its bearer.
@@ -94,7 +94,7 @@ pub async fn start(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Respon
     }
     let shown = match aim {
         Aim::Code { .. } => LoginOutcome::Asked,
-        Aim::StepUp => issuer.prompts.shown(device.id(), visit.second()),
+        Aim::StepUp => issuer.prompts.shown(device.id(), context.second()),
     };
     // A step-up names nobody: it is for whoever is signed in on the device, so that pestering is counted by the device.
     let account = match (&name, &aim) {
@@ -102,11 +102,11 @@ pub async fn start(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Respon
         (None, Aim::StepUp) => device.id().to_string(),
         (None, Aim::Code { .. }) => usual_account(issuer, &device).await?,
     };
-    watching::admit(issuer, Who::named(&account), device.live.posture(), shown, visit)?;
+    watching::admit(issuer, Who::named(&account), device.live.posture(), shown, context)?;
     let (options, state) = issuer.config.passkeys.start_login()?;
     let begun = Begun { aim, name, state: state.as_str().to_owned() };
     let beginning = Beginning { purpose: ChallengePurpose::Login, client: &client, device: &device, options, more: begun };
-    Ok(answer::json(StatusCode::OK, &ceremony::start(issuer, beginning, visit).await?))
+    Ok(answer::json(StatusCode::OK, &ceremony::start(issuer, beginning, context).await?))
 }
 
 /// Whose phone it is, where one person uses it: guessing by others around it is not to shut them out.
@@ -139,34 +139,34 @@ fn aim(start: &Start) -> Result<Aim, Refusal> {
 }
 
 /// Takes the passkey's answer.
-pub async fn finish(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Response, Refusal> {
-    let device = prove_device(issuer, call, visit).await?;
+pub async fn finish(issuer: &Issuer, call: &Call, context: &RequestContext) -> Result<Response, Refusal> {
+    let device = prove_device(issuer, call, context).await?;
     let finish: Finish = json::parse(&call.body)?;
-    let resumed = ceremony::resume::<Begun>(issuer, ChallengePurpose::Login, &finish, &device, visit).await?;
-    let user = match verify(issuer, &resumed.more, finish.credential.get(), visit).await {
+    let resumed = ceremony::resume::<Begun>(issuer, ChallengePurpose::Login, &finish, &device, context).await?;
+    let user = match verify(issuer, &resumed.more, finish.credential.get(), context).await {
         Ok(user) => user,
         Err(refusal) => {
             if refusal.reason.told() == Told::SignInAgain {
                 let account = resumed.more.name.as_deref().unwrap_or(device.id().as_str());
-                watching::look(issuer, Who::named(account), device.live.posture(), LoginOutcome::Failed, visit);
+                watching::look(issuer, Who::named(account), device.live.posture(), LoginOutcome::Failed, context);
             }
             return Err(refusal);
         }
     };
     let login = Login { user, client: resumed.client, device };
     match resumed.more.aim {
-        Aim::Code { challenge } => give_code(issuer, login, CodeChallenge::from_bytes(challenge), visit).await,
-        Aim::StepUp => step_up(issuer, &login, visit).await,
+        Aim::Code { challenge } => give_code(issuer, login, CodeChallenge::from_bytes(challenge), context).await,
+        Aim::StepUp => step_up(issuer, &login, context).await,
     }
 }
 
 /// Verifies the passkey and notes its use, before anything comes of it.
-async fn verify(issuer: &Issuer, begun: &Begun, credential: &str, visit: &Visit) -> Result<User, Refusal> {
+async fn verify(issuer: &Issuer, begun: &Begun, credential: &str, context: &RequestContext) -> Result<User, Refusal> {
     let credential = LoginCredential::parse(credential)?;
     let subjects = &issuer.stores.subjects;
     let passkey = subjects.find_passkey(credential.credential()).await?.ok_or(Reason::LoginRefused)?;
     let user = subjects.find(&passkey.user).await?.filter(|user| user.state == UserState::Active).ok_or(Reason::UserUnknown)?;
-    visit.learn(|known| known.user = Some(user.id.clone()));
+    context.learn(|known| known.user = Some(user.id.clone()));
     if begun.name.as_ref().is_some_and(|name| *name != user.name) {
         return Err(Reason::LoginRefused.into());
     }
@@ -174,7 +174,7 @@ async fn verify(issuer: &Issuer, begun: &Begun, credential: &str, visit: &Visit)
     let ceremony = LoginCeremony::recall(begun.state.clone());
     let login = issuer.config.passkeys.finish_login(&ceremony, &credential, &stored, &user.id).map_err(|refusal| {
         if refusal == PasskeyRefusal::Cloned {
-            visit.signal(issuer, SignalKind::PasskeyCloned, refusal.reason());
+            context.signal(issuer, SignalKind::PasskeyCloned, refusal.reason());
         }
         Refusal::from(refusal)
     })?;
@@ -186,7 +186,7 @@ async fn verify(issuer: &Issuer, begun: &Begun, credential: &str, visit: &Visit)
     }
 }
 
-async fn give_code(issuer: &Issuer, login: Login, challenge: CodeChallenge, visit: &Visit) -> Result<Response, Refusal> {
+async fn give_code(issuer: &Issuer, login: Login, challenge: CodeChallenge, context: &RequestContext) -> Result<Response, Refusal> {
     let posture = login.device.live.posture();
     let code = issuer.new_code();
     let grant = CodeGrant {
@@ -194,18 +194,18 @@ async fn give_code(issuer: &Issuer, login: Login, challenge: CodeChallenge, visi
         client: login.client,
         binding: DeviceBinding { device: posture.device.clone(), key: posture.key },
         challenge,
-        auth_time: visit.second(),
-        expires_at: visit.second().plus(Limits::CODE_LIFE),
+        auth_time: context.second(),
+        expires_at: context.second().plus(Limits::CODE_LIFE),
     };
-    record::allowed(issuer, purpose("sign_in"), visit).await?;
+    record::allowed(issuer, purpose("sign_in"), context).await?;
     issuer.stores.grants.issue_code(TokenHash::of(&code), grant).await?;
     Ok(answer::json(StatusCode::OK, &CodeAnswer { code: code.expose(), expires_in: Limits::CODE_LIFE.0 }))
 }
 
 /// Notes on every live session of this person, on this device, through this app that the person was authenticated again.
-async fn step_up(issuer: &Issuer, login: &Login, visit: &Visit) -> Result<Response, Refusal> {
+async fn step_up(issuer: &Issuer, login: &Login, context: &RequestContext) -> Result<Response, Refusal> {
     let Login { user, client, device } = login;
-    let now = visit.second();
+    let now = context.second();
     let filter = SessionFilter { user: Some(user.id.clone()), device: Some(device.id().clone()), live_at: Some(now) };
     let sessions = issuer.stores.sessions.list(&filter, Limits::STEP_UP_SESSIONS_MAX).await?;
     let may_act = |state: SessionState| match state {
@@ -214,14 +214,14 @@ async fn step_up(issuer: &Issuer, login: &Login, visit: &Visit) -> Result<Respon
     };
     let fitting: Vec<_> = sessions.into_iter().filter(|s| s.client == *client && may_act(s.state) && now <= s.expires_at).collect();
     let newest = fitting.first().ok_or(Reason::SessionUnknown)?;
-    visit.learn(|known| known.session = Some(newest.id.clone()));
-    record::allowed(issuer, purpose("step_up"), visit).await?;
+    context.learn(|known| known.session = Some(newest.id.clone()));
+    record::allowed(issuer, purpose("step_up"), context).await?;
     issuer.prompts.answered(device.id());
     for session in &fitting {
         issuer.stores.sessions.authenticated(&session.id, now).await?;
-        issuer.world.watch.stepped_up(&user.id, &session.id, visit.now);
+        issuer.world.watch.stepped_up(&user.id, &session.id, context.now);
     }
-    visit.signal(issuer, SignalKind::SteppedUp, Reason::SessionSuspect);
+    context.signal(issuer, SignalKind::SteppedUp, Reason::SessionSuspect);
     let acr: Acr = Assurance::of_passkey(device.live.posture()).acr;
     Ok(answer::json(StatusCode::OK, &StepUpAnswer { acr: acr.as_str(), auth_time: now.0 }))
 }

@@ -11,14 +11,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     answer,
+    context::RequestContext,
     endpoint::BodyKind,
-    house::Issuer,
     json, name, paths,
     person::{self, Person},
     receive::Call,
     record::{self, Facts},
     refusal::Refusal,
-    visit::Visit,
+    state::Issuer,
 };
 
 const DAY: u64 = 86_400;
@@ -99,25 +99,25 @@ struct Done {
 }
 
 /// Lists the person's devices.
-pub async fn devices(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Response, Refusal> {
-    let person = person::prove(issuer, call, visit).await?;
+pub async fn devices(issuer: &Issuer, call: &Call, context: &RequestContext) -> Result<Response, Refusal> {
+    let person = person::prove(issuer, call, context).await?;
     let theirs = theirs(issuer, &person).await?;
     let sessions = sessions(issuer, &person, None).await?;
     let mut devices = Vec::with_capacity(theirs.len());
     for binding in &theirs {
-        if let Some(device) = shown(issuer, binding, visit.second()).await? {
+        if let Some(device) = shown(issuer, binding, context.second()).await? {
             let shown = Shown { binding, device: &device, theirs: &theirs, sessions: &sessions, asking: &person };
-            devices.push(wire(issuer, &shown, visit.second()));
+            devices.push(wire(issuer, &shown, context.second()));
         }
     }
     Ok(answer::json(StatusCode::OK, &DevicesWire { devices }))
 }
 
 /// Tells what happened to the person's devices lately, newest first.
-pub async fn notices(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Response, Refusal> {
-    let person = person::prove(issuer, call, visit).await?;
+pub async fn notices(issuer: &Issuer, call: &Call, context: &RequestContext) -> Result<Response, Refusal> {
+    let person = person::prove(issuer, call, context).await?;
     let theirs = theirs(issuer, &person).await?;
-    let since = visit.second().minus(Limits::NOTICE_LIFE);
+    let since = context.second().minus(Limits::NOTICE_LIFE);
     let mut notices = Vec::new();
     for binding in &theirs {
         let bound = newer_than_the_first(&theirs, binding).then_some(("device_bound", binding.bound_at));
@@ -140,50 +140,50 @@ pub async fn notices(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Resp
 }
 
 /// Gives a device another name.
-pub async fn rename(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Response, Refusal> {
-    let person = person::prove(issuer, call, visit).await?;
+pub async fn rename(issuer: &Issuer, call: &Call, context: &RequestContext) -> Result<Response, Refusal> {
+    let person = person::prove(issuer, call, context).await?;
     person.may_change()?;
     let rename: Rename = json::parse(&call.body)?;
     let name = name::parse(&rename.name)?;
     let id = target(call)?;
     let theirs = theirs(issuer, &person).await?;
     let binding = theirs.iter().find(|binding| binding.device == id && binding.active()).ok_or(Reason::DeviceNotYours)?;
-    visit.learn(|known| known.device = Some(id.clone()));
-    record::allowed(issuer, Facts::new(), visit).await?;
+    context.learn(|known| known.device = Some(id.clone()));
+    record::allowed(issuer, Facts::new(), context).await?;
     let device = issuer.stores.devices.change(&id, DeviceChange::Name(name)).await?;
     let sessions = sessions(issuer, &person, Some(&id)).await?;
     let shown = Shown { binding, device: &device, theirs: &theirs, sessions: &sessions, asking: &person };
-    Ok(answer::json(StatusCode::OK, &wire(issuer, &shown, visit.second())))
+    Ok(answer::json(StatusCode::OK, &wire(issuer, &shown, context.second())))
 }
 
 /// Removes a device that the person uses no more.
-pub async fn remove(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Response, Refusal> {
-    cut(issuer, call, BindingState::Removed { at: visit.second() }, visit).await
+pub async fn remove(issuer: &Issuer, call: &Call, context: &RequestContext) -> Result<Response, Refusal> {
+    cut(issuer, call, BindingState::Removed { at: context.second() }, context).await
 }
 
 /// The person says that a sign-in was not theirs. Whoever made it may hold more of them: every other session waits until the
 /// person signs in again, but for the one in which they ask, where they just did.
-pub async fn disown(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Response, Refusal> {
-    cut(issuer, call, BindingState::Disowned { at: visit.second() }, visit).await
+pub async fn disown(issuer: &Issuer, call: &Call, context: &RequestContext) -> Result<Response, Refusal> {
+    cut(issuer, call, BindingState::Disowned { at: context.second() }, context).await
 }
 
-async fn cut(issuer: &Issuer, call: &Call, state: BindingState, visit: &Visit) -> Result<Response, Refusal> {
-    let person = person::prove(issuer, call, visit).await?;
+async fn cut(issuer: &Issuer, call: &Call, state: BindingState, context: &RequestContext) -> Result<Response, Refusal> {
+    let person = person::prove(issuer, call, context).await?;
     person.may_change()?;
     person.stands()?;
-    if visit.endpoint.body == BodyKind::Json {
+    if context.endpoint.body == BodyKind::Json {
         let Nothing {} = json::parse(&call.body)?;
     }
     let id = target(call)?;
     let theirs = theirs(issuer, &person).await?;
-    let found = identity::cut(&theirs, person.asking(), &id, issuer.config.bindings, visit.second());
+    let found = identity::cut(&theirs, person.asking(), &id, issuer.config.bindings, context.second());
     let found = found.map_err(|why| Refusal::new(why.reason()))?;
     // The record and the signal are about the device that is cut off; the session says who asked.
-    visit.learn(|known| known.device = Some(id.clone()));
-    record::allowed(issuer, Facts::from([("state".to_owned(), word(state).to_owned())]), visit).await?;
+    context.learn(|known| known.device = Some(id.clone()));
+    record::allowed(issuer, Facts::from([("state".to_owned(), word(state).to_owned())]), context).await?;
     // The binding goes first: once it is cut, no sign-in and no renewal of this person passes on that device.
     issuer.stores.bindings.cut(&found.user, &id, state).await?;
-    let ended = issuer.stores.sessions.end(&Whose::PersonOnDevice(found.user.clone(), id.clone()), visit.second()).await?.sessions;
+    let ended = issuer.stores.sessions.end(&Whose::PersonOnDevice(found.user.clone(), id.clone()), context.second()).await?.sessions;
     let others = issuer.stores.bindings.of_device(&id, Limits::DEVICES_LISTED_MAX).await?;
     let shared = others.iter().any(Binding::active);
     if !shared {
@@ -192,7 +192,7 @@ async fn cut(issuer: &Issuer, call: &Call, state: BindingState, visit: &Visit) -
     let sessions_frozen = match state {
         BindingState::Active | BindingState::Removed { .. } => 0,
         BindingState::Disowned { .. } => {
-            visit.signal(issuer, SignalKind::DeviceDisowned, Reason::DeviceRevoked);
+            context.signal(issuer, SignalKind::DeviceDisowned, Reason::DeviceRevoked);
             freeze_others(issuer, &person).await?
         }
     };

@@ -4,7 +4,7 @@ use countersign_access::{Authenticated, Known, Unauthenticated, authenticate};
 use countersign_core::{DeviceId, Reason, Session, SessionState, Stage};
 use countersign_identity::Asking;
 
-use crate::{house::Issuer, receive::Call, refusal::Refusal, visit::Visit};
+use crate::{context::RequestContext, receive::Call, refusal::Refusal, state::Issuer};
 
 /// A person with an account, a live session on a device that may act, and a token whose key signed this very request.
 #[derive(Debug)]
@@ -50,12 +50,12 @@ impl Person {
 }
 
 /// Proves who asks. The same checks as a request to the API passes, by the same function.
-pub async fn prove(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Person, Refusal> {
+pub async fn prove(issuer: &Issuer, call: &Call, context: &RequestContext) -> Result<Person, Refusal> {
     let target = issuer.config.public_origin.target(&call.path).map_err(|_| Refusal::new(Reason::RequestMalformed))?;
-    match authenticate(&issuer.access, call.credentials(), &target, &call.method, visit.second()).await {
+    match authenticate(&issuer.access, call.credentials(), &target, &call.method, context.second()).await {
         Ok(authenticated) => {
             let (holder, key) = (authenticated.holder(), *authenticated.fresh().key());
-            visit.learn(|known| {
+            context.learn(|known| {
                 known.key = Some(key);
                 known.client = Some(holder.token().client().clone());
                 known.session = Some(holder.token().session().clone());
@@ -64,14 +64,14 @@ pub async fn prove(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Person
             });
             Ok(Person(authenticated))
         }
-        Err(refused) => Err(unproven(issuer, refused, visit)),
+        Err(refused) => Err(unproven(issuer, refused, context)),
     }
 }
 
 /// Notes who it was, as far as that was known, and reports what no honest app does.
-fn unproven(issuer: &Issuer, refused: Unauthenticated, visit: &Visit) -> Refusal {
+fn unproven(issuer: &Issuer, refused: Unauthenticated, context: &RequestContext) -> Refusal {
     let Unauthenticated { refusal, known: Known { token, proved_by, session } } = refused;
-    visit.learn(|known| {
+    context.learn(|known| {
         known.key = proved_by;
         known.session = token.as_ref().map(|token| token.session().clone());
         // Without a proof, nobody has said that they use the token.
@@ -80,7 +80,7 @@ fn unproven(issuer: &Issuer, refused: Unauthenticated, visit: &Visit) -> Refusal
         known.device = session.map(|session| session.device);
     });
     if let Some(kind) = refusal.signal() {
-        visit.signal(issuer, kind, refusal.reason());
+        context.signal(issuer, kind, refusal.reason());
     }
     refusal.into()
 }

@@ -11,11 +11,11 @@ use countersign_proof::{
 use countersign_store::{FreshProof, LivePosture, PostureError, SpendError};
 
 use crate::{
+    context::RequestContext,
     endpoint::Endpoint,
-    house::Issuer,
     receive::{Call, Header},
     refusal::Refusal,
-    visit::Visit,
+    state::Issuer,
 };
 
 /// A key that signed this very request, now, for the first time.
@@ -57,7 +57,7 @@ pub fn target(issuer: &Issuer, endpoint: &Endpoint) -> Result<Target, Refusal> {
 }
 
 /// Reads the request's one proof and binds it to this endpoint and moment. Not yet fresh.
-pub fn bound(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<(PublicKey, BoundProof), Refusal> {
+pub fn bound(issuer: &Issuer, call: &Call, context: &RequestContext) -> Result<(PublicKey, BoundProof), Refusal> {
     let proof = match call.header(&DPOP) {
         Header::Absent => return Err(Reason::ProofMissing.into()),
         Header::Repeated => return Err(Reason::ProofRepeatedHeader.into()),
@@ -65,45 +65,45 @@ pub fn bound(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<(PublicKey, 
         Header::Once(text) => dpop::read(text)?,
     };
     let key = proof.key().clone();
-    let target = target(issuer, visit.endpoint)?;
+    let target = target(issuer, context.endpoint)?;
     let expected = Expected {
-        method: visit.endpoint.method.as_str(),
+        method: context.endpoint.method.as_str(),
         target: &target,
         bound_to: BoundTo::TokenRequest,
         nonces: NonceRule::Accepted(&issuer.access.nonces),
     };
-    let bound = dpop::bind(proof, &expected, visit.second())?;
+    let bound = dpop::bind(proof, &expected, context.second())?;
     Ok((key, bound))
 }
 
 /// Uses the proof up. A proof that was used before is reported: either a client that retries without making a new one, or a
 /// thief with a recording.
-pub async fn spend(issuer: &Issuer, proof: BoundProof, visit: &Visit) -> Result<FreshProof, Refusal> {
-    issuer.stores.replay.spend(proof, visit.second()).await.map_err(|error| {
+pub async fn spend(issuer: &Issuer, proof: BoundProof, context: &RequestContext) -> Result<FreshProof, Refusal> {
+    issuer.stores.replay.spend(proof, context.second()).await.map_err(|error| {
         if error == SpendError::AlreadySpent {
-            visit.signal(issuer, SignalKind::ProofReplayed, Reason::ProofReplayed);
+            context.signal(issuer, SignalKind::ProofReplayed, Reason::ProofReplayed);
         }
         error.into()
     })
 }
 
 /// Proves the request's key.
-pub async fn prove_key(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<ProvenKey, Refusal> {
-    let (key, proof) = bound(issuer, call, visit)?;
-    visit.learn(|known| known.key = Some(*key.thumbprint()));
-    let fresh = spend(issuer, proof, visit).await?;
+pub async fn prove_key(issuer: &Issuer, call: &Call, context: &RequestContext) -> Result<ProvenKey, Refusal> {
+    let (key, proof) = bound(issuer, call, context)?;
+    context.learn(|known| known.key = Some(*key.thumbprint()));
+    let fresh = spend(issuer, proof, context).await?;
     Ok(ProvenKey { key, _fresh: fresh })
 }
 
 /// Proves the request's key, and that it is the device key of a device that may act.
-pub async fn prove_device(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<ProvenDevice, Refusal> {
-    prove_device_key(issuer, call, visit).await.map(|(device, _)| device)
+pub async fn prove_device(issuer: &Issuer, call: &Call, context: &RequestContext) -> Result<ProvenDevice, Refusal> {
+    prove_device_key(issuer, call, context).await.map(|(device, _)| device)
 }
 
 /// As [`prove_device`], with the key, for what else it signed.
-pub async fn prove_device_key(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<(ProvenDevice, ProvenKey), Refusal> {
-    let (key, proof) = bound(issuer, call, visit)?;
-    visit.learn(|known| known.key = Some(*key.thumbprint()));
+pub async fn prove_device_key(issuer: &Issuer, call: &Call, context: &RequestContext) -> Result<(ProvenDevice, ProvenKey), Refusal> {
+    let (key, proof) = bound(issuer, call, context)?;
+    context.learn(|known| known.key = Some(*key.thumbprint()));
     // A key that is no device's is mostly an app that was restored without it: the app is told to enrol again. Asked before the proof is
     // spent: anybody makes keys, and the memory of spent proofs is for devices.
     let found = match issuer.stores.devices.posture_by_key(key.thumbprint()).await {
@@ -112,9 +112,9 @@ pub async fn prove_device_key(issuer: &Issuer, call: &Call, visit: &Visit) -> Re
         // That it was revoked is told to whoever holds the key, and so only once the proof is known to be new.
         found @ (Ok(_) | Err(PostureError::Revoked)) => found,
     };
-    let fresh = spend(issuer, proof, visit).await?;
+    let fresh = spend(issuer, proof, context).await?;
     let proven = ProvenKey { key, _fresh: fresh };
     let live = found?;
-    visit.learn(|known| known.device = Some(live.posture().device.clone()));
+    context.learn(|known| known.device = Some(live.posture().device.clone()));
     Ok((ProvenDevice { live }, proven))
 }

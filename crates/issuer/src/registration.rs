@@ -10,13 +10,13 @@ use serde::{Deserialize, Serialize};
 use crate::{
     answer,
     ceremony::{self, Beginning, Finish},
-    house::{Issuer, SignUp},
+    context::RequestContext,
     json, name,
     proven::prove_device,
     receive::Call,
     record::{self, Facts},
     refusal::Refusal,
-    visit::Visit,
+    state::{Issuer, SignUp},
 };
 
 #[derive(Debug, Deserialize)]
@@ -43,14 +43,14 @@ struct Made<'a> {
 }
 
 /// Begins a registration, if sign-up is open to whoever asks.
-pub async fn start(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Response, Refusal> {
-    let device = prove_device(issuer, call, visit).await?;
+pub async fn start(issuer: &Issuer, call: &Call, context: &RequestContext) -> Result<Response, Refusal> {
+    let device = prove_device(issuer, call, context).await?;
     let start: Start = json::parse(&call.body)?;
     let client = ClientId::parse(&start.client_id).map_err(|_| Refusal::new(Reason::ClientUnknown))?;
     issuer.apps().of(&client)?.enrolled(device.live.posture())?;
-    visit.learn(|known| known.client = Some(client.clone()));
+    context.learn(|known| known.client = Some(client.clone()));
     let name = name::parse(&start.name)?;
-    let invitation = invited(issuer, start.invitation, &name, visit).await?;
+    let invitation = invited(issuer, start.invitation, &name, context).await?;
     // Said before the person makes a passkey that would lead nowhere. Whoever may sign up can find out either way.
     if issuer.stores.subjects.find_by_name(&name).await?.is_some() {
         return Err(Reason::NameTaken.into());
@@ -60,11 +60,11 @@ pub async fn start(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Respon
     let (options, state) = issuer.config.passkeys.start_registration(&account)?;
     let begun = Begun { handle: random, name, invitation: invitation.map(|hash| *hash.as_bytes()), state: state.as_str().to_owned() };
     let beginning = Beginning { purpose: ChallengePurpose::Registration, client: &client, device: &device, options, more: begun };
-    Ok(answer::json(StatusCode::OK, &ceremony::start(issuer, beginning, visit).await?))
+    Ok(answer::json(StatusCode::OK, &ceremony::start(issuer, beginning, context).await?))
 }
 
 /// Whether sign-up is open to this request, and by which invitation. It is used up only when the account is made.
-async fn invited(issuer: &Issuer, code: Option<String>, name: &str, visit: &Visit) -> Result<Option<TokenHash>, Refusal> {
+async fn invited(issuer: &Issuer, code: Option<String>, name: &str, context: &RequestContext) -> Result<Option<TokenHash>, Refusal> {
     let Some(code) = code else {
         return match issuer.config.sign_up {
             SignUp::Open => Ok(None),
@@ -72,7 +72,7 @@ async fn invited(issuer: &Issuer, code: Option<String>, name: &str, visit: &Visi
         };
     };
     let hash = TokenHash::of(&Secret::new(code));
-    let invitation = issuer.stores.subjects.find_invitation(&hash, visit.second()).await?.ok_or(Reason::SignUpClosed)?;
+    let invitation = issuer.stores.subjects.find_invitation(&hash, context.second()).await?.ok_or(Reason::SignUpClosed)?;
     if invitation.name.is_some_and(|wanted| wanted != name) {
         return Err(Reason::SignUpClosed.into());
     }
@@ -80,28 +80,28 @@ async fn invited(issuer: &Issuer, code: Option<String>, name: &str, visit: &Visi
 }
 
 /// Takes the new passkey and makes the account.
-pub async fn finish(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Response, Refusal> {
-    let device = prove_device(issuer, call, visit).await?;
+pub async fn finish(issuer: &Issuer, call: &Call, context: &RequestContext) -> Result<Response, Refusal> {
+    let device = prove_device(issuer, call, context).await?;
     let finish: Finish = json::parse(&call.body)?;
-    let resumed = ceremony::resume::<Begun>(issuer, ChallengePurpose::Registration, &finish, &device, visit).await?;
+    let resumed = ceremony::resume::<Begun>(issuer, ChallengePurpose::Registration, &finish, &device, context).await?;
     let begun = resumed.more;
     let ceremony = RegistrationCeremony::recall(begun.state);
     let stored = issuer.config.passkeys.finish_registration(&ceremony, finish.credential.get())?.into_stored();
     let user = UserHandle::from_random(begun.handle).user();
-    visit.learn(|known| known.user = Some(user.clone()));
-    record::allowed(issuer, Facts::new(), visit).await?;
+    context.learn(|known| known.user = Some(user.clone()));
+    record::allowed(issuer, Facts::new(), context).await?;
     let subjects = &issuer.stores.subjects;
     let invitation = match begun.invitation {
         None => None,
         Some(hash) => {
-            let taken = subjects.take_invitation(&TokenHash::from_bytes(hash), visit.second()).await?;
+            let taken = subjects.take_invitation(&TokenHash::from_bytes(hash), context.second()).await?;
             Some(taken.ok_or(Reason::SignUpClosed)?)
         }
     };
     let StoredPasskey { credential, record, counter } = stored;
-    let passkey = Passkey { credential, user: user.clone(), record, counter, created_at: visit.second() };
+    let passkey = Passkey { credential, user: user.clone(), record, counter, created_at: context.second() };
     let roles = invitation.as_ref().map(|invitation| invitation.roles.clone()).unwrap_or_default();
-    let account = User { id: user, name: begun.name.clone(), roles, created_at: visit.second(), state: UserState::Active };
+    let account = User { id: user, name: begun.name.clone(), roles, created_at: context.second(), state: UserState::Active };
     let refused = match subjects.create(account, passkey).await? {
         Created::Done => return Ok(answer::json(StatusCode::CREATED, &Made { name: &begun.name })),
         Created::NameTaken => Reason::NameTaken,

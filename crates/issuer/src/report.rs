@@ -9,8 +9,8 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    answer, enrol::known_client, house::Issuer, json, posture, proven::prove_device_key, receive::Call, record, refusal::Refusal,
-    visit::Visit,
+    answer, context::RequestContext, enrol::known_client, json, posture, proven::prove_device_key, receive::Call, record, refusal::Refusal,
+    state::Issuer,
 };
 
 #[derive(Debug, Deserialize)]
@@ -26,20 +26,20 @@ struct Heard {
 }
 
 /// Takes a report of the device whose key signed both the report and the request.
-pub async fn report(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Response, Refusal> {
-    let (device, key) = prove_device_key(issuer, call, visit).await?;
+pub async fn report(issuer: &Issuer, call: &Call, context: &RequestContext) -> Result<Response, Refusal> {
+    let (device, key) = prove_device_key(issuer, call, context).await?;
     let said: Said = json::parse(&call.body)?;
-    let client = known_client(issuer, &said.client_id, visit)?;
+    let client = known_client(issuer, &said.client_id, context)?;
     let apps = issuer.apps();
     let app = apps.of(&client)?;
     app.enrolled(device.live.posture())?;
-    let report::Said { report, place } = report::read(&said.report, key.key(), visit.second())?;
+    let report::Said { report, place } = report::read(&said.report, key.key(), context.second())?;
     let after = device.live.posture().clone().with_report(report.clone());
-    let lacks = app.lacks(&after, &issuer.revocations.load(), None, visit.second());
-    record::allowed(issuer, posture::facts(&after, &lacks), visit).await?;
+    let lacks = app.lacks(&after, &issuer.revocations.load(), None, context.second());
+    record::allowed(issuer, posture::facts(&after, &lacks), context).await?;
     issuer.stores.devices.change(device.id(), DeviceChange::Report(report)).await?;
     if let Some(place) = place {
-        issuer.world.watch.located(device.id(), place, visit.now);
+        issuer.world.watch.located(device.id(), place, context.now);
     }
     let limited = worst(&lacks) >= Some(Stage::Limit);
     Ok(answer::json(StatusCode::OK, &Heard { limited }))

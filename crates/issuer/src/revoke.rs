@@ -8,37 +8,37 @@ use http::StatusCode;
 
 use crate::{
     answer,
+    context::RequestContext,
     form::Form,
-    house::Issuer,
     proven,
     receive::Call,
     record::{self, Facts},
     refusal::Refusal,
+    state::Issuer,
     theft,
-    visit::Visit,
 };
 
 /// Ends the session that a refresh token keeps alive. A token that opens nothing is answered like one that does (RFC 7009
 /// section 2.2): what was asked for is the case.
-pub async fn revoke(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Response, Refusal> {
+pub async fn revoke(issuer: &Issuer, call: &Call, context: &RequestContext) -> Result<Response, Refusal> {
     let mut form = Form::parse(&call.body)?;
     let mut take = |name: &str| form.take(name).ok_or(Refusal::new(Reason::BodyFieldInvalid));
     let token = TokenHash::of(&take("token")?);
     let client = ClientId::parse(take("client_id")?.expose()).map_err(|_| Refusal::new(Reason::ClientUnknown))?;
     issuer.app(&client).ok_or(Reason::ClientUnknown)?;
-    visit.learn(|known| known.client = Some(client.clone()));
+    context.learn(|known| known.client = Some(client.clone()));
     // Not `prove_device`: a thief's key is no device, and must still freeze what it was used on.
-    let proven = proven::prove_key(issuer, call, visit).await?;
+    let proven = proven::prove_key(issuer, call, context).await?;
     let state = issuer.stores.grants.find_refresh(&token).await?;
     let request = RefreshRequest { client, key: *proven.key().thumbprint() };
-    match renew(state.as_ref(), &request, visit.second()) {
+    match renew(state.as_ref(), &request, context.second()) {
         Renewal::Issue(family) => {
-            theft::whose(issuer, &family.session, visit).await?;
-            record::allowed(issuer, Facts::new(), visit).await?;
-            issuer.stores.sessions.end(&Whose::Session(family.session), visit.second()).await?;
+            theft::whose(issuer, &family.session, context).await?;
+            record::allowed(issuer, Facts::new(), context).await?;
+            issuer.stores.sessions.end(&Whose::Session(family.session), context.second()).await?;
             Ok(answer::empty(StatusCode::OK))
         }
-        Renewal::FreezeAndRefuse { session } => Err(theft::freeze(issuer, &session, visit).await),
+        Renewal::FreezeAndRefuse { session } => Err(theft::freeze(issuer, &session, context).await),
         Renewal::Refuse(GrantRefusal::RefreshExpired | GrantRefusal::RefreshRevoked | GrantRefusal::RefreshUnknown) => {
             Ok(answer::empty(StatusCode::OK))
         }

@@ -14,13 +14,13 @@ use metrics::{counter, histogram};
 
 use crate::{
     answer,
+    context::RequestContext,
     endpoint::ErrorFormat,
     endpoints::{ROUTES, Route},
-    house::Issuer,
     receive::{Origin, receive},
     record,
     refusal::Refusal,
-    visit::Visit,
+    state::Issuer,
 };
 
 /// Every endpoint of the issuer, below the paths that `endpoints.rs` names; any other path is refused.
@@ -31,7 +31,7 @@ pub fn router(issuer: Arc<Issuer>) -> Router {
     let mut paths = BTreeSet::new();
     for first in ROUTES.iter().filter(|route| paths.insert(route.endpoint.path)) {
         let issuer = Arc::clone(&issuer);
-        let handler = move |request: Request| visit(Arc::clone(&issuer), meant(first, &request), request);
+        let handler = move |request: Request| serve(Arc::clone(&issuer), meant(first, &request), request);
         router = router.route(first.endpoint.path, any(handler));
     }
     router.fallback(move |_: Request| nowhere(Arc::clone(&issuer)))
@@ -42,18 +42,18 @@ fn meant(first: &'static Route, request: &Request) -> &'static Route {
     first.neighbours().find(|route| route.endpoint.methods.contains(request.method())).unwrap_or(first)
 }
 
-async fn visit(issuer: Arc<Issuer>, route: &'static Route, request: Request) -> Response {
+async fn serve(issuer: Arc<Issuer>, route: &'static Route, request: Request) -> Response {
     let address = request.extensions().get::<Origin>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |origin| origin.0);
-    let visit = Visit::new(&route.endpoint, issuer.new_decision_id(), issuer.now(), address);
+    let context = RequestContext::new(&route.endpoint, issuer.new_decision_id(), issuer.now(), address);
     // Nothing below should panic; if something does, one request is refused, and the fault is ours (law 1).
-    let passed = AssertUnwindSafe(pass(&issuer, route, request, &visit)).catch_unwind().await;
+    let passed = AssertUnwindSafe(pass(&issuer, route, request, &context)).catch_unwind().await;
     let passed = passed.unwrap_or_else(|_| Err(Refusal::because(Reason::Internal, "a panic".to_owned())));
     let outcome = passed.as_ref().err().map_or("served", |refusal| refusal.reason.code()).to_owned();
     let mut response = match passed {
         Ok(response) => response,
         Err(refusal) => {
-            log(&refusal, &visit);
-            let mut response = answer::refusal(&refusal, route.endpoint.errors, &visit.number);
+            log(&refusal, &context);
+            let mut response = answer::refusal(&refusal, route.endpoint.errors, &context.number);
             if refusal.reason == Reason::MethodUnknown {
                 let methods: Vec<_> = route.neighbours().flat_map(|route| route.endpoint.methods).cloned().collect();
                 answer::allow(&mut response, &methods);
@@ -62,17 +62,17 @@ async fn visit(issuer: Arc<Issuer>, route: &'static Route, request: Request) -> 
         }
     };
     counter!("countersign_issuer_requests_total", "door" => route.endpoint.path, "outcome" => outcome).increment(1);
-    let milliseconds = u32::try_from(issuer.now().0.saturating_sub(visit.now.0)).unwrap_or(u32::MAX);
+    let milliseconds = u32::try_from(issuer.now().0.saturating_sub(context.now.0)).unwrap_or(u32::MAX);
     histogram!("countersign_issuer_request_seconds", "door" => route.endpoint.path).record(f64::from(milliseconds) / 1000.0);
-    answer::dress(&mut response, &visit.number, &issuer.access.nonces.issue(visit.second()), visit.second());
+    answer::dress(&mut response, &context.number, &issuer.access.nonces.issue(context.second()), context.second());
     response
 }
 
-async fn pass(issuer: &Issuer, route: &Route, request: Request, visit: &Visit) -> Result<Response, Refusal> {
+async fn pass(issuer: &Issuer, route: &Route, request: Request, context: &RequestContext) -> Result<Response, Refusal> {
     let call = receive(request, &route.endpoint).await?;
-    let judged = (route.handler)(issuer, &call, visit).await;
+    let judged = (route.handler)(issuer, &call, context).await;
     if let Err(refusal) = &judged {
-        record::refused(issuer, refusal, visit).await?;
+        record::refused(issuer, refusal, context).await?;
     }
     judged
 }
@@ -86,8 +86,8 @@ async fn nowhere(issuer: Arc<Issuer>) -> Response {
 }
 
 /// Writes down why, for operators: codes and rules, never names, ids of people, tokens or keys.
-fn log(refusal: &Refusal, visit: &Visit) {
-    let (door, number, reason, cause) = (visit.endpoint.path, visit.number.as_str(), refusal.reason.code(), refusal.cause.as_str());
+fn log(refusal: &Refusal, context: &RequestContext) {
+    let (door, number, reason, cause) = (context.endpoint.path, context.number.as_str(), refusal.reason.code(), refusal.cause.as_str());
     if refusal.reason.told() == countersign_core::Told::Unavailable {
         tracing::error!(door, number, reason, cause, "our fault");
     } else {

@@ -6,34 +6,34 @@ use countersign_core::{Reason, SessionId, SignalKind};
 use countersign_identity::GrantRefusal;
 use countersign_store::{OpenState, Whose};
 
-use crate::{house::Issuer, refusal::Refusal, visit::Visit};
+use crate::{context::RequestContext, refusal::Refusal, state::Issuer};
 
 /// A key other than the device key asked for a refresh or an end: nothing goes on before the person signs in again.
-pub async fn freeze(issuer: &Issuer, session: &SessionId, visit: &Visit) -> Refusal {
-    visit.learn(|known| known.session = Some(session.clone()));
-    visit.signal(issuer, SignalKind::ForeignRefreshKey, Reason::RefreshForeignKey);
+pub async fn freeze(issuer: &Issuer, session: &SessionId, context: &RequestContext) -> Refusal {
+    context.learn(|known| known.session = Some(session.clone()));
+    context.signal(issuer, SignalKind::ForeignRefreshKey, Reason::RefreshForeignKey);
     let frozen = issuer.stores.sessions.set_state(session, OpenState::Challenged).await;
-    match frozen.map_err(Refusal::from).and(whose(issuer, session, visit).await) {
+    match frozen.map_err(Refusal::from).and(whose(issuer, session, context).await) {
         Ok(()) => GrantRefusal::ForeignKey.into(),
         Err(refusal) => refusal,
     }
 }
 
 /// A code was redeemed by somebody else before: what came of it ends (RFC 6749 section 4.1.2).
-pub async fn revoke(issuer: &Issuer, session: &SessionId, visit: &Visit) -> Refusal {
-    visit.learn(|known| known.session = Some(session.clone()));
-    visit.signal(issuer, SignalKind::CodeReused, Reason::CodeReused);
-    let ended = issuer.stores.sessions.end(&Whose::Session(session.clone()), visit.second()).await;
-    match ended.map_err(Refusal::from).and(whose(issuer, session, visit).await) {
+pub async fn revoke(issuer: &Issuer, session: &SessionId, context: &RequestContext) -> Refusal {
+    context.learn(|known| known.session = Some(session.clone()));
+    context.signal(issuer, SignalKind::CodeReused, Reason::CodeReused);
+    let ended = issuer.stores.sessions.end(&Whose::Session(session.clone()), context.second()).await;
+    match ended.map_err(Refusal::from).and(whose(issuer, session, context).await) {
         Ok(()) => GrantRefusal::CodeReused.into(),
         Err(refusal) => refusal,
     }
 }
 
 /// Finds out whose session it is, so that the record about it is sealed with that person's key.
-pub async fn whose(issuer: &Issuer, session: &SessionId, visit: &Visit) -> Result<(), Refusal> {
+pub async fn whose(issuer: &Issuer, session: &SessionId, context: &RequestContext) -> Result<(), Refusal> {
     let found = issuer.stores.sessions.find(session).await?;
-    visit.learn(|known| {
+    context.learn(|known| {
         known.session = Some(session.clone());
         known.user = found.as_ref().map(|session| session.user.clone());
         known.device = found.map(|session| session.device).or(known.device.take());

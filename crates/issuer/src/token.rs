@@ -22,15 +22,15 @@ use serde::Serialize;
 
 use crate::{
     answer,
+    context::RequestContext,
     form::Form,
-    house::{App, Issuer},
     me,
     proven::{self, target},
     receive::{Call, Header},
     record::{self, Facts},
     refusal::Refusal,
+    state::{App, Issuer},
     theft,
-    visit::Visit,
     watching::{self, Who},
 };
 
@@ -78,22 +78,22 @@ struct Tokens<'a> {
 }
 
 /// Answers a token request.
-pub async fn issue(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Response, Refusal> {
+pub async fn issue(issuer: &Issuer, call: &Call, context: &RequestContext) -> Result<Response, Refusal> {
     let asked = read(Form::parse(&call.body)?)?;
     let app = issuer.app(&asked.client).ok_or(Reason::ClientUnknown)?;
-    visit.learn(|known| known.client = Some(asked.client.clone()));
-    let keys = prove(issuer, call, &asked.grant.hash(), visit).await?;
+    context.learn(|known| known.client = Some(asked.client.clone()));
+    let keys = prove(issuer, call, &asked.grant.hash(), context).await?;
     let granted = match asked.grant {
         Grant::Code { code, verifier } => {
             let request = CodeRequest { client: asked.client, key: keys.device, verifier };
-            redeem(issuer, &TokenHash::of(&code), &request, visit).await?
+            redeem(issuer, &TokenHash::of(&code), &request, context).await?
         }
         Grant::Refresh { token } => {
             let request = RefreshRequest { client: asked.client, key: keys.device };
-            refresh(issuer, &TokenHash::of(&token), &request, visit).await?
+            refresh(issuer, &TokenHash::of(&token), &request, context).await?
         }
     };
-    give(issuer, app, &granted, &keys.request, visit).await
+    give(issuer, app, &granted, &keys.request, context).await
 }
 
 fn read(mut form: Form) -> Result<Asked, Refusal> {
@@ -108,25 +108,25 @@ fn read(mut form: Form) -> Result<Asked, Refusal> {
 }
 
 /// Proves the request key, and the device key by its own proof or by the delegation with which it names the request key.
-async fn prove(issuer: &Issuer, call: &Call, grant: &TokenHash, visit: &Visit) -> Result<ProvenKeys, Refusal> {
-    let (key, proof) = proven::bound(issuer, call, visit)?;
+async fn prove(issuer: &Issuer, call: &Call, grant: &TokenHash, context: &RequestContext) -> Result<ProvenKeys, Refusal> {
+    let (key, proof) = proven::bound(issuer, call, context)?;
     let request = *key.thumbprint();
     let delegation = match call.header(&DELEGATION) {
         Header::Absent => None,
         Header::Repeated | Header::Unreadable => return Err(Reason::DelegationInvalid.into()),
         Header::Once(text) => {
-            let target = target(issuer, visit.endpoint)?;
+            let target = target(issuer, context.endpoint)?;
             let grant = GrantHash::from_bytes(*grant.as_bytes());
             let nonces = NonceRule::Accepted(&issuer.access.nonces);
             let expected = Expected { target: &target, grant: &grant, request_key: &request, nonces };
-            Some(delegation::bind(delegation::read(text)?, &expected, visit.second())?)
+            Some(delegation::bind(delegation::read(text)?, &expected, context.second())?)
         }
     };
     let device = delegation.as_ref().map_or(request, |delegation| *delegation.device_key());
-    visit.learn(|known| known.key = Some(device));
-    let _request_fresh = proven::spend(issuer, proof, visit).await?;
+    context.learn(|known| known.key = Some(device));
+    let _request_fresh = proven::spend(issuer, proof, context).await?;
     if let Some(delegation) = delegation {
-        let _device_fresh = proven::spend(issuer, delegation.into_proof(), visit).await?;
+        let _device_fresh = proven::spend(issuer, delegation.into_proof(), context).await?;
     }
     Ok(ProvenKeys { request, device })
 }
@@ -139,21 +139,21 @@ struct Granted {
 }
 
 /// The session and refresh family that a code gives, now or when its answer was lost.
-async fn redeem(issuer: &Issuer, code: &TokenHash, request: &CodeRequest, visit: &Visit) -> Result<Granted, Refusal> {
+async fn redeem(issuer: &Issuer, code: &TokenHash, request: &CodeRequest, context: &RequestContext) -> Result<Granted, Refusal> {
     for _ in 0..TURNS {
         let state = issuer.stores.grants.find_code(code).await?;
-        match exchange(state.as_ref(), request, visit.second()) {
-            Exchange::Issue(grant) => match open(issuer, code, grant, visit).await? {
+        match exchange(state.as_ref(), request, context.second()) {
+            Exchange::Issue(grant) => match open(issuer, code, grant, context).await? {
                 Opened::First { family, session } => {
-                    return Ok(Granted { session: issuer.stores.sessions.live(&session, visit.second()).await?, family });
+                    return Ok(Granted { session: issuer.stores.sessions.live(&session, context.second()).await?, family });
                 }
                 Opened::SomebodyWasFaster => {}
             },
             Exchange::Repeat { family, session } => {
-                return Ok(Granted { session: issuer.stores.sessions.live(&session, visit.second()).await?, family });
+                return Ok(Granted { session: issuer.stores.sessions.live(&session, context.second()).await?, family });
             }
             Exchange::Refuse(why) => return Err(why.into()),
-            Exchange::RevokeAndRefuse { session } => return Err(theft::revoke(issuer, &session, visit).await),
+            Exchange::RevokeAndRefuse { session } => return Err(theft::revoke(issuer, &session, context).await),
         }
     }
     Err(Refusal::because(Reason::Internal, "a code is redeemed at most once".to_owned()))
@@ -166,8 +166,8 @@ enum Opened {
 
 /// Opens the session that `grant` stands for, then redeems the code. The other way round, a fault between the two would leave
 /// a code that is used up and nothing to show for it.
-async fn open(issuer: &Issuer, code: &TokenHash, grant: CodeGrant, visit: &Visit) -> Result<Opened, Refusal> {
-    let now = visit.second();
+async fn open(issuer: &Issuer, code: &TokenHash, grant: CodeGrant, context: &RequestContext) -> Result<Opened, Refusal> {
+    let now = context.second();
     let user = active_user(issuer, &grant.user).await?;
     let device = issuer.stores.devices.posture(&grant.binding.device).await?;
     let assurance = Assurance::of_passkey(device.posture());
@@ -175,7 +175,7 @@ async fn open(issuer: &Issuer, code: &TokenHash, grant: CodeGrant, visit: &Visit
     let id = issuer.new_session_id();
     let who = Who { account: &user.name, user: Some(&user.id), session: Some(&id) };
     // A login that looks like somebody else's opens a session that its person has to confirm before it may change anything.
-    let state = match watching::look(issuer, who, device.posture(), LoginOutcome::Passed, visit) {
+    let state = match watching::look(issuer, who, device.posture(), LoginOutcome::Passed, context) {
         Outcome::Allow | Outcome::Limit => state,
         Outcome::StepUp | Outcome::Deny => SessionState::Limited,
     };
@@ -232,15 +232,15 @@ async fn bind(issuer: &Issuer, grant: &CodeGrant, acr: Acr, now: UnixSeconds) ->
 }
 
 /// The session and family that a refresh token keeps alive.
-async fn refresh(issuer: &Issuer, token: &TokenHash, request: &RefreshRequest, visit: &Visit) -> Result<Granted, Refusal> {
+async fn refresh(issuer: &Issuer, token: &TokenHash, request: &RefreshRequest, context: &RequestContext) -> Result<Granted, Refusal> {
     let state = issuer.stores.grants.find_refresh(token).await?;
-    match renew(state.as_ref(), request, visit.second()) {
+    match renew(state.as_ref(), request, context.second()) {
         Renewal::Issue(family) => {
-            theft::whose(issuer, &family.session, visit).await?;
-            Ok(Granted { session: issuer.stores.sessions.live(&family.session, visit.second()).await?, family: family.id })
+            theft::whose(issuer, &family.session, context).await?;
+            Ok(Granted { session: issuer.stores.sessions.live(&family.session, context.second()).await?, family: family.id })
         }
         Renewal::Refuse(why) => Err(why.into()),
-        Renewal::FreezeAndRefuse { session } => Err(theft::freeze(issuer, &session, visit).await),
+        Renewal::FreezeAndRefuse { session } => Err(theft::freeze(issuer, &session, context).await),
     }
 }
 
@@ -250,9 +250,15 @@ async fn active_user(issuer: &Issuer, user: &countersign_core::UserId) -> Result
 }
 
 /// Gives the tokens of a live session: the access token bound to the request key, and the family's refresh token.
-async fn give(issuer: &Issuer, app: &App, granted: &Granted, request_key: &Thumbprint, visit: &Visit) -> Result<Response, Refusal> {
-    let (session, now) = (granted.session.session(), visit.second());
-    visit.learn(|known| {
+async fn give(
+    issuer: &Issuer,
+    app: &App,
+    granted: &Granted,
+    request_key: &Thumbprint,
+    context: &RequestContext,
+) -> Result<Response, Refusal> {
+    let (session, now) = (granted.session.session(), context.second());
+    context.learn(|known| {
         known.session = Some(session.id.clone());
         known.device = Some(session.device.clone());
         known.user = Some(session.user.clone());
@@ -283,7 +289,7 @@ async fn give(issuer: &Issuer, app: &App, granted: &Granted, request_key: &Thumb
     let key = ring.current(now).ok_or(Refusal::because(Reason::Internal, "no signing key is due; make one".to_owned()))?;
     let fresh = access_token::issue(&key.key, &key.id, &claims)?;
     let refresh = issuer.keys.refresh.token(&granted.family);
-    record::allowed(issuer, Facts::new(), visit).await?;
+    record::allowed(issuer, Facts::new(), context).await?;
     let until = expires_at.minus(Limits::REPEATED_TOKEN_LIFE_MIN).max(now);
     let asked = Renewed { token: TokenHash::of(&refresh), key: *request_key };
     let given = issuer.stores.grants.answer_once(asked, GivenToken { token: fresh, expires_at }, until, now).await?;

@@ -2,7 +2,7 @@
 
 use countersign_core::{LoginDevice, LoginOutcome, LoginSeen, Outcome, Platform, Posture, Reason, SessionId, UserId};
 
-use crate::{house::Issuer, refusal::Refusal, visit::Visit};
+use crate::{context::RequestContext, refusal::Refusal, state::Issuer};
 
 /// Who logs in, as far as it is known.
 #[derive(Clone, Copy, Debug)]
@@ -23,7 +23,7 @@ impl<'a> Who<'a> {
 }
 
 /// Tells the watcher of a login and says what its look asks for.
-pub fn look(issuer: &Issuer, who: Who<'_>, device: &Posture, outcome: LoginOutcome, visit: &Visit) -> Outcome {
+pub fn look(issuer: &Issuer, who: Who<'_>, device: &Posture, outcome: LoginOutcome, context: &RequestContext) -> Outcome {
     let key = device.key.to_string();
     let system = match device.platform {
         Platform::Android => "Android",
@@ -40,10 +40,10 @@ pub fn look(issuer: &Issuer, who: Who<'_>, device: &Posture, outcome: LoginOutco
         os: &format!("{system} {}.{}", version / 10_000, version / 100 % 100),
         app: &format!("{} {app_version}", device.app.as_ref().map_or("", |app| app.as_str())),
         form: "phone",
-        address: visit.address,
+        address: context.address,
         round_trip_ms: None,
         outcome,
-        at: visit.now,
+        at: context.now,
     });
     issuer.config.risk.judge(view).asks
 }
@@ -52,8 +52,8 @@ pub fn look(issuer: &Issuer, who: Who<'_>, device: &Posture, outcome: LoginOutco
 ///
 /// # Errors
 /// [`Reason::LoginAttemptsTooMany`].
-pub fn admit(issuer: &Issuer, who: Who<'_>, device: &Posture, outcome: LoginOutcome, visit: &Visit) -> Result<(), Refusal> {
-    match look(issuer, who, device, outcome, visit) {
+pub fn admit(issuer: &Issuer, who: Who<'_>, device: &Posture, outcome: LoginOutcome, context: &RequestContext) -> Result<(), Refusal> {
+    match look(issuer, who, device, outcome, context) {
         Outcome::Allow | Outcome::Limit | Outcome::StepUp => Ok(()),
         Outcome::Deny => Err(Reason::LoginAttemptsTooMany.into()),
     }

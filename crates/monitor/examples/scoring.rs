@@ -1,7 +1,7 @@
-//! `make scoring`: what judging one request costs with a million people in memory, one thread.
+//! Measures the cost of judging one request with a million people in memory, on one thread (`make scoring`).
 //!
-//! Every person is first seen some times, then a million requests of people at random are timed one by one. The clock itself costs
-//! some 25 ns of each.
+//! Every person is first seen some times. Then a million requests of random people are timed one by one. Reading the clock costs about 25
+//! ns of each.
 
 #![expect(
     clippy::print_stdout,
@@ -24,13 +24,13 @@ use countersign_risk::{
     network::{Asn, NetworkKind},
 };
 
-/// People in memory.
+/// Number of people in memory.
 const PEOPLE: u64 = 1_000_000;
 
-/// Times that each is seen before anything is measured.
+/// Number of times that each person is seen before anything is measured.
 const BEFORE: u64 = 20;
 
-/// Requests that are timed.
+/// Number of requests that are timed.
 const TIMED: u64 = 1_000_000;
 
 struct Map;
@@ -50,7 +50,7 @@ impl SignalSink for Nobody {
     fn emit(&self, _: Signal) {}
 }
 
-/// `SplitMix64`, so that every run sees the same.
+/// The generator `SplitMix64`, so that every run sees the same requests.
 struct Dice(u64);
 
 impl Dice {
@@ -70,7 +70,7 @@ struct Crowd {
 }
 
 impl Crowd {
-    /// One request of a person, and how long the watcher had it in hand: nanoseconds.
+    /// Sends one request of a person, and returns the time in nanoseconds that the observer needed.
     fn ask(&mut self, person: u64, dice: &mut Dice) -> u64 {
         let name = (u128::from(person) << 64 | 7).to_be_bytes();
         let (user, session, device) = (UserId::from_random(name), SessionId::from_random(name), DeviceId::from_random(name));
@@ -98,7 +98,7 @@ impl Crowd {
     }
 }
 
-/// Bytes that the process has in memory (`/proc/self/statm`, second field, pages of 4 KiB); 0 where there is no such file.
+/// Memory of the process in bytes (`/proc/self/statm`, second field, pages of 4 KiB); 0 where there is no such file.
 fn resident() -> u64 {
     let pages = std::fs::read_to_string("/proc/self/statm").ok();
     pages.and_then(|text| text.split(' ').nth(1)?.parse::<u64>().ok()).unwrap_or(0) * 4096
@@ -117,7 +117,7 @@ fn main() {
         for person in 0..PEOPLE {
             crowd.ask(person, &mut dice);
         }
-        // Six times a day.
+        // Four hours later: six rounds are a day.
         crowd.now += 4 * 3_600_000;
         if round % 5 == 4 {
             println!("{} of {BEFORE} visits of everybody", round + 1);

@@ -1,4 +1,4 @@
-//! What is kept: people under a flood of made-up ones, states while they are written down, logins that their person stood for.
+//! Kept states: people under a flood of made-up identities, states while they are written, logins that their person confirmed.
 
 #![expect(clippy::expect_used, reason = "tests stop where they fail")]
 
@@ -27,7 +27,7 @@ const DAY: u64 = 24 * HOUR;
 const HOME: &str = "10.1.0.7";
 const LAGOS: &str = "10.5.0.1";
 
-/// Berlin and Lagos.
+/// Positions of Berlin and Lagos.
 struct Map;
 
 impl Places for Map {
@@ -60,7 +60,7 @@ fn watch(people_max: usize) -> (LiveWatch, Arc<Heard>) {
     (LiveWatch::new(WatchConfig::shipped(Salt(7), people_max), Arc::new(Map), Arc::clone(&heard) as _), heard)
 }
 
-/// One request.
+/// One request of a person.
 struct Ask {
     person: u32,
     session: u32,
@@ -72,7 +72,7 @@ struct Ask {
 }
 
 impl Ask {
-    /// The ordinary one of a person.
+    /// The ordinary request of a person.
     const fn of(person: u32) -> Self {
         Self { person, session: person, action: "profile.read", object: 1, from: HOME, refused: None, bytes_out: 2_000 }
     }
@@ -102,7 +102,7 @@ impl Ask {
     }
 }
 
-/// Twenty days of looking in the morning, four requests each; says when they end.
+/// Twenty days of looking in the morning, four requests each. Returns the end of the last one.
 fn habits(watch: &LiveWatch, people: std::ops::Range<u32>) -> u64 {
     for day in 0..20 {
         for person in people.clone() {
@@ -208,7 +208,7 @@ fn a_login_that_its_person_stood_for_is_usual_at_once() {
     }
 }
 
-/// People go to one node or another; what each learned is known to whoever is told, once or twice.
+/// People use one node or another, and the nodes tell each other what they learned, once or twice.
 #[test]
 fn what_two_nodes_learned_is_joined() {
     let written = |watch: &LiveWatch| {
@@ -238,7 +238,7 @@ fn what_two_nodes_learned_is_joined() {
     assert!(log_in(&joined, "her own", HOME, None, MONDAY + 9 * DAY) < 50);
 }
 
-/// Whoever writes takes long, and meanwhile everybody goes on: were a lock held, this would never end.
+/// The writer takes long, and everybody else goes on meanwhile: with a lock held, this test would never end.
 struct Slow<'a> {
     watch: &'a LiveWatch,
     written: Vec<u8>,

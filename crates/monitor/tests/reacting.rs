@@ -13,15 +13,15 @@ use countersign_core::{
     AnswerSeen, Clock, DecisionId, Entropy, LoginSeen, Reason, RequestSeen, RiskReason, RiskView, Seconds, Session, SessionId,
     SessionState, Signal, SignalKind, UnixMillis, UserId, Watch,
 };
-use countersign_monitor::react::{Act, Ledger, Mode, ReactRule, ReactRules, ReactStores, Reactor, ReactorParts, Tell, Told, UndoRefusal};
+use countersign_monitor::react::{Act, Ledger, Mode, ReactRule, ReactRules, ReactStores, Reactor, ReactorParts, Tell, UndoRefusal};
 use countersign_store::{
-    Incident, IncidentState, Incidents, OpenState, Sessions, Suppression, Unavailable,
+    Incident, IncidentChange, IncidentState, Incidents, OpenState, Sessions, Suppression, Unavailable,
     sqlite::Sqlite,
     suite::{NOW, Truth, session},
 };
 use tempfile::TempDir;
 
-/// Everything around a reactor: what it wrote down, whom it told, what the watcher learned.
+/// Surroundings of a reactor: its log, those whom it informed, and what the observer learned.
 #[derive(Default)]
 struct Around {
     now: AtomicU64,
@@ -41,8 +41,8 @@ impl Ledger for Around {
 }
 
 impl Tell for Around {
-    fn tell(&self, told: Told, _: &Incident) {
-        self.told.lock().expect("a lock").push(told.as_str());
+    fn tell(&self, change: IncidentChange, _: &Incident) {
+        self.told.lock().expect("a lock").push(change.as_str());
     }
 }
 
@@ -109,7 +109,7 @@ impl Scene {
         self.reactor.take(&self.signal(kind, number)).await.expect("taken");
     }
 
-    /// A signal about a session, of whose person it says nothing.
+    /// A signal about a session that does not name the person.
     fn signal(&self, kind: SignalKind, number: u16) -> Signal {
         let reasons = vec![RiskReason { name: "objects", weight_tenths: 31 }];
         Signal {
@@ -202,7 +202,7 @@ async fn a_person_who_confirms_is_free_and_may_be_noticed_again() {
     assert_eq!(scene.incidents().await.len(), 2, "a new incident");
 }
 
-/// Somebody else's session was limited together with hers: her finger speaks for her own alone.
+/// The session of another person was limited together with hers: her step-up counts for her own alone.
 #[tokio::test]
 async fn whoever_confirms_speaks_for_their_own_session_alone() {
     let scene = Scene::new().await;

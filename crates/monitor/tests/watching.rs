@@ -1,4 +1,4 @@
-//! Ordinary lives, which raise no alarm by themselves, and what does; states over restarts, and states that were tampered with.
+//! Ordinary lives, which raise no alarm by themselves, and lives that do; states over restarts, and states that were changed.
 
 #![expect(clippy::expect_used, reason = "tests stop where they fail")]
 
@@ -441,7 +441,7 @@ fn made_up_people_do_not_grow_the_memory() {
     assert!(people <= 640 && bytes < 640 * 4096, "{people} people, {bytes} bytes");
 }
 
-/// An attacker who holds a session and drifts it by 2 % a day for a month, so that what is theirs looks usual.
+/// An attacker who uses a session and changes its use by 2 % a day for a month, so that it looks usual.
 #[test]
 fn a_month_of_drifting_costs_little() {
     // The area under the curve of who scrapes 30 to 400 objects in an hour, among ordinary hours of 5 to 35.
@@ -483,7 +483,7 @@ fn a_month_of_drifting_costs_little() {
     assert!(before - after <= 0.05, "{before} fell to {after}");
 }
 
-/// Where a phone says that it is counts against whoever comes by a network far from there, and never for anybody.
+/// The place that a phone reports counts against a client whose network is far from there, and never in anybody's favour.
 #[test]
 fn a_phone_that_is_elsewhere_costs_trust_and_one_that_is_there_earns_none() {
     let berlin = CoarsePlace::from_tenths(525, 134).expect("a place");

@@ -1,7 +1,7 @@
-//! Why nothing permitted a request, and the smallest thing a person could do about it.
+//! Advice about a refusal: the nearest permit with its unmet conditions, and the smallest remedy that a person could try.
 //!
-//! Only refusals pay for it: the conjuncts of every `permit` are taken apart when policies are loaded, and a remedy is tried
-//! by asking the decision again. Remedies come from a fixed list and never say what a detector saw.
+//! Only refusals pay for it. The conditions of every `permit` are split into conjuncts when policies are loaded, and a remedy is tried by
+//! deciding again with changed facts. Remedies come from a fixed list, so they never reveal what a detector saw.
 
 use cedar_policy::{Authorizer, Entities, Policy, PolicyId, PolicySet, Request};
 use countersign_core::{
@@ -9,13 +9,13 @@ use countersign_core::{
 };
 use serde_json::{Value, json};
 
-/// Permits of one action that are taken apart; of more, the first.
+/// Greatest number of permits of one action that are split; further ones are left out of the advice.
 const PERMITS_MAX: usize = 64;
 
-/// Conjuncts of one permit that are looked at; of more, the first.
+/// Greatest number of conjuncts of one permit that are considered; further ones are left out of the advice.
 const CONJUNCTS_MAX: usize = 32;
 
-/// The permits of one action, taken apart.
+/// The permits of one action, split into conjuncts.
 #[derive(Debug, Default)]
 pub(crate) struct Permits {
     /// Every conjunct as a policy of its own.
@@ -31,6 +31,7 @@ impl Permits {
             let mut form = policy.to_json().map_err(|_| broken)?;
             let conditions = form.get_mut("conditions").map(Value::take).unwrap_or_default();
             let mut parts = Vec::new();
+            // The first part is the scope alone; it fails when the permit is about other principals or resources.
             for condition in std::iter::once(None).chain(conjuncts(&conditions).into_iter().map(Some)).take(CONJUNCTS_MAX) {
                 let id = PolicyId::new(format!("{name}/{}", parts.len()));
                 if let Some(fields) = form.as_object_mut() {
@@ -45,9 +46,10 @@ impl Permits {
         Ok(all)
     }
 
-    /// The permit with the fewest conditions that do not hold, and these, in its own words.
+    /// The permit with the fewest unmet conditions, and these conditions in its own words.
     pub(crate) fn nearest(&self, request: &Request, entities: &Entities) -> Option<(PolicyName, Vec<String>)> {
         let response = Authorizer::new().is_authorized(request, &self.conjuncts, entities);
+        // Each part is a permit of its own, so Cedar names as reasons the parts that hold.
         let held: Vec<_> = response.diagnostics().reason().collect();
         let unmet = |parts: &[(PolicyId, String)]| {
             parts.iter().filter(|(id, _)| !held.contains(&id)).map(|(_, words)| words.clone()).collect::<Vec<_>>()
@@ -56,12 +58,13 @@ impl Permits {
     }
 }
 
-/// The conditions of a policy's JSON form, `when` split at every `&&`.
+/// The conditions in a policy's JSON form, with each `when` split at every `&&`.
 fn conjuncts(conditions: &Value) -> Vec<Value> {
     let mut found = Vec::new();
     for condition in conditions.as_array().into_iter().flatten() {
         let body = condition.get("body").cloned().unwrap_or_default();
         if condition.get("kind").and_then(Value::as_str) == Some("when") {
+            // A list instead of recursion, so that a deeply nested condition cannot overflow the stack.
             let mut waiting = vec![body];
             while let Some(body) = waiting.pop() {
                 match body.get("&&") {
@@ -76,7 +79,7 @@ fn conjuncts(conditions: &Value) -> Vec<Value> {
     found
 }
 
-/// The condition inside of a policy's text, or its scope.
+/// The condition inside a policy's text, or its scope when there is none.
 fn words(policy: &str, conditional: bool) -> String {
     let flat = policy.split_whitespace().collect::<Vec<_>>().join(" ");
     let between = |open: char, close: char| {
@@ -91,7 +94,7 @@ fn words(policy: &str, conditional: bool) -> String {
     }
 }
 
-/// What a person, or the app alone, can do about a refusal, and how the facts would look then. Alphabetical.
+/// Remedies that a person or the app can try, with the change that each makes to the facts. Alphabetical.
 const CURES: [(Remedy, fn(&mut Facts)); 5] = [
     (Remedy::AttestDevice, attested),
     (Remedy::ConfirmItsYou, confirmed),
@@ -100,7 +103,7 @@ const CURES: [(Remedy, fn(&mut Facts)); 5] = [
     (Remedy::UpdateSystem, system_updated),
 ];
 
-/// The smallest set of remedies after which `turns` says that the answer is another one: one alone, else two together.
+/// The smallest set of remedies after which `turns` reports another answer: a single one, otherwise two together, otherwise none.
 pub(crate) fn remedies(facts: &Facts, turns: impl Fn(&Facts) -> bool) -> Vec<Remedy> {
     let after = |cures: &[fn(&mut Facts)]| {
         let mut changed = facts.clone();
@@ -110,6 +113,7 @@ pub(crate) fn remedies(facts: &Facts, turns: impl Fn(&Facts) -> bool) -> Vec<Rem
     if let Some((remedy, _)) = CURES.iter().find(|(_, cure)| turns(&after(&[*cure]))) {
         return vec![*remedy];
     }
+    // At most ten pairs of the five remedies, each of which costs one decision.
     for (n, (first, one)) in CURES.iter().enumerate() {
         if let Some((second, _)) = CURES.iter().skip(n.saturating_add(1)).find(|(_, other)| turns(&after(&[*one, *other]))) {
             return vec![*first, *second];
@@ -118,6 +122,7 @@ pub(crate) fn remedies(facts: &Facts, turns: impl Fn(&Facts) -> bool) -> Vec<Rem
     Vec::new()
 }
 
+/// Confirms the sign-in. A frozen session stays frozen: only a limited one can be cleared by its person.
 fn confirmed(facts: &mut Facts) {
     if facts.session.state == SessionState::Limited {
         facts.session.state = SessionState::Active;
@@ -137,12 +142,13 @@ fn system_updated(facts: &mut Facts) {
 }
 
 fn app_updated(facts: &mut Facts) {
+    // The greatest version that Cedar can hold, newer than any that a policy can require.
     facts.posture.app_version = u64::try_from(i64::MAX).ok();
     facts.lacks.retain(|lack| lack.reason.told() != Told::AppOutdated);
 }
 
-/// Fresh evidence, which may show what was not known. It cannot make a key that lives in software live in hardware, and it
-/// does not undo what evidence has shown already.
+/// Changes the facts as fresh evidence could at best. Evidence may show what was unknown, but it cannot move a key from software into
+/// hardware, and it does not undo what earlier evidence showed.
 fn attested(facts: &mut Facts) {
     facts.posture.established_at = facts.now;
     facts.lacks.retain(|lack| lack.reason.told() != Told::Reattest);
@@ -156,6 +162,7 @@ fn attested(facts: &mut Facts) {
 
 /// The newest patch level whose month has begun.
 fn this_month(now: UnixSeconds) -> Option<PatchLevel> {
+    // By the average year, so around New Year the result may be one too great; the year before is tried as well.
     let year = now.0 / 31_556_952 + 1970;
     (1..=12_u64)
         .flat_map(|month| [(year, month), (year.saturating_sub(1), month)])

@@ -1,19 +1,19 @@
-//! What a policy says of itself besides Cedar: its name, and whether its `forbid` is curable.
+//! Annotations of a policy, which Cedar itself does not interpret: its name, and what a matching `forbid` does.
 
 use std::fmt;
 
 use cedar_policy::{Effect, Policy};
 use countersign_core::{Acr, MaskPath, Matched, Obligation, Outcome, PolicyName, PolicyReason, RateLimit, Reason, Seconds};
 
-/// Every annotation there is.
+/// Every annotation that is known.
 const KNOWN: [&str; 8] = ["acr", "description", "id", "mask", "max_age", "outcome", "rate", "reason"];
 
-/// What is wrong with an annotation. Alphabetical.
+/// Fault in an annotation. Alphabetical.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AnnotationProblem {
-    /// It belongs to a `forbid` with another outcome.
+    /// The annotation belongs to a `forbid` with another outcome.
     Misplaced(String),
-    /// Its value does not parse.
+    /// The value of the annotation does not parse.
     ValueInvalid(String),
     /// There is no such annotation.
     Unknown(String),
@@ -30,7 +30,7 @@ impl fmt::Display for AnnotationProblem {
 }
 
 impl AnnotationProblem {
-    /// What to write instead.
+    /// Advice how to correct the fault.
     pub(crate) fn help(&self) -> String {
         match self {
             Self::Misplaced(name) => match name.as_str() {
@@ -53,7 +53,7 @@ impl AnnotationProblem {
     }
 }
 
-/// The name of a policy: its `@id`.
+/// Name of a policy: its `@id`, when it has one.
 pub(crate) fn name(policy: &Policy) -> Result<Option<String>, AnnotationProblem> {
     let fits = |id: &str| (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b));
     match policy.annotation("id") {
@@ -63,8 +63,9 @@ pub(crate) fn name(policy: &Policy) -> Result<Option<String>, AnnotationProblem>
     }
 }
 
-/// What a `forbid` does when it matches. `None` for a `permit`.
+/// Effect of a `forbid` when it matches; `None` for a `permit`.
 pub(crate) fn effect(policy: &Policy, name: &PolicyName) -> Result<Option<Matched>, AnnotationProblem> {
+    // SECURITY: an unknown annotation is refused. A misspelt `@mask` would otherwise be ignored, and its field shown.
     if let Some((unknown, _)) = policy.annotations().find(|(key, _)| !KNOWN.contains(key)) {
         return Err(AnnotationProblem::Unknown(unknown.to_owned()));
     }
@@ -94,7 +95,7 @@ pub(crate) fn effect(policy: &Policy, name: &PolicyName) -> Result<Option<Matche
     }))
 }
 
-/// The `@reason`, or else the policy's name where it is a code.
+/// Reason code: the `@reason`, otherwise the policy's name where that is a valid code.
 fn reason(policy: &Policy, name: &PolicyName) -> Result<Reason, AnnotationProblem> {
     match value(policy, "reason", PolicyReason::parse)? {
         Some(code) => Ok(Reason::Policy(code)),
@@ -116,7 +117,7 @@ fn value<T>(policy: &Policy, key: &str, read: impl Fn(&str) -> Option<T>) -> Res
     }
 }
 
-/// `120s`, `2m` or `1h`.
+/// A span of time from a text such as `120s`, `2m` or `1h`; `None` for any other form and for zero.
 fn span(text: &str) -> Option<Seconds> {
     let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     let number: u64 = number.parse().ok().filter(|n| *n > 0)?;

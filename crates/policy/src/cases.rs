@@ -1,7 +1,7 @@
-//! Policy tests as data: what a request looks like, and what the policies must say of it.
+//! Policy tests as data: the facts of a request, and the decision that the policies must make.
 //!
-//! Whatever a case leaves out is as good as it gets: an active session just signed in by passkey, on a hardware-backed,
-//! locked, verified, up-to-date phone, acting on a thing of its own. So a case says only what it is about.
+//! A case states only what it is about. Everything else has the best value: an active session just signed in by passkey, on a
+//! hardware-backed, locked, verified and up-to-date phone, acting on a resource of the person's own.
 
 use std::collections::BTreeMap;
 
@@ -14,13 +14,13 @@ use serde::Deserialize;
 
 use crate::{load::Policies, router::Operations};
 
-/// How long a case's person has had their phone when nothing is said: a year.
+/// Seconds since a case's person first signed in on the phone, when the case says nothing: a year.
 const BOUND_AGE_S: u64 = 365 * 86_400;
 
-/// When every case happens: 2026-11-15T00:00:00Z, in the middle of a month.
+/// Time of every case: 2026-11-15T00:00:00Z, in the middle of a month, so that patch ages do not depend on the day of a run.
 const NOW: UnixSeconds = UnixSeconds(1_794_700_800);
 
-/// Bytes of a file of cases.
+/// Greatest size of a file of cases in bytes.
 const BYTES_MAX: usize = 1024 * 1024;
 
 #[derive(Deserialize)]
@@ -54,7 +54,7 @@ enum Value {
     Text(String),
 }
 
-/// Whose the resource is.
+/// Owner of the resource in a case.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Owner {
@@ -67,10 +67,10 @@ enum Owner {
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
 struct Device {
-    /// `none`, `software` or `hardware`.
+    /// Place of the device key: `none`, `software` or `hardware`.
     key: Option<String>,
     patch_age_days: Option<u64>,
-    /// Since the person first signed in on it; long ago when nothing is said.
+    /// Seconds since the person first signed in on the device; long ago when the case says nothing.
     bound_age_s: Option<u64>,
     bootloader_locked: Option<bool>,
     boot_state: Option<String>,
@@ -87,24 +87,24 @@ struct Expect {
     reasons: Vec<String>,
 }
 
-/// Why a file of cases cannot be run.
+/// Reason why a file of cases cannot be run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CaseProblem {
-    /// A case says something that is none of the words there are.
+    /// A case has a value that is not one of the known words.
     Unknown {
-        /// The case.
+        /// Name of the case.
         case: String,
-        /// The text.
+        /// Value that is not known.
         text: String,
     },
-    /// The file is not JSON of this form: line, and what was expected.
+    /// The file is not JSON of this form; with the line, and what was expected.
     Malformed {
-        /// Line, from 1.
+        /// Line, counted from 1.
         line: usize,
-        /// What the reader says.
+        /// Message of the JSON parser.
         what: String,
     },
-    /// The file is larger than is read.
+    /// The file has more bytes than are read.
     TooLong,
 }
 
@@ -118,21 +118,21 @@ impl std::fmt::Display for CaseProblem {
     }
 }
 
-/// How a case went.
+/// Result of one case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CaseResult {
-    /// Its name.
+    /// Name of the case.
     pub name: String,
-    /// Outcome and reasons as expected.
+    /// Outcome and reasons that were expected.
     pub expected: String,
-    /// Outcome and reasons as decided; the same text where the case holds.
+    /// Outcome and reasons that were decided; the same text when the case passes.
     pub got: String,
 }
 
 /// Runs a file of cases.
 ///
 /// # Errors
-/// When the file cannot be read as cases; a case that does not hold is a result.
+/// A problem when the file cannot be read as cases. A case that fails is a result, not an error.
 pub fn run(policies: &Policies, operations: &Operations, json: &str) -> Result<Vec<CaseResult>, CaseProblem> {
     if json.len() > BYTES_MAX {
         return Err(CaseProblem::TooLong);

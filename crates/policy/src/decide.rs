@@ -1,4 +1,4 @@
-//! The one decision function.
+//! The one decision function. Every enforcement point calls it, so the same facts get the same answer everywhere.
 
 use cedar_policy::{Authorizer, Decision as Verdict, PolicySet};
 use countersign_core::{
@@ -12,15 +12,16 @@ use crate::{
 };
 
 impl Policies {
-    /// Decides a request: facts in, outcome, reasons, obligations and advice out. Pure: the same facts have the same answer
-    /// at every door.
+    /// Decides a request: facts go in; outcome, reasons, obligations and advice come out. The function is pure, so the same facts get the
+    /// same answer at every enforcement point.
     ///
-    /// Whatever cannot be evaluated is a `deny` for `policy_error`, though Cedar would skip the policy.
+    /// A policy that cannot be evaluated makes the decision a `deny` with the reason `policy_error`, although Cedar would skip that policy.
     pub fn decide(&self, facts: &Facts) -> Decision {
         let Some(slice) = self.slices.get(&facts.request.action) else { return Decision::deny(Reason::UnknownOperation) };
         let decision = self.judge(slice, facts);
         match decision.outcome {
             Outcome::Allow | Outcome::Limit => decision,
+            // Advice would evaluate the same broken policy again.
             Outcome::StepUp | Outcome::Deny if decision.reasons.contains(&Reason::PolicyError) => decision,
             Outcome::StepUp | Outcome::Deny => {
                 let advice = self.advise(slice, facts, &decision);
@@ -38,7 +39,7 @@ impl Policies {
         let (request, entities) = self.types.ask(facts, &slice.actions)?;
         let matching = |policies: &PolicySet| {
             let response = Authorizer::new().is_authorized(&request, policies, &entities);
-            // SECURITY: a forbid that errors would silently not forbid (cedar #2428).
+            // SECURITY: Cedar skips a policy whose evaluation fails, so a failing forbid would silently not forbid (cedar #2428).
             if response.diagnostics().errors().next().is_some() {
                 return Err(ContractViolation("a validated policy evaluates"));
             }
@@ -61,13 +62,13 @@ impl Policies {
         } else {
             (None, None)
         };
+        // The same decision function, so that advice never promises what the decision would not keep.
         let turns = |changed: &Facts| matches!(self.judge(slice, changed).outcome, Outcome::Allow | Outcome::Limit);
         Advice { nearest, unmet: unmet.unwrap_or_default(), remedies: advice::remedies(facts, turns) }
     }
 }
 
-/// The rules that stand in the configuration and not in policies, as if they were policies: what is required of devices, and
-/// what the operation asks.
+/// Rules that stand in the configuration, in the form of policies: the requirements on devices, and those of the operation.
 fn built_in(facts: &Facts) -> impl Iterator<Item = Matched> {
     let rules = facts.request.rules;
     let lacks = facts.lacks.iter().filter_map(|lack| match lack.stage {
@@ -77,11 +78,12 @@ fn built_in(facts: &Facts) -> impl Iterator<Item = Matched> {
     });
     let by_device = facts.lacks.iter().any(|lack| lack.stage == Stage::Limit);
     let refuses = rules.when_limited == WhenLimited::Refuse;
+    // A step-up does not cure an unmet requirement of the device, so this denies.
     let limited = (refuses && by_device).then_some((Outcome::Deny, Reason::SessionLimited, "operation"));
-    // What the monitor limited, its person can clear.
+    // A session that the monitor limited can be cleared by its person with a step-up.
     let suspect = refuses && facts.session.state == SessionState::Limited;
     let suspect = suspect.then_some((Outcome::StepUp, Reason::SessionSuspect, "operation"));
-    // Whoever has just confirmed is not asked again because of a score.
+    // A person who has just confirmed is not asked again for the same score, which the step-up does not lower at once.
     let fresh = facts.now.since(facts.session.auth_time) <= Limits::FRESH_AUTHENTICATION_AGE_MAX;
     let confirmed = facts.session.acr >= Acr::PhishingResistant && fresh;
     let risk = match facts.risk.asks {

@@ -1,4 +1,4 @@
-//! Facts as Cedar sees them. Built from types, never from texts: parsing an expression costs more than deciding.
+//! Conversion of facts into Cedar's values. They are built from types and never from text: parsing an expression costs more than deciding.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -8,13 +8,13 @@ use countersign_core::{
     SecurityLevel, Session, Stage, UnixSeconds,
 };
 
-/// A span that no policy takes for recent: a century in seconds.
+/// Age in seconds that stands for "never": a century, which no policy takes for recent.
 const NEVER_SECONDS: i64 = 3_153_600_000;
 
-/// A span that no policy takes for recent: a century in days.
+/// Age in days that stands for "never": a century, which no policy takes for recent.
 const NEVER_DAYS: i64 = 36_500;
 
-/// Type names, parsed once.
+/// Cedar's names of our entity types, parsed once.
 #[derive(Debug)]
 pub(crate) struct Types {
     user: EntityTypeName,
@@ -38,7 +38,7 @@ impl Types {
         EntityUid::from_type_name_and_id(self.action.clone(), EntityId::new(name))
     }
 
-    /// The question to Cedar, and the entities beside the actions that it is about.
+    /// The request to Cedar, with all entities that it mentions.
     pub(crate) fn ask(&self, facts: &Facts, actions: &Entities) -> Result<(Request, Entities), ContractViolation> {
         let broken = |what| move |_| ContractViolation(what);
         let user = |name: &str| EntityUid::from_type_name_and_id(self.user.clone(), EntityId::new(name));
@@ -114,6 +114,7 @@ fn device(facts: &Facts) -> Vec<(&'static str, Value)> {
         ("bound_age_s", Value::new_long(seconds(now.since(facts.session.bound_at)))),
         ("evidence_age_s", Value::new_long(seconds(posture.evidence_age(now)))),
         ("security_level", text(security_level(posture.security_level))),
+        // Unknown counts as not locked. All facts below have their worst value when unknown, too.
         ("bootloader_locked", Value::new_bool(posture.bootloader_locked == Some(true))),
         ("boot_state", text(boot_state(posture.boot_state))),
         ("os_version", long(posture.os_version_known().map(|known| known.value))),
@@ -178,7 +179,7 @@ fn seconds(span: Seconds) -> i64 {
     i64::try_from(span.0).unwrap_or(NEVER_SECONDS).min(NEVER_SECONDS)
 }
 
-/// Versions and levels are better when larger, so what does not fit is as bad as unknown.
+/// Number for Cedar. Versions and levels are better when larger, so a number that is unknown or too large becomes 0, the worst.
 fn long(number: Option<u64>) -> Value {
     Value::new_long(number.and_then(|number| i64::try_from(number).ok()).unwrap_or(0))
 }

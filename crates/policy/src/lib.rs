@@ -1,8 +1,8 @@
-//! What may be done: the operations an API offers, and the one decision over all facts.
+//! Policy: the operations that an API offers, and the one decision over all facts.
 //!
 //! Operations and policies are texts of the operator; they become values or a list of problems. Facts and policies go into
-//! [`Policies::decide`], a decision comes out. This crate does not read files, know HTTP, or ask who somebody is; and it
-//! does not trust Cedar to fail closed: a policy whose evaluation errors denies (Cedar itself would skip it, cedar #2428).
+//! [`Policies::decide`], and a decision comes out. This crate does not read files, does not know HTTP, and does not ask who somebody is. It
+//! does not rely on Cedar to fail closed: a policy whose evaluation fails denies (Cedar itself would skip it, cedar #2428).
 
 mod advice;
 mod annotation;

@@ -1,5 +1,5 @@
-//! From policy files to something that decides: parsed, annotated, validated, sliced by action. Or a list of problems, each
-//! with file, line and what to do; nothing that is not fully understood is activated.
+//! Loading of policies: parsed, annotated, validated, and sliced by action. The alternative is a list of problems, each with file, line and
+//! advice; nothing that is not fully understood is activated.
 
 use std::{collections::HashMap, fmt};
 
@@ -15,25 +15,25 @@ use crate::{
     schema::{group, schema_text},
 };
 
-/// A policy file.
+/// A policy file with its text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PolicySource {
-    /// Its name, for messages.
+    /// Name of the file, for messages.
     pub file: String,
-    /// Its text.
+    /// Text of the file.
     pub text: String,
 }
 
-/// Something in a policy file that keeps it from being activated.
+/// Problem in a policy file that keeps all policies from being activated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PolicyProblem {
-    /// The file.
+    /// Name of the file.
     pub file: String,
-    /// Line, from 1; 0 when it concerns the file as a whole.
+    /// Line, counted from 1; 0 when the problem concerns the whole file.
     pub line: usize,
-    /// What is wrong.
+    /// Description of the problem.
     pub what: String,
-    /// What to do, where that is known.
+    /// Advice how to correct it, where one is known.
     pub help: Option<String>,
 }
 
@@ -44,32 +44,32 @@ impl fmt::Display for PolicyProblem {
     }
 }
 
-/// Policies that decide.
+/// Policies that were loaded and validated, ready to decide.
 #[derive(Debug)]
 pub struct Policies {
     pub(crate) types: Types,
     pub(crate) slices: HashMap<Action, Slice>,
-    /// What each `forbid` does, by Cedar's id.
+    /// Effect of each `forbid`, by Cedar's id.
     pub(crate) effects: HashMap<PolicyId, Matched>,
     count: usize,
     warnings: Vec<String>,
 }
 
-/// The policies that can concern one action.
+/// Policies that can concern one action.
 #[derive(Debug)]
 pub(crate) struct Slice {
     pub(crate) permits: PolicySet,
     pub(crate) forbids: PolicySet,
     pub(crate) advice: Permits,
-    /// The action and the groups it is in.
+    /// The action with the groups that it is in, as Cedar entities.
     pub(crate) actions: Entities,
 }
 
 impl Policies {
-    /// Takes policy files for the declared operations.
+    /// Loads policy files for the declared operations.
     ///
     /// # Errors
-    /// Every problem that was found, in order of files and lines.
+    /// All problems that were found, in the order of files and lines.
     pub fn load(sources: &[PolicySource], operations: &Operations) -> Result<Self, Vec<PolicyProblem>> {
         let mut problems = Vec::new();
         let mut named = Vec::new();
@@ -84,6 +84,7 @@ impl Policies {
         let (schema, _) = Schema::from_cedarschema_str(&schema_text(operations)).map_err(|e| whole(described(&e)))?;
         let set = PolicySet::from_policies(named.iter().map(|p| p.policy.clone())).map_err(|e| whole(e.to_string()))?;
         let actions = schema.action_entities().map_err(|e| whole(e.to_string()))?;
+        // Strict mode also refuses what would fail only at evaluation, such as a comparison of different types.
         let checked = Validator::new(schema).validate(&set, ValidationMode::Strict);
         for error in checked.validation_errors() {
             let place = named.iter().find(|p| p.policy.id() == error.policy_id());
@@ -111,6 +112,7 @@ impl Policies {
         let mut slices = HashMap::new();
         for operation in &operations.all {
             let family = family(operation.action.as_str());
+            // Sorted by operation once, so that a request costs by the policies of its operation and not by all.
             let concerned: Vec<_> = named.iter().filter(|p| concerns(&p.policy, &family, &types)).collect();
             let of = |effect: Effect| {
                 let policies = concerned.iter().filter(|p| p.policy.effect() == effect).map(|p| p.policy.clone());
@@ -129,13 +131,13 @@ impl Policies {
         Ok(Self { types, slices, effects, count: named.len(), warnings })
     }
 
-    /// How many policies there are.
+    /// Number of policies that are loaded.
     #[must_use]
     pub const fn count(&self) -> usize {
         self.count
     }
 
-    /// What Cedar finds odd, though it is no error: a policy that can never apply, for example.
+    /// Warnings of Cedar's validator, such as a policy that can never apply. They do not keep policies from being activated.
     #[must_use]
     pub fn warnings(&self) -> &[String] {
         &self.warnings
@@ -171,7 +173,7 @@ fn read(source: &PolicySource, problems: &mut Vec<PolicyProblem>) -> Vec<Named> 
     }
     let lines = policy_lines(&source.text);
     let mut policies: Vec<_> = set.policies().collect();
-    // Cedar numbers the policies of a text `policy0`, `policy1`, ... in their order.
+    // Cedar numbers the policies of a text `policy0`, `policy1` and so on, in their order.
     policies.sort_by_key(|policy| position(policy.id()));
     let mut found = Vec::new();
     for policy in policies {
@@ -212,7 +214,7 @@ fn position(id: &PolicyId) -> usize {
     id.to_string().strip_prefix("policy").and_then(|n| n.parse().ok()).unwrap_or(usize::MAX)
 }
 
-/// The line on which each policy begins: where a `permit` or `forbid` or its first annotation stands after a `;`.
+/// Line on which each policy begins: that of the first annotation, `permit` or `forbid` after a `;`.
 fn policy_lines(text: &str) -> Vec<usize> {
     let (mut lines, mut open, mut quoted) = (Vec::new(), false, false);
     for (number, line) in text.lines().enumerate() {
@@ -245,7 +247,7 @@ fn family(action: &str) -> Vec<&str> {
     family
 }
 
-/// Whether a policy can match an action, by its scope alone.
+/// True when a policy can match an action, judged by its scope alone.
 fn concerns(policy: &Policy, family: &[&str], types: &Types) -> bool {
     match policy.action_constraint() {
         ActionConstraint::Any => true,
@@ -254,7 +256,7 @@ fn concerns(policy: &Policy, family: &[&str], types: &Types) -> bool {
     }
 }
 
-/// A diagnostic in one line: what it says, and what its first label says.
+/// A diagnostic in one line: its message and its first label.
 fn described(diagnostic: &dyn Diagnostic) -> String {
     let label = diagnostic.labels().and_then(|mut labels| labels.find_map(|label| label.label().map(ToOwned::to_owned)));
     label.map_or_else(|| diagnostic.to_string(), |label| format!("{diagnostic}: {label}"))

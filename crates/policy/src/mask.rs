@@ -1,4 +1,4 @@
-//! Hiding fields of a response. What is not hidden comes through byte for byte, numbers included.
+//! Masking of response fields. Everything that is not masked is passed on byte for byte, numbers included.
 
 use countersign_codec::json::{elements, members};
 use countersign_core::MaskPath;
@@ -6,15 +6,15 @@ use serde_json::value::RawValue;
 
 use crate::json::{steps, strict};
 
-/// A response that cannot be masked, and must be withheld.
+/// Refusal of a response that cannot be masked. The caller must withhold it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MaskRefusal;
 
-/// `body` with the value at each of `paths` replaced by `null`. A path that names nothing hides nothing; `*` stands for
-/// every member or element.
+/// The body with the value at each of `paths` replaced by `null`. A path that names nothing changes nothing; `*` stands for every member or
+/// element.
 ///
 /// # Errors
-/// When the body is not JSON with one reading: who cannot say where a field is, cannot hide it.
+/// [`MaskRefusal`] when the body is not JSON with exactly one reading. Another reader could then find a masked field somewhere else.
 pub fn mask(body: &[u8], paths: &[MaskPath]) -> Result<Vec<u8>, MaskRefusal> {
     let document = strict(body).map_err(|_| MaskRefusal)?;
     let paths: Vec<_> = paths.iter().map(|path| steps(path.as_str())).collect();
@@ -25,6 +25,7 @@ pub fn mask(body: &[u8], paths: &[MaskPath]) -> Result<Vec<u8>, MaskRefusal> {
 }
 
 fn write(value: &RawValue, paths: &[&[String]], out: &mut String) -> Option<()> {
+    // A part of the document that no path enters is copied as it is.
     if paths.is_empty() {
         out.push_str(value.get());
         return Some(());
@@ -63,7 +64,7 @@ fn separate(n: usize, out: &mut String) {
     }
 }
 
-/// What is left of the paths that go through `step`.
+/// Rest of the paths that go through `step`.
 fn below<'a>(paths: &[&'a [String]], step: &str) -> Vec<&'a [String]> {
     let through = |path: &&'a [String]| path.split_first().filter(|(first, _)| *first == step || *first == "*").map(|(_, rest)| rest);
     paths.iter().filter_map(through).collect()

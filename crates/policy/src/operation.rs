@@ -1,4 +1,4 @@
-//! One thing that the API offers: as the operator declares it, and as it is used.
+//! Operations of the API: as the operator declares them, and as they are used.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -10,13 +10,13 @@ use crate::{
     stream::{StreamProblem, StreamRules, StreamSpec},
 };
 
-/// Bytes of a text field that policy looks at.
+/// Greatest length in bytes of a text field that policies look at.
 const TEXT_BYTES_MAX: usize = 1024;
 
-/// Segments of a path template; routing may try two ways at each.
+/// Greatest number of segments of a path template. Routing may try two ways at each, so the number bounds its cost.
 const SEGMENTS_MAX: usize = 16;
 
-/// The resource type of operations that declare none: the API as a whole.
+/// Resource type of operations that declare none: the API as a whole.
 pub(crate) const API: &str = "Api";
 
 /// Names that the schema uses itself.
@@ -25,52 +25,52 @@ const TAKEN: &[&str] = &["User", "Role", "Action", "Bool", "Long", "String", "Se
 /// An operation as the operator declares it, in texts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OperationSpec {
-    /// `GET`, `POST`, ...
+    /// HTTP method, such as `GET` or `POST`.
     pub method: String,
-    /// `/v1/customers/{customer}/accounts`; a last segment `**` stands for any number of segments.
+    /// Path template, such as `/v1/customers/{customer}/accounts`; a last segment `**` stands for any number of segments.
     pub path: String,
-    /// What policies call it: `accounts.list`. Dotted prefixes are groups: `action in Action::"accounts"`.
+    /// Name in policies, such as `accounts.list`. Dotted prefixes are groups: `action in Action::"accounts"`.
     pub action: String,
-    /// The Cedar type of what is acted on: `Account`. Without one, the API as a whole.
+    /// Cedar type of the resource, such as `Account`; `None` for the API as a whole.
     pub resource: Option<String>,
-    /// Where its id comes from: `path.account`, `token.sub`, `literal:x`.
+    /// Source of the resource's id: `path.account`, `token.sub` or `literal:x`.
     pub id: Option<String>,
-    /// Where its owner's name comes from; the same forms.
+    /// Source of the resource owner's name, in the same forms.
     pub owner: Option<String>,
-    /// Body fields that policy looks at: `amount = "long /amount"`.
+    /// Body fields that policies look at: `amount = "long /amount"`.
     pub body: BTreeMap<String, String>,
-    /// Bytes of a body; without it, what the gateway allows.
+    /// Greatest size of a body in bytes; `None` for the gateway's own limit.
     pub body_bytes_max: Option<u64>,
-    /// What it does for limited sessions; without it, safe methods (RFC 9110 section 9.2.1) take them and others do not.
+    /// Behaviour for limited sessions. With `None`, safe methods (RFC 9110 section 9.2.1) accept them and other methods do not.
     pub when_limited: Option<WhenLimited>,
-    /// How old the evidence about the device may be.
+    /// Greatest accepted age of the evidence about the device.
     pub evidence_age_max: Option<Seconds>,
-    /// What it is, where its connection stays open.
+    /// Kind and bounds of the connection, for an operation whose connection stays open.
     pub stream: Option<StreamSpec>,
 }
 
-/// What is wrong with a declared operation. Alphabetical.
+/// Fault in a declared operation. Alphabetical.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OperationProblem {
-    /// Its action is not lower-case words, joined by dots.
+    /// The action is not made of lower-case words joined by dots.
     ActionMalformed(String),
     /// The same method and shape of path are declared twice.
     Ambiguous(String),
-    /// Two operations have this action, and other resource types or body fields.
+    /// Two operations have this action, but other resource types or body fields.
     ActionShared(String),
-    /// A body field is none of `bool`, `long`, `text` with a pointer, or its name is no identifier.
+    /// A body field is not `bool`, `long` or `text` with a pointer, or its name is not an identifier.
     FieldMalformed(String),
-    /// `GET` and `DELETE` bodies have no meaning, so policy cannot look at them (RFC 9110 section 9.3).
+    /// Body fields are declared for a method whose body has no meaning, such as `GET` or `DELETE` (RFC 9110 section 9.3).
     FieldsWithoutBody(String),
-    /// A method that the gateway does not know.
+    /// The method is not one that the gateway knows.
     MethodUnknown(String),
-    /// A path that is not absolute, is too long, or is not in the form that the gateway forwards.
+    /// The path is not absolute, is too long, or is not in the form that the gateway forwards.
     PathMalformed(String),
-    /// A resource type that is no identifier, or that the schema uses itself.
+    /// The resource type is not an identifier, or is one that the schema uses itself.
     ResourceMalformed(String),
-    /// A source that is none, or names a parameter that the path does not have.
+    /// The source has another form, or names a parameter that the path does not have.
     SourceUnknown(String),
-    /// A connection that cannot stay open as declared.
+    /// The connection cannot stay open as declared.
     Stream(StreamProblem),
 }
 
@@ -106,11 +106,11 @@ impl fmt::Display for OperationProblem {
 /// A segment of a path template.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Segment {
-    /// This text.
+    /// Exactly this text, case-sensitive.
     Literal(String),
-    /// Any text, under this name.
+    /// Any text; the parameter has this name.
     Parameter(String),
-    /// Any number of segments.
+    /// Any number of segments, only at the end.
     Tail,
 }
 
@@ -137,19 +137,23 @@ impl Operation {
         }
         let template = template(&spec.path).ok_or_else(|| OperationProblem::PathMalformed(spec.path.clone()))?;
         let kind = spec.resource.clone().unwrap_or_else(|| API.to_owned());
+        // A declared type that is one of the schema's own would redefine it.
         if !is_type_name(&kind) || TAKEN.contains(&kind.as_str()) {
             return Err(OperationProblem::ResourceMalformed(kind));
         }
         let source = |text: &str| {
             let known = |source: &ValueSource| match source {
+                // A parameter that the path does not have would be empty in every request.
                 ValueSource::Path(name) => template.contains(&Segment::Parameter(name.clone())),
                 ValueSource::Literal(_) | ValueSource::TokenSubject => true,
             };
             ValueSource::parse(text).filter(known).ok_or_else(|| OperationProblem::SourceUnknown(text.to_owned()))
         };
+        // Content in these requests has no defined meaning (RFC 9110 sections 9.3.1, 9.3.2 and 9.3.5), so servers may ignore it.
         if !spec.body.is_empty() && matches!(spec.method.as_str(), "GET" | "HEAD" | "DELETE" | "OPTIONS") {
             return Err(OperationProblem::FieldsWithoutBody(spec.method.clone()));
         }
+        // `method` is taken: it is a built-in member of `context.request`.
         let field = |(name, text): (&String, &String)| match FieldSpec::parse(text) {
             Some(field) if is_identifier(name) && name != "method" => Ok((name.clone(), field)),
             Some(_) | None => Err(OperationProblem::FieldMalformed(format!("{name} = \"{text}\""))),
@@ -162,6 +166,7 @@ impl Operation {
             body: spec.body.iter().map(field).collect::<Result<_, _>>()?,
             body_bytes_max: spec.body_bytes_max,
             rules: OperationRules {
+                // Fail closed: a limited session only reads, unless the operator says otherwise.
                 when_limited: spec.when_limited.unwrap_or(if safe(&spec.method) { WhenLimited::Allow } else { WhenLimited::Refuse }),
                 evidence_age_max: spec.evidence_age_max,
             },
@@ -171,7 +176,7 @@ impl Operation {
         })
     }
 
-    /// What is acted on.
+    /// The resource of a request, for the facts.
     pub(crate) fn resource(&self, parameters: &[(&str, String)], subject: &PairwiseId) -> ResourceFacts {
         let value = |source: &ValueSource| match source {
             ValueSource::Literal(text) => text.clone(),
@@ -183,8 +188,9 @@ impl Operation {
         ResourceFacts { kind: self.kind.clone(), id: value(&self.id), owner: self.owner.as_ref().map(value) }
     }
 
-    /// The body fields that policy looks at.
+    /// The body fields that policies look at.
     pub(crate) fn fields(&self, body: &[u8]) -> Result<BTreeMap<String, FieldValue>, Reason> {
+        // Before parsing, whose cost grows with the size.
         if body.len() > Limits::PARSED_BODY_BYTES_MAX {
             return Err(Reason::BodyTooLarge);
         }
@@ -201,7 +207,7 @@ impl Operation {
     }
 }
 
-/// Methods that read and change nothing (RFC 9110 section 9.2.1).
+/// True for methods that read and change nothing (RFC 9110 section 9.2.1).
 fn safe(method: &str) -> bool {
     matches!(method, "GET" | "HEAD" | "OPTIONS")
 }
@@ -209,7 +215,7 @@ fn safe(method: &str) -> bool {
 fn field(text: &str, kind: FieldKind) -> Option<FieldValue> {
     match kind {
         FieldKind::Bool => serde_json::from_str(text).ok().map(FieldValue::Bool),
-        // `1.0` and `1e2` are other spellings, and another reader might round them elsewhere.
+        // `1.0` and `1e2` are other spellings of whole numbers, and another reader might round them differently.
         FieldKind::Long if text.bytes().all(|b| b.is_ascii_digit() || b == b'-') => text.parse().ok().map(FieldValue::Long),
         FieldKind::Long => None,
         FieldKind::Text => serde_json::from_str::<String>(text).ok().filter(|text| text.len() <= TEXT_BYTES_MAX).map(FieldValue::Text),
@@ -219,9 +225,11 @@ fn field(text: &str, kind: FieldKind) -> Option<FieldValue> {
 fn template(path: &str) -> Option<Vec<Segment>> {
     let rest = path.strip_prefix('/')?;
     let segments: Vec<_> = if rest.is_empty() { Vec::new() } else { rest.split('/').map(segment).collect::<Option<_>>()? };
+    // A tail in the middle could match one path in many ways.
     let tail_inside = segments.iter().rev().skip(1).any(|segment| *segment == Segment::Tail);
     let mut names: Vec<_> = segments.iter().filter(|segment| matches!(segment, Segment::Parameter(_))).collect();
     let count = names.len();
+    // Two parameters of one name are refused: the policy would see one of the two values by accident.
     names.sort();
     names.dedup();
     (segments.len() <= SEGMENTS_MAX && !tail_inside && names.len() == count).then_some(segments)
@@ -234,6 +242,7 @@ fn segment(text: &str) -> Option<Segment> {
     if let Some(name) = text.strip_prefix('{').and_then(|text| text.strip_suffix('}')) {
         return is_identifier(name).then(|| Segment::Parameter(name.to_owned()));
     }
+    // SECURITY: dot segments and percent signs are refused, so that a template has no second spelling.
     let literal = !text.is_empty()
         && text != "."
         && text != ".."

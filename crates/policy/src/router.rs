@@ -1,4 +1,4 @@
-//! Finding the operation that a request is for.
+//! Routing: the operation that a request is for.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -9,10 +9,10 @@ use crate::{
     stream::StreamRules,
 };
 
-/// Bytes of a parameter's value.
+/// Greatest length of a parameter's value in bytes.
 const PARAMETER_BYTES_MAX: usize = 256;
 
-/// Everything that the API offers. What is not in it does not exist (law 1).
+/// All operations that the API offers. A request for anything else is refused (law 1 of the design).
 #[derive(Debug, Default)]
 pub struct Operations {
     pub(crate) all: Vec<Operation>,
@@ -29,10 +29,10 @@ struct Node {
 }
 
 impl Operations {
-    /// Takes the operator's declarations.
+    /// Parses the operator's declarations.
     ///
     /// # Errors
-    /// Every problem, with the position of its declaration.
+    /// All problems, each with the position of its declaration.
     pub fn new(specs: &[OperationSpec]) -> Result<Self, Vec<(usize, OperationProblem)>> {
         let (mut operations, mut problems) = (Self::default(), Vec::new());
         for (position, spec) in specs.iter().enumerate() {
@@ -45,6 +45,7 @@ impl Operations {
     }
 
     fn add(&mut self, operation: Operation, spec: &OperationSpec) -> Result<(), OperationProblem> {
+        // The schema declares each action once, so operations that share an action must agree.
         let alike = |known: &Operation| {
             known.kind == operation.kind && known.body == operation.body && known.owner.is_some() == operation.owner.is_some()
         };
@@ -70,11 +71,11 @@ impl Operations {
         Ok(())
     }
 
-    /// The operation for a method and a path in its one normal form. Literal segments go before parameters, and those before
-    /// a tail. `HEAD` is a `GET` where it is not declared itself (RFC 9110 section 9.3.2).
+    /// The operation for a method and a path in normal form. Literal segments are preferred to parameters, and those to a tail. `HEAD` uses
+    /// the `GET` operation where it is not declared itself (RFC 9110 section 9.3.2).
     ///
     /// # Errors
-    /// `unknown_operation`, or `parameter_invalid` when a parameter is no text.
+    /// `unknown_operation`, or `parameter_invalid` when a parameter is not text.
     pub fn find<'a>(&'a self, method: &str, path: &str) -> Result<Found<'a>, Reason> {
         let segments: Vec<_> =
             path.strip_prefix('/').filter(|rest| !rest.is_empty()).map(|rest| rest.split('/').collect()).unwrap_or_default();
@@ -95,19 +96,21 @@ impl Node {
         let Some((first, rest)) = segments.split_first() else {
             return self.here.get(method).or_else(|| self.tail.get(method)).copied();
         };
+        // Each way is tried to its end: the literal branch may hold nothing for the rest of the path.
         let by_literal = self.literals.get(*first).and_then(|node| node.find(method, rest));
         let by_parameter = || self.parameter.as_ref().filter(|_| !first.is_empty()).and_then(|node| node.find(method, rest));
         by_literal.or_else(by_parameter).or_else(|| self.tail.get(method).copied())
     }
 }
 
-/// A segment without its percent-encoding: printable text, or nothing.
+/// A segment without its percent-encoding; `None` when it is not printable text.
 fn decoded(text: &str) -> Option<String> {
     let (mut bytes, mut rest) = (Vec::with_capacity(text.len()), text.bytes());
     while let Some(byte) = rest.next() {
         bytes.push(if byte == b'%' { hex(rest.next()?)? << 4 | hex(rest.next()?)? } else { byte });
     }
     let text = String::from_utf8(bytes).ok()?;
+    // SECURITY: an encoded `/` is refused. The upstream might take it for a separator and see another path than policies did.
     let fits = !text.is_empty() && text.len() <= PARAMETER_BYTES_MAX && !text.contains('/') && !text.chars().any(char::is_control);
     fits.then_some(text)
 }
@@ -124,49 +127,49 @@ pub struct Found<'a> {
 }
 
 impl Found<'_> {
-    /// What policies call it.
+    /// Name of the operation in policies.
     #[must_use]
     pub fn action(&self) -> &Action {
         &self.operation.action
     }
 
-    /// The declared method.
+    /// HTTP method as declared.
     #[must_use]
     pub fn method(&self) -> &str {
         &self.operation.method
     }
 
-    /// Bytes of a body, where the operation says so.
+    /// Greatest size of a body in bytes, where the operation declares one.
     #[must_use]
     pub fn body_bytes_max(&self) -> Option<u64> {
         self.operation.body_bytes_max
     }
 
-    /// What it asks beside its policies.
+    /// Requirements of the operation beside the policies.
     #[must_use]
     pub const fn rules(&self) -> OperationRules {
         self.operation.rules
     }
 
-    /// What it is, where its connection stays open.
+    /// Kind and bounds of the connection, where it stays open.
     #[must_use]
     pub const fn stream(&self) -> Option<StreamRules> {
         self.operation.stream
     }
 
-    /// Whether policy looks at the body, so that it cannot stream.
+    /// True when policies look at the body, so that it cannot be streamed.
     #[must_use]
     pub fn reads_body(&self) -> bool {
         !self.operation.body.is_empty()
     }
 
-    /// What is acted on, by whom.
+    /// The resource of the request, when `subject` asks.
     #[must_use]
     pub fn resource(&self, subject: &PairwiseId) -> ResourceFacts {
         self.operation.resource(&self.parameters, subject)
     }
 
-    /// The body fields that policy looks at.
+    /// The body fields that policies look at.
     ///
     /// # Errors
     /// `body_too_large`, `body_malformed`, or `body_field_invalid`.

@@ -1,7 +1,7 @@
 //! The Cedar schema: the declared operations and the built-in facts, as types.
 //!
-//! What is unknown is never better than what is known: an attribute that no evidence established has its worst value, so
-//! that policies need no `has` and fail closed. The worst values stand in `entities.rs`.
+//! An unknown value is never better than a known one: an attribute that no evidence established has its worst value, so that policies need
+//! no `has` and fail closed. The worst values stand in `entities.rs`.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,7 +14,7 @@ use crate::{
     source::{FieldKind, Presence},
 };
 
-/// The built-in facts. Ages are seconds unless the name says otherwise.
+/// The built-in facts. Ages are in seconds unless the name says otherwise.
 const FACTS: &str = "\
 // Who acts. `principal in Role::\"admin\"` asks for a role.
 entity Role;
@@ -58,7 +58,7 @@ type Risk = {
 type Session = { limited: Bool, age_s: Long };  // limited: by its state or by its device
 ";
 
-/// The schema as Cedar's tools and people read it.
+/// The schema as text, for Cedar's tools and for people.
 #[must_use]
 pub fn schema_text(operations: &Operations) -> String {
     let mut text = String::from(FACTS);
@@ -69,6 +69,7 @@ pub fn schema_text(operations: &Operations) -> String {
             Owned::Sometimes => writeln!(text, "entity {kind} = {{ owner?: User }};"),
         };
     }
+    // Sorted, so that the same declarations always give the same text.
     let actions: BTreeMap<_, _> = operations.all.iter().map(|operation| (operation.action.as_str(), operation)).collect();
     for group in actions.keys().filter_map(|action| group(action)).filter(|group| !actions.contains_key(group)).collect::<BTreeSet<_>>() {
         let above = group_clause(group);
@@ -90,7 +91,7 @@ pub fn schema_text(operations: &Operations) -> String {
     text
 }
 
-/// The dotted prefix of an action: `accounts` of `accounts.read`.
+/// The dotted prefix of an action: `accounts` for `accounts.read`.
 pub(crate) fn group(action: &str) -> Option<&str> {
     action.rsplit_once('.').map(|(group, _)| group)
 }
@@ -107,7 +108,7 @@ const fn type_of(kind: FieldKind) -> &'static str {
     }
 }
 
-/// Whether resources of a type have an owner.
+/// Statement whether resources of a type have an owner.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Owned {
     Always,

@@ -1,18 +1,18 @@
-//! Where an operation takes a resource's id and owner from.
+//! Sources from which an operation takes a resource's id and owner, and the body fields that policies look at.
 
-/// A source of a value: `path.NAME`, `token.sub` or `literal:TEXT`.
+/// Source of a value: `path.NAME`, `token.sub` or `literal:TEXT`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ValueSource {
-    /// The same for every request.
+    /// A fixed text, the same for every request.
     Literal(String),
-    /// A parameter of the path.
+    /// A parameter of the path, by name.
     Path(String),
-    /// The token's subject.
+    /// The subject of the token.
     TokenSubject,
 }
 
 impl ValueSource {
-    /// Reads a source; `None` when it is none of these.
+    /// Parses a source; `None` for any other form.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         if text == "token.sub" {
@@ -25,10 +25,10 @@ impl ValueSource {
     }
 }
 
-/// The type of a body field that policy looks at.
+/// Type of a body field that policies look at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FieldKind {
-    /// `true` or `false`.
+    /// A truth value, `true` or `false`.
     Bool,
     /// A whole number of 64 bits, written without fraction or exponent.
     Long,
@@ -36,28 +36,28 @@ pub enum FieldKind {
     Text,
 }
 
-/// Whether a body may leave a field out.
+/// Statement whether a body may leave a field out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Presence {
-    /// It may; policies must ask `context.request has NAME`.
+    /// The field may be missing; policies must ask `context.request has NAME`.
     Optional,
-    /// It may not.
+    /// The field must be present.
     Required,
 }
 
-/// A body field that policy looks at: `long /amount`, or `text? /note` for one that may be missing.
+/// A body field that policies look at: `long /amount`, or `text? /note` for one that may be missing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldSpec {
-    /// Its type.
+    /// Type of the field.
     pub kind: FieldKind,
-    /// Whether it may be missing.
+    /// Statement whether the field may be missing.
     pub presence: Presence,
-    /// Where it stands (RFC 6901).
+    /// Place of the field in the body, as a JSON pointer (RFC 6901).
     pub pointer: String,
 }
 
 impl FieldSpec {
-    /// Reads a field; `None` when it is none.
+    /// Parses a field; `None` for any other form.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (kind, pointer) = text.split_once(' ')?;
@@ -71,6 +71,7 @@ impl FieldSpec {
             "text" => FieldKind::Text,
             _ => return None,
         };
+        // In a JSON pointer, `~` stands only before `0` or `1` (RFC 6901 section 3).
         let escapes_well = pointer.split('~').skip(1).all(|rest| rest.starts_with(['0', '1']));
         (pointer.starts_with('/') && escapes_well).then(|| Self { kind, presence, pointer: pointer.to_owned() })
     }

@@ -1,34 +1,34 @@
-//! What an operation says of a connection that stays open: its kind, and the bounds on what is said over it.
+//! Connections that stay open, as an operation declares them: their kind and the bounds on their messages.
 
 use std::fmt;
 
-/// Bytes of a message where the operation says nothing.
+/// Greatest size of a message in bytes where the operation declares none.
 const MESSAGE_BYTES_USUAL: usize = 64 * 1024;
 
-/// Bytes of a message that an operation may ask for; one message of each direction is held in memory.
+/// Greatest size of a message in bytes that an operation may declare. One message of each direction is held in memory.
 const MESSAGE_BYTES_MAX: u64 = 1024 * 1024;
 
-/// Messages per second that an operation may ask for.
+/// Greatest number of messages per second that an operation may declare.
 const MESSAGES_PER_SECOND_MAX: u64 = 100_000;
 
-/// The kinds of connection that stay open. Alphabetical.
+/// Kind of a connection that stays open. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StreamKind {
     /// Server-Sent Events (WHATWG HTML section 9.2).
     Events,
-    /// A call of gRPC, messages both ways.
+    /// A gRPC call, with messages in both directions.
     Grpc,
-    /// An answer that goes on: a download, NDJSON, long polling.
+    /// A response of open length: a download, NDJSON, long polling.
     Stream,
-    /// RFC 6455.
+    /// A WebSocket (RFC 6455).
     WebSocket,
 }
 
 impl StreamKind {
-    /// Every kind.
+    /// All kinds, in alphabetical order.
     pub const ALL: [Self; 4] = [Self::Events, Self::Grpc, Self::Stream, Self::WebSocket];
 
-    /// The word in configuration and metrics.
+    /// Word for the kind in configuration and metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -43,22 +43,22 @@ impl StreamKind {
 /// A connection that stays open, as the operator declares it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StreamSpec {
-    /// Of which kind.
+    /// Kind of the connection.
     pub kind: StreamKind,
-    /// Bytes of one message or event.
+    /// Greatest size of one message or event in bytes.
     pub message_bytes_max: Option<u64>,
-    /// Messages of the client in a second.
+    /// Greatest number of messages that the client may send in a second.
     pub messages_per_second: Option<u64>,
 }
 
-/// What is wrong with the declaration of a stream. Alphabetical.
+/// Fault in the declaration of a stream. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StreamProblem {
-    /// A WebSocket is opened by `GET` (RFC 6455 section 4.1), and so are events; gRPC calls by `POST`.
+    /// The method does not fit: a WebSocket is opened by `GET` (RFC 6455 section 4.1), and so are events; gRPC calls by `POST`.
     Method,
-    /// A plain stream has no messages, and of events the client sends none.
+    /// A bound is declared on messages that do not exist: a plain stream has none, and with events the client sends none.
     NoMessages,
-    /// No message, or more than can be held, would pass.
+    /// A bound lets no message pass, or more than can be held in memory.
     OutOfRange,
 }
 
@@ -77,34 +77,34 @@ impl fmt::Display for StreamProblem {
     }
 }
 
-/// The bounds on a connection that stays open.
+/// Bounds on a connection that stays open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StreamRules {
-    /// Server-Sent Events.
+    /// Server-Sent Events, from the server only.
     Events {
-        /// Bytes of one event.
+        /// Greatest size of one event in bytes.
         event_bytes_max: usize,
     },
-    /// A call of gRPC.
+    /// A gRPC call, with messages in both directions.
     Grpc {
-        /// Bytes of one message, of either side, as it is sent: compressed where it is.
+        /// Greatest size of one message in bytes, of either side, as it is sent (compressed, if it is).
         message_bytes_max: usize,
-        /// Messages of the client in a second.
+        /// Greatest number of messages that the client may send in a second.
         messages_per_second: Option<u32>,
     },
     /// Bytes without inner structure.
     Stream,
-    /// A WebSocket.
+    /// A WebSocket, with messages in both directions.
     WebSocket {
-        /// Bytes of one message, of either side.
+        /// Greatest size of one message in bytes, of either side.
         message_bytes_max: usize,
-        /// Messages of the client in a second.
+        /// Greatest number of messages that the client may send in a second.
         messages_per_second: Option<u32>,
     },
 }
 
 impl StreamRules {
-    /// Of which kind.
+    /// Kind of the connection.
     #[must_use]
     pub const fn kind(self) -> StreamKind {
         match self {
@@ -128,6 +128,7 @@ impl StreamRules {
             }
             Some(_) => return Err(StreamProblem::OutOfRange),
         };
+        // Each kind opens with one method: WebSocket with GET (RFC 6455 section 4.1), gRPC with POST, server-sent events with GET.
         match (spec.kind, method) {
             (StreamKind::Stream, _) if rate.is_some() || spec.message_bytes_max.is_some() => Err(StreamProblem::NoMessages),
             (StreamKind::Stream, _) => Ok(Self::Stream),

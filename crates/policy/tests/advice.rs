@@ -1,4 +1,4 @@
-//! Why nothing permitted a request, and the smallest thing that would turn the answer.
+//! Advice: why nothing permitted a request, and the smallest change that would turn the answer.
 
 #![expect(clippy::expect_used, reason = "tests stop where they fail")]
 

@@ -1,4 +1,4 @@
-//! What policies mean: the semantics of DESIGN's annotated `forbid`, errors, advice, and every problem of a policy file.
+//! The meaning of policies: the semantics of annotated `forbid`s in DESIGN, errors, advice, and every problem of a policy file.
 
 #![expect(clippy::expect_used, reason = "tests stop where they fail")]
 

@@ -1,4 +1,4 @@
-//! Access tokens: `at+jwt` (RFC 9068), bound to a key by `cnf.jkt` (RFC 9449 section 6.1).
+//! Access tokens: JWTs of the type `at+jwt` (RFC 9068), bound to a key by `cnf.jkt` (RFC 9449 section 6.1).
 
 use countersign_codec::{
     base64url,
@@ -16,56 +16,56 @@ use crate::{
     key_set::KeySet,
 };
 
-/// What a token says.
+/// Claims of an access token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claims {
-    /// `iss`: who issued it.
+    /// `iss`: identifier of the issuer.
     pub issuer: String,
-    /// `aud`: the API that it is for.
+    /// `aud`: identifier of the API that the token is for.
     pub audience: String,
-    /// `sub`: who acts, as the API knows them.
+    /// `sub`: the person, by the name under which this API knows them.
     pub subject: PairwiseId,
-    /// `client_id`: through which app.
+    /// `client_id`: the app through which the person acts.
     pub client: ClientId,
-    /// `sid`: in which session.
+    /// `sid`: the session in which the token was issued.
     pub session: SessionId,
-    /// `jti`: its own name.
+    /// `jti`: unique identifier of the token.
     pub id: ProofId,
-    /// `iat`.
+    /// `iat`: the second in which the token was issued.
     pub issued_at: UnixSeconds,
-    /// `exp`: the first second in which it counts no more.
+    /// `exp`: the first second in which the token is no longer valid.
     pub expires_at: UnixSeconds,
-    /// `auth_time`: when the person was last authenticated.
+    /// `auth_time`: the second in which the person was last authenticated.
     pub auth_time: UnixSeconds,
-    /// `acr`: how strongly.
+    /// `acr`: strength of that authentication.
     pub acr: Acr,
-    /// `amr`: by which methods. Unknown ones are left out when reading: they earn nothing.
+    /// `amr`: methods of that authentication. Unknown methods are left out when reading, since they earn nothing.
     pub amr: Vec<Amr>,
-    /// `cnf.jkt`: the request key.
+    /// `cnf.jkt`: thumbprint of the request key.
     pub key: Thumbprint,
 }
 
-/// Why a token is refused. Alphabetical.
+/// Reason why a token is refused. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenRefusal {
-    /// `aud` is not us, or not us alone.
+    /// `aud` is not this API, or not this API alone.
     AudienceWrong,
-    /// The claims are not a JSON object with all that we issue, each of its type.
+    /// The claims are not a JSON object with all required members, each of its type.
     ClaimsMalformed,
-    /// `exp` is over.
+    /// The time in `exp` has passed.
     Expired,
-    /// `iss` is not us.
+    /// `iss` is not the expected issuer.
     IssuerWrong,
-    /// The text is no acceptable JWS.
+    /// The text is not an acceptable JWS.
     Jws(JwsRefusal),
-    /// It would live longer than we ever issue.
+    /// The token is valid for longer than any token that is issued here.
     LifeTooLong,
-    /// `iat` or `nbf` lies ahead.
+    /// `iat` or `nbf` lies in the future.
     NotYetValid,
 }
 
 impl TokenRefusal {
-    /// The stable code.
+    /// Stable reason code of the refusal, for logs and metrics.
     #[must_use]
     pub const fn reason(&self) -> Reason {
         match self {
@@ -90,10 +90,10 @@ impl TokenRefusal {
     }
 }
 
-/// The media type of an access token (RFC 9068 section 2.1).
+/// Media type of an access token (RFC 9068 section 2.1).
 const TYPE: &str = "at+jwt";
 
-/// The token on the wire.
+/// Claims of the token as JSON.
 #[derive(Serialize)]
 struct WireClaims<'a> {
     iss: &'a str,
@@ -110,16 +110,16 @@ struct WireClaims<'a> {
     cnf: WireConfirmation,
 }
 
-/// RFC 9449 section 6.1.
+/// Confirmation claim (RFC 9449 section 6.1).
 #[derive(Serialize)]
 struct WireConfirmation {
     jkt: String,
 }
 
-/// Issues a token.
+/// Issues a token, signed by `key`.
 ///
 /// # Errors
-/// When the library fails.
+/// [`CryptoFailure`] when the library fails.
 pub fn issue(key: &SigningKey, key_id: &KeyId, claims: &Claims) -> Result<Secret<String>, CryptoFailure> {
     let wire = WireClaims {
         iss: &claims.issuer,
@@ -139,26 +139,26 @@ pub fn issue(key: &SigningKey, key_id: &KeyId, claims: &Claims) -> Result<Secret
     jws::sign(key, HeaderToSign { typ: TYPE, key: NamedBy::Kid(key_id) }, &payload).map(Secret::new)
 }
 
-/// SHA-256 of a token's text: what a cache of verified tokens is keyed by.
+/// SHA-256 of a token's text, the key under which a cache keeps a verified token.
 #[must_use]
 pub fn token_hash(token: &str) -> [u8; 32] {
     sha256(&[token.as_bytes()])
 }
 
-/// The same as a proof's `ath` is written (RFC 9449 section 4.2).
+/// SHA-256 of a token's text in base64url, in the form of a proof's `ath` (RFC 9449 section 4.2).
 #[must_use]
 pub fn hash_text(token: &str) -> String {
     base64url::encode(token_hash(token))
 }
 
-/// What a token must fit.
+/// Verifier of access tokens, with the values that a token must have.
 #[derive(Clone, Debug)]
 pub struct TokenVerifier {
-    /// Our issuer identifier.
+    /// Identifier of the issuer.
     pub issuer: String,
-    /// Our API's identifier.
+    /// Identifier of the API.
     pub audience: String,
-    /// The keys that we issue by.
+    /// Public keys of the issuer.
     pub keys: KeySet,
 }
 
@@ -168,6 +168,7 @@ impl TokenVerifier {
     /// # Errors
     /// The first rule that it breaks.
     pub fn verify(&self, token: &str, now: UnixSeconds) -> Result<VerifiedToken, TokenRefusal> {
+        // SECURITY: the required `typ` keeps other JWTs of this issuer from passing as access tokens (RFC 9068 section 4).
         let payload = self.keys.verify(Jws::read(token, Type::Is(TYPE))?)?;
         let object = Object::from_bytes(payload.as_bytes(), Limits::JSON_DEPTH_MAX)?;
         if object.text("iss")? != self.issuer {
@@ -177,7 +178,9 @@ impl TokenVerifier {
             return Err(TokenRefusal::AudienceWrong);
         }
         let claims = self.claims(&object)?;
+        // A token without `nbf` is valid from `iat` on. The maximum below keeps an early `nbf` from widening that.
         let not_before = object.optional("nbf")?.map_or(claims.issued_at, UnixSeconds);
+        // Key rotation relies on this bound: a key stays published until everything that it signed has expired.
         if claims.expires_at > claims.issued_at.plus(Limits::ACCESS_TOKEN_LIFE) {
             return Err(TokenRefusal::LifeTooLong);
         }
@@ -205,7 +208,7 @@ impl TokenVerifier {
     }
 }
 
-/// The one audience: a text, or an array of one (RFC 7519 section 4.1.3). We issue no token for several.
+/// The only audience: a text, or an array of one (RFC 7519 section 4.1.3). No token here is issued for several audiences.
 fn sole_audience(object: &Object<'_>) -> Result<String, TokenRefusal> {
     if let Ok(Some(text)) = object.optional_text("aud") {
         return Ok(text.into_owned());
@@ -232,7 +235,8 @@ impl From<IdError> for TokenRefusal {
     }
 }
 
-/// A token of ours. Only [`TokenVerifier::verify`] makes one; when it comes out of a cache, ask [`VerifiedToken::fresh`].
+/// A token whose signature and claims were verified. Only [`TokenVerifier::verify`] makes one. A token from a cache must be checked again
+/// with [`VerifiedToken::fresh`], because time has passed.
 #[derive(Debug)]
 #[must_use]
 pub struct VerifiedToken {
@@ -250,50 +254,50 @@ impl VerifiedToken {
         if now >= self.claims.expires_at {
             return Err(TokenRefusal::Expired);
         }
-        // The nodes' clocks differ a little.
+        // The clocks of the nodes differ a little.
         if now.plus(Limits::PROOF_SKEW_MAX) < self.not_before {
             return Err(TokenRefusal::NotYetValid);
         }
         Ok(())
     }
 
-    /// Who acts.
+    /// The person, by the name under which this API knows them.
     #[must_use]
     pub const fn subject(&self) -> &PairwiseId {
         &self.claims.subject
     }
 
-    /// Through which app.
+    /// The app through which the person acts.
     #[must_use]
     pub const fn client(&self) -> &ClientId {
         &self.claims.client
     }
 
-    /// In which session.
+    /// The session in which the token was issued.
     #[must_use]
     pub const fn session(&self) -> &SessionId {
         &self.claims.session
     }
 
-    /// The key that proves its use (`cnf.jkt`).
+    /// Thumbprint of the key that must prove each use of the token (`cnf.jkt`).
     #[must_use]
     pub const fn key(&self) -> &Thumbprint {
         &self.claims.key
     }
 
-    /// The first second in which it counts no more.
+    /// The first second in which the token is no longer valid.
     #[must_use]
     pub const fn expires_at(&self) -> UnixSeconds {
         self.claims.expires_at
     }
 
-    /// Its hash as a proof's `ath` is written.
+    /// Hash of the token in the form of a proof's `ath`.
     #[must_use]
     pub fn hash(&self) -> &str {
         &self.hash
     }
 
-    /// All that it says.
+    /// All claims of the token.
     #[must_use]
     pub const fn claims(&self) -> &Claims {
         &self.claims

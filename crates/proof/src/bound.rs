@@ -1,28 +1,31 @@
-//! The witness that a proof fits its request, for the replay memory to spend.
+//! The witness that a proof fits its request, to be consumed by the replay memory.
 
 use countersign_codec::sha256;
 use countersign_core::{Thumbprint, UnixSeconds};
 
 use crate::window::AcceptanceWindow;
 
-/// What a proof is remembered by: a hash over its kind, its key and its `jti`, so that a long `jti` costs no memory.
+/// Identifier under which the replay memory keeps a proof: a hash over its kind, its key and its `jti`, so that a long `jti` costs no
+/// memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ReplayId([u8; 32]);
 
 impl ReplayId {
-    /// The hash itself.
+    /// The 32 bytes of the hash.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 
-    /// `kind` keeps proofs and delegations apart; the lengths before it and the key are fixed, so no two inputs meet.
+    /// Hashes `kind`, `key` and `jti`. The kind keeps proofs and delegations apart. Kind and key have fixed lengths, so two different
+    /// inputs never give the same bytes to hash.
     pub(crate) fn of(kind: &[u8; 4], key: &Thumbprint, jti: &str) -> Self {
         Self(sha256(&[kind, key.as_bytes(), jti.as_bytes()]))
     }
 }
 
-/// A proof that fits its request and moment. Not yet fresh: only the replay memory, which takes it, can say that.
+/// A proof that fits its request and the present time. It may still be a replay: only the replay memory, which consumes this value, can
+/// tell.
 #[derive(Debug)]
 #[must_use]
 pub struct BoundProof {
@@ -36,19 +39,19 @@ impl BoundProof {
         Self { key, id, window }
     }
 
-    /// The key that signed it.
+    /// Thumbprint of the key that signed the proof.
     #[must_use]
     pub const fn key(&self) -> &Thumbprint {
         &self.key
     }
 
-    /// What to remember it by.
+    /// Identifier for the replay memory.
     #[must_use]
     pub const fn id(&self) -> &ReplayId {
         &self.id
     }
 
-    /// The last second, inclusive, in which it must be remembered: a little longer than it would be taken again.
+    /// The last second, inclusive, in which the proof must be remembered: a little later than it would be accepted.
     #[must_use]
     pub const fn remember_until(&self) -> UnixSeconds {
         self.window.remember_until()

@@ -1,9 +1,9 @@
-//! The device key names a request key: one certified hop between the key in the hardware and the key of a token.
+//! Delegation: the device key names a request key. It is the one certified step between the key in hardware and the key of a token.
 //!
-//! A hardware signature costs a phone up to a second, so the app signs its requests with a short-lived key in memory. The device
-//! key says which, once for each token request, in a JWS of the type `csign-delegation+jwt` that carries the device key itself
-//! (`jwk`) and the claims `jkt` (the request key's thumbprint), `htu` (the token endpoint), `grant` (SHA-256 of the code or
-//! refresh token that is redeemed), `iat`, `jti` and, when the server gave one, `nonce`.
+//! A hardware signature costs a phone up to a second, so the app signs its requests with a short-lived key in memory. The device key names
+//! that key once for each token request, in a JWS of the type `csign-delegation+jwt`. The JWS carries the device key itself (`jwk`) and
+//! these claims: `jkt` (the request key's thumbprint), `htu` (the token endpoint), `grant` (SHA-256 of the code or refresh token that is
+//! redeemed), `iat`, `jti` and, when the server gave one, `nonce`.
 
 use countersign_codec::{
     base64url,
@@ -26,7 +26,7 @@ use crate::{
 pub struct GrantHash([u8; 32]);
 
 impl GrantHash {
-    /// Takes the hash as it is stored.
+    /// Takes a hash that was stored.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
@@ -39,29 +39,29 @@ impl GrantHash {
     }
 }
 
-/// Why a delegation is refused. Alphabetical.
+/// Reason why a delegation is refused. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DelegationRefusal {
     /// The claims are not a JSON object with all members, each of its type and size.
     ClaimsMalformed,
-    /// It was made for another code or refresh token.
+    /// The delegation was made for another code or refresh token.
     GrantMismatch,
-    /// The header's `jwk` is refused.
+    /// The key in the header's `jwk` is refused.
     Key(JwkRefusal),
     /// The header has no `jwk`.
     KeyMissing,
-    /// The text is no acceptable JWS.
+    /// The text is not an acceptable JWS.
     Jws(JwsRefusal),
-    /// It names another request key than the one that proved the request.
+    /// The delegation names another request key than the one that proved the request.
     RequestKeyMismatch,
-    /// It was made for another endpoint.
+    /// The delegation was made for another endpoint.
     TargetMismatch,
-    /// Its nonce or its clock is refused.
+    /// The nonce or the time is refused.
     Time(TimeRefusal),
 }
 
 impl DelegationRefusal {
-    /// The stable code.
+    /// Stable reason code of the refusal, for logs and metrics.
     #[must_use]
     pub const fn reason(&self) -> Reason {
         match self {
@@ -95,10 +95,10 @@ impl From<NotTheObject> for DelegationRefusal {
     }
 }
 
-/// The media type of a delegation. It differs from a proof's, so that neither is ever taken for the other.
+/// Media type of a delegation. It differs from that of a proof, so that neither can be taken for the other.
 const TYPE: &str = "csign-delegation+jwt";
 
-/// A delegation whose structure and signature are in order. Not yet bound to any request.
+/// A delegation whose structure and signature were checked, but not yet its request.
 #[derive(Debug)]
 #[must_use]
 pub struct SignedDelegation {
@@ -112,27 +112,28 @@ pub struct SignedDelegation {
 }
 
 impl SignedDelegation {
-    /// The key that signed it, which it brought itself: whether it is a device's is for the caller to find out.
+    /// The key that signed the delegation. The delegation brought it along itself; the caller has to find out whether it belongs to a
+    /// device.
     #[must_use]
     pub const fn key(&self) -> &PublicKey {
         &self.key
     }
 }
 
-/// What the delegation must fit.
+/// Values that a delegation must have.
 #[derive(Clone, Copy, Debug)]
 pub struct Expected<'a> {
-    /// The token endpoint.
+    /// URL of the token endpoint.
     pub target: &'a Target,
-    /// The code or refresh token of the request.
+    /// Hash of the request's code or refresh token.
     pub grant: &'a GrantHash,
-    /// The key that signed the request's DPoP proof.
+    /// Thumbprint of the key that signed the request's DPoP proof.
     pub request_key: &'a Thumbprint,
-    /// What nonce it must have.
+    /// Rule for the nonce.
     pub nonces: NonceRule<'a>,
 }
 
-/// A delegation that fits its request and moment; fresh only once its proof was spent.
+/// A delegation that fits its request and the present time. It may still be a replay until its proof is spent.
 #[derive(Debug)]
 #[must_use]
 pub struct BoundDelegation {
@@ -141,13 +142,13 @@ pub struct BoundDelegation {
 }
 
 impl BoundDelegation {
-    /// The device key that signed it.
+    /// Thumbprint of the device key that signed the delegation.
     #[must_use]
     pub const fn device_key(&self) -> &Thumbprint {
         self.proof.key()
     }
 
-    /// The request key that it names.
+    /// Thumbprint of the request key that the delegation names.
     #[must_use]
     pub const fn request_key(&self) -> &Thumbprint {
         &self.request_key
@@ -159,12 +160,13 @@ impl BoundDelegation {
     }
 }
 
-/// Reads the text of a `Countersign-Delegation` header and verifies its signature.
+/// Parses the text of a `Countersign-Delegation` header and verifies its signature.
 ///
 /// # Errors
 /// The first check that fails.
 pub fn read(delegation: &str) -> Result<SignedDelegation, DelegationRefusal> {
     let jws = Jws::read(delegation, Type::Is(TYPE))?;
+    // The key comes with the text, so the signature alone proves nothing: the caller has to compare the key with the enrolled one.
     let key = PublicKey::from_jwk(jws.jwk().ok_or(DelegationRefusal::KeyMissing)?)?;
     let payload = jws.verify(&key)?;
     let claims = Object::from_bytes(payload.as_bytes(), Limits::JSON_DEPTH_MAX)?;
@@ -191,9 +193,11 @@ pub fn bind(delegation: SignedDelegation, expected: &Expected<'_>, now: UnixSeco
     expected.target.admit(&delegation.target).map_err(|OtherTarget| DelegationRefusal::TargetMismatch)?;
     let window = AcceptanceWindow::admit(delegation.nonce.as_deref(), delegation.issued_at, expected.nonces, now)
         .map_err(DelegationRefusal::Time)?;
+    // SECURITY: a captured delegation must not help to redeem another code or refresh token.
     if delegation.grant != *expected.grant {
         return Err(DelegationRefusal::GrantMismatch);
     }
+    // SECURITY: ties the key in memory to the key in hardware. A thief's own request key fails here.
     if delegation.request_key != *expected.request_key {
         return Err(DelegationRefusal::RequestKeyMismatch);
     }
@@ -201,24 +205,24 @@ pub fn bind(delegation: SignedDelegation, expected: &Expected<'_>, now: UnixSeco
     Ok(BoundDelegation { proof, request_key: delegation.request_key })
 }
 
-/// What a client puts into a delegation.
+/// Content of a delegation that a client makes.
 #[derive(Clone, Copy, Debug)]
 pub struct DelegationToMake<'a> {
-    /// The request key.
+    /// Thumbprint of the request key.
     pub request_key: &'a Thumbprint,
-    /// The token endpoint.
+    /// URL of the token endpoint.
     pub target: &'a Target,
-    /// The code or refresh token that is redeemed.
+    /// Hash of the code or refresh token that is redeemed.
     pub grant: &'a GrantHash,
     /// The last nonce that the server gave.
     pub nonce: Option<&'a str>,
-    /// Its `jti`: at least 96 unpredictable bits.
+    /// `jti`: at least 96 unpredictable bits.
     pub id: &'a ProofId,
-    /// Its `iat`, by the client's clock.
+    /// `iat`: the time by the client's clock.
     pub issued_at: UnixSeconds,
 }
 
-/// The claims on the wire.
+/// Claims of the delegation as JSON.
 #[derive(Serialize)]
 struct WireClaims<'a> {
     jti: &'a str,
@@ -233,7 +237,7 @@ struct WireClaims<'a> {
 /// Makes a delegation, signed by the device key.
 ///
 /// # Errors
-/// When the library fails.
+/// [`CryptoFailure`] when the library fails.
 pub fn make(key: &SigningKey, delegation: &DelegationToMake<'_>) -> Result<String, CryptoFailure> {
     let wire = WireClaims {
         jti: delegation.id.as_str(),

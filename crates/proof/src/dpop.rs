@@ -1,4 +1,6 @@
-//! Proofs of possession: DPoP (RFC 9449).
+//! Proofs of possession by DPoP (RFC 9449).
+//!
+//! This module does not detect replays: [`bind`] returns a [`BoundProof`] that the store's replay memory consumes.
 
 use countersign_codec::json::{NotTheObject, Object};
 use countersign_core::{Limits, ProofId, Reason, Thumbprint, UnixSeconds};
@@ -12,31 +14,31 @@ use crate::{
     window::{AcceptanceWindow, NonceRule, TimeRefusal},
 };
 
-/// Why a proof is refused, in the words of RFC 9449 section 4.3. Alphabetical.
+/// Reason why a proof is refused, by the checks of RFC 9449 section 4.3. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProofRefusal {
-    /// The claims are not a JSON object with all that section 4.2 asks for, each of its type and size.
+    /// The claims are not a JSON object with all members of section 4.2, each of its type and size.
     ClaimsMalformed,
-    /// The header's `jwk` is refused.
+    /// The key in the header's `jwk` is refused.
     Key(JwkRefusal),
-    /// The access token is bound to another key than the one that signed.
+    /// The access token is bound to another key than the one that signed the proof.
     KeyMismatch,
     /// The header has no `jwk`.
     KeyMissing,
-    /// The text is no acceptable JWS.
+    /// The text is not an acceptable JWS.
     Jws(JwsRefusal),
-    /// `htm` is another method.
+    /// `htm` is not the request's method.
     MethodMismatch,
-    /// `htu` is another URL, or none.
+    /// `htu` is another URL, or not a URL.
     TargetMismatch,
-    /// Its nonce or its clock is refused.
+    /// The nonce or the time is refused.
     Time(TimeRefusal),
-    /// `ath` is another token's hash, or missing.
+    /// `ath` is missing or not the hash of the request's token.
     TokenHashMismatch,
 }
 
 impl ProofRefusal {
-    /// The stable code.
+    /// Stable reason code of the refusal, for logs and metrics.
     #[must_use]
     pub const fn reason(&self) -> Reason {
         match self {
@@ -85,10 +87,10 @@ impl From<NotTheObject> for ProofRefusal {
     }
 }
 
-/// The media type of a proof (RFC 9449 section 4.2).
+/// Media type of a proof (RFC 9449 section 4.2).
 const TYPE: &str = "dpop+jwt";
 
-/// A proof whose structure and signature are in order. Not yet bound to any request.
+/// A proof whose structure and signature were checked, but not yet its request.
 #[derive(Debug)]
 #[must_use]
 pub struct SignedProof {
@@ -102,46 +104,47 @@ pub struct SignedProof {
 }
 
 impl SignedProof {
-    /// The key that signed it, which it brought itself.
+    /// The key that signed the proof, which the proof brought along itself.
     #[must_use]
     pub const fn key(&self) -> &PublicKey {
         &self.key
     }
 }
 
-/// What the proof must fit.
+/// Values that a proof must have.
 #[derive(Clone, Copy, Debug)]
 pub struct Expected<'a> {
-    /// The request's method (`htm`), case-sensitive.
+    /// Method of the request (`htm`), case-sensitive.
     pub method: &'a str,
-    /// The request's URL (`htu`).
+    /// URL of the request (`htu`).
     pub target: &'a Target,
-    /// Where it is used.
+    /// Kind of place where the proof is used.
     pub bound_to: BoundTo<'a>,
-    /// What nonce it must have.
+    /// Rule for the nonce.
     pub nonces: NonceRule<'a>,
 }
 
-/// Where the proof is used (RFC 9449 sections 5 and 7).
+/// Kind of place where a proof is used (RFC 9449 sections 5 and 7).
 #[derive(Clone, Copy, Debug)]
 pub enum BoundTo<'a> {
-    /// Resource: the key is the token's `cnf.jkt`, and `ath` is the token's hash.
+    /// A resource. The key must be the token's `cnf.jkt`, and `ath` the token's hash.
     AccessToken {
-        /// The token's `cnf.jkt`.
+        /// Thumbprint in the token's `cnf.jkt`.
         key: &'a Thumbprint,
-        /// The token's hash, as `ath` is written.
+        /// Hash of the token in the form of `ath`.
         hash: &'a str,
     },
-    /// Token endpoint, and every other place without an access token: the proof introduces the key.
+    /// The token endpoint, or any other place without an access token. The proof introduces its key there.
     TokenRequest,
 }
 
-/// Reads the text of a `DPoP` header and verifies its signature (RFC 9449 section 4.3, checks 2 to 7).
+/// Parses the text of a `DPoP` header and verifies its signature (RFC 9449 section 4.3, checks 2 to 7).
 ///
 /// # Errors
 /// The first check that fails.
 pub fn read(proof: &str) -> Result<SignedProof, ProofRefusal> {
     let jws = Jws::read(proof, Type::Is(TYPE))?;
+    // The proof brings its own key (check 6). Whether that key may use the token is decided in `bind`.
     let key = PublicKey::from_jwk(jws.jwk().ok_or(ProofRefusal::KeyMissing)?)?;
     let payload = jws.verify(&key)?;
     let claims = Object::from_bytes(payload.as_bytes(), Limits::JSON_DEPTH_MAX)?;
@@ -171,9 +174,11 @@ pub fn bind(proof: SignedProof, expected: &Expected<'_>, now: UnixSeconds) -> Re
     expected.target.admit(&proof.target).map_err(|OtherTarget| ProofRefusal::TargetMismatch)?;
     let window = AcceptanceWindow::admit(proof.nonce.as_deref(), proof.issued_at, expected.nonces, now).map_err(ProofRefusal::Time)?;
     if let BoundTo::AccessToken { key, hash } = expected.bound_to {
+        // SECURITY: a missing `ath` is a mismatch, so a proof for the token endpoint cannot be used with a token.
         if proof.token_hash.as_deref() != Some(hash) {
             return Err(ProofRefusal::TokenHashMismatch);
         }
+        // SECURITY: this check makes a stolen token useless without its key.
         if proof.key.thumbprint() != key {
             return Err(ProofRefusal::KeyMismatch);
         }
@@ -181,24 +186,24 @@ pub fn bind(proof: SignedProof, expected: &Expected<'_>, now: UnixSeconds) -> Re
     Ok(BoundProof::new(*proof.key.thumbprint(), proof.id, window))
 }
 
-/// What a client puts into a proof.
+/// Content of a proof that a client makes.
 #[derive(Clone, Copy, Debug)]
 pub struct ProofToMake<'a> {
-    /// The request's method.
+    /// Method of the request.
     pub method: &'a str,
-    /// The request's URL.
+    /// URL of the request.
     pub target: &'a Target,
-    /// The access token's hash ([`crate::access_token::hash_text`]), when it is used with one.
+    /// Hash of the access token ([`crate::access_token::hash_text`]), when the proof is used with one.
     pub token_hash: Option<&'a str>,
     /// The last nonce that the server gave.
     pub nonce: Option<&'a str>,
-    /// Its `jti`: at least 96 unpredictable bits (RFC 9449 section 4.2).
+    /// `jti`: at least 96 unpredictable bits (RFC 9449 section 4.2).
     pub id: &'a ProofId,
-    /// Its `iat`, by the client's clock.
+    /// `iat`: the time by the client's clock.
     pub issued_at: UnixSeconds,
 }
 
-/// The claims on the wire (RFC 9449 section 4.2).
+/// Claims of the proof as JSON (RFC 9449 section 4.2).
 #[derive(Serialize)]
 struct WireClaims<'a> {
     jti: &'a str,
@@ -211,10 +216,10 @@ struct WireClaims<'a> {
     nonce: Option<&'a str>,
 }
 
-/// Makes a proof.
+/// Makes a proof, signed by `key`.
 ///
 /// # Errors
-/// When the library fails.
+/// [`CryptoFailure`] when the library fails.
 pub fn make(key: &SigningKey, proof: &ProofToMake<'_>) -> Result<String, CryptoFailure> {
     let wire = WireClaims {
         jti: proof.id.as_str(),
@@ -412,7 +417,7 @@ mod tests {
         }
     }
 
-    /// What the replay memory goes by: the name and the key, and nothing that a thief could vary.
+    /// The replay memory depends on the name and the key only, and on nothing that a thief could vary.
     #[test]
     fn a_proof_is_remembered_by_key_and_name() {
         let house = House::new();

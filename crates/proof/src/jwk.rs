@@ -1,4 +1,4 @@
-//! Public and private keys: P-256 and Ed25519, as JWK and by thumbprint (RFC 7517, RFC 7518 section 6.2, RFC 8037, RFC 7638).
+//! Public and private keys on P-256 and Ed25519, as JWK and by thumbprint (RFC 7517, RFC 7518 section 6.2, RFC 8037, RFC 7638).
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ use countersign_codec::{
 };
 use countersign_core::{Limits, Secret, Thumbprint};
 
-/// The signature algorithms that are taken; all others, `none` and the symmetric ones included, are refused.
+/// Signature algorithms that are accepted. All others are refused, `none` and the symmetric ones included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Algorithm {
     /// Ed25519 (RFC 8037 section 3.1).
@@ -25,7 +25,7 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
-    /// The registered name (RFC 7518 section 3.1).
+    /// Registered name of the algorithm (RFC 7518 section 3.1).
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -34,25 +34,25 @@ impl Algorithm {
         }
     }
 
-    /// Reads a registered name; `None` for every algorithm that is not taken.
+    /// The algorithm with this registered name; `None` for every other.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         [Self::EdDsa, Self::Es256].into_iter().find(|algorithm| algorithm.as_str() == text)
     }
 }
 
-/// Why a JWK is refused. Alphabetical.
+/// Reason why a JWK is refused. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JwkRefusal {
-    /// Its `kty`, `crv` or `alg` is not one of P-256 with ES256 or Ed25519 with EdDSA.
+    /// The members `kty`, `crv` and `alg` do not describe P-256 with ES256 or Ed25519 with EdDSA.
     AlgorithmRefused,
-    /// Not a JSON object with unique members of the right types.
+    /// The text is not a JSON object with unique members of the right types.
     Malformed,
-    /// It holds private key material.
+    /// The JWK holds private key material.
     PrivateKey,
-    /// Its coordinates have the wrong size or are no point of the curve, or one of small order.
+    /// The coordinates have the wrong size, are not a point of the curve, or are a point of small order.
     PointInvalid,
-    /// Its `use` or `key_ops` says that it is not for signatures (RFC 7517 sections 4.2 and 4.3).
+    /// `use` or `key_ops` says that the key is not for verifying signatures (RFC 7517 sections 4.2 and 4.3).
     UseRefused,
 }
 
@@ -70,11 +70,11 @@ impl fmt::Display for JwkRefusal {
 
 impl std::error::Error for JwkRefusal {}
 
-/// The signature does not belong to the message and the key.
+/// Refusal of a signature that does not belong to the message and the key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SignatureInvalid;
 
-/// The cryptographic library failed in making a key or a signature, or a stored key does not parse: a fault of ours.
+/// Failure of the cryptographic library to make a key or a signature, or to parse a stored key. The fault is ours, not the client's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CryptoFailure;
 
@@ -86,7 +86,7 @@ impl fmt::Display for CryptoFailure {
 
 impl std::error::Error for CryptoFailure {}
 
-/// A key that verifies, checked and prepared once.
+/// A public key, checked and prepared for verification once.
 #[derive(Clone)]
 pub struct PublicKey {
     algorithm: Algorithm,
@@ -95,17 +95,19 @@ pub struct PublicKey {
 }
 
 impl PublicKey {
-    /// Reads a JWK strictly. Members that say nothing about a signature key (`kid`, `x5c`, ...) are passed over.
+    /// Parses a JWK strictly. Members that say nothing about a signature key (`kid`, `x5c` and others) are ignored.
     ///
     /// # Errors
     /// The first rule that it breaks.
     pub fn from_jwk(text: &str) -> Result<Self, JwkRefusal> {
         let jwk = Object::parse(text, Limits::JSON_DEPTH_MAX)?;
-        // SECURITY: asked first and of every key type, so that no private key passes as a public one (RFC 9449 section 4.3, check 7).
+        // SECURITY: checked first and for every key type, so that no private key is accepted as a public one (RFC 9449 section 4.3,
+        // check 7).
         if PRIVATE_MEMBERS.iter().any(|name| jwk.has(name)) {
             return Err(JwkRefusal::PrivateKey);
         }
         let algorithm = match (jwk.text("kty")?.as_ref(), jwk.text("crv")) {
+            // `crv` may be missing here: an RSA key has none, and is refused for its type.
             ("EC", Ok(curve)) if curve == "P-256" => Algorithm::Es256,
             ("OKP", Ok(curve)) if curve == "Ed25519" => Algorithm::EdDsa,
             _ => return Err(JwkRefusal::AlgorithmRefused),
@@ -131,28 +133,28 @@ impl PublicKey {
     /// Takes a P-256 key as the 65 bytes of its uncompressed point (SEC 1 section 2.3.3), as certificates hold it.
     ///
     /// # Errors
-    /// `PointInvalid` unless it is that.
+    /// `PointInvalid` when the bytes are anything else.
     pub fn from_p256_sec1(point: &[u8]) -> Result<Self, JwkRefusal> {
+        // Compressed points are refused, so that one key has one spelling.
         let (tag, coordinates) = point.split_first().ok_or(JwkRefusal::PointInvalid)?;
         let (x, rest) = coordinates.split_first_chunk::<32>().ok_or(JwkRefusal::PointInvalid)?;
         let y = <&[u8; 32]>::try_from(rest).map_err(|_| JwkRefusal::PointInvalid)?;
         if *tag == UNCOMPRESSED { Self::from_point(x, y) } else { Err(JwkRefusal::PointInvalid) }
     }
 
-    /// The algorithm of its signatures.
+    /// Algorithm of the key's signatures.
     #[must_use]
     pub const fn algorithm(&self) -> Algorithm {
         self.algorithm
     }
 
-    /// Its name (RFC 7638), computed once.
+    /// Thumbprint of the key (RFC 7638), computed once.
     #[must_use]
     pub const fn thumbprint(&self) -> &Thumbprint {
         &self.thumbprint
     }
 
-    /// The JWK with its required members only, in lexicographic order: the text that the thumbprint is the hash of (RFC 7638
-    /// section 3.2).
+    /// The JWK with its required members only, in lexicographic order: the text whose hash is the thumbprint (RFC 7638 section 3.2).
     #[must_use]
     pub fn to_jwk(&self) -> String {
         let bytes = self.parsed.as_ref();
@@ -165,10 +167,10 @@ impl PublicKey {
         }
     }
 
-    /// Verifies `signature` over `message`: `r || s` in 64 bytes for ES256 (RFC 7518 section 3.4), 64 bytes for EdDSA.
+    /// Verifies `signature` over `message`: 64 bytes `r || s` for ES256 (RFC 7518 section 3.4), 64 bytes for EdDSA.
     ///
     /// # Errors
-    /// When it is anything else than this key's signature over this message.
+    /// [`SignatureInvalid`] when it is anything other than this key's signature over this message.
     pub fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), SignatureInvalid> {
         self.parsed.verify_sig(message, signature).map_err(|_| SignatureInvalid)
     }
@@ -183,6 +185,7 @@ impl PublicKey {
 
     fn from_ed25519(x: &[u8; 32]) -> Result<Self, JwkRefusal> {
         let mut unsigned = *x;
+        // The last bit of the encoding is the sign of x; both signs of a small-order point are refused.
         if let Some(last) = unsigned.last_mut() {
             *last &= 0x7f;
         }
@@ -198,11 +201,11 @@ impl PublicKey {
 /// Members that only a private or symmetric key has (RFC 7518 sections 6.2.2, 6.3.2 and 6.4, RFC 8037 section 2).
 const PRIVATE_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 
-/// The first byte of an uncompressed point (SEC 1 section 2.3.3).
+/// First byte of an uncompressed point (SEC 1 section 2.3.3).
 const UNCOMPRESSED: u8 = 4;
 
-/// The points of Ed25519 whose order divides eight, in every encoding, without their sign bit. Under such a key one signature
-/// fits many messages, so that it proves nothing.
+/// Points of Ed25519 whose order divides eight, in every encoding, without the sign bit. Under such a key one signature fits many messages,
+/// so it proves nothing.
 const SMALL_ORDER: [[u8; 32]; 7] = [
     filled(0x00, 0x00, 0x00),
     filled(0x01, 0x00, 0x00),
@@ -234,6 +237,7 @@ fn coordinate(jwk: &Object<'_>, name: &str) -> Result<[u8; 32], JwkRefusal> {
     base64url::decode_array(&jwk.text(name)?).map_err(|_| JwkRefusal::PointInvalid)
 }
 
+/// JWK of a P-256 key, with its members in the order of RFC 7638. The thumbprint is a hash of this text, so the order matters.
 fn ec_jwk(x: &[u8], y: &[u8]) -> String {
     let mut out = String::with_capacity(128);
     out.push_str(r#"{"crv":"P-256","kty":"EC","x":""#);
@@ -244,6 +248,7 @@ fn ec_jwk(x: &[u8], y: &[u8]) -> String {
     out
 }
 
+/// JWK of an Ed25519 key, with its members in the order of RFC 7638.
 fn okp_jwk(x: &[u8]) -> String {
     let mut out = String::with_capacity(96);
     out.push_str(r#"{"crv":"Ed25519","kty":"OKP","x":""#);
@@ -259,7 +264,7 @@ impl From<NotTheObject> for JwkRefusal {
 }
 
 impl PartialEq for PublicKey {
-    /// The thumbprint covers all of a key.
+    /// Compares thumbprints, which cover the whole key.
     fn eq(&self, other: &Self) -> bool {
         self.thumbprint == other.thumbprint
     }
@@ -273,7 +278,7 @@ impl fmt::Debug for PublicKey {
     }
 }
 
-/// A key that signs. It is wiped when dropped, and shows its public half only.
+/// A key that signs. It is wiped when dropped, and `Debug` shows its public half only.
 pub struct SigningKey {
     pair: Pair,
     public: PublicKey,
@@ -285,10 +290,10 @@ enum Pair {
 }
 
 impl SigningKey {
-    /// Makes a new key by the library's own random generator, and its PKCS#8 form to be kept.
+    /// Makes a new key with the library's random generator, and returns it with its PKCS#8 form for storage.
     ///
     /// # Errors
-    /// When the library fails.
+    /// [`CryptoFailure`] when the library fails.
     pub fn generate(algorithm: Algorithm) -> Result<(Self, Secret<Vec<u8>>), CryptoFailure> {
         let random = SystemRandom::new();
         let document = match algorithm {
@@ -299,15 +304,16 @@ impl SigningKey {
         Ok((Self::from_pkcs8(algorithm, &pkcs8)?, pkcs8))
     }
 
-    /// Reads a key in PKCS#8 form (RFC 5958).
+    /// Parses a key in PKCS#8 form (RFC 5958).
     ///
     /// # Errors
-    /// When it is not a key of this algorithm.
+    /// [`CryptoFailure`] when it is not a key of this algorithm.
     pub fn from_pkcs8(algorithm: Algorithm, pkcs8: &Secret<Vec<u8>>) -> Result<Self, CryptoFailure> {
         match algorithm {
             Algorithm::EdDsa => {
                 let pair = Ed25519KeyPair::from_pkcs8(pkcs8.expose()).map_err(|_| CryptoFailure)?;
                 let point = <&[u8; 32]>::try_from(pair.public_key().as_ref()).map_err(|_| CryptoFailure)?;
+                // Through the checks for keys of others, so that both halves have one set of rules.
                 let public = PublicKey::from_ed25519(point).map_err(|_| CryptoFailure)?;
                 Ok(Self { pair: Pair::EdDsa(pair), public })
             }
@@ -319,16 +325,16 @@ impl SigningKey {
         }
     }
 
-    /// The half that verifies.
+    /// The public half of the key.
     #[must_use]
     pub const fn public(&self) -> &PublicKey {
         &self.public
     }
 
-    /// Signs `message`; the form is the one that [`PublicKey::verify`] takes. ES256 draws its nonce inside the library.
+    /// Signs `message`, in the form that [`PublicKey::verify`] accepts. For ES256 the library draws the signature's nonce itself.
     ///
     /// # Errors
-    /// When the library fails.
+    /// [`CryptoFailure`] when the library fails.
     pub fn sign(&self, message: &[u8]) -> Result<Vec<u8>, CryptoFailure> {
         let signature = match &self.pair {
             Pair::EdDsa(pair) => pair.try_sign(message),

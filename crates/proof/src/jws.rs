@@ -10,39 +10,40 @@ use serde_json::value::RawValue;
 
 use crate::jwk::{Algorithm, CryptoFailure, PublicKey, SigningKey};
 
-/// Why a JWS is refused. Alphabetical.
+/// Reason why a JWS is refused. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JwsRefusal {
     /// The header's `alg` belongs to another kind of key than the one that must have signed.
     AlgorithmMismatch,
-    /// The header's `alg` is not taken; `none` is one of these.
+    /// The header's `alg` is not accepted; `none` is one of these.
     AlgorithmRefused,
-    /// The header asks for an extension that must be understood (`crit`); none is.
+    /// The header has an extension that must be understood (`crit`); this reader understands none.
     CriticalHeader,
     /// A part is not canonical unpadded base64url.
     EncodingInvalid,
     /// The header is not a JSON object with unique members of the right types.
     HeaderMalformed,
-    /// The header would change how the text is read or have a key fetched (`b64`, `zip`, `jku`, `x5u`).
+    /// The header has a member that would change how the text is read, or that would make a reader fetch a key (`b64`, `zip`, `jku`,
+    /// `x5u`).
     HeaderRefused,
-    /// No key of the set has the header's `kid`, or there is none.
+    /// No key of the set has the header's `kid`, or the header has none.
     KeyUnknown,
-    /// Not three parts with a `.` between them.
+    /// The text does not have three parts separated by `.`.
     NotThreeParts,
     /// The signature does not verify.
     SignatureInvalid,
-    /// More bytes than are read.
+    /// The text has more bytes than [`Limits::JWS_BYTES_MAX`].
     TooLarge,
-    /// The header's `typ` is not the one that this place asks for.
+    /// The header's `typ` is not the required one.
     TypeWrong,
 }
 
-/// What `typ` a place asks for.
+/// Requirement on the header's `typ`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Type<'a> {
-    /// None in particular: only for texts of foreign makers that say by other means what they are.
+    /// Any `typ`, or none: only for foreign texts whose kind is known by other means.
     Any,
-    /// Exactly this, without regard to case and to an `application/` before it (RFC 7515 section 4.1.9).
+    /// Exactly this `typ`, compared without case and without a leading `application/` (RFC 7515 section 4.1.9).
     Is(&'a str),
 }
 
@@ -50,7 +51,7 @@ impl Type<'_> {
     fn admit(self, typ: Option<&str>) -> Result<(), JwsRefusal> {
         let Self::Is(wanted) = self else { return Ok(()) };
         let typ = typ.ok_or(JwsRefusal::TypeWrong)?;
-        // A `typ` with another `/` in it is a whole media type, and `application/` must not be taken off a second time.
+        // A `typ` with another `/` in it is a whole media type. Only one leading `application/` is removed.
         let bare = match typ.split_once('/') {
             Some((prefix, rest)) if prefix.eq_ignore_ascii_case("application") => rest,
             Some(_) | None => typ,
@@ -59,11 +60,11 @@ impl Type<'_> {
     }
 }
 
-/// Header members that would have this reader do something other than verify what it sees (RFC 7797, RFC 7516 section 4.1.3,
-/// RFC 7515 sections 4.1.2 and 4.1.5).
+/// Header members that would make this reader do more than verify what it sees (RFC 7797, RFC 7516 section 4.1.3, RFC 7515 sections 4.1.2
+/// and 4.1.5).
 const REFUSED_MEMBERS: [&str; 4] = ["b64", "jku", "x5u", "zip"];
 
-/// A JWS that was taken apart. Nothing in it is verified.
+/// Parts of a JWS. Nothing in them is verified.
 #[derive(Debug)]
 pub struct Jws<'a> {
     signing_input: &'a str,
@@ -74,7 +75,7 @@ pub struct Jws<'a> {
     signature: Vec<u8>,
 }
 
-/// The payload of a JWS whose signature verified. Only [`Jws::verify`] makes one.
+/// Payload of a JWS whose signature was verified. Only [`Jws::verify`] makes one.
 #[derive(Debug)]
 #[must_use]
 pub struct VerifiedPayload(Vec<u8>);
@@ -87,7 +88,7 @@ impl VerifiedPayload {
     }
 }
 
-/// The parts of a compact JWS whose header was read strictly. Which algorithm it names is for the caller to judge.
+/// Parts of a compact JWS whose header was parsed strictly. The caller judges the algorithm that it names.
 pub(crate) struct Parts<'a> {
     pub(crate) signing_input: &'a str,
     pub(crate) algorithm: String,
@@ -99,9 +100,11 @@ pub(crate) struct Parts<'a> {
 
 impl<'a> Parts<'a> {
     pub(crate) fn read(text: &'a str, wanted: Type<'_>) -> Result<Self, JwsRefusal> {
+        // Checked first, so that decoding a stranger's text has a bounded cost.
         if text.len() > Limits::JWS_BYTES_MAX {
             return Err(JwsRefusal::TooLarge);
         }
+        // SECURITY: the signing input is kept as it was received. To encode it again could change what is verified.
         let (signing_input, signature) = text.rsplit_once('.').ok_or(JwsRefusal::NotThreeParts)?;
         let (header, payload) = signing_input.split_once('.').ok_or(JwsRefusal::NotThreeParts)?;
         if payload.contains('.') {
@@ -109,6 +112,7 @@ impl<'a> Parts<'a> {
         }
         let header = base64url::decode(header)?;
         let header = Object::from_bytes(&header, Limits::JSON_DEPTH_MAX)?;
+        // No extension is understood here, so any `crit` refuses (RFC 7515 section 4.1.11).
         if header.has("crit") {
             return Err(JwsRefusal::CriticalHeader);
         }
@@ -128,7 +132,7 @@ impl<'a> Parts<'a> {
 }
 
 impl<'a> Jws<'a> {
-    /// Takes `text` apart.
+    /// Splits `text` into its parts and parses the header.
     ///
     /// # Errors
     /// The first rule that it breaks.
@@ -144,29 +148,30 @@ impl<'a> Jws<'a> {
         })
     }
 
-    /// The header's `alg`.
+    /// Algorithm in the header (`alg`).
     #[must_use]
     pub const fn algorithm(&self) -> Algorithm {
         self.algorithm
     }
 
-    /// The header's `kid`, as anybody may have written it.
+    /// Key name in the header (`kid`). Not verified: anybody may have written it.
     #[must_use]
     pub fn key_id(&self) -> Option<&str> {
         self.key_id.as_deref()
     }
 
-    /// The header's `jwk` as it is written; unread.
+    /// Key in the header (`jwk`) as JSON text, not parsed yet.
     #[must_use]
     pub fn jwk(&self) -> Option<&str> {
         self.jwk.as_deref()
     }
 
-    /// Verifies the signature by `key`, which must be one for the header's `alg`.
+    /// Verifies the signature with `key`, which must be of the kind that the header's `alg` names.
     ///
     /// # Errors
     /// `AlgorithmMismatch` or `SignatureInvalid`.
     pub fn verify(self, key: &PublicKey) -> Result<VerifiedPayload, JwsRefusal> {
+        // SECURITY: the key decides the algorithm. If the header did, a sender could choose how a key is used.
         if key.algorithm() != self.algorithm {
             return Err(JwsRefusal::AlgorithmMismatch);
         }
@@ -175,23 +180,23 @@ impl<'a> Jws<'a> {
     }
 }
 
-/// How a JWS says which key signed it.
+/// Way in which a JWS names its key.
 #[derive(Clone, Copy, Debug)]
 pub enum NamedBy<'a> {
-    /// By the public key itself (`jwk`).
+    /// The public key itself is in the header (`jwk`).
     Embedded,
-    /// By its name in a key set (`kid`).
+    /// The name of the key in a key set is in the header (`kid`).
     Kid(&'a KeyId),
-    /// Not at all.
+    /// The header does not name a key.
     Nothing,
 }
 
-/// What a JWS that is to be signed says of itself.
+/// Header of a JWS that is to be signed.
 #[derive(Clone, Copy, Debug)]
 pub struct HeaderToSign<'a> {
-    /// Its `typ`, without `application/`.
+    /// Media type (`typ`), without `application/`.
     pub typ: &'a str,
-    /// How it names its key.
+    /// Way in which the key is named.
     pub key: NamedBy<'a>,
 }
 
@@ -205,10 +210,10 @@ struct WireHeader<'a> {
     jwk: Option<&'a RawValue>,
 }
 
-/// Signs `payload`.
+/// Signs `payload` and returns the compact serialisation.
 ///
 /// # Errors
-/// When the library fails.
+/// [`CryptoFailure`] when the library fails.
 pub fn sign(key: &SigningKey, header: HeaderToSign<'_>, payload: &[u8]) -> Result<String, CryptoFailure> {
     let (kid, jwk) = match header.key {
         NamedBy::Embedded => (None, Some(RawValue::from_string(key.public().to_jwk()).map_err(|_| CryptoFailure)?)),

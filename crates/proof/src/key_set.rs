@@ -1,4 +1,4 @@
-//! Keys by name: the published set, and the ring of signing keys that it is drawn from (RFC 7517 section 5).
+//! Keys by name: the published key set, and the ring of signing keys behind it (RFC 7517 section 5).
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::{
     jws::{Jws, JwsRefusal, VerifiedPayload},
 };
 
-/// Bytes in a JWK Set document; its number of keys is bounded by it.
+/// Greatest size of a JWK Set document in bytes, which also bounds its number of keys.
 const SET_BYTES_MAX: usize = 64 * 1024;
 
 /// Public keys by `kid`.
@@ -19,22 +19,22 @@ const SET_BYTES_MAX: usize = 64 * 1024;
 pub struct KeySet(Vec<(KeyId, PublicKey)>);
 
 impl KeySet {
-    /// Makes a set of keys of ours; of two of one name the first counts.
+    /// Makes a set of our own keys. Of two keys with one name, the first counts.
     #[must_use]
     pub fn new(keys: impl IntoIterator<Item = (KeyId, PublicKey)>) -> Self {
         Self(keys.into_iter().collect())
     }
 
-    /// The key of this name.
+    /// The key with this name.
     #[must_use]
     pub fn find(&self, id: &str) -> Option<&PublicKey> {
         self.0.iter().find(|(known, _)| known.as_str() == id).map(|(_, key)| key)
     }
 
-    /// Verifies `jws` by the key that it names.
+    /// Verifies `jws` with the key that it names.
     ///
     /// # Errors
-    /// `KeyUnknown`, or what [`Jws::verify`] refuses.
+    /// `KeyUnknown`, or a refusal of [`Jws::verify`].
     pub fn verify(&self, jws: Jws<'_>) -> Result<VerifiedPayload, JwsRefusal> {
         let key = jws.key_id().and_then(|id| self.find(id)).ok_or(JwsRefusal::KeyUnknown)?;
         jws.verify(key)
@@ -49,7 +49,7 @@ impl KeySet {
                 out.push(',');
             }
             let mut jwk = key.to_jwk();
-            // INVARIANT: a JWK of ours ends with `}` and has members; names of keys hold nothing that JSON escapes.
+            // INVARIANT: `to_jwk` returns an object with members that ends with `}`, and key names contain nothing that JSON would escape.
             jwk.pop();
             out.push_str(&jwk);
             for (name, value) in [("alg", key.algorithm().as_str()), ("kid", id.as_str()), ("use", "sig")] {
@@ -65,10 +65,10 @@ impl KeySet {
         out
     }
 
-    /// Reads a JWK Set document. Keys of other kinds are passed over (RFC 7517 section 5); private and duplicate ones refuse all.
+    /// Parses a JWK Set document. Keys of other kinds are ignored (RFC 7517 section 5). A private or repeated key refuses the whole set.
     ///
     /// # Errors
-    /// When the document or a key of our kinds is malformed.
+    /// A refusal when the document, or a key of a known kind, is malformed.
     pub fn from_jwks(text: &str) -> Result<Self, JwkRefusal> {
         if text.len() > SET_BYTES_MAX {
             return Err(JwkRefusal::Malformed);
@@ -79,11 +79,12 @@ impl KeySet {
             let key = key.get();
             let public = match PublicKey::from_jwk(key) {
                 Ok(public) => public,
+                // A key of another kind serves another purpose of the set.
                 Err(JwkRefusal::AlgorithmRefused | JwkRefusal::UseRefused) => continue,
                 Err(why @ (JwkRefusal::Malformed | JwkRefusal::PointInvalid | JwkRefusal::PrivateKey)) => return Err(why),
             };
             let id = KeyId::parse(&Object::parse(key, Limits::JSON_DEPTH_MAX)?.text("kid")?).map_err(|_| JwkRefusal::Malformed)?;
-            // SECURITY: two keys of one name would let the order of the document decide which of them is trusted.
+            // SECURITY: with two keys of one name, their order in the document would decide which of them is trusted.
             if set.find(id.as_str()).is_some() {
                 return Err(JwkRefusal::Malformed);
             }
@@ -93,26 +94,26 @@ impl KeySet {
     }
 }
 
-/// How signing keys take turns.
+/// Rule for the rotation of signing keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rotation {
-    /// How long a key is published before it signs: at least as long as anybody caches the published set.
+    /// Time for which a key is published before it signs: at least as long as anybody caches the published set.
     pub announced_for: Seconds,
-    /// How long a key signs.
+    /// Time for which a key signs.
     pub signs_for: Seconds,
-    /// The longest life of what is signed.
+    /// Longest validity of anything that is signed.
     pub longest_life: Seconds,
 }
 
 impl Rotation {
-    /// The turns of keys for access tokens: a month each, announced for a day.
+    /// Rotation of the keys for access tokens: each signs for 30 days and is announced for one day before.
     pub const ACCESS_TOKENS: Self =
         Self { announced_for: Seconds(86_400), signs_for: Seconds(30 * 86_400), longest_life: Limits::ACCESS_TOKEN_LIFE };
 
-    /// The life of a key made at `created_at`, when older keys sign until `covered_until`.
+    /// Times of a key made at `created_at`, when older keys sign until `covered_until`.
     ///
-    /// It is announced first, unless that left a gap in which no key signs: the first key of all signs at once. The end of its
-    /// turn does not depend on other keys, so that destroying an old one changes nothing.
+    /// A key is announced before it signs, unless that would leave a gap in which no key signs; the very first key signs at once. The end
+    /// of a key does not depend on other keys, so destroying an old one changes nothing.
     fn times(&self, created_at: UnixSeconds, covered_until: UnixSeconds) -> KeyTimes {
         let announced = created_at.plus(self.announced_for);
         let signs_until = announced.plus(self.signs_for);
@@ -120,37 +121,37 @@ impl Rotation {
             published_from: created_at,
             signs_from: announced.min(covered_until.max(created_at)),
             signs_until,
-            // Signed in the last second, the last thing signed is verified until its end, by nodes whose clocks lag a little.
+            // What was signed in the last second must be verifiable until it expires, also by nodes whose clocks are a little behind.
             published_until: signs_until.plus(self.longest_life).plus(Limits::PROOF_SKEW_MAX),
         }
     }
 }
 
-/// The life of one signing key.
+/// Times of one signing key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeyTimes {
-    /// The first second in which it is in the published set.
+    /// First second in which the key is in the published set.
     pub published_from: UnixSeconds,
-    /// The first second in which it may sign.
+    /// First second in which the key may sign.
     pub signs_from: UnixSeconds,
-    /// The first second in which it signs no more.
+    /// First second in which the key no longer signs.
     pub signs_until: UnixSeconds,
-    /// The first second in which it is in the published set no more.
+    /// First second in which the key is no longer in the published set.
     pub published_until: UnixSeconds,
 }
 
-/// A signing key, its name and when it was made.
+/// A signing key with its name and age.
 #[derive(Clone, Debug)]
 pub struct RingKey {
-    /// Its `kid`.
+    /// Name of the key (`kid`).
     pub id: KeyId,
-    /// The key.
+    /// The key itself, shared by all signers.
     pub key: Arc<SigningKey>,
-    /// When it was made, and so published.
+    /// Time at which the key was made, which is when it is first published.
     pub created_at: UnixSeconds,
 }
 
-/// Signing keys that take turns.
+/// Signing keys with their times, oldest first.
 #[derive(Clone, Debug)]
 pub struct KeyRing {
     keys: Vec<(RingKey, KeyTimes)>,
@@ -158,7 +159,7 @@ pub struct KeyRing {
 }
 
 impl KeyRing {
-    /// Orders the keys by age and gives each its times.
+    /// Orders the keys by age and computes the times of each.
     #[must_use]
     pub fn new(mut keys: Vec<RingKey>, rotation: Rotation) -> Self {
         keys.sort_by(|a, b| (a.created_at, a.id.as_str()).cmp(&(b.created_at, b.id.as_str())));
@@ -174,34 +175,35 @@ impl KeyRing {
         Self { keys, rotation }
     }
 
-    /// The key that signs now: the newest that may. `None` when a new one is due and was not made.
+    /// The key that signs now: the newest one that may. `None` when a new key is due and was not made.
     #[must_use]
     pub fn current(&self, now: UnixSeconds) -> Option<&RingKey> {
         let may_sign = |times: &KeyTimes| times.signs_from <= now && now < times.signs_until;
+        // The newest first, so that a new key takes over as soon as it may sign.
         self.keys.iter().rev().find(|(_, times)| may_sign(times)).map(|(key, _)| key)
     }
 
-    /// The keys to publish, and to verify by, now; oldest first.
+    /// The keys to publish, and to verify with, at `now`; oldest first.
     #[must_use]
     pub fn published(&self, now: UnixSeconds) -> KeySet {
         let is_published = |times: &KeyTimes| times.published_from <= now && now < times.published_until;
         KeySet::new(self.keys.iter().filter(|(_, times)| is_published(times)).map(|(ring, _)| (ring.id.clone(), ring.key.public().clone())))
     }
 
-    /// The first second in which a new key must be made, so that it is announced long enough before the last one stops. At once
-    /// for an empty ring.
+    /// First second in which a new key must be made, so that it is announced long enough before the last one stops; second 0 (at once) for
+    /// an empty ring.
     #[must_use]
     pub fn next_due(&self) -> UnixSeconds {
         let covered_until = self.keys.iter().map(|(_, times)| times.signs_until).max();
         covered_until.map_or(UnixSeconds(0), |until| until.minus(self.rotation.announced_for))
     }
 
-    /// Keys whose time is over and that may be destroyed.
+    /// Keys that are no longer published and may be destroyed.
     pub fn over(&self, now: UnixSeconds) -> impl Iterator<Item = &KeyId> {
         self.keys.iter().filter(move |(_, times)| times.published_until <= now).map(|(key, _)| &key.id)
     }
 
-    /// Each key's name and times, oldest first.
+    /// Name and times of each key, oldest first.
     pub fn times(&self) -> impl Iterator<Item = (&KeyId, &KeyTimes)> {
         self.keys.iter().map(|(key, times)| (&key.id, times))
     }
@@ -336,7 +338,7 @@ mod tests {
         assert_eq!(early.current(UnixSeconds(10_600)).map(|key| key.id.as_str()), Some("k10500"));
     }
 
-    /// What is signed at any moment is verifiable as long as it lives; and its key was announced, unless it is the first.
+    /// Everything signed at any moment can be verified until it expires, and its key was announced, unless it is the first.
     #[test]
     fn published_keys_overlap() {
         let ring = ring(&[10_000, 11_000, 12_000, 13_000]);

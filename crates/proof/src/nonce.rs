@@ -1,17 +1,17 @@
-//! Nonces that need no storage: a time bucket under a key that all nodes share (RFC 9449 sections 8 and 9).
+//! Nonces that need no storage: a time bucket, authenticated with a key that all nodes share (RFC 9449 sections 8 and 9).
 
 use aws_lc_rs::hmac;
 use countersign_codec::base64url;
 use countersign_core::{Limits, Seconds, Secret, UnixSeconds};
 use subtle::ConstantTimeEq;
 
-/// The seconds of one bucket: all nonces issued in one are the same text, so that clients need not change theirs all the time.
+/// Length of one bucket in seconds. All nonces of a bucket are the same text, so that clients need not change theirs all the time.
 const BUCKET_SECONDS: u64 = 60;
 
-/// What is under the key besides the bucket, so that it can serve no other purpose.
+/// Label that is authenticated with the bucket, so that the key's tags serve no other purpose.
 const LABEL: &[u8] = b"countersign nonce 1";
 
-/// The keys that make and recognise nonces.
+/// Keys that make and recognise nonces.
 #[derive(Debug)]
 pub struct NonceKeys {
     current: hmac::Key,
@@ -19,39 +19,39 @@ pub struct NonceKeys {
     memory_since: UnixSeconds,
 }
 
-/// Whether the memory of used proofs reaches back to a proof.
+/// Reach of the replay memory at the time of a proof.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Memory {
-    /// It began after the proof may have been used.
+    /// The memory began after the proof may have been used, so it cannot vouch for it.
     TooYoung,
-    /// It does.
+    /// The memory covers the whole time since the proof was made.
     Whole,
 }
 
-/// When a nonce of ours counts. Only [`NonceKeys::check`] makes one.
+/// Validity of a nonce of ours. Only [`NonceKeys::check`] makes one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct NonceTime {
     bucket: UnixSeconds,
 }
 
-/// Why a text is no nonce, now.
+/// Reason why a text is not a valid nonce now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NonceRefusal {
-    /// It was issued here, too long ago.
+    /// The nonce was issued here, but too long ago.
     Stale,
-    /// It was never issued here.
+    /// The nonce was never issued here.
     Unknown,
 }
 
 impl NonceTime {
-    /// The first second at which it counts. Nodes' clocks differ a little, so it lies before the bucket.
+    /// First second at which the nonce is valid. It lies before the bucket, because the clocks of nodes differ a little.
     #[must_use]
     pub const fn first(&self) -> UnixSeconds {
         self.bucket.minus(Limits::PROOF_SKEW_MAX)
     }
 
-    /// The last second at which it counts.
+    /// Last second at which the nonce is valid.
     #[must_use]
     pub const fn last(&self) -> UnixSeconds {
         self.bucket.plus(Seconds(BUCKET_SECONDS)).plus(Limits::NONCE_LIFE)
@@ -59,23 +59,24 @@ impl NonceTime {
 }
 
 impl NonceKeys {
-    /// Nonces are made with `current`; those made with `previous` are still recognised, so that the key can be changed.
+    /// Keys that make nonces with `current`. Nonces made with `previous` are still recognised, so that the key can be changed.
     #[must_use]
     pub fn new(current: &Secret<[u8; 32]>, previous: Option<&Secret<[u8; 32]>>) -> Self {
         let key = |secret: &Secret<[u8; 32]>| hmac::Key::new(hmac::HMAC_SHA256, secret.expose());
         Self { current: key(current), previous: previous.map(key), memory_since: UnixSeconds(0) }
     }
 
-    /// Says since when used proofs are remembered, for a memory that was lost with an earlier process. A proof that may be
-    /// older needs a nonce, and so one of keys that are younger than the memory.
+    /// States since when used proofs are remembered, for a memory that was lost with an earlier process. A proof that may be older than
+    /// `start` needs a nonce, which only keys younger than the memory can have made.
     #[must_use]
     pub fn remembering_since(self, start: UnixSeconds) -> Self {
         Self { memory_since: start, ..self }
     }
 
-    /// Whether a proof that says it was made at `issued_at` could have been used before the memory began: it could be made
-    /// by a clock that was ahead by as much as is forgiven.
+    /// Tells whether a proof made at `issued_at`, by its own statement, could have been used before the memory began. Its clock may have
+    /// been ahead by as much as is tolerated.
     pub(crate) fn may_have_been_used(&self, issued_at: UnixSeconds) -> Memory {
+        // 0 stands for a memory that was never lost.
         if self.memory_since.0 > 0 && issued_at <= self.memory_since.plus(Limits::PROOF_SKEW_MAX) {
             Memory::TooYoung
         } else {
@@ -83,7 +84,7 @@ impl NonceKeys {
         }
     }
 
-    /// The nonce of this moment: 32 characters of base64url.
+    /// The nonce at `now`: 32 characters of base64url.
     #[must_use]
     pub fn issue(&self, now: UnixSeconds) -> String {
         let bucket = now.0.saturating_sub(now.0 % BUCKET_SECONDS).to_be_bytes();
@@ -97,10 +98,11 @@ impl NonceKeys {
     /// Recognises a nonce of ours.
     ///
     /// # Errors
-    /// `Unknown` unless it was made with one of our keys; `Stale` when its time is over.
+    /// `Unknown` when it was not made with one of our keys; `Stale` when its time is over.
     pub fn check(&self, text: &str, now: UnixSeconds) -> Result<NonceTime, NonceRefusal> {
         let bytes: [u8; 24] = base64url::decode_array(text).map_err(|_| NonceRefusal::Unknown)?;
         let (bucket, given) = bytes.split_first_chunk::<8>().ok_or(NonceRefusal::Unknown)?;
+        // Compared in constant time, since a nonce that somebody could forge would stand for a time of his choice.
         let made_with = |key: &hmac::Key| bool::from(tag(key, *bucket).ct_eq(given));
         if !made_with(&self.current) && !self.previous.as_ref().is_some_and(made_with) {
             return Err(NonceRefusal::Unknown);
@@ -110,7 +112,7 @@ impl NonceKeys {
     }
 }
 
-/// Half of an HMAC-SHA256 is still 128 bits that nobody guesses (RFC 2104 section 5).
+/// Tag of a bucket: half of an HMAC-SHA256, which leaves 128 bits that nobody can guess (RFC 2104 section 5 allows the cut).
 fn tag(key: &hmac::Key, bucket: [u8; 8]) -> [u8; 16] {
     let mut context = hmac::Context::with_key(key);
     context.update(LABEL);

@@ -1,7 +1,7 @@
-//! Security Event Tokens (RFC 8417) as OpenID's Shared Signals carry them (SSF 1.0 section 4), one event each.
+//! Security Event Tokens (RFC 8417) as OpenID Shared Signals carry them (SSF 1.0 section 4), with one event each.
 //!
-//! Signed with RS256 by keys of at least 2048 bits and with nothing else: the CAEP interoperability profile asks for that and refuses
-//! ES256. RSA keys exist here only; no token and no proof of a phone is ever read with one.
+//! They are signed with RS256 and keys of at least 2048 bits, and with nothing else: the CAEP interoperability profile asks for that and
+//! refuses ES256. RSA keys exist in this module only; no token and no proof of a phone is ever verified with one.
 
 use std::borrow::Cow;
 
@@ -25,42 +25,42 @@ use crate::{
     jws::{JwsRefusal, Parts, Type},
 };
 
-/// The one algorithm.
+/// The only accepted algorithm.
 const RS256: &str = "RS256";
 
-/// The `typ` of a SET (RFC 8417 section 2.3).
+/// Media type of a SET, its `typ` (RFC 8417 section 2.3).
 pub const SET_TYPE: &str = "secevent+jwt";
 
-/// Bytes of a modulus: 2048 to 8192 bits.
+/// Length of a modulus in bytes: 2048 to 8192 bits.
 const MODULUS_BYTES: std::ops::RangeInclusive<usize> = 256..=1024;
 
 /// Seconds by which a transmitter's clock may be ahead of ours.
 const CLOCK_AHEAD_MAX: u64 = 300;
 
-/// Audiences of one SET.
+/// Greatest number of audiences of one SET.
 const AUDIENCES_MAX: usize = 16;
 
-/// Why a SET is refused. Alphabetical.
+/// Reason why a SET is refused. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SetRefusal {
-    /// It is for somebody else.
+    /// The SET is for another receiver.
     AudienceWrong,
-    /// It does not hold exactly one event, an object under its type's URI.
+    /// The SET does not hold exactly one event, an object under the URI of its type.
     EventsNotOne,
-    /// It is from another issuer than the stream's.
+    /// The SET is from another issuer than the stream's.
     IssuerWrong,
-    /// It is no JWS of RS256, of this type, by a key of the issuer.
+    /// The text is not a JWS with RS256, of this type, by a key of the issuer.
     Jws(JwsRefusal),
-    /// A claim is missing, stands twice, or is of another type.
+    /// A claim is missing, stands there twice, or has another type.
     Malformed,
-    /// It holds a claim that SSF forbids: `exp`, or `sub` (SSF 1.0 sections 4.1.4 and 4.1.5).
+    /// The SET has a claim that SSF forbids: `exp` or `sub` (SSF 1.0 sections 4.1.4 and 4.1.5).
     MemberForbidden,
-    /// It was issued in the future.
+    /// The SET was issued in the future.
     TooEarly,
 }
 
 impl SetRefusal {
-    /// The error code of RFC 8935 section 2.4 that the transmitter is told.
+    /// Error code of RFC 8935 section 2.4 for the transmitter.
     #[must_use]
     pub const fn err(self) -> &'static str {
         match self {
@@ -85,7 +85,7 @@ impl From<JwsRefusal> for SetRefusal {
     }
 }
 
-/// A transmitter's RSA key.
+/// RSA public key of a transmitter.
 #[derive(Clone)]
 pub struct RsaPublicKey {
     modulus: Vec<u8>,
@@ -93,10 +93,10 @@ pub struct RsaPublicKey {
 }
 
 impl RsaPublicKey {
-    /// Reads a JWK of an RSA key (RFC 7518 section 6.3.1) for RS256.
+    /// Parses a JWK of an RSA key (RFC 7518 section 6.3.1) for RS256.
     ///
     /// # Errors
-    /// When it is something else, holds a private member, or has fewer than 2048 bits.
+    /// [`NotTheObject`] when it is something else, holds a private member, or has fewer than 2048 bits.
     pub fn from_jwk(text: &str) -> Result<Self, NotTheObject> {
         let jwk = Object::parse(text, Limits::JSON_DEPTH_MAX)?;
         let refused = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"].iter().any(|name| jwk.has(name));
@@ -106,7 +106,7 @@ impl RsaPublicKey {
         }
         let number = |name: &str| base64url::decode(&jwk.text(name)?).map_err(|_| NotTheObject);
         let (modulus, exponent) = (number("n")?, number("e")?);
-        // RFC 7518 section 2: no octet more than needed, so that the size says the bits.
+        // No octet more than needed (RFC 7518 section 2), so that the length in octets gives the length in bits.
         let shortest = |number: &[u8]| number.first().is_some_and(|first| *first != 0);
         let whole = MODULUS_BYTES.contains(&modulus.len()) && modulus.first().is_some_and(|first| *first >= 0x80);
         if whole && shortest(&exponent) && exponent.len() <= 4 { Ok(Self { modulus, exponent }) } else { Err(NotTheObject) }
@@ -118,15 +118,15 @@ impl RsaPublicKey {
     }
 }
 
-/// The keys of one transmitter, by their names.
+/// Keys of one transmitter, by name.
 #[derive(Clone, Default)]
 pub struct SetKeys(Vec<(String, RsaPublicKey)>);
 
 impl SetKeys {
-    /// Reads a JWK Set (RFC 7517 section 5). Keys of other kinds are passed over; they sign other things.
+    /// Parses a JWK Set (RFC 7517 section 5). Keys of other kinds are ignored, since they sign other things.
     ///
     /// # Errors
-    /// When it is no JWK Set, or holds no key that could sign a SET.
+    /// [`NotTheObject`] when the text is not a JWK Set, or holds no key that could sign a SET.
     pub fn from_jwks(text: &str) -> Result<Self, NotTheObject> {
         let set = Object::parse(text, Limits::JSON_DEPTH_MAX)?;
         let keys: Vec<&RawValue> = set.required("keys")?;
@@ -143,28 +143,28 @@ impl SetKeys {
     }
 }
 
-/// What a stream's SETs have to be.
+/// Values that the SETs of a stream must have.
 #[derive(Clone, Debug)]
 pub struct ExpectedSet<'a> {
-    /// By whom.
+    /// Identifier of the issuer.
     pub issuer: &'a str,
-    /// For whom.
+    /// Identifier of the receiver.
     pub audience: &'a str,
 }
 
-/// A SET that verified. Only [`read`] makes one.
+/// A SET whose claims were checked. From [`read`] its signature is verified as well; from [`claims`] it is not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct VerifiedSet {
-    /// Its `jti`: the same one twice is the same event.
+    /// `jti`: two SETs with the same one report the same event.
     pub id: String,
-    /// When it was issued.
+    /// Time at which the SET was issued.
     pub issued_at: UnixSeconds,
-    /// The transaction that it belongs to.
+    /// Transaction that the event belongs to (`txn`).
     pub transaction: Option<String>,
-    /// About whom: `sub_id`, as JSON (RFC 9493).
+    /// Person or session that the event is about: `sub_id`, as JSON (RFC 9493).
     pub subject: String,
-    /// The event's type.
+    /// URI of the event's type.
     pub event_type: String,
     /// The event, as JSON.
     pub event: String,
@@ -178,7 +178,7 @@ enum Audience<'a> {
     One(#[serde(borrow)] Cow<'a, str>),
 }
 
-/// Reads and verifies a SET.
+/// Parses and verifies a SET.
 ///
 /// # Errors
 /// The first rule that it breaks.
@@ -187,7 +187,7 @@ pub fn read(text: &str, keys: &SetKeys, expected: &ExpectedSet<'_>, now: UnixSec
     if parts.algorithm != RS256 {
         return Err(JwsRefusal::AlgorithmRefused.into());
     }
-    // A key that the text brings along proves nothing.
+    // SECURITY: a key that the text brings along proves nothing about its sender.
     if parts.jwk.is_some() {
         return Err(JwsRefusal::HeaderRefused.into());
     }
@@ -197,12 +197,13 @@ pub fn read(text: &str, keys: &SetKeys, expected: &ExpectedSet<'_>, now: UnixSec
     claims(&parts.payload, expected, now)
 }
 
-/// The claims alone: for looking at a SET without believing it.
+/// Parses the claims alone, for somebody who inspects a SET without verifying it.
 ///
 /// # Errors
 /// The first rule that they break.
 pub fn claims(payload: &[u8], expected: &ExpectedSet<'_>, now: UnixSeconds) -> Result<VerifiedSet, SetRefusal> {
     let claims = Object::from_bytes(payload, Limits::JSON_DEPTH_MAX)?;
+    // SSF forbids both, so that no SET can be taken for an ID or access token.
     if claims.has("exp") || claims.has("sub") {
         return Err(SetRefusal::MemberForbidden);
     }
@@ -241,22 +242,22 @@ pub fn claims(payload: &[u8], expected: &ExpectedSet<'_>, now: UnixSeconds) -> R
     })
 }
 
-/// What a SET that is to be signed says. `sub_id` and the event are JSON objects.
+/// Content of a SET that is to be signed. The subject and the event are JSON objects.
 #[derive(Clone, Debug)]
 pub struct SetToSign<'a> {
-    /// By whom.
+    /// Identifier of the issuer.
     pub issuer: &'a str,
-    /// For whom.
+    /// Identifier of the receiver.
     pub audience: &'a str,
-    /// Its name, unique for this issuer.
+    /// Identifier of the SET, unique for this issuer.
     pub id: &'a str,
-    /// When.
+    /// Time at which the SET is issued.
     pub issued_at: UnixSeconds,
-    /// About whom.
+    /// Person or session that the event is about.
     pub subject: &'a serde_json::Value,
-    /// The event's type.
+    /// URI of the event's type.
     pub event_type: &'a str,
-    /// The event.
+    /// The event, as JSON.
     pub event: &'a serde_json::Value,
 }
 
@@ -277,27 +278,27 @@ pub struct SetSigningKey {
 }
 
 impl SetSigningKey {
-    /// Makes a new key of 2048 bits by the library's own random generator, in PKCS#8 form.
+    /// Makes a new key of 2048 bits with the library's random generator, in PKCS#8 form.
     ///
     /// # Errors
-    /// When the library fails.
+    /// [`CryptoFailure`] when the library fails.
     pub fn generate() -> Result<Secret<Vec<u8>>, CryptoFailure> {
         let pair = RsaKeyPair::generate(KeySize::Rsa2048).map_err(|_| CryptoFailure)?;
         let pkcs8 = pair.as_der().map_err(|_| CryptoFailure)?;
         Ok(Secret::new(pkcs8.as_ref().to_vec()))
     }
 
-    /// Reads a key in PKCS#8 form.
+    /// Parses a key in PKCS#8 form.
     ///
     /// # Errors
-    /// When it is none.
+    /// [`CryptoFailure`] when it is not such a key.
     pub fn from_pkcs8(id: KeyId, pkcs8: &Secret<Vec<u8>>) -> Result<Self, CryptoFailure> {
         let pair = RsaKeyPair::from_pkcs8(pkcs8.expose()).map_err(|_| CryptoFailure)?;
         let public = parts_of(pair.public_key().as_ref()).map_err(|_| CryptoFailure)?;
         Ok(Self { id, pair, public })
     }
 
-    /// The JWK Set that receivers verify with.
+    /// The JWK Set with which receivers verify.
     #[must_use]
     pub fn jwks(&self) -> String {
         let jwk = serde_json::json!({
@@ -307,10 +308,10 @@ impl SetSigningKey {
         serde_json::json!({ "keys": [jwk] }).to_string()
     }
 
-    /// Signs a SET.
+    /// Signs a SET for the receiver.
     ///
     /// # Errors
-    /// When the library fails.
+    /// [`CryptoFailure`] when the library fails.
     pub fn sign(&self, set: &SetToSign<'_>) -> Result<String, CryptoFailure> {
         let header = serde_json::json!({ "typ": SET_TYPE, "alg": RS256, "kid": self.id.as_str() });
         let claims = serde_json::json!({

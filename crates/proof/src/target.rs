@@ -1,27 +1,27 @@
-//! What a proof is made for: a URL without query and fragment, in one normal form (RFC 9449 section 4.3 check 9, RFC 3986
-//! sections 6.2.2 and 6.2.3).
+//! The URL that a proof is made for, without query and fragment, in one normal form (RFC 9449 section 4.3 check 9, RFC 3986 sections 6.2.2
+//! and 6.2.3).
 
 use core::net::Ipv6Addr;
 use std::{borrow::Cow, fmt};
 
 use countersign_core::Limits;
 
-/// Why a text is not a target or an origin. Alphabetical.
+/// Reason why a text is not a target or an origin. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TargetRefusal {
     /// The authority is empty, or its host or port does not parse.
     AuthorityInvalid,
-    /// A byte that has no place in a URL, such as a space, a backslash or one beyond ASCII.
+    /// A byte may not stand in a URL, such as a space, a backslash or a byte beyond ASCII.
     IllegalByte,
-    /// A `%` without two hexadecimal digits after it.
+    /// A `%` is not followed by two hexadecimal digits.
     PercentInvalid,
     /// The scheme is neither `https` nor `http`.
     SchemeInvalid,
-    /// More bytes than are read.
+    /// The text has more bytes than [`Limits::URL_BYTES_MAX`].
     TooLong,
-    /// An origin with a path, query or fragment, or a path with a query or fragment.
+    /// An origin has a path, query or fragment, or a path has a query or fragment.
     UnexpectedPart,
-    /// A user name or password before the host.
+    /// A user name or password stands before the host.
     UserInfo,
 }
 
@@ -45,12 +45,12 @@ impl std::error::Error for TargetRefusal {}
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Target(String);
 
-/// Scheme and authority under which the world reaches us, as declared: `https://api.example.com:7443`.
+/// Scheme and authority under which clients reach this server, as configured: `https://api.example.com:7443`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Origin(String);
 
 impl Target {
-    /// Reads an absolute `http` or `https` URL; its query and fragment are left out.
+    /// Parses an absolute `http` or `https` URL; its query and fragment are dropped.
     ///
     /// # Errors
     /// The first rule that it breaks.
@@ -60,28 +60,28 @@ impl Target {
         origin.join(path)
     }
 
-    /// The normal form.
+    /// The URL in normal form.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Takes `text`, as some client writes it, for a URL of this target.
+    /// Checks that `text`, as a client writes it, is a URL of this target.
     ///
     /// # Errors
-    /// When it is another one, or none.
+    /// [`OtherTarget`] when it is another URL, or not a URL.
     pub(crate) fn admit(&self, text: &str) -> Result<(), OtherTarget> {
-        // A normal form is its own normal form, so that most clients' texts need no reading.
+        // A normal form is its own normal form, so the texts of most clients need no parsing.
         if self.0 == text || Self::parse(text).is_ok_and(|other| other == *self) { Ok(()) } else { Err(OtherTarget) }
     }
 }
 
-/// The URL is another one, or none.
+/// Refusal of a text that is another URL, or not a URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct OtherTarget;
 
 impl Origin {
-    /// Reads an origin; a lone `/` at its end is left out.
+    /// Parses an origin; a single `/` at its end is dropped.
     ///
     /// # Errors
     /// The first rule that it breaks.
@@ -90,16 +90,16 @@ impl Origin {
         if matches!(rest, "" | "/") { Ok(origin) } else { Err(TargetRefusal::UnexpectedPart) }
     }
 
-    /// The normal form, without a `/` at its end.
+    /// The origin in normal form, without a `/` at its end.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The target of a request for `path`: absolute or empty, and without its query (RFC 9112 section 3.2.1).
+    /// The target of a request for `path`, which is absolute or empty and has no query (RFC 9112 section 3.2.1).
     ///
     /// # Errors
-    /// When the path holds what a path cannot.
+    /// A refusal when the path holds a byte that a path may not hold.
     pub fn target(&self, path: &str) -> Result<Target, TargetRefusal> {
         if path.contains(['?', '#']) {
             return Err(TargetRefusal::UnexpectedPart);
@@ -118,12 +118,12 @@ impl Origin {
     }
 }
 
-/// Takes a URL apart into its origin and all that follows.
+/// Splits a URL into its origin and everything after it.
 fn split(text: &str) -> Result<(Origin, &str), TargetRefusal> {
     if text.len() > Limits::URL_BYTES_MAX {
         return Err(TargetRefusal::TooLong);
     }
-    // SECURITY: browsers take a backslash for a slash and drop tabs and line breaks; here such a text has no meaning at all.
+    // SECURITY: browsers take a backslash for a slash and drop tabs and line breaks, so one text could mean two URLs. It is refused.
     if !text.bytes().all(|b| b.is_ascii_graphic() && b != b'\\') {
         return Err(TargetRefusal::IllegalByte);
     }
@@ -136,6 +136,7 @@ fn split(text: &str) -> Result<(Origin, &str), TargetRefusal> {
         return Err(TargetRefusal::SchemeInvalid);
     };
     let (authority, rest) = rest.find(['/', '?', '#']).and_then(|at| rest.split_at_checked(at)).unwrap_or((rest, ""));
+    // SECURITY: `https://api.example.com@evil.example` names the second host, which people misread.
     if authority.contains('@') {
         return Err(TargetRefusal::UserInfo);
     }
@@ -148,7 +149,7 @@ fn split(text: &str) -> Result<(Origin, &str), TargetRefusal> {
     Ok((Origin(origin), rest))
 }
 
-/// The colons inside of an IPv6 literal are not the one before a port.
+/// Splits host and port. The colons inside an IPv6 literal do not begin a port.
 fn split_port(authority: &str) -> (&str, &str) {
     match authority.rsplit_once(':') {
         Some((host, port)) if !port.ends_with(']') => (host, port),
@@ -156,7 +157,7 @@ fn split_port(authority: &str) -> (&str, &str) {
     }
 }
 
-/// Lower case for names, the one spelling of RFC 5952 for IPv6 literals. Names beyond ASCII come as `xn--`.
+/// The host in normal form: lower case for names, the spelling of RFC 5952 for IPv6 literals. International names must come as `xn--`.
 fn normal_host(host: &str) -> Result<String, TargetRefusal> {
     if let Some(literal) = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
         let address: Ipv6Addr = literal.parse().map_err(|_| TargetRefusal::AuthorityInvalid)?;
@@ -166,7 +167,7 @@ fn normal_host(host: &str) -> Result<String, TargetRefusal> {
     if is_name { Ok(host.to_ascii_lowercase()) } else { Err(TargetRefusal::AuthorityInvalid) }
 }
 
-/// An empty port is none (RFC 3986 section 6.2.3).
+/// The port as a number. An empty port means no port (RFC 3986 section 6.2.3).
 fn normal_port(port: &str) -> Result<Option<u16>, TargetRefusal> {
     if port.is_empty() {
         return Ok(None);
@@ -175,7 +176,8 @@ fn normal_port(port: &str) -> Result<Option<u16>, TargetRefusal> {
     port.parse().ok().filter(|port| digits_only && *port > 0).map(Some).ok_or(TargetRefusal::AuthorityInvalid)
 }
 
-/// Decodes what needs no encoding and writes the rest of the encodings in upper case (RFC 3986 sections 6.2.2.1 and 6.2.2.2).
+/// The path in normal form: octets that need no encoding are decoded, all other encodings are in upper case (RFC 3986 sections 6.2.2.1 and
+/// 6.2.2.2).
 fn normal_octets(path: &str) -> Result<Cow<'_, str>, TargetRefusal> {
     if !path.is_empty() && !path.starts_with('/') {
         return Err(TargetRefusal::UnexpectedPart);
@@ -192,7 +194,7 @@ fn normal_octets(path: &str) -> Result<Cow<'_, str>, TargetRefusal> {
     out.push_str(plain);
     for part in parts {
         let (digits, rest) = part.split_at_checked(2).ok_or(TargetRefusal::PercentInvalid)?;
-        // The standard library would take `+f` for a number.
+        // The standard library would parse `+f` as a number.
         let octet = u8::from_str_radix(digits, 16).ok().filter(|_| !digits.starts_with('+')).ok_or(TargetRefusal::PercentInvalid)?;
         if is_unreserved(octet) {
             out.push(char::from(octet));
@@ -205,12 +207,12 @@ fn normal_octets(path: &str) -> Result<Cow<'_, str>, TargetRefusal> {
     Ok(Cow::Owned(out))
 }
 
-/// RFC 3986 section 2.3.
+/// True for unreserved characters (RFC 3986 section 2.3).
 fn is_unreserved(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
 }
 
-/// Appends `path` with its dot segments resolved (RFC 3986 section 5.2.4); an empty path is `/` (section 6.2.3).
+/// Appends `path` with its dot segments resolved (RFC 3986 section 5.2.4); an empty path becomes `/` (section 6.2.3).
 fn push_without_dots(path: &str, out: &mut String) {
     let root = out.len();
     let mut ends_in_directory = true;
@@ -219,6 +221,7 @@ fn push_without_dots(path: &str, out: &mut String) {
         match segment {
             "." => {}
             ".." => {
+                // Never above the root: `/..` stays `/`.
                 let parent = out.get(root..).and_then(|path| path.rfind('/')).unwrap_or(0);
                 out.truncate(root.saturating_add(parent));
             }

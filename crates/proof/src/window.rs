@@ -1,35 +1,35 @@
-//! When a proof is taken, and so for how long it must be remembered: one type decides both.
+//! The window of time in which a proof is accepted, and the time for which it must be remembered. One type decides both.
 
 use countersign_core::{Limits, Reason, UnixSeconds};
 
 use crate::nonce::{Memory, NonceKeys, NonceRefusal, NonceTime};
 
-/// What is asked of a proof's nonce (RFC 9449 sections 8 and 9).
+/// Rule for the nonce of a proof (RFC 9449 sections 8 and 9).
 #[derive(Clone, Copy, Debug)]
 pub enum NonceRule<'a> {
-    /// One of ours is the clock when it is there; without one the proof's own `iat` counts.
+    /// A nonce of ours sets the time when there is one. Without a nonce, the proof's own `iat` counts.
     Accepted(&'a NonceKeys),
-    /// One of ours must be there.
+    /// A nonce of ours is required.
     Required(&'a NonceKeys),
 }
 
-/// Why the time of a proof is refused. Alphabetical.
+/// Reason why the time of a proof is refused. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TimeRefusal {
-    /// Its nonce was ours and has lapsed.
+    /// The nonce was issued here and has expired.
     NonceStale,
-    /// Its nonce was never issued here.
+    /// The nonce was never issued here.
     NonceUnknown,
-    /// It has no nonce, and one is required.
+    /// The proof has no nonce, and one is required.
     NonceWanted,
-    /// Its `iat` lies ahead of us.
+    /// The proof's `iat` lies too far in the future.
     TooEarly,
-    /// Its `iat` lies too far behind us.
+    /// The proof's `iat` lies too far in the past.
     TooOld,
 }
 
 impl TimeRefusal {
-    /// The stable code.
+    /// Stable reason code of the refusal, for logs and metrics.
     #[must_use]
     pub const fn reason(&self) -> Reason {
         match self {
@@ -41,10 +41,10 @@ impl TimeRefusal {
     }
 }
 
-/// The seconds, both ends included, in which one proof is taken (RFC 9449 section 4.3, checks 10 and 11).
+/// The seconds, both ends included, in which one proof is accepted (RFC 9449 section 4.3, checks 10 and 11).
 ///
-/// SECURITY: how long the proof must be remembered follows from the last of them. As long as both come from here, a proof cannot
-/// be forgotten while it still counts.
+/// SECURITY: the time for which the proof must be remembered follows from the last of them. As long as both come from this type, no proof
+/// is forgotten while it is still accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AcceptanceWindow {
     first: UnixSeconds,
@@ -52,35 +52,35 @@ pub struct AcceptanceWindow {
 }
 
 impl AcceptanceWindow {
-    /// The window of a proof that says itself when it was made, by a clock that may be a little off.
+    /// Window of a proof that states itself when it was made, by a clock that may be a little off.
     #[must_use]
     pub const fn of_issue(issued_at: UnixSeconds) -> Self {
         Self { first: issued_at.minus(Limits::PROOF_SKEW_MAX), last: issued_at.plus(Limits::PROOF_AGE_MAX) }
     }
 
-    /// The window of a proof with a nonce of ours: the nonce is the clock, whatever the phone's says.
+    /// Window of a proof with a nonce of ours. The nonce sets the time, whatever the phone's clock says.
     #[must_use]
     pub const fn of_nonce(nonce: &NonceTime) -> Self {
         Self { first: nonce.first(), last: nonce.last() }
     }
 
-    /// The last second at which this very proof would be taken again.
+    /// Last second at which this proof would be accepted.
     #[must_use]
     pub const fn last(&self) -> UnixSeconds {
         self.last
     }
 
-    /// The last second in which the proof must be remembered. A clock may be set back a little, and another node's may lag: by
-    /// as much as is forgiven elsewhere, the memory outlives the window.
+    /// Last second in which the proof must be remembered. The memory outlives the window by the tolerated clock difference, because a clock
+    /// may be set back a little and another node's clock may be behind.
     #[must_use]
     pub const fn remember_until(&self) -> UnixSeconds {
         self.last.plus(Limits::PROOF_SKEW_MAX)
     }
 
-    /// Finds the window of a proof by its `nonce` or `issued_at`, and whether `now` lies in it.
+    /// Finds the window of a proof by its `nonce` or `issued_at`, and checks that `now` lies in it.
     ///
     /// # Errors
-    /// What is wrong with its nonce or its clock.
+    /// The fault of the nonce or the time.
     pub fn admit(nonce: Option<&str>, issued_at: UnixSeconds, rule: NonceRule<'_>, now: UnixSeconds) -> Result<Self, TimeRefusal> {
         match (nonce, rule) {
             (Some(nonce), NonceRule::Accepted(keys) | NonceRule::Required(keys)) => match keys.check(nonce, now) {
@@ -97,7 +97,7 @@ impl AcceptanceWindow {
                 if now > window.last {
                     return Err(TimeRefusal::TooOld);
                 }
-                // SECURITY: after a restart, a captured proof must not find an empty memory.
+                // SECURITY: after a restart the replay memory is empty. A proof from before must not be accepted again without a nonce.
                 match keys.may_have_been_used(issued_at) {
                     Memory::TooYoung => Err(TimeRefusal::NonceWanted),
                     Memory::Whole => Ok(window),

@@ -1,4 +1,4 @@
-//! Whatever comes from outside: no text makes a reader panic, and no single bit of what is signed can be changed.
+//! Properties of everything that comes from outside: no text makes a reader panic, and no bit of signed data can be changed.
 
 #![expect(
     clippy::expect_used,
@@ -26,7 +26,7 @@ fn algorithm() -> impl Strategy<Value = Algorithm> {
     prop_oneof![Just(Algorithm::EdDsa), Just(Algorithm::Es256)]
 }
 
-/// Texts that look like what the readers expect, so that chance gets past the first checks.
+/// Texts close to what the readers expect, so that random ones get past the first checks.
 fn hostile_text() -> impl Strategy<Value = String> {
     prop_oneof![
         any::<String>(),

@@ -44,7 +44,7 @@ fn text<'a>(value: &'a Value, name: &str) -> &'a str {
     value[name].as_str().unwrap_or_else(|| panic!("no text `{name}` in {value}"))
 }
 
-/// What `stricter.toml` lists for a suite.
+/// The entries of `stricter.toml` for a suite.
 fn stricter(suite: &str) -> BTreeSet<String> {
     let list: toml::Value = toml::from_str(include_str!("stricter.toml")).expect("TOML");
     let entries = list["stricter"].as_array().expect("entries").iter();

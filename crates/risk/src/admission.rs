@@ -1,21 +1,27 @@
-//! Guests and known people in one bounded memory: however many identities are made up, they displace each other.
+//! A bounded map of people in two classes, known and guests, for memory that strangers can fill.
+//!
+//! An attacker can make up any number of identities. Each of them starts as a guest, and guests are evicted first, so that made-up
+//! identities push out each other and not the people who are known. This module does not decide who becomes known: the caller does, with
+//! [`Admission::admit`].
 
 use crate::subjects::Subjects;
 
-/// One in so many places is kept for guests even when known people would fill all.
+/// Denominator of the reserve for guests: 1/8 of the capacity is kept for guests even when known people would fill all of it.
 const GUESTS_SHARE: usize = 8;
 
-/// Whether someone has a place of their own.
+/// Class of an entry, which decides who is evicted first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// Came lately; leaves before anyone who is known.
+    /// A newcomer; evicted before any known person, as long as guests hold more than their reserve.
     Guest,
-    /// Came often enough.
+    /// A person whom the caller has admitted with [`Admission::admit`].
     Known,
 }
 
-/// At most `capacity` values by key. Guests may fill whatever the known leave free, and make room first: beyond an eighth of the
-/// places only they leave. Who is known is the caller's to say, by what cannot be had quickly.
+/// A map of at most `capacity` values by key. Guests may fill all places that known people leave free. When the map is full, a guest is
+/// evicted, unless guests hold no more than an eighth of the places; then a known person is.
+///
+/// The caller decides who is known, by something that takes an attacker time to get (several visits on different days, for example).
 #[derive(Clone, Debug)]
 pub struct Admission<T> {
     known: Subjects<T>,
@@ -24,37 +30,37 @@ pub struct Admission<T> {
 }
 
 impl<T: Default> Admission<T> {
-    /// Nobody yet, and never more than `capacity` (at least one).
+    /// An empty map for at most `capacity` values; 0 counts as 1.
     #[must_use]
     pub fn new(capacity: usize) -> Self {
         let capacity = capacity.max(1);
         Self { known: Subjects::new(capacity), guests: Subjects::new(capacity), capacity }
     }
 
-    /// How many are held.
+    /// Number of values held, known people and guests together.
     #[must_use]
     pub fn len(&self) -> usize {
         self.known.len().saturating_add(self.guests.len())
     }
 
-    /// Whether no one is held.
+    /// True when no value is held.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// How many are known.
+    /// Number of known people held.
     #[must_use]
     pub fn known(&self) -> usize {
         self.known.len()
     }
 
-    /// All that are held, in no order that means anything.
+    /// All keys with their values, known people first, otherwise in no meaningful order.
     pub fn iter(&self) -> impl Iterator<Item = (u64, &T)> {
         self.known.iter().chain(self.guests.iter())
     }
 
-    /// The keys of all that are held.
+    /// Keys of all values held, known people first.
     #[must_use]
     pub fn keys(&self) -> Vec<u64> {
         let mut keys = self.known.keys();
@@ -62,18 +68,18 @@ impl<T: Default> Admission<T> {
         keys
     }
 
-    /// The value of `key`, when it is held; looking at it is no use.
+    /// The value of `key`, when it is held. Peeking does not count as use, so it does not delay eviction.
     #[must_use]
     pub fn peek(&self, key: u64) -> Option<&T> {
         self.known.peek(key).or_else(|| self.guests.peek(key))
     }
 
-    /// The value of `key`, when it is held.
+    /// The value of `key`, when it is held. The access counts as use, so the value is evicted later.
     pub fn get_mut(&mut self, key: u64) -> Option<&mut T> {
         self.known.get_mut(key).or_else(|| self.guests.get_mut(key))
     }
 
-    /// The value of `key`, who becomes a guest when they are not held.
+    /// The value of `key` with its class. A key that is not held enters as a guest with `T::default()`, which may evict another entry.
     pub fn enter(&mut self, key: u64) -> Option<(&mut T, Standing)> {
         if self.known.peek(key).is_some() {
             return self.known.get_mut(key).map(|value| (value, Standing::Known));
@@ -84,11 +90,13 @@ impl<T: Default> Admission<T> {
         self.guests.get_mut(key).map(|value| (value, Standing::Guest))
     }
 
-    /// Puts `value` in the place of `key`.
+    /// Stores `value` under `key` in the given class and removes what was held for `key` before. Evicts one entry when the map is full.
     pub fn put(&mut self, key: u64, value: T, standing: Standing) {
         self.known.remove(key);
         self.guests.remove(key);
         if self.len() >= self.capacity {
+            // SECURITY: guests are evicted first, so a flood of made-up identities cannot push out known people. Their reserve lets a
+            // newcomer stay long enough to become known even when known people would fill every place.
             let many = self.guests.len() > self.capacity / GUESTS_SHARE;
             let leaving = if many || self.known.is_empty() { &mut self.guests } else { &mut self.known };
             leaving.evict();
@@ -99,7 +107,7 @@ impl<T: Default> Admission<T> {
         }
     }
 
-    /// Gives a guest a place of their own.
+    /// Moves a guest to the known people. Does nothing when `key` is not held as a guest.
     pub fn admit(&mut self, key: u64) {
         if let Some(value) = self.guests.remove(key) {
             self.known.insert(key, value);

@@ -1,21 +1,21 @@
-//! Numbers to bytes and back, little-endian, for snapshots.
+//! Little-endian reading and writing of the numbers in a snapshot of login states, and the reasons to refuse one.
 
-/// Why bytes are not a snapshot of ours. Nothing of such a snapshot is used. Alphabetical.
+/// Reason why bytes are not a snapshot that this version wrote. Nothing of a refused snapshot is used. Variants are alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FrameRefusal {
-    /// The bytes are not those that were written.
+    /// The checksum does not fit the bytes: the snapshot was damaged or changed.
     ChecksumMismatch,
-    /// The last frame is missing or counts other frames than there were: something was cut off.
+    /// The last frame is missing, or counts another number of people than there were: the snapshot was cut off.
     EndMissing,
-    /// A frame of a kind that is not known here, or where it does not belong.
+    /// A frame of an unknown kind, or a known kind in the wrong place.
     FrameUnexpected,
-    /// Fewer or more bytes than the frame's kind needs.
+    /// Fewer or more bytes than the kind of frame needs.
     LengthMismatch,
-    /// Made with another salt: its fingerprints mean nothing here.
+    /// The snapshot was made with another salt, so its fingerprints mean nothing in this installation.
     SaltMismatch,
-    /// A number that no state of ours can hold.
+    /// A number that no valid state holds (negative, infinite, not a number, or longer than its list may be).
     ValueImpossible,
-    /// Written by a version that this one does not read.
+    /// The frame was written by a version of the format that this one does not read.
     VersionUnknown,
 }
 
@@ -35,7 +35,7 @@ impl std::fmt::Display for FrameRefusal {
 
 impl std::error::Error for FrameRefusal {}
 
-/// Bytes being written.
+/// Buffer to which a snapshot is written, number by number.
 #[derive(Debug, Default)]
 pub(crate) struct Writer(Vec<u8>);
 
@@ -66,7 +66,7 @@ impl Writer {
         }
     }
 
-    /// A length; lists of states have fewer than 256 items.
+    /// Writes the length of a list as one byte. Every list of a state is bounded below 256 items, so nothing is cut off.
     pub(crate) fn length(&mut self, length: usize) {
         self.u8(u8::try_from(length).unwrap_or(u8::MAX));
     }
@@ -76,7 +76,7 @@ impl Writer {
     }
 }
 
-/// Bytes being read.
+/// Cursor over the bytes of a frame. Every read is checked against the end.
 #[derive(Debug)]
 pub(crate) struct Reader<'a>(&'a [u8]);
 
@@ -107,13 +107,13 @@ impl<'a> Reader<'a> {
         self.take().map(u64::from_le_bytes)
     }
 
-    /// Any finite number.
+    /// Reads a finite number; infinity and NaN are refused, since one of them would spread through every sum.
     pub(crate) fn f32(&mut self) -> Result<f32, FrameRefusal> {
         let value = f32::from_bits(self.u32()?);
         if value.is_finite() { Ok(value) } else { Err(FrameRefusal::ValueImpossible) }
     }
 
-    /// A finite number that is not negative: a count.
+    /// Reads a decayed count: a finite number that is not negative.
     pub(crate) fn count(&mut self) -> Result<f32, FrameRefusal> {
         let value = self.f32()?;
         if value >= 0.0 { Ok(value) } else { Err(FrameRefusal::ValueImpossible) }
@@ -126,14 +126,16 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// A length of at most `max`.
+    /// Reads the length of a list, at most `max`. The bound is checked before anything is allocated.
     pub(crate) fn length(&mut self, max: usize) -> Result<usize, FrameRefusal> {
         let length = usize::from(self.u8()?);
         if length <= max { Ok(length) } else { Err(FrameRefusal::ValueImpossible) }
     }
 
+    /// Ends the reading of a frame.
+    ///
     /// # Errors
-    /// When bytes are left over.
+    /// [`FrameRefusal::LengthMismatch`] when bytes are left over.
     pub(crate) const fn finish(self) -> Result<(), FrameRefusal> {
         if self.0.is_empty() { Ok(()) } else { Err(FrameRefusal::LengthMismatch) }
     }

@@ -1,15 +1,15 @@
-//! One named part of a score.
+//! One named part of a score of the streaming models. Logins have a type of their own: [`crate::evidence::Contribution`].
 
-/// What one reason adds to a score. The contributions of a score add up to it.
+/// Part that one reason adds to a score. All contributions of a score add up to it.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Contribution<'a> {
-    /// The reason, in words that logs and alerts may show.
+    /// Name of the reason, in words that logs and alerts may show.
     pub name: &'a str,
-    /// What it adds, in the unit of the score. Negative: it speaks for the subject.
+    /// Amount that the reason adds, in the unit of the score. A negative amount speaks for the subject.
     pub weight: f64,
 }
 
-/// Sums weights in the order given, so that every machine rounds alike.
+/// Sums weights in the order given. Floating-point addition depends on the order, and every machine has to get the same sum.
 pub(crate) fn total(contributions: &[Contribution<'_>]) -> f64 {
     contributions.iter().fold(0.0, |sum, part| sum + part.weight)
 }

@@ -1,8 +1,10 @@
-//! Guessing and pestering: brute force, spraying, stuffing and prompt fatigue, from decayed counts in fixed memory.
+//! Password guessing and prompt fatigue: brute force, spraying, credential stuffing and repeated prompts, from decayed counts.
 //!
-//! Counts are kept of accounts, devices, sites, networks and of everyone, in sketches of tries that halve every ten minutes, so
-//! that an attacker's random names cost no memory. A source is judged by how many accounts fail from it beside how many succeed:
-//! an office behind one address fails too, but mostly succeeds.
+//! Counts are kept per account, device, site and network and for everyone, in count-min sketches of fixed size whose cells halve every ten
+//! minutes. An attacker's random names therefore cost no memory. A source is judged by how many accounts fail from it against how many
+//! succeed: an office behind one address fails too, but mostly succeeds.
+//!
+//! This module only counts and weighs. Whether a login is refused is decided by the caller.
 
 use countersign_core::{Seconds, UnixSeconds};
 
@@ -12,44 +14,44 @@ use crate::{
     maths::{age, ln, narrow, remaining, stamp, within},
 };
 
-/// What became of a try.
+/// Result of one attempt to log in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Try {
-    /// The secret or the account was wrong.
+    /// The secret was wrong or the account does not exist.
     Failed,
-    /// The person refused a prompt or let it lapse.
+    /// The person refused a prompt or let it expire.
     PromptRefused,
-    /// It was right.
+    /// The attempt succeeded, and the person got in.
     Succeeded,
 }
 
-/// Whose try, from where.
+/// Account that an attempt named, and where the attempt came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Source {
-    /// The account that was named, existing or not: [`crate::fingerprint::Salt::long`] of it.
+    /// Hash of the account name that was given, existing or not: [`crate::fingerprint::Salt::long`].
     pub account: u64,
-    /// The device, when it has a name.
+    /// Fingerprint of the device, when the device has a name.
     pub device: Option<Fingerprint>,
-    /// The site's addresses.
+    /// Fingerprint of the address range that the site shares ([`crate::network::site`]).
     pub prefix: Fingerprint,
-    /// The autonomous system, when known.
+    /// Fingerprint of the autonomous system, when it is known.
     pub network: Option<Fingerprint>,
 }
 
-/// From where on counts are evidence. The defaults are those of the shipped configuration.
+/// Thresholds beyond which decayed counts become evidence. The defaults are those of the shipped configuration.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CredentialRule {
-    /// Failures for one account that are ordinary: fingers slip.
+    /// Failures for one account that are ordinary, since people mistype.
     pub account_failures: f64,
-    /// Accounts failing from one device that are ordinary: a family's.
+    /// Number of accounts that may fail from one device before it is unusual: those of a family.
     pub device_accounts: f64,
-    /// Accounts failing from one site that are ordinary: an office's on a Monday.
+    /// Number of accounts that may fail from one site before it is unusual: those of an office on a Monday morning.
     pub site_accounts: f64,
-    /// Accounts failing from one network that are ordinary: a carrier's.
+    /// Number of accounts that may fail from one network before it is unusual: those of a mobile carrier.
     pub network_accounts: f64,
-    /// Refused or unanswered prompts of one account that are ordinary.
+    /// Refused or expired prompts of one account that are ordinary.
     pub prompts: f64,
-    /// How many times its long-run rate everyone's failures may reach.
+    /// Factor by which the failures of everyone may exceed their long-run rate before they count as a surge.
     pub surge: f64,
 }
 
@@ -59,16 +61,16 @@ impl Default for CredentialRule {
     }
 }
 
-/// Tries are forgotten by half in this time.
+/// Half-life of the counts of attempts: 10 minutes.
 const HALF_LIFE: Seconds = Seconds(600);
-/// What is usual for everyone is forgotten by half in this time.
+/// Half-life of the long-run rate of everyone's failures: 7 days.
 const LONG_HALF_LIFE: Seconds = Seconds(7 * 86_400);
-/// Columns of each sketch.
+/// Columns of each sketch, cells per row.
 const WIDTH: u64 = 4096;
-/// Rows of each sketch.
+/// Rows of each sketch; each row uses another hash of the key.
 const ROWS: u64 = 3;
 
-/// A count that halves in a half-life.
+/// One count that halves every half-life. It fades when it is read or added to, so no timer is needed.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Fading {
     value: f32,
@@ -86,7 +88,7 @@ impl Fading {
     }
 }
 
-/// Fading counts of arbitrarily many keys: a count-min sketch whose cells fade each for itself.
+/// Fading counts of any number of keys in fixed memory: a count-min sketch (Cormode, Muthukrishnan 2005) whose cells fade on their own.
 #[derive(Clone, Debug, PartialEq)]
 struct FadingSketch(Vec<Fading>);
 
@@ -96,6 +98,7 @@ impl FadingSketch {
     }
 
     fn read(&self, key: u64, now: UnixSeconds) -> f64 {
+        // Keys that share a cell can only raise it, so the least of a key's cells is nearest to its true count.
         let cells = (0..ROWS).filter_map(|row| self.0.get(cell(row, key)));
         within(cells.map(|cell| cell.read(HALF_LIFE, now)).fold(f64::MAX, f64::min), 0.0, 1e9)
     }
@@ -114,7 +117,7 @@ fn cell(row: u64, key: u64) -> usize {
     usize::try_from(row.saturating_mul(WIDTH).saturating_add(column)).unwrap_or(0)
 }
 
-/// What is counted apart in the sketches.
+/// Kind of count. Each kind has keys of its own in the sketches, so that the kinds do not mix.
 #[derive(Clone, Copy)]
 enum Counted {
     AccountFailures,
@@ -125,7 +128,7 @@ enum Counted {
     SucceedingAccounts,
 }
 
-/// What tries come from.
+/// Kind of origin of an attempt.
 #[derive(Clone, Copy)]
 enum Origin {
     Device,
@@ -133,14 +136,14 @@ enum Origin {
     Network,
 }
 
-/// Whether a try counts for where it came from, beside its phone.
+/// Choice whether an attempt counts for its site and network, too, or for its device alone.
 #[derive(Clone, Copy)]
 enum Around {
     Counted,
     Left,
 }
 
-/// The counts: 300 KiB, whatever comes.
+/// The counts. Memory is fixed at about 300 KiB, whatever attempts come.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Credentials {
     accounts: FadingSketch,
@@ -165,7 +168,7 @@ impl Default for Credentials {
 }
 
 impl Credentials {
-    /// Counts a try.
+    /// Counts one attempt for its account, device, site and network.
     pub fn count(&mut self, source: &Source, tried: Try, now: UnixSeconds) {
         self.since.get_or_insert(stamp(now));
         match tried {
@@ -177,12 +180,13 @@ impl Credentials {
         }
     }
 
-    /// Counts a failure. A phone that failed for more accounts than a family has speaks for itself alone from then on: nobody closes a
-    /// site or a carrier for everybody with one phone.
+    /// Counts a failure like [`Self::count`]. A device that already failed for more accounts than a family has counts for itself alone from
+    /// then on.
     pub fn failed(&mut self, rule: &CredentialRule, source: &Source, now: UnixSeconds) {
         let alone = origins(source)
             .find(|(origin, _)| matches!(origin, Origin::Device))
             .is_some_and(|(_, of)| self.origins.read(key(Counted::FailingAccounts, of), now) > rule.device_accounts);
+        // SECURITY: otherwise one phone that guesses would close its whole site or carrier for everybody behind the same address.
         if alone {
             self.fail(source, Around::Left, now);
         } else {
@@ -195,12 +199,13 @@ impl Credentials {
         self.accounts.add(key(Counted::AccountFailures, source.account), now);
         self.count_pairs(source, around, (Counted::FailingPair, Counted::FailingAccounts), now);
         self.failures.add(HALF_LIFE, now);
+        // The long-run rate starts one half-life late, so that an attack right after the start does not become the usual rate.
         if age(now, since) > HALF_LIFE {
             self.failures_long.add(LONG_HALF_LIFE, now);
         }
     }
 
-    /// What the counts say about a try from `source`, before it is counted.
+    /// Evidence from the counts about an attempt from `source`. Call this before the attempt itself is counted.
     #[must_use]
     pub fn weigh(&self, rule: &CredentialRule, source: &Source, now: UnixSeconds) -> Evidence {
         let mut evidence = Evidence::default();
@@ -215,7 +220,7 @@ impl Credentials {
                 };
                 let failing = self.origins.read(key(Counted::FailingAccounts, of), now);
                 let succeeding = self.origins.read(key(Counted::SucceedingAccounts, of), now);
-                // Where most succeed, those who fail are slips.
+                // Where most attempts succeed, the failures are typing errors of honest people.
                 if failing > succeeding { beyond(failing - succeeding, ordinary) } else { 0.0 }
             })
             .fold(0.0, f64::max);
@@ -226,15 +231,18 @@ impl Credentials {
         evidence
     }
 
-    /// How far everyone's failures are beyond what the last weeks had: many sources, many accounts, a few tries each. A hint about
-    /// every login, never a reason by itself.
+    /// Evidence of credential stuffing, at most 1.5 nats: how far everyone's failures of the last ten minutes exceed their long-run rate.
+    /// Stuffing uses many sources and many accounts with a few attempts each, so no single source stands out. The evidence applies to every
+    /// login alike and is too small to challenge anyone by itself.
     fn surge(&self, rule: &CredentialRule, now: UnixSeconds) -> f64 {
         let Some(since) = self.since else { return 0.0 };
         let recent = self.failures.read(HALF_LIFE, now);
         let watched = crate::maths::seconds(age(now, since));
-        // The mean of what a ten-minute count would have been all the time.
+        // `usual` is the mean value that the ten-minute count would have had over the time that is remembered. A count with half-life h
+        // holds rate * h / ln 2, which is why both half-lives are divided by ln 2.
         let memory = within(watched, crate::maths::seconds(HALF_LIFE), crate::maths::seconds(LONG_HALF_LIFE) / core::f64::consts::LN_2);
         let usual = self.failures_long.read(LONG_HALF_LIFE, now) * crate::maths::seconds(HALF_LIFE) / core::f64::consts::LN_2 / memory;
+        // At least five failures count as usual, so that a quiet installation does not raise an alarm at the first typing error.
         let ordinary = within(usual, 5.0, f64::MAX) * rule.surge;
         if recent > ordinary { within(ln(recent / ordinary), 0.0, 1.5) } else { 0.0 }
     }
@@ -243,7 +251,8 @@ impl Credentials {
         let counted = |origin: &Origin| matches!((origin, around), (Origin::Device, _) | (_, Around::Counted));
         for (_, of) in origins(source).filter(|(origin, _)| counted(origin)) {
             let both = key(pair, of ^ mix(source.account));
-            // Each account counts once per origin while it is remembered.
+            // Each account counts once per origin for as long as the pair is remembered. One person who mistypes again and again is brute
+            // force or clumsiness, not spraying.
             if self.pairs.read(both, now) < 0.5 {
                 self.origins.add(key(accounts, of), now);
             }
@@ -252,7 +261,7 @@ impl Credentials {
     }
 }
 
-/// Half a nat for each beyond what is ordinary, at most five.
+/// Evidence in nats: half a nat for each count beyond the ordinary ones, at most five nats.
 fn beyond(counted: f64, ordinary: f64) -> f64 {
     within(0.5 * (counted - ordinary), 0.0, 5.0)
 }
@@ -323,7 +332,7 @@ mod tests {
 
     const EVENING: u64 = START + 86_400;
 
-    /// Whoever has one phone closes one phone, and neither its street nor its carrier.
+    /// One phone that guesses closes itself, and neither its site nor its carrier.
     #[test]
     fn one_phone_speaks_for_itself_alone() {
         let rule = CredentialRule::default();

@@ -1,24 +1,25 @@
-//! Who talks to what, and whether that is suddenly much more than before.
+//! Unusual bursts of events between sources and destinations, such as a person who suddenly calls one operation thousands of times.
 //!
-//! An edge is an event from a source (a person, a device, a network) to a destination (an operation, an object, a host). Count
-//! sketches hold, for the edge, its source and its destination, how much there is now and how much there usually is; the score
-//! follows MIDAS-R (Bhatia et al., AAAI 2020, section 5: relations in time and space, chi-square of the current count against
-//! the mean). What differs, and why, measured on the first half of the MIDAS version of DARPA 1998:
-//! - what one tick may teach is bounded by three times the mean plus ten. MIDAS-R learns an attack while it runs, and the
-//!   filtering core of MIDAS-F needs a threshold per data set;
-//! - counts of late are compared above the mean only: silence is no attack;
-//! - the number of edges that a source wakes up is counted too (`fan_out_of_source`): a sweep repeats nothing;
-//! - a burst of a source, or on an edge, that is rarely heard weighs more, by the logarithm of its share. Rarity alone weighs
-//!   nothing: everybody was a newcomer once.
+//! An edge is an event from a source (a person, a device, a network) to a destination (an operation, an object, a host). Count-min sketches
+//! hold the current and the usual amount of events for the edge, its source and its destination. The score follows MIDAS-R (Bhatia et al.,
+//! AAAI 2020, section 5: temporal and spatial relations, chi-squared statistic of the current count against the mean). The differences, and
+//! why, measured on the first half of the MIDAS version of the DARPA 1998 data:
+//! - one tick may teach at most three times the mean plus ten. MIDAS-R learns an attack while it runs, and the filtering core of MIDAS-F
+//!   needs a threshold per data set;
+//! - recent counts are compared above the mean only: silence is no attack;
+//! - the number of quiet edges that a source uses again is counted, too (`fan_out_of_source`): a sweep over many destinations repeats no
+//!   single edge;
+//! - a burst weighs more when its source or edge is rare, by the logarithm of its share. Rarity alone weighs nothing, since everybody was a
+//!   newcomer once.
 //!
-//! With these, AUC is 0.9960 and detection 0.981 at 1 % and 0.992 at 5 % false positives.
+//! With these differences the area under the ROC curve (AUC) is 0.9960, and detection is 0.981 at 1 % false positives and 0.992 at 5 %.
 //!
-//! Tried and worse: adding rarity whatever the burst (0.9965 and 0.982, but a newcomer's first event is then as loud as a flood),
-//! remembering the highest count per key (a second burst of an attack is then usual: detection at 1 % false
-//! positives falls from 0.98 to 0.72), the sum of the three chi-squares instead of the greatest (AUC 0.988), a Poisson
-//! likelihood ratio instead of chi-square (detection at 0.1 % falls from 0.97 to 0.88).
+//! Tried and worse: rarity without a burst (0.9965 and 0.982, but then the first event of a newcomer is as loud as a flood); remembering
+//! the highest count per key (the second burst of an attack then looks usual: detection at 1 % false positives falls from 0.98 to 0.72);
+//! the sum of the three chi-squared values instead of the greatest (AUC 0.988); a Poisson likelihood ratio instead of chi-squared
+//! (detection at 0.1 % falls from 0.97 to 0.88).
 //!
-//! Memory: 786,592 bytes ([`EdgeModel::BYTES`]), whoever comes.
+//! Memory: 786,592 bytes ([`EdgeModel::BYTES`]), however many sources there are.
 
 mod sketch;
 
@@ -29,30 +30,31 @@ use siphasher::sip::SipHasher13;
 use sketch::{Activity, Cell, Sketch, ticks_remembered};
 use std::hash::Hasher;
 
-/// Keeps the surprise of something never seen finite: a first event among silence is a surprise of 10.
+/// Added to the mean in the denominator of chi-squared, which keeps the value of something never seen finite: the first event after silence
+/// has a value of 10.
 const MEAN_FLOOR: f64 = 0.1;
-/// How much more a new neighbour surprises than one more event.
+/// Factor by which a new neighbour surprises more than one more event of a known one.
 const FAN_OUT_TIMES: f64 = 10.0;
-/// An edge this quiet wakes up.
+/// Activity up to which an edge counts as quiet before this event: only the event itself is in it.
 const AWAKE: f64 = 1.0001;
-/// Weight of the rarity of the source.
+/// Weight of the rarity of the source, in units of the score.
 const RARE_SOURCE: f64 = 0.8;
-/// Weight of the rarity of the edge.
+/// Weight of the rarity of the edge, in units of the score.
 const RARE_EDGE: f64 = 0.4;
-/// The burst at which rarity has half of its weight.
+/// Weight of a burst at which rarity counts half.
 const HALF_A_BURST: f64 = 5.0;
 
-/// How unusual an event is, and why.
+/// Score of one event with its reasons.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct EdgeScore {
-    /// The score: about 0 to 8 for ordinary traffic, above 12 for a flood. The sum of the contributions.
+    /// The sum of the contributions: about 0 to 8 for ordinary traffic, above 12 for a flood.
     pub score: f64,
-    /// The greatest burst by what it is of (`burst_of_edge`, `burst_of_source`, `burst_of_destination` or
+    /// The greatest burst, named after what it is a burst of (`burst_of_edge`, `burst_of_source`, `burst_of_destination` or
     /// `fan_out_of_source`), then `rare_source` and `rare_edge`.
     pub contributions: [Contribution<'static>; 3],
 }
 
-/// The model: how much every edge, source and destination usually does.
+/// The model: the current and usual activity of every edge, source and destination.
 #[derive(Clone, PartialEq, Debug)]
 pub struct EdgeModel {
     keys: [u64; 2],
@@ -66,10 +68,11 @@ pub struct EdgeModel {
 }
 
 impl EdgeModel {
-    /// The bytes of a model.
+    /// Memory of a model in bytes, sketches included; fixed.
     pub const BYTES: usize = 4 * Sketch::BYTES + size_of::<Self>();
 
-    /// An empty model. `seed` keys the hashes; secret, so that nobody can choose names that collide.
+    /// An empty model. `seed` keys the hashes and must be secret and random: who knows the seed can choose names that collide and hide a
+    /// burst among other keys.
     #[must_use]
     pub fn new(seed: [u64; 2]) -> Self {
         Self {
@@ -86,10 +89,11 @@ impl EdgeModel {
 
     /// Scores an event against the ticks before it, then counts it.
     ///
-    /// `tick` is a number of equal steps of time, such as minutes. An event that comes late counts for the current tick.
+    /// `tick` numbers equal steps of time, such as minutes; it should not go back. An event with an earlier tick counts for the current
+    /// one.
     pub fn observe(&mut self, source: &[u8], destination: &[u8], tick: u64) -> EdgeScore {
         let first = *self.first_tick.get_or_insert(tick);
-        // The first tick is 1: before it lies an empty one.
+        // The first tick seen becomes number 1, so that an empty tick lies before it and a mean exists.
         self.tick = self.tick.max(tick.saturating_sub(first).saturating_add(1));
         let now = self.tick;
         let from = self.fingerprint(source);
@@ -110,7 +114,7 @@ impl EdgeModel {
         greater("burst_of_destination", surprise(of_destination, ticks));
         if edge.now <= AWAKE {
             let fan = self.fans.add(from, now);
-            // The first neighbour of a tick is no sweep.
+            // The first neighbour in a tick is not a sweep, so it is taken off.
             greater("fan_out_of_source", FAN_OUT_TIMES * surprise(Activity { now: fan.now - 1.0, ..fan }, ticks));
         }
         let weight = libm::log1p(burst.1);
@@ -130,7 +134,7 @@ impl EdgeModel {
         hasher.finish()
     }
 
-    /// The state as bytes, the key of the hashes included: as secret as the seed.
+    /// Serialises the state, with the key of the hashes: the bytes are as secret as the seed.
     #[must_use]
     pub fn snapshot(&self) -> Vec<u8> {
         let mut out = Writer::default();
@@ -143,10 +147,10 @@ impl EdgeModel {
         out.seal(Kind::Edges)
     }
 
-    /// The state that [`EdgeModel::snapshot`] wrote.
+    /// Restores the state that [`EdgeModel::snapshot`] wrote.
     ///
     /// # Errors
-    /// When the bytes are not what was written.
+    /// A refusal when the bytes were damaged, cut off, or belong to another model or version.
     pub fn restore(bytes: &[u8]) -> Result<Self, SnapshotRefusal> {
         let mut from = Reader::open(bytes, Kind::Edges)?;
         let keys = [from.u64()?, from.u64()?];
@@ -171,14 +175,14 @@ impl EdgeModel {
     }
 }
 
-/// Chi-square of what there is now against the mean, above the mean only.
+/// Chi-squared statistic of the current count against the mean, 0 below the mean.
 fn surprise(of: Activity, ticks: f64) -> f64 {
     let mean = of.learned / ticks;
     let above = (of.now - mean).max(0.0);
     above * above / (mean + MEAN_FLOOR)
 }
 
-/// The logarithm of how many times more there was of everything.
+/// Logarithm of how many times more events there were in all than of this key; 0 or more.
 fn rarity(of: Activity, everything: Activity) -> f64 {
     libm::log((everything.learned + 1.0) / (of.learned + 1.0)).max(0.0)
 }

@@ -1,46 +1,46 @@
-//! What speaks for and against an observation, named, weighed and summed.
+//! Evidence about a login: named features, each with a weight in nats, and the score that follows from their sum.
 
-/// A feature that a login is judged by. Alphabetical.
+/// Feature by which a login is judged. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Feature {
     /// Many wrong secrets for one account.
     BruteForce,
-    /// The country, against those of the person and of everyone.
+    /// The country, compared with the countries of this person and of everyone.
     Country,
-    /// The device or its key: known or new, and how often this person shows a new one.
+    /// The device or its key: known or new, and how often this person brings a new one.
     Device,
-    /// The hour of the day, against the person's own.
+    /// The hour of the day, compared with the person's own hours.
     Hour,
-    /// The autonomous system, given the country.
+    /// The autonomous system, given that the country is known.
     Network,
-    /// Home, carrier, data centre, anonymiser.
+    /// The kind of network: home line, carrier, data centre, anonymiser.
     NetworkKind,
-    /// Far from every place the person is known at.
+    /// A position far from every place where the person was before.
     Place,
     /// Operating system and client, given the device.
     Platform,
-    /// The household's or site's addresses, given the autonomous system.
+    /// The address range of the household or site, given that the autonomous system is known.
     Prefix,
-    /// Prompts that the person refused or let lapse, again and again.
+    /// Prompts that the person refused or let expire, again and again.
     PromptFatigue,
-    /// Something of it failed a step-up for this person lately.
+    /// A device or site of this login failed a step-up of this person lately.
     Refused,
-    /// The interval since the person's last login, against intervals of people and of strangers who come at random.
+    /// The time since the person's last login, compared with the intervals of people and of strangers who come at random moments.
     Rhythm,
-    /// The round-trip time, against the person's own on such a network.
+    /// The network round-trip time, compared with the person's own on this kind of network.
     RoundTrip,
-    /// Two places at once, on two devices.
+    /// Two places at the same time, on two devices.
     Simultaneous,
     /// Wrong secrets for many accounts from one device, site or network.
     Spraying,
-    /// Far more wrong secrets everywhere than there usually are.
+    /// Far more wrong secrets everywhere than usual.
     Stuffing,
-    /// Two places sooner than an airliner.
+    /// Two places within a time in which no airliner gets from one to the other.
     Travel,
 }
 
 impl Feature {
-    /// The word in records, metrics and answers; never renamed.
+    /// Stable word of the feature in records, metrics and answers; never renamed.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -65,47 +65,50 @@ impl Feature {
     }
 }
 
-/// One feature's share of the evidence.
+/// Weight that one feature adds to the evidence.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Contribution {
-    /// Which.
+    /// The feature that was weighed.
     pub feature: Feature,
-    /// Nats: the logarithm of how much likelier the value is from an attacker than from this person, times the weight that the
-    /// feature has beside the others. Negative speaks for the person.
+    /// Weight in nats: the logarithm of how much likelier the value is from an attacker than from this person, times the weight of the
+    /// feature (features depend on each other). A negative weight speaks for the person.
     pub weight: f64,
 }
 
-/// The evidence about one login.
+/// Evidence about one login: the contributions of all features that said something.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Evidence {
     contributions: Vec<Contribution>,
 }
 
 impl Evidence {
-    /// Adds what `feature` says. What weighs nothing, or is no number, is left out.
+    /// Adds the weight of `feature`. A weight that is zero, infinite or not a number is left out.
     pub fn add(&mut self, feature: Feature, weight: f64) {
         if weight.is_finite() && weight != 0.0 {
             self.contributions.push(Contribution { feature, weight });
         }
     }
 
-    /// The contributions, in the order in which they were added.
+    /// All contributions, in the order in which they were added.
     #[must_use]
     pub fn contributions(&self) -> &[Contribution] {
         &self.contributions
     }
 
-    /// The contributions that speak against the person, heaviest first: the reasons a person reads.
+    /// The contributions that speak against the person, heaviest first; this is what operators see as reasons.
     #[must_use]
     pub fn reasons(&self) -> Vec<Contribution> {
         let mut against: Vec<Contribution> = self.contributions.iter().copied().filter(|c| c.weight > 0.0).collect();
+        // Ties are ordered by feature, so that every machine gives the same list.
         against.sort_by(|a, b| b.weight.total_cmp(&a.weight).then(a.feature.cmp(&b.feature)));
         against
     }
 
-    /// How probable it is that this is not the person, when `prior` of all logins are not: Bayes' rule with the sum as logarithm of
-    /// the likelihood ratio. Measured on the development logins a nat of the sum was 0.95 nats of log-odds, and the sum stood 1 too
-    /// high, because features know of each other; that is taken off here.
+    /// Probability, 0 to 1, that the login is not by this person, when the share `prior` of all logins is not. By Bayes' rule, with the sum
+    /// as logarithm of the likelihood ratio.
+    ///
+    /// Measured on the development logins, one nat of the sum was 0.95 nats of log-odds, and the sum was 1 nat too high because features
+    /// depend on each other. That nat is taken off here.
     #[must_use]
     pub fn probability(&self, prior: f64) -> f64 {
         let prior = crate::maths::within(prior, 1e-9, 1.0 - 1e-9);
@@ -113,30 +116,31 @@ impl Evidence {
         1.0 / (1.0 + libm::exp(-odds))
     }
 
-    /// The sum, in nats.
+    /// Sum of all weights, in nats.
     #[must_use]
     pub fn total(&self) -> f64 {
         self.contributions.iter().map(|c| c.weight).sum()
     }
 }
 
-/// How unusual, from 0 to 100. At [`Score::STEP_UP`] the shipped configuration asks for a step-up.
+/// Unusualness from 0 to 100. At [`Score::STEP_UP`] the shipped configuration asks for a step-up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Score(u8);
 
 impl Score {
-    /// The score of evidence that weighs exactly as much as the threshold.
+    /// Score of evidence exactly at the threshold: 50.
     pub const STEP_UP: Self = Self(50);
 
-    /// The score of evidence that weighs `total` nats when a step-up is asked from `threshold` on: 12 points per nat near the
-    /// threshold, less and less far from it.
+    /// Score of `total` nats of evidence when a step-up is asked from `threshold` nats on. A logistic curve: 12 points per nat near the
+    /// threshold, less far from it.
     #[must_use]
     pub fn of(total: f64, threshold: f64) -> Self {
+        // At the threshold the exponent is 0, which gives 50.
         let share = 100.0 / (1.0 + libm::exp((threshold - total) / 2.0));
         Self(crate::maths::floor_index(share, 100))
     }
 
-    /// 0 to 100.
+    /// The score as a number, 0 to 100.
     #[must_use]
     pub const fn points(self) -> u8 {
         self.0

@@ -1,38 +1,41 @@
-//! Short keyed names for what was seen, so that a state holds no address and no device id in clear.
+//! Keyed fingerprints of observed values, so that a stored state holds no address and no device id in clear.
+//!
+//! The hash is FNV-1a, keyed and mixed. It is fast and not a cryptographic hash: it protects against curious readers of a state and against
+//! chosen collisions only while the salt is secret.
 
-/// A secret of this installation that makes fingerprints unpredictable to those who choose the values. Nodes that merge their
-/// states share it.
+/// Secret of an installation that makes fingerprints unpredictable for those who choose the values. Nodes that merge their states share one
+/// salt.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Salt(pub u64);
 
-/// 32 bits that stand for a value. Two values of one field share a fingerprint with a probability of about 1 in 4 billion.
+/// 32 bits that stand for a value. Two given values of one field share a fingerprint with a probability of about 1 in 4 billion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Fingerprint(pub u32);
 
-/// The field a value belongs to: the same text in two fields has two fingerprints. Alphabetical.
+/// Field that a value belongs to. The same text in two fields has two fingerprints, so fields cannot be confused. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Field {
-    /// A whole address.
+    /// A whole IP address.
     Address,
-    /// The client's name without its version.
+    /// The name of the client without its version.
     Client,
-    /// A country.
+    /// A country, by its two-letter code.
     Country,
-    /// A device or its key.
+    /// A device's name or its key.
     Device,
-    /// Phone, desktop, ...
+    /// The form of the device: phone, desktop and so on.
     Form,
-    /// An autonomous system.
+    /// The number of an autonomous system.
     Network,
-    /// What a request is about.
+    /// The object that a request is about.
     Object,
-    /// Operating system and client without their versions.
+    /// Operating system and client together, without their versions.
     Platform,
-    /// The part of an address that a household or a site shares.
+    /// The part of an address that a household or site shares.
     Prefix,
-    /// A person.
+    /// A person, or an account name.
     Subject,
-    /// An operating system without its version.
+    /// The name of an operating system without its version.
     System,
 }
 
@@ -50,20 +53,21 @@ impl Field {
             Self::Subject => 9,
             Self::System => 10,
             Self::Object => 11,
+            // INVARIANT: a tag is never changed or used again, because fingerprints in snapshots were made with it.
         }
     }
 }
 
 impl Salt {
-    /// The fingerprint of `value` as a `field`.
+    /// The fingerprint of `value` in `field`, 32 bits.
     #[must_use]
     pub fn fingerprint(self, field: Field, value: &[u8]) -> Fingerprint {
         let long = self.long(field, value);
         Fingerprint(u32::try_from((long >> 32) ^ (long & 0xffff_ffff)).unwrap_or(0))
     }
 
-    /// 64 bits that stand for `value` as a `field`: FNV-1a (64 bit, draft-eastlake-fnv section 2) over the salt, the field and
-    /// the value, then mixed so that every bit of the input reaches every bit of the result.
+    /// A longer fingerprint of `value` in `field`, 64 bits: FNV-1a (64 bit, draft-eastlake-fnv section 2) over the salt, the field and the
+    /// value, then mixed so that every bit of the input affects every bit of the result.
     #[must_use]
     pub fn long(self, field: Field, value: &[u8]) -> u64 {
         let start = fnv(fnv(0xcbf2_9ce4_8422_2325, &self.0.to_le_bytes()), &field.tag().to_le_bytes());
@@ -72,10 +76,11 @@ impl Salt {
 }
 
 fn fnv(start: u64, bytes: &[u8]) -> u64 {
+    // 0x100000001b3 is the prime of 64-bit FNV; the offset basis is the starting value in `long`.
     bytes.iter().fold(start, |sum, byte| (sum ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3))
 }
 
-/// The finaliser of `SplitMix64` (Steele, Lea, Flood 2014, figure 15).
+/// The finaliser of `SplitMix64` (Steele, Lea, Flood 2014): a bijection, so it adds no collisions.
 pub(crate) const fn mix(value: u64) -> u64 {
     let a = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let b = (a ^ (a >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

@@ -1,9 +1,10 @@
-//! States that survive a restart: framed, versioned, with a checksum on every frame and a count at the end.
+//! Snapshots of login states over a restart: versioned frames, each with a checksum, and a count at the end.
 //!
-//! A snapshot is a list of frames: one of the population, one per person, one that counts them. Frames are independent, so that a
-//! million people are written one by one. Bytes that fail any check are refused as a whole: a state is rebuilt rather than
-//! trusted. The checksum finds damage, not forgery: whoever can write the file can write a state, so the file needs the
-//! protection of the machine it is on.
+//! A snapshot is a list of frames: one of the population, one per person, one that counts them. Frames are independent, so that a million
+//! people are written one by one. A snapshot that fails any check is refused as a whole: the state is rebuilt rather than trusted in part.
+//!
+//! The checksum finds damage, not forgery. Whoever can write the file can write a state, so the file needs the protection of the machine
+//! that holds it.
 
 pub use crate::bytes::FrameRefusal;
 
@@ -15,39 +16,40 @@ use crate::{
     state::{read_population, read_profile, write_population, write_profile},
 };
 
-/// What every frame begins with: "CSRL".
+/// Magic number at the beginning of every frame: the letters "CSRL".
 const MAGIC: u32 = 0x4c52_5343;
-/// The version that is written, and the only one that is read.
+/// Version of the format that is written, and the only one that is read.
 pub const VERSION: u16 = 1;
 
-/// One frame's content.
+/// Content of one frame.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Frame {
-    /// How many frames of people came before.
+    /// The end of a snapshot, with the number of people before it. A snapshot without this frame was cut off.
     End {
-        /// So many.
+        /// Number of frames of people in the snapshot.
         people: u64,
     },
-    /// One person, by the salted key of the name.
+    /// The state of one person.
     Person {
-        /// The key.
+        /// Salted hash of the person's name ([`crate::fingerprint::Salt::long`]); the name itself is not stored.
         key: u64,
-        /// The state.
+        /// The state of the person.
         profile: Box<Profile>,
     },
-    /// Everyone together.
+    /// The state of everyone together; the first frame of a snapshot.
     Population {
-        /// The state.
+        /// The state of the population.
         population: Box<Population>,
     },
 }
 
-/// The frame as bytes. `salt` is named in it by a fingerprint, not written into it.
+/// Serialises a frame. The salt is identified in it by a fingerprint and not written into it.
 #[must_use]
 pub fn write(frame: &Frame, salt: Salt) -> Vec<u8> {
     let mut out = Writer::default();
     out.u32(MAGIC);
     out.u16(VERSION);
+    // Recognises a file that another installation wrote.
     out.u64(salt.long(Field::Subject, b"snapshot"));
     match frame {
         Frame::End { people } => {
@@ -70,10 +72,10 @@ pub fn write(frame: &Frame, salt: Salt) -> Vec<u8> {
     bytes
 }
 
-/// The frame that `bytes` are.
+/// Parses one frame of a snapshot.
 ///
 /// # Errors
-/// The first thing that is wrong; the checksum is looked at before anything that it covers.
+/// The first check that fails. The checksum is checked before anything that it covers, so that damaged bytes are never interpreted.
 pub fn read(bytes: &[u8], salt: Salt) -> Result<Frame, FrameRefusal> {
     let (body, sum) = bytes.split_last_chunk::<8>().ok_or(FrameRefusal::LengthMismatch)?;
     if u64::from_le_bytes(*sum) != checksum(body) {
@@ -96,10 +98,10 @@ pub fn read(bytes: &[u8], salt: Salt) -> Result<Frame, FrameRefusal> {
     Ok(frame)
 }
 
-/// The states that `frames` hold, in the order in which they were written.
+/// Parses all frames of a snapshot and gives the states in the order in which they were written.
 ///
 /// # Errors
-/// When any frame is refused, the first is not the population's, or the last does not count the others.
+/// A refusal when any frame is refused, when the first frame is not the population's, or when the last does not count the people before it.
 pub fn read_all<'a>(frames: impl IntoIterator<Item = &'a [u8]>, salt: Salt) -> Result<(Population, Vec<(u64, Profile)>), FrameRefusal> {
     let mut frames = frames.into_iter();
     let first = frames.next().ok_or(FrameRefusal::EndMissing)?;
@@ -118,7 +120,7 @@ pub fn read_all<'a>(frames: impl IntoIterator<Item = &'a [u8]>, salt: Salt) -> R
     Err(FrameRefusal::EndMissing)
 }
 
-/// FNV-1a over the bytes and mixed: any single changed byte changes it.
+/// FNV-1a over the bytes, then mixed: a change of any single byte changes the result.
 fn checksum(bytes: &[u8]) -> u64 {
     Salt(u64::from(VERSION)).long(Field::Subject, bytes)
 }

@@ -1,7 +1,7 @@
-//! The baseline: Freeman, Jain, Duermuth, Biggio, Giacinto, "Who Are You?" (NDSS 2016), equation 4, with the sub-features and
+//! The baseline for logins: Freeman, Jain, Duermuth, Biggio, Giacinto, "Who Are You?" (NDSS 2016), equation 4, with the sub-features and
 //! weights of Wiefling, Duermuth, Lo Iacono (ACM TOPS 2022, table 3).
 //!
-//! Kept selectable because it is what others use and what ours is measured against. Its score is the logarithm of the ratio.
+//! It stays selectable because others use it and [`crate::login`] is measured against it. Its score is the logarithm of the ratio.
 
 use countersign_core::UnixSeconds;
 
@@ -13,15 +13,16 @@ use crate::{
     network::Asn,
 };
 
-/// Sub-features and their weights: address, network, country; user agent, client, system, form.
+/// Weights of the sub-features, in the order of [`values`]: address, network, country; user agent, client, system, form. Each block sums to
+/// 1.
 const WEIGHTS: [f64; 7] = [0.6, 0.3, 0.1, 0.538_665_384, 0.268_045_150, 0.188_182_951, 0.005_106_515];
-/// How many of the sub-features belong to the network.
+/// Number of sub-features in the first block, which describes the network.
 const OF_THE_NETWORK: usize = 3;
 
-/// One login's sub-features.
+/// Fingerprints of one login's sub-features, in the order of the weights.
 pub type Values = [Fingerprint; 7];
 
-/// The sub-features of `login`. The user agent holds the device's name, when there is one.
+/// The sub-features of `login`. The user agent contains the name of the device, when it has one, since the papers' browsers had none.
 #[must_use]
 pub fn values(login: &Login<'_>, salt: Salt) -> Values {
     let device = match login.device {
@@ -41,14 +42,14 @@ pub fn values(login: &Login<'_>, salt: Salt) -> Values {
     ]
 }
 
-/// What the baseline remembers of one person.
+/// State of one person for the baseline.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct FreemanProfile {
     logins: u32,
     tallies: [Tally<64>; 7],
 }
 
-/// What the baseline remembers of everyone.
+/// State of everyone together for the baseline.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FreemanPopulation {
     logins: u32,
@@ -64,7 +65,8 @@ impl Default for FreemanPopulation {
 }
 
 impl FreemanPopulation {
-    /// The logarithm of the ratio, or `None` for someone who never logged in.
+    /// Logarithm of the ratio: positive is more like a stranger. `None` for a person without any login, about whom the formula says
+    /// nothing.
     #[must_use]
     pub fn score(&self, values: &Values, profile: &FreemanProfile) -> Option<f64> {
         if profile.logins == 0 {
@@ -72,6 +74,7 @@ impl FreemanPopulation {
         }
         let (logins, own) = (f64::from(self.logins), f64::from(profile.logins));
         let mut ratios = 0.0;
+        // Sub-features are summed within the network and within the client; the logarithms of the two ratios are added.
         for block in [0..OF_THE_NETWORK, OF_THE_NETWORK..WEIGHTS.len()] {
             let (mut everyone, mut person) = (0.0, 0.0);
             for index in block {
@@ -79,19 +82,21 @@ impl FreemanPopulation {
                     continue;
                 };
                 let count = sketch.count(*value);
+                // A value that nobody had gets the mass of one observation.
                 let unseen = 1.0 / (logins + self.distinct.get(index).copied().unwrap_or(0.0) + 1.0);
                 everyone += weight * if count > 0.0 { count / logins * (1.0 - 1.0 / (logins + 1.0)) } else { unseen };
                 let held = profile.tallies.get(index).and_then(|tally| tally.get(*value)).map_or(0.0, |seen| f64::from(seen.count));
                 person += weight * held / own;
             }
-            // A value never seen for this person raises the ratio: to a quarter of what everyone's share would make it.
+            // A value never seen for this person would make the ratio infinite. It raises the ratio by a factor of four instead.
             let person = if person > 0.0 { person } else { everyone / 4.0 };
             ratios += ln(everyone / person);
         }
+        // Accounts are assumed to be attacked equally often, but people log in more or less often; the last term is that ratio.
         Some(ratios + ln((1.0 / f64::from(self.people.max(1))) / (own / logins)))
     }
 
-    /// Learns a login.
+    /// Learns a login that was let in.
     pub fn learn(&mut self, values: &Values, profile: &mut FreemanProfile, now: UnixSeconds) {
         if profile.logins == 0 {
             self.people = self.people.saturating_add(1);
@@ -106,6 +111,7 @@ impl FreemanPopulation {
                 sketch.add(*value);
             }
             if let Some(tally) = profile.tallies.get_mut(index) {
+                // The baseline has no probation, so every value counts at once.
                 tally.add(*value, 0, Vouched::Yes, now);
             }
         }

@@ -1,4 +1,4 @@
-//! Counts that forget: exact ones of the few values of one person, sketched ones of the many values of everyone.
+//! Decayed counts: exact ones for the few values of one person, a sketch for the many values of everyone.
 
 use countersign_core::{Seconds, UnixSeconds};
 
@@ -7,34 +7,34 @@ use crate::{
     maths::{age, narrow, stamp},
 };
 
-/// Whether a person stood for a value by passing a step-up.
+/// Statement whether the person confirmed a value by passing a step-up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Vouched {
-    /// It was allowed without being asked for more.
+    /// The value came with a login that was allowed without a step-up.
     No,
-    /// A step-up was passed, or it is what the person enrolled with.
+    /// The value came with a step-up that was passed, or with the person's first login.
     Yes,
 }
 
-/// One value of one person.
+/// Record of one value of one person.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Seen {
-    /// Which.
+    /// Fingerprint of the value.
     pub value: Fingerprint,
-    /// How often, decayed.
+    /// Decayed number of observations.
     pub count: f32,
-    /// When first, in seconds since 1970.
+    /// Time of the first observation, in seconds since 1970.
     pub first: u32,
-    /// When last, in seconds since 1970.
+    /// Time of the latest observation, in seconds since 1970.
     pub last: u32,
-    /// What belongs to the value: a device's operating system. 0 when nothing does.
+    /// Additional data of the value: the operating system of a device ([`crate::platform::system`]); 0 for other fields.
     pub note: u32,
-    /// Whether it counts as known from the first moment.
+    /// Confirmation by a step-up; a confirmed value counts as known at once, without a probation.
     pub vouched: Vouched,
 }
 
-/// The values of one field of one person: at most `CAPACITY`, the rarest leaves first, so that a flood of made-up values
-/// displaces itself and not what the person is known by.
+/// The values of one field of one person, at most `CAPACITY`. The rarest value is evicted first, so that a flood of made-up values pushes
+/// out itself and not the values that the person really uses.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Tally<const CAPACITY: usize> {
     entries: Vec<Seen>,
@@ -43,45 +43,46 @@ pub struct Tally<const CAPACITY: usize> {
 }
 
 impl<const CAPACITY: usize> Tally<CAPACITY> {
-    /// Rebuilds a tally from what [`Self::entries`], [`Self::total`] and [`Self::fresh`] gave; entries beyond the capacity leave.
+    /// Rebuilds a tally from the results of [`Self::entries`], [`Self::total`] and [`Self::fresh`]. Entries beyond the capacity are
+    /// dropped.
     #[must_use]
     pub fn from_parts(mut entries: Vec<Seen>, total: f32, fresh: f32) -> Self {
         entries.truncate(CAPACITY);
         Self { entries, total, fresh }
     }
 
-    /// The values.
+    /// All values held, in no meaningful order.
     #[must_use]
     pub fn entries(&self) -> &[Seen] {
         &self.entries
     }
 
-    /// The decayed number of observations.
+    /// Decayed number of all observations, those of evicted values included.
     #[must_use]
     pub const fn total(&self) -> f32 {
         self.total
     }
 
-    /// The decayed number of observations that brought a new value, the very first one aside.
+    /// Decayed number of observations that brought a new value, without the very first one.
     #[must_use]
     pub const fn fresh(&self) -> f32 {
         self.fresh
     }
 
-    /// What is held about `value`.
+    /// The record of `value`, when it is held.
     #[must_use]
     pub fn get(&self, value: Fingerprint) -> Option<&Seen> {
         self.entries.iter().find(|seen| seen.value == value)
     }
 
-    /// What is held about `value`, when it is vouched for or has been around for `probation`: what an intruder brought an hour ago
-    /// does not yet speak for him.
+    /// The record of `value`, when a step-up confirmed it or when it was first seen at least `probation` ago.
     #[must_use]
     pub fn known(&self, value: Fingerprint, probation: Seconds, now: UnixSeconds) -> Option<&Seen> {
+        // SECURITY: without the probation, a value that an intruder brought an hour ago would already speak for the intruder.
         self.get(value).filter(|seen| seen.vouched == Vouched::Yes || age(now, seen.first) >= probation)
     }
 
-    /// Which part of the held observations had `value`: 0 to 1.
+    /// Share of the held observations that had `value`, 0 to 1.
     #[must_use]
     pub fn share(&self, value: Fingerprint) -> f64 {
         let held: f64 = self.entries.iter().map(|seen| f64::from(seen.count)).sum();
@@ -91,21 +92,24 @@ impl<const CAPACITY: usize> Tally<CAPACITY> {
         }
     }
 
-    /// How often this person brings a new value, given that `base` of the observations of everyone with such a history do and
-    /// that this counts as much as `strength` observations of the person's own (the mean of a beta-binomial).
+    /// Rate at which this person brings new values, 0 to 1: the mean of a beta-binomial. `base` is the rate of everyone with such a
+    /// history, and it counts as much as `strength` observations of this person.
     #[must_use]
     pub fn novelty(&self, base: f64, strength: f64) -> f64 {
+        // Without the first observation, which `fresh` leaves out as well.
         let own = crate::maths::within(f64::from(self.total) - 1.0, 0.0, f64::MAX);
         (f64::from(self.fresh) + strength * base) / (own + strength)
     }
 
-    /// Counts one observation.
+    /// Counts one observation of `value`, which may evict the rarest value held.
     pub fn add(&mut self, value: Fingerprint, note: u32, vouched: Vouched, now: UnixSeconds) {
+        // The very first value is new for everybody, so it says nothing about how often this person brings new ones.
         let first_ever = self.total <= 0.0;
         self.total += 1.0;
         if let Some(seen) = self.entries.iter_mut().find(|seen| seen.value == value) {
             seen.count += 1.0;
             seen.last = seen.last.max(stamp(now));
+            // The latest note counts: an updated operating system replaces the old one.
             seen.note = note;
             if vouched == Vouched::Yes {
                 seen.vouched = Vouched::Yes;
@@ -134,7 +138,7 @@ impl<const CAPACITY: usize> Tally<CAPACITY> {
         }
     }
 
-    /// Lets the counts fade to `factor` of what they are, 0 to 1.
+    /// Multiplies all counts by `factor`, 0 to 1.
     pub fn fade(&mut self, factor: f64) {
         for seen in &mut self.entries {
             seen.count = narrow(f64::from(seen.count) * factor);
@@ -143,12 +147,14 @@ impl<const CAPACITY: usize> Tally<CAPACITY> {
         self.fresh = narrow(f64::from(self.fresh) * factor);
     }
 
-    /// Joins what another node holds about the same person: of each value the greater count, the earlier first and the later last
-    /// sight. Joining the same state twice changes nothing, and the order does not matter.
+    /// Merges the state of another node about the same person: for each value the greater count, the earlier first and the later last
+    /// observation. Merging the same state twice changes nothing, and the order of merges does not matter.
     pub fn merge(&mut self, other: &Self) {
         for theirs in &other.entries {
             match self.entries.iter_mut().find(|ours| ours.value == theirs.value) {
                 Some(ours) => {
+                    // The later observation knows the present note. On a tie the greater one counts, so that the order of merges does not
+                    // matter.
                     if theirs.last > ours.last || (theirs.last == ours.last && theirs.note > ours.note) {
                         ours.note = theirs.note;
                     }
@@ -162,6 +168,7 @@ impl<const CAPACITY: usize> Tally<CAPACITY> {
                 None => self.entries.push(*theirs),
             }
         }
+        // A total order without ties, so that two nodes that merge keep the same entries.
         self.entries.sort_by(|a, b| b.count.total_cmp(&a.count).then(b.last.cmp(&a.last)).then(a.value.cmp(&b.value)));
         self.entries.truncate(CAPACITY);
         self.total = self.total.max(other.total);
@@ -169,11 +176,11 @@ impl<const CAPACITY: usize> Tally<CAPACITY> {
     }
 }
 
+/// Rows of a sketch; each row uses another hash of the value.
 const ROWS: u64 = 4;
 
-/// Decayed counts of arbitrarily many values in fixed memory: a count-min sketch (Cormode, Muthukrishnan 2005) of four rows. It
-/// never counts too little; with `width` columns it counts too much by more than `2.72 / width` of the total for fewer than 1 in
-/// 50 values.
+/// Decayed counts of any number of values in fixed memory: a count-min sketch (Cormode, Muthukrishnan 2005) of four rows. A count is never
+/// too small. With `width` columns, it is too great by more than `2.72 / width` of the total for fewer than 1 in 50 values.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sketch {
     cells: Vec<f32>,
@@ -182,44 +189,44 @@ pub struct Sketch {
 }
 
 impl Sketch {
-    /// An empty sketch of `width` columns.
+    /// An empty sketch of `width` columns; 0 counts as 1.
     #[must_use]
     pub fn new(width: u16) -> Self {
         let width = width.max(1);
         Self { cells: vec![0.0; usize::from(width).saturating_mul(4)], width, total: 0.0 }
     }
 
-    /// Rebuilds a sketch from its cells and total; `None` when the cells are not four rows of `width`.
+    /// Rebuilds a sketch from its cells and total. `None` when there are not four rows of `width` cells.
     #[must_use]
     pub fn from_parts(cells: Vec<f32>, width: u16, total: f32) -> Option<Self> {
         (width > 0 && cells.len() == usize::from(width).saturating_mul(4)).then_some(Self { cells, width, total })
     }
 
-    /// The cells, row by row.
+    /// All cells, row by row.
     #[must_use]
     pub fn cells(&self) -> &[f32] {
         &self.cells
     }
 
-    /// Columns.
+    /// Number of columns, cells per row.
     #[must_use]
     pub const fn width(&self) -> u16 {
         self.width
     }
 
-    /// The decayed number of observations.
+    /// Decayed number of all observations.
     #[must_use]
     pub const fn total(&self) -> f32 {
         self.total
     }
 
-    /// The share of `value` among all, as if each of `alphabet` possible values had been seen once: never zero.
+    /// Share of `value` among all observations, as if each of `alphabet` possible values had been seen once: never zero.
     #[must_use]
     pub fn share(&self, value: Fingerprint, alphabet: f64) -> f64 {
         (self.count(value) + 1.0) / (f64::from(self.total) + alphabet)
     }
 
-    /// The decayed count of `value`.
+    /// Decayed count of `value`; never smaller than the true one.
     #[must_use]
     pub fn count(&self, value: Fingerprint) -> f64 {
         let least = (0..ROWS).filter_map(|row| self.cells.get(self.cell(row, value))).copied().fold(f32::MAX, f32::min);
@@ -237,7 +244,7 @@ impl Sketch {
         }
     }
 
-    /// Lets the counts fade to `factor` of what they are, 0 to 1.
+    /// Multiplies all counts by `factor`, 0 to 1.
     pub fn fade(&mut self, factor: f64) {
         for cell in &mut self.cells {
             *cell = narrow(f64::from(*cell) * factor);
@@ -245,8 +252,9 @@ impl Sketch {
         self.total = narrow(f64::from(self.total) * factor);
     }
 
-    /// Joins another node's sketch: of each cell the greater. Sketches of different widths do not join.
+    /// Merges the sketch of another node: for each cell the greater count. A sketch of another width is ignored.
     pub fn merge(&mut self, other: &Self) {
+        // Cells of sketches with different widths stand for different values.
         if self.width != other.width {
             return;
         }

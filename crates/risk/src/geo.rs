@@ -1,10 +1,10 @@
-//! Positions with accuracy radii, and how hard it is to believe that one person was at two of them.
+//! Positions with accuracy radii, and the evidence when one person appears at two of them too quickly.
 
 use countersign_core::Seconds;
 
 use crate::maths::{ln, narrow, seconds, within};
 
-/// A place on earth and how far off it may be.
+/// A position on earth with the radius of its accuracy.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Position {
     latitude: f32,
@@ -12,22 +12,22 @@ pub struct Position {
     radius_km: f32,
 }
 
-/// Why numbers are not a position. Alphabetical.
+/// Reason why numbers are not a position. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PositionRefusal {
-    /// Latitude outside of -90 to 90 degrees, or no number.
+    /// The latitude is outside of -90 to 90 degrees or not a number.
     Latitude,
-    /// Longitude outside of -180 to 180 degrees, or no number.
+    /// The longitude is outside of -180 to 180 degrees or not a number.
     Longitude,
-    /// Radius negative, larger than the earth, or no number.
+    /// The radius is negative, more than half the circumference of the earth (20,040 km), or not a number.
     Radius,
 }
 
 impl Position {
-    /// A position from degrees and kilometres.
+    /// A position from latitude and longitude in degrees and an accuracy radius in kilometres.
     ///
     /// # Errors
-    /// The first number that cannot be.
+    /// The first number that is out of range.
     pub fn new(latitude: f64, longitude: f64, radius_km: f64) -> Result<Self, PositionRefusal> {
         if !(-90.0..=90.0).contains(&latitude) {
             return Err(PositionRefusal::Latitude);
@@ -41,52 +41,54 @@ impl Position {
         Ok(Self { latitude: narrow(latitude), longitude: narrow(longitude), radius_km: narrow(radius_km) })
     }
 
-    /// The same place, believed to no better than `radius_km`.
+    /// The same position with an accuracy radius of at least `radius_km`.
     #[must_use]
     pub fn no_better_than(self, radius_km: f32) -> Self {
         Self { radius_km: if self.radius_km > radius_km { self.radius_km } else { radius_km }, ..self }
     }
 
-    /// Kilometres between the two circles; zero when they touch.
+    /// Distance between the edges of the two circles in kilometres; 0 when they touch or overlap.
     #[must_use]
     pub fn excess_km(self, other: Self) -> f64 {
         self.excess_km_beyond(other, 1.0)
     }
 
-    /// Kilometres between two circles of `radii` times the radius.
+    /// Distance between the edges in kilometres when each radius is multiplied by `radii`.
     fn excess_km_beyond(self, other: Self, radii: f64) -> f64 {
         within(self.distance_km(other) - radii * (f64::from(self.radius_km) + f64::from(other.radius_km)), 0.0, f64::MAX)
     }
 
-    /// Kilometres between the two centres, along the sphere (haversine; error below 0.6 %).
+    /// Distance between the two centres in kilometres along a sphere (haversine formula; the error against the ellipsoid is below 0.6 %).
     #[must_use]
     pub fn distance_km(self, other: Self) -> f64 {
         let (lat_1, lat_2) = (f64::from(self.latitude).to_radians(), f64::from(other.latitude).to_radians());
         let north = libm::sin((lat_2 - lat_1) / 2.0);
         let east = libm::sin((f64::from(other.longitude) - f64::from(self.longitude)).to_radians() / 2.0);
         let chord = north * north + libm::cos(lat_1) * libm::cos(lat_2) * east * east;
+        // 6371.0088 km is the mean radius of the earth; the clamp keeps rounding errors out of the domain of the arcsine.
         2.0 * 6371.0088 * libm::asin(within(chord, 0.0, 1.0).sqrt())
     }
 
-    /// Latitude, longitude (degrees) and radius (kilometres), as states keep them.
+    /// Latitude and longitude in degrees and radius in kilometres, in the precision that states keep.
     #[must_use]
     pub const fn parts(self) -> [f32; 3] {
         [self.latitude, self.longitude, self.radius_km]
     }
 }
 
-/// How travel is judged. The defaults are those of the shipped configuration.
+/// Rule for impossible travel. The defaults are those of the shipped configuration.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TravelRule {
-    /// Leaps shorter than this, radii already taken off, are never evidence. Kilometres.
+    /// Distance in kilometres, radii already subtracted, below which a movement is never evidence.
     pub distance_km_min: f64,
-    /// How many times each radius is taken off: a radius holds two thirds of the cases, and the rest are not takeovers.
+    /// Multiple of each radius that is subtracted. An accuracy radius holds about two thirds of the cases, and the other third are wrong
+    /// positions rather than takeovers.
     pub radii: f64,
-    /// The speed that airliners over the ground do not exceed from door to door. Kilometres per hour.
+    /// Speed in kilometres per hour that airline travel does not exceed from door to door.
     pub speed_kmh_max: f64,
-    /// Added to every interval: clocks differ, messages queue, a login is noted after the fact.
+    /// Time added to every interval, since clocks differ, messages queue and logins are noted late.
     pub slack: Seconds,
-    /// The most that a leap weighs, in nats.
+    /// Greatest weight of one movement, in nats.
     pub weight_max: f64,
 }
 
@@ -96,19 +98,19 @@ impl Default for TravelRule {
     }
 }
 
-/// A movement that the rule finds hard to believe.
+/// A movement that is too fast to be believed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Leap {
     /// Kilometres beyond both radii.
     pub excess_km: f64,
-    /// Kilometres per hour that the excess would take.
+    /// Speed in kilometres per hour that the excess distance would take.
     pub speed_kmh: f64,
-    /// Nats of evidence: at the limit of the rule 1, and 2 more for each doubling of the speed, up to the rule's maximum.
+    /// Evidence in nats: 1 at the greatest allowed speed, 2 more for each doubling of the speed, up to the maximum of the rule.
     pub weight: f64,
 }
 
 impl TravelRule {
-    /// The movement from `from` to `to` within `interval`, when it is hard to believe.
+    /// The movement from `from` to `to` within `interval`, when it is too far and too fast; otherwise `None`.
     #[must_use]
     pub fn leap(&self, from: Position, to: Position, interval: Seconds) -> Option<Leap> {
         let excess_km = from.excess_km_beyond(to, self.radii);

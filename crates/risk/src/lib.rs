@@ -1,11 +1,11 @@
-//! How unusual a login or a request is.
+//! Scores for how unusual a login or a request is.
 //!
-//! State and observation in; score and named contributions out. This crate reads no clock, draws no randomness and decides
-//! nothing: what a score leads to is policy's. Every state is bounded in bytes and can be written down and read back.
+//! A state and an observation go in; a score and named contributions come out. This crate reads no clock, draws no randomness and decides
+//! nothing: the policy decides what follows from a score. Every state is bounded in bytes and can be serialised and restored.
 //!
-//! [`login`] weighs logins by sums of log-likelihood ratios (with [`freeman`] as the selectable baseline), [`credentials`] counts
-//! guessing and fatigue, and three streaming models watch use: runs of operations ([`History`]), who talks to what
-//! ([`EdgeModel`]) and numbers ([`OutlierModel`]).
+//! [`login`] weighs logins by sums of log-likelihood ratios (with [`freeman`] as the selectable baseline). [`credentials`] counts password
+//! guessing and prompt fatigue. Three streaming models observe use: runs of operations ([`History`]), bursts between sources and
+//! destinations ([`EdgeModel`]) and rows of numbers ([`OutlierModel`]).
 
 pub mod admission;
 mod bytes;

@@ -1,24 +1,24 @@
-//! Lists of networks: which prefixes and which autonomous systems are data centres, anonymisers, carriers.
+//! Lists of networks that say which address ranges and autonomous systems belong to data centres, anonymisers or carriers.
 //!
-//! Built from texts as publishers give them: one prefix or one system a line, comments after `#`. A new list is built beside the
-//! old one and takes its place; nothing is added to a list that is in use. What no list names is unknown, never risky.
+//! They are built from texts as publishers give them: one prefix or one system a line, comments after `#` or `;`. A new set of lists is
+//! built beside the old one and then replaces it as a whole. An address that no list names is unknown, and unknown is never risky.
 
 use std::{collections::BTreeMap, net::IpAddr};
 
 use crate::network::{Asn, NetworkKind};
 
-/// Entries in all lists together; the largest public ones have some hundred thousand.
+/// Greatest number of entries in all lists together. The largest public lists have some hundred thousand.
 pub const ENTRIES_MAX: usize = 4_000_000;
 
-/// Why a text is not a list. Alphabetical.
+/// Reason why a text is not a list. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ListRefusal {
     /// A line is neither a comment nor an entry.
     EntryMalformed {
-        /// Counted from 1.
+        /// Number of the line, counted from 1.
         line: usize,
     },
-    /// More than [`ENTRIES_MAX`].
+    /// The lists together have more than [`ENTRIES_MAX`] entries.
     TooMany,
 }
 
@@ -33,10 +33,10 @@ impl std::fmt::Display for ListRefusal {
 
 impl std::error::Error for ListRefusal {}
 
-/// First and last address, as IPv6 (IPv4 as RFC 4291 section 2.5.5.2 maps it).
+/// First and last address of a range, as IPv6 (IPv4 is mapped as in RFC 4291 section 2.5.5.2).
 type Range = (u128, u128);
 
-/// What is listed. Of a kind of each address and each system; the more telling kind wins where lists overlap.
+/// Kinds of networks by address range and by autonomous system. Where lists overlap, the more specific kind wins.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct NetworkLists {
     ranges: [Vec<Range>; 6],
@@ -44,16 +44,17 @@ pub struct NetworkLists {
     entries: usize,
 }
 
-/// Which kind is believed first: a VPN's prefix lies in a data centre's, a data centre's in a provider's.
+/// Kinds in the order in which they are believed. A VPN's prefix lies within a data centre's, and a data centre's within a provider's, so
+/// the innermost comes first.
 const BY_WEIGHT: [NetworkKind; 5] =
     [NetworkKind::Anonymiser, NetworkKind::Satellite, NetworkKind::Hosting, NetworkKind::Mobile, NetworkKind::Fixed];
 
 impl NetworkLists {
-    /// Adds the prefixes of `text` as networks of `kind`: `192.0.2.0/24`, `2001:db8::/32` or a single address a line. Says how many
-    /// there were.
+    /// Adds the prefixes of `text` as networks of `kind` and returns their number. A line is `192.0.2.0/24`, `2001:db8::/32` or a single
+    /// address.
     ///
     /// # Errors
-    /// The first line that is none, or too many; then the lists are as they were.
+    /// The first line that is not an entry, or too many entries. The lists then stay as they were.
     pub fn add_prefixes(&mut self, kind: NetworkKind, text: &str) -> Result<usize, ListRefusal> {
         let mut added = Vec::new();
         for (line, entry) in entries(text) {
@@ -67,15 +68,16 @@ impl NetworkLists {
         Ok(count)
     }
 
-    /// Adds the autonomous systems of `text` as networks of `kind`: `AS64496`, `64496`, or rows of which that is the first field,
-    /// under a header that begins with `ASN`. Says how many there were.
+    /// Adds the autonomous systems of `text` as networks of `kind` and returns their number. A line is `AS64496`, `64496`, or a row of
+    /// which this is the first field; a header that begins with `ASN` is skipped.
     ///
     /// # Errors
-    /// The first line that is none, or too many; then the lists are as they were.
+    /// The first line that is not an entry, or too many entries. The lists then stay as they were.
     pub fn add_systems(&mut self, kind: NetworkKind, text: &str) -> Result<usize, ListRefusal> {
         let mut added = Vec::new();
         for (line, entry) in entries(text) {
             let first = entry.split([',', ' ', '\t']).next().unwrap_or("").trim_matches('"').to_ascii_uppercase();
+            // Some publishers put a header in front.
             if line == 1 && first == "ASN" {
                 continue;
             }
@@ -84,6 +86,7 @@ impl NetworkLists {
         }
         let count = self.count(added.len())?;
         for number in added {
+            // A system on two lists gets the kind that is believed first, whatever the order of the lists.
             let held = self.systems.entry(number).or_insert(kind);
             if weight(kind) < weight(*held) {
                 *held = kind;
@@ -92,7 +95,7 @@ impl NetworkLists {
         Ok(count)
     }
 
-    /// The kind of the network of `address`: the prefix's, else the system's, else unknown.
+    /// The kind of network of `address`: that of its prefix, otherwise that of its system, otherwise unknown.
     #[must_use]
     pub fn kind(&self, address: IpAddr, system: Option<Asn>) -> NetworkKind {
         let bits = bits(address);
@@ -142,16 +145,20 @@ fn range(entry: &str) -> Option<Range> {
         }
     };
     let host_bits = if address.is_ipv4() { 32_u32 } else { 128 }.checked_sub(length)?;
+    // Shifting by all 128 bits would overflow; a single address has no host bits.
     let hosts = u128::MAX.checked_shr(128_u32.saturating_sub(host_bits)).unwrap_or(0);
+    // Host bits that a publisher left in a prefix are cleared, as a router does.
     let first = bits(address) & !hosts;
     Some((first, first | hosts))
 }
 
+/// Sorts the ranges and merges those that overlap or touch, so that [`holds`] finds an address with one binary search.
 fn merged(mut ranges: Vec<Range>) -> Vec<Range> {
     ranges.sort_unstable();
     let mut out: Vec<Range> = Vec::with_capacity(ranges.len());
     for (first, last) in ranges {
         match out.last_mut() {
+            // Ranges that only touch are merged as well, which shortens lists of many small prefixes.
             Some(before) if first <= before.1.saturating_add(1) => before.1 = before.1.max(last),
             Some(_) | None => out.push((first, last)),
         }
@@ -160,6 +167,7 @@ fn merged(mut ranges: Vec<Range>) -> Vec<Range> {
 }
 
 fn holds(ranges: &[Range], address: u128) -> bool {
+    // Ranges are sorted and do not overlap, so only the last one that begins at or before the address can hold it.
     let after = ranges.partition_point(|(first, _)| *first <= address);
     after.checked_sub(1).and_then(|index| ranges.get(index)).is_some_and(|(_, last)| address <= *last)
 }

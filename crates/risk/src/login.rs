@@ -1,9 +1,11 @@
-//! Logins judged by how likely they are from an attacker and from this person: the logarithms of the ratios, feature by feature,
-//! shrunk by the depth of history, summed.
+//! Login scoring: how much likelier a login is from an attacker than from this person.
 //!
-//! Networks are judged as a chain (country, autonomous system given the country, site given the system), so that one journey is
-//! not counted three times. A value never seen for a person always raises the sum; by how much follows from how often people of
-//! such a history, and this person, bring something new. After Freeman et al. (NDSS 2016), whose formula is [`crate::freeman`].
+//! Each feature gives the logarithm of the likelihood ratio, shrunk while the person's history is short; the weighted logarithms are
+//! summed. Networks are judged as a chain (country, autonomous system given the country, site given the system), so that one journey is not
+//! counted three times. A value never seen for a person always raises the sum. By how much depends on how often this person, and people
+//! with such a history, bring something new.
+//!
+//! The model follows Freeman et al. (NDSS 2016), whose own formula is in [`crate::freeman`].
 
 use core::net::IpAddr;
 
@@ -21,44 +23,44 @@ use crate::{
     profile::{Device, Profile, Sight, round_trip_class},
 };
 
-/// A device as the front door knows it.
+/// Name of the device as the issuer knows it, and how far it can be believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeviceName<'a> {
-    /// A key in attested hardware, which signed this request.
+    /// The name of a key in attested hardware, which signed this request.
     Attested(&'a str),
-    /// A name that came with the request.
+    /// A name that the client sent; anybody could copy it.
     Claimed(&'a str),
-    /// None.
+    /// The client gave no name.
     Unnamed,
 }
 
-/// One login, before it is allowed.
+/// One login before it is allowed, with its values in clear.
 #[derive(Clone, Copy, Debug)]
 pub struct Login<'a> {
-    /// Where it came from.
+    /// Address that the login came from.
     pub address: IpAddr,
-    /// The autonomous system of the address, when a list knows it.
+    /// Autonomous system of the address, when a list contains it.
     pub network: Option<Asn>,
-    /// The country of the address (ISO 3166-1 alpha-2), when a database knows it.
+    /// Country of the address (ISO 3166-1 alpha-2), when a database contains it.
     pub country: Option<&'a str>,
-    /// The kind of the network.
+    /// Kind of the network, by the operator's lists.
     pub kind: NetworkKind,
-    /// Where the address is, when a database knows it.
+    /// Position of the address, when a database contains it.
     pub position: Option<Position>,
-    /// On what.
+    /// Device that the login came from.
     pub device: DeviceName<'a>,
-    /// The operating system with its version; empty when unknown.
+    /// Operating system with its version; empty when unknown.
     pub os: &'a str,
-    /// The client with its version; empty when unknown.
+    /// Client (app or browser) with its version; empty when unknown.
     pub client: &'a str,
-    /// Phone, desktop, ...; empty when unknown.
+    /// Form of the device, such as phone or desktop; empty when unknown.
     pub form: &'a str,
-    /// Milliseconds to the phone and back, when measured.
+    /// Round-trip time to the phone in milliseconds, when it was measured.
     pub round_trip_ms: Option<u16>,
 }
 
 impl Login<'_> {
-    /// The login at `now` as it is judged and remembered: nothing of it in clear.
+    /// The login as it is judged and remembered: fingerprints in the place of all values that could identify somebody.
     #[must_use]
     pub fn sight(&self, salt: Salt, now: UnixSeconds) -> Sight {
         let device = match self.device {
@@ -75,38 +77,40 @@ impl Login<'_> {
             network: self.network.map(|Asn(number)| salt.fingerprint(Field::Network, &number.to_le_bytes())),
             country: self.country.map(|code| salt.fingerprint(Field::Country, code.to_ascii_uppercase().as_bytes())),
             kind: self.kind,
+            // The address of a carrier or VPN is located worse than databases claim, so each kind has a least radius.
             position: self.position.map(|position| position.no_better_than(self.kind.radius_km_min())),
             round_trip_ms: self.round_trip_ms,
         }
     }
 }
 
-/// How much each feature counts beside the others. 1 would be right for features that know nothing of each other.
+/// Weight of each feature. A weight of 1 would be right if features were independent; those that depend on each other get less. Set by
+/// measurement on the development logins (`make evaluate`).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Weights {
-    /// [`Feature::Country`].
+    /// Weight of the feature [`Feature::Country`].
     pub country: f64,
-    /// [`Feature::Device`].
+    /// Weight of the feature [`Feature::Device`].
     pub device: f64,
-    /// [`Feature::Hour`].
+    /// Weight of the feature [`Feature::Hour`].
     pub hour: f64,
-    /// [`Feature::Network`].
+    /// Weight of the feature [`Feature::Network`].
     pub network: f64,
-    /// [`Feature::NetworkKind`].
+    /// Weight of the feature [`Feature::NetworkKind`].
     pub network_kind: f64,
-    /// [`Feature::Place`].
+    /// Weight of the feature [`Feature::Place`].
     pub place: f64,
-    /// [`Feature::Platform`].
+    /// Weight of the feature [`Feature::Platform`].
     pub platform: f64,
-    /// [`Feature::Prefix`].
+    /// Weight of the feature [`Feature::Prefix`].
     pub prefix: f64,
-    /// [`Feature::Refused`].
+    /// Weight of the feature [`Feature::Refused`].
     pub refused: f64,
-    /// [`Feature::Rhythm`].
+    /// Weight of the feature [`Feature::Rhythm`].
     pub rhythm: f64,
-    /// [`Feature::RoundTrip`].
+    /// Weight of the feature [`Feature::RoundTrip`].
     pub round_trip: f64,
-    /// [`Feature::Simultaneous`] and [`Feature::Travel`].
+    /// Weight of [`Feature::Simultaneous`] and [`Feature::Travel`].
     pub travel: f64,
 }
 
@@ -129,22 +133,22 @@ impl Default for Weights {
     }
 }
 
-/// The rules that logins are judged by. The defaults are those of the shipped configuration.
+/// Rule by which logins are judged. The defaults are those of the shipped configuration.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LoginRule {
-    /// Evidence from which on a step-up is asked, in nats.
+    /// Evidence in nats from which a step-up is required.
     pub step_up: f64,
-    /// Evidence below which an allowed login is learned at once; between here and `step_up` it waits for `patience`.
+    /// Evidence in nats below which an allowed login is learned at once. Between here and `step_up` an allowed login waits for `patience`.
     pub learn_below: f64,
-    /// How long an unusual login that was allowed waits before it is learned.
+    /// Time that an unusual but allowed login waits before it is learned. If a step-up fails meanwhile, it is dropped.
     pub patience: Seconds,
-    /// How long a value that nobody vouched for is not yet known.
+    /// Time for which a new value that no step-up confirmed does not yet count as known.
     pub probation: Seconds,
-    /// How long a failed step-up is held against its device and site.
+    /// Time for which a failed step-up counts against its device and site.
     pub refusal_memory: Seconds,
-    /// How travel is judged.
+    /// Rule for impossible travel.
     pub travel: TravelRule,
-    /// How features are weighed.
+    /// Weights of the features.
     pub weights: Weights,
 }
 
@@ -162,44 +166,45 @@ impl Default for LoginRule {
     }
 }
 
-/// What a login is found to be.
+/// Result of judging one login.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Assessment {
-    /// For and against.
+    /// Weights of all features, for and against the person.
     pub evidence: Evidence,
-    /// 0 to 100.
+    /// Unusualness, 0 to 100.
     pub score: Score,
-    /// How many logins it was compared with.
+    /// Number of earlier logins that it was compared with.
     pub depth: u32,
-    /// What the rule does.
+    /// Action that the rule proposes.
     pub verdict: Verdict,
-    /// What was judged, as it will be remembered.
+    /// The login that was judged, as it will be remembered.
     pub sight: Sight,
 }
 
-/// What the rule does with a login. Ordered by severity.
+/// Action that the rule proposes. Ordered by severity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
-    /// Allowed and learned.
+    /// Allow, and learn the login at once.
     Usual,
-    /// Allowed, and learned after a while.
+    /// Allow, and learn the login after it waited for [`LoginRule::patience`].
     Unusual,
-    /// Allowed after a step-up only.
+    /// Allow only after a step-up.
     StepUp,
 }
 
-/// What became of a login.
+/// Outcome of a login after it was judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Settled {
-    /// It was allowed without being asked for more.
+    /// The login was allowed without a step-up.
     Allowed,
-    /// A step-up was failed or given up.
+    /// The person failed the step-up or gave up.
     StepUpFailed,
-    /// A step-up was passed.
+    /// The person passed the step-up.
     StepUpPassed,
 }
 
-/// What strangers come from, as shares: takeovers through data centres, anonymisers and, increasingly, homes (residential proxies).
+/// Share of account takeovers that come from each kind of network; `None` where the kind says nothing. Assumed, not measured: attackers use
+/// data centres, anonymisers and, increasingly, home lines through residential proxies.
 const fn attackers_kind(kind: NetworkKind) -> Option<f64> {
     match kind {
         NetworkKind::Anonymiser => Some(0.18),
@@ -212,8 +217,8 @@ const fn attackers_kind(kind: NetworkKind) -> Option<f64> {
 }
 
 impl LoginRule {
-    /// Judges `sight` by what is known of the person and of everyone. Changes nothing but what time changes: `profile` and
-    /// `population` fade, and logins that waited long enough are learned.
+    /// Judges `sight` against the states of the person and of everyone. Only the passing of time changes the states here: counts fade, and
+    /// logins that waited long enough are learned.
     pub fn assess(&self, sight: &Sight, profile: &mut Profile, population: &mut Population) -> Assessment {
         population.fade(sight.at);
         for ripe in profile.ripe(self.patience, sight.at) {
@@ -232,7 +237,7 @@ impl LoginRule {
         Assessment { score: Score::of(total, self.step_up), depth: profile.depth(), evidence, verdict, sight: *sight }
     }
 
-    /// Learns from what became of a login.
+    /// Learns from the outcome of a login that was judged.
     pub fn settle(&self, assessment: &Assessment, settled: Settled, profile: &mut Profile, population: &mut Population) {
         let sight = &assessment.sight;
         match (settled, assessment.verdict) {
@@ -242,6 +247,8 @@ impl LoginRule {
             }
             (Settled::StepUpFailed, Verdict::Usual | Verdict::Unusual | Verdict::StepUp) => profile.refuse(sight),
             (Settled::Allowed, Verdict::Usual) => learn(sight, Vouched::No, Timely::Now, profile, population),
+            // SECURITY: an unusual login waits before it is learned, so that an intruder's first visit does not make the next one look
+            // usual.
             (Settled::Allowed, Verdict::Unusual | Verdict::StepUp) => profile.defer(*sight),
         }
     }
@@ -251,6 +258,7 @@ impl LoginRule {
         let weights = &self.weights;
         evidence.add(Feature::Refused, weights.refused * self.refused(sight, profile));
         evidence.add(Feature::NetworkKind, weights.network_kind * network_kind(sight, profile, population));
+        // Without a history nothing can be new for the person, so only the features that need none are judged.
         if profile.depth() == 0 {
             return evidence;
         }
@@ -261,7 +269,7 @@ impl LoginRule {
         evidence.add(Feature::Country, weights.country * country);
         evidence.add(Feature::Network, weights.network * network);
         evidence.add(Feature::Prefix, weights.prefix * prefix);
-        // A new country is far from every known place: one journey, counted once.
+        // A new country is far from every known place. The two describe one journey, so it is counted once.
         let place = within(weights.place * place(sight, profile) - within(weights.country * country, 0.0, f64::MAX), 0.0, f64::MAX);
         evidence.add(Feature::Place, place);
         let (feature, weight) = self.travel(sight, profile);
@@ -280,14 +288,16 @@ impl LoginRule {
             ln(everyone / (0.5 * profile.platforms.share(sight.platform) + 0.5 * everyone))
         };
         let Some(name) = sight.device.fingerprint() else { return (0.0, platform_new()) };
+        // Ten observations' worth of everybody's habits, so that a short history does not decide.
         let new = profile.devices.novelty(population.novelty(Novelty::Device, profile.depth()), 10.0);
-        // Of those who take accounts over, so many hold the very device, or a copy of its name.
+        // Share of attackers who hold the device itself (attested) or a copy of its name (claimed). Assumed.
         let stolen = match sight.device {
             Device::Attested(_) => 0.05,
             Device::Claimed(_) | Device::Unnamed => 0.25,
         };
         match profile.devices.known(name, self.probation, sight.at) {
             Some(seen) => {
+                // Assumed weights: a phone hardly ever goes back to an older system, and never becomes another one.
                 let odd = match platform::change(seen.note, sight.system) {
                     SystemChange::Downgrade => 2.0,
                     SystemChange::Other => 4.0,
@@ -309,6 +319,7 @@ impl LoginRule {
             (country, country_known) = self.link(value, &link, &profile.countries, sight.at);
             country = within(country, -1.5, 5.5);
         }
+        // In a new country, network and site are new as well and add nothing.
         if !country_known {
             return [country, 0.0, 0.0];
         }
@@ -326,13 +337,14 @@ impl LoginRule {
         [country, network, self.prefix(sight, profile, population)]
     }
 
-    /// One link of the chain: how likely `value` is from an attacker, who with probability `local` is like everyone here and else
-    /// from anywhere, and from this person.
+    /// Evidence of one link of the chain, and whether the person is known to use the value. An attacker is like everyone here with
+    /// probability `local`, and comes from anywhere (`alphabet` equally likely values) otherwise.
     fn link<const N: usize>(&self, value: Fingerprint, link: &Link, tally: &Tally<N>, now: UnixSeconds) -> (f64, bool) {
         let new = tally.novelty(link.new, 10.0);
         let attacker = link.local * link.share + (1.0 - link.local) / link.alphabet;
         match tally.known(value, self.probation, now) {
             Some(_) => (ln(attacker / ((1.0 - new) * within(tally.share(value), 0.02, 1.0) + new * link.share)), true),
+            // Never below zero, because a new value must not speak for the person.
             None => (within(ln(attacker / (new * link.share)), 0.0, f64::MAX), false),
         }
     }
@@ -341,7 +353,7 @@ impl LoginRule {
         let everyone = population.novelty(Novelty::Prefix(sight.kind), profile.depth());
         let known = profile.prefixes.known(sight.prefix, self.probation, sight.at).is_some();
         match sight.kind {
-            // A carrier deals its addresses out anew each time: a new one says next to nothing.
+            // A carrier assigns new addresses all the time, so a new one says almost nothing.
             NetworkKind::Mobile => {
                 if known {
                     -0.7
@@ -356,7 +368,7 @@ impl LoginRule {
         }
     }
 
-    /// What travel alone says about `sight`, in nats; 0 when an airliner could have brought the person here.
+    /// Evidence from travel alone, in nats; 0 when an airliner could have brought the person here in time.
     #[must_use]
     pub fn travel_evidence(&self, sight: &Sight, profile: &Profile) -> f64 {
         self.travel(sight, profile).1
@@ -365,12 +377,12 @@ impl LoginRule {
     fn travel(&self, sight: &Sight, profile: &Profile) -> (Feature, f64) {
         let mut worst = (Feature::Travel, 0.0);
         let Some(here) = sight.whereabouts() else { return worst };
-        // Where the person is known to be, it is rather the position before that was wrong.
+        // At a place where the person is known to be, an error in the position before is likelier than a takeover.
         let familiar = profile.places.iter().any(|place| place.excess_km(here) <= 0.0);
         for step in profile.trail.iter().rev() {
             let interval = age(sight.at, step.at);
             let Some(leap) = self.travel.leap(step.position, here, interval) else { continue };
-            // The same key in the same hardware: the map is wrong rather than the person.
+            // The same attested key on both sides: an error in the database is likelier than two holders of one hardware key.
             let weight = match (step.device, sight.device) {
                 (Device::Attested(a), Device::Attested(b)) if a == b => leap.weight / 2.0,
                 _ => leap.weight,
@@ -416,21 +428,24 @@ fn network_kind(sight: &Sight, profile: &Profile, population: &Population) -> f6
     within(ln(attacker / person), -1.5, 3.3)
 }
 
-/// The hour, by the clock at home and by the clock of where the person seems to be: who travels keeps the one or the other.
+/// Evidence from the hour, by the clock at home and by the clock at the present position. Travellers keep the one or the other, so the
+/// smaller evidence counts.
 fn hour(sight: &Sight, profile: &Profile, population: &Population) -> f64 {
     let all: f64 = profile.hours.iter().map(|count| f64::from(*count)).sum();
     let strange = |at: UnixSeconds| {
         let kernel = hour_kernel(at);
         let person = (smoothed(&profile.hours, &kernel) + 6.0 * population.hour(&kernel)) / (all + 6.0);
+        // A stranger comes at every hour alike.
         within(ln(1.0 / 24.0 / person), -1.5, 2.5)
     };
     let at_home = strange(sight.at);
     let shift = sight.whereabouts().zip(profile.places.last()).map_or(Seconds(0), |(here, usual)| solar_shift(*usual, here));
-    // A step of the clock that a time zone may well have anyway says nothing.
+    // A shift below two hours (either way) may come from the time zone and summer time alone and says nothing.
     if !(Seconds(7200)..=Seconds(79_200)).contains(&shift) { at_home } else { within(strange(sight.at.plus(shift)), -1.5, at_home) }
 }
 
-/// How far the sun's clock at `there` is ahead of that at `here`: 0 to 24 hours, 240 seconds per degree of longitude.
+/// Difference of solar time between two positions: how far the clock at `there` is ahead of that at `here`, 0 to 24 hours. The sun takes
+/// 240 seconds per degree of longitude.
 fn solar_shift(here: Position, there: Position) -> Seconds {
     let [_, from, _] = here.parts();
     let [_, to, _] = there.parts();
@@ -439,7 +454,7 @@ fn solar_shift(here: Position, there: Position) -> Seconds {
     Seconds(u64::from(crate::maths::floor_index(east / 3.75, 95)).saturating_mul(900))
 }
 
-/// How far beyond every place the person is known at, in radii already taken off: 0.7 nats at 100 km, 2.4 at 1000 km.
+/// Evidence from the distance to the nearest place where the person was before, radii subtracted: 0.7 nats at 100 km, 2.4 at 1000 km.
 fn place(sight: &Sight, profile: &Profile) -> f64 {
     let Some(here) = sight.whereabouts() else { return 0.0 };
     let nearest = profile.places.iter().map(|place| place.excess_km(here)).fold(f64::MAX, f64::min);
@@ -449,16 +464,17 @@ fn place(sight: &Sight, profile: &Profile) -> f64 {
 fn round_trip(sight: &Sight, profile: &Profile) -> f64 {
     let Some(milliseconds) = sight.round_trip_ms else { return 0.0 };
     let Some(spread) = profile.round_trips.get(round_trip_class(sight.kind)) else { return 0.0 };
+    // With fewer measurements the spread means nothing.
     if spread.count < 5.0 {
         return 0.0;
     }
     let deviation = within(f64::from(spread.variance).sqrt(), 0.3, 2.0);
     let off = (ln(f64::from(milliseconds) + 1.0) - f64::from(spread.mean)) / deviation;
-    // Only slower than ever is strange: a tunnel adds time, nothing takes it away.
+    // Only a slower round trip than usual is strange: a tunnel adds time, and nothing can take time away.
     within(off - 1.5, -0.3, 4.0)
 }
 
-/// Whether a login is learned when it happens or after it waited.
+/// Moment of learning: when the login happens, or after it waited.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Timely {
     Late,
@@ -468,6 +484,7 @@ enum Timely {
 fn learn(sight: &Sight, vouched: Vouched, timely: Timely, profile: &mut Profile, population: &mut Population) {
     let depth = profile.depth();
     if depth > 0 {
+        // Each field counts as new only when the fields before it in the chain are known, as in `chain`.
         let fresh = |held: bool| if held { Fresh::Known } else { Fresh::New };
         if let Some(device) = sight.device.fingerprint() {
             population.add_novelty(Novelty::Device, depth, fresh(profile.devices.get(device).is_some()));
@@ -483,6 +500,7 @@ fn learn(sight: &Sight, vouched: Vouched, timely: Timely, profile: &mut Profile,
         }
     }
     population.add_values(sight.country, sight.network, sight.platform, sight.kind);
+    // The interval of a login that waited is left out, since the logins after it are learned already.
     let interval = profile.interval(sight.at).filter(|_| timely == Timely::Now);
     population.add_time(hour_of(sight.at), interval);
     profile.learn(sight, vouched);

@@ -1,17 +1,18 @@
-//! The few functions of real numbers that scores are made of, with the same result on every machine.
+//! The few functions of real numbers that scores consist of, with the same result on every machine.
 //!
-//! `f64`'s own `ln`, `exp2`, `sin` are the platform's and differ in the last bit; `libm`'s are software. Square roots and the
-//! four operations are exact by IEEE 754 and need no such care. Nothing here multiplies and adds in one step.
+//! The standard library's `ln`, `exp2` and `sin` come from the platform and may differ in the last bit; those of `libm` are software.
+//! Square roots and the four basic operations are exact by IEEE 754 and need no such care. Nothing here uses fused multiply-add, which
+//! rounds differently.
 
 use countersign_core::{Seconds, UnixSeconds};
 
-/// Natural logarithm; values at or below the smallest normal number count as that number, so the answer is always finite.
+/// Natural logarithm. Values at or below the smallest normal number count as that number, so the result is always finite.
 #[must_use]
 pub fn ln(value: f64) -> f64 {
     libm::log(if value > f64::MIN_POSITIVE { value } else { f64::MIN_POSITIVE })
 }
 
-/// `value` within `[low, high]`; what is no number becomes `low`.
+/// Clamps `value` to `[low, high]`. A value that is not a number becomes `low`, where `f64::clamp` would keep it.
 #[must_use]
 pub fn within(value: f64, low: f64, high: f64) -> f64 {
     if value > high {
@@ -23,32 +24,33 @@ pub fn within(value: f64, low: f64, high: f64) -> f64 {
     }
 }
 
-/// What remains of 1 after `age` when it halves every `half_life`.
+/// Share of 1 that remains after `age` when it halves every `half_life`; 0 when the half-life is 0.
 #[must_use]
 pub fn remaining(age: Seconds, half_life: Seconds) -> f64 {
     if half_life.0 == 0 { 0.0 } else { libm::exp2(-(seconds(age) / seconds(half_life))) }
 }
 
-/// `span` as a number; spans beyond 136 years count as 136 years.
+/// Number of seconds of `span`; spans above 136 years count as 136 years.
 #[must_use]
 pub fn seconds(span: Seconds) -> f64 {
     f64::from(u32::try_from(span.0).unwrap_or(u32::MAX))
 }
 
-/// `instant` in the 32 bits that a profile keeps of it (good until the year 2106).
+/// `instant` in the 32 bits that states keep of it (good until the year 2106).
 #[must_use]
 pub fn stamp(instant: UnixSeconds) -> u32 {
     u32::try_from(instant.0).unwrap_or(u32::MAX)
 }
 
-/// How long before `now` the kept instant `then` was; zero when it lies ahead.
+/// Time from the stored instant `then` until `now`; zero when `then` lies in the future.
 #[must_use]
 pub fn age(now: UnixSeconds, then: u32) -> Seconds {
     now.since(UnixSeconds(u64::from(then)))
 }
 
-/// The whole number below `value`, at most `max`; what is negative or no number becomes 0.
+/// Greatest whole number at or below `value`, at most `max`. A negative value or one that is not a number becomes 0.
 #[must_use]
+// Counted up instead of cast, because casts that may truncate are not allowed here; `max` bounds the loop.
 pub fn floor_index(value: f64, max: u8) -> u8 {
     let mut index = 0_u8;
     let mut edge = 1.0_f64;
@@ -59,7 +61,7 @@ pub fn floor_index(value: f64, max: u8) -> u8 {
     index
 }
 
-/// `value` as the 32-bit number that states keep.
+/// `value` rounded to the 32-bit float that states keep.
 #[expect(clippy::cast_possible_truncation, reason = "rounding to the nearest 32-bit float is what keeping means")]
 #[must_use]
 pub fn narrow(value: f64) -> f32 {

@@ -1,4 +1,6 @@
-//! Everyone's logins on one node: finds the person's state, has the login judged, remembers what became of it.
+//! The login scores of one node: finds the person's state, lets the rule judge, and learns from the outcome.
+//!
+//! This type does not lock anything: the caller makes sure that one login at a time uses it.
 
 use countersign_core::UnixSeconds;
 
@@ -12,7 +14,7 @@ use crate::{
     subjects::Subjects,
 };
 
-/// The states and the rule. Memory: about 47 KiB and, per person, 0.9 KiB on average, 2 KiB at most.
+/// Rule, salt and the states of everyone. Memory: about 47 KiB, plus 0.9 KiB per person on average (2 KiB at most).
 #[derive(Clone)]
 pub struct LoginMonitor {
     rule: LoginRule,
@@ -22,32 +24,34 @@ pub struct LoginMonitor {
 }
 
 impl LoginMonitor {
-    /// Nothing known yet; at most `people_max` people at one time.
+    /// A monitor without any history, for at most `people_max` people at a time.
     #[must_use]
     pub fn new(rule: LoginRule, salt: Salt, people_max: usize) -> Self {
         Self { rule, salt, population: Population::default(), people: Subjects::new(people_max) }
     }
 
-    /// Judges `login` of `subject`. Nobody becomes known by being asked about.
+    /// Judges a login of `subject`. Being judged alone does not create a state for the person.
     pub fn assess(&mut self, subject: &str, login: &Login<'_>, now: UnixSeconds) -> Assessment {
         let (key, sight) = (self.key(subject), login.sight(self.salt, now));
         match self.people.get_mut(key) {
             Some(profile) => self.rule.assess(&sight, profile, &mut self.population),
+            // A stranger is judged against an empty state that is dropped at once.
             None => self.rule.assess(&sight, &mut Profile::default(), &mut self.population),
         }
     }
 
-    /// Remembers what became of a login of `subject` that was judged. Whoever never got in takes no memory.
+    /// Learns the outcome of a login of `subject` that was judged. A person who never got in takes no memory.
     pub fn settle(&mut self, subject: &str, assessment: &Assessment, settled: Settled) {
         self.settle_key(self.key(subject), assessment, settled);
     }
 
-    /// [`Self::settle`] for a subject by their key, for whoever does not keep names.
+    /// Does what [`Self::settle`] does, for callers that keep the hash of a person's name instead of the name.
     pub fn settle_key(&mut self, key: u64, assessment: &Assessment, settled: Settled) {
         if let Some(profile) = self.people.get_mut(key) {
             self.rule.settle(assessment, settled, profile, &mut self.population);
             return;
         }
+        // SECURITY: names that an attacker makes up never get a state, so they cannot evict those of real people.
         if settled == Settled::StepUpFailed {
             return;
         }
@@ -56,13 +60,13 @@ impl LoginMonitor {
         self.people.insert(key, profile);
     }
 
-    /// The rule that it judges by.
+    /// The rule by which this monitor judges.
     #[must_use]
     pub const fn rule(&self) -> &LoginRule {
         &self.rule
     }
 
-    /// The states of people.
+    /// The states of all people held.
     #[must_use]
     pub const fn people(&self) -> &Subjects<Profile> {
         &self.people
@@ -74,27 +78,27 @@ impl LoginMonitor {
         &self.population
     }
 
-    /// The states as the frames of a snapshot, one by one.
+    /// The states as the frames of one snapshot, made one by one.
     pub fn frames(&self) -> impl Iterator<Item = Vec<u8>> {
         let people = self.people.iter().map(|(key, profile)| self.frame_of(key, profile));
         let end = self.last_frame(u64::try_from(self.people.len()).unwrap_or(u64::MAX));
         std::iter::once(self.first_frame()).chain(people).chain(std::iter::once(end))
     }
 
-    /// The frame that a snapshot begins with: everyone together. With [`Self::person_frame`] and [`Self::last_frame`] a snapshot is
-    /// written in parts, between which logins go on.
+    /// First frame of a snapshot: everyone together. With [`Self::person_frame`] and [`Self::last_frame`] the caller can write a snapshot
+    /// in parts and let logins go on in between.
     #[must_use]
     pub fn first_frame(&self) -> Vec<u8> {
         write(&Frame::Population { population: Box::new(self.population.clone()) }, self.salt)
     }
 
-    /// The frame of the person with `key`, when they are held.
+    /// Frame of the person with `key`, when the person is held.
     #[must_use]
     pub fn person_frame(&self, key: u64) -> Option<Vec<u8>> {
         self.people.peek(key).map(|profile| self.frame_of(key, profile))
     }
 
-    /// The frame that a snapshot of so many people ends with.
+    /// Last frame of a snapshot, which states the number of people in it.
     #[must_use]
     pub fn last_frame(&self, people: u64) -> Vec<u8> {
         write(&Frame::End { people }, self.salt)
@@ -107,7 +111,7 @@ impl LoginMonitor {
     /// A monitor with the states of a snapshot.
     ///
     /// # Errors
-    /// When anything about the snapshot is wrong; then nothing of it is used, and the caller starts from nothing and says so.
+    /// A refusal when anything about the snapshot is wrong. Nothing of it is used then; the caller starts with empty states and reports it.
     pub fn restore<'a>(
         rule: LoginRule,
         salt: Salt,
@@ -123,7 +127,7 @@ impl LoginMonitor {
         Ok(monitor)
     }
 
-    /// Takes over a state from a snapshot or another node, joined with what is held.
+    /// Merges the states of a snapshot or of another node into those held.
     pub fn join(&mut self, population: &Population, people: impl IntoIterator<Item = (u64, Profile)>) {
         self.population.merge(population);
         for (key, profile) in people {

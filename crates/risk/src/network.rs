@@ -1,21 +1,21 @@
-//! What is known about the network that a request came from.
+//! Kinds of networks, and what an address says about the person behind it.
 
 use core::net::IpAddr;
 
-/// What kind of network an address belongs to, as the operator's lists and databases say. Alphabetical.
+/// Kind of network that an address belongs to, according to the operator's lists and databases. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum NetworkKind {
-    /// A VPN, proxy or Tor exit: says nothing about where the person is.
+    /// A VPN, proxy or Tor exit; its position says nothing about the person.
     Anonymiser,
     /// Lines to homes and offices.
     Fixed,
-    /// A data centre.
+    /// A data centre, from which programs come rather than people.
     Hosting,
-    /// A carrier: addresses are shared by thousands and located badly.
+    /// A mobile carrier; thousands of people share its addresses, which are located badly.
     Mobile,
-    /// A satellite carrier: located at a ground station.
+    /// A satellite carrier; its addresses are located at the ground station.
     Satellite,
-    /// No list knows it. Unknown is never risky.
+    /// A network that no list contains. Unknown is never risky.
     Unknown,
 }
 
@@ -23,7 +23,7 @@ impl NetworkKind {
     /// All kinds, in the order of [`Self::index`].
     pub const ALL: [Self; 6] = [Self::Anonymiser, Self::Fixed, Self::Hosting, Self::Mobile, Self::Satellite, Self::Unknown];
 
-    /// Its place in [`Self::ALL`] and in states.
+    /// Position of the kind in [`Self::ALL`] and in stored states. INVARIANT: never renumbered, since snapshots hold it.
     #[must_use]
     pub const fn index(self) -> usize {
         match self {
@@ -36,8 +36,8 @@ impl NetworkKind {
         }
     }
 
-    /// The kind that lists and databases mean by `word` (among them MaxMind's `user_type` and `connection_type`); words that are not
-    /// known here mean [`Self::Unknown`].
+    /// The kind that lists and databases mean by `word`, among them MaxMind's `user_type` and `connection_type`. Unknown words mean
+    /// [`Self::Unknown`].
     #[must_use]
     pub fn named(word: &str) -> Self {
         match word.trim().to_ascii_lowercase().replace([' ', '-'], "_").as_str() {
@@ -62,7 +62,7 @@ impl NetworkKind {
         }
     }
 
-    /// Whether the position of such a network's addresses says where the person is.
+    /// Answer whether the position of the network's addresses is the position of the person.
     #[must_use]
     pub const fn locates(self) -> Locates {
         match self {
@@ -71,8 +71,8 @@ impl NetworkKind {
         }
     }
 
-    /// The smallest accuracy radius that is believed, in kilometres, whatever a database claims: 3 to 16 km at the median on
-    /// fixed lines and about 200 km on carriers (arXiv 2605.21937), of which the tail counts.
+    /// Smallest accuracy radius that is believed, in kilometres, whatever a database claims. The median error is 3 to 16 km on fixed lines
+    /// and about 200 km on carriers (arXiv 2605.21937), and the tail beyond the median matters here.
     #[must_use]
     pub const fn radius_km_min(self) -> f32 {
         match self {
@@ -85,23 +85,25 @@ impl NetworkKind {
     }
 }
 
-/// Whose whereabouts a network's position tells.
+/// Object that a network's position locates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Locates {
-    /// The person's.
+    /// The network's position is about where the person is.
     ThePerson,
-    /// A machine's, a ground station's, an exit's.
+    /// The network's position is that of a machine, a ground station or an exit node.
     SomethingElse,
 }
 
-/// The number of an autonomous system (RFC 6793).
+/// Number of an autonomous system (RFC 6793).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Asn(pub u32);
 
-/// The part of an address that one household or site keeps: 24 bits of IPv4, 56 of IPv6 (RFC 6177 section 2: a site has a /56 or
-/// a /48; the lower bits change daily by RFC 8981). IPv4 in IPv6 (RFC 4291 section 2.5.5.2) counts as IPv4.
+/// The part of an address that one household or site shares: 24 bits of IPv4, 56 bits of IPv6 (RFC 6177 section 2: a site has a /56 or a
+/// /48; privacy addresses by RFC 8981 change the lower bits daily). IPv4 mapped in IPv6 (RFC 4291 section 2.5.5.2) counts as IPv4. The
+/// first byte is the version, 4 or 6.
 #[must_use]
 pub fn site(address: IpAddr) -> [u8; 8] {
+    // Otherwise an IPv4 client behind an IPv6 socket would be at another site.
     match address.to_canonical() {
         IpAddr::V4(v4) => {
             let [a, b, c, _] = v4.octets();

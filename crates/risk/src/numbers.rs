@@ -1,6 +1,6 @@
-//! Integers as reals, and integers that look random: the arithmetic that all models share.
+//! Integers as reals, and a small pseudo-random generator: arithmetic that all streaming models share.
 //!
-//! Only operations that IEEE 754 rounds exactly happen here, so that equal inputs give equal numbers on every machine.
+//! Only operations that IEEE 754 rounds exactly are used, so that equal inputs give equal numbers on every machine.
 
 /// `n` as a real number; exact below 2^53.
 pub(crate) fn real(n: u64) -> f64 {
@@ -9,19 +9,19 @@ pub(crate) fn real(n: u64) -> f64 {
     f64::from(high) * 4_294_967_296.0 + f64::from(low)
 }
 
-/// `n` as a real number; exact below 2^53.
+/// Length `n` as a real number; exact below 2^53.
 pub(crate) fn real_len(n: usize) -> f64 {
     real(u64::try_from(n).unwrap_or(u64::MAX))
 }
 
-/// Spreads every bit of `x` over all others (the finaliser of SplitMix64, Steele et al., OOPSLA 2014, figure 16).
+/// Finaliser of SplitMix64 (Steele et al., OOPSLA 2014): every bit of `x` affects every bit of the result.
 pub(crate) fn mix(x: u64) -> u64 {
     let x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     let x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     x ^ (x >> 31)
 }
 
-/// The generator SplitMix64: one word of state, so it fits into a snapshot. Not for secrets.
+/// The generator SplitMix64: one word of state, so that a snapshot can hold it. Its output is predictable and not fit for secrets.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Draw(pub(crate) u64);
 
@@ -29,6 +29,7 @@ impl Draw {
     /// A number in `0..bound`, or 0 when `bound` is 0. The bias is below `bound` / 2^64.
     pub(crate) fn below(&mut self, bound: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        // The high half of the product lies in `0..bound`, without a division.
         let wide = u128::from(mix(self.0)).wrapping_mul(u128::from(bound));
         u64::try_from(wide >> 64).unwrap_or(0)
     }

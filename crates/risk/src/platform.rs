@@ -1,8 +1,9 @@
-//! Operating systems and clients by name and version, so that an update is no new phone and a downgrade is noticed.
+//! Operating systems and clients split into name and version, so that an update is not a new phone and a downgrade is noticed.
 
 use crate::fingerprint::{Field, Fingerprint, Salt};
 
-/// `text` without its digits and dots, and its first number as 100 times the major plus the minor version, at most 4095.
+/// Splits `text` into a name (without digits and dots, lower case) and a version: 40 times the major number (at most 99) plus the minor
+/// number (at most 39), so at most 3999.
 #[must_use]
 pub fn split(text: &str) -> (String, u32) {
     let family = text.chars().filter(|c| !c.is_ascii_digit() && *c != '.').collect::<String>().trim().to_ascii_lowercase();
@@ -10,11 +11,12 @@ pub fn split(text: &str) -> (String, u32) {
     let number = from.and_then(|at| text.get(at..)).unwrap_or("");
     let number = number.split(|c: char| !c.is_ascii_digit() && c != '.').next().unwrap_or("");
     let mut parts = number.split('.').map(|part| part.parse::<u32>().unwrap_or(0).min(99));
+    // 40 steps for each major version fit both numbers into 12 bits.
     let version = parts.next().unwrap_or(0) * 40 + parts.next().unwrap_or(0).min(39);
     (family, version)
 }
 
-/// The operating system `text` in 32 bits: 20 of its family, 12 of its version.
+/// The operating system `text` in 32 bits: a fingerprint of the name in the upper 20, the version in the lower 12.
 #[must_use]
 pub fn system(text: &str, salt: Salt) -> u32 {
     let (family, version) = split(text);
@@ -22,24 +24,24 @@ pub fn system(text: &str, salt: Salt) -> u32 {
     ((family & 0x000f_ffff) << 12) | (version & 0xfff)
 }
 
-/// Operating system and client without their versions.
+/// Fingerprint of operating system, client and form without their versions.
 #[must_use]
 pub fn platform(os: &str, client: &str, form: &str, salt: Salt) -> Fingerprint {
     salt.fingerprint(Field::Platform, format!("{}\n{}\n{form}", split(os).0, split(client).0).as_bytes())
 }
 
-/// What became of a device's operating system.
+/// Change of a device's operating system since it was last seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SystemChange {
-    /// An older version than before: rare in earnest, common in replays of old captures.
+    /// An older version than before: rare with real phones, common when somebody replays an old capture.
     Downgrade,
-    /// Another system: a phone does not do that.
+    /// Another operating system: a phone does not change that.
     Other,
-    /// As it was, or newer.
+    /// The same version as before, or a newer one.
     Same,
 }
 
-/// What became of a device that had `before` and now has `now`, as [`system`] made them.
+/// The change from `before` to `now`, both made by [`system`].
 #[must_use]
 pub const fn change(before: u32, now: u32) -> SystemChange {
     if before >> 12 != now >> 12 {

@@ -1,4 +1,4 @@
-//! What everyone does: how common values are, how often people bring new ones, when and how regularly they come.
+//! The state of everyone: how common values are, how often people bring new ones, and at which hours and intervals they log in.
 
 use countersign_core::{Seconds, UnixSeconds};
 
@@ -9,32 +9,32 @@ use crate::{
     network::NetworkKind,
 };
 
-/// The state's half-life: what everyone did three months ago counts half.
+/// Half-life of the state: logins of three months ago count half.
 pub const HALF_LIFE: Seconds = Seconds(90 * 86_400);
-/// Hours of a day.
+/// Number of hours in a day.
 pub const HOURS: usize = 24;
-/// Classes of intervals between two logins: two for each doubling, from a quarter of an hour to four years.
+/// Number of classes of intervals between two logins: two for each doubling, from a quarter of an hour to four years.
 pub const INTERVALS: usize = 32;
-/// Classes of depth of history: 0, 1-2, 3-6, 7-14, 15-30, 31-62, more.
+/// Number of classes of the depth of a history: 0, 1-2, 3-6, 7-14, 15-30, 31-62 and more logins.
 pub const DEPTHS: usize = 7;
-/// Fields whose novelty is counted: country, device, network, and prefix by kind of network.
+/// Number of fields whose novelty is counted: country, device, network, and prefix by kind of network.
 pub const NOVELTIES: usize = 9;
 
-/// A field in which a login may bring a value that is new for the person. Alphabetical.
+/// Field in which a login may bring a value that is new for the person. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Novelty {
-    /// The country.
+    /// The country of the address.
     Country,
-    /// The device.
+    /// The device's name or key.
     Device,
-    /// The autonomous system.
+    /// The autonomous system of the address.
     Network,
-    /// The site's addresses, on a network of this kind.
+    /// The address range of the site, on a network of this kind.
     Prefix(NetworkKind),
 }
 
 impl Novelty {
-    /// Its place in the state.
+    /// Position of the field in the state.
     #[must_use]
     pub const fn index(self) -> usize {
         match self {
@@ -45,7 +45,7 @@ impl Novelty {
         }
     }
 
-    /// What is believed before anyone was seen: the share of logins that bring a new value, for histories of middling depth.
+    /// Share of logins that bring a new value, as assumed before any login was counted, for histories of medium depth.
     const fn prior(self) -> f64 {
         match self {
             Self::Country => 0.01,
@@ -61,22 +61,22 @@ impl Novelty {
     }
 }
 
-/// As many observations as a prior is worth.
+/// Number of observations that a prior counts as.
 const PRIOR_STRENGTH: f64 = 20.0;
 
-/// How many observations, and how many of them brought something new.
+/// Decayed counts of observations and of those that brought a new value.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Rate {
-    /// All, decayed.
+    /// Decayed number of all observations.
     pub all: f32,
-    /// With a new value, decayed.
+    /// Decayed number of observations that brought a new value.
     pub fresh: f32,
 }
 
-/// The population's state: about 47 KiB, whatever it has seen.
+/// State of everyone together: about 47 KiB, however many logins it has counted.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Population {
-    /// When it was last faded.
+    /// Time of the last fading, in seconds since 1970; 0 before the first.
     pub(crate) as_of: u32,
     pub(crate) countries: Sketch,
     pub(crate) networks: Sketch,
@@ -96,6 +96,7 @@ impl Default for Population {
             networks: Sketch::new(2048),
             platforms: Sketch::new(256),
             kinds: [0.0; 6],
+            // One observation each, so that no share is zero before the first login.
             hours: [1.0; HOURS],
             intervals: [1.0; INTERVALS],
             waits: [1.0; INTERVALS],
@@ -105,27 +106,28 @@ impl Default for Population {
 }
 
 impl Population {
-    /// The share of `value` among countries. There are some 250; most services see 60.
+    /// Share of `value` among the countries of all logins. About 250 countries exist; most services see 60.
     #[must_use]
     pub fn country(&self, value: Fingerprint) -> f64 {
         self.countries.share(value, 60.0)
     }
 
-    /// The share of `value` among autonomous systems.
+    /// Share of `value` among the autonomous systems of all logins.
     #[must_use]
     pub fn network(&self, value: Fingerprint) -> f64 {
         self.networks.share(value, 300.0)
     }
 
-    /// The share of `value` among platforms.
+    /// Share of `value` among the platforms of all logins.
     #[must_use]
     pub fn platform(&self, value: Fingerprint) -> f64 {
         self.platforms.share(value, 50.0)
     }
 
-    /// The share of `kind` among kinds of networks, beginning with what most services see.
+    /// Share of `kind` among the kinds of networks of all logins, starting from the shares that most services see.
     #[must_use]
     pub fn kind(&self, kind: NetworkKind) -> f64 {
+        // Assumed shares. After 20 logins the counted ones weigh as much.
         let usual = match kind {
             NetworkKind::Fixed | NetworkKind::Mobile => 0.45,
             NetworkKind::Anonymiser | NetworkKind::Hosting => 0.035,
@@ -136,11 +138,11 @@ impl Population {
         (one + PRIOR_STRENGTH * usual) / (all + PRIOR_STRENGTH)
     }
 
-    /// The share of logins by people with a history of `depth` that bring a value new for them.
+    /// Share of logins, by people with a history of `depth`, that bring a value new for the person.
     #[must_use]
     pub fn novelty(&self, field: Novelty, depth: u32) -> f64 {
         let class = depth_class(depth);
-        // Who has just arrived shows something new more often.
+        // New people bring new values more often.
         let early = match class {
             0 | 1 => 3.0,
             2 => 1.5,
@@ -151,16 +153,16 @@ impl Population {
         (f64::from(rate.fresh) + PRIOR_STRENGTH * prior) / (f64::from(rate.all) + PRIOR_STRENGTH)
     }
 
-    /// The share of logins in each hour of the day (UTC), smoothed by `kernel`.
+    /// Share of logins around an hour of the day (UTC), weighted by `kernel`.
     #[must_use]
     pub fn hour(&self, kernel: &[f64; HOURS]) -> f64 {
         let all: f64 = self.hours.iter().map(|count| f64::from(*count)).sum();
         smoothed(&self.hours, kernel) / all
     }
 
-    /// How much likelier the interval since the person's last login is for a stranger who comes at a random moment than for a
-    /// person: the logarithm, in nats. The stranger's distribution follows from that of people: at a random moment one is within
-    /// an interval with a probability that grows with the interval's length.
+    /// Evidence from the interval since the person's last login, in nats: how much likelier it is for a stranger who comes at a random
+    /// moment than for the person. The stranger's distribution follows from that of people: a random moment falls into an interval with a
+    /// probability that grows with the interval's length.
     #[must_use]
     pub fn rhythm(&self, interval: Seconds) -> f64 {
         let class = interval_class(interval);
@@ -171,7 +173,7 @@ impl Population {
         ln(share(&self.waits) / share(&self.intervals))
     }
 
-    /// Counts a login's values.
+    /// Counts the values of one login.
     pub fn add_values(&mut self, country: Option<Fingerprint>, network: Option<Fingerprint>, platform: Fingerprint, kind: NetworkKind) {
         if let Some(country) = country {
             self.countries.add(country);
@@ -185,7 +187,7 @@ impl Population {
         }
     }
 
-    /// Counts whether a login by someone with a history of `depth` brought a new value.
+    /// Counts whether a login, by a person with a history of `depth`, brought a new value.
     pub fn add_novelty(&mut self, field: Novelty, depth: u32, fresh: Fresh) {
         if let Some(rate) = self.novelties.get_mut(field.index()).and_then(|depths| depths.get_mut(depth_class(depth))) {
             rate.all += 1.0;
@@ -195,7 +197,7 @@ impl Population {
         }
     }
 
-    /// Counts a login's hour, and the interval since the person's last one.
+    /// Counts the hour of a login, and the interval since the person's last one.
     pub fn add_time(&mut self, hour: usize, interval: Option<Seconds>) {
         if let Some(count) = self.hours.get_mut(hour) {
             *count += 1.0;
@@ -204,8 +206,8 @@ impl Population {
         if let Some(count) = self.intervals.get_mut(interval_class(interval)) {
             *count += 1.0;
         }
-        // A stranger who came within this interval would have found it so far advanced: each class in proportion to its length. Per
-        // day, so that one long absence does not outweigh everything.
+        // A stranger who came at a random moment within this interval would have found part of it passed: each class gets a share in
+        // proportion to its length. The unit is days, so that one long absence does not outweigh everything else.
         let mut lower = 0.0_f64;
         let whole = seconds(interval);
         for (class, count) in (0_u8..).zip(self.waits.iter_mut()) {
@@ -219,7 +221,7 @@ impl Population {
         }
     }
 
-    /// Lets the state fade to `now`. Cheap to call for every login: it acts once a day.
+    /// Lets all counts fade to `now`. It acts at most once a day, so calling it for every login is cheap.
     pub fn fade(&mut self, now: UnixSeconds) {
         let since = age(now, self.as_of);
         if self.as_of == 0 {
@@ -241,15 +243,15 @@ impl Population {
             rate.all = narrow(f64::from(rate.all) * factor);
             rate.fresh = narrow(f64::from(rate.fresh) * factor);
         }
-        // INVARIANT: no share is ever a division by zero.
+        // INVARIANT: these counts stay above zero, so that no share divides by zero.
         for count in self.hours.iter_mut().chain(&mut self.intervals).chain(&mut self.waits) {
             *count = count.max(1e-3);
         }
         self.as_of = stamp(now);
     }
 
-    /// Joins another node's state, both as they are at the later of the two instants: of each count the greater. Idempotent and in any
-    /// order; what both counted apart is not summed.
+    /// Merges the state of another node, after both were faded to the later of the two times: for each count the greater. Merging twice
+    /// changes nothing, and the order does not matter. Counts of the same login type on both nodes are not added up.
     pub fn merge(&mut self, other: &Self) {
         let mut other = other.clone();
         let at = UnixSeconds(u64::from(self.as_of.max(other.as_of)));
@@ -271,16 +273,17 @@ impl Population {
     }
 }
 
-/// Whether a value was new for the person.
+/// Statement whether a value was new for the person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fresh {
-    /// The person had shown it before.
+    /// The person had this value before.
     Known,
-    /// Never before.
+    /// The person never had this value before.
     New,
 }
 
 fn depth_class(depth: u32) -> usize {
+    // The class is the whole part of log2(depth + 1).
     let bits = u32::BITS.saturating_sub(depth.saturating_add(1).leading_zeros()).saturating_sub(1);
     usize::try_from(bits).unwrap_or(0).min(DEPTHS.saturating_sub(1))
 }
@@ -290,12 +293,12 @@ fn interval_class(interval: Seconds) -> usize {
     usize::from(floor_index(2.0 * doublings, 31))
 }
 
-/// The lower edge of a class of intervals, in seconds.
+/// Lower edge of a class of intervals, in seconds.
 fn interval_edge(class: u8) -> f64 {
     (libm::exp2(f64::from(class) / 2.0) - 1.0) * 900.0
 }
 
-/// A bell of one and a half hours around the middle of `now`'s minute, over the 24 hours of a day (UTC).
+/// Weights over the 24 hours of a day (UTC): a bell curve around `now` with a standard deviation of one and a half hours; they sum to 1.
 #[must_use]
 pub fn hour_kernel(now: UnixSeconds) -> [f64; HOURS] {
     let hour = seconds(Seconds(now.0.checked_rem(86_400).unwrap_or(0))) / 3600.0;
@@ -303,6 +306,7 @@ pub fn hour_kernel(now: UnixSeconds) -> [f64; HOURS] {
     let mut sum = 0.0;
     for (index, cell) in (0_u8..).zip(kernel.iter_mut()) {
         let apart = (hour - f64::from(index) - 0.5).abs();
+        // The day is a circle: 23 and 1 are two hours apart.
         let apart = if apart > 12.0 { 24.0 - apart } else { apart } / 1.5;
         *cell = libm::exp(-0.5 * apart * apart);
         sum += *cell;
@@ -313,13 +317,13 @@ pub fn hour_kernel(now: UnixSeconds) -> [f64; HOURS] {
     kernel
 }
 
-/// The hour of the day (UTC): 0 to 23.
+/// Hour of the day (UTC), 0 to 23.
 #[must_use]
 pub fn hour_of(now: UnixSeconds) -> usize {
     usize::try_from(now.0.checked_rem(86_400).unwrap_or(0).checked_div(3600).unwrap_or(0)).unwrap_or(0)
 }
 
-/// The counts under the kernel.
+/// Sum of the counts weighted by `kernel`.
 #[must_use]
 pub fn smoothed(counts: &[f32; HOURS], kernel: &[f64; HOURS]) -> f64 {
     counts.iter().zip(kernel).map(|(count, share)| f64::from(*count) * share).sum()

@@ -1,4 +1,4 @@
-//! What is remembered of one person: bounded, fading, in fingerprints.
+//! The state of one person's logins: bounded, fading, and in fingerprints only.
 
 use countersign_core::{Seconds, UnixSeconds};
 
@@ -11,30 +11,30 @@ use crate::{
     population::{HOURS, hour_of},
 };
 
-/// What a person did two months ago counts half.
+/// Half-life of the state: logins of two months ago count half.
 pub const HALF_LIFE: Seconds = Seconds(60 * 86_400);
-/// Positions of the last logins that are kept.
+/// Number of positions kept of the last logins, for travel.
 pub const TRAIL_MAX: usize = 3;
-/// Places where the person was that are kept.
+/// Number of places kept where the person was.
 pub const PLACES_MAX: usize = 4;
-/// Unusual logins that wait for being believed.
+/// Number of unusual logins that may wait to be learned.
 pub const PENDING_MAX: usize = 3;
-/// Failed step-ups that are remembered.
+/// Number of failed step-ups that are remembered.
 pub const REFUSALS_MAX: usize = 3;
 
-/// What a device says it is, and what stands behind it.
+/// Fingerprint of a device, and how far it can be believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Device {
-    /// Its key is in hardware and attested: nobody else can have it.
+    /// The fingerprint of an attested hardware key, which nobody else can use.
     Attested(Fingerprint),
-    /// It names itself; a name can be copied.
+    /// The fingerprint of a name that the client sent; a name can be copied.
     Claimed(Fingerprint),
-    /// It says nothing.
+    /// The client gave no name.
     Unnamed,
 }
 
 impl Device {
-    /// The name, whatever stands behind it.
+    /// Fingerprint of the device, however far it can be believed.
     #[must_use]
     pub const fn fingerprint(self) -> Option<Fingerprint> {
         match self {
@@ -44,33 +44,33 @@ impl Device {
     }
 }
 
-/// One login as it is remembered.
+/// One login as it is judged and remembered.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sight {
-    /// When.
+    /// Time of the login.
     pub at: UnixSeconds,
-    /// On what.
+    /// Device that the login came from.
     pub device: Device,
-    /// The operating system and its version: see [`crate::platform`].
+    /// Operating system and version, as [`crate::platform::system`] makes them.
     pub system: u32,
-    /// Operating system and client without versions.
+    /// Fingerprint of operating system and client without versions.
     pub platform: Fingerprint,
-    /// The site's addresses.
+    /// Fingerprint of the site's address range.
     pub prefix: Fingerprint,
-    /// The autonomous system, when known.
+    /// Fingerprint of the autonomous system, when known.
     pub network: Option<Fingerprint>,
-    /// The country, when known.
+    /// Fingerprint of the country, when known.
     pub country: Option<Fingerprint>,
-    /// The kind of network.
+    /// Kind of the network.
     pub kind: NetworkKind,
-    /// Where the address is, when known; already no better than its kind allows.
+    /// Position of the address, when known, with a radius of at least what its kind allows.
     pub position: Option<Position>,
-    /// Milliseconds to the phone and back, when measured.
+    /// Round-trip time to the phone in milliseconds, when it was measured.
     pub round_trip_ms: Option<u16>,
 }
 
 impl Sight {
-    /// The position, when it says where the person is.
+    /// The position, when it is that of the person and not of a machine in between.
     #[must_use]
     pub fn whereabouts(&self) -> Option<Position> {
         match self.kind.locates() {
@@ -80,42 +80,43 @@ impl Sight {
     }
 }
 
-/// A position of the trail.
+/// One position of the trail of the last logins.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Step {
-    /// When, in seconds since 1970.
+    /// Time of the login, in seconds since 1970.
     pub at: u32,
-    /// Where.
+    /// Position of the login.
     pub position: Position,
-    /// On what.
+    /// Device of the login.
     pub device: Device,
 }
 
 /// A step-up that failed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Refusal {
-    /// When, in seconds since 1970.
+    /// Time of the failure, in seconds since 1970.
     pub at: u32,
-    /// On what, when it had a name.
+    /// Fingerprint of the device, when it had a name.
     pub device: Option<Fingerprint>,
-    /// From which site.
+    /// Fingerprint of the site's address range.
     pub prefix: Fingerprint,
 }
 
-/// Mean and spread of a quantity, with a memory of about 20 observations.
+/// Running mean and variance of a quantity, with a memory of about 20 observations.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Spread {
-    /// Observations, at most 20.
+    /// Number of observations, at most 20; from then on the oldest fade.
     pub count: f32,
-    /// Mean.
+    /// Mean of the observations.
     pub mean: f32,
-    /// Variance.
+    /// Variance of the observations.
     pub variance: f32,
 }
 
 impl Spread {
-    /// Takes one more value in.
+    /// Adds one observation to both statistics.
     pub fn add(&mut self, value: f64) {
+        // With the count capped at 20, the newest value always has a weight of at least 1/20 (an exponential average).
         let count = within(f64::from(self.count) + 1.0, 1.0, 20.0);
         let off = value - f64::from(self.mean);
         let mean = f64::from(self.mean) + off / count;
@@ -124,7 +125,7 @@ impl Spread {
     }
 }
 
-/// The state of one person. About 300 bytes for someone with one phone at home and on a carrier, at most 1.4 KiB.
+/// State of one person: about 300 bytes for somebody with one phone at home and on a carrier, at most 1.4 KiB.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Profile {
     pub(crate) as_of: u32,
@@ -145,19 +146,19 @@ pub struct Profile {
 }
 
 impl Profile {
-    /// How many logins it was made from.
+    /// Number of logins that the state was learned from.
     #[must_use]
     pub const fn depth(&self) -> u32 {
         self.depth
     }
 
-    /// The interval since the last login that was learned; `None` before the first.
+    /// Time since the last login that was learned; `None` before the first.
     #[must_use]
     pub fn interval(&self, now: UnixSeconds) -> Option<Seconds> {
         (self.depth > 0).then(|| age(now, self.last))
     }
 
-    /// Bytes that it takes in memory.
+    /// Memory that the state takes, in bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
         let seen = size_of::<crate::frequency::Seen>();
@@ -174,7 +175,7 @@ impl Profile {
             + self.refusals.len() * size_of::<Refusal>()
     }
 
-    /// Lets it fade to `now`. Acts once an hour.
+    /// Lets all counts fade to `now`. It acts at most once an hour.
     pub fn fade(&mut self, now: UnixSeconds) {
         if self.as_of == 0 {
             self.as_of = stamp(now);
@@ -195,8 +196,9 @@ impl Profile {
         self.as_of = stamp(now);
     }
 
-    /// Takes out the waiting logins that are `patience` old: nobody objected, so they are believed.
+    /// Takes out the waiting logins that are at least `patience` old. Nobody objected to them, so the caller learns them.
     pub fn ripe(&mut self, patience: Seconds, now: UnixSeconds) -> Vec<Sight> {
+        // The usual case, without an allocation: nothing has waited long enough.
         if self.pending.iter().all(|sight| now.since(sight.at) < patience) {
             return Vec::new();
         }
@@ -205,26 +207,28 @@ impl Profile {
         ripe
     }
 
-    /// Lets `sight` wait. Another of the same device, site and kind waits already: then that one speaks for both.
+    /// Lets `sight` wait to be learned. When a login of the same device, site and country waits already, that one counts for both.
     pub fn defer(&mut self, sight: Sight) {
         let alike = |other: &Sight| other.device == sight.device && other.prefix == sight.prefix && other.country == sight.country;
         if self.pending.iter().any(alike) {
             return;
         }
         if self.pending.len() >= PENDING_MAX {
+            // The oldest waiting login is dropped. An attacker can push out waiting logins, but never learned ones.
             self.pending.remove(0);
         }
         self.pending.push(sight);
     }
 
-    /// `sight` need not wait any more: the person stood for it, and it is learned as theirs.
+    /// Removes `sight` from the waiting logins, since the person confirmed it by a step-up and it is learned at once.
     pub fn stop_waiting(&mut self, sight: &Sight) {
         self.pending.retain(|other| other != sight);
     }
 
-    /// Remembers that `sight` failed a step-up, and forgets what waited from the same device or site.
+    /// Remembers that `sight` failed a step-up, and drops waiting logins from the same device or site.
     pub fn refuse(&mut self, sight: &Sight) {
         let device = sight.device.fingerprint();
+        // SECURITY: what came from where a step-up failed must not be learned later, just because time passed.
         self.pending.retain(|other| other.prefix != sight.prefix && (device.is_none() || other.device.fingerprint() != device));
         if self.refusals.len() >= REFUSALS_MAX {
             self.refusals.remove(0);
@@ -232,7 +236,7 @@ impl Profile {
         self.refusals.push(Refusal { at: stamp(sight.at), device, prefix: sight.prefix });
     }
 
-    /// Learns `sight`; what the person enrolled with is vouched for.
+    /// Learns `sight`. The values of a person's first login count as confirmed, since the person enrolled with them.
     pub fn learn(&mut self, sight: &Sight, vouched: Vouched) {
         let vouched = if self.depth == 0 { Vouched::Yes } else { vouched };
         let now = sight.at;
@@ -259,6 +263,7 @@ impl Profile {
         {
             spread.add(crate::maths::ln(f64::from(milliseconds) + 1.0));
         }
+        // Only a confirmed login clears a site; an attacker could make an unconfirmed one.
         if vouched == Vouched::Yes {
             self.refusals.retain(|refusal| refusal.prefix != sight.prefix);
         }
@@ -273,9 +278,10 @@ impl Profile {
             self.trail.remove(0);
         }
         self.trail.push(step);
+        // A login that waited is learned late, so its step may be older than those already there.
         self.trail.sort_by_key(|step| step.at);
         if let Some(index) = self.places.iter().position(|place| place.excess_km(position) <= 0.0) {
-            // The place most recently been at is last, and of two guesses of one place the better one stays.
+            // The place visited most recently stands last. Of two positions of one place, the more accurate one is kept.
             let known = self.places.remove(index);
             let [_, _, theirs] = known.parts();
             let [_, _, ours] = position.parts();
@@ -288,8 +294,8 @@ impl Profile {
         self.places.push(position);
     }
 
-    /// Joins what another node holds about the same person, both as they are at the later of the two instants; idempotent and in any
-    /// order, but for waiting logins, trails and places, of which so many stay.
+    /// Merges the state of another node about the same person, after both were faded to the later of the two times. Merging twice changes
+    /// nothing, and the order does not matter, except for waiting logins, the trail and places, of which only a bounded number is kept.
     pub fn merge(&mut self, other: &Self) {
         let mut other = other.clone();
         let at = UnixSeconds(u64::from(self.as_of.max(other.as_of)));
@@ -304,6 +310,7 @@ impl Profile {
             *a = a.max(*b);
         }
         for (a, b) in self.round_trips.iter_mut().zip(&other.round_trips) {
+            // Means cannot be merged without their observations, so the one with more of them is kept.
             if b.count > a.count {
                 *a = *b;
             }
@@ -333,7 +340,7 @@ fn join<T: Copy + PartialEq>(ours: &mut Vec<T>, theirs: &[T], max: usize, when: 
     ours.drain(..surplus);
 }
 
-/// Carriers apart from all others.
+/// Index of the round-trip statistics of a kind of network: carriers and satellites are slower, so they have statistics of their own.
 #[must_use]
 pub const fn round_trip_class(kind: NetworkKind) -> usize {
     match kind {

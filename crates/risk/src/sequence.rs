@@ -1,25 +1,26 @@
-//! Whether a run of operations is one person's, or anybody else's.
+//! Sequence model: is a run of operations typical for this person, or for anybody else?
 //!
-//! The evidence is a log-likelihood ratio: how likely everybody else is to do this, against how likely this person is, for
-//! each operation (naive Bayes with updating, Maxion and Townsend, DSN 2002) and for each step from one operation to the next
-//! (bigrams with the smoothing of Witten and Bell, 1991). What differs from those, and why, measured on the users 1-30 of the
-//! masquerade data of Schonlau et al. (Statistical Science, 2001):
-//! - a person's own share is taken out of everybody's counts, and both go on learning: with everybody's counts frozen after
-//!   training, hits at 1 % false positives fall from 0.75 to 0.68;
-//! - what a person never did gets the belief of a few observations, half of it after everybody's habits: with a hundredth of
-//!   an observation, as usual, and none for steps, hits at 1 % fall to 0.61;
-//! - evidence is shrunk while little is known of a person, so that a newcomer is no alarm;
-//! - one operation or step weighs at most eight nats: no single rarity decides.
+//! The evidence is a log-likelihood ratio: how likely everybody else is to do this against how likely this person is, for each operation
+//! (naive Bayes with updating, Maxion and Townsend, DSN 2002) and for each step from one operation to the next (bigrams with the smoothing
+//! of Witten and Bell, 1991). The differences, and why, measured on users 1-30 of the masquerade data of Schonlau et al. (Statistical
+//! Science, 2001):
+//! - a person's own share is taken out of everybody's counts, and both go on learning: with everybody's counts frozen after training, hits
+//!   at 1 % false positives fall from 0.75 to 0.68;
+//! - operations that a person never did get the belief of a few observations, half of it by everybody's habits: with a hundredth of an
+//!   observation, as usual, and none for steps, hits at 1 % fall to 0.61;
+//! - evidence is shrunk while little is known of a person, so that a newcomer raises no alarm;
+//! - one operation or step weighs at most eight nats, so that no single rarity decides.
 //!
-//! Tried and worse: carrying suspicion over from the block before (a hidden Markov filter: hits at 5 % fall from 0.92 to 0.82
-//! and lower, because people's new projects come in runs as well), discounting repetitions within a block (hits at 0.1 % fall
-//! from 0.26 to 0.05, at 1 % to 0.52), measuring against the spread of the person's own blocks (AUC 0.958 for 0.980), counts in
-//! hashed buckets instead of exact ones (256 buckets for operations: 0.934; 1,024 for steps: 0.83), operations alone (0.959),
-//! steps alone (0.970), steps over one or two operations between (no gain for twice the memory).
+//! Tried and worse: carrying suspicion over from the block before (a hidden Markov filter: hits at 5 % fall from 0.92 to 0.82 and lower,
+//! because people's new projects come in runs as well); discounting repetitions within a block (hits at 0.1 % fall from 0.26 to 0.05, at 1
+//! % to 0.52); measuring against the spread of the person's own blocks (AUC 0.958 for 0.980); counts in hashed buckets instead of exact
+//! ones (256 buckets for operations: 0.934; 1,024 for steps: 0.83); operations alone (0.959); steps alone (0.970); steps over one or two
+//! operations between (no gain for twice the memory).
 //!
 //! # Poisoning
-//! A block is learned only when its evidence is below 0.15 nats per operation and at most half of its steps are strange. What an attacker can teach is the strange
-//! behaviour that stays below, one block at a time, against the weight of up to 16,384 remembered operations.
+//! A block is learned only when its evidence is below 0.15 nats per operation and at most half of its steps are strange. An attacker can
+//! therefore teach only behaviour that stays below these limits, one block at a time, against the weight of up to 16,384 remembered
+//! operations.
 
 mod counts;
 mod history;
@@ -34,61 +35,62 @@ pub use population::Population;
 
 /// Mean evidence per operation, in nats, below which a block counts as the person's own.
 const LEARNED_BELOW: f64 = 0.15;
-/// Observations' worth of belief in operations that a person was never seen to do.
+/// Weight of the belief in operations that a person never did, in observations.
 const UNSEEN_OPERATIONS: f64 = 5.0;
-/// The same for steps, from each operation.
+/// Weight of the belief in steps that a person never did, in observations per operation that they start from.
 const UNSEEN_STEPS: f64 = 1.0;
-/// The part of these beliefs that follows everybody's habits; the rest follows chance, or the person's own operations.
+/// Share of these beliefs that follows everybody's habits. The rest is spread evenly (operations) or follows the person's own operations
+/// (steps).
 const LIKE_EVERYBODY: f64 = 0.5;
-/// What an operation that a person never did weighs at least, in nats: chance must not speak for what is new.
+/// Least weight of an operation that the person never did, in nats, so that chance never makes something new speak for the person.
 const NEW_OPERATION: f64 = 1.0;
-/// The same for a step.
+/// Least weight of a step that the person never did, in nats.
 const NEW_STEP: f64 = 0.5;
-/// A step that weighs more is strange, in nats; a block is learned only when at most half of its steps are.
+/// Weight in nats above which a step is strange. A block is learned only when at most half of its steps are.
 const STRANGE_STEP: f64 = 1.0;
-/// What one operation or step may weigh at most, in nats.
+/// Greatest weight of one operation or step, in nats.
 const WEIGHT_MAX: f64 = 8.0;
-/// Weight of operations against steps: they are not independent, and a step says more.
+/// Weight of operations against steps. The two are not independent, and a step says more.
 const OPERATION_WEIGHT: f64 = 0.5;
-/// Operations known of a person at which evidence counts half.
+/// Number of known operations of a person at which evidence counts half.
 const SHALLOW: f64 = 100.0;
-/// Observations added to each of everybody's counts.
+/// Observations added to each of everybody's counts, so that no count is zero.
 const EVERYBODY_FLOOR: f64 = 0.5;
 
-/// Whether a block may be learned as a person's own.
+/// Statement whether a block may be learned as a person's own.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Familiarity {
-    /// It may.
+    /// The block looks like the person and may be learned.
     Familiar,
-    /// Nothing of it may enter the history unless the person proves to be who they are.
+    /// The block does not look like the person. Nothing of it may enter the history unless the person passes a step-up.
     Strange,
 }
 
-/// Evidence, in nats, that a block of operations is somebody else's.
+/// Evidence in nats that somebody else did a block of operations.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct SequenceScore {
-    /// Positive: more like somebody else; negative: more like this person. The sum of the contributions.
+    /// Sum of the contributions. Positive: more like somebody else; negative: more like this person.
     pub score: f64,
-    /// How many operations it is about.
+    /// Number of operations in the block.
     pub operations: usize,
-    /// In how many of them the step was more than e times likelier for somebody else.
+    /// Number of steps that were more than e times likelier for somebody else.
     pub strange_steps: usize,
-    /// `new_operations` (never done by this person), `known_operations`, `new_steps`, `known_steps`.
+    /// Contributions named `new_operations` (never done by this person), `known_operations`, `new_steps` and `known_steps`, in this order.
     pub contributions: [Contribution<'static>; 4],
 }
 
 impl SequenceScore {
-    /// Whether the block may be learned.
+    /// Tells whether the block may be learned.
     #[must_use]
     pub fn familiarity(&self) -> Familiarity {
-        // The second condition keeps a block from being half this person's, half a thief's.
+        // SECURITY: the second condition refuses a block that is half this person's and half an intruder's, whose mean would pass.
         let own = self.score < LEARNED_BELOW * real_len(self.operations) && self.strange_steps <= self.operations / 2;
         if own { Familiarity::Familiar } else { Familiarity::Strange }
     }
 }
 
 impl Population {
-    /// Weighs a block of operations: this person's, or anybody else's?
+    /// Weighs a block of operations, given in their order, for this person against everybody else.
     #[must_use]
     pub fn score(&self, history: &History, block: &[Operation]) -> SequenceScore {
         let (mut new_operations, mut known_operations, mut new_steps, mut known_steps) = (0.0, 0.0, 0.0, 0.0);
@@ -99,6 +101,7 @@ impl Population {
         for operation in block {
             let odds = Odds::of(self, history, *operation);
             let weight = shrunk * OPERATION_WEIGHT;
+            // An operation that the person never did must not speak for the person, whatever the odds.
             match history.count(*operation) {
                 0 => new_operations += weight * odds.weight().max(NEW_OPERATION),
                 _ => known_operations += weight * odds.weight(),
@@ -124,11 +127,12 @@ impl Population {
 }
 
 impl Population {
-    /// What `operation` after `before` weighs in nats, shrunk as in [`Population::score`]: one request, as it comes.
+    /// Weighs one request as it comes: the evidence in nats of `operation` after `before`, shrunk as in [`Population::score`].
     #[must_use]
     pub fn weigh_next(&self, history: &History, before: Option<Operation>, operation: Operation) -> f64 {
         let depth = real(u64::from(history.depth()));
         let odds = Odds::of(self, history, operation);
+        // The same floors as in `score`, so that a request alone weighs what it would weigh in a block.
         let floor = |weight: f64, seen: u16, least: f64| if seen == 0 { weight.max(least) } else { weight };
         let mut sum = OPERATION_WEIGHT * floor(odds.weight(), history.count(operation), NEW_OPERATION);
         if let Some(before) = before {
@@ -139,7 +143,7 @@ impl Population {
     }
 }
 
-/// How likely something is, among all others and for this person. Both are above 0.
+/// Probabilities of an operation or step among all other people and for this person. Both are above 0.
 struct Odds {
     others: f64,
     own: f64,
@@ -150,13 +154,14 @@ impl Odds {
         let own = u64::from(history.count(operation));
         let depth = u64::from(history.depth());
         let vocabulary = population.vocabulary();
+        // Without the person's own part, or a very active person would look like everybody.
         let all = population.total_without(depth) + EVERYBODY_FLOOR * vocabulary;
         let others = (population.count_without(operation, own) + EVERYBODY_FLOOR) / all;
         let unseen = LIKE_EVERYBODY * others + (1.0 - LIKE_EVERYBODY) / vocabulary;
         Self { others, own: (real(own) + UNSEEN_OPERATIONS * unseen) / (real(depth) + UNSEEN_OPERATIONS) }
     }
 
-    /// The odds of the same operation when `before` came before it.
+    /// Odds of the same operation, given that `before` came before it.
     fn after(&self, population: &Population, history: &History, before: Operation, operation: Operation) -> Self {
         let step = before.then(operation);
         let (own_step, own_before) = (u64::from(history.steps(step)), u64::from(history.count(before)));
@@ -168,13 +173,13 @@ impl Odds {
         Self { others, own: mixed(&[seen, (followers * self.own, followers), (UNSEEN_STEPS * unseen, UNSEEN_STEPS)], self.own) }
     }
 
-    /// In nats, for somebody else.
+    /// Logarithm of the ratio in nats; positive speaks for somebody else.
     fn weight(&self) -> f64 {
         (libm::log(self.others) - libm::log(self.own)).clamp(-WEIGHT_MAX, WEIGHT_MAX)
     }
 }
 
-/// The share of hits in tries, over several (hits, tries); `base` where nothing was tried.
+/// Share of hits in tries over several pairs of (hits, tries); `base` where nothing was tried.
 fn mixed(parts: &[(f64, f64)], base: f64) -> f64 {
     let (hits, tries) = parts.iter().fold((0.0, 0.0), |(hits, tries), part| (hits + part.0, tries + part.1));
     if tries > 0.0 { hits / tries } else { base }

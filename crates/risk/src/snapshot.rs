@@ -1,13 +1,14 @@
-//! The state of a model as bytes: magic, kind, version, length, payload, checksum.
+//! The format of the streaming models' snapshots: magic, kind, version, length, payload, checksum.
 //!
-//! The checksum finds accidents (a torn write, a flipped bit), not forgery: whoever may write the file may write its checksum.
+//! The checksum finds accidents (a torn write, a flipped bit), not forgery: whoever may write the file may also write its checksum.
 
 use std::fmt;
 
+// Another magic than that of the login frames, so that neither is read as the other.
 const MAGIC: [u8; 4] = *b"CSRK";
 const VERSION: u16 = 1;
 
-/// Which model a snapshot is of.
+/// Model that a snapshot belongs to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Kind {
     Edges,
@@ -29,18 +30,18 @@ impl Kind {
     }
 }
 
-/// Why bytes are not the state of this model. The state is rebuilt, never guessed.
+/// Reason why bytes are not a state of this model. The caller then starts from an empty state; nothing is guessed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum SnapshotRefusal {
-    /// The bytes were changed since they were written.
+    /// The checksum does not fit the bytes: they were damaged or changed.
     Checksum,
-    /// Too short, or followed by something.
+    /// The snapshot is too short, or something follows it.
     Length,
-    /// Not a snapshot of this model.
+    /// The bytes are not a snapshot of this model.
     Magic,
-    /// A value that the model never holds, under a right checksum.
+    /// The checksum is right, but a value is one that the model never holds.
     Value,
-    /// Written by another version.
+    /// The snapshot was written by another version of the format.
     Version,
 }
 
@@ -58,7 +59,7 @@ impl fmt::Display for SnapshotRefusal {
 
 impl std::error::Error for SnapshotRefusal {}
 
-/// Writes a payload, little-endian.
+/// Buffer to which a payload is written, little-endian.
 #[derive(Default)]
 pub(crate) struct Writer(Vec<u8>);
 
@@ -86,7 +87,7 @@ impl Writer {
         self.0.extend_from_slice(value.as_bytes());
     }
 
-    /// The whole snapshot.
+    /// Ends the writing: the whole snapshot with its head and checksum.
     pub(crate) fn seal(self, kind: Kind) -> Vec<u8> {
         let mut out = Vec::with_capacity(self.0.len().saturating_add(HEAD + TAIL));
         out.extend_from_slice(&MAGIC);
@@ -103,11 +104,11 @@ impl Writer {
 const HEAD: usize = 4 + 1 + 2 + 8;
 const TAIL: usize = 8;
 
-/// Reads what [`Writer`] wrote.
+/// Cursor over what [`Writer`] wrote. Every read is checked against the end.
 pub(crate) struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
-    /// Opens a snapshot of `kind`.
+    /// Opens a snapshot of `kind` after checking its head and checksum.
     pub(crate) fn open(bytes: &'a [u8], kind: Kind) -> Result<Self, SnapshotRefusal> {
         let (body, sum) = bytes.split_last_chunk::<TAIL>().ok_or(SnapshotRefusal::Length)?;
         let mut head = Self(body);
@@ -123,7 +124,7 @@ impl<'a> Reader<'a> {
         if checksum(body).to_le_bytes() != *sum {
             return Err(SnapshotRefusal::Checksum);
         }
-        // Only an intact head can be believed about what it is.
+        // Version and kind are looked at after the checksum: a damaged head must not be reported as another version.
         if version != VERSION {
             return Err(SnapshotRefusal::Version);
         }
@@ -148,19 +149,19 @@ impl<'a> Reader<'a> {
         self.take().map(u64::from_le_bytes)
     }
 
-    /// A finite number that is not negative.
+    /// Reads a finite 32-bit number that is not negative.
     pub(crate) fn count(&mut self) -> Result<f32, SnapshotRefusal> {
         let value = f32::from_bits(self.u32()?);
         if value.is_finite() && value >= 0.0 { Ok(value) } else { Err(SnapshotRefusal::Value) }
     }
 
-    /// A finite number within `range`.
+    /// Reads a finite number within `range`; a range excludes NaN.
     pub(crate) fn f64(&mut self, range: std::ops::RangeInclusive<f64>) -> Result<f64, SnapshotRefusal> {
         let value = f64::from_bits(self.u64()?);
         if range.contains(&value) { Ok(value) } else { Err(SnapshotRefusal::Value) }
     }
 
-    /// A number of things, at most `most`.
+    /// Reads a number of items, at most `most`. The bound is checked before anything is allocated.
     pub(crate) fn len(&mut self, most: usize) -> Result<usize, SnapshotRefusal> {
         match usize::try_from(self.u64()?) {
             Ok(n) if n <= most => Ok(n),
@@ -168,7 +169,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A text of at most `most` bytes.
+    /// Reads a UTF-8 text of at most `most` bytes.
     pub(crate) fn text(&mut self, most: usize) -> Result<String, SnapshotRefusal> {
         let n = self.len(most)?;
         let (text, rest) = self.0.split_at_checked(n).ok_or(SnapshotRefusal::Length)?;
@@ -176,13 +177,13 @@ impl<'a> Reader<'a> {
         String::from_utf8(text.to_vec()).map_err(|_| SnapshotRefusal::Value)
     }
 
-    /// Ends the reading: nothing may be left.
+    /// Ends the reading; bytes that are left over are an error.
     pub(crate) fn close(self) -> Result<(), SnapshotRefusal> {
         if self.0.is_empty() { Ok(()) } else { Err(SnapshotRefusal::Length) }
     }
 }
 
-/// FNV-1a, 64 bits. Each step is a bijection of the sum, so a single changed byte never goes unnoticed.
+/// FNV-1a, 64 bits. Each step is a bijection of the sum, so a single changed byte is always found.
 fn checksum(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xCBF2_9CE4_8422_2325, |sum, byte| (sum ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01B3))
 }

@@ -1,5 +1,6 @@
-//! Profiles and populations as bytes and back. What is read is checked number by number: no state that was read can be one that
-//! could not have been learned.
+//! Serialisation of profiles and populations.
+//!
+//! Every number is checked when it is read, so that a restored state is one that could have been learned.
 
 use countersign_core::UnixSeconds;
 
@@ -14,6 +15,7 @@ use crate::{
 };
 
 pub(crate) fn write_profile(profile: &Profile, out: &mut Writer) {
+    // INVARIANT: the order of fields is the format. Another order needs a new `VERSION` in `frames.rs`.
     for number in [profile.as_of, profile.depth, profile.last] {
         out.u32(number);
     }
@@ -99,6 +101,7 @@ pub(crate) fn write_population(population: &Population, out: &mut Writer) {
 }
 
 pub(crate) fn read_population(from: &mut Reader<'_>) -> Result<Population, FrameRefusal> {
+    // Only the widths of an empty population are accepted, so no number in the file decides how much is allocated.
     let empty = Population::default();
     let as_of = from.u32()?;
     let countries = read_sketch(from, empty.countries.width())?;
@@ -110,12 +113,14 @@ pub(crate) fn read_population(from: &mut Reader<'_>) -> Result<Population, Frame
     from.counts(&mut hours)?;
     from.counts(&mut intervals)?;
     from.counts(&mut waits)?;
+    // INVARIANT: these counts are divisors of shares and must be above zero (see `Population::fade`).
     if hours.iter().chain(&intervals).chain(&waits).any(|count| *count <= 0.0) {
         return Err(FrameRefusal::ValueImpossible);
     }
     let mut novelties = [[Rate::default(); DEPTHS]; NOVELTIES];
     for rate in novelties.iter_mut().flatten() {
         *rate = Rate { all: from.count()?, fresh: from.count()? };
+        // A share above 1 cannot have been counted.
         if rate.fresh > rate.all {
             return Err(FrameRefusal::ValueImpossible);
         }
@@ -128,6 +133,7 @@ fn list<T>(
     max: usize,
     mut item: impl FnMut(&mut Reader<'_>) -> Result<T, FrameRefusal>,
 ) -> Result<Vec<T>, FrameRefusal> {
+    // `max` bounds the list before any item of it is read.
     let length = from.length(max)?;
     (0..length).map(|_| item(from)).collect()
 }
@@ -164,6 +170,7 @@ fn read_tally<const N: usize>(from: &mut Reader<'_>) -> Result<Tally<N>, FrameRe
             },
         })
     })?;
+    // A share above 1 cannot have been counted.
     if fresh > total {
         return Err(FrameRefusal::ValueImpossible);
     }

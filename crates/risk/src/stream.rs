@@ -1,21 +1,21 @@
-//! How far a row of numbers is from the rows before it.
+//! Outlier model: how far a row of numbers is from the rows before it.
 //!
-//! The score of a row is its distance to the nearest tenth of a bounded, uniform sample of the past: per column in spreads
-//! (10th to 90th percentile), cut off at three, summed. It is Sugiyama and Borgwardt's nearest neighbour in a small sample
-//! (NIPS 2013) with the k-th neighbour of Ramaswamy et al. (SIGMOD 2000) instead of the first.
+//! The score of a row is its distance to the nearest tenth of a bounded, uniform sample of the past. The distance is measured per column in
+//! spreads (10th to 90th percentile), cut off at three, and summed. This is the nearest neighbour in a small sample of Sugiyama and
+//! Borgwardt (NIPS 2013), with the k-th neighbour of Ramaswamy et al. (SIGMOD 2000) in the place of the first.
 //!
 //! # Why this one
-//! Measured, strictly causal, on the public `smtp` (95,156 rows, 30 outliers) and `shuttle` (49,097 rows) streams, area under
-//! the curve: random cut forest 0.895 and 0.985; half-space trees 0.854 and 0.987; isolation trees rebuilt from a long
-//! reservoir 0.908 and 0.996; tail probabilities per column 0.846 and 0.992; the nearest 1 % instead of 10 % 0.908 and 0.926;
-//! this one 0.947 and 0.998. Trees cost 7 to 9 microseconds and hundreds of kilobytes for a lower figure. The sample also
-//! answers what trees cannot: how much each column contributed, exactly.
+//! Measured, strictly causally, on the public `smtp` (95,156 rows, 30 outliers) and `shuttle` (49,097 rows) streams, area under the ROC
+//! curve: random cut forest 0.895 and 0.985; half-space trees 0.854 and 0.987; isolation trees rebuilt from a long reservoir 0.908 and
+//! 0.996; tail probabilities per column 0.846 and 0.992; the nearest 1 % instead of 10 % 0.908 and 0.926; this one 0.947 and 0.998. Trees
+//! cost 7 to 9 microseconds and hundreds of kilobytes for a lower figure. The sample also gives what trees cannot: the exact contribution
+//! of each column.
 //!
 //! # Poisoning
-//! A tenth of the sample must be replaced before something becomes usual. A row enters with probability 256 / (rows seen,
-//! capped at 50,000), and when it is among the strangest 2 % ten times less often; and one subject holds at most 16 of the 256
-//! rows, fewer than the nearest tenth: nobody makes himself usual alone. Measured with bursts of 1,500 to 3,000 like rows put
-//! into `smtp`: area under the curve 0.66 and 0.52 with a memory of 20,000 rows that takes everything, above 0.97 so.
+//! A tenth of the sample must be replaced before something becomes usual. A row enters with probability 256 / (rows seen, capped at
+//! 50,000), and ten times less often when it is among the strangest 2 %. One subject holds at most 16 of the 256 rows, fewer than the
+//! nearest tenth, so no subject can make itself usual alone. Measured with bursts of 1,500 to 3,000 similar rows added to `smtp`: area
+//! under the curve 0.66 and 0.52 with a memory of 20,000 rows that takes everything, above 0.97 with these rules.
 //!
 //! # Memory
 //! 256 rows: per row 8 bytes a column plus 16 ([`OutlierModel::bytes`]); 10 KiB at three columns, 22 KiB at nine.
@@ -28,42 +28,42 @@ use crate::snapshot::{Kind, Reader, SnapshotRefusal, Writer};
 use column::{Column, FARTHEST};
 use std::fmt;
 
-/// Rows in the sample.
+/// Number of rows in the sample.
 const ROWS: usize = 256;
-/// Rows after which the sample forgets as fast as it learns.
+/// Number of rows after which the sample forgets as fast as it learns.
 const MEMORY_ROWS: u64 = 50_000;
-/// A row is strange when at most one in so many remembered rows was as far when it came.
+/// Denominator of the share of strange rows: a row is strange when at most 1/50 of the remembered rows were as far away when they came.
 const STRANGE_ONE_IN: usize = 50;
-/// Of so many strange rows that would be remembered, one is.
+/// Denominator of the probability that a strange row is remembered after all.
 const STRANGE_RARER: u64 = 10;
-/// Rows that are needed before a score means anything.
+/// Number of rows that are needed before a score means anything.
 const WARM_ROWS: usize = 32;
-/// The most rows of the sample that may be one subject's: less than the nearest tenth.
+/// Greatest number of rows of the sample that one subject may hold: less than the nearest tenth, which is 25.
 const ROWS_PER_SUBJECT: usize = 16;
-/// Changes of the sample after which spreads are measured again.
+/// Number of changes of the sample after which spreads are measured again.
 const STALE_CHANGES: u64 = 16;
-/// The most columns of a model.
+/// Greatest number of columns of a model.
 const COLUMNS_MAX: usize = 256;
-/// The longest name of a column, in bytes.
+/// Greatest length of a column's name, in bytes.
 const NAME_MAX: usize = 128;
 
-/// Whose row it is.
+/// Owner of a row.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum RowOf {
-    /// Nobody's in particular: no bound on whose rows fill the sample.
+    /// No particular subject; such rows have no bound on how much of the sample they fill.
     Anyone,
-    /// A subject's, by any number that stands for it alone.
+    /// A subject, by any number that stands for it alone.
     Subject(u64),
 }
 
-/// Why a row or a model was refused.
+/// Reason why a row or a model was refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum StreamRefusal {
-    /// A model has 1 to 256 columns, each with a name of at most 128 bytes.
+    /// The model does not have 1 to 256 columns, or a name is longer than 128 bytes.
     Columns,
     /// A value is infinite or not a number.
     NotFinite {
-        /// Its column, from 0.
+        /// Number of the column, counted from 0.
         column: usize,
     },
     /// The row has another number of values than the model has columns.
@@ -82,25 +82,25 @@ impl fmt::Display for StreamRefusal {
 
 impl std::error::Error for StreamRefusal {}
 
-/// How unusual a row is.
+/// Score of one row, with the part of each column.
 #[derive(Clone, PartialEq, Debug)]
 pub struct RowScore<'a> {
-    /// The distance, in spreads: 0 (usual) to three times the number of columns. 0 while fewer than 32 rows are known.
+    /// Distance in spreads: 0 (usual) to three times the number of columns; 0 while fewer than 32 rows are known.
     pub score: f64,
-    /// The share of remembered rows that were at least as unusual when they came: 1 (usual) down to about 1 / 256.
+    /// Share of remembered rows that were at least as unusual when they came: 1 (usual) down to about 1 / 256.
     pub tail: f64,
-    /// What each column adds, in the order of the columns; adds up to the score.
+    /// Part of each column, in the order of the columns; the parts add up to the score.
     pub contributions: Vec<Contribution<'a>>,
 }
 
-/// The model: a sample of the rows so far.
+/// The model: a random sample of the rows so far.
 #[derive(Clone, PartialEq, Debug)]
 pub struct OutlierModel {
     names: Vec<String>,
     columns: Vec<Column>,
-    /// Per remembered row, its score when it came.
+    /// Score of each remembered row at the time it came.
     scores: Vec<f64>,
-    /// Per remembered row, whose it was; 0 for anyone's.
+    /// Owner of each remembered row; 0 stands for [`RowOf::Anyone`].
     owners: Vec<u64>,
     seen: u64,
     changes: u64,
@@ -108,7 +108,8 @@ pub struct OutlierModel {
 }
 
 impl OutlierModel {
-    /// An empty model over the named columns. `seed` decides which rows are remembered; secret, so that nobody can time his.
+    /// An empty model over the named columns. `seed` decides which rows are remembered; it must be secret, so that nobody can time rows to
+    /// be remembered.
     ///
     /// # Errors
     /// [`StreamRefusal::Columns`].
@@ -143,7 +144,7 @@ impl OutlierModel {
         Ok(RowScore { score, tail, contributions })
     }
 
-    /// Remembers a row, perhaps: see the module on who may fill the sample how fast.
+    /// Learns a row, which enters the sample with some probability; see "Poisoning" above.
     ///
     /// # Errors
     /// [`StreamRefusal::NotFinite`] and [`StreamRefusal::Width`].
@@ -155,19 +156,21 @@ impl OutlierModel {
         let slot = if rows < ROWS {
             rows
         } else {
+            // Reservoir sampling with a bounded count, so that the sample never stops forgetting.
             let drawn = self.draw.below(self.seen.min(MEMORY_ROWS));
             if drawn >= room {
                 return Ok(());
             }
             usize::try_from(drawn).unwrap_or(0)
         };
-        // Only the few rows that are remembered pay for their score.
+        // The score is computed after the draw, so that only the few rows that are remembered pay for it.
         let score = self.nearest(row).map_or(0.0, |(score, _)| score);
         if rows >= ROWS && self.as_far_as(score) <= rows / STRANGE_ONE_IN && self.draw.below(STRANGE_RARER) != 0 {
             return Ok(());
         }
         let owner = match of {
             RowOf::Anyone => 0,
+            // 0 stands for rows of no subject.
             RowOf::Subject(id) => id.max(1),
         };
         let slot = self.own_slot_when_full(owner).unwrap_or(slot);
@@ -183,12 +186,12 @@ impl OutlierModel {
         Ok(())
     }
 
-    /// How many remembered rows were at least as far when they came.
+    /// Number of remembered rows that were at least as far away when they came.
     fn as_far_as(&self, score: f64) -> usize {
         self.scores.iter().filter(|known| **known >= score).count()
     }
 
-    /// The row that a subject at its bound must give up for another of its own.
+    /// Row that a subject at its bound has to give up for another one of its own.
     fn own_slot_when_full(&mut self, owner: u64) -> Option<usize> {
         if owner == 0 {
             return None;
@@ -202,7 +205,7 @@ impl OutlierModel {
         mine.nth(usize::try_from(nth).unwrap_or(0))
     }
 
-    /// The distance to the nearest tenth, and the remembered row at that distance; `None` before the model is warm.
+    /// Distance to the nearest tenth, and the remembered row at that distance; `None` before the model has enough rows.
     fn nearest(&self, row: &[f64]) -> Option<(f64, usize)> {
         let rows = self.scores.len();
         if rows < WARM_ROWS {
@@ -210,7 +213,7 @@ impl OutlierModel {
         }
         let mut room = [0.0_f64; ROWS];
         let distances = room.get_mut(..rows)?;
-        // Column by column: the compiler does several rows at once, each with its own sum, so the order of additions is fixed.
+        // Column by column: the compiler computes several rows at once, each with a sum of its own, so the order of additions is fixed.
         for (column, x) in self.columns.iter().zip(row) {
             for (sum, value) in distances.iter_mut().zip(&column.values) {
                 *sum += ((x - value).abs() * column.inverse_spread).min(FARTHEST);
@@ -233,7 +236,7 @@ impl OutlierModel {
         }
     }
 
-    /// The most bytes that the model may take, whatever comes.
+    /// Greatest memory that the model may take, in bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
         let names: usize = self.names.iter().map(|name| name.capacity().saturating_add(size_of::<String>())).sum();
@@ -242,7 +245,7 @@ impl OutlierModel {
         size_of::<Self>().saturating_add(names).saturating_add(columns).saturating_add(rows)
     }
 
-    /// The state as bytes.
+    /// Serialises the state, with head and checksum.
     #[must_use]
     pub fn snapshot(&self) -> Vec<u8> {
         let mut out = Writer::default();
@@ -261,10 +264,10 @@ impl OutlierModel {
         out.seal(Kind::Stream)
     }
 
-    /// The state that [`OutlierModel::snapshot`] wrote.
+    /// Restores the state that [`OutlierModel::snapshot`] wrote.
     ///
     /// # Errors
-    /// When the bytes are not what was written.
+    /// A refusal when the bytes were damaged, cut off, or belong to another model or version.
     pub fn restore(bytes: &[u8]) -> Result<Self, SnapshotRefusal> {
         let mut from = Reader::open(bytes, Kind::Stream)?;
         let width = from.len(COLUMNS_MAX)?;
@@ -290,7 +293,7 @@ impl OutlierModel {
     }
 }
 
-/// Replaces the value at `slot`, or appends it there.
+/// Replaces the value at `slot`, or appends it when the list ends there.
 fn put<T>(values: &mut Vec<T>, slot: usize, value: T) {
     match values.get_mut(slot) {
         Some(place) => *place = value,

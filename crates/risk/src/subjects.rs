@@ -1,11 +1,11 @@
-//! States of many people in bounded memory. Who has not been seen for long leaves first; made-up identities displace each other.
+//! States of many people in bounded memory. The least recently used one is evicted first, so made-up identities push out each other.
 
 use std::{
     collections::HashMap,
     hash::{BuildHasherDefault, Hasher},
 };
 
-/// Keys are keyed fingerprints already; hashing them again would only cost time.
+/// Hasher that returns the key itself. Keys are keyed fingerprints already, and hashing them again would only cost time.
 #[derive(Clone, Copy, Debug, Default)]
 struct AsIs(u64);
 
@@ -29,11 +29,12 @@ impl Hasher for AsIs {
 struct Slot<T> {
     key: u64,
     value: T,
-    // Set by every use after the first: whoever comes once only has no second chance.
+    // Set by every use after the first. A key that came only once is evicted at the first pass of the hand.
     used_again: bool,
 }
 
-/// At most `capacity` values by key; a clock hand finds who leaves (second chance, Corbato 1968), in amortised constant time.
+/// A map of at most `capacity` values by key. The clock algorithm (second chance, Corbato 1968) finds what to evict in amortised constant
+/// time.
 #[derive(Clone, Debug)]
 pub struct Subjects<T> {
     slots: Vec<Slot<T>>,
@@ -44,55 +45,55 @@ pub struct Subjects<T> {
 }
 
 impl<T: Default> Subjects<T> {
-    /// No one yet, and never more than `capacity` (at least one).
+    /// An empty map for at most `capacity` values; 0 counts as 1.
     #[must_use]
     pub fn new(capacity: usize) -> Self {
         Self { slots: Vec::new(), places: HashMap::default(), hand: 0, capacity: capacity.max(1), evicted: 0 }
     }
 
-    /// How many are held.
+    /// Number of values held.
     #[must_use]
     pub fn len(&self) -> usize {
         self.slots.len()
     }
 
-    /// Whether no one is held.
+    /// True when no value is held.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.slots.is_empty()
     }
 
-    /// How many had to leave.
+    /// Number of values evicted so far.
     #[must_use]
     pub const fn evicted(&self) -> u64 {
         self.evicted
     }
 
-    /// All that are held, in no order that means anything.
+    /// All keys with their values, in no meaningful order.
     pub fn iter(&self) -> impl Iterator<Item = (u64, &T)> {
         self.slots.iter().map(|slot| (slot.key, &slot.value))
     }
 
-    /// The value of `key`, when it is held; looking at it is no use.
+    /// The value of `key`, when it is held. Peeking does not count as use, so it does not delay eviction.
     #[must_use]
     pub fn peek(&self, key: u64) -> Option<&T> {
         self.slots.get(*self.places.get(&key)?).map(|slot| &slot.value)
     }
 
-    /// The keys that are held, in no order that means anything.
+    /// Keys of all values held, in no meaningful order.
     #[must_use]
     pub fn keys(&self) -> Vec<u64> {
         self.slots.iter().map(|slot| slot.key).collect()
     }
 
-    /// The value of `key`, when it is held.
+    /// The value of `key`, when it is held. Counts as use.
     pub fn get_mut(&mut self, key: u64) -> Option<&mut T> {
         let slot = self.slots.get_mut(*self.places.get(&key)?)?;
         slot.used_again = true;
         Some(&mut slot.value)
     }
 
-    /// Puts `value` in the place of `key`; whoever has not been used for longest makes room.
+    /// Stores `value` under `key`. When the map is full, the least recently used value is evicted.
     pub fn insert(&mut self, key: u64, value: T) {
         if let Some(held) = self.get_mut(key) {
             *held = value;
@@ -113,7 +114,7 @@ impl<T: Default> Subjects<T> {
         }
     }
 
-    /// Lets go of `key`.
+    /// Removes `key` and gives back its value.
     pub fn remove(&mut self, key: u64) -> Option<T> {
         let at = self.places.remove(&key)?;
         if at >= self.slots.len() {
@@ -123,7 +124,7 @@ impl<T: Default> Subjects<T> {
         if let Some(moved) = self.slots.get(at) {
             self.places.insert(moved.key, at);
         }
-        // Where many were and few are, the room goes back.
+        // Memory is given back when a crowded map has become nearly empty.
         if self.slots.len() < self.slots.capacity() / 4 {
             self.slots.shrink_to(self.slots.len().saturating_mul(2));
             self.places.shrink_to(self.slots.len().saturating_mul(2));
@@ -131,7 +132,7 @@ impl<T: Default> Subjects<T> {
         Some(gone.value)
     }
 
-    /// Lets go of whoever has not been used for longest.
+    /// Evicts the least recently used value.
     pub fn evict(&mut self) {
         let at = self.turn();
         if let Some(key) = self.slots.get(at).map(|slot| slot.key) {
@@ -140,15 +141,16 @@ impl<T: Default> Subjects<T> {
         }
     }
 
-    /// Moves the hand past everyone who was used since it last came by.
+    /// Moves the clock hand past every slot that was used since its last pass and returns the slot to evict.
     fn turn(&mut self) -> usize {
+        // One full turn clears every mark, so a victim is found at the latest one step after it.
         for _ in 0..=self.slots.len() {
             let at = self.hand;
             self.hand = if at.saturating_add(1) < self.slots.len() { at.saturating_add(1) } else { 0 };
             match self.slots.get_mut(at) {
                 Some(slot) if slot.used_again => slot.used_again = false,
                 Some(_) => return at,
-                // Removals shortened the list behind the hand.
+                // Removals made the list shorter than the hand's position.
                 None => self.hand = 0,
             }
         }

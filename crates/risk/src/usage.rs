@@ -1,13 +1,13 @@
-//! Whether a session is used as its person uses it: operations, hours, networks, places, amounts.
+//! Scoring of requests: is a session used as its person uses it? Features are operations, hours, networks, places and amounts.
 //!
-//! Habits (operations and their order, hour, network) are evidence shrunk by the depth of history, and none of them reaches the
-//! threshold alone: a new feature, a sleepless night, a journey are ordinary life. Amounts (different objects, requests, refusals,
-//! bytes) reach it alone, at about three times what is ordinary for everyone and for the person.
+//! Habits (operations and their order, hour, network) are evidence that is shrunk while the history is short. None of them reaches the
+//! threshold alone, because a new feature, a sleepless night and a journey are ordinary life. Amounts (different objects, requests,
+//! refusals, bytes) reach it alone, at about three times what is ordinary for everyone and for the person.
 //!
 //! # Poisoning
-//! What scored high is not learned. What is ordinary for a person rises by at most a tenth an hour of use, and never beyond a
-//! stated multiple of what is ordinary for everyone, so that drifting slowly wins little. A network speaks for the person only half
-//! a day after it came.
+//! What scored high is not learned. The ordinary amount of a person rises by at most a tenth per hour of use, and never beyond a fixed
+//! multiple of what is ordinary for everyone, so that drifting slowly gains little. A network speaks for the person only half a day after
+//! it first came.
 
 mod distinct;
 mod evidence;
@@ -36,70 +36,71 @@ use habits::{Floors, NetworkSeen};
 pub use sitting::BLOCK;
 use sitting::Whereabouts;
 
-/// How an earlier step of the way ended.
+/// Outcome of the checks before this one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
-    /// Nothing spoke against the request, or only what the person can cure.
+    /// No check spoke against the request, or only one that the person can cure (a step-up, for example).
     Good,
-    /// It was refused for good: not permitted, malformed, forged.
+    /// The request was refused for good: not permitted, malformed or forged.
     Refused,
 }
 
-/// One request as it is judged: nothing of it in clear.
+/// One request as it is judged: fingerprints and hashes, nothing in clear.
 #[derive(Clone, Copy, Debug)]
 pub struct UseSight {
-    /// When.
+    /// Time of the request.
     pub at: UnixSeconds,
-    /// The session's keyed hash.
+    /// Keyed hash of the session's id.
     pub session: u64,
-    /// What was done.
+    /// Operation that was called.
     pub operation: Operation,
-    /// The object's keyed hash, when it is about one.
+    /// Keyed hash of the object that the request is about, when there is one.
     pub object: Option<u64>,
-    /// The site's addresses.
+    /// Fingerprint of the site's address range.
     pub prefix: Fingerprint,
-    /// The autonomous system, when known.
+    /// Fingerprint of the autonomous system, when known.
     pub network: Option<Fingerprint>,
-    /// The country, when known.
+    /// Fingerprint of the country, when known.
     pub country: Option<Fingerprint>,
-    /// The kind of network.
+    /// Kind of the network.
     pub kind: NetworkKind,
-    /// Where the address is, when known.
+    /// Position of the address, when known.
     pub position: Option<Position>,
-    /// Where the phone says that it is, and when it said so.
+    /// Position that the app reported, with the time of the report. Claimed, so it can only speak against the person.
     pub phone: Option<(Position, UnixSeconds)>,
-    /// How it ended before it was judged.
+    /// Outcome of the checks before this one.
     pub ending: Ending,
 }
 
-/// The rules that use is judged by. The defaults are those of the shipped configuration.
+/// Rule by which requests are judged. The defaults are those of the shipped configuration.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct UseRule {
-    /// Evidence from which on a step-up is asked, in nats.
+    /// Evidence in nats from which a step-up is required.
     pub step_up: f64,
-    /// Evidence below which a request is learned.
+    /// Evidence in nats below which a request is learned.
     pub learn_below: f64,
-    /// Different objects an hour that are ordinary for everyone.
+    /// Number of different objects an hour that is ordinary for everyone.
     pub objects_hour: f64,
-    /// Different objects a day that are ordinary for everyone.
+    /// Number of different objects a day that is ordinary for everyone.
     pub objects_day: f64,
-    /// Requests in a minute that are ordinary for everyone.
+    /// Number of requests a minute that is ordinary for everyone.
     pub rate: f64,
-    /// Refusals in ten minutes that are ordinary.
+    /// Number of refusals in ten minutes that is ordinary.
     pub failures: f64,
     /// Megabytes an hour that are ordinary for everyone.
     pub megabytes: f64,
-    /// How many times everyone's ordinary amount a person's own may be, whatever was learned.
+    /// Greatest multiple of everyone's ordinary amount that a person's own may reach, whatever was learned.
     pub own_share_max: f64,
-    /// How long a network that nobody vouched for is not yet known.
+    /// Time for which a network that no step-up confirmed does not yet count as known.
     pub probation: Seconds,
-    /// How travel is judged.
+    /// Rule for impossible travel.
     pub travel: TravelRule,
-    /// The most that operations weigh.
+    /// Greatest weight of operations, in nats.
     pub operations_max: f64,
-    /// The most that the hour weighs.
+    /// Greatest weight of the hour, in nats.
     pub hour_max: f64,
-    /// The most that travel and simultaneous presence weigh; half of the rule's, because the device's key signed.
+    /// Greatest weight of travel and simultaneous presence, in nats; half of the travel rule's, because the device's key signed the
+    /// request.
     pub travel_max: f64,
 }
 
@@ -123,34 +124,35 @@ impl Default for UseRule {
     }
 }
 
-/// What a request is found to be.
+/// Result of judging one request.
 #[derive(Clone, Debug, PartialEq)]
 pub struct UseAssessment {
-    /// For and against.
+    /// Weights of all features, for and against the person.
     pub evidence: UseEvidence,
-    /// 0 to 100.
+    /// Unusualness, 0 to 100.
     pub score: Score,
-    /// With how many operations it was compared.
+    /// Number of earlier operations that it was compared with.
     pub depth: u32,
-    /// Operations that the person's habits learned just now, and that everybody's are to learn too.
+    /// Operations that the person's habits learned just now; the caller has to teach them to everybody's state, too.
     pub learned: Option<Vec<Operation>>,
 }
 
-/// Weight of the operations before, at each next one.
+/// Share of the evidence of earlier operations that is kept at each next one.
 const DRIFT_KEPT: f64 = 0.8;
-/// Mean evidence per operation below which a block is the person's own.
+/// Mean evidence per operation, in nats, below which a block is the person's own.
 const BLOCK_LEARNED_BELOW: f64 = 0.15;
-/// An operation that weighs more is strange.
+/// Weight in nats above which an operation is strange.
 const STRANGE: f64 = 1.0;
-/// Days after which a new way of use that nothing came of is the person's: apps get new screens.
+/// Number of days after which a new way of use that had no consequences counts as the person's, since apps get new screens.
 const PATIENCE_DAYS: u8 = 3;
 
 impl UseRule {
-    /// Judges a request by what is known of the person and of everybody, then learns from it if it looked like theirs.
+    /// Judges a request by the states of the person and of everybody, then learns from it if it looked like the person.
     pub fn judge(&self, sight: &UseSight, habits: &mut Habits, everybody: &Population) -> UseAssessment {
         let floors = self.floors();
         habits.turn(&floors, sight.at);
         let mut evidence = UseEvidence::default();
+        // Amounts are counted first, so that this request is in them. Learning comes last, so that a request is never judged by itself.
         self.amounts(sight, habits, &mut evidence);
         let step = self.habits(sight, habits, everybody, &mut evidence);
         self.movement(sight, habits, &mut evidence);
@@ -159,8 +161,9 @@ impl UseRule {
         UseAssessment { score: evidence.score(self.step_up), depth: habits.depth(), evidence, learned }
     }
 
-    /// Notes what became of a request.
+    /// Counts the answer to a request: `bytes_out` bytes that left, and the outcome.
     pub fn answered(&self, bytes_out: u64, ending: Ending, habits: &mut Habits, now: UnixSeconds) {
+        // Through kilobytes, since only 32-bit integers convert to floats without loss.
         let megabytes = f64::from(u32::try_from(bytes_out / 1024).unwrap_or(u32::MAX)) / 1024.0;
         let volume = habits.volume.add(megabytes, now);
         habits.volume_peak = habits.volume_peak.max(narrow(volume));
@@ -169,8 +172,8 @@ impl UseRule {
         }
     }
 
-    /// The person of `session` proved to be there: what the session did lately is theirs, and so is where it is.
-    /// Says what everybody's habits are to learn.
+    /// Notes that the person of `session` passed a step-up: the recent use of the session, and its place, are learned as theirs. Returns
+    /// the operations that the caller has to teach to everybody's state.
     pub fn vouch(&self, session: u64, habits: &mut Habits, now: UnixSeconds) -> Option<Vec<Operation>> {
         habits.close(&self.floors(), now);
         let sitting = habits.sittings.iter_mut().find(|sitting| sitting.session == session)?;
@@ -193,6 +196,7 @@ impl UseRule {
         let rate = habits.rate.add(1.0, sight.at);
         let ordinary = habits.requests_per_minute.ordinary(self.rate, self.own_share_max);
         evidence.add(UseFeature::Rate, beyond(rate, ordinary));
+        // The peak is capped at the ordinary amount, so that a burst does not raise what counts as ordinary.
         habits.rate_peak = habits.rate_peak.max(narrow(within(rate, 0.0, ordinary)));
         if let Some(object) = sight.object {
             habits.objects_hour.add(object);
@@ -210,9 +214,10 @@ impl UseRule {
         evidence.add(UseFeature::Volume, beyond(volume, habits.megabytes_per_hour.ordinary(self.megabytes, self.own_share_max)));
     }
 
-    /// Says what the operation alone weighs.
+    /// Adds the evidence of habits, and returns the weight of this operation alone.
     fn habits(&self, sight: &UseSight, habits: &mut Habits, everybody: &Population, evidence: &mut UseEvidence) -> f64 {
         let before = habits.sitting(sight.session).and_then(|sitting| sitting.last);
+        // Clamped, so that one rare operation does not fill the whole drift.
         let step = within(everybody.weigh_next(&habits.history, before, sight.operation), -1.0, 2.0);
         let most = self.operations_max;
         if let Some(sitting) = habits.sitting(sight.session) {
@@ -220,6 +225,7 @@ impl UseRule {
             evidence.add(UseFeature::Operations, sitting.drift);
         }
         evidence.add(UseFeature::Hour, habits.hours.weigh(self.hour_max, sight.at));
+        // With 60 remembered operations, evidence from networks counts half.
         let shrunk = f64::from(habits.depth()) / (f64::from(habits.depth()) + 60.0);
         evidence.add(UseFeature::Network, shrunk * self.network(sight, habits));
         evidence.add(UseFeature::NetworkKind, shrunk * self.kind(sight, habits));
@@ -233,7 +239,7 @@ impl UseRule {
         let site = || within(ln(0.9 / habits.sites.novelty(0.15, 5.0)), 0.1, 0.9);
         let Some(network) = sight.network else { return site() };
         if habits.networks.known(network, self.probation, sight.at).is_some() {
-            // A carrier deals its addresses out anew each time; a known provider's other lines are a neighbour's.
+            // A carrier assigns new addresses all the time. Another line of a known provider may be a neighbour's.
             return match sight.kind {
                 NetworkKind::Mobile => -0.1,
                 NetworkKind::Anonymiser | NetworkKind::Fixed | NetworkKind::Hosting | NetworkKind::Satellite | NetworkKind::Unknown => {
@@ -259,6 +265,7 @@ impl UseRule {
         }
     }
 
+    /// Evidence of travel: this position against that of every session of the person that is followed.
     fn movement(&self, sight: &UseSight, habits: &mut Habits, evidence: &mut UseEvidence) {
         if sight.kind.locates() == Locates::SomethingElse {
             return;
@@ -270,16 +277,22 @@ impl UseRule {
             };
             let interval = age(sight.at, sitting.at);
             let Some(leap) = self.travel.leap(there, here, interval) else { continue };
+            // Half of the weight at logins: the device's key signed this request, so the position is rather wrong.
             let weight = within(0.5 * leap.weight, 0.0, self.travel_max);
+            // Within one session it is a journey; in two sessions it is two places at once.
             let feature = if sitting.session == sight.session { UseFeature::Travel } else { UseFeature::Simultaneous };
+            // Only the worst movement counts; those of several sessions must not add up.
             if weight > evidence.weight(feature) {
                 evidence.add(feature, weight - evidence.weight(feature));
             }
         }
     }
 
-    /// Whoever holds a session from afar comes by another network than the phone is at. A phone that is where its network is proves
-    /// nothing: both can be made up. Carriers let guests out at home, and a network that is known as the person's may be their VPN.
+    /// Evidence from the position that the app reports, against the position of the network. An attacker who uses a session from afar comes
+    /// through a network in another place than the phone.
+    ///
+    /// Only a difference counts: two positions that agree prove nothing, since both can be made up. Carriers are left out, because they
+    /// route roaming guests through their home country. Networks known as the person's are left out, because they may be the person's VPN.
     fn location(&self, sight: &UseSight, habits: &Habits) -> f64 {
         let ((Some((phone, said_at)), Some(network)), NetworkKind::Fixed | NetworkKind::Unknown) =
             ((sight.phone, sight.position), sight.kind)
@@ -296,6 +309,7 @@ impl UseRule {
     }
 
     fn learn(&self, sight: &UseSight, step: f64, total: f64, habits: &mut Habits) -> Option<Vec<Operation>> {
+        // SECURITY: what scored high, or was refused, is never learned as the person's own.
         let own = total < self.learn_below && sight.ending == Ending::Good;
         let here = Whereabouts {
             prefix: sight.prefix,
@@ -309,10 +323,11 @@ impl UseRule {
         sitting.last = Some(sight.operation);
         sitting.at = stamp(sight.at);
         if own || sitting.whereabouts.is_none() {
-            // A leap stays evidence until the session looks like its person again.
+            // SECURITY: a jump in the trail stays evidence until the session looks like its person again.
             sitting.whereabouts = Some(here);
         }
         if !own {
+            // Evidence above the threshold also drops the block being collected, so that the steps that led here are not learned.
             if total >= self.step_up {
                 sitting.begin_block();
             }
@@ -339,7 +354,8 @@ impl UseRule {
     }
 }
 
-/// Three nats for each time the count is e times the ordinary one: the threshold at three times, at most six.
+/// Evidence of an amount in nats: three for each factor of e above the ordinary one, at most six. The threshold of 3.3 is reached at about
+/// three times the ordinary amount.
 fn beyond(count: f64, ordinary: f64) -> f64 {
     if count > ordinary { within(3.0 * ln(count / ordinary), 0.0, 6.0) } else { 0.0 }
 }

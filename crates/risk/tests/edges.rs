@@ -1,4 +1,4 @@
-//! The edge model: what is a flood, what is a sweep, what is ordinary, and who may move it how fast.
+//! The edge model: floods, sweeps, ordinary traffic, and how fast one source may move the model.
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use countersign_risk::{EdgeModel, EdgeScore, SnapshotRefusal};
@@ -28,7 +28,7 @@ fn event(model: &mut EdgeModel, source: u64, destination: u64, tick: u64) -> Edg
 
 #[test]
 fn floods_and_sweeps_score_high_and_say_what_they_are() {
-    /// What happens at tick 500 after 500 ordinary ones; the last event is the one that is asked about.
+    /// The score at tick 500 after 500 ordinary ticks; the last event is the one that is scored.
     type Story = fn(&mut EdgeModel) -> EdgeScore;
     let rows: &[(&str, Story, f64, f64, &str)] = &[
         ("an ordinary event", |m| event(m, 1, 1, 500), 0.0, 4.0, "burst_of_edge"),
@@ -155,5 +155,5 @@ fn the_numbers_are_the_same_everywhere() {
     assert_eq!(scores, PINNED);
 }
 
-/// Bits of the scores: any other number on any machine is a mistake.
+/// The bits of the scores, which must be the same on every machine.
 const PINNED: [u64; 4] = [0x0000_0000_0000_0000, 0x3FD0_28FA_90F4_EA64, 0x401B_4CB8_8174_C434, 0x4012_95EA_7813_962E];

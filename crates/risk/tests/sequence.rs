@@ -1,4 +1,4 @@
-//! Runs of operations: whose they are, what is learned, and who may move it how fast.
+//! Runs of operations: their scores, what is learned, and how fast one person may move the model.
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use countersign_risk::{Familiarity, History, Operation, Population, SequenceScore, SnapshotRefusal};
@@ -116,7 +116,7 @@ fn a_stranger_learns_into_a_history() {
     assert_eq!(history.depth(), 1000);
 }
 
-/// The chance that one of the thief's blocks looks stranger than one of the person's own.
+/// Probability that one of the thief's blocks looks stranger than one of the person's own.
 fn area(population: &Population, history: &History) -> f64 {
     let scores = |person| (200..230).map(|n| population.score(history, &block(person, n)).score).collect::<Vec<_>>();
     let (own, thief) = (scores(0), scores(5));
@@ -214,5 +214,5 @@ fn the_numbers_are_the_same_everywhere() {
     assert_eq!(scores, PINNED);
 }
 
-/// Bits of the scores: any other number on any machine is a mistake.
+/// The bits of the scores, which must be the same on every machine.
 const PINNED: [u64; 2] = [0xC080_A7C8_265A_F4C8, 0x4070_53FC_7923_2FC3];

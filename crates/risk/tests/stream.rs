@@ -1,13 +1,13 @@
-//! The outlier model: what is far, what is refused, and who may move it how fast.
+//! The outlier model: distances, refusals, and how fast one subject may move the sample.
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use countersign_risk::{OutlierModel, RowOf, SnapshotRefusal, StreamRefusal};
 
-/// Numbers that look random and are the same everywhere.
+/// Numbers that look random and are the same on every machine.
 struct Noise(u64);
 
 impl Noise {
-    /// In 0.0..1.0.
+    /// A number in 0.0..1.0.
     fn next(&mut self) -> f64 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         f64::from(u32::try_from(self.0 >> 32).unwrap()) / 4_294_967_296.0
@@ -186,5 +186,5 @@ fn the_numbers_are_the_same_everywhere() {
     assert_eq!(scores, PINNED);
 }
 
-/// Bits of the scores: any other number on any machine is a mistake.
+/// The bits of the scores, which must be the same on every machine.
 const PINNED: [u64; 3] = [0x3FCD_4DFD_CB48_DCFA, 0x4003_CE0D_89E7_95A0, 0x4003_AB75_9D1C_C1E0];

@@ -34,6 +34,32 @@ impl IncidentState {
     }
 }
 
+/// What happened to an incident that somebody is told of. Alphabetical.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IncidentChange {
+    /// Something was done.
+    Acted,
+    /// Its time was over.
+    Closed,
+    /// It was fine.
+    Fine,
+    /// It is new.
+    Opened,
+}
+
+impl IncidentChange {
+    /// The word on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Acted => "incident.acted",
+            Self::Closed => "incident.closed",
+            Self::Fine => "incident.fine",
+            Self::Opened => "incident.opened",
+        }
+    }
+}
+
 /// A session that was changed because of an incident.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Deed {

@@ -35,7 +35,7 @@ pub use counters::{RateCounters, TakeError};
 pub use dev_tokens::{DevTokenNoted, DevTokens, KeptDevToken};
 pub use devices::{ChangeError, Device, DeviceChange, DeviceState, Devices, LivePosture, PostureError, VouchingKey};
 pub use grants::{GivenToken, Grants, RedeemError, Renewed};
-pub use incidents::{Deed, Incident, IncidentState, Incidents, Moment, Suppression};
+pub use incidents::{Deed, Incident, IncidentChange, IncidentState, Incidents, Moment, Suppression};
 pub use keys::{KeyPurpose, Keys, StoredKey, SubjectKeys};
 pub use records::{Receipt, Recorder};
 pub use replay::{FreshProof, ReplayMemory, SpendError};

@@ -5,30 +5,31 @@ use der::{
     asn1::{AnyRef, OctetStringRef},
 };
 
-/// One Android package.
+/// One Android package of the identity that made the key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Package {
-    /// Its name.
+    /// Package name, such as `com.example.app`.
     pub name: String,
-    /// Its version code.
+    /// Version code of the package.
     pub version: u64,
 }
 
-/// The packages that share the identity under which the key was made (nearly always one), and who signed them.
+/// The packages that share the Android user id under which the key was made (nearly always one), and the certificates that signed them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApplicationId {
-    /// The packages.
+    /// All packages of the identity.
     pub packages: Vec<Package>,
-    /// SHA-256 of each certificate that signed them.
+    /// SHA-256 of each certificate that signed the packages.
     pub signers: Vec<Vec<u8>>,
 }
 
 impl ApplicationId {
-    /// Reads the DER inside the octet string; `None` when it is something else.
+    /// Parses the DER inside the octet string; `None` when it has another structure.
     pub(super) fn parse(der: &[u8]) -> Option<Self> {
         let whole = AnyRef::from_der(der).ok()?;
         let mut fields = elements(whole, der::Tag::Sequence)?.into_iter();
         let (packages, signers) = (fields.next()?, fields.next()?);
+        // A third element would belong to a format that this parser does not know.
         if fields.next().is_some() {
             return None;
         }
@@ -49,7 +50,7 @@ fn package(any: AnyRef<'_>) -> Option<Package> {
     }
 }
 
-/// The elements of a sequence or set; never more than its bytes, so never more than a certificate's.
+/// The elements of a sequence or set. Their number is bounded by the number of bytes, and so by the size limit of a certificate.
 fn elements(any: AnyRef<'_>, tag: der::Tag) -> Option<Vec<AnyRef<'_>>> {
     if any.header().tag() != tag {
         return None;

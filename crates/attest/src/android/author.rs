@@ -1,4 +1,5 @@
-//! Writing what [`super::key_description`] reads: for test chains and for the software phone. A real phone's hardware does it itself.
+//! Encoder of what [`super::key_description`] parses, for test chains and the software phone. A real phone's hardware makes this structure
+//! itself.
 
 use der::{
     Encode, TagNumber,
@@ -11,10 +12,10 @@ use crate::android::boot_state::{self, RootOfTrust};
 use crate::android::key_description::KeyDescription;
 use crate::android::security_level;
 
-/// The content of the attestation extension that says this; the inverse of [`KeyDescription::parse`].
+/// Encodes a description as the content of the attestation extension; the inverse of [`KeyDescription::parse`].
 ///
 /// # Errors
-/// Only for content that is far beyond what any certificate holds.
+/// An error only for content far larger than any certificate.
 pub fn encode(description: &KeyDescription) -> der::Result<Vec<u8>> {
     sequence(&[
         description.attestation_version.to_der()?,
@@ -28,10 +29,10 @@ pub fn encode(description: &KeyDescription) -> der::Result<Vec<u8>> {
     ])
 }
 
-/// The content of the provisioning-information extension that says this: a CBOR map of the count alone (RFC 8949).
+/// Encodes the content of the provisioning-information extension with the number of issued certificates: a CBOR map of one pair (RFC 8949).
 #[must_use]
 pub fn encode_provisioning_info(certificates_issued: u32) -> Vec<u8> {
-    // A map of one pair whose key is 1 and whose value is an unsigned number in four bytes.
+    // 0xa1 is a map of one pair, 0x01 its key 1, and 0x1a announces an unsigned number in four bytes.
     let mut out = vec![0xa1, 0x01, 0x1a];
     out.extend(certificates_issued.to_be_bytes());
     out
@@ -77,7 +78,7 @@ fn sequence(elements: &[Vec<u8>]) -> der::Result<Vec<u8>> {
     tlv(der::Tag::Sequence, &elements.concat())
 }
 
-/// The elements stay in the order given, which is what the parser keeps.
+/// The elements stay in the order given, as the parser keeps it, although DER would sort them.
 fn set(elements: &[Vec<u8>]) -> der::Result<Vec<u8>> {
     tlv(der::Tag::Set, &elements.concat())
 }

@@ -1,7 +1,7 @@
-//! The authorization lists of a key description: what software and what hardware enforces about a key.
+//! The authorization lists of a key description: the properties of a key that software enforces, and those that hardware enforces.
 //!
-//! Tolerant where phones differ (any order of tags, tags we do not know), strict where meaning is at stake (each tag once, each
-//! value of its type, in DER).
+//! The parser is tolerant where phones differ (any order of tags, unknown tags) and strict where the meaning depends on it (each tag at
+//! most once, each value of its tag's type, in DER).
 
 use der::{
     Decode, Reader, SliceReader,
@@ -13,7 +13,7 @@ use crate::android::boot_state::RootOfTrust;
 use crate::android::origin::Origin;
 use crate::android::refusal::DescriptionRefusal;
 
-/// What a tag's value is.
+/// Type of the value of a tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Shape {
     Application,
@@ -25,54 +25,54 @@ enum Shape {
     RootOfTrust,
 }
 
-/// The value of a tag.
+/// Value of a tag.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value {
     /// The app that made the key.
     Application(ApplicationId),
-    /// Bytes; text for the identifiers of a phone.
+    /// Bytes; UTF-8 text for the identifiers of a phone.
     Bytes(Vec<u8>),
-    /// A number: a size, an enumerated value, a version, an instant in milliseconds.
+    /// A number: a size, an enumerated value, a version, or a time in milliseconds since 1970.
     Integer(u64),
     /// A set of enumerated values, in the order in which they stand; some phones repeat one.
     Integers(Vec<u64>),
-    /// How the key came to be.
+    /// The way in which the key came into its keystore.
     Origin(Origin),
-    /// The tag says all by standing there.
+    /// No value: the presence of the tag is the statement.
     Present,
-    /// How the phone booted.
+    /// The state in which the phone booted.
     RootOfTrust(RootOfTrust),
-    /// The DER inside a tag that we do not know.
+    /// The DER inside a tag that this parser does not know.
     Unknown(Vec<u8>),
 }
 
 /// One tag and its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Authorization {
-    /// The tag.
+    /// The property that is stated.
     pub tag: Tag,
-    /// The value; of the tag's type, or the encoder refuses it.
+    /// The value of the property. The encoder refuses a value that is not of the tag's type.
     pub value: Value,
 }
 
 macro_rules! tags {
     ($($variant:ident = $number:literal, $name:literal, $shape:ident;)*) => {
-        /// A property of a key or of the phone (Keymaster's and KeyMint's tags). By number.
+        /// A property of a key or of the phone: a tag of Keymaster or KeyMint. Ordered by number.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Tag {
             $(
                 #[doc = concat!("`", $name, "`, ", stringify!($number), ".")]
                 $variant,
             )*
-            /// A tag that we do not know, by its number; passed over, as later versions may add some.
+            /// A tag that this parser does not know, by its number. It is skipped, since later versions may add tags.
             Other(u32),
         }
 
         impl Tag {
-            /// Every tag that we know.
+            /// All known tags, by number.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
-            /// The tag of this number.
+            /// The tag with this number.
             #[must_use]
             pub const fn from_number(number: u32) -> Self {
                 match number {
@@ -81,7 +81,7 @@ macro_rules! tags {
                 }
             }
 
-            /// Its number.
+            /// Number of the tag.
             #[must_use]
             pub const fn number(self) -> u32 {
                 match self {
@@ -90,7 +90,7 @@ macro_rules! tags {
                 }
             }
 
-            /// Its name in Google's verifier; `None` for a tag that we do not know.
+            /// Name of the tag in Google's verifier; `None` for an unknown tag.
             #[must_use]
             pub const fn name(self) -> Option<&'static str> {
                 match self {
@@ -158,23 +158,24 @@ tags! {
     ModuleHash = 724, "moduleHash", Bytes;
 }
 
-/// One list. Each tag stands in it at most once; the order is the one in which it came.
+/// One authorization list. Each tag stands in it at most once; the order is that of the certificate.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AuthorizationList {
     entries: Vec<Authorization>,
 }
 
 impl AuthorizationList {
-    /// Tags in one list.
+    /// Greatest number of tags in one list.
     pub const TAGS_MAX: usize = 128;
 
-    /// A list of these, in this order.
+    /// A list of these entries, in this order.
     ///
     /// # Errors
-    /// When a tag stands twice, has a value of another type, or there are too many.
+    /// A refusal when a tag stands twice, when a value is not of its tag's type, or when there are too many entries.
     pub fn new(entries: Vec<Authorization>) -> Result<Self, DescriptionRefusal> {
         let mut out = Self::default();
         for entry in entries {
+            // Everything that the encoder writes must parse again.
             if entry.tag.shape() != entry.value.shape() {
                 return Err(DescriptionRefusal::TagMalformed { number: entry.tag.number() });
             }
@@ -183,7 +184,7 @@ impl AuthorizationList {
         Ok(out)
     }
 
-    /// Reads the elements of the `AuthorizationList` sequence.
+    /// Parses the elements of the `AuthorizationList` sequence.
     pub(super) fn parse(sequence: AnyRef<'_>) -> Result<Self, DescriptionRefusal> {
         if sequence.header().tag() != der::Tag::Sequence {
             return Err(DescriptionRefusal::NotDer);
@@ -192,6 +193,7 @@ impl AuthorizationList {
         let mut out = Self::default();
         while !reader.is_finished() {
             let field = AnyRef::decode(&mut reader).map_err(|_| DescriptionRefusal::NotDer)?;
+            // Every element is tagged explicitly with the number of its property.
             let der::Tag::ContextSpecific { constructed: true, number } = field.header().tag() else {
                 return Err(DescriptionRefusal::NotDer);
             };
@@ -202,57 +204,59 @@ impl AuthorizationList {
         Ok(out)
     }
 
-    /// The value of a tag.
+    /// Value of a tag, when the list has it.
     #[must_use]
     pub fn find(&self, tag: Tag) -> Option<&Value> {
         self.entries.iter().find(|entry| entry.tag == tag).map(|entry| &entry.value)
     }
 
-    /// The value of a tag that is a number.
+    /// Value of a tag that is a number, when the list has it.
     #[must_use]
     pub fn integer(&self, tag: Tag) -> Option<u64> {
         self.find(tag).and_then(|value| if let Value::Integer(number) = value { Some(*number) } else { None })
     }
 
-    /// The value of a tag that is a set of numbers.
+    /// Value of a tag that is a set of numbers, when the list has it.
     #[must_use]
     pub fn integers(&self, tag: Tag) -> Option<&[u64]> {
         self.find(tag).and_then(|value| if let Value::Integers(numbers) = value { Some(numbers.as_slice()) } else { None })
     }
 
-    /// How the key came to be.
+    /// The way in which the key came into its keystore, when the list states it.
     #[must_use]
     pub fn origin(&self) -> Option<Origin> {
         self.find(Tag::Origin).and_then(|value| if let Value::Origin(origin) = value { Some(*origin) } else { None })
     }
 
-    /// How the phone booted.
+    /// The state in which the phone booted, when the list states it.
     #[must_use]
     pub fn root_of_trust(&self) -> Option<&RootOfTrust> {
         self.find(Tag::RootOfTrust).and_then(|value| if let Value::RootOfTrust(root) = value { Some(root) } else { None })
     }
 
-    /// The app that made the key.
+    /// The app that made the key, when the list states it.
     #[must_use]
     pub fn application_id(&self) -> Option<&ApplicationId> {
         self.find(Tag::AttestationApplicationId).and_then(|value| if let Value::Application(app) = value { Some(app) } else { None })
     }
 
-    /// All tags, in the order in which they stand.
+    /// All entries, in the order in which they stand.
     pub fn iter(&self) -> impl Iterator<Item = &Authorization> {
         self.entries.iter()
     }
 
-    /// Whether the tags stand in ascending order, as DER asks for; some phones do not keep to it.
+    /// True when the tags stand in ascending order, as DER requires. Some phones do not keep to it, so nothing is refused for it.
     #[must_use]
     pub fn tags_ordered(&self) -> bool {
         self.entries.is_sorted_by_key(|entry| entry.tag.number())
     }
 
     fn push(&mut self, entry: Authorization) -> Result<(), DescriptionRefusal> {
+        // Checked while reading, because the search for repetitions below is linear.
         if self.entries.len() >= Self::TAGS_MAX {
             return Err(DescriptionRefusal::TooManyTags);
         }
+        // SECURITY: of a tag that stands twice, another parser might believe the other value.
         if self.find(entry.tag).is_some() {
             return Err(DescriptionRefusal::TagRepeated { number: entry.tag.number() });
         }
@@ -271,6 +275,7 @@ impl Value {
             Some(Shape::Origin) => Self::Origin(Origin::from_number(u64::from_der(bytes).ok()?)),
             Some(Shape::Present) => AnyRef::from_der(bytes).ok().filter(|any| any.is_null()).map(|_| Self::Present)?,
             Some(Shape::RootOfTrust) => Self::RootOfTrust(RootOfTrust::parse(bytes)?),
+            // Kept as it came, so that an inspection can show it.
             None => Self::Unknown(bytes.to_vec()),
         })
     }

@@ -1,4 +1,4 @@
-//! `RootOfTrust`: what the bootloader tells the secure hardware about the system that it started (Android Verified Boot).
+//! `RootOfTrust`: the bootloader's statement to the secure hardware about the system that it started (Android Verified Boot).
 
 use countersign_core::BootState;
 use der::{
@@ -6,21 +6,21 @@ use der::{
     asn1::{AnyRef, OctetStringRef},
 };
 
-/// How the phone booted.
+/// State in which the phone booted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RootOfTrust {
-    /// Digest of the key that verified the system; zeros or nothing when unlocked.
+    /// Digest of the key that verified the system; zeros or empty on an unlocked phone.
     pub verified_boot_key: Vec<u8>,
-    /// Whether the bootloader refuses to start what its key did not sign.
+    /// True when the bootloader refuses to start a system that its key did not sign.
     pub device_locked: bool,
-    /// What it verified.
+    /// Result of the bootloader's verification.
     pub verified_boot_state: BootState,
-    /// Digest of all that was verified; from attestation version 3 on.
+    /// Digest of everything that was verified; present from attestation version 3 on.
     pub verified_boot_hash: Option<Vec<u8>>,
 }
 
 impl RootOfTrust {
-    /// Reads the `RootOfTrust` sequence; `None` when it is none.
+    /// Parses the `RootOfTrust` sequence; `None` when the DER has another structure.
     pub(super) fn parse(der: &[u8]) -> Option<Self> {
         let sequence = AnyRef::from_der(der).ok().filter(|any| any.header().tag() == der::Tag::Sequence)?;
         let mut reader = SliceReader::new(sequence.value()).ok()?;
@@ -28,9 +28,11 @@ impl RootOfTrust {
         let device_locked = bool::decode(&mut reader).ok()?;
         let state = AnyRef::decode(&mut reader).ok().filter(|any| any.header().tag() == der::Tag::Enumerated)?;
         let verified_boot_state = match state.value() {
+            // One byte only: DER writes a small number in one way.
             [number] => from_number(*number)?,
             _ => return None,
         };
+        // Older versions end here; newer ones have this field and no other.
         let verified_boot_hash = match reader.is_finished() {
             true => None,
             false => Some(<&OctetStringRef>::decode(&mut reader).ok()?.as_bytes().to_vec()),
@@ -50,7 +52,7 @@ const fn from_number(number: u8) -> Option<BootState> {
     }
 }
 
-/// Its number.
+/// Number of the state in `VerifiedBootState`.
 pub(super) const fn number(state: BootState) -> u8 {
     match state {
         BootState::Verified => 0,
@@ -60,7 +62,7 @@ pub(super) const fn number(state: BootState) -> u8 {
     }
 }
 
-/// Its name in Google's verifier.
+/// Name of the state in Google's verifier.
 pub(super) const fn name(state: BootState) -> &'static str {
     match state {
         BootState::Verified => "VERIFIED",

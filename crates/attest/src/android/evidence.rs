@@ -1,4 +1,4 @@
-//! What a verified attestation proves.
+//! The result of a verified attestation, and the posture that follows from it.
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ use crate::android::refusal::AttestRefusal;
 use crate::android::requirements::KeyRule;
 use crate::x509::SubjectKey;
 
-/// A key and a phone, vouched for by a chain that held at a certain time. Only [`super::verify`] makes one.
+/// A key and a phone, proved by a chain that was valid at a certain time. Only [`super::verify`] makes one.
 #[must_use]
 pub struct Evidence {
     pub(super) description: KeyDescription,
@@ -27,7 +27,7 @@ pub struct Evidence {
 }
 
 impl Evidence {
-    /// What the phone says about key, app and system.
+    /// Statements about the key, the app and the system, signed by the phone's keystore.
     #[must_use]
     pub const fn description(&self) -> &KeyDescription {
         &self.description
@@ -39,11 +39,12 @@ impl Evidence {
         self.key.spki()
     }
 
-    /// The attested key as one that verifies proofs.
+    /// The attested key in the form that verifies proofs.
     ///
     /// # Errors
-    /// When it is not a P-256 key.
+    /// [`AttestRefusal::KeyUnsupported`] when it is not a P-256 key.
     pub fn device_key(&self) -> Result<PublicKey, AttestRefusal> {
+        // Requirements for observing accept every kind of key, but proofs need P-256.
         KeyRule::P256.met(&self.key)?;
         PublicKey::from_p256_sec1(self.key.bits()).map_err(|_| AttestRefusal::KeyUnsupported { kind: self.key.kind().to_string() })
     }
@@ -54,7 +55,7 @@ impl Evidence {
         &self.anchor
     }
 
-    /// How the phone came by its attestation certificate.
+    /// Origin of the certificate with which the phone attests its keys.
     #[must_use]
     pub const fn provisioning(&self) -> &Provisioning {
         &self.provisioning
@@ -66,9 +67,11 @@ impl Evidence {
         self.description.application_id()
     }
 
-    /// Who vouches for what this says: the hardware, or nobody but the phone's software.
+    /// Strength of the evidence: hardware, or only the phone's own software.
     #[must_use]
     pub fn tier(&self) -> EvidenceTier {
+        // SECURITY: hardware counts only when the anchor and the key's own statement agree. No purpose is left to a wildcard, so that a new
+        // one is decided about here.
         match (self.anchor.source().purpose, self.description.security_level()) {
             (Purpose::AndroidHardware, SecurityLevel::TrustedEnvironment | SecurityLevel::StrongBox) => EvidenceTier::Hardware,
             (Purpose::AndroidHardware, SecurityLevel::Software)
@@ -76,11 +79,12 @@ impl Evidence {
         }
     }
 
-    /// The posture that it establishes for a device and its key, at the time of verification.
+    /// The posture that this evidence establishes for a device and its key, at the time of verification.
     #[must_use]
     pub fn posture(&self, device: DeviceId, key: Thumbprint, now: UnixSeconds) -> Posture {
         let root = self.description.root_of_trust();
         Posture {
+            // Only what hardware signed becomes part of the posture; vendor's verdict and the app's own report are added by other evidence.
             device,
             key,
             platform: Platform::Android,
@@ -103,7 +107,7 @@ impl Evidence {
     }
 }
 
-/// Leaves out the description: it may name the phone (serial number, IMEI), which has no place in a log.
+/// Prints the tier and kind of key only: the description may identify the phone (serial number, IMEI), which has no place in a log.
 impl fmt::Debug for Evidence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Evidence({:?}, key {})", self.tier(), self.key.kind())

@@ -1,4 +1,4 @@
-//! A key description as a tree of names and texts, with the names of Google's verifier: for JSON, for people, for comparison.
+//! A key description as a tree of names and texts, with the names of Google's verifier: for JSON, for people, and for comparison in tests.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 
@@ -8,21 +8,21 @@ use crate::android::boot_state::{self, RootOfTrust};
 use crate::android::key_description::KeyDescription;
 use crate::android::security_level;
 
-/// A node of the tree. Numbers are decimal texts, instants milliseconds since 1970, bytes base64.
+/// A node of the tree. Numbers are decimal text, times are milliseconds since 1970, bytes are base64.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Field {
-    /// A fact.
+    /// A statement that is true or false.
     Flag(bool),
     /// Named fields, in order.
     Group(Vec<(String, Field)>),
-    /// Values without names.
+    /// Several values without names, in order.
     List(Vec<Field>),
-    /// A text.
+    /// A text, a number or bytes.
     Text(String),
 }
 
 impl Field {
-    /// A named field of a group.
+    /// The field with this name, when the node is a group that has it.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<&Self> {
         match self {
@@ -32,7 +32,7 @@ impl Field {
     }
 }
 
-/// All that a description says.
+/// The whole description as a tree.
 #[must_use]
 pub fn description_fields(description: &KeyDescription) -> Field {
     group([

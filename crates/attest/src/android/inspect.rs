@@ -1,4 +1,4 @@
-//! The same rules as [`super::verify`], told to a person: every certificate, everything it says, every rule that it breaks.
+//! Inspection of a chain: the rules of [`super::verify`], but every certificate is shown and every broken rule is listed.
 
 use countersign_core::UnixSeconds;
 
@@ -14,7 +14,8 @@ use crate::android::trust::Trust;
 use crate::android::verify::answers;
 use crate::x509::{Certificate, Malformed};
 
-/// Looks at a chain as a verification would, and goes on where that would stop. Without a challenge none is compared.
+/// Inspects a chain as a verification would, and goes on where that would stop. Without a challenge, none is compared. The report is not
+/// evidence: only [`super::verify`] makes that.
 #[must_use]
 pub fn inspect(raw: &RawChain, trust: &Trust, requirements: &Requirements, challenge: Option<&[u8]>, now: UnixSeconds) -> Report {
     let parsed: Vec<_> = raw.ders().iter().map(|der| Certificate::parse(der)).collect();
@@ -34,7 +35,7 @@ pub fn inspect(raw: &RawChain, trust: &Trust, requirements: &Requirements, chall
             refusals.extend(description_refusals(&chain, requirements, challenge));
         }
         Ok(Err(refusal)) => refusals.push(refusal),
-        // Each of them is on the list already.
+        // Each certificate that does not parse is on the list already.
         Err(_) => {}
     }
     let verdict = match (refusals.is_empty(), challenge) {
@@ -87,7 +88,7 @@ fn facts(certificate: &Certificate, anchors: &Anchors) -> CertificateFacts {
     }
 }
 
-/// What the rules on the chain say, in the order in which [`super::verify`] asks them.
+/// Refusals of the rules on the chain, in the order in which [`super::verify`] applies them.
 fn chain_refusals(chain: &Chain, trust: &Trust, now: UnixSeconds) -> Vec<AttestRefusal> {
     let provisioning = chain.provisioning();
     let mut out: Vec<AttestRefusal> = anchored(chain, &trust.anchors).err().into_iter().collect();
@@ -104,9 +105,9 @@ fn chain_refusals(chain: &Chain, trust: &Trust, now: UnixSeconds) -> Vec<AttestR
     out
 }
 
-/// What the rules on the key description say, in the order in which [`super::verify`] asks them.
+/// Refusals of the rules on the key description, in the order in which [`super::verify`] applies them.
 fn description_refusals(chain: &Chain, requirements: &Requirements, challenge: Option<&[u8]>) -> Vec<AttestRefusal> {
-    // That there is no attestation is a rule on the chain.
+    // A missing attestation is reported by the rules on the chain.
     let Ok((_, content)) = chain.attestation() else { return Vec::new() };
     let description = match KeyDescription::parse(content) {
         Ok(description) => description,
@@ -114,7 +115,7 @@ fn description_refusals(chain: &Chain, requirements: &Requirements, challenge: O
     };
     let mut out: Vec<_> = challenge.and_then(|challenge| answers(&description, challenge).err()).into_iter().collect();
     for answer in requirements.answers(&description, chain.leaf().key()) {
-        // Two rules may find the same lack.
+        // Two rules may give the same refusal (a missing root of trust, for example); it is listed once.
         out.extend(answer.err().filter(|refusal| !out.contains(refusal)));
     }
     out

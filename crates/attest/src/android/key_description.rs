@@ -13,36 +13,36 @@ use crate::android::origin::Origin;
 use crate::android::refusal::DescriptionRefusal;
 use crate::android::security_level;
 
-/// What a phone's keystore says about a key, whoever signed it. Keymaster 2 to 4 (versions 1 to 4) and KeyMint 1 to 5 (100 to 500).
+/// Statements of a phone's keystore about a key, whoever signed them. Keymaster 2 to 4 (versions 1 to 4) and KeyMint 1 to 5 (100 to 500).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyDescription {
-    /// Version of the structure.
+    /// Version of this structure.
     pub attestation_version: u32,
-    /// Where the structure was put together.
+    /// Place in which the structure was made: software, trusted environment or StrongBox.
     pub attestation_security_level: SecurityLevel,
     /// Version of the keystore's hardware interface.
     pub key_mint_version: u32,
-    /// Where the key lives.
+    /// Place in which the key is kept.
     pub key_mint_security_level: SecurityLevel,
-    /// What whoever asked for the attestation gave.
+    /// Bytes that the app gave when it asked for the attestation; here they must be the server's challenge.
     pub challenge: Vec<u8>,
-    /// A rotating identifier of the phone, for system apps only.
+    /// A rotating identifier of the phone, filled in for system apps only.
     pub unique_id: Vec<u8>,
-    /// What Android enforces.
+    /// Properties that Android enforces.
     pub software_enforced: AuthorizationList,
-    /// What the secure hardware enforces.
+    /// Properties that the secure hardware enforces.
     pub hardware_enforced: AuthorizationList,
 }
 
 impl KeyDescription {
-    /// The versions that we know the meaning of. Tags that a version adds are passed over, but a whole new version is refused
-    /// until somebody has read what changed in it.
+    /// Versions whose meaning is known. Unknown tags are skipped, but a whole new version is refused until somebody has read what changed
+    /// in it.
     pub const VERSIONS: [u32; 9] = [1, 2, 3, 4, 100, 200, 300, 400, 500];
 
-    /// Reads the content of the attestation extension.
+    /// Parses the content of the attestation extension.
     ///
     /// # Errors
-    /// The first thing that is not as its version defines.
+    /// The first part that its version does not define so.
     pub fn parse(der: &[u8]) -> Result<Self, DescriptionRefusal> {
         let not_der = |_| DescriptionRefusal::NotDer;
         let whole = AnyRef::from_der(der).map_err(not_der)?;
@@ -64,17 +64,19 @@ impl KeyDescription {
             software_enforced: AuthorizationList::parse(AnyRef::decode(&mut reader).map_err(not_der)?)?,
             hardware_enforced: AuthorizationList::parse(AnyRef::decode(&mut reader).map_err(not_der)?)?,
         };
+        // SECURITY: further fields would be signed, but not understood.
         reader.finish().map_err(not_der)?;
         Ok(out)
     }
 
-    /// The lower of the two security levels: a key is no safer than what vouches for it.
+    /// The lower of the two security levels, because a key is no safer than the place that vouches for it.
     #[must_use]
     pub fn security_level(&self) -> SecurityLevel {
         self.attestation_security_level.min(self.key_mint_security_level)
     }
 
-    /// How the phone booted, when hardware says so. What Android itself claims does not count: it is what is being asked about.
+    /// State in which the phone booted, when hardware states it. What Android itself claims does not count, because Android is what is
+    /// being asked about.
     #[must_use]
     pub fn root_of_trust(&self) -> Option<&RootOfTrust> {
         match self.attestation_security_level {
@@ -83,21 +85,22 @@ impl KeyDescription {
         }
     }
 
-    /// How the key came to be, as the place where it lives says.
+    /// The way in which the key came into its keystore, as the place where it is kept states it.
     #[must_use]
     pub fn origin(&self) -> Option<Origin> {
         self.enforced().origin()
     }
 
-    /// What the key may be used for, by Keymaster's numbers (2 signs, 3 verifies), as the place where it lives says.
+    /// Uses that the key is allowed, by Keymaster's numbers (2 signs, 3 verifies), as the place where it is kept states them.
     #[must_use]
     pub fn purposes(&self) -> Option<&[u64]> {
         self.enforced().integers(Tag::Purpose)
     }
 
-    /// Version of the system as `MMmmss`; `None` when unknown, which some phones write as 0.
+    /// Version of the system as `MMmmss`; `None` when it is unknown, which some phones write as 0.
     #[must_use]
     pub fn os_version(&self) -> Option<u64> {
+        // Only the hardware's list: a modified system could write anything into the software list.
         self.hardware_enforced.integer(Tag::OsVersion).filter(|version| *version != 0)
     }
 
@@ -119,13 +122,13 @@ impl KeyDescription {
         self.patch_level(Tag::BootPatchLevel)
     }
 
-    /// The app that made the key. Android tells the hardware, so it stands in the software list.
+    /// The app that made the key. The hardware learns it from Android, so it stands in the software list.
     #[must_use]
     pub fn application_id(&self) -> Option<&ApplicationId> {
         self.software_enforced.application_id().or_else(|| self.hardware_enforced.application_id())
     }
 
-    /// Whether any list opens the key to every app.
+    /// True when either list lets every app use the key.
     #[must_use]
     pub fn all_applications(&self) -> bool {
         [&self.software_enforced, &self.hardware_enforced].iter().any(|list| list.find(Tag::AllApplications).is_some())
@@ -135,7 +138,7 @@ impl KeyDescription {
         self.hardware_enforced.integer(tag).and_then(PatchLevel::from_number)
     }
 
-    /// The list that the place where the key lives enforces.
+    /// The list that the place where the key is kept enforces.
     const fn enforced(&self) -> &AuthorizationList {
         match self.key_mint_security_level {
             SecurityLevel::Software => &self.software_enforced,

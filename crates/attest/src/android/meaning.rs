@@ -1,10 +1,10 @@
-//! What the numbers of a key description stand for (Keymaster's and KeyMint's `Tag.aidl` and its neighbours).
+//! Meanings of the numbers in a key description, after Keymaster's and KeyMint's `Tag.aidl` and the files beside it.
 
 use countersign_core::UnixMillis;
 
 use crate::calendar::written;
 
-/// What `text` in the field `name` stands for; `None` when it speaks for itself or is not known.
+/// Meaning of `text` in the field `name`; `None` when it needs no explanation or is not known.
 pub(super) fn meaning(name: &str, text: &str) -> Option<String> {
     let number = || text.parse::<u64>().ok();
     match name {
@@ -51,7 +51,7 @@ fn named(names: &[(u64, &str)], number: u64) -> Option<String> {
     names.iter().find(|(known, _)| *known == number).map(|(_, name)| (*name).to_owned())
 }
 
-/// A set of bits: 1 for the screen lock's secret, 2 for a strong biometric.
+/// Meaning of the bits of `userAuthType`: 1 is the screen lock's secret, 2 a strong biometric.
 fn user_auth(bits: u64) -> Option<String> {
     match bits {
         1 => Some(String::from("screen lock")),
@@ -61,7 +61,7 @@ fn user_auth(bits: u64) -> Option<String> {
     }
 }
 
-/// `MMmmss`: two digits each for minor and sub-minor version.
+/// Version from `MMmmss`, two digits each for the minor and sub-minor version; `None` for 0.
 fn os_version(number: u64) -> Option<String> {
     (number != 0).then(|| format!("Android {}.{}.{}", number / 10_000, number / 100 % 100, number % 100))
 }

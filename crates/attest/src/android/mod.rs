@@ -1,9 +1,10 @@
-//! Android Key Attestation: what the secure hardware of a phone says about a key, the app that made it and the system that ran.
+//! Android Key Attestation: what the secure hardware of a phone states about a key, the app that made it and the system that ran.
 //!
 //! See <https://source.android.com/docs/security/features/keystore/attestation> for the format and
 //! <https://developer.android.com/privacy-and-security/security-key-attestation> for the rules of verification.
 //!
-//! [`verify`] is the whole rule, [`inspect`] the same rules told to a person, [`encode`] the inverse of the parser for test chains.
+//! [`verify`] applies all rules, [`inspect`] explains a chain to a person, [`encode`] is the inverse of the parser for test chains. This
+//! module fetches nothing: anchors and the revocation list are arguments.
 
 mod application;
 mod author;

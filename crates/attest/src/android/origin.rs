@@ -1,24 +1,24 @@
-//! How a key came to be.
+//! The way in which a key came into its keystore.
 
 /// Keymaster's `KeyOrigin`. Ordered by number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// Made where it lives; never seen outside.
+    /// Generated in the place where it is kept; never outside of it.
     Generated,
-    /// Derived from another where it lives.
+    /// Derived from another key in the place where it is kept.
     Derived,
     /// Made elsewhere and imported.
     Imported,
     /// The implementation does not know.
     Unknown,
-    /// Made elsewhere, imported in wrapped form.
+    /// Made elsewhere and imported in encrypted form.
     SecurelyImported,
     /// A number that no version defines.
     Other(u64),
 }
 
 impl Origin {
-    /// The origin of this number.
+    /// The origin with this number.
     #[must_use]
     pub const fn from_number(number: u64) -> Self {
         match number {
@@ -31,7 +31,7 @@ impl Origin {
         }
     }
 
-    /// Its number.
+    /// Number of the origin.
     #[must_use]
     pub const fn number(self) -> u64 {
         match self {
@@ -44,7 +44,7 @@ impl Origin {
         }
     }
 
-    /// Its name in Google's verifier.
+    /// Name of the origin in Google's verifier.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {

@@ -1,12 +1,14 @@
-//! The provisioning information that Google's servers put into the attestation certificates they issue to phones remotely.
+//! The provisioning information in attestation certificates that Google's servers issue to phones remotely.
 //!
-//! A small CBOR map (RFC 8949): 1 is the number of certificates issued to the phone in the last thirty days, 3 the name of the
-//! phone's maker or of the server. Informative: nothing is decided by it, so what does not parse is nothing.
+//! It is a small CBOR map (RFC 8949): key 1 is the number of certificates issued to the phone in the last thirty days, key 3 the name of
+//! the phone's maker or of the server. It is informative only. No decision depends on it, so content that does not parse counts as no
+//! information instead of a refusal.
 
-/// The number of certificates issued to the phone in the last thirty days, when the information says so.
+/// Number of certificates issued to the phone in the last thirty days, when the information states it.
 pub(super) fn certificates_issued(cbor: &[u8]) -> Option<u64> {
     let (head, mut rest) = item(cbor)?;
     let Item::Map(pairs) = head else { return None };
+    // The number comes from the certificate, so it is bounded.
     for _ in 0..pairs.min(PAIRS_MAX) {
         let (key, after_key) = item(rest)?;
         let (value, after_value) = item(after_key)?;
@@ -18,10 +20,10 @@ pub(super) fn certificates_issued(cbor: &[u8]) -> Option<u64> {
     None
 }
 
-/// Pairs that are looked at.
+/// Greatest number of pairs that are looked at.
 const PAIRS_MAX: u64 = 16;
 
-/// The data items that are found in such a map; none of them nests.
+/// Kinds of data items that occur in such a map; none of them nests.
 #[derive(Clone, Copy)]
 enum Item {
     Map(u64),
@@ -29,7 +31,8 @@ enum Item {
     Unsigned(u64),
 }
 
-/// The first data item, in definite length, and what follows it (RFC 8949 section 3). For a map only its head is read.
+/// Parses the first data item, in definite length, and returns it with the bytes after it (RFC 8949 section 3). Of a map only the head is
+/// read.
 fn item(cbor: &[u8]) -> Option<(Item, &[u8])> {
     let (first, rest) = cbor.split_first()?;
     let (argument, rest) = match first & 0x1f {

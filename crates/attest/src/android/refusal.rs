@@ -1,4 +1,4 @@
-//! Why an attestation is refused: one variant per rule.
+//! Reasons to refuse an attestation: one variant per rule.
 
 use std::fmt;
 
@@ -7,199 +7,199 @@ use countersign_core::{BootState, PatchLevel, Reason, SecurityLevel, UnixSeconds
 use crate::calendar::written;
 use crate::x509::{Malformed, SignatureRefusal};
 
-/// Why the content of the attestation extension is not a key description. Alphabetical.
+/// Reason why the content of the attestation extension is not a key description. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum DescriptionRefusal {
-    /// Not the DER of the structure, or bytes after it.
+    /// The bytes are not the DER of the structure, or something follows it.
     NotDer,
-    /// A security level that no version defines.
+    /// A security level is one that no version defines.
     SecurityLevelUnknown,
-    /// A tag whose value is not of the tag's type.
+    /// The value of a tag is not of the tag's type.
     TagMalformed {
-        /// The tag's number.
+        /// Number of the tag.
         number: u32,
     },
-    /// The same tag twice in one list: its meaning would depend on the reader.
+    /// The same tag stands twice in one list, so its meaning would depend on the reader.
     TagRepeated {
-        /// The tag's number.
+        /// Number of the tag.
         number: u32,
     },
-    /// More tags in one list than are read.
+    /// A list has more tags than [`super::AuthorizationList::TAGS_MAX`].
     TooManyTags,
-    /// A version that we do not know, so that we cannot say what it means.
+    /// The version is unknown, so the meaning of the content is unknown as well.
     VersionUnknown {
-        /// The version that it claims.
+        /// Version that the content claims.
         version: u32,
     },
 }
 
-/// Why an attestation is refused. The first that applies, in the order of [`super::verify`]. Alphabetical.
+/// Reason why an attestation is refused: the first rule that is broken, in the order of [`super::verify`]. Alphabetical.
 ///
-/// Certificates are counted from the attested key's own, which is 0.
+/// Positions count from the attested key's certificate, which is 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AttestRefusal {
-    /// The chain ends at a key that is no trust anchor.
+    /// The chain ends at a key that is not a trust anchor.
     AnchorUnknown {
-        /// The issuer that the last certificate names.
+        /// Issuer that the last certificate names.
         issuer: String,
     },
-    /// The app that made the key is signed by somebody else than its makers.
+    /// The app that made the key is signed by somebody other than its makers.
     AppSignerUnknown {
-        /// The package.
+        /// Name of the package.
         package: String,
-        /// SHA-256 of the certificates that signed it.
+        /// SHA-256 of the certificates that signed the package.
         signers: Vec<Vec<u8>>,
     },
-    /// The app that made the key is none of those accepted, or no app is named.
+    /// The app that made the key is not an accepted one, or no app is named.
     AppUnknown {
-        /// The packages that are named.
+        /// Names of the packages in the attestation.
         packages: Vec<String>,
     },
-    /// No certificate of the chain attests anything.
+    /// No certificate of the chain has an attestation extension.
     AttestationMissing,
-    /// The attestation was put together by something below the security level that is required.
+    /// The attestation was made below the required security level.
     AttestationNotHardware {
-        /// What is required.
+        /// Security level that is required.
         level_min: SecurityLevel,
-        /// What it was.
+        /// Security level at which the attestation was made.
         level: SecurityLevel,
     },
-    /// The system was verified with a key that its owner installed and that is not accepted here.
+    /// The system was verified with a key that the phone's owner installed and that is not accepted here.
     BootKeyUnknown {
-        /// The key's digest, as the bootloader gives it.
+        /// Digest of the key, as the bootloader gives it.
         key: Vec<u8>,
     },
     /// The system was not verified as required.
     BootNotVerified {
-        /// What the bootloader says.
+        /// State of verification that the bootloader reports.
         state: BootState,
     },
-    /// The bootloader is unlocked.
+    /// The bootloader is unlocked, so it starts any system.
     BootloaderUnlocked,
     /// A certificate of a remotely provisioned chain has expired.
     CertificateExpired {
-        /// Which.
+        /// Position of the certificate.
         index: usize,
-        /// When.
+        /// Last second of its validity.
         not_after: UnixSeconds,
     },
     /// A certificate does not parse.
     CertificateMalformed {
-        /// Which.
+        /// Position of the certificate.
         index: usize,
-        /// What is wrong with it.
+        /// Rule that it breaks.
         malformed: Malformed,
     },
     /// A certificate is not valid yet.
     CertificateNotYetValid {
-        /// Which.
+        /// Position of the certificate.
         index: usize,
-        /// When it will be.
+        /// First second of its validity.
         not_before: UnixSeconds,
     },
     /// The same certificate stands in the chain twice.
     CertificateRepeated {
-        /// The second one.
+        /// Position of the second one.
         index: usize,
     },
     /// A certificate stands on the vendor's revocation list.
     CertificateRevoked {
-        /// Which.
+        /// Position of the certificate.
         index: usize,
-        /// Its serial number.
+        /// Serial number of the certificate in lower-case hexadecimal.
         serial: String,
     },
     /// Certificates were appended below the attested one.
     ChainExtended {
-        /// Where the attested one, the nearest to the root, stands.
+        /// Position of the attested certificate, the one nearest to the root.
         attested: usize,
     },
-    /// More certificates than are read.
+    /// The chain has more certificates than [`countersign_core::Limits::CHAIN_CERTIFICATES_MAX`].
     ChainTooLong,
-    /// Fewer certificates than any phone sends: the key's own, the one that attests it, and the root.
+    /// The chain has fewer certificates than any phone sends: the key's own, that of the attesting key, and the root.
     ChainTooShort {
-        /// How many there are.
+        /// Number of certificates in the chain.
         count: usize,
     },
-    /// The attestation answers another challenge.
+    /// The attestation was made for another challenge.
     ChallengeMismatch,
-    /// A certificate restricts itself in a way that we do not understand.
+    /// A certificate has a critical extension that this verifier does not know.
     CriticalExtensionUnknown {
-        /// Which certificate.
+        /// Position of the certificate.
         index: usize,
-        /// The extension's identifier.
+        /// Object identifier of the extension.
         oid: String,
     },
     /// The key description does not parse.
     DescriptionMalformed(DescriptionRefusal),
-    /// A certificate names another issuer than the one that follows it.
+    /// A certificate names an issuer other than the certificate after it.
     IssuerMismatch {
-        /// Which.
+        /// Position of the certificate.
         index: usize,
     },
-    /// A certificate that is no certification authority issued another.
+    /// A certificate that is not a certification authority issued another.
     IssuerNotAllowed {
-        /// Which.
+        /// Position of the issuing certificate.
         index: usize,
     },
-    /// The key was not generated where it lives, or nothing says so.
+    /// The key was not generated where it is kept, or nothing states that it was.
     KeyNotGenerated,
-    /// The key lives below the security level that is required.
+    /// The key is kept below the required security level.
     KeyNotHardware {
-        /// What is required.
+        /// Security level that is required.
         level_min: SecurityLevel,
-        /// Where it lives.
+        /// Security level at which the key is kept.
         level: SecurityLevel,
     },
     /// Every app on the phone can use the key.
     KeyOpenToAllApplications,
-    /// The key may do something else than sign, or nothing says what it may.
+    /// The key may do something other than sign, or nothing states what it may do.
     KeyPurposeWrong {
-        /// What it may, by Keymaster's numbers.
+        /// Uses that the key is allowed, by Keymaster's numbers.
         purposes: Vec<u64>,
     },
-    /// The key is of another kind than P-256.
+    /// The key is not on the curve P-256.
     KeyUnsupported {
-        /// Its kind.
+        /// Kind of the key.
         kind: String,
     },
-    /// The system's security patches are older than required, or nothing says how old they are.
+    /// The system's security patches are older than required, or nothing states how old they are.
     PatchLevelTooOld {
-        /// What is required.
+        /// Patch level that is required.
         level_min: PatchLevel,
-        /// What the phone has.
+        /// Patch level of the phone, when it is stated.
         level: Option<PatchLevel>,
     },
     /// A certificate allows fewer certificates below it than there are.
     PathTooLong {
-        /// Which.
+        /// Position of the certificate.
         index: usize,
     },
-    /// A block of the PEM text, or an element of the list, is no certificate.
+    /// A block of the PEM text, or an element of the list, is not a certificate.
     PemMalformed {
-        /// Which.
+        /// Position of the block or element.
         index: usize,
     },
-    /// The hardware does not say how the phone booted.
+    /// The hardware does not state how the phone booted.
     RootOfTrustMissing,
-    /// A signature does not verify, or is made with an algorithm that is not taken.
+    /// A signature does not verify, or is made with an algorithm that is not accepted.
     SignatureInvalid {
-        /// The certificate that is signed with it.
+        /// Position of the signed certificate.
         index: usize,
-        /// Why.
+        /// Result of the check.
         why: SignatureRefusal,
     },
-    /// A revocation list is required and there is none.
+    /// A revocation list is required and none has been loaded.
     StatusListMissing,
-    /// The revocation list is older than is accepted.
+    /// The revocation list is older than allowed.
     StatusListStale {
-        /// When it was fetched.
+        /// Time at which the list was fetched.
         fetched_at: UnixSeconds,
     },
 }
 
 impl AttestRefusal {
-    /// The stable code.
+    /// Stable reason code of the refusal, for logs and metrics.
     #[must_use]
     pub const fn reason(&self) -> Reason {
         match self {
@@ -237,7 +237,7 @@ impl AttestRefusal {
     }
 }
 
-/// For operators: what was found, where, and what it means.
+/// Text for operators: the finding, its place and its meaning.
 impl fmt::Display for AttestRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

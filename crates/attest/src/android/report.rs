@@ -1,6 +1,6 @@
-//! A chain, explained: the data of a report, for a drawing or for JSON.
+//! The report about an inspected chain: data for a drawing or for JSON.
 //!
-//! A report decides nothing: it is made of what anybody may send, and nothing takes one for evidence.
+//! A report decides nothing. It is made from what anybody may send, and no function takes it for evidence.
 
 use countersign_core::UnixSeconds;
 
@@ -10,36 +10,36 @@ use crate::android::fields::Field;
 use crate::android::refusal::AttestRefusal;
 use crate::x509::{KeyKind, Malformed};
 
-/// What a certificate is in its chain. From below upwards.
+/// Role of a certificate in its chain, from the first certificate upwards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CertificateRole {
-    /// Below the attested one, where nothing belongs.
+    /// A certificate below the attested one, where none belongs.
     Appended,
-    /// That of the key which is attested.
+    /// Certificate of the attested key.
     AttestedKey,
-    /// That of the key which the phone attests others with.
+    /// Certificate of the key with which the phone attests others.
     AttestingKey,
-    /// Between the attesting key and the root.
+    /// A certificate between the attesting key and the root.
     Intermediate,
-    /// The end of the chain.
+    /// The last certificate of the chain.
     Root,
 }
 
-/// What was found of a certificate.
+/// Result of parsing a certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Content {
-    /// It does not parse.
+    /// The certificate does not parse.
     Malformed(Malformed),
-    /// It does.
+    /// The certificate parses and says this.
     Parsed(Box<CertificateFacts>),
 }
 
-/// What a certificate says.
+/// Content of a certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CertificateFacts {
-    /// Whom it is about (RFC 4514).
+    /// Name of the subject (RFC 4514).
     pub subject: String,
-    /// Who signed it, as it says (RFC 4514).
+    /// Name of the issuer, as the certificate states it (RFC 4514).
     pub issuer: String,
     /// Serial number in lower-case hexadecimal.
     pub serial: String,
@@ -47,39 +47,39 @@ pub struct CertificateFacts {
     pub not_before: UnixSeconds,
     /// Last second of its validity.
     pub not_after: UnixSeconds,
-    /// The kind of its key.
+    /// Kind of its public key.
     pub key: KeyKind,
-    /// SHA-256 of the certificate.
+    /// SHA-256 of the certificate in DER.
     pub fingerprint: [u8; 32],
-    /// Where the trust anchor with its key comes from, when there is one.
+    /// Origin of the trust anchor with the same key, when there is one.
     pub anchor: Option<Source>,
-    /// What its attestation extension says, when it has one that parses.
+    /// Content of its attestation extension as a tree, when it has one that parses.
     pub attestation: Option<Field>,
 }
 
 /// One certificate of the report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CertificateReport {
-    /// Its position, from the attested key's own, which should be 0.
+    /// Position from the attested key's certificate, which should be 0.
     pub index: usize,
-    /// What it is.
+    /// Role of the certificate in the chain.
     pub role: CertificateRole,
-    /// What was found.
+    /// Result of parsing it.
     pub content: Content,
 }
 
-/// What a verification would say.
+/// Result that a verification would give.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It is accepted.
+    /// The attestation is accepted.
     Accepted,
-    /// It would be, with the challenge that it answers; none was given to compare.
+    /// The attestation is accepted apart from its challenge, since none was given to compare.
     AcceptedButForChallenge,
-    /// It is refused: everything that was found, the reason that a verification would give first.
+    /// The attestation is refused, with everything that was found. The first entry is the refusal that a verification would give.
     Refused(Vec<AttestRefusal>),
 }
 
-/// A chain, explained.
+/// Explanation of a chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
     pub(super) certificates: Vec<CertificateReport>,
@@ -89,19 +89,19 @@ pub struct Report {
 }
 
 impl Report {
-    /// The certificates, in the order in which they came.
+    /// All certificates, in the order in which they came.
     #[must_use]
     pub fn certificates(&self) -> &[CertificateReport] {
         &self.certificates
     }
 
-    /// How the phone came by its attestation certificate, when there is a chain.
+    /// Origin of the phone's attestation certificate, when the certificates form a chain.
     #[must_use]
     pub const fn provisioning(&self) -> Option<&Provisioning> {
         self.provisioning.as_ref()
     }
 
-    /// What the attestation nearest to the root says, with the names of Google's verifier.
+    /// Content of the attestation nearest to the root, with the names of Google's verifier.
     #[must_use]
     pub fn description_fields(&self) -> Option<&Field> {
         self.certificates.iter().rev().find_map(|certificate| match &certificate.content {
@@ -110,13 +110,13 @@ impl Report {
         })
     }
 
-    /// What a verification would say.
+    /// Result that a verification would give.
     #[must_use]
     pub const fn verdict(&self) -> &Verdict {
         &self.verdict
     }
 
-    /// For which time it was looked at.
+    /// Time for which the chain was inspected.
     #[must_use]
     pub const fn at(&self) -> UnixSeconds {
         self.at

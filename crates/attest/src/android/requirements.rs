@@ -1,4 +1,4 @@
-//! What an operator asks of a phone and its key, beyond a chain that holds.
+//! The operator's requirements on a phone and its key, beyond a valid chain.
 
 use countersign_core::{AppId, BootState, PatchLevel, SecurityLevel};
 
@@ -9,117 +9,117 @@ use crate::android::origin::Origin;
 use crate::android::refusal::AttestRefusal;
 use crate::x509::{KeyKind, SubjectKey};
 
-/// What is required. Every field has to be chosen: there is no default.
+/// The requirements. Every field has to be chosen: there is no default, so that a forgotten rule is a compile error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Requirements {
-    /// The least at which both the key lives and the attestation was made.
+    /// Lowest security level accepted, for the place where the key is kept and for the place where the attestation was made.
     pub security_level_min: SecurityLevel,
-    /// What the bootloader may say of the system.
+    /// States of the system that are accepted from the bootloader.
     pub boot_states: Vec<BootState>,
-    /// Which keys may have verified a system that its owner signed.
+    /// Keys that may have verified a system which the phone's owner signed.
     pub boot_keys: BootKeyRule,
-    /// Whether the bootloader has to be locked.
+    /// Requirement on the bootloader's lock.
     pub bootloader: BootloaderRule,
-    /// Whether the hardware has to say how the phone booted.
+    /// Requirement that the hardware states how the phone booted.
     pub root_of_trust: RootOfTrustRule,
-    /// The oldest security patches of the system.
+    /// Oldest accepted security patch level of the system; `None` accepts all.
     pub patch_level_min: Option<PatchLevel>,
-    /// Which app may have made the key.
+    /// Apps that may have made the key.
     pub app: AppRule,
-    /// Which apps may use the key.
+    /// Apps that may use the key.
     pub applications: ApplicationsRule,
-    /// What kind of key it has to be.
+    /// Kind of key that is accepted.
     pub key: KeyRule,
-    /// How the key came to be.
+    /// Accepted ways in which the key came into its keystore.
     pub origin: OriginRule,
-    /// What the key may be used for.
+    /// Uses that the key may be allowed.
     pub purpose: PurposeRule,
 }
 
-/// Which apps are accepted. Alphabetical.
+/// Rule for the app that made the key. Alphabetical.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AppRule {
-    /// Every app.
+    /// Every app is accepted.
     Any,
-    /// One of these.
+    /// One of these apps is accepted, with its signer.
     OneOf(Vec<App>),
 }
 
-/// An app, known by its package and by who signs it.
+/// An app, identified by its package name and its signers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct App {
-    /// The package.
+    /// Name of the package.
     pub package: AppId,
-    /// SHA-256 of the certificates that may sign it.
+    /// SHA-256 of the certificates that may sign the package.
     pub signers: Vec<[u8; 32]>,
 }
 
-/// Which apps may use the key. Alphabetical.
+/// Rule for the apps that may use the key. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ApplicationsRule {
-    /// Whichever may.
+    /// The key may be open to every app.
     Any,
-    /// Only the one that made it.
+    /// The key may be open only to the app that made it.
     OnlyItsOwn,
 }
 
-/// Which keys are accepted for a system that verified with its owner's key (`SelfSigned`). Alphabetical.
+/// Rule for the keys of a system that was verified with its owner's key (`SelfSigned`). Alphabetical.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BootKeyRule {
-    /// Every key.
+    /// Every key is accepted.
     Any,
-    /// One of these, as the bootloader gives them: those of a system such as GrapheneOS that the operator trusts.
+    /// One of these keys is accepted, as the bootloader gives them: those of a system such as GrapheneOS that the operator trusts.
     OneOf(Vec<Vec<u8>>),
 }
 
-/// Whether the bootloader has to be locked. Alphabetical.
+/// Rule for the bootloader's lock. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BootloaderRule {
-    /// It may be unlocked.
+    /// The bootloader may be unlocked.
     Any,
-    /// It has to be locked.
+    /// The bootloader must be locked.
     Locked,
 }
 
-/// What kind of key is accepted. Alphabetical.
+/// Rule for the kind of key. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyRule {
-    /// Every kind.
+    /// Every kind of key is accepted.
     Any,
-    /// EC on P-256, with which device keys sign.
+    /// Only an EC key on P-256, with which device keys sign, is accepted.
     P256,
 }
 
-/// Which origins are accepted. Alphabetical.
+/// Rule for the way in which the key came into its keystore. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OriginRule {
-    /// Every origin.
+    /// Every origin is accepted.
     Any,
-    /// Generated where it lives.
+    /// The key must have been generated where it is kept.
     Generated,
 }
 
-/// Which purposes are accepted. Alphabetical.
+/// Rule for the uses of the key. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PurposeRule {
-    /// All.
+    /// Every use is accepted.
     Any,
-    /// Signing; verifying as well, because that takes no more than the public key.
+    /// Only signing is accepted, and verifying, which needs no more than the public key.
     SignOnly,
 }
 
-/// Whether the hardware has to say how the phone booted. Alphabetical.
+/// Rule for the hardware's statement how the phone booted. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RootOfTrustRule {
-    /// When it says nothing, the rules on boot state and bootloader are passed over, except that `Locked` is never met.
+    /// When there is no statement, the rules on boot state and bootloader are skipped, except that `Locked` is never met.
     Optional,
-    /// It has to.
+    /// The statement must be there.
     Required,
 }
 
 impl Requirements {
-    /// What a device key has to fulfil on a phone that is in order: made and kept in hardware, by one of these apps, for signing,
-    /// on a system verified with its maker's key behind a locked bootloader.
+    /// Requirements for a device key on a phone in good order: made and kept in hardware by one of these apps, for signing only, on a
+    /// system that was verified with its maker's key behind a locked bootloader.
     #[must_use]
     pub fn enforce(apps: Vec<App>) -> Self {
         Self {
@@ -137,7 +137,7 @@ impl Requirements {
         }
     }
 
-    /// Nothing beyond a chain that holds: for looking at phones without refusing any.
+    /// Requirements that every valid chain meets: for observing phones without refusing any.
     #[must_use]
     pub fn observe() -> Self {
         Self {
@@ -155,7 +155,7 @@ impl Requirements {
         }
     }
 
-    /// Each rule's answer, in the order in which they are asked; and the app, when one is named that the rule accepts.
+    /// Result of each rule, in the order in which the rules are applied.
     pub(super) fn answers(&self, description: &KeyDescription, key: &SubjectKey) -> [Result<(), AttestRefusal>; 10] {
         [
             self.attested_at(description),
@@ -203,6 +203,7 @@ impl Requirements {
     fn locked(&self, root: Option<&RootOfTrust>) -> Result<(), AttestRefusal> {
         match (self.bootloader, root) {
             (BootloaderRule::Any, _) => Ok(()),
+            // SECURITY: a bootloader about which the hardware says nothing does not count as locked.
             (BootloaderRule::Locked, None) => Err(AttestRefusal::RootOfTrustMissing),
             (BootloaderRule::Locked, Some(root)) if root.device_locked => Ok(()),
             (BootloaderRule::Locked, Some(_)) => Err(AttestRefusal::BootloaderUnlocked),
@@ -213,20 +214,22 @@ impl Requirements {
         let Some(level_min) = self.patch_level_min else { return Ok(()) };
         match description.os_patch_level() {
             Some(level) if level >= level_min => Ok(()),
+            // An unknown level is refused like an old one.
             level => Err(AttestRefusal::PatchLevelTooOld { level_min, level }),
         }
     }
 }
 
 impl AppRule {
-    /// The package that the rule accepts; without a rule, the one that is named, when it is the only one.
+    /// The package that the rule accepts; with `Any`, the package that is named, when it is the only one.
     ///
-    /// Packages that share one identity share their signers, so one accepted package speaks for all; every signer has to be
-    /// accepted, so that nobody adds a certificate of his own.
+    /// Packages that share one identity share their signers, so one accepted package is enough. Every signer must be accepted, so that
+    /// nobody can add a certificate of his own.
     pub(super) fn accepted<'a>(&self, app: Option<&'a ApplicationId>) -> Result<Option<&'a Package>, AttestRefusal> {
         let packages = app.map_or(&[][..], |app| app.packages.as_slice());
         let signers = app.map_or(&[][..], |app| app.signers.as_slice());
         let Self::OneOf(apps) = self else {
+            // With several packages, nobody can say which one made the key.
             return Ok(if let [only] = packages { Some(only) } else { None });
         };
         let known =
@@ -235,6 +238,7 @@ impl AppRule {
             return Err(AttestRefusal::AppUnknown { packages: packages.iter().map(|package| package.name.clone()).collect() });
         };
         let accepted = |signer: &Vec<u8>| app.signers.iter().any(|accepted| accepted.as_slice() == signer);
+        // SECURITY: `all` alone would accept an empty list of signers.
         if signers.is_empty() || !signers.iter().all(accepted) {
             return Err(AttestRefusal::AppSignerUnknown { package: package.name.clone(), signers: signers.to_vec() });
         }
@@ -263,19 +267,21 @@ impl KeyRule {
 impl OriginRule {
     fn met(self, description: &KeyDescription) -> Result<(), AttestRefusal> {
         match self {
+            // An origin that is not stated is refused as well.
             Self::Generated if description.origin() != Some(Origin::Generated) => Err(AttestRefusal::KeyNotGenerated),
             Self::Generated | Self::Any => Ok(()),
         }
     }
 }
 
-/// `KeyPurpose::SIGN`.
+/// Keymaster's number of `KeyPurpose::SIGN`.
 const SIGN: u64 = 2;
-/// `KeyPurpose::VERIFY`.
+/// Keymaster's number of `KeyPurpose::VERIFY`.
 const VERIFY: u64 = 3;
 
 impl PurposeRule {
     fn met(self, description: &KeyDescription) -> Result<(), AttestRefusal> {
+        // Without a statement the key counts as one that may not sign.
         let purposes = description.purposes().unwrap_or_default();
         let signs_only = purposes.contains(&SIGN) && purposes.iter().all(|purpose| [SIGN, VERIFY].contains(purpose));
         match self {

@@ -1,7 +1,7 @@
-//! Google's attestation status list: which certificates of phones are no longer believed.
+//! Google's attestation status list: certificates of phones that must not be believed any more.
 //!
-//! See <https://developer.android.com/privacy-and-security/security-key-attestation#certificate_status>. Fetching it is the
-//! server's task; here it is a value with an age.
+//! See <https://developer.android.com/privacy-and-security/security-key-attestation#certificate_status>. This module does not fetch the
+//! list; a server does. Here the list is a value with an age.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -14,25 +14,25 @@ use crate::android::chain::Chain;
 use crate::android::refusal::AttestRefusal;
 use crate::x509::Certificate;
 
-/// What the list says of a certificate. All refuse.
+/// Status of a certificate on the list. Every status refuses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
-    /// Something that we do not know. It stands on the list, so it refuses.
+    /// A status that this version does not know. The certificate stands on the list, so it is refused.
     Other,
-    /// For good.
+    /// The certificate is revoked for good.
     Revoked,
-    /// For now.
+    /// The certificate is revoked for the time being.
     Suspended,
 }
 
-/// Why a text is not a status list. Alphabetical.
+/// Reason why a text is not a status list. Alphabetical.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StatusListRefusal {
-    /// Not the JSON of Google's format; with what the parser found.
+    /// The text is not JSON in Google's format; with the parser's message.
     Malformed(String),
-    /// A key that is no hexadecimal serial number: the entry would never be found.
+    /// A key is not a hexadecimal serial number, so its entry would never be found.
     SerialMalformed(String),
-    /// More bytes or entries than are read.
+    /// The list has more bytes or entries than are read.
     TooLarge,
 }
 
@@ -48,14 +48,14 @@ impl fmt::Display for StatusListRefusal {
 
 impl std::error::Error for StatusListRefusal {}
 
-/// A status list and when it was fetched.
+/// A status list with the time at which it was fetched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StatusList {
     entries: BTreeMap<String, Status>,
     fetched_at: UnixSeconds,
 }
 
-/// Google's format is extensible: what is not read here is passed over.
+/// The JSON of Google's list. The format is extensible, so unknown members are skipped.
 #[derive(Deserialize)]
 struct WireList {
     entries: BTreeMap<String, WireEntry>,
@@ -67,16 +67,18 @@ struct WireEntry {
 }
 
 impl StatusList {
-    /// Bytes of a list; the whole of Google's is well below one tenth of it.
+    /// Greatest size of a list in bytes; Google's whole list is well below one tenth of it.
     pub const BYTES_MAX: usize = 32 * 1024 * 1024;
-    /// Entries of a list.
+    /// Greatest number of entries of a list.
     pub const ENTRIES_MAX: usize = 500_000;
 
-    /// Reads Google's JSON.
+    /// Parses the JSON of Google's list.
     ///
     /// # Errors
-    /// When it is something else or too large. Keep the list that you have then; its age is judged, not its absence forgiven.
+    /// A refusal when the text has another format or is too large. The caller should then keep the list it has: that list will be refused
+    /// by its age when it gets too old.
     pub fn parse(json: &str, fetched_at: UnixSeconds) -> Result<Self, StatusListRefusal> {
+        // Checked before parsing, which allocates.
         if json.len() > Self::BYTES_MAX {
             return Err(StatusListRefusal::TooLarge);
         }
@@ -89,6 +91,7 @@ impl StatusList {
             let status = match entry.status.as_str() {
                 "REVOKED" => Status::Revoked,
                 "SUSPENDED" => Status::Suspended,
+                // A status that is new to this version still stands on the list, so it refuses.
                 _ => Status::Other,
             };
             entries.insert(normal(&serial).ok_or(StatusListRefusal::SerialMalformed(serial))?, status);
@@ -96,39 +99,39 @@ impl StatusList {
         Ok(Self { entries, fetched_at })
     }
 
-    /// When it was fetched.
+    /// Time at which the list was fetched.
     #[must_use]
     pub const fn fetched_at(&self) -> UnixSeconds {
         self.fetched_at
     }
 
-    /// Entries in it.
+    /// Number of entries in the list.
     #[must_use]
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Whether it names nobody.
+    /// True when the list has no entries.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    /// The same, for devices that were enrolled before.
+    /// The same entries in the form in which devices enrolled earlier are checked.
     #[must_use]
     pub fn revocations(&self) -> Revocations {
         let revoked = self.entries.keys().map(|serial| serial_digest(serial)).collect();
         Revocations { revoked, fetched_at: Some(self.fetched_at), outage: None }
     }
 
-    /// What it says of a serial number in lower-case hexadecimal without leading zeros.
+    /// Status of a serial number in lower-case hexadecimal without leading zeros, when the list names it.
     #[must_use]
     pub fn status(&self, serial: &str) -> Option<Status> {
         self.entries.get(serial).copied()
     }
 }
 
-/// By what a certificate is remembered, so that the day it is revoked is noticed.
+/// Short digest under which an enrolled device remembers a certificate, so that a later revocation is noticed.
 pub(super) fn serial_digest(serial: &str) -> SerialDigest {
     let mut half = [0; 16];
     half.iter_mut().zip(sha256(&[serial.as_bytes()])).for_each(|(to, from)| *to = from);
@@ -140,28 +143,29 @@ fn normal(serial: &str) -> Option<String> {
         return None;
     }
     let lower = serial.to_ascii_lowercase();
+    // SECURITY: one spelling for each number. A leading zero in the list would otherwise hide an entry.
     match lower.trim_start_matches('0') {
         "" => Some(String::from("0")),
         trimmed => Some(trimmed.to_owned()),
     }
 }
 
-/// What is asked of the status list. There is no rule by which a list is used when it happens to be there: that would be no rule.
+/// Requirement on the status list. There is no "use the list if there is one": that would fail open.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StatusRule {
-    /// Nothing: for anchors whose owner publishes no list, such as a demo's.
+    /// No list is required: for anchors whose owner publishes none, such as a demo's.
     NotAsked,
-    /// No certificate may stand on it.
+    /// A list is required, and no certificate may stand on it.
     Required {
-        /// The list; none has been loaded yet when `None`, and then everything is refused.
+        /// The list; `None` until the first one is loaded, and everything is refused until then.
         list: Option<StatusList>,
-        /// How old it may be.
+        /// Greatest accepted age of the list.
         age_max: Seconds,
     },
 }
 
 impl StatusRule {
-    /// The list to look into now; `None` when none is asked for.
+    /// The list to look into now; `None` when no list is required.
     pub(super) fn list(&self, now: UnixSeconds) -> Result<Option<&StatusList>, AttestRefusal> {
         match self {
             Self::NotAsked => Ok(None),
@@ -174,7 +178,7 @@ impl StatusRule {
     }
 }
 
-/// The certificate does not stand on the list.
+/// Checks that the certificate does not stand on the list.
 pub(super) fn not_revoked(index: usize, certificate: &Certificate, list: &StatusList) -> Result<(), AttestRefusal> {
     match list.status(certificate.serial()) {
         Some(Status::Other | Status::Revoked | Status::Suspended) => {
@@ -184,7 +188,7 @@ pub(super) fn not_revoked(index: usize, certificate: &Certificate, list: &Status
     }
 }
 
-/// No certificate of the chain stands on the list that the rule asks for.
+/// Checks that no certificate of the chain stands on the list that the rule requires.
 pub(super) fn none_revoked(chain: &Chain, rule: &StatusRule, now: UnixSeconds) -> Result<(), AttestRefusal> {
     let Some(list) = rule.list(now)? else { return Ok(()) };
     chain.iter().try_for_each(|(index, certificate)| not_revoked(index, certificate, list))

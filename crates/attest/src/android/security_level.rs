@@ -1,8 +1,8 @@
-//! Keymaster's `SecurityLevel`, read and written.
+//! Numbers and names of Keymaster's `SecurityLevel`.
 
 use countersign_core::SecurityLevel;
 
-/// The level of this number; `None` for a number that stands for no place of a key.
+/// The level with this number; `None` for a number that no version defines.
 pub(super) const fn from_number(number: u8) -> Option<SecurityLevel> {
     match number {
         0 => Some(SecurityLevel::Software),
@@ -12,7 +12,7 @@ pub(super) const fn from_number(number: u8) -> Option<SecurityLevel> {
     }
 }
 
-/// Its number.
+/// Number of the level.
 pub(super) const fn number(level: SecurityLevel) -> u8 {
     match level {
         SecurityLevel::Software => 0,
@@ -21,7 +21,7 @@ pub(super) const fn number(level: SecurityLevel) -> u8 {
     }
 }
 
-/// Its name in Google's verifier.
+/// Name of the level in Google's verifier.
 pub(super) const fn name(level: SecurityLevel) -> &'static str {
     match level {
         SecurityLevel::Software => "SOFTWARE",

@@ -1,4 +1,4 @@
-//! A report as a drawing, from the root down to the attested key.
+//! A report as a drawing in text, from the root down to the attested key.
 
 use std::fmt::Write;
 
@@ -42,20 +42,20 @@ fn drawn(report: &Report) -> String {
     lines.0
 }
 
-/// Lines of text. What certificates say passes through here only, so no control character of theirs reaches a terminal.
+/// Lines of text. All content of certificates passes through here, so that none of their control characters reaches a terminal.
 struct Lines(String);
 
 impl Lines {
     fn push(&mut self, margin: &str, text: &str) {
         self.0.push_str(margin);
         self.0.extend(text.chars().map(|c| if is_printable(c) { c } else { char::REPLACEMENT_CHARACTER }));
-        // Nothing is left hanging at the end of a line that has only a margin.
+        // A line that holds only a margin gets no trailing spaces.
         self.0.truncate(self.0.trim_end_matches(' ').len());
         self.0.push('\n');
     }
 }
 
-/// Neither a control character nor one that changes the direction of what follows (Unicode UAX 9).
+/// False for control characters and for characters that change the direction of text (Unicode UAX 9).
 fn is_printable(c: char) -> bool {
     !c.is_control() && !matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
 }
@@ -67,7 +67,7 @@ fn draw_certificate(lines: &mut Lines, report: &Report, certificate: &Certificat
     let margin = format!("{}{}", "   ".repeat(depth), if is_last { "     " } else { "│    " });
     lines.push(&branch, &format!("{} [{}]", role(certificate), certificate.index));
     match &certificate.content {
-        // A refusal below says so.
+        // A refusal printed below explains it.
         Content::Malformed(_) => {}
         Content::Parsed(facts) => draw_facts(lines, facts, &margin),
     }
@@ -138,7 +138,7 @@ fn draw_provisioning(lines: &mut Lines, report: &Report) {
     lines.push("", "");
 }
 
-/// The tree has three levels at most, as the description it is made of has.
+/// Recursion is bounded: the tree has at most three levels, like the description it is made from.
 fn draw_fields(lines: &mut Lines, fields: &[(String, Field)], margin: &str) {
     for (position, (name, field)) in fields.iter().enumerate() {
         let is_last = position.saturating_add(1) == fields.len();
@@ -181,7 +181,7 @@ fn draw_verdict(lines: &mut Lines, verdict: &Verdict) {
             lines.push("", "Verdict: refused");
             for refusal in refusals {
                 let mut line = String::new();
-                // Writing into a text cannot fail.
+                // Writing into a string cannot fail.
                 let _ = write!(line, "✗ {}: {refusal}", refusal.reason());
                 lines.push("  ", &line);
             }
@@ -189,7 +189,7 @@ fn draw_verdict(lines: &mut Lines, verdict: &Verdict) {
     }
 }
 
-/// The certificate that a refusal is about, when it is about one.
+/// Position of the certificate that a refusal is about, when it is about one.
 const fn concerns(refusal: &AttestRefusal) -> Option<usize> {
     match refusal {
         AttestRefusal::CertificateExpired { index, .. }

@@ -1,13 +1,13 @@
-//! Whom a verification believes.
+//! The trust that a verification starts from.
 
 use crate::anchors::Anchors;
 use crate::android::revocation::StatusRule;
 
-/// The anchors and what is asked of the revocation list. Data that an operator can replace while the server runs.
+/// Anchors and the requirement on the revocation list. Both are data that an operator can replace while the server runs.
 #[derive(Clone, Debug)]
 pub struct Trust {
-    /// Where chains must end.
+    /// Keys at which chains must end.
     pub anchors: Anchors,
-    /// What is asked of the vendor's status list.
+    /// Requirement on the vendor's status list.
     pub status: StatusRule,
 }

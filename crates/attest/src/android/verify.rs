@@ -1,4 +1,4 @@
-//! The verification of an attestation, from chain to evidence, in one function.
+//! The verification of an attestation, from the chain to the evidence, in one function.
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use countersign_core::UnixSeconds;
@@ -11,12 +11,12 @@ use crate::android::requirements::Requirements;
 use crate::android::revocation::{none_revoked, serial_digest};
 use crate::android::trust::Trust;
 
-/// Judges an attestation: whether the chain holds, whether it answers `challenge`, and whether phone and key are as required.
+/// Verifies an attestation: the chain must be valid, answer `challenge`, and show a phone and key as required.
 ///
-/// What the phone says is read only once it is known who signed it.
+/// The order matters: statements of the phone are read only once their signature is checked.
 ///
 /// # Errors
-/// The first rule that is broken, in the order in which they stand below.
+/// The first rule that is broken, in the order in which the rules stand below.
 pub fn verify(
     chain: &Chain,
     trust: &Trust,
@@ -24,9 +24,11 @@ pub fn verify(
     challenge: &[u8],
     now: UnixSeconds,
 ) -> Result<Evidence, AttestRefusal> {
+    // From the root down: nothing that a certificate says is used before its issuer is trusted.
     let anchor = anchored(chain, &trust.anchors)?;
     chain.links().try_for_each(|(index, subject, issuer)| issued_by(index, subject, issuer))?;
     let (attested, content) = chain.attestation()?;
+    // SECURITY: the attestation must stand in the first certificate. Otherwise an attested key may have signed what comes before it.
     not_extended(attested)?;
     chain.iter().try_for_each(|(index, certificate)| may_issue(index, certificate))?;
     chain.iter().try_for_each(|(index, certificate)| understood(index, certificate))?;
@@ -34,6 +36,7 @@ pub fn verify(
     chain.iter().try_for_each(|(index, certificate)| in_force(index, certificate, &provisioning, now))?;
     none_revoked(chain, &trust.status, now)?;
 
+    // Parsed only now, because everything above shows who signed it.
     let description = KeyDescription::parse(content).map_err(AttestRefusal::DescriptionMalformed)?;
     answers(&description, challenge)?;
     let key = chain.leaf().key();
@@ -43,9 +46,10 @@ pub fn verify(
     Ok(Evidence { description, key: key.clone(), anchor: anchor.clone(), provisioning, package, certificates })
 }
 
-/// The attestation was made for this challenge; compared in constant time.
+/// Checks that the attestation was made for this challenge; compared in constant time.
 pub(super) fn answers(description: &KeyDescription, challenge: &[u8]) -> Result<(), AttestRefusal> {
-    // SECURITY: a key that was made without a challenge can be as old as its phone. It answers nothing, not even no question.
+    // SECURITY: a key made without a challenge can be as old as its phone and proves nothing about now. An empty challenge therefore
+    // never matches, not even an empty one.
     if challenge.is_empty() {
         return Err(AttestRefusal::ChallengeMismatch);
     }

@@ -1,17 +1,17 @@
-//! An app as App Attest names it.
+//! App identifiers in the form that App Attest uses.
 
 use std::fmt;
 
 use countersign_codec::sha256;
 use countersign_core::AppId;
 
-/// Why a text names no app of Apple's. Alphabetical.
+/// Reason why a text is not an App ID of Apple's. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AppleAppRefusal {
-    /// What follows the first full stop is no bundle identifier: letters, digits, `-` and `.`, at most
+    /// The part after the first full stop is not a bundle identifier: letters, digits, `-` and `.`, at most
     /// [`countersign_core::Limits::ID_BYTES_MAX`] of them.
     BundleMalformed,
-    /// What stands before the first full stop is not ten capital letters and digits.
+    /// The part before the first full stop is not ten capital letters and digits.
     TeamMalformed,
 }
 
@@ -28,7 +28,7 @@ impl fmt::Display for AppleAppRefusal {
 
 impl std::error::Error for AppleAppRefusal {}
 
-/// An app by its App ID: the team's identifier (for old apps the App ID prefix that they were given instead) and the bundle's.
+/// An App ID: the identifier of the team (for old apps the App ID prefix that they were given instead) and that of the bundle.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AppleApp {
     team: String,
@@ -36,19 +36,19 @@ pub struct AppleApp {
 }
 
 impl AppleApp {
-    /// Bytes in a team identifier.
+    /// Length of a team identifier in bytes.
     pub const TEAM_BYTES: usize = 10;
 
-    /// Reads an App ID, `TEAMID1234.com.example.app`.
+    /// Parses an App ID, `TEAMID1234.com.example.app`.
     ///
     /// # Errors
-    /// When either part is not what it should be.
+    /// A refusal that names the part with the mistake.
     pub fn parse(text: &str) -> Result<Self, AppleAppRefusal> {
         let (team, bundle) = text.split_once('.').ok_or(AppleAppRefusal::TeamMalformed)?;
         if team.len() != Self::TEAM_BYTES || !team.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit()) {
             return Err(AppleAppRefusal::TeamMalformed);
         }
-        // An empty label is none that Apple hands out; `TEAM..app` would be a typing mistake that never matches.
+        // Apple assigns no empty labels. `TEAM..app` would be a typing mistake that never matches, so it is refused early.
         let labelled = bundle.split('.').all(|label| !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'));
         if !labelled {
             return Err(AppleAppRefusal::BundleMalformed);
@@ -57,19 +57,19 @@ impl AppleApp {
         Ok(Self { team: team.to_owned(), bundle })
     }
 
-    /// The team's identifier, ten characters.
+    /// Identifier of the team, ten characters.
     #[must_use]
     pub fn team(&self) -> &str {
         &self.team
     }
 
-    /// The bundle's identifier.
+    /// Identifier of the bundle.
     #[must_use]
     pub const fn bundle(&self) -> &AppId {
         &self.bundle
     }
 
-    /// SHA-256 of the App ID: the `rpIdHash` of all authenticator data that the app's keys sign.
+    /// SHA-256 of the App ID: the `rpIdHash` in all authenticator data that the app's keys sign.
     #[must_use]
     pub fn rp_id_hash(&self) -> [u8; 32] {
         sha256(&[self.team.as_bytes(), b".", self.bundle.as_str().as_bytes()])

@@ -1,4 +1,4 @@
-//! An assertion: a signature of an attested key over a request.
+//! App Attest assertions: signatures of an attested key over requests.
 
 use countersign_codec::sha256;
 use countersign_core::Limits;
@@ -10,7 +10,8 @@ use crate::apple::authenticator_data::{Asserting, Launch};
 use crate::apple::cbor::{Reader, once, required};
 use crate::apple::refusal::{AppleRefusal, FormatRefusal};
 
-/// The key signed this request. Whether it did so for the first time, only a [`countersign_core::CounterWindow`] knows.
+/// Proof that a key signed this request. Whether the assertion is used for the first time, only a [`countersign_core::CounterWindow`]
+/// knows.
 #[derive(Debug)]
 #[must_use]
 pub struct Asserted {
@@ -19,51 +20,52 @@ pub struct Asserted {
 }
 
 impl Asserted {
-    /// How many assertions the key has made, with this one.
+    /// Number of assertions that the key has made, with this one.
     #[must_use]
     pub const fn counter(&self) -> u32 {
         self.counter
     }
 
-    /// What the operating system said about the app's launch.
+    /// Statement of the operating system about the app's launch.
     #[must_use]
     pub const fn launch(&self) -> &Launch {
         &self.launch
     }
 }
 
-/// Judges what `generateAssertion` gave the app: a CBOR map of `signature` and `authenticatorData`, whether `key` made it, for
-/// `app` and for the client data of which `client_data_hash` is the hash.
+/// Verifies an assertion, as `generateAssertion` gave it to the app: a CBOR map of `signature` and `authenticatorData`, made by `key`, for
+/// `app`, over the client data with the hash `client_data_hash`.
 ///
-/// The key signs, by ECDSA with SHA-256, the SHA-256 of the authenticator data and the hash; so there is one hash more than in
-/// WebAuthn.
+/// The key signs, by ECDSA with SHA-256, the SHA-256 of the authenticator data and the hash. That is one hash more than in WebAuthn.
 ///
 /// # Errors
-/// The first rule that is broken, in the order in which they stand below.
+/// The first rule that is broken, in the order in which the rules stand below.
 pub fn verify_assertion(bytes: &[u8], key: &PublicKey, app: &AppleApp, client_data_hash: &[u8; 32]) -> Result<Asserted, AppleRefusal> {
     let wire = Wire::parse(bytes).map_err(AppleRefusal::AssertionMalformed)?;
     let data = Asserting::parse(wire.authenticator_data).map_err(AppleRefusal::AssertionMalformed)?;
     let signature = fixed(wire.signature).ok_or(AppleRefusal::AssertionMalformed(FormatRefusal::SignatureMalformed))?;
+    // The signature covers this hash, not the two parts (Apple, "Validating apps that connect to your server").
     let nonce = sha256(&[wire.authenticator_data, client_data_hash]);
     key.verify(&nonce, &signature).map_err(|_| AppleRefusal::AssertionSignatureInvalid)?;
+    // Checked after the signature, so that the refusal names an app only when the key really signed for it.
     if data.rp_id_hash != app.rp_id_hash() {
         return Err(AppleRefusal::AppUnknown { rp_id_hash: data.rp_id_hash });
     }
     Ok(Asserted { counter: data.counter, launch: data.launch })
 }
 
-/// What an assertion says, whoever made it. Nothing takes this for evidence.
+/// Content of an assertion that nobody verified. No function takes it for evidence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AssertionFacts {
     /// SHA-256 of the app's App ID.
     pub rp_id_hash: [u8; 32],
-    /// How many assertions the key has made, with this one.
+    /// Number of assertions that the key has made, with this one.
     pub counter: u32,
-    /// What the operating system said about the app's launch.
+    /// Statement of the operating system about the app's launch.
     pub launch: Launch,
 }
 
-/// Reads an assertion without asking who made it: for a person who looks at one.
+/// Reads an assertion without checking its signature, for a person who inspects one.
 ///
 /// # Errors
 /// The first rule of the format that it breaks.
@@ -97,15 +99,18 @@ impl<'a> Wire<'a> {
     }
 }
 
-/// `r || s`, each in 32 bytes, of a signature in DER: `SEQUENCE { r INTEGER, s INTEGER }` (RFC 3279 section 2.2.3).
+/// `r || s`, 32 bytes each, from a signature in DER: `SEQUENCE { r INTEGER, s INTEGER }` (RFC 3279 section 2.2.3). `None` when a number is
+/// longer or something follows.
 fn fixed(der: &[u8]) -> Option<[u8; 64]> {
     let mut reader = SliceReader::new(der).ok()?;
     let (r, s) = reader.sequence(|reader| -> der::Result<_> { Ok((UintRef::decode(reader)?, UintRef::decode(reader)?)) }).ok()?;
+    // A signature has one encoding here; bytes after it would make another.
     if !reader.is_finished() {
         return None;
     }
     let mut out = [0; 64];
     for (half, number) in out.chunks_exact_mut(32).zip([r.as_bytes(), s.as_bytes()]) {
+        // Short numbers are padded with zeros at the front.
         let start = half.len().checked_sub(number.len())?;
         half.get_mut(start..)?.copy_from_slice(number);
     }

@@ -1,4 +1,4 @@
-//! The attestation of a key: Apple's word that it lives in a Secure Enclave and that an app of ours made it.
+//! App Attest attestations: Apple's statement that a key is kept in a Secure Enclave and that an accepted app made it.
 
 use std::fmt;
 
@@ -16,11 +16,11 @@ use crate::apple::requirements::{Environment, Requirements};
 use crate::apple::rule;
 use crate::x509::{Certificate, SubjectKey};
 
-/// An attestation that parsed. Says nothing yet about whether anybody should believe it.
+/// An attestation that parses. No signature has been checked yet.
 #[derive(Clone)]
 pub struct Attestation {
     pub(super) leaf: Certificate,
-    /// The leaf once more, and those that issued it.
+    /// All certificates: the leaf again, then those that issued it.
     pub(super) chain: Vec<Certificate>,
     receipt: Vec<u8>,
     pub(super) signed_data: Vec<u8>,
@@ -28,10 +28,10 @@ pub struct Attestation {
 }
 
 impl Attestation {
-    /// Reads what `attestKey` gives the app: a CBOR map of `fmt`, `attStmt` (`x5c` and `receipt`) and `authData`.
+    /// Parses what `attestKey` gives the app: a CBOR map of `fmt`, `attStmt` (`x5c` and `receipt`) and `authData`.
     ///
     /// # Errors
-    /// The first rule of the format that it breaks; a certificate that does not parse; fewer than two.
+    /// The first rule of the format that is broken; a certificate that does not parse; fewer than two certificates.
     pub fn parse(bytes: &[u8]) -> Result<Self, AppleRefusal> {
         let wire = Wire::parse(bytes).map_err(AppleRefusal::AttestationMalformed)?;
         let data = Attesting::parse(wire.authenticator_data).map_err(AppleRefusal::AttestationMalformed)?;
@@ -47,13 +47,13 @@ impl Attestation {
         }
     }
 
-    /// The certificates, the attested key's own first; Apple does not send its root.
+    /// All certificates, the attested key's first. Apple does not send its root.
     #[must_use]
     pub fn certificates(&self) -> &[Certificate] {
         &self.chain
     }
 
-    /// Apple's receipt, from which its fraud metric can be asked; nobody has looked into it yet.
+    /// Apple's receipt, with which its fraud metric can be requested. It has not been parsed.
     #[must_use]
     pub fn receipt(&self) -> &[u8] {
         &self.receipt
@@ -66,7 +66,7 @@ impl fmt::Debug for Attestation {
     }
 }
 
-/// A key that Apple attested for an app of ours.
+/// A key that Apple attested for an accepted app. Only [`verify_attestation`] makes one.
 #[derive(Debug)]
 #[must_use]
 pub struct Attested {
@@ -87,85 +87,83 @@ impl Attested {
         self.leaf.key()
     }
 
-    /// The key, ready to verify assertions.
+    /// The key in the form that verifies assertions.
     #[must_use]
     pub const fn public_key(&self) -> &PublicKey {
         &self.public_key
     }
 
-    /// SHA-256 of the key's uncompressed point: its name on the device.
+    /// SHA-256 of the key's uncompressed point, the key's name on the device.
     #[must_use]
     pub const fn key_id(&self) -> &[u8; 32] {
         &self.key_id
     }
 
-    /// The app that made it.
+    /// The app that made the key.
     #[must_use]
     pub const fn app(&self) -> &AppleApp {
         &self.app
     }
 
-    /// Which of Apple's servers vouched for it.
+    /// Environment of App Attest that vouched for the key: production or development.
     #[must_use]
     pub const fn environment(&self) -> Environment {
         self.environment
     }
 
-    /// At which anchor the chain ended.
+    /// The trust anchor at which the chain ended.
     #[must_use]
     pub const fn anchor(&self) -> &Anchor {
         &self.anchor
     }
 
-    /// Apple's receipt, to be kept: it is what the fraud metric is asked with. It was not verified.
+    /// Apple's receipt, to be stored: the fraud metric is requested with it. Its signature has not been verified.
     #[must_use]
     pub fn receipt(&self) -> &[u8] {
         &self.receipt
     }
 
-    /// The first second at which the key's certificate is valid; Apple dates it about a day before it issues it.
+    /// First second at which the key's certificate is valid; Apple dates it about a day before it issues it.
     #[must_use]
     pub const fn not_before(&self) -> UnixSeconds {
         self.leaf.not_before()
     }
 
-    /// The last second at which the key's certificate is valid. The key itself does not expire.
+    /// Last second at which the key's certificate is valid. The key itself does not expire.
     #[must_use]
     pub const fn not_after(&self) -> UnixSeconds {
         self.leaf.not_after()
     }
 
-    /// The version of the operating system, when the certificate names one.
+    /// Version of the operating system, when the certificate names one.
     #[must_use]
     pub fn system_version(&self) -> Option<String> {
         system_version(&self.leaf)
     }
 
-    /// What the operating system said about the app's launch.
+    /// Statement of the operating system about the app's launch.
     #[must_use]
     pub const fn launch(&self) -> &Launch {
         &self.launch
     }
 }
 
-/// What an attestation is to be an attestation of.
+/// The claim that an attestation has to prove.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Claim<'a> {
-    /// The key id that the app sent with it, decoded: what `generateKey` gave the app.
+    /// Key id that the app sent with the attestation, decoded: the result of `generateKey`.
     pub key_id: &'a [u8],
-    /// SHA-256 of the client data, which hold our challenge.
+    /// SHA-256 of the client data, which contain the server's challenge.
     pub client_data_hash: &'a [u8; 32],
 }
 
-/// Judges an attestation: whether Apple vouches for the key that is claimed, for an app and an environment that are accepted, in
-/// answer to the client data.
+/// Verifies an attestation: Apple must vouch for the claimed key, for an accepted app and environment, in answer to the client data.
 ///
-/// The steps are Apple's, with the key's kind and the credential's key added.
-///
-/// Only anchors for [`crate::anchors::Purpose::AppAttest`] count.
+/// The steps are those that Apple documents, plus checks of the key's kind and of the credential's key. Only anchors for
+/// [`crate::anchors::Purpose::AppAttest`] count.
 ///
 /// # Errors
-/// The first rule that is broken, in the order in which they stand below.
+/// The first rule that is broken, in the order in which the rules stand below.
 pub fn verify_attestation(
     attestation: &Attestation,
     claim: &Claim<'_>,
@@ -174,8 +172,10 @@ pub fn verify_attestation(
     now: UnixSeconds,
 ) -> Result<Attested, AppleRefusal> {
     let Attestation { leaf, data, .. } = attestation;
+    // The chain first: the nonce in the leaf means something only when Apple signed the leaf.
     let anchor = anchored(&attestation.chain, anchors, now)?;
     rule::answers(leaf, &attestation.signed_data, claim.client_data_hash)?;
+    // From here on in the order of Apple's steps: key, app, counter, environment, credential.
     let public_key = rule::p256(leaf.key())?;
     let key_id = rule::key_id(leaf.key(), claim.key_id)?;
     let app = rule::app(data, &requirements.apps)?;
@@ -195,10 +195,10 @@ pub fn verify_attestation(
     })
 }
 
-/// The key's own certificate, and that of the authority which issued it.
+/// Least number of certificates: the key's own and that of the authority which issued it.
 const CERTIFICATES_MIN: usize = 2;
 
-/// The map, with its parts still as bytes.
+/// The outer CBOR map, with its parts still as bytes.
 struct Wire<'a> {
     statement: Statement<'a>,
     authenticator_data: &'a [u8],
@@ -224,6 +224,7 @@ impl<'a> Wire<'a> {
                 _ => return Err(FormatRefusal::FieldUnknown),
             }
         }
+        // Nothing may follow; otherwise one attestation could be sent in many spellings.
         reader.finish()?;
         if required(format, "fmt")? != "apple-appattest" {
             return Err(FormatRefusal::FormatUnknown);
@@ -248,6 +249,7 @@ impl<'a> Statement<'a> {
 
 fn certificates_of<'a>(reader: &mut Reader<'a>) -> Result<Vec<&'a [u8]>, FormatRefusal> {
     let count = usize::try_from(reader.array()?).unwrap_or(usize::MAX);
+    // Checked before anything is collected, so that a claimed length reserves no memory.
     if count > Limits::CHAIN_CERTIFICATES_MAX {
         return Err(FormatRefusal::TooManyCertificates);
     }

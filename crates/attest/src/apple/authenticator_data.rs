@@ -1,15 +1,16 @@
 //! Authenticator data (WebAuthn section 6.1) as App Attest fills it in.
 //!
-//! Apple does not keep to all of WebAuthn. Assertions have the flag for a credential and none follows; from iOS 27 on a map of
-//! extensions ends the data, often without its flag. So: an attestation has a credential and its flag, an assertion has none;
-//! after that comes nothing, or one map of extensions, and that map has to be there when its flag is set.
+//! Apple departs from WebAuthn in two ways. Assertions have the flag for a credential, but none follows. From iOS 27 on, a map of
+//! extensions ends the data, often without its flag. The rule here is therefore: an attestation has a credential and its flag, an assertion
+//! has no credential; after that comes nothing or one map of extensions, and the map must be there when its flag is set.
 
 use countersign_core::Limits;
 
 use crate::apple::cbor::{Reader, once, required};
 use crate::apple::refusal::FormatRefusal;
 
-/// What the operating system says about the app as it launched it, from iOS 27 on. Nothing here was demanded of it.
+/// Statements of the operating system about the app as it launched it, from iOS 27 on. They are read and reported, but nothing is required
+/// of them here.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Launch {
     bundle_version: Option<String>,
@@ -17,21 +18,21 @@ pub struct Launch {
 }
 
 impl Launch {
-    /// The version of the app's bundle (`apple_bundle_version_01`).
+    /// Version of the app's bundle (`apple_bundle_version_01`).
     #[must_use]
     pub fn bundle_version(&self) -> Option<&str> {
         self.bundle_version.as_deref()
     }
 
-    /// By which kind of signature the app was allowed to launch (`apple_validation_category_01`), by Apple's numbers: 2 for
-    /// TestFlight, 3 for development, 4 for the App Store. An app from the store that says 3 was signed again by somebody else.
+    /// Kind of signature with which the app was allowed to launch (`apple_validation_category_01`), by Apple's numbers: 2 for TestFlight, 3
+    /// for development, 4 for the App Store. An app from the store that says 3 was signed again by somebody else.
     #[must_use]
     pub const fn validation_category(&self) -> Option<u32> {
         self.validation_category
     }
 }
 
-/// What an assertion's authenticator data say.
+/// Content of an assertion's authenticator data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Asserting {
     pub rp_id_hash: [u8; 32],
@@ -39,7 +40,7 @@ pub(super) struct Asserting {
     pub launch: Launch,
 }
 
-/// What an attestation's authenticator data say.
+/// Content of an attestation's authenticator data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Attesting {
     pub rp_id_hash: [u8; 32],
@@ -87,7 +88,7 @@ const ATTESTED_CREDENTIAL: u8 = 0x40;
 /// Flag ED: extensions follow.
 const EXTENSION_DATA: u8 = 0x80;
 
-/// Bytes in the version of a bundle; Apple's rules for `CFBundleVersion` end far below.
+/// Greatest length of a bundle version in bytes; Apple's rules for `CFBundleVersion` stay far below.
 const BUNDLE_VERSION_BYTES_MAX: usize = 128;
 
 struct Fixed {
@@ -109,7 +110,7 @@ impl Fixed {
     }
 }
 
-/// The credential's key as an uncompressed point (SEC 1 section 2.3.3); whether it lies on the curve is not looked at here.
+/// The credential's key as an uncompressed point (SEC 1 section 2.3.3). This function does not check that the point lies on the curve.
 fn credential_point(reader: &mut Reader<'_>) -> Result<[u8; 65], FormatRefusal> {
     let (mut kind, mut algorithm, mut curve, mut x, mut y) = (None, None, None, None, None);
     for _ in 0..reader.map()? {
@@ -122,25 +123,27 @@ fn credential_point(reader: &mut Reader<'_>) -> Result<[u8; 65], FormatRefusal> 
             _ => return Err(FormatRefusal::FieldUnknown),
         }
     }
-    // EC2, ES256 and P-256 by their numbers in COSE (RFC 9053 sections 7.1 and 2.1).
+    // kty 2 is EC2, alg -7 is ES256, crv 1 is P-256 (RFC 9053 sections 7.1 and 2.1).
     let names = (required(kind, "kty")?, required(algorithm, "alg")?, required(curve, "crv")?);
     let x = <&[u8; 32]>::try_from(required(x, "x")?).map_err(|_| FormatRefusal::CredentialKeyMalformed)?;
     let y = <&[u8; 32]>::try_from(required(y, "y")?).map_err(|_| FormatRefusal::CredentialKeyMalformed)?;
     if names != (2, -7, 1) {
         return Err(FormatRefusal::CredentialKeyMalformed);
     }
+    // The first byte, 4, marks an uncompressed point.
     let mut point = [4; 65];
     point.iter_mut().skip(1).zip(x.iter().chain(y)).for_each(|(to, from)| *to = *from);
     Ok(point)
 }
 
-/// The map of extensions, when there is one. Those that are not known say nothing here, but have to be scalars with names of
-/// their own: systems to come may add some, and the signature covers them all the same.
+/// The map of extensions, when there is one. Unknown extensions are skipped, but they must be scalars with distinct names: later systems
+/// may add some, and the signature covers them anyway.
 fn launch(flags: u8, rest: &[u8]) -> Result<Launch, FormatRefusal> {
     if rest.is_empty() {
         return if flags & EXTENSION_DATA == 0 { Ok(Launch::default()) } else { Err(FormatRefusal::ExtensionsMissing) };
     }
     let mut reader = Reader::new(rest);
+    // The claimed number is checked before memory is reserved for it.
     let count = usize::try_from(reader.map()?).unwrap_or(usize::MAX);
     if count > Limits::AUTHENTICATOR_EXTENSIONS_MAX {
         return Err(FormatRefusal::TooManyExtensions);
@@ -148,6 +151,7 @@ fn launch(flags: u8, rest: &[u8]) -> Result<Launch, FormatRefusal> {
     let (mut names, mut out) = (Vec::with_capacity(count), Launch::default());
     for _ in 0..count {
         let name = reader.text()?;
+        // SECURITY: of two extensions with one name, another parser might read the other one.
         if names.contains(&name) {
             return Err(FormatRefusal::FieldRepeated);
         }
@@ -167,7 +171,7 @@ fn bundle_version(value: Result<&str, FormatRefusal>) -> Result<String, FormatRe
     value.ok().filter(printable).map(str::to_owned).ok_or(FormatRefusal::ExtensionMalformed)
 }
 
-/// Four bytes, the least significant first.
+/// A number in four bytes, least significant byte first.
 fn validation_category(value: Result<&[u8], FormatRefusal>) -> Result<u32, FormatRefusal> {
     let bytes = value.ok().and_then(|bytes| <[u8; 4]>::try_from(bytes).ok()).ok_or(FormatRefusal::ExtensionMalformed)?;
     Ok(u32::from_le_bytes(bytes))

@@ -1,8 +1,8 @@
-//! Files of App Attest samples with what their phones are known to have sent: our shared vectors and an operator's own.
+//! Files of App Attest samples with the values that their phones are known to have sent: our shared vectors and an operator's own.
 //!
-//! The file is a JSON object of a `source` and a list of `samples`. A sample is an attestation, an assertion or a receipt, with the
-//! time at which it was made and everything that has to come out: app, environment, key, key id, counter. This is the pure half;
-//! whoever calls reads the file.
+//! The file is a JSON object of a `source` and a list of `samples`. A sample is an attestation, an assertion or a receipt, with the time at
+//! which it was made and everything that must come out: app, environment, key, key id, counter. This module is the pure half: the caller
+//! reads the file.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use countersign_codec::sha256;
@@ -20,22 +20,22 @@ use crate::apple::requirements::{Environment, Requirements};
 use crate::calendar;
 use crate::cases::{Agreement, CaseResult, CasesMalformed};
 
-/// How old a receipt may be when it arrives: Apple advises five minutes.
+/// Greatest age of a receipt when it arrives; Apple advises five minutes.
 const FRESH: Seconds = Seconds(300);
 
-/// One sample, as the file has it. Alphabetical.
+/// One sample as it stands in the file. Alphabetical.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Sample {
     /// A signature of an attested key.
     Assertion(AssertionSample),
-    /// Apple's word about a key.
+    /// Apple's statement about a key.
     Attestation(AttestationSample),
     /// Apple's record of an attestation.
     Receipt(ReceiptSample),
 }
 
-/// An assertion, and what is known of it.
+/// An assertion with its known values.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct AssertionSample {
@@ -54,7 +54,7 @@ pub struct AssertionSample {
     timestamp: String,
 }
 
-/// An attestation, and what is known of it.
+/// An attestation with its known values.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct AttestationSample {
@@ -72,66 +72,66 @@ pub struct AttestationSample {
     timestamp: String,
 }
 
-/// A receipt, and what is known of it. All texts are as the file has them.
+/// A receipt with its known values. All texts are as in the file.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct ReceiptSample {
-    /// Its name.
+    /// Identifier of the sample.
     pub id: String,
-    /// The sample with the attestation that the receipt is about.
+    /// Identifier of the sample with the attestation that the receipt is about.
     pub attestation_id: String,
-    /// The app's bundle.
+    /// Bundle identifier of the app.
     pub bundle_identifier: String,
-    /// Which of Apple's servers issued it.
+    /// Environment of the server that issued the receipt.
     pub environment: SampleEnvironment,
-    /// The attested key's id.
+    /// Key id of the attested key, in base64.
     pub key_id_base64: String,
-    /// The attested key, as PEM.
+    /// Attested key, as PEM.
     pub public_key: String,
-    /// What has to stand in it.
+    /// Expected content of the receipt.
     pub properties: ReceiptProperties,
-    /// The receipt itself.
+    /// Bytes of the receipt, in base64.
     pub receipt_base64: String,
-    /// The app's team.
+    /// Team identifier of the app.
     pub team_identifier: String,
-    /// When it was issued, by RFC 3339.
+    /// Time of issue, by RFC 3339.
     pub timestamp: String,
 }
 
-/// What has to stand in a receipt.
+/// Expected content of a receipt.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct ReceiptProperties {
-    /// The hash of the client data that was attested.
+    /// Hash of the client data that was attested, in base64.
     pub client_hash_base64: String,
-    /// When it was made, by RFC 3339.
+    /// Time at which the receipt was made, by RFC 3339.
     pub creation_time: String,
-    /// Apple's other word for the environment: `sandbox` or `production`.
+    /// Apple's word for the environment in receipts: `sandbox` or `production`.
     pub environment: String,
-    /// When it can no longer be used, by RFC 3339.
+    /// Time at which the receipt expires, by RFC 3339.
     pub expiration_time: String,
-    /// When the next one may be asked for, by RFC 3339.
+    /// Time before which Apple gives no newer receipt, by RFC 3339.
     pub not_before: Option<String>,
-    /// How many keys the device has attested of late.
+    /// Number of keys that the device had attested lately.
     pub risk_metric: Option<u32>,
-    /// Its token.
+    /// Token by which Apple recognises the key.
     pub token: String,
-    /// `ATTEST` for the one of an attestation, `RECEIPT` for those that were asked for later.
+    /// Event: `ATTEST` for the receipt of an attestation, `RECEIPT` for one requested later.
     #[serde(rename = "type")]
     pub kind: String,
 }
 
-/// An environment, as the file writes it. Alphabetical.
+/// Environment as it stands in the file. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SampleEnvironment {
-    /// That of development builds.
+    /// The environment for apps in development.
     Development,
-    /// That of all others.
+    /// The environment for apps in use.
     Production,
 }
 
-/// A number for `14.2`, a text for `14.2.1`.
+/// Version of a system: a number for `14.2`, a text for `14.2.1`.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 enum WireVersion {
@@ -147,16 +147,16 @@ struct WireFile {
     samples: Vec<Sample>,
 }
 
-/// Reads a file of samples.
+/// Parses a file of samples.
 ///
 /// # Errors
-/// When it is not one, or has a field that is not known: a misspelt value must not pass for one that was compared.
+/// A refusal when the text has another format or an unknown field: a misspelt value must not count as compared.
 pub fn parse(json: &str) -> Result<Vec<Sample>, CasesMalformed> {
     serde_json::from_str::<WireFile>(json).map(|file| file.samples).map_err(|why| CasesMalformed(why.to_string()))
 }
 
 impl Sample {
-    /// Its name.
+    /// Identifier of the sample.
     #[must_use]
     pub fn id(&self) -> &str {
         match self {
@@ -166,7 +166,7 @@ impl Sample {
         }
     }
 
-    /// Judges the sample at its own time, and compares all that it states.
+    /// Verifies the sample at its own time, and compares all values that it states.
     #[must_use]
     pub fn run(&self, app_attest_anchors: &Anchors, receipt_anchors: &Anchors) -> CaseResult {
         let (expected, judged) = match self {
@@ -185,13 +185,13 @@ impl Sample {
     }
 }
 
-/// Why nothing could be compared.
+/// Reason why nothing could be compared.
 enum Fault {
     /// The rules refuse the receipt.
     Receipt(ReceiptRefusal),
-    /// The rules refuse what the phone sent.
+    /// The rules refuse the attestation or assertion.
     Refused(AppleRefusal),
-    /// The sample itself is wrong.
+    /// The sample itself has a mistake.
     Sample(String),
 }
 
@@ -202,7 +202,7 @@ impl From<AppleRefusal> for Fault {
 }
 
 impl AttestationSample {
-    /// What differs from what is stated.
+    /// Differences between the attestation and the stated values.
     fn judge(&self, anchors: &Anchors) -> Result<Vec<String>, Fault> {
         let hash = client_data_hash(&self.client_data_base64, &self.client_data_hash_sha256_base64)?;
         let key_id = base64("keyIdBase64", &self.key_id_base64)?;
@@ -227,7 +227,7 @@ impl AttestationSample {
 }
 
 impl AssertionSample {
-    /// What differs from what is stated.
+    /// Differences between the assertion and the stated values.
     fn judge(&self) -> Result<Vec<String>, Fault> {
         let hash = client_data_hash(&self.client_data_base64, &self.client_data_hash_sha256_base64)?;
         let app = app(&self.team_identifier, &self.bundle_identifier)?;
@@ -252,7 +252,7 @@ impl AssertionSample {
 }
 
 impl ReceiptSample {
-    /// What differs from what is stated.
+    /// Differences between the receipt and the stated values.
     fn judge(&self, anchors: &Anchors) -> Result<Vec<String>, Fault> {
         let stated = &self.properties;
         let app = app(&self.team_identifier, &self.bundle_identifier)?.to_string();
@@ -309,7 +309,7 @@ impl WireVersion {
     }
 }
 
-/// The stated hash, which has to be that of the stated client data.
+/// The stated hash, after checking that it is the hash of the stated client data.
 fn client_data_hash(data: &str, hash: &str) -> Result<[u8; 32], Fault> {
     let computed = sha256(&[&base64("clientDataBase64", data)?]);
     if base64("clientDataHashSha256Base64", hash)? == computed {
@@ -339,13 +339,13 @@ fn spki(pem: &str) -> Result<Vec<u8>, Fault> {
     }
 }
 
-/// The point of a P-256 key: the last 65 bytes behind a head that is the same for all of them (RFC 5480 section 2).
+/// The point of a P-256 key: the last 65 bytes, after a head that is the same for all such keys (RFC 5480 section 2).
 fn point(spki: &[u8]) -> Result<Vec<u8>, Fault> {
     let point = spki.strip_prefix(P256_HEAD).filter(|point| point.len() == 65);
     point.map(<[u8]>::to_vec).ok_or_else(|| fault("publicKey", "is no P-256 key"))
 }
 
-/// `SEQUENCE { SEQUENCE { id-ecPublicKey, secp256r1 }, BIT STRING` up to the first byte of the point.
+/// DER of `SEQUENCE { SEQUENCE { id-ecPublicKey, secp256r1 }, BIT STRING` up to the first byte of the point.
 const P256_HEAD: &[u8] = &[
     0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01,
     0x07, 0x03, 0x42, 0x00,

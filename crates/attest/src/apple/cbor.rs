@@ -1,12 +1,12 @@
-//! The part of CBOR (RFC 8949) that App Attest uses, strictly: definite lengths, no tags, every field of a map known and once.
+//! The part of CBOR (RFC 8949) that App Attest uses, read strictly: definite lengths, no tags, every field of a map known and present once.
 //!
-//! All maps that are read have a fixed shape, so that nothing recurses and no length that is claimed reserves memory.
+//! All maps have a fixed shape, so nothing recurses, and no claimed length reserves memory.
 
 use minicbor::{Decoder, data::Type};
 
 use crate::apple::refusal::FormatRefusal;
 
-/// Reads one item after the other.
+/// Reader of one item after the other.
 pub(super) struct Reader<'a> {
     decoder: Decoder<'a>,
 }
@@ -16,12 +16,13 @@ impl<'a> Reader<'a> {
         Self { decoder: Decoder::new(bytes) }
     }
 
-    /// The head of a map, and how many entries follow.
+    /// Reads the head of a map and returns the number of entries.
     pub(super) fn map(&mut self) -> Result<u64, FormatRefusal> {
+        // `None` stands for an indefinite length, which is refused.
         self.decoder.map().ok().flatten().ok_or(FormatRefusal::NotCbor)
     }
 
-    /// The head of an array, and how many items follow.
+    /// Reads the head of an array and returns the number of items.
     pub(super) fn array(&mut self) -> Result<u64, FormatRefusal> {
         self.decoder.array().ok().flatten().ok_or(FormatRefusal::NotCbor)
     }
@@ -38,7 +39,7 @@ impl<'a> Reader<'a> {
         self.decoder.i64().map_err(|_| FormatRefusal::NotCbor)
     }
 
-    /// Passes over one item that holds no other: a number, a text, bytes or a truth value.
+    /// Skips one item without inner items: a number, a text, bytes or a truth value.
     pub(super) fn pass_over_scalar(&mut self) -> Result<(), FormatRefusal> {
         match self.decoder.datatype().map_err(|_| FormatRefusal::NotCbor)? {
             Type::Bool => self.decoder.bool().map(drop),
@@ -47,6 +48,7 @@ impl<'a> Reader<'a> {
             }
             Type::Bytes => self.decoder.bytes().map(drop),
             Type::String => self.decoder.str().map(drop),
+            // Listed one by one, so that the compiler asks about a type that a later version of the library adds.
             Type::Null
             | Type::Undefined
             | Type::F16
@@ -66,18 +68,18 @@ impl<'a> Reader<'a> {
         .map_err(|_| FormatRefusal::NotCbor)
     }
 
-    /// What follows the items that were read.
+    /// Bytes after the items that were read.
     pub(super) fn rest(&self) -> &'a [u8] {
         self.decoder.input().get(self.decoder.position()..).unwrap_or_default()
     }
 
-    /// Nothing follows.
+    /// Ends the reading; bytes that are left over are an error.
     pub(super) fn finish(self) -> Result<(), FormatRefusal> {
         if self.rest().is_empty() { Ok(()) } else { Err(FormatRefusal::TrailingBytes) }
     }
 }
 
-/// Keeps a field's value. The same field twice would have two meanings.
+/// Stores the value of a field. A second value is refused, because another parser might read the other one.
 pub(super) fn once<T>(slot: &mut Option<T>, value: T) -> Result<(), FormatRefusal> {
     match slot.replace(value) {
         None => Ok(()),
@@ -85,7 +87,7 @@ pub(super) fn once<T>(slot: &mut Option<T>, value: T) -> Result<(), FormatRefusa
     }
 }
 
-/// The value of a field that has to be there.
+/// Value of a field that must be present.
 pub(super) fn required<T>(slot: Option<T>, name: &'static str) -> Result<T, FormatRefusal> {
     slot.ok_or(FormatRefusal::FieldMissing { name })
 }

@@ -1,6 +1,7 @@
-//! The rules by which Apple's certificates hang together. Each is one function on one certificate or link.
+//! The rules for Apple's certificate chain. Each rule is one function on one certificate or one pair of certificates.
 //!
-//! Unlike Android's, these are those of RFC 5280 section 6.1 without exception: every certificate is Apple's own, for a known time.
+//! Unlike for Android, these are the rules of RFC 5280 section 6.1 without exception: every certificate is Apple's own and valid for a
+//! known time.
 
 use countersign_core::UnixSeconds;
 
@@ -8,10 +9,12 @@ use crate::anchors::{Anchor, Anchors, Purpose};
 use crate::apple::refusal::AppleRefusal;
 use crate::x509::{Certificate, Issuing, SignatureRefusal};
 
-/// Judges a chain, the attested key's certificate first; the anchor is not part of it.
+/// Checks a chain, the attested key's certificate first, and returns the anchor at which it ends. The anchor itself is not part of the
+/// chain.
 pub(super) fn anchored<'a>(chain: &[Certificate], anchors: &'a Anchors, now: UnixSeconds) -> Result<&'a Anchor, AppleRefusal> {
     not_repeated(chain)?;
     let anchor = anchor_of(chain, anchors)?;
+    // From the anchor down, so that a refusal names the fault nearest to the trusted end.
     for (index, (subject, issuer)) in chain.iter().zip(chain.iter().skip(1)).enumerate().rev() {
         issued_by(index, subject, issuer)?;
     }
@@ -29,10 +32,11 @@ fn not_repeated(chain: &[Certificate]) -> Result<(), AppleRefusal> {
     }
 }
 
-/// The last certificate is signed by a trust anchor of the name that it gives as its issuer's. An anchor for another purpose,
-/// such as the root that Apple signs receipts under, is none here.
+/// Finds the trust anchor that signed the last certificate and has the name of its issuer. Anchors for another purpose, such as the root
+/// under which Apple signs receipts, do not count.
 fn anchor_of<'a>(chain: &[Certificate], anchors: &'a Anchors) -> Result<&'a Anchor, AppleRefusal> {
     let (index, last) = chain.iter().enumerate().next_back().ok_or(AppleRefusal::ChainTooShort { count: 0 })?;
+    // Several anchors may share one name (a renewed root), so a failed signature is kept as the refusal and the next one is tried.
     let mut refusal = AppleRefusal::AnchorUnknown { issuer: last.issuer().to_string() };
     let eligible = |anchor: &&Anchor| anchor.source().purpose == Purpose::AppAttest && last.names_as_issuer(anchor.certificate());
     for anchor in anchors.iter().filter(eligible) {
@@ -48,7 +52,7 @@ fn signature_invalid(index: usize, why: SignatureRefusal) -> AppleRefusal {
     AppleRefusal::SignatureInvalid { index, why }
 }
 
-/// `subject` is issued by `issuer`: by name (RFC 5280 section 6.1.3 a 4) and by signature (a 1).
+/// Checks that `subject` was issued by `issuer`: by name (RFC 5280 section 6.1.3 a 4) and by signature (a 1).
 fn issued_by(index: usize, subject: &Certificate, issuer: &Certificate) -> Result<(), AppleRefusal> {
     if !subject.names_as_issuer(issuer) {
         return Err(AppleRefusal::IssuerMismatch { index });
@@ -56,8 +60,8 @@ fn issued_by(index: usize, subject: &Certificate, issuer: &Certificate) -> Resul
     subject.verify_signature_of(issuer.key()).map_err(|why| signature_invalid(index, why))
 }
 
-/// The certificate at `index` may issue the one before it (RFC 5280 section 6.1.4 k to n); the attested key's own, which is the
-/// first, may not issue any, or whoever holds the key could attest others with it.
+/// Checks that the certificate at `index` may issue the one before it (RFC 5280 section 6.1.4 k to n). The first one, the attested key's,
+/// must not be able to issue any, or the holder of the key could attest others with it.
 fn may_issue(index: usize, certificate: &Certificate) -> Result<(), AppleRefusal> {
     let Some(intermediates_below) = index.checked_sub(1) else {
         return match certificate.issuing() {
@@ -74,7 +78,7 @@ fn may_issue(index: usize, certificate: &Certificate) -> Result<(), AppleRefusal
     }
 }
 
-/// Nothing critical in the certificate is passed over (RFC 5280 section 6.1.4 o).
+/// Checks that every critical extension of the certificate is understood (RFC 5280 section 6.1.4 o).
 fn understood(index: usize, certificate: &Certificate) -> Result<(), AppleRefusal> {
     match certificate.unknown_critical_extension() {
         Some(oid) => Err(AppleRefusal::CriticalExtensionUnknown { index, oid: oid.to_string() }),
@@ -82,7 +86,7 @@ fn understood(index: usize, certificate: &Certificate) -> Result<(), AppleRefusa
     }
 }
 
-/// The certificate is in force (RFC 5280 section 6.1.3 a 2).
+/// Checks that the certificate is valid at `now` (RFC 5280 section 6.1.3 a 2).
 fn in_force(index: usize, certificate: &Certificate, now: UnixSeconds) -> Result<(), AppleRefusal> {
     if now < certificate.not_before() {
         return Err(AppleRefusal::CertificateNotYetValid { index, not_before: certificate.not_before() });

@@ -1,6 +1,6 @@
-//! The same rules as [`super::verify_attestation`], told to a person: what an attestation says, and every rule that it breaks.
+//! Inspection of an attestation for a person: its content, and every rule of [`super::verify_attestation`] that it breaks.
 //!
-//! Nothing here decides: it is made of what anybody may send, and nothing takes it for evidence.
+//! Nothing here decides. The report is made from what anybody may send, and no function takes it for evidence.
 
 use countersign_core::UnixSeconds;
 
@@ -14,27 +14,28 @@ use crate::apple::refusal::AppleRefusal;
 use crate::apple::requirements::Environment;
 use crate::apple::rule;
 
-/// What an attestation says, whoever made it.
+/// Content of an attestation that nobody verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AttestationFacts {
     /// SHA-256 of the app's App ID.
     pub rp_id_hash: [u8; 32],
-    /// How many assertions the key had made.
+    /// Number of assertions that the key had made before the attestation; 0 when the key is new.
     pub counter: u32,
-    /// Which authenticator it is, in WebAuthn's terms: which of Apple's servers, see [`Environment::from_aaguid`].
+    /// Identifier of the authenticator in WebAuthn's terms. With App Attest it stands for the environment, see
+    /// [`Environment::from_aaguid`].
     pub aaguid: [u8; 16],
-    /// The key's name.
+    /// Credential id: the name of the key.
     pub credential_id: Vec<u8>,
-    /// What the certificate was issued for, when it says so: the hash of authenticator data and client data's hash.
+    /// Nonce in the certificate, when it parses: the SHA-256 of the authenticator data and the client data's hash.
     pub nonce: Option<[u8; 32]>,
-    /// The version of the operating system, when the certificate names one.
+    /// Version of the operating system, when the certificate names one.
     pub system_version: Option<String>,
-    /// What the operating system said about the app's launch.
+    /// Statement of the operating system about the app's launch.
     pub launch: Launch,
 }
 
 impl Attestation {
-    /// What it says.
+    /// The content of the attestation, without any check of who made it.
     #[must_use]
     pub fn facts(&self) -> AttestationFacts {
         AttestationFacts {
@@ -49,19 +50,19 @@ impl Attestation {
     }
 }
 
-/// What is asked of an attestation that somebody looks at. What is `None` is not compared.
+/// Expectations on an attestation that somebody inspects. A field that is `None` is not compared.
 #[derive(Clone, Copy, Debug)]
 pub struct Asked<'a> {
-    /// The hash of the client data that it should answer.
+    /// SHA-256 of the client data that the attestation should answer.
     pub client_data_hash: Option<&'a [u8; 32]>,
-    /// The app.
+    /// App that should have made the key.
     pub app: Option<&'a AppleApp>,
-    /// The environments that are accepted.
+    /// Environments that are accepted.
     pub environments: &'a [Environment],
 }
 
-/// All rules that an attestation breaks, in the order in which [`super::verify_attestation`] asks them; of the chain's own, the
-/// first. The name that it gives its key is taken for the one that is claimed.
+/// All rules that an attestation breaks, in the order of [`super::verify_attestation`]; of the rules on the chain, only the first. The
+/// credential id in the attestation is taken for the claimed key id, since no claim is there.
 #[must_use]
 pub fn attestation_refusals(attestation: &Attestation, asked: &Asked<'_>, anchors: &Anchors, now: UnixSeconds) -> Vec<AppleRefusal> {
     let Attestation { leaf, chain, signed_data, data, .. } = attestation;

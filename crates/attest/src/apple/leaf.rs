@@ -9,11 +9,11 @@ use der::{
 use crate::apple::refusal::AppleRefusal;
 use crate::x509::Certificate;
 
-/// The extension that holds the nonce: `SEQUENCE { [1] EXPLICIT OCTET STRING }`.
+/// Object identifier of the extension that holds the nonce: `SEQUENCE { [1] EXPLICIT OCTET STRING }`.
 pub const NONCE_EXTENSION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113635.100.8.2");
 
-/// The extension that describes the operating system. Apple does not document it; on every device so far it is a sequence of
-/// explicitly tagged values, of which `[1400]` is the system's version as text.
+/// Object identifier of the extension that describes the operating system. Apple does not document it. On every device seen so far it is a
+/// sequence of explicitly tagged values, of which `[1400]` is the version of the system as text.
 const SYSTEM_EXTENSION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113635.100.8.7");
 const SYSTEM_VERSION_TAG: u32 = 1400;
 const SYSTEM_VERSION_BYTES_MAX: usize = 32;
@@ -29,13 +29,14 @@ pub(super) fn nonce(leaf: &Certificate) -> Result<[u8; 32], AppleRefusal> {
         .ok_or(AppleRefusal::NonceMalformed)
 }
 
-/// The version of the operating system, when it stands where it always stood. It decides nothing, so it may be missing.
+/// Version of the operating system, when the extension has the usual form. No decision depends on it, so any other form counts as absent.
 pub(super) fn system_version(leaf: &Certificate) -> Option<String> {
     let sequence = AnyRef::from_der(leaf.extension(SYSTEM_EXTENSION)?).ok().filter(|any| any.header().tag() == Tag::Sequence)?;
     let mut reader = SliceReader::new(sequence.value()).ok()?;
     while !reader.is_finished() {
         if let Some(octets) = explicit(AnyRef::decode(&mut reader).ok()?, SYSTEM_VERSION_TAG) {
             let text = std::str::from_utf8(octets).ok()?;
+            // The text goes into reports, so only short printable ASCII is accepted.
             let plausible = (1..=SYSTEM_VERSION_BYTES_MAX).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
             return plausible.then(|| text.to_owned());
         }
@@ -43,7 +44,7 @@ pub(super) fn system_version(leaf: &Certificate) -> Option<String> {
     None
 }
 
-/// The octets in a field with this explicit tag.
+/// Octets of a field with this explicit tag; `None` for another tag or type.
 fn explicit(field: AnyRef<'_>, tag: u32) -> Option<&[u8]> {
     let Tag::ContextSpecific { constructed: true, number } = field.header().tag() else { return None };
     if number.value() != tag {

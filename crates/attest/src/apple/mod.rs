@@ -1,11 +1,11 @@
-//! Apple App Attest: what Apple says about a key in a device's Secure Enclave and the app that made it, and what the key signs.
+//! Apple App Attest: Apple's statement about a key in a device's Secure Enclave and the app that made it, and the signatures of that key.
 //!
 //! See <https://developer.apple.com/documentation/devicecheck/validating-apps-that-connect-to-your-server> for format and rules.
 //!
-//! [`verify_attestation`] judges the one attestation of a key, [`verify_assertion`] each later signature by it; whoever keeps the
-//! key keeps a [`countersign_core::CounterWindow`] beside it, without which an assertion could be sent twice. [`verify_receipt`]
-//! judges what Apple counts of it, and [`cases`] whole files of samples. [`attestation_refusals`] and the functions that end in
-//! `_facts` tell the same to a person.
+//! [`verify_attestation`] checks the one attestation of a key, [`verify_assertion`] each later signature with it. The caller stores a
+//! [`countersign_core::CounterWindow`] with the key; without it, one assertion could be sent twice. [`verify_receipt`] checks Apple's
+//! receipts, and [`cases`] whole files of samples. [`attestation_refusals`] and the functions whose names end in `_facts` explain the same
+//! data to a person.
 
 mod app;
 mod assertion;

@@ -1,4 +1,4 @@
-//! Why an attestation or an assertion of App Attest is refused: one variant per rule.
+//! Reasons to refuse an attestation or assertion of App Attest: one variant per rule.
 
 use std::fmt;
 
@@ -8,45 +8,45 @@ use crate::apple::requirements::Environment;
 use crate::calendar::written;
 use crate::x509::{Malformed, SignatureRefusal};
 
-/// Why bytes are not what App Attest sends. Alphabetical.
+/// Reason why bytes are not what App Attest sends. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FormatRefusal {
-    /// Authenticator data that ends before its fixed part does.
+    /// The authenticator data end before their fixed part does.
     AuthenticatorDataShort,
-    /// The credential's public key is no P-256 key for ES256 in COSE (RFC 9052 section 7, RFC 9053 section 7.1.1).
+    /// The credential's public key is not a P-256 key for ES256 in COSE (RFC 9052 section 7, RFC 9053 section 7.1.1).
     CredentialKeyMalformed,
-    /// The authenticator data of an attestation has no credential.
+    /// The authenticator data of an attestation hold no credential.
     CredentialMissing,
-    /// An extension that we know has a value of another type.
+    /// A known extension has a value of another type.
     ExtensionMalformed,
-    /// The authenticator data says that extensions follow, and none do.
+    /// The authenticator data announce extensions, and none follow.
     ExtensionsMissing,
-    /// A map lacks a field.
+    /// A map lacks a required field.
     FieldMissing {
-        /// Which.
+        /// Name of the field.
         name: &'static str,
     },
-    /// A map has a field twice.
+    /// A map has the same field twice.
     FieldRepeated,
     /// A map has a field that Apple does not define.
     FieldUnknown,
-    /// An attestation of another format than `apple-appattest`.
+    /// The attestation has a format other than `apple-appattest`.
     FormatUnknown,
-    /// No CBOR of definite lengths, or items of other types than Apple's.
+    /// The bytes are not CBOR with definite lengths, or an item has another type than in Apple's format.
     NotCbor,
-    /// The signature is no ECDSA signature in DER (RFC 3279 section 2.2.3).
+    /// The signature is not an ECDSA signature in DER (RFC 3279 section 2.2.3).
     SignatureMalformed,
-    /// More bytes than are read.
+    /// The input has more bytes than are read.
     TooLarge,
-    /// More certificates than are read.
+    /// The attestation has more certificates than are read.
     TooManyCertificates,
-    /// More extensions than are read.
+    /// The authenticator data have more extensions than are read.
     TooManyExtensions,
-    /// Bytes after the end.
+    /// Bytes follow the end of the structure.
     TrailingBytes,
 }
 
-/// Completes the sentence that begins with what was read.
+/// Text that completes a sentence with the name of the input as its subject.
 impl fmt::Display for FormatRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -69,105 +69,105 @@ impl fmt::Display for FormatRefusal {
     }
 }
 
-/// Why an attestation or an assertion is refused. The first that applies, in the order of [`super::verify_attestation`] and
+/// Reason why an attestation or an assertion is refused: the first rule that is broken, in the order of [`super::verify_attestation`] and
 /// [`super::verify_assertion`]. Alphabetical.
 ///
-/// Certificates are counted from the attested key's own, which is 0.
+/// Positions of certificates count from the attested key's, which is 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AppleRefusal {
-    /// The chain ends below an issuer that is no trust anchor.
+    /// The chain ends below an issuer that is not a trust anchor.
     AnchorUnknown {
-        /// The issuer that the last certificate names.
+        /// Issuer that the last certificate names.
         issuer: String,
     },
-    /// The app is none of those accepted.
+    /// The app is not one of those accepted.
     AppUnknown {
         /// SHA-256 of its App ID.
         rp_id_hash: [u8; 32],
     },
     /// The assertion does not parse.
     AssertionMalformed(FormatRefusal),
-    /// The assertion's signature does not verify: another key's, or for another request.
+    /// The assertion's signature does not verify: it is another key's, or was made for another request.
     AssertionSignatureInvalid,
     /// The attestation does not parse.
     AttestationMalformed(FormatRefusal),
     /// A certificate has expired.
     CertificateExpired {
-        /// Which.
+        /// Position of the certificate.
         index: usize,
-        /// When.
+        /// Last second of its validity.
         not_after: UnixSeconds,
     },
     /// A certificate does not parse.
     CertificateMalformed {
-        /// Which.
+        /// Position of the certificate.
         index: usize,
-        /// What is wrong with it.
+        /// Rule that it breaks.
         malformed: Malformed,
     },
     /// A certificate is not valid yet.
     CertificateNotYetValid {
-        /// Which.
+        /// Position of the certificate.
         index: usize,
-        /// When it will be.
+        /// First second of its validity.
         not_before: UnixSeconds,
     },
     /// The same certificate stands in the chain twice.
     CertificateRepeated {
-        /// The second one.
+        /// Position of the second one.
         index: usize,
     },
-    /// Fewer certificates than Apple sends: the key's own and the one of Apple's authority that issued it.
+    /// The chain has fewer certificates than Apple sends: the key's own, and that of Apple's authority which issued it.
     ChainTooShort {
-        /// How many there are.
+        /// Number of certificates in the chain.
         count: usize,
     },
     /// The key was used before it was attested.
     CounterNotZero {
-        /// How often.
+        /// Number of assertions that the key had made.
         counter: u32,
     },
-    /// The credential's id is not the key id.
+    /// The credential id in the authenticator data is not the key id.
     CredentialIdMismatch,
-    /// The credential's public key is not the certificate's.
+    /// The credential's public key is not that of the certificate.
     CredentialKeyMismatch,
-    /// A certificate restricts itself in a way that we do not understand.
+    /// A certificate has a critical extension that this verifier does not know.
     CriticalExtensionUnknown {
-        /// Which certificate.
+        /// Position of the certificate.
         index: usize,
-        /// The extension's identifier.
+        /// Object identifier of the extension.
         oid: String,
     },
     /// The key was attested in an environment that is not accepted.
     EnvironmentMismatch {
-        /// Which.
+        /// Environment in which the key was attested.
         environment: Environment,
     },
-    /// The key was attested by something else than App Attest.
+    /// The authenticator is not one of App Attest's.
     EnvironmentUnknown {
-        /// What it calls itself (WebAuthn section 6.5.1).
+        /// Identifier of the authenticator (WebAuthn section 6.5.1).
         aaguid: [u8; 16],
     },
-    /// A certificate names another issuer than the one that follows it.
+    /// A certificate names an issuer other than the certificate after it.
     IssuerMismatch {
-        /// Which.
+        /// Position of the certificate.
         index: usize,
     },
-    /// A certificate that is no certification authority issued another.
+    /// A certificate that is not a certification authority issued another.
     IssuerNotAllowed {
-        /// Which.
+        /// Position of the issuing certificate.
         index: usize,
     },
-    /// The key id is not the hash of the certificate's key.
+    /// The key id is not the hash of the key in the certificate.
     KeyIdMismatch,
-    /// The key is of another kind than P-256, or no point of that curve.
+    /// The key is not on the curve P-256.
     KeyUnsupported {
-        /// Its kind.
+        /// Kind of the key.
         kind: String,
     },
-    /// The attested key's certificate is itself one of a certification authority.
+    /// The attested key's certificate is that of a certification authority, so it could issue others.
     LeafMayIssue,
-    /// The extension with the nonce does not parse.
+    /// The extension that holds the nonce does not parse.
     NonceMalformed,
     /// The attestation was made for another challenge, or its authenticator data were changed.
     NonceMismatch,
@@ -175,20 +175,20 @@ pub enum AppleRefusal {
     NonceMissing,
     /// A certificate allows fewer certificates below it than there are.
     PathTooLong {
-        /// Which.
+        /// Position of the certificate.
         index: usize,
     },
-    /// A certificate's signature does not verify, or is made with an algorithm that is not taken.
+    /// A certificate's signature does not verify, or is made with an algorithm that is not accepted.
     SignatureInvalid {
-        /// The certificate that is signed with it.
+        /// Position of the signed certificate.
         index: usize,
-        /// Why.
+        /// Result of the check.
         why: SignatureRefusal,
     },
 }
 
 impl AppleRefusal {
-    /// The stable code.
+    /// Stable reason code of the refusal, for logs and metrics.
     #[must_use]
     pub const fn reason(&self) -> Reason {
         match self {
@@ -220,7 +220,7 @@ impl AppleRefusal {
     }
 }
 
-/// For operators: what was found, where, and what it means.
+/// Text for operators: the finding, its place and its meaning.
 impl fmt::Display for AppleRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,23 +1,23 @@
-//! What is required of a key's attestation.
+//! Requirements on the attestation of a key.
 
 use std::fmt;
 
 use crate::apple::app::AppleApp;
 
-/// Which of Apple's two App Attest servers vouched for a key.
+/// Environment of App Attest that vouched for a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Environment {
-    /// For builds that run from Xcode without asking for the other one: what a developer attests on a phone of their own.
+    /// Development: builds that run from Xcode, as a developer attests on a phone of their own.
     Development,
-    /// For apps from the App Store, TestFlight and enterprise distribution.
+    /// Production: apps from the App Store, TestFlight and enterprise distribution.
     Production,
 }
 
 impl Environment {
-    /// Both.
+    /// Both environments, in alphabetical order.
     pub const ALL: [Self; 2] = [Self::Development, Self::Production];
 
-    /// The AAGUID that stands for it in authenticator data.
+    /// AAGUID that stands for the environment in authenticator data.
     #[must_use]
     pub const fn aaguid(self) -> [u8; 16] {
         match self {
@@ -26,7 +26,7 @@ impl Environment {
         }
     }
 
-    /// Its name.
+    /// Name of the environment, as in configuration and messages.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -35,7 +35,7 @@ impl Environment {
         }
     }
 
-    /// Reads an AAGUID; `None` for every other authenticator's.
+    /// The environment with this AAGUID; `None` for any other authenticator.
     #[must_use]
     pub fn from_aaguid(aaguid: [u8; 16]) -> Option<Self> {
         Self::ALL.into_iter().find(|environment| environment.aaguid() == aaguid)
@@ -48,11 +48,11 @@ impl fmt::Display for Environment {
     }
 }
 
-/// Which apps' keys are accepted, and vouched for by which server. An empty list accepts nothing.
+/// Apps and environments whose keys are accepted. An empty list accepts nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Requirements {
-    /// The apps.
+    /// Apps whose keys are accepted.
     pub apps: Vec<AppleApp>,
-    /// The environments.
+    /// Environments whose keys are accepted.
     pub environments: Vec<Environment>,
 }

@@ -1,15 +1,15 @@
-//! What a phone has to ask Google Play for, so that the verdict speaks of this challenge and this device key.
+//! The value that a phone has to pass to Google Play, so that the verdict is about this challenge and this device key.
 
 use countersign_codec::{base64url, sha256};
 use countersign_core::Thumbprint;
 
-/// Keeps our hashes apart from everything else that is hashed.
+/// Prefix that keeps these hashes apart from every other use of SHA-256.
 const DOMAIN: &[u8] = b"countersign.play.v1";
 
-/// The request hash (or nonce) for `challenge` and the device key: SHA-256 over the domain, the 32 bytes of the challenge and the
-/// 32 of the thumbprint, in unpadded base64url.
+/// Request hash (or nonce) for `challenge` and the device key: SHA-256 over the domain, the 32 bytes of the challenge and the 32 bytes of
+/// the thumbprint, in unpadded base64url.
 ///
-/// A verdict for it is of no use to somebody who holds another key, and says nothing of what was asked.
+/// A verdict for this hash is useless to somebody with another key, and the hash reveals nothing about its inputs.
 #[must_use]
 pub fn request_hash(challenge: &[u8; 32], device_key: &Thumbprint) -> String {
     base64url::encode(sha256(&[DOMAIN, challenge, device_key.as_bytes()]))

@@ -1,4 +1,4 @@
-//! A verdict in the words of a posture.
+//! Conversion of a verdict into the facts that a posture holds.
 
 use countersign_core::{self as core, Integrity, VendorVerdict};
 
@@ -6,7 +6,7 @@ use crate::play::label::{Activity, AppAccess, DeviceIntegrity, Label, Licensing,
 use crate::play::verdict::{Device, RecallBit, Verdict};
 
 impl Verdict {
-    /// What it says of the device, for its posture. What we do not know counts as the worst of its kind.
+    /// The facts for the posture of the device. Unknown labels count as the worst of their kind.
     #[must_use]
     pub fn facts(&self) -> VendorVerdict {
         let app = self.app.as_ref();
@@ -26,18 +26,19 @@ impl Verdict {
     }
 }
 
-/// A bit that Google could not recall is not one that was found to be set.
+/// A recall bit that Google could not read does not count as set.
 fn set(bit: RecallBit) -> bool {
     bit.set == Some(true)
 }
 
-/// The best of the labels; an app that asked for all of them gets several.
+/// The best of the device labels. Google sends several when the app asked for all of them.
 fn integrity(device: &Device) -> Integrity {
     let one = |label: &Label<DeviceIntegrity>| match label.known() {
         Some(DeviceIntegrity::Strong) => Integrity::Strong,
         Some(DeviceIntegrity::Device) => Integrity::Device,
         Some(DeviceIntegrity::Basic) => Integrity::Basic,
         Some(DeviceIntegrity::Virtual) => Integrity::Virtual,
+        // A label that this version does not know earns nothing.
         None => Integrity::None,
     };
     device.labels.iter().map(one).max().unwrap_or(Integrity::None)

@@ -1,4 +1,4 @@
-//! The two keys that the Play Console gives for reading an app's tokens without asking Google.
+//! The two keys from the Play Console with which an app's tokens are read without asking Google.
 
 use std::fmt;
 
@@ -9,15 +9,15 @@ use countersign_proof::jwk::PublicKey;
 use der::Decode;
 use x509_cert::spki::SubjectPublicKeyInfoRef;
 
-/// `id-ecPublicKey` (RFC 5480 section 2.1.1).
+/// Object identifier `id-ecPublicKey` (RFC 5480 section 2.1.1).
 const EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
-/// `secp256r1` (RFC 5480 section 2.1.1.1).
+/// Object identifier `secp256r1` (RFC 5480 section 2.1.1.1).
 const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
 
-/// Bytes in a key for A256KW (RFC 7518 section 4.4).
+/// Length of a key for A256KW in bytes (RFC 7518 section 4.4).
 const DECRYPTION_KEY_BYTES: usize = 32;
 
-/// Why a key from the Play Console is refused. Alphabetical.
+/// Reason why a key from the Play Console is refused. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PlayKeyFault {
     /// The decryption key is not the base64 of 32 bytes.
@@ -39,22 +39,23 @@ impl fmt::Display for PlayKeyFault {
 
 impl std::error::Error for PlayKeyFault {}
 
-/// What reads an app's tokens. Shows nothing of the decryption key, which is wiped when dropped.
+/// Keys that decrypt and verify an app's tokens. `Debug` shows nothing of the decryption key, which is wiped when dropped.
 #[derive(Clone, Debug)]
 pub struct DecryptionKeys {
-    /// On the heap, because an array leaves a copy behind wherever it is moved from.
+    /// Kept on the heap: an array would leave a copy in each place that it is moved from.
     decryption: Secret<Vec<u8>>,
     verification: PublicKey,
 }
 
 impl DecryptionKeys {
-    /// Reads both keys in the form in which the Play Console shows them: base64 with padding, of 32 bytes for AES and of an X.509
-    /// `SubjectPublicKeyInfo`. Space around them is passed over.
+    /// Parses both keys in the form in which the Play Console shows them: base64 with padding, of the 32 bytes of an AES key and of an
+    /// X.509 `SubjectPublicKeyInfo`. White space around them is ignored.
     ///
     /// # Errors
-    /// Which of the two is malformed.
+    /// A fault that names the malformed key.
     pub fn parse(decryption: &Secret<String>, verification: &str) -> Result<Self, PlayKeyFault> {
         let decryption = STANDARD.decode(decryption.expose().trim()).map_err(|_| PlayKeyFault::DecryptionKeyMalformed)?;
+        // Wrapped before the length is checked, so that a key of the wrong length is wiped too.
         let decryption = Secret::new(decryption);
         if decryption.expose().len() != DECRYPTION_KEY_BYTES {
             return Err(PlayKeyFault::DecryptionKeyMalformed);
@@ -64,12 +65,12 @@ impl DecryptionKeys {
         Ok(Self { decryption, verification })
     }
 
-    /// The key to which tokens are encrypted.
+    /// Key to which tokens are encrypted.
     pub(super) const fn decryption(&self) -> &Secret<Vec<u8>> {
         &self.decryption
     }
 
-    /// The key with which Google signs.
+    /// Key with which Google signs.
     pub(super) const fn verification(&self) -> &PublicKey {
         &self.verification
     }
@@ -81,6 +82,7 @@ fn point(spki: &[u8]) -> Option<PublicKey> {
     if algorithm != EC_PUBLIC_KEY || curve != Some(P256) {
         return None;
     }
+    // `as_bytes` refuses a bit string with unused bits.
     PublicKey::from_p256_sec1(info.subject_public_key.as_bytes()?).ok()
 }
 

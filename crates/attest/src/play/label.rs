@@ -1,39 +1,40 @@
-//! The labels with which Google Play says what it found. Google adds to them over time.
+//! The labels with which Google Play states its findings. Google adds new ones over time.
 
 use std::fmt;
 
-/// A kind of label: the ones that we know.
+/// A kind of label, with the values that are known.
 pub trait Labels: Copy + 'static {
-    /// All of them.
+    /// All values that this version knows.
     const ALL: &'static [Self];
 
-    /// As Google writes it.
+    /// Text of the label, as Google writes it.
     fn as_str(self) -> &'static str;
 }
 
-/// A label as it came. Only a known one says something good; what Google adds later is kept, and trusted by no rule.
+/// A label as it was received. Labels that Google adds later are kept for the log, and no rule accepts them.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Label<T> {
-    /// One that we know.
+    /// A label that this version knows.
     Known(T),
-    /// Google did not look, because something else was already missing (`UNEVALUATED`).
+    /// The label `UNEVALUATED`: Google did not check, because a requirement for the check was missing.
     Unevaluated,
-    /// One that we do not know, as it is written.
+    /// A label that this version does not know, as it was written.
     Unknown(String),
 }
 
 impl<T: Labels> Label<T> {
-    /// Reads a label; every text is one.
+    /// Parses a label. Every text is one, known or unknown.
     #[must_use]
     pub fn read(text: &str) -> Self {
         match T::ALL.iter().find(|known| known.as_str() == text) {
             Some(known) => Self::Known(*known),
+            // Several kinds of labels have this value, so it stands here and in no list.
             None if text == UNEVALUATED => Self::Unevaluated,
             None => Self::Unknown(text.to_owned()),
         }
     }
 
-    /// As Google writes it.
+    /// Text of the label, as Google writes it.
     #[must_use]
     pub fn as_str(&self) -> &str {
         match self {
@@ -43,7 +44,7 @@ impl<T: Labels> Label<T> {
         }
     }
 
-    /// The label, when it is one that we know.
+    /// The label, when this version knows it.
     #[must_use]
     pub const fn known(&self) -> Option<T> {
         match self {
@@ -86,96 +87,97 @@ macro_rules! labels {
 }
 
 labels! {
-    /// How much this phone has asked for verdicts lately (`deviceActivityLevel`); the more, the less it looks like one person's.
+    /// Number of verdicts that this phone requested lately (`deviceActivityLevel`). The more, the less it looks like one person's phone.
     Activity {
-        /// the least.
+        /// the phone made the fewest requests.
         Level1 = "LEVEL_1",
-        /// more.
+        /// more requests than level 1.
         Level2 = "LEVEL_2",
-        /// much more.
+        /// more requests than level 2.
         Level3 = "LEVEL_3",
-        /// the most.
+        /// the phone made the most requests.
         Level4 = "LEVEL_4",
     }
 
-    /// What other apps on the phone could do to this one (`appsDetected`).
+    /// Access that other apps on the phone have to this one (`appsDetected`).
     ///
-    /// Apps are known when they came from Google Play or with the phone's system, and unknown otherwise.
+    /// Apps are "known" when they came from Google Play or with the phone's system, and "unknown" otherwise.
     AppAccess {
-        /// known apps run that can see the screen.
+        /// known apps are running that can capture the screen.
         KnownCapturing = "KNOWN_CAPTURING",
-        /// known apps run that can act in this one.
+        /// known apps are running that can control this app.
         KnownControlling = "KNOWN_CONTROLLING",
         /// known apps are installed.
         KnownInstalled = "KNOWN_INSTALLED",
-        /// known apps run that can draw over this one.
+        /// known apps are running that can draw over this one.
         KnownOverlays = "KNOWN_OVERLAYS",
-        /// unknown apps run that can see the screen.
+        /// unknown apps are running that can capture the screen.
         UnknownCapturing = "UNKNOWN_CAPTURING",
-        /// unknown apps run that can act in this one.
+        /// unknown apps are running that can control this app.
         UnknownControlling = "UNKNOWN_CONTROLLING",
         /// unknown apps are installed.
         UnknownInstalled = "UNKNOWN_INSTALLED",
-        /// unknown apps run that can draw over this one.
+        /// unknown apps are running that can draw over this one.
         UnknownOverlays = "UNKNOWN_OVERLAYS",
     }
 
-    /// What the phone fulfils (`deviceRecognitionVerdict`). A phone without any label fulfils nothing.
+    /// Checks that the phone passes (`deviceRecognitionVerdict`). A phone without any label passes none.
     DeviceIntegrity {
-        /// the system passes basic checks; it may be one that Google does not certify.
+        /// the system passes basic checks; Google may not have certified it.
         Basic = "MEETS_BASIC_INTEGRITY",
-        /// a phone that Google certified.
+        /// Google certified the phone.
         Device = "MEETS_DEVICE_INTEGRITY",
-        /// a phone that Google certified, proved by its hardware; from Android 13 on with security patches of the last year.
+        /// Google certified the phone, and its hardware proves the system; from Android 13 on, security patches of the last year are
+        /// required.
         Strong = "MEETS_STRONG_INTEGRITY",
-        /// an emulator with Google Play, which is no phone.
+        /// the app runs in an emulator with Google Play, not on a phone.
         Virtual = "MEETS_VIRTUAL_INTEGRITY",
     }
 
-    /// Whether the account has the app from Google Play (`appLicensingVerdict`).
+    /// Statement whether the account has the app from Google Play (`appLicensingVerdict`).
     Licensing {
-        /// it was installed or updated by Google Play.
+        /// Google Play installed or updated the app.
         Licensed = "LICENSED",
-        /// it came from elsewhere.
+        /// the app came from elsewhere.
         Unlicensed = "UNLICENSED",
     }
 
-    /// What Play Protect found on the phone (`playProtectVerdict`), from the best to the worst.
+    /// Findings of Play Protect on the phone (`playProtectVerdict`), from the best to the worst.
     ProtectRisk {
-        /// it is on and found nothing.
+        /// Play Protect is on and found nothing.
         NoIssues = "NO_ISSUES",
-        /// it is on and has not looked yet.
+        /// Play Protect is on and has not scanned yet.
         NoData = "NO_DATA",
-        /// it is off.
+        /// Play Protect is off.
         PossibleRisk = "POSSIBLE_RISK",
-        /// it found potentially harmful apps.
+        /// Play Protect found potentially harmful apps.
         MediumRisk = "MEDIUM_RISK",
-        /// it found dangerous apps.
+        /// Play Protect found dangerous apps.
         HighRisk = "HIGH_RISK",
     }
 
-    /// Whether Google Play knows the app (`appRecognitionVerdict`).
+    /// Statement whether Google Play knows the app (`appRecognitionVerdict`).
     Recognition {
-        /// app and signer are those that Google Play distributes.
+        /// package and signer are those that Google Play distributes.
         PlayRecognized = "PLAY_RECOGNIZED",
-        /// signer or package are others.
+        /// package or signer differ from what Google Play distributes.
         UnrecognizedVersion = "UNRECOGNIZED_VERSION",
     }
 }
 
-/// How much the phone has to fulfil. Ordered.
+/// Level that the phone must reach. Ordered from the weakest to the strongest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum DeviceLevel {
-    /// [`DeviceIntegrity::Basic`] or better.
+    /// The label [`DeviceIntegrity::Basic`] or a better one.
     Basic,
-    /// [`DeviceIntegrity::Device`] or better.
+    /// The label [`DeviceIntegrity::Device`] or a better one.
     Device,
-    /// [`DeviceIntegrity::Strong`].
+    /// The label [`DeviceIntegrity::Strong`] and no other.
     Strong,
 }
 
 impl DeviceLevel {
-    /// The label that stands for the level.
+    /// Label that stands for the level.
     #[must_use]
     pub const fn label(self) -> DeviceIntegrity {
         match self {
@@ -187,13 +189,14 @@ impl DeviceLevel {
 }
 
 impl DeviceIntegrity {
-    /// The level that the label reaches; an emulator reaches none.
+    /// Level that the label reaches. An emulator reaches none.
     #[must_use]
     pub const fn level(self) -> Option<DeviceLevel> {
         match self {
             Self::Basic => Some(DeviceLevel::Basic),
             Self::Device => Some(DeviceLevel::Device),
             Self::Strong => Some(DeviceLevel::Strong),
+            // SECURITY: an emulator passes checks of its own, which say nothing about a phone.
             Self::Virtual => None,
         }
     }

@@ -1,12 +1,12 @@
-//! Google Play Integrity: what Google says of an app and of the phone that it runs on.
+//! Google Play Integrity: Google's statement about an app and the phone on which it runs.
 //!
-//! See <https://developer.android.com/google/play/integrity/overview>. A phone asks Google for a token over [`request_hash`];
-//! [`decrypt_and_verify`] opens it with the keys of the Play Console, or Google does and [`Verdict::from_decoded`] reads the answer;
-//! [`verify`] judges the [`Verdict`] against [`Requirements`], and [`refusals`] tells everything that is wrong with it.
+//! See <https://developer.android.com/google/play/integrity/overview>. A phone asks Google for a token over [`request_hash`]. Either
+//! [`decrypt_and_verify`] opens the token with the keys from the Play Console, or Google decodes it and [`Verdict::from_decoded`] parses
+//! the answer. [`verify`] checks the [`Verdict`] against [`Requirements`], and [`refusals`] lists everything that is wrong with it.
 //!
-//! Google gives out the keys for classic requests; a token for a standard request is Google's to decode.
+//! Google gives out the keys for classic requests only; a token of a standard request has to be decoded by Google.
 //!
-//! It is weaker evidence than a key attestation: it names no key, and it is Google's word, not the hardware's.
+//! This evidence is weaker than a key attestation: it names no key, and it is Google's statement, not the hardware's.
 
 mod binding;
 mod facts;

@@ -1,4 +1,4 @@
-//! From a payload to a verdict: each field of Google's JSON, where it stands and what type it has.
+//! Conversion of a payload into a verdict: each field of Google's JSON with its place and type.
 
 use std::collections::BTreeSet;
 
@@ -10,13 +10,13 @@ use crate::play::refusal::VerdictRefusal;
 use crate::play::verdict::{AppIntegrity, Binding, Device, DeviceRecall, RecallBit, Request, Verdict};
 use crate::play::wire::{Group, Unknown};
 
-/// Bytes in a payload or in an answer of Google's that holds one.
+/// Greatest size in bytes of a payload, or of an answer of Google's that holds one.
 const PAYLOAD_BYTES_MAX: usize = 64 * 1024;
 
 impl Verdict {
-    /// Reads a payload: what [`super::decrypt_and_verify`] yields.
+    /// Parses a payload, as [`super::decrypt_and_verify`] returns it.
     ///
-    /// That it parses says nothing of where it came from.
+    /// A payload that parses may still come from anybody; only the caller knows its origin.
     ///
     /// # Errors
     /// The first rule that it breaks.
@@ -24,13 +24,14 @@ impl Verdict {
         read(outermost(payload)?, Unknown::default())
     }
 
-    /// Reads the body of Google's answer when Google was asked to decode a token (`decodeIntegrityToken`); whoever asked over TLS
-    /// knows that it is Google's.
+    /// Parses the body of Google's answer to `decodeIntegrityToken`. The caller fetched it over TLS and therefore knows that it is
+    /// Google's.
     ///
     /// # Errors
     /// The first rule that it breaks.
     pub fn from_decoded(body: &str) -> Result<Self, VerdictRefusal> {
         let mut unknown = Unknown::default();
+        // The bound on the size holds for the whole answer, payload and frame.
         let mut answer = outermost(body)?;
         let payload = required("tokenPayloadExternal", answer.group("tokenPayloadExternal")?)?;
         answer.close(&mut unknown);
@@ -83,6 +84,7 @@ fn request(mut group: Group<'_>, unknown: &mut Unknown) -> Result<Request, Verdi
     let binding = match (group.text("nonce")?, group.text("requestHash")?) {
         (Some(nonce), None) => Binding::Nonce(nonce),
         (None, Some(hash)) => Binding::RequestHash(hash),
+        // SECURITY: with both, a standard and a classic request could be confused, and with neither the verdict answers no request of ours.
         (None, None) | (Some(_), Some(_)) => return Err(VerdictRefusal::BindingAmbiguous),
     };
     let at = UnixMillis(required("timestampMillis", group.number("timestampMillis")?)?);
@@ -102,13 +104,14 @@ fn app(mut group: Group<'_>, unknown: &mut Unknown) -> Result<AppIntegrity, Verd
     Ok(app)
 }
 
-/// A SHA-256 in base64url; with its padding or without, because Google's pages show neither and their libraries differ.
+/// A SHA-256 in base64url, with or without padding: Google's pages do not say which, and its libraries differ.
 fn digest(text: &str) -> Result<[u8; 32], VerdictRefusal> {
     let bare = text.strip_suffix('=').unwrap_or(text);
     base64url::decode_array(bare).map_err(|_| VerdictRefusal::FieldMalformed { field: "certificateSha256Digest" })
 }
 
 fn device(mut group: Group<'_>, unknown: &mut Unknown) -> Result<Device, VerdictRefusal> {
+    // No label at all is a statement too: the phone passed no check.
     let labels = labels(&mut group, "deviceRecognitionVerdict")?.unwrap_or_default();
     let activity = match group.group("recentDeviceActivity")? {
         None => None,

@@ -1,4 +1,4 @@
-//! Why a verdict of Google Play is refused: one variant per rule.
+//! Reasons to refuse a verdict of Google Play: one variant per rule.
 
 use std::fmt;
 
@@ -8,138 +8,139 @@ use countersign_proof::jws::JwsRefusal;
 use crate::calendar::written;
 use crate::play::label::{DeviceLevel, Label, Labels, Licensing, ProtectRisk, Recognition};
 
-/// Why a token is not the encrypted text that it has to be. Alphabetical.
+/// Reason why a token is not an encrypted text of the expected form. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TokenRefusal {
-    /// The header's `alg` is not `A256KW`, or its `enc` not `A256GCM`.
+    /// The header's `alg` is not `A256KW`, or its `enc` is not `A256GCM`.
     AlgorithmRefused,
-    /// The header asks for an extension that must be understood (`crit`); none is.
+    /// The header has an extension that must be understood (`crit`); this reader understands none.
     CriticalHeader,
     /// A part is not canonical unpadded base64url.
     EncodingInvalid,
     /// The header is not a JSON object with unique members of the right types.
     HeaderMalformed,
-    /// The header would change how the text is read or have a key fetched (`b64`, `jku`, `x5u`, `zip`).
+    /// The header has a member that would change how the text is read, or that would make a reader fetch a key (`b64`, `jku`, `x5u`,
+    /// `zip`).
     HeaderRefused,
-    /// The wrapped key, the initialisation vector or the tag has another length than its algorithm gives it.
+    /// The wrapped key, the initialisation vector or the tag does not have the length of its algorithm.
     LengthWrong,
-    /// Not five parts with a `.` between them.
+    /// The token does not have five parts separated by `.`.
     NotFiveParts,
-    /// More bytes than are read.
+    /// The token has more bytes than are read.
     TooLarge,
 }
 
-/// Why a payload is not the verdict that it has to be. Alphabetical.
+/// Reason why a payload is not a verdict of the expected form. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum VerdictRefusal {
-    /// Neither a request hash nor a nonce, or both: what the verdict answers would depend on the reader.
+    /// The payload has both a request hash and a nonce, or neither, so it would depend on the reader what the verdict answers.
     BindingAmbiguous,
-    /// A field has another type or form than it has to have.
+    /// A field has another type or form than required.
     FieldMalformed {
-        /// Its name.
+        /// Name of the field.
         field: &'static str,
     },
-    /// A field without which nothing can be judged is not there.
+    /// A field that every judgement needs is missing.
     FieldMissing {
-        /// Its name.
+        /// Name of the field.
         field: &'static str,
     },
-    /// Not one JSON object in which every object has unique members, or one nested deeper than is read.
+    /// The text is not one JSON object in which every object has unique members, or it is nested too deeply.
     NotTheObject,
-    /// More bytes than are read.
+    /// The text has more bytes than are read.
     TooLarge,
-    /// More labels or digests in one list than are read.
+    /// A list has more labels or digests than are read.
     TooMany {
-        /// The list's name.
+        /// Name of the list.
         field: &'static str,
     },
 }
 
-/// Why a token or a verdict of Google Play is refused. The first that applies, in the order of [`super::decrypt_and_verify`] and
-/// then of [`super::verify`]. Alphabetical.
+/// Reason why a token or a verdict of Google Play is refused: the first rule that is broken, in the order of [`super::decrypt_and_verify`]
+/// and then of [`super::verify`]. Alphabetical.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PlayRefusal {
-    /// Other apps on the phone can do what is not accepted.
+    /// Other apps on the phone have access that is not accepted.
     AppAccessRisk {
-        /// The labels that are not accepted.
+        /// Labels that are not accepted.
         found: Vec<String>,
     },
-    /// Nothing says what other apps on the phone can do.
+    /// Nothing is stated about the access that other apps on the phone have.
     AppAccessUnevaluated,
-    /// The app is signed by somebody else than its makers, or nothing says by whom.
+    /// The app is signed by somebody other than its makers, or the signer is not stated.
     AppSignerUnknown {
-        /// The package.
+        /// Name of the package.
         package: String,
-        /// SHA-256 of the certificates that signed it.
+        /// SHA-256 of the certificates that signed the package.
         signers: Vec<[u8; 32]>,
     },
-    /// The app that runs is none of those accepted, is not the one that asked for the verdict, or is not named.
+    /// The running app is not an accepted one, is not the one that asked for the verdict, or is not named.
     AppUnknown {
-        /// The package that Google Play found.
+        /// Package that Google Play found, when it is named.
         package: Option<String>,
     },
     /// Google Play does not recognise the app.
     AppUnrecognized {
-        /// What it says instead.
+        /// Label that Google Play gave instead.
         recognition: Option<Label<Recognition>>,
     },
-    /// The app is older than is required, or nothing says how old it is.
+    /// The app is older than required, or its version is not stated.
     AppVersionTooOld {
-        /// What is required.
+        /// Version code that is required.
         version_min: u64,
-        /// What runs.
+        /// Version code of the running app.
         version: Option<u64>,
     },
-    /// The phone does not reach the level that is required.
+    /// The phone does not reach the required level.
     DeviceIntegrityMissing {
-        /// What is required.
+        /// Level that is required.
         level_min: DeviceLevel,
-        /// What it has.
+        /// Labels of the phone.
         labels: Vec<String>,
     },
-    /// Play Protect found more than is accepted, or nothing says what it found.
+    /// Play Protect found more than is accepted, or its finding is not stated.
     PlayProtectRisk {
-        /// What it says.
+        /// Finding of Play Protect.
         risk: Option<Label<ProtectRisk>>,
     },
     /// The verdict answers another request.
     RequestMismatch,
-    /// The verdict was asked for in the name of an app that is not accepted.
+    /// The verdict was requested in the name of an app that is not accepted.
     RequestPackageUnknown {
-        /// The package.
+        /// Package that asked for the verdict.
         package: String,
     },
     /// The signature inside the token does not verify.
     SignatureInvalid,
-    /// What was encrypted is not the signed text that it has to be.
+    /// The decrypted text is not a signed text of the expected form.
     SignedTextMalformed(JwsRefusal),
-    /// The verdict was made up for a tester.
+    /// The verdict is a test response that was set up for a tester.
     TestingResponse,
-    /// The token is not the encrypted text that it has to be.
+    /// The token is not an encrypted text of the expected form.
     TokenMalformed(TokenRefusal),
     /// The token was encrypted to another key, or was changed.
     TokenUndecryptable,
-    /// The account does not have the app from Google Play, or nothing says that it has.
+    /// The account does not have the app from Google Play, or nothing states that it has.
     Unlicensed {
-        /// What Google Play says.
+        /// Label that Google Play gave.
         licensing: Option<Label<Licensing>>,
     },
-    /// The payload is not the verdict that it has to be.
+    /// The payload is not a verdict of the expected form.
     VerdictMalformed(VerdictRefusal),
-    /// The verdict was asked for later than now.
+    /// The verdict was requested in the future, beyond the allowed clock difference.
     VerdictTooEarly {
-        /// When.
+        /// Time of the request.
         at: UnixSeconds,
     },
-    /// The verdict was asked for longer ago than is accepted.
+    /// The verdict was requested longer ago than is accepted.
     VerdictTooOld {
-        /// When.
+        /// Time of the request.
         at: UnixSeconds,
     },
 }
 
 impl PlayRefusal {
-    /// The stable code.
+    /// Stable reason code of the refusal, for logs and metrics.
     #[must_use]
     pub const fn reason(&self) -> Reason {
         match self {
@@ -163,7 +164,7 @@ impl PlayRefusal {
     }
 }
 
-/// For operators: what was found, and what it means.
+/// Text for operators: the finding and its meaning.
 impl fmt::Display for PlayRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -245,7 +246,7 @@ mod tests {
     use super::*;
     use countersign_core::Told;
 
-    /// What an operator reads names what was found; what a client is told is one voice for all of it.
+    /// Texts for operators name the finding; clients get one and the same answer for all refusals.
     #[test]
     fn refusals_speak() {
         let package = || String::from("com.evil");

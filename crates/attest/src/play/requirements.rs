@@ -1,4 +1,4 @@
-//! What an operator asks of an app and its phone, as far as Google Play can say.
+//! The operator's requirements on an app and its phone, as far as Google Play can state them.
 
 use countersign_core::{AppId, Limits, Seconds};
 
@@ -6,106 +6,106 @@ use crate::play::label::{AppAccess, DeviceIntegrity, DeviceLevel, Label, Labels,
 use crate::play::refusal::PlayRefusal;
 use crate::play::verdict::{AppIntegrity, Verdict};
 
-/// What is required. Every field has to be chosen: there is no default.
+/// The requirements. Every field has to be chosen: there is no default, so that a forgotten rule is a compile error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Requirements {
-    /// Which app may ask and run.
+    /// Apps that may ask for a verdict and run.
     pub app: AppRule,
-    /// What the phone has to fulfil.
+    /// Level that the phone must reach.
     pub device: DeviceRule,
-    /// Whether Google Play has to recognise the app.
+    /// Requirement that Google Play recognises the app.
     pub recognition: RecognitionRule,
-    /// Whether the account has to have the app from Google Play.
+    /// Requirement that the account has the app from Google Play.
     pub licensing: LicensingRule,
-    /// How long ago the verdict may have been asked for.
+    /// Greatest accepted age of the verdict.
     pub age_max: Seconds,
-    /// What Play Protect may have found.
+    /// Accepted findings of Play Protect.
     pub play_protect: PlayProtectRule,
-    /// What other apps on the phone may be able to do.
+    /// Accepted access of other apps on the phone.
     pub app_access: AppAccessRule,
-    /// Whether a tester's made-up verdict counts.
+    /// Rule for test responses.
     pub testing: TestingRule,
 }
 
-/// An app, known by its package, by who signs it and by how old it may be.
+/// An app, identified by its package name and its signers, with its oldest accepted version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct App {
-    /// The package.
+    /// Name of the package.
     pub package: AppId,
-    /// SHA-256 of the certificates that may sign it.
+    /// SHA-256 of the certificates that may sign the package.
     pub signers: Vec<[u8; 32]>,
-    /// The least version code; 0 for every version.
+    /// Lowest accepted version code; 0 accepts every version.
     pub version_min: u64,
 }
 
-/// Which apps are accepted. Alphabetical.
+/// Rule for the app. Alphabetical.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AppRule {
-    /// Every app.
+    /// Every app is accepted.
     Any,
-    /// One of these.
+    /// One of these apps is accepted.
     OneOf(Vec<App>),
 }
 
-/// What other apps may be able to do. Alphabetical.
+/// Rule for the access of other apps. Alphabetical.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AppAccessRule {
-    /// Whatever it is.
+    /// Every access is accepted.
     Any,
-    /// None of these, and nothing that we do not know; it has to be evaluated, for which an app opts in.
+    /// None of these labels is accepted, and no unknown label. The check must have been made, for which an app opts in.
     NoneOf(Vec<AppAccess>),
 }
 
-/// What the phone has to fulfil. Alphabetical.
+/// Rule for the phone's level. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeviceRule {
-    /// Nothing.
+    /// Every phone is accepted.
     Any,
-    /// This level or a better one.
+    /// The phone must reach this level or a better one.
     AtLeast(DeviceLevel),
 }
 
-/// Whether the account has to have the app from Google Play. Alphabetical.
+/// Rule for the origin of the account's app. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LicensingRule {
-    /// It may have it from elsewhere.
+    /// The account may have the app from elsewhere.
     Any,
-    /// It has to.
+    /// The account must have the app from Google Play.
     Licensed,
 }
 
-/// What Play Protect may have found. Alphabetical.
+/// Rule for the findings of Play Protect. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PlayProtectRule {
-    /// Whatever it is.
+    /// Every finding is accepted.
     Any,
-    /// This or something better; it has to be evaluated, for which an app opts in.
+    /// This finding or a better one is accepted. The check must have been made, for which an app opts in.
     AtMost(ProtectRisk),
 }
 
-/// Whether Google Play has to recognise the app. Alphabetical.
+/// Rule for Google Play's recognition of the app. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RecognitionRule {
-    /// It need not.
+    /// The app need not be recognised.
     Any,
-    /// It has to.
+    /// The app must be recognised.
     PlayRecognized,
 }
 
-/// Whether a tester's made-up verdict counts. Alphabetical.
+/// Rule for test responses. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TestingRule {
-    /// It does: for test environments only, because its labels are what somebody chose in the Play Console.
+    /// Test responses are accepted. For test environments only, because somebody chose their labels in the Play Console.
     Allowed,
-    /// It does not.
+    /// Test responses are refused.
     Refused,
 }
 
 impl Requirements {
-    /// A phone that is in order: one that Google certified, running one of these apps as Google Play distributes and licensed it,
-    /// asked while our challenge lives.
+    /// Requirements for a phone in good order: certified by Google, and running one of these apps as Google Play distributes and licenses
+    /// it, with a verdict not older than our challenges live.
     ///
-    /// Play Protect and other apps' access are left alone: Google says nothing of them unless an app opts in.
+    /// Play Protect and the access of other apps are not required, because Google states nothing about them unless an app opts in.
     #[must_use]
     pub const fn enforce(apps: Vec<App>) -> Self {
         Self {
@@ -120,7 +120,7 @@ impl Requirements {
         }
     }
 
-    /// Nothing beyond a verdict that answers this request: for looking at phones without refusing any.
+    /// Requirements that every verdict for this request meets: for observing phones without refusing any.
     #[must_use]
     pub const fn observe() -> Self {
         Self {
@@ -135,9 +135,9 @@ impl Requirements {
         }
     }
 
-    /// Each rule's answer, in the order in which they are asked.
+    /// Result of each rule, in the order in which the rules are applied.
     ///
-    /// The phone comes before the app: of an app on a phone that fulfils nothing, Google says nothing.
+    /// The rules on the phone come before those on the app: for a phone that passes no check, Google states nothing about the app.
     pub(super) fn answers(&self, verdict: &Verdict) -> [Result<(), PlayRefusal>; 9] {
         let app = self.app.accepted(verdict);
         let (accepted, app) = match app {
@@ -160,9 +160,9 @@ impl Requirements {
 }
 
 impl AppRule {
-    /// The app that the rule accepts; without a rule, none.
+    /// The app that the rule accepts; `None` when every app is accepted.
     ///
-    /// The package that asked is only claimed, and has to be the one that Google Play found.
+    /// The package that asked is only claimed, so it must be the one that Google Play found running.
     fn accepted(&self, verdict: &Verdict) -> Result<Option<&App>, PlayRefusal> {
         let Self::OneOf(apps) = self else { return Ok(None) };
         let claimed = &verdict.request.package;
@@ -175,9 +175,10 @@ impl AppRule {
 }
 
 impl App {
-    /// Every signer has to be accepted, so that nobody adds a certificate of his own.
+    /// Checks the signers. Every signer must be accepted, so that nobody can add a certificate of his own.
     fn signed(&self, running: Option<&AppIntegrity>) -> Result<(), PlayRefusal> {
         let signers = running.map_or(&[][..], |running| running.signers.as_slice());
+        // SECURITY: `all` alone would accept an empty list of signers.
         if !signers.is_empty() && signers.iter().all(|signer| self.signers.contains(signer)) {
             return Ok(());
         }
@@ -187,6 +188,7 @@ impl App {
     fn new_enough(&self, running: Option<&AppIntegrity>) -> Result<(), PlayRefusal> {
         let version_min = self.version_min;
         match running.and_then(|running| running.version) {
+            // 0 also accepts an app whose version is not stated.
             _ if version_min == 0 => Ok(()),
             Some(version) if version >= version_min => Ok(()),
             version => Err(PlayRefusal::AppVersionTooOld { version_min, version }),
@@ -198,7 +200,7 @@ impl AppAccessRule {
     fn met(&self, verdict: &Verdict) -> Result<(), PlayRefusal> {
         let Self::NoneOf(refused) = self else { return Ok(()) };
         let detected = verdict.app_access.as_ref().ok_or(PlayRefusal::AppAccessUnevaluated)?;
-        // SECURITY: a label that is newer than we are may be worse than all that we know.
+        // SECURITY: a label newer than this version may mean something worse than all known ones.
         let bad = |label: &&Label<AppAccess>| label.known().is_none_or(|known| refused.contains(&known));
         let found: Vec<_> = detected.iter().filter(bad).map(ToString::to_string).collect();
         if found.is_empty() { Ok(()) } else { Err(PlayRefusal::AppAccessRisk { found }) }
@@ -210,6 +212,7 @@ impl DeviceRule {
         let Self::AtLeast(level_min) = self else { return Ok(()) };
         let labels = verdict.device.iter().flat_map(|device| &device.labels);
         let reached = labels.clone().filter_map(Label::known).filter_map(DeviceIntegrity::level).max();
+        // `None` is less than every level, so a phone without a label is refused.
         if reached >= Some(level_min) {
             return Ok(());
         }
@@ -231,6 +234,7 @@ impl PlayProtectRule {
     fn met(self, risk: Option<&Label<ProtectRisk>>) -> Result<(), PlayRefusal> {
         match self {
             Self::Any => Ok(()),
+            // A finding that is unknown or not stated is refused.
             Self::AtMost(risk_max) if known(risk).is_some_and(|found| found <= risk_max) => Ok(()),
             Self::AtMost(_) => Err(PlayRefusal::PlayProtectRisk { risk: risk.cloned() }),
         }

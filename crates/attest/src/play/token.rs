@@ -1,4 +1,4 @@
-//! The token in which Google Play sends a verdict: a JWE of two fixed algorithms around a JWS of one (RFC 7516, RFC 7515).
+//! The token in which Google Play sends a verdict: a JWE with two fixed algorithms around a JWS with one (RFC 7516, RFC 7515).
 //!
 //! See <https://developer.android.com/google/play/integrity/classic#decrypt-verify-locally>.
 
@@ -13,37 +13,37 @@ use countersign_proof::jws::{Jws, JwsRefusal, Type};
 use crate::play::keys::DecryptionKeys;
 use crate::play::refusal::{PlayRefusal, TokenRefusal, VerdictRefusal};
 
-/// Bytes in a token; Google's have about two thousand.
+/// Greatest size of a token in bytes; Google's have about two thousand.
 const TOKEN_BYTES_MAX: usize = 64 * 1024;
 
-/// Header members that would have this reader do something other than decrypt what it sees (RFC 7516 section 4.1).
+/// Header members that would make this reader do more than decrypt what it sees (RFC 7516 section 4.1).
 const REFUSED_MEMBERS: [&str; 4] = ["b64", "jku", "x5u", "zip"];
 
-/// A wrapped 256-bit key: its bytes and one block for the check (RFC 3394 section 2.2.1).
+/// Length of a wrapped 256-bit key in bytes: the key and one block for the integrity check (RFC 3394 section 2.2.1).
 const WRAPPED_KEY_BYTES: usize = 40;
 
-/// The payload of a token that Google signed for this app. Only [`decrypt_and_verify`] makes one.
+/// Payload of a token that Google signed for this app. Only [`decrypt_and_verify`] makes one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct PayloadJson(String);
 
 impl PayloadJson {
-    /// The text that was signed; unread.
+    /// The text that was signed, not parsed yet.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// Decrypts a token and verifies who made it. Its payload is not read.
+/// Decrypts a token and verifies who made it. The payload is not parsed.
 ///
 /// # Errors
-/// The first rule that it breaks: `TokenMalformed`, `TokenUndecryptable`, `SignedTextMalformed`, `SignatureInvalid`, or
-/// `VerdictMalformed` when what was signed is no text.
+/// The first rule that is broken: `TokenMalformed`, `TokenUndecryptable`, `SignedTextMalformed`, `SignatureInvalid`, or `VerdictMalformed`
+/// when the signed bytes are not text.
 pub fn decrypt_and_verify(token: &str, keys: &DecryptionKeys) -> Result<PayloadJson, PlayRefusal> {
     let signed = decrypt(token, keys.decryption())?;
     let signed = str::from_utf8(&signed).map_err(|_| PlayRefusal::SignedTextMalformed(JwsRefusal::EncodingInvalid))?;
-    // Google's header gives no `typ`. That the text came out of a token for this app says what it is.
+    // Google's header has no `typ`. The text came out of a token encrypted for this app, which says enough about its kind.
     let jws = Jws::read(signed, Type::Any).map_err(PlayRefusal::SignedTextMalformed)?;
     let payload = jws.verify(keys.verification()).map_err(|why| match why {
         JwsRefusal::SignatureInvalid => PlayRefusal::SignatureInvalid,
@@ -62,16 +62,16 @@ pub fn decrypt_and_verify(token: &str, keys: &DecryptionKeys) -> Result<PayloadJ
     Ok(PayloadJson(text.to_owned()))
 }
 
-/// Opens the outer text (RFC 7516 section 5.2).
+/// Decrypts the outer text (RFC 7516 section 5.2).
 fn decrypt(token: &str, key: &Secret<Vec<u8>>) -> Result<Vec<u8>, PlayRefusal> {
     let sealed = Sealed::read(token).map_err(PlayRefusal::TokenMalformed)?;
-    // SECURITY: one answer for a key that does not unwrap and a text that does not open, so that nobody learns which it was.
+    // SECURITY: one answer for a key that does not unwrap and for a text that does not decrypt, so that nobody learns which it was.
     sealed.open(key).ok_or(PlayRefusal::TokenUndecryptable)
 }
 
-/// A JWE that was taken apart. Nothing in it is authenticated.
+/// Parts of a JWE. Nothing in them is authenticated.
 struct Sealed<'a> {
-    /// The header as it is written, which is what the tag covers.
+    /// The header in its encoded form, which the tag covers.
     header: &'a str,
     wrapped_key: [u8; WRAPPED_KEY_BYTES],
     vector: [u8; 12],
@@ -85,6 +85,7 @@ impl<'a> Sealed<'a> {
             return Err(TokenRefusal::TooLarge);
         }
         let mut parts = token.split('.');
+        // The sixth call shows that nothing follows the fifth part.
         let five = (parts.next(), parts.next(), parts.next(), parts.next(), parts.next(), parts.next());
         let (Some(header), Some(wrapped_key), Some(vector), Some(ciphertext), Some(tag), None) = five else {
             return Err(TokenRefusal::NotFiveParts);
@@ -102,7 +103,7 @@ impl<'a> Sealed<'a> {
     }
 }
 
-/// Whether the header asks for exactly what this reader does.
+/// Checks that the header asks for exactly what this reader does.
 fn admit(header: &[u8]) -> Result<(), TokenRefusal> {
     let header = Object::from_bytes(header, Limits::JSON_DEPTH_MAX).map_err(|_| TokenRefusal::HeaderMalformed)?;
     if header.has("crit") {
@@ -112,11 +113,12 @@ fn admit(header: &[u8]) -> Result<(), TokenRefusal> {
         return Err(TokenRefusal::HeaderRefused);
     }
     let text = |name| header.text(name).map_err(|_| TokenRefusal::HeaderMalformed);
-    // SECURITY: named, never chosen: with a choice, a sender would pick the weakest or the one that takes a public key for a secret.
+    // SECURITY: the algorithms are fixed and not chosen by the header. With a choice, a sender would pick the weakest one, or one that
+    // takes a public key for a secret.
     if text("alg")? == "A256KW" && text("enc")? == "A256GCM" { Ok(()) } else { Err(TokenRefusal::AlgorithmRefused) }
 }
 
-/// The key that encrypts the content (RFC 3394 section 2.2.2, RFC 7518 section 4.4).
+/// Unwraps the key that encrypts the content (RFC 3394 section 2.2.2, RFC 7518 section 4.4).
 fn unwrapped(key: &Secret<Vec<u8>>, wrapped: &[u8; WRAPPED_KEY_BYTES]) -> Option<Secret<Vec<u8>>> {
     let mut out = vec![0; 32];
     let fits = AesKek::new(&AES_256, key.expose()).and_then(|kek| kek.unwrap(wrapped, &mut out).map(|_| ()));

@@ -1,4 +1,4 @@
-//! What Google Play says of a request, an app and a phone, as typed facts. None of them is judged here.
+//! A verdict of Google Play about a request, an app and a phone, as typed facts. No rule is applied here.
 //!
 //! See <https://developer.android.com/google/play/integrity/verdicts>.
 
@@ -8,96 +8,96 @@ use countersign_core::UnixMillis;
 
 use crate::play::label::{Activity, AppAccess, DeviceIntegrity, Label, Licensing, ProtectRisk, Recognition};
 
-/// A verdict. What Google left out is `None`, and `None` meets no requirement.
+/// A verdict. A part that Google left out is `None`, and `None` meets no requirement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {
-    /// What was asked (`requestDetails`).
+    /// The request that the verdict answers (`requestDetails`).
     pub request: Request,
-    /// Which app runs (`appIntegrity`).
+    /// The app that runs (`appIntegrity`).
     pub app: Option<AppIntegrity>,
-    /// On what phone (`deviceIntegrity`).
+    /// The phone on which it runs (`deviceIntegrity`).
     pub device: Option<Device>,
-    /// Whether the account has the app from Google Play (`accountDetails.appLicensingVerdict`).
+    /// Statement whether the account has the app from Google Play (`accountDetails.appLicensingVerdict`).
     pub licensing: Option<Label<Licensing>>,
-    /// What other apps can do (`environmentDetails.appAccessRiskVerdict.appsDetected`); `None` when it was not evaluated.
+    /// Access of other apps (`environmentDetails.appAccessRiskVerdict.appsDetected`); `None` when it was not evaluated.
     pub app_access: Option<BTreeSet<Label<AppAccess>>>,
-    /// What Play Protect found (`environmentDetails.playProtectVerdict`).
+    /// Finding of Play Protect (`environmentDetails.playProtectVerdict`).
     pub play_protect: Option<Label<ProtectRisk>>,
-    /// Whether all of this was made up for a tester (`testingDetails.isTestingResponse`).
+    /// True for a test response that was set up for a tester (`testingDetails.isTestingResponse`).
     pub testing: bool,
-    /// Fields that we do not know, by path, at most 16 of them: Google says more than is judged here.
+    /// Paths of unknown fields, at most 16 of them. Google states more than is judged here.
     pub unknown: Vec<String>,
 }
 
-/// What was asked. The app said it, so none of it is proved but that it was asked like this.
+/// The request that a verdict answers. The app supplied these values; Google only proves that it was asked with them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
-    /// The package that asked, which can be made up (`requestPackageName`).
+    /// Package that asked (`requestPackageName`); an attacker can make it up.
     pub package: String,
-    /// What the verdict answers.
+    /// Value to which the verdict is bound.
     pub binding: Binding,
-    /// When it was asked (`timestampMillis`).
+    /// Time of the request in milliseconds (`timestampMillis`).
     pub at: UnixMillis,
 }
 
-/// What a verdict answers. Alphabetical.
+/// Value to which a verdict is bound. Alphabetical.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Binding {
-    /// A classic request (`nonce`).
+    /// The nonce of a classic request (`nonce`).
     Nonce(String),
-    /// A standard request (`requestHash`).
+    /// The hash of a standard request (`requestHash`).
     RequestHash(String),
 }
 
-/// Which app runs.
+/// The app that runs, as Google Play found it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AppIntegrity {
-    /// Whether Google Play knows it (`appRecognitionVerdict`).
+    /// Statement whether Google Play knows the app (`appRecognitionVerdict`).
     pub recognition: Option<Label<Recognition>>,
-    /// Its package (`packageName`).
+    /// Name of the package (`packageName`).
     pub package: Option<String>,
-    /// SHA-256 of the certificates that signed it (`certificateSha256Digest`).
+    /// SHA-256 of the certificates that signed the package (`certificateSha256Digest`).
     pub signers: Vec<[u8; 32]>,
-    /// Its version code (`versionCode`).
+    /// Version code of the app (`versionCode`).
     pub version: Option<u64>,
 }
 
-/// The phone.
+/// The phone, as Google Play found it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Device {
-    /// What it fulfils (`deviceRecognitionVerdict`).
+    /// Checks that the phone passes (`deviceRecognitionVerdict`).
     pub labels: BTreeSet<Label<DeviceIntegrity>>,
-    /// How much it has asked lately (`recentDeviceActivity.deviceActivityLevel`).
+    /// Number of verdicts requested lately, as a level (`recentDeviceActivity.deviceActivityLevel`).
     pub activity: Option<Label<Activity>>,
-    /// The API level of its system (`deviceAttributes.sdkVersion`).
+    /// API level of the phone's system (`deviceAttributes.sdkVersion`).
     pub sdk_version: Option<u64>,
-    /// What we had Google remember of it (`deviceRecall`).
+    /// Bits that this app's server had Google remember about the phone (`deviceRecall`).
     pub recall: Option<DeviceRecall>,
 }
 
-/// Three bits that outlive a factory reset.
+/// Three bits that Google keeps for the app's server and that outlive a factory reset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DeviceRecall {
-    /// `bitFirst` and `yyyymmFirst`.
+    /// Value of `bitFirst` and month `yyyymmFirst`.
     pub first: RecallBit,
-    /// `bitSecond` and `yyyymmSecond`.
+    /// Value of `bitSecond` and month `yyyymmSecond`.
     pub second: RecallBit,
-    /// `bitThird` and `yyyymmThird`.
+    /// Value of `bitThird` and month `yyyymmThird`.
     pub third: RecallBit,
 }
 
-/// One of these bits.
+/// One bit of the device recall.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RecallBit {
-    /// Whether it is set; `None` when Google could not recall it.
+    /// Value of the bit; `None` when Google could not read it.
     pub set: Option<bool>,
-    /// The month in which it was set, in UTC, as `YYYYMM`.
+    /// Month in which the bit was written, in UTC, as `YYYYMM`.
     pub written: Option<u32>,
 }
 
 impl Binding {
     /// The hash or nonce, without the padding that a nonce may have.
-    // A nonce is base64 that passes through an app, Play's library and Google; each may pad it, which adds nothing to it.
+    // A nonce is base64 that passes through an app, Play's library and Google. Each may add padding, which carries no information.
     pub(super) fn text(&self) -> &str {
         match self {
             Self::Nonce(text) => text.trim_end_matches('='),

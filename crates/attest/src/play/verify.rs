@@ -1,4 +1,4 @@
-//! The judgement of a verdict, in one function that stops at the first rule that is broken and one that tells all of them.
+//! The judgement of a verdict: one function that stops at the first broken rule, and one that lists all of them.
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use countersign_core::{Seconds, UnixSeconds};
@@ -7,13 +7,13 @@ use crate::play::refusal::PlayRefusal;
 use crate::play::requirements::Requirements;
 use crate::play::verdict::Verdict;
 
-/// How far ahead of us Google's clock may be.
+/// Seconds by which Google's clock may be ahead of ours.
 const SKEW_MAX: Seconds = Seconds(60);
 
-/// Judges a verdict: whether it answers the request that `binding` stands for (a request hash, or a nonce without padding; see
-/// [`super::request_hash`]), whether it is fresh, and whether app and phone are as required.
+/// Verifies a verdict: it must answer the request that `binding` stands for (a request hash, or a nonce without padding; see
+/// [`super::request_hash`]), be fresh, and show an app and a phone as required.
 ///
-/// That nobody uses a verdict twice is up to whoever issued the challenge in `binding`.
+/// This function does not detect a verdict that is used twice; the caller consumes the challenge in `binding`.
 ///
 /// # Errors
 /// The first rule that is broken, in the order of [`refusals`].
@@ -21,17 +21,19 @@ pub fn verify(verdict: &Verdict, binding: &[u8], requirements: &Requirements, no
     refusals(verdict, binding, requirements, now).into_iter().next().map_or(Ok(()), Err)
 }
 
-/// All rules that a verdict breaks, the ones that [`verify`] passed over included: for a report, and for trying out requirements
-/// before they are enforced. None are broken when it is empty.
+/// All rules that a verdict breaks, in order; empty when it breaks none. For reports, and for trying out requirements before they are
+/// enforced.
 #[must_use]
 pub fn refusals(verdict: &Verdict, binding: &[u8], requirements: &Requirements, now: UnixSeconds) -> Vec<PlayRefusal> {
+    // The request first: what a verdict for another request says is of no interest.
     let request = [answers(verdict, binding), not_ahead(verdict, now), fresh(verdict, requirements.age_max, now)];
     request.into_iter().chain(requirements.answers(verdict)).filter_map(Result::err).collect()
 }
 
-/// The verdict was asked for with this hash or nonce; compared in constant time.
+/// Checks that the verdict was requested with this hash or nonce; compared in constant time.
 fn answers(verdict: &Verdict, binding: &[u8]) -> Result<(), PlayRefusal> {
-    // SECURITY: an app that asks without a nonce gets a verdict that fits every request. It answers nothing, not even no question.
+    // SECURITY: an app that asks without a nonce gets a verdict that would fit every request. An empty binding therefore never
+    // matches, not even an empty one.
     if binding.is_empty() {
         return Err(PlayRefusal::RequestMismatch);
     }
@@ -376,7 +378,7 @@ mod tests {
         ]);
     }
 
-    /// What a phone that fulfils nothing sends: each rule speaks, in order, and observing none of them does.
+    /// The verdict of a phone that meets nothing: every rule refuses it, in order, and the rules for observing none.
     #[test]
     fn everything_that_is_wrong_is_told() {
         let mut verdict = good();

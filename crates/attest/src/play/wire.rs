@@ -1,4 +1,4 @@
-//! The JSON of a verdict, read member by member: what was not asked for is told, nothing stands twice, nothing has another type.
+//! Reader of a verdict's JSON, member by member: unknown members are noted, repeated members and wrong types are refused.
 
 use std::borrow::Cow;
 
@@ -7,19 +7,19 @@ use serde::de::DeserializeOwned;
 
 use crate::play::refusal::VerdictRefusal;
 
-/// Objects and lists in each other; Google's are four deep.
+/// Greatest nesting of objects and lists; Google's verdicts are four deep.
 const DEPTH_MAX: usize = 12;
 
-/// Values in one list of labels or digests.
+/// Greatest number of values in one list of labels or digests.
 const VALUES_MAX: usize = 32;
 
-/// Names of unknown members that are kept.
+/// Greatest number of unknown members whose names are kept.
 const UNKNOWN_MAX: usize = 16;
 
-/// Bytes of the name of an unknown member that are kept.
+/// Greatest number of bytes kept of an unknown member's path.
 const UNKNOWN_BYTES_MAX: usize = 128;
 
-/// The members that nobody asked for, by path. Bounded, because a name is as long as its writer likes.
+/// Paths of unknown members. Bounded in number and length, because the sender chooses the names.
 #[derive(Debug, Default)]
 pub(super) struct Unknown(Vec<String>);
 
@@ -40,16 +40,16 @@ fn fitting(bytes: &mut usize, next: char) -> Option<char> {
     (*bytes <= UNKNOWN_BYTES_MAX).then_some(next)
 }
 
-/// An object of which members are taken until none are left that anybody knows.
+/// An object from which members are taken one by one; what is left at the end is unknown.
 pub(super) struct Group<'a> {
-    /// Where it stands, with a `.` at the end; nothing for the outermost.
+    /// Path of the object with a `.` at the end; empty for the outermost.
     path: String,
     left: Vec<(Cow<'a, str>, &'a str)>,
 }
 
 impl<'a> Group<'a> {
-    /// Reads the outermost object. All that is in it has one reading, also what nobody asks for, so that a text that another reader
-    /// would read differently is no verdict.
+    /// Parses the outermost object. Everything in it must have one reading, also members that nobody reads, so that a text that another
+    /// reader could understand differently is refused.
     pub(super) fn outermost(text: &'a str) -> Result<Self, VerdictRefusal> {
         Self::open(String::new(), text).map_err(|NotTheObject| VerdictRefusal::NotTheObject)
     }
@@ -58,7 +58,7 @@ impl<'a> Group<'a> {
         Ok(Self { path, left: Object::parse(text, DEPTH_MAX)?.into_members().collect() })
     }
 
-    /// The same group, from which paths begin: a payload is told alike whether it came by itself or in an answer.
+    /// The same group with paths that begin here, so that a payload gives the same paths alone and inside Google's answer.
     pub(super) fn rebased(self) -> Self {
         Self { path: String::new(), ..self }
     }
@@ -80,7 +80,7 @@ impl<'a> Group<'a> {
         self.value(name)
     }
 
-    /// Takes a member that is a list of texts.
+    /// Takes a member that is a list of texts, at most 32 of them.
     pub(super) fn texts(&mut self, name: &'static str) -> Result<Option<Vec<String>>, VerdictRefusal> {
         let texts: Option<Vec<String>> = self.value(name)?;
         if texts.as_ref().is_some_and(|texts| texts.len() > VALUES_MAX) {
@@ -89,7 +89,7 @@ impl<'a> Group<'a> {
         Ok(texts)
     }
 
-    /// Takes a member that is a whole number, written as one or, as JSON of 64-bit numbers mostly is, as a text of digits.
+    /// Takes a member that is a whole number, written as a number or as a text of digits, as 64-bit numbers in JSON mostly are.
     pub(super) fn number(&mut self, name: &'static str) -> Result<Option<u64>, VerdictRefusal> {
         let malformed = VerdictRefusal::FieldMalformed { field: name };
         let Some(raw) = self.take(name) else { return Ok(None) };
@@ -97,7 +97,7 @@ impl<'a> Group<'a> {
             return serde_json::from_str(raw).map(Some).map_err(|_| malformed);
         }
         let digits: String = serde_json::from_str(raw).map_err(|_| malformed)?;
-        // `+1` and `007` are numbers to Rust's parser; Google writes neither.
+        // Rust's parser would accept `+1` and `007`; Google writes neither.
         let canonical = digits == "0" || !digits.starts_with(['0', '+']);
         if !canonical {
             return Err(malformed);
@@ -105,7 +105,7 @@ impl<'a> Group<'a> {
         digits.parse().map(Some).map_err(|_| malformed)
     }
 
-    /// Notes what is left.
+    /// Notes the members that are left as unknown.
     pub(super) fn close(self, unknown: &mut Unknown) {
         self.left.iter().for_each(|(name, _)| unknown.note(&self.path, name));
     }

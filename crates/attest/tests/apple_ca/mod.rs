@@ -67,11 +67,11 @@ pub struct Blueprint {
     pub credential_id: Option<Vec<u8>>,
     /// Takes the place of the leaf's key in COSE.
     pub credential_key: Option<Vec<u8>>,
-    /// What stands at the end of the authenticator data.
+    /// Bytes at the end of the authenticator data.
     pub extensions: Vec<u8>,
 }
 
-/// What a phone sends, still in parts.
+/// The parts of what a phone sends.
 pub struct Phone {
     pub certificates: Vec<Vec<u8>>,
     pub receipt: Vec<u8>,
@@ -152,14 +152,14 @@ pub fn make(blueprint: Blueprint) -> Phone {
 }
 
 impl Phone {
-    /// What `attestKey` gives the app.
+    /// The result of `attestKey`, as the app gets it.
     pub fn attestation(&self) -> Vec<u8> {
         let certificates: Vec<_> = self.certificates.iter().map(|der| bytes(der)).collect();
         let statement = map(&[(text("x5c"), array(&certificates)), (text("receipt"), bytes(&self.receipt))]);
         map(&[(text("fmt"), text("apple-appattest")), (text("attStmt"), statement), (text("authData"), bytes(&self.authenticator_data))])
     }
 
-    /// What `generateAssertion` gives the app.
+    /// The result of `generateAssertion`, as the app gets it.
     pub fn assertion(&self, authenticator_data: &[u8], client_data_hash: &[u8; 32]) -> Vec<u8> {
         let signature = self.key.sign(&sha256(&[authenticator_data, client_data_hash])).expect("a signature");
         map(&[(text("signature"), bytes(&signature)), (text("authenticatorData"), bytes(authenticator_data))])
@@ -185,7 +185,7 @@ pub fn cose(point: &[u8]) -> Vec<u8> {
     map(&[(vec![1], vec![2]), (vec![3], vec![0x26]), (vec![0x20], vec![1]), (vec![0x21], bytes(x)), (vec![0x22], bytes(y))])
 }
 
-/// What iOS 27 appends.
+/// The extensions that iOS 27 appends.
 pub fn launch(version: &str, category: u32) -> Vec<u8> {
     map(&[(text("apple_bundle_version_01"), text(version)), (text("apple_validation_category_01"), bytes(&category.to_le_bytes()))])
 }

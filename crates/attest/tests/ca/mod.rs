@@ -19,14 +19,14 @@ pub const NOW: u64 = 1_751_328_000;
 pub const BORN: u64 = 1_735_689_600;
 /// The first second of 2026, which is the last one of the intermediate and the attesting key's certificates.
 pub const EXPIRES: u64 = 1_767_225_600;
-/// What the phone was asked to attest.
+/// The challenge that the phone was asked to attest.
 pub const CHALLENGE: &[u8] = b"a challenge of thirty-two bytes!";
 /// The app that made the key.
 pub const PACKAGE: &str = "com.example.bank";
-/// Who signed it.
+/// The certificate that signed the app.
 pub const SIGNER: [u8; 32] = [7; 32];
 
-/// How the chain is made.
+/// Way in which the chain is made.
 #[derive(Clone, Copy)]
 pub enum Made {
     Factory,
@@ -49,7 +49,7 @@ pub struct Blueprint {
     pub attesting_born: (i32, u8, u8),
 }
 
-/// A chain, the attested key's certificate first, and the keys that whoever holds the phone has.
+/// A chain, the attested key's certificate first, and the keys that the holder of the phone has.
 pub struct Phone {
     pub ders: Vec<Vec<u8>>,
     pub root_pem: String,
@@ -191,7 +191,7 @@ pub fn make(blueprint: &Blueprint) -> Phone {
     Phone { ders, root_pem: root.pem(), attested, attested_params }
 }
 
-/// What an attacker does who holds an attested key: signs a certificate for a key of his own, with a better description.
+/// The attack of somebody who holds an attested key: a certificate for a key of their own, with a better description.
 pub fn append(made: &Phone, with_description: Option<Vec<u8>>) -> Vec<Vec<u8>> {
     let issuer = Issuer::from_params(&made.attested_params, &made.attested);
     let mut params = named("Android Keystore Key", 2);

@@ -36,7 +36,7 @@ pub const ECDSA_SHA384: &str = "1.2.840.10045.4.3.3";
 pub const RSA_ENCRYPTION: &str = "1.2.840.113549.1.1.1";
 const RECEIPT_SIGNING: &[u64] = &[1, 2, 840, 113_635, 100, 12, 15];
 
-/// How lengths are written.
+/// Form in which lengths are written.
 #[derive(Clone, Copy, Debug)]
 pub enum Framing {
     Definite,
@@ -74,7 +74,7 @@ pub struct Blueprint {
     pub whole: fn(&mut Vec<u8>),
 }
 
-/// A receipt, what it is about, and whom to trust about it.
+/// A receipt with its subject and the anchors for it.
 pub struct Made {
     pub bytes: Vec<u8>,
     pub key_spki: Vec<u8>,

@@ -4,29 +4,29 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
+use countersign_node::{StartError, config::Faults};
 
-use crate::{
-    cli::{
-        attest_check::{self, CheckArgs},
-        attest_inspect::{self, InspectArgs},
-        audit::{self, AuditCommand},
-        demo::{self, DemoArgs},
-        dev_token::{self, DevTokenCommand},
-        evaluate::{self, EvaluateCommand},
-        feed::{self, FeedCommand},
-        incident::{self, IncidentCommand},
-        init::{self, InitArgs},
-        logs::{self, LogsCommand},
-        output::{Exit, Output, complain},
-        people::{self, DeviceCommand, SessionCommand, UserCommand},
-        phone::{self, PhoneCommand},
-        place::Place,
-        policy::{self, PolicyCommand},
-        serve::{self, ServeArgs},
-        why::{self, WhyArgs},
-    },
-    config::Faults,
-    node::StartError,
+use crate::cli::{
+    attest_check::{self, CheckArgs},
+    attest_inspect::{self, InspectArgs},
+    audit::{self, AuditCommand},
+    dev_token::{self, DevTokenCommand},
+    evaluate::{self, EvaluateCommand},
+    feed::{self, FeedCommand},
+    incident::{self, IncidentCommand},
+    init::{self, InitArgs},
+    logs::{self, LogsCommand},
+    output::{Exit, Output, complain},
+    people::{self, DeviceCommand, SessionCommand, UserCommand},
+    place::Place,
+    policy::{self, PolicyCommand},
+    serve::{self, ServeArgs},
+    why::{self, WhyArgs},
+};
+#[cfg(feature = "demo")]
+use crate::cli::{
+    demo::{self, DemoArgs},
+    phone::{self, PhoneCommand},
 };
 
 /// Zero-trust access for mobile app backends: every request is checked, decided and recorded
@@ -47,6 +47,7 @@ enum Command {
     /// Run the node: issuer and gateway on one port
     Serve(ServeArgs),
     /// A bank behind Countersign, honest customers, and everything a thief would try
+    #[cfg(feature = "demo")]
     Demo(DemoArgs),
     /// Check policies, or print their schema
     Policy {
@@ -83,6 +84,7 @@ enum Command {
         command: LogsCommand,
     },
     /// A software phone, against a running development node
+    #[cfg(feature = "demo")]
     Phone {
         #[command(flatten)]
         place: Place,
@@ -169,6 +171,7 @@ fn run(command: Command, output: Output) -> Result<Exit> {
         Command::Audit { place, command } => audit::run(&command, &place, output),
         Command::Why { place, args } => why::run(&args, &place, output),
         Command::Logs { place, command } => wait(logs::run(&command, &place, output)),
+        #[cfg(feature = "demo")]
         Command::Phone { place, dev_token, command } => wait(phone::run(&command, &place, dev_token.as_deref(), output)),
         Command::User { place, command } => wait(people::user(&command, &place, output)),
         Command::DevToken { place, command } => wait(dev_token::run(&command, &place, output)),
@@ -176,6 +179,7 @@ fn run(command: Command, output: Output) -> Result<Exit> {
         Command::Feed { place, command } => wait(feed::run(&command, &place, output)),
         Command::Incident { place, command } => wait(incident::run(&command, &place, output)),
         Command::Session { place, command } => wait(people::session(&command, &place, output)),
+        #[cfg(feature = "demo")]
         Command::Demo(args) => wait(demo::run(args, output)),
         Command::Serve(args) => wait(serve::run(&args)),
     }

@@ -2,15 +2,14 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use bytes::Bytes;
+use countersign_node::{admin::wire::Refused, layout};
+use countersign_outbound::exchange;
 use http::{Method, Request, header};
-use http_body_util::{BodyExt, Full, Limited};
-use hyper_util::rt::TokioIo;
+use http_body_util::Full;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::net::UnixStream;
-
-use crate::{admin::wire::Refused, layout};
 
 /// Bytes of an answer.
 const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -36,17 +35,10 @@ async fn ask<T: DeserializeOwned>(data: &Path, method: Method, path: &str, body:
     let stream = UnixStream::connect(&socket).await.with_context(|| {
         format!("no node answers at `{}`; start one with `countersign serve`, or name its config with `--config`", socket.display())
     })?;
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-    tokio::spawn(connection);
     let request =
         Request::builder().method(method).uri(path).header(header::HOST, "admin").header(header::CONTENT_TYPE, "application/json");
-    let answer = sender.send_request(request.body(Full::new(body))?).await.context("asking the node")?;
-    let status = answer.status();
-    let bytes = Limited::new(answer.into_body(), ANSWER_BYTES_MAX)
-        .collect()
-        .await
-        .map_err(|e| anyhow!("reading the node's answer: {e}"))?
-        .to_bytes();
+    let answer = exchange(stream, request.body(Full::new(body))?, ANSWER_BYTES_MAX).await.context("asking the node")?;
+    let (status, bytes) = (answer.status, answer.body);
     if !status.is_success() {
         match serde_json::from_slice::<Refused>(&bytes) {
             Ok(refused) => bail!(refused.error),

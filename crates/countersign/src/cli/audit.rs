@@ -12,13 +12,12 @@ use countersign_core::DecisionId;
 use countersign_store::segments::{self, Record};
 use serde_json::{Value, json};
 
-use crate::{
-    cli::{
-        output::{Exit, Output, say, say_json},
-        place::Place,
-        when,
-    },
-    layout,
+use countersign_node::layout;
+
+use crate::cli::{
+    output::{Exit, Output, say, say_json},
+    place::Place,
+    when,
 };
 
 /// What to do with the log.

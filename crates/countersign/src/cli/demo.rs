@@ -2,11 +2,9 @@
 
 use anyhow::Result;
 use clap::Args;
+use countersign_demo::{After, Form};
 
-use crate::{
-    cli::output::{Exit, Output},
-    demo::{self, After},
-};
+use crate::cli::output::{Exit, Output, say};
 
 /// What to do after the scenarios.
 #[derive(Args, Clone, Copy, Debug)]
@@ -22,5 +20,9 @@ pub struct DemoArgs {
 /// When the demo's world cannot be started.
 pub async fn run(args: DemoArgs, output: Output) -> Result<Exit> {
     let after = if args.keep { After::Keep } else { After::Stop };
-    Ok(if demo::run(output, after).await? == 0 { Exit::Fine } else { Exit::No })
+    let form = match output {
+        Output::Json => Form::Json,
+        Output::Text => Form::Text,
+    };
+    Ok(if countersign_demo::run(form, after, |text| say(text)).await? == 0 { Exit::Fine } else { Exit::No })
 }

@@ -10,15 +10,16 @@ use countersign_identity::{DevKit, DevTokenText, Networks};
 use qrcode::{EcLevel, QrCode, render::unicode::Dense1x2};
 use rustls_pki_types::{CertificateDer, pem::PemObject};
 
-use crate::{
+use countersign_node::{
     admin::wire::{DevTokenAsk, DevTokenEnded, DevTokenMade, DevTokenView, Status},
-    cli::{
-        ask,
-        output::{Exit, Output, say, say_json, table},
-        place::Place,
-        when,
-    },
     config,
+};
+
+use crate::cli::{
+    ask,
+    output::{Exit, Output, say, say_json, table},
+    place::Place,
+    when,
 };
 
 /// What to do with development tokens.

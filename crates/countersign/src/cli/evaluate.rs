@@ -12,17 +12,16 @@ use countersign_risk::login::LoginRule;
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
-use crate::{
-    cli::output::{Exit, Output, say, say_json, table},
-    evaluate::{
-        edges,
-        login::{self, LoginArgs, Method},
-        numeric, sequence,
-        table::{Figure, Report},
-        tally,
-        travel::{self, TravelArgs},
-    },
+use countersign_evaluate::{
+    edges,
+    login::{self, LoginArgs, Method},
+    numeric, sequence,
+    table::{Figure, Report},
+    tally,
+    travel::{self, TravelArgs},
 };
+
+use crate::cli::output::{Exit, Output, say, say_json, table};
 
 /// What is evaluated.
 #[derive(Debug, Subcommand)]

@@ -4,14 +4,13 @@ use anyhow::Result;
 use clap::{Args, Subcommand};
 use countersign_core::UnixSeconds;
 
-use crate::{
-    admin::wire::FeedView,
-    cli::{
-        ask,
-        output::{Exit, Output, say, say_json, table},
-        place::Place,
-        when,
-    },
+use countersign_node::admin::wire::FeedView;
+
+use crate::cli::{
+    ask,
+    output::{Exit, Output, say, say_json, table},
+    place::Place,
+    when,
 };
 
 /// What to do.

@@ -11,11 +11,9 @@ use clap::Args;
 use countersign_gateway::Origin;
 use serde_json::json;
 
-use crate::{
-    cli::output::{Exit, Output, say, say_json},
-    config,
-    wire::{lock, rules},
-};
+use countersign_node::{config, files, settings::rules};
+
+use crate::cli::output::{Exit, Output, say, say_json};
 
 /// The public port of a node that was just made; none that an API is likely to use.
 const PORT: u16 = 7443;
@@ -79,7 +77,7 @@ pub fn run(args: &InitArgs, output: Output) -> Result<Exit> {
     for (file, text) in &files {
         write_new(file, text)?;
     }
-    lock::private_directory(&config.data).with_context(|| format!("making `{}`", config.data.display()))?;
+    files::private_directory(&config.data).with_context(|| format!("making `{}`", config.data.display()))?;
     rules::rules(&config)?;
     let written: Vec<_> = files.iter().map(|(file, _)| file.display().to_string()).collect();
     match output {

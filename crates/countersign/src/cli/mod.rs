@@ -5,6 +5,7 @@ mod ask;
 mod attest_check;
 mod attest_inspect;
 mod audit;
+#[cfg(feature = "demo")]
 mod demo;
 mod dev_token;
 mod evaluate;
@@ -14,6 +15,7 @@ mod init;
 mod logs;
 mod output;
 mod people;
+#[cfg(feature = "demo")]
 mod phone;
 mod place;
 mod policy;

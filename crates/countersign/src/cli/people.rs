@@ -7,15 +7,14 @@ use clap::{Args, Subcommand};
 use countersign_core::UnixSeconds;
 use serde::Serialize;
 
-use crate::{
-    admin::wire::{Changed, DeviceView, Invite, Invited, SessionView, UserView},
-    cli::{
-        ask,
-        output::{Exit, Output, say, say_json, table},
-        place::Place,
-        report::{self, ReportArgs},
-        when,
-    },
+use countersign_node::admin::wire::{Changed, DeviceView, Invite, Invited, SessionView, UserView};
+
+use crate::cli::{
+    ask,
+    output::{Exit, Output, say, say_json, table},
+    place::Place,
+    report::{self, ReportArgs},
+    when,
 };
 
 /// What to do with people.

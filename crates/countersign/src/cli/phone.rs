@@ -12,20 +12,20 @@ use std::{
 use anyhow::{Context, Result, anyhow, ensure};
 use clap::{Args, Subcommand};
 use countersign_core::Entropy;
+use countersign_demo::phone::{Answer, Call, DemoCa, Handset, Phone, Surroundings};
 use countersign_identity::DevKit;
+use countersign_node::{
+    OsEntropy, SystemClock,
+    admin::wire::{Invite, Invited, Status},
+};
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::{
-    admin::wire::{Invite, Invited, Status},
-    cli::{
-        ask,
-        dev_token::pin,
-        output::{Exit, Output, say, say_json},
-        place::Place,
-    },
-    phone::{Answer, Call, DemoCa, Handset, Phone, Surroundings},
-    wire::{OsEntropy, SystemClock},
+use crate::cli::{
+    ask,
+    dev_token::pin,
+    output::{Exit, Output, say, say_json},
+    place::Place,
 };
 
 /// What the phone does, once it is enrolled and its person signed in.

@@ -4,8 +4,10 @@ use std::path::PathBuf;
 
 use anyhow::{Result, anyhow};
 use clap::Args;
-
-use crate::config::{self, Config};
+use countersign_node::{
+    config::{self, Config},
+    layout,
+};
 
 /// The node's files.
 #[derive(Args, Clone, Debug)]
@@ -43,6 +45,6 @@ impl Place {
     /// # Errors
     /// As [`Place::data`].
     pub fn log(&self) -> Result<PathBuf> {
-        Ok(self.data()?.join(crate::layout::LOG))
+        Ok(self.data()?.join(layout::LOG))
     }
 }

@@ -5,13 +5,14 @@ use clap::Subcommand;
 use countersign_policy::{run as run_cases, schema_text};
 use serde::Serialize;
 
-use crate::{
-    cli::{
-        output::{Exit, Output, say, say_json},
-        place::Place,
-    },
+use countersign_node::{
     config::{self, Config, Fault, Faults},
-    wire::rules::{self, Declared, Rules},
+    settings::rules::{self, Declared, Rules},
+};
+
+use crate::cli::{
+    output::{Exit, Output, say, say_json},
+    place::Place,
 };
 
 /// What to do with policies.

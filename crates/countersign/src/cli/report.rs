@@ -6,15 +6,16 @@ use anyhow::{Context, Result, anyhow};
 use clap::Args;
 use countersign_core::UnixSeconds;
 
-use crate::{
+use countersign_node::{
     admin::wire::{BreakdownView, DoorsView, OutcomesView, ReportAsk, ReportView, WhatIf},
-    cli::{
-        ask,
-        output::{Exit, Output, say, say_json, table},
-        place::Place,
-        when,
-    },
     config,
+};
+
+use crate::cli::{
+    ask,
+    output::{Exit, Output, say, say_json, table},
+    place::Place,
+    when,
 };
 
 /// What to report.

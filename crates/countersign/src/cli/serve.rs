@@ -8,15 +8,20 @@ use std::{
 
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
+use countersign_node::{
+    Options, OsEntropy, RunningNode, SystemClock,
+    config::{self, Dev},
+};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
-use crate::{
-    cli::output::Exit,
-    config::{self, Dev},
-    node::{self, Options, RunningNode},
-    wire::{OsEntropy, SystemClock},
-};
+use crate::cli::output::Exit;
+
+/// Whose simulated phones a development node takes: those of this program's own software phone, where it is built with one.
+#[cfg(feature = "demo")]
+const SIMULATED_SIGNERS: &[[u8; 32]] = &[countersign_demo::phone::SIGNER];
+#[cfg(not(feature = "demo"))]
+const SIMULATED_SIGNERS: &[[u8; 32]] = &[];
 
 /// How to run.
 #[derive(Args, Debug)]
@@ -49,7 +54,9 @@ pub async fn run(args: &ServeArgs) -> Result<Exit> {
     let drain_max = config.bounds.drain_max;
     // Before the start: a SIGHUP that nobody listens for yet would end the process.
     let mut told = Told::listen()?;
-    let node = node::start(config, Options { clock: Arc::new(SystemClock), entropy: Arc::new(OsEntropy), dev }).await?;
+    let options =
+        Options { clock: Arc::new(SystemClock), entropy: Arc::new(OsEntropy), dev, simulated_signers: SIMULATED_SIGNERS.to_vec() };
+    let node = countersign_node::start(config, options).await?;
     let exit = told.until_told(&node).await;
     tracing::info!(seconds = drain_max.as_secs(), "stopping: open requests may finish; told again, they are cut");
     tokio::select! {

@@ -14,15 +14,6 @@ use std::{
     time::Duration,
 };
 
-use countersign::{
-    admin::{
-        fleet::{Fleet, Met},
-        wire::{BreakdownView, OutcomesView, ReportView},
-    },
-    config::{self, Dev},
-    node::{self, Options, RunningNode},
-    wire::{OsEntropy, devices, rules},
-};
 use countersign_attest::android::StatusList;
 use countersign_audit::{Entry, Event, EventKind};
 use countersign_compliance::Revocations;
@@ -31,6 +22,15 @@ use countersign_core::{
     RiskFacts, Seconds, Session, Stage, UnixMillis, WhenLimited,
 };
 use countersign_gateway::Rules;
+use countersign_node::{
+    Options, OsEntropy, RunningNode,
+    admin::{
+        fleet::{Fleet, Met},
+        wire::{BreakdownView, OutcomesView, ReportView},
+    },
+    config::{self, Dev},
+    settings::{devices, rules},
+};
 use countersign_store::{DeviceState, Devices, Sessions, Subjects, sqlite::Sqlite};
 use tempfile::TempDir;
 
@@ -66,7 +66,7 @@ async fn made() -> (TempDir, Vec<Phone>) {
     fs::create_dir(home.path().join("policies")).expect("a directory");
     fs::write(home.path().join("policies/all.cedar"), "@id(\"all\") permit (principal, action, resource);").expect("written");
     fs::write(home.path().join("status.json"), STATUS).expect("written");
-    let port = countersign::demo::free_port().expect("a port");
+    let port = countersign_demo::free_port().expect("a port");
     for set in Set::ALL {
         fs::write(home.path().join(file(set)), set.config(port)).expect("written");
     }
@@ -104,7 +104,8 @@ async fn a_report_on_ten_thousand_phones_is_right() {
     let (home, phones) = made().await;
     each_phone_as_it_is_treated(home.path(), &phones, Decide::EachListOfLacks).await;
     let config = config::load(&home.path().join(file(Set::Mixed))).expect("a config");
-    let node = node::start(config, Options { clock: Arc::new(Still), entropy: Arc::new(OsEntropy), dev: Dev::On }).await.expect("a node");
+    let options = Options { clock: Arc::new(Still), entropy: Arc::new(OsEntropy), dev: Dev::On, simulated_signers: Vec::new() };
+    let node = countersign_node::start(config, options).await.expect("a node");
     the_sums_as_they_were_made(home.path(), &phones);
     the_others_are_the_rest(home.path());
     knock(&node).await;

@@ -13,18 +13,14 @@ use std::{
     time::Duration,
 };
 
-use arc_swap::ArcSwap;
-use countersign::{
-    config::{self, Dev},
-    node::{self, Options},
-    wire::{
-        OsEntropy, SystemClock,
-        mail::{CarryError, Mailing, Postman, Standing},
-    },
-};
 use countersign_core::{IncidentId, RiskView, SignalKind, UnixMillis, UserId};
-use countersign_monitor::react::{ReactRules, Told};
-use countersign_store::{Incident, IncidentState, Moment};
+use countersign_node::{
+    Options, OsEntropy, SystemClock,
+    config::{self, Dev},
+    settings::mail::mail,
+};
+use countersign_notify::{CarryError, Postman, Standing};
+use countersign_store::{Incident, IncidentChange, IncidentState, Moment};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -140,10 +136,9 @@ fn postman(home: &Path, port: u16, more: &str) -> (Arc<Postman>, CancellationTok
     fs::write(home.join("password"), "hunter2\n").expect("written");
     fs::write(home.join("wrong-password"), "hunter3\n").expect("written");
     let config = config::parse(&text(port, more), &home.join("csign.toml")).expect("a config");
-    let mailing = Mailing::read(&config).expect("read").expect("a section");
+    let settings = mail(&config).expect("read").expect("a section");
     let shutdown = CancellationToken::new();
-    let rules = Arc::new(ArcSwap::from_pointee(ReactRules::default()));
-    (Postman::start(mailing, rules, Arc::new(SystemClock), shutdown.clone()), shutdown)
+    (Postman::start(settings.mailing, Arc::new(SystemClock), shutdown.clone()), shutdown)
 }
 
 fn incident(number: u8, what: &str) -> Incident {
@@ -183,8 +178,8 @@ async fn an_incident_is_a_thread_of_two_mails_over_starttls() {
     let (postman, _shutdown) = postman(home.path(), port, LOGIN);
     let hostile = "noticed scraping für\r\nBcc: thief@example.com\r\n.\r\nQUIT\u{202e}";
     let opened = incident(1, hostile);
-    for told in [Told::Opened, Told::Acted, Told::Acted] {
-        postman.tell(told, &opened);
+    for change in [IncidentChange::Opened, IncidentChange::Acted, IncidentChange::Acted] {
+        postman.tell(change, &opened);
     }
     let first = server.mail();
     let (id, user) = (opened.id.as_str(), opened.user.as_ref().expect("somebody").as_str());
@@ -198,8 +193,8 @@ async fn an_incident_is_a_thread_of_two_mails_over_starttls() {
     assert!(first.body.replace("=\n", "").contains(&format!("countersign incident undo {id}")), "{}", first.body);
     until(&postman, |standing| standing.delivered == 1 && standing.waiting == 0).await;
 
-    postman.tell(Told::Acted, &opened);
-    postman.tell(Told::Fine, &Incident { state: IncidentState::Fine, ..opened.clone() });
+    postman.tell(IncidentChange::Acted, &opened);
+    postman.tell(IncidentChange::Fine, &Incident { state: IncidentState::Fine, ..opened.clone() });
     let second = server.mail();
     assert_eq!((second.header("References"), second.header("In-Reply-To")), (Some(name.as_str()), Some(name.as_str())));
     assert_eq!(second.header("Subject"), Some(format!("Re: Countersign: scraping about {user} ({id})").as_str()));
@@ -268,7 +263,7 @@ async fn a_server_that_was_down_gets_the_mail_later_and_a_flood_is_one_mail() {
     let (Some(python), home, port) = (python(), tempfile::tempdir().expect("a directory"), free_port()) else { return };
     let (postman, shutdown) = postman(home.path(), port, "to = [\"b@example.com\"]\ntls = \"none\"");
     for number in 1..=8 {
-        postman.tell(Told::Opened, &incident(number, "noticed scraping"));
+        postman.tell(IncidentChange::Opened, &incident(number, "noticed scraping"));
     }
     let standing = until(&postman, |standing| standing.last_failure.is_some() && standing.waiting == 8).await;
     assert_eq!((standing.delivered, standing.given_up), (0, 0));
@@ -329,8 +324,8 @@ async fn an_operator_sends_a_test() {
         .replace("https://api.example.com", &format!("https://localhost:{}", free_port()));
     fs::write(home.path().join("csign.toml"), text).expect("written");
     let config = config::load(&home.path().join("csign.toml")).expect("a config");
-    let options = Options { clock: Arc::new(SystemClock), entropy: Arc::new(OsEntropy), dev: Dev::On };
-    let node = node::start(config, options).await.expect("a node");
+    let options = Options { clock: Arc::new(SystemClock), entropy: Arc::new(OsEntropy), dev: Dev::On, simulated_signers: Vec::new() };
+    let node = countersign_node::start(config, options).await.expect("a node");
     let told = |args: &[&str]| {
         let run = Command::new(env!("CARGO_BIN_EXE_countersign")).args(args).current_dir(home.path()).output().expect("a run");
         String::from_utf8_lossy(&[run.stdout, run.stderr].concat()).into_owned()

@@ -16,7 +16,7 @@ use passkey::{
 };
 use serde_json::{Value, json};
 
-/// Whether the person shows a finger when asked.
+/// Behaviour of the person when asked for a finger.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Finger {
     Shown,

@@ -212,6 +212,19 @@ async fn enrolments_are_refused_for_one_thing_each() {
         ),
         ("an unknown client", |_| {}, |b| b["client_id"] = json!("org.evil"), "400 request_invalid", "device_enrolled deny client_unknown"),
         ("another platform", |_| {}, |b| b["platform"] = json!("ios"), "400 request_invalid", "device_enrolled deny body_field_invalid"),
+        ("the other platform's members, empty", |_| {}, |b| b["key_id"] = json!(null), "201", "device_enrolled allow"),
+        ("a key of iOS besides", |_| {}, |b| b["key_id"] = json!("AA=="), "400 request_invalid", "device_enrolled deny body_field_invalid"),
+        ("an unknown member", |_| {}, |b| b["more"] = json!(1), "400 request_invalid", "device_enrolled deny body_field_invalid"),
+        ("an unknown platform", |_| {}, |b| b["platform"] = json!("bsd"), "400 request_invalid", "device_enrolled deny body_field_invalid"),
+        (
+            "no platform",
+            |_| {},
+            |b| {
+                b.as_object_mut().expect("an object").remove("platform");
+            },
+            "400 request_invalid",
+            "device_enrolled deny body_field_invalid",
+        ),
         ("a name that hides", |_| {}, |b| b["name"] = json!("a\u{202e}"), "400 request_invalid", "device_enrolled deny body_field_invalid"),
     ];
     for (name, lie, twist, told, recorded) in rows {

@@ -23,8 +23,8 @@ use countersign_core::{
 };
 use countersign_identity::{BindingRules, PairwiseKey, PasskeyOrigin, RelyingParty, Sector};
 use countersign_issuer::{
-    App, DecodesPlay, DeviceTrust, Issuer, IssuerConfig, IssuerKeys, Pace, PlayApp, PlayReader, Prompts, RefreshKey, SignUp, Stores,
-    Strangers, VendorSilent, World as Windows, router,
+    AnonymousLogBudget, App, DecodesPlay, DeviceTrust, Issuer, IssuerConfig, IssuerKeys, PlayApp, PlayReader, Prompts, RefreshKey, SignUp,
+    Stores, VendorQuota, VendorSilent, World as Windows, router,
 };
 use countersign_proof::{
     access_token::TokenVerifier,
@@ -140,7 +140,7 @@ impl World {
             })),
             revocations,
             prompts: Prompts::default(),
-            strangers: Strangers::default(),
+            anonymous_log_budget: AnonymousLogBudget::default(),
         });
         Self { router: router(Arc::clone(&issuer)), issuer, memory, clock, maker }
     }
@@ -230,15 +230,16 @@ fn app(name: &str) -> (ClientId, App) {
         purpose: PurposeRule::SignOnly,
         ..keys
     };
-    let app = App { sector: Sector(name.to_owned()), android: keys, ios: None, play: None, app_attest_pace: Pace::app_attest(None) };
+    let app =
+        App { sector: Sector(name.to_owned()), android: keys, ios: None, play: None, app_attest_quota: VendorQuota::app_attest(None) };
     // The other app's vendors have been asked enough for today.
     let none_left = || Some(Quota::new(DailyLimit::Even(0)));
     let app = if name == APP {
         app
     } else {
         let (package, reader) = (AppId::parse(name).expect("an app"), PlayReader::Google(Arc::new(Unasked)));
-        let play = PlayApp { package, reader, requirements: play::Requirements::observe(), pace: Pace::play(none_left()) };
-        App { play: Some(play), app_attest_pace: Pace::app_attest(none_left()), ..app }
+        let play = PlayApp { package, reader, requirements: play::Requirements::observe(), quota: VendorQuota::play(none_left()) };
+        App { play: Some(play), app_attest_quota: VendorQuota::app_attest(none_left()), ..app }
     };
     (ClientId::parse(name).expect("a client"), app)
 }

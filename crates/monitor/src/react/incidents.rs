@@ -1,14 +1,14 @@
-//! The incidents that are open, by what they are about. Bounded: whatever an attacker makes up, the oldest make room.
+//! Open incidents, found by what they are about. Their number is bounded: whatever an attacker makes up, the oldest are dropped first.
 
 use std::collections::HashMap;
 
 use countersign_core::{DeviceId, IncidentId, Seconds, SessionId, Signal, SignalKind, UnixMillis, UserId};
 use countersign_store::{Incident, IncidentState};
 
-/// Incidents that are open at a time.
+/// Greatest number of open incidents in memory.
 const OPEN_MAX: usize = 2_000;
 
-/// What an incident is about: a person where one is known, else a device, else a session, else everybody.
+/// Subject of an incident: a person where one is known, otherwise a device, otherwise a session, otherwise everybody.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum About {
     Person(UserId),
@@ -28,35 +28,36 @@ impl About {
     }
 }
 
-/// Whether an incident is as it was last kept.
+/// Statement whether an incident in memory is the same as in the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kept {
     No,
     Yes,
 }
 
-/// What a signal belongs to.
+/// An incident after a signal was added.
 #[derive(Debug)]
 pub struct Noticed {
-    /// Its incident, the signal counted.
+    /// Incident that the signal belongs to, with the signal counted.
     pub incident: Incident,
-    /// An older one about the same, which is over with this.
+    /// An older incident about the same subject that is over now.
     pub over: Option<Incident>,
 }
 
-/// The open incidents.
+/// The open incidents, by kind and subject.
 #[derive(Debug, Default)]
 pub struct OpenIncidents(HashMap<(SignalKind, About), (Incident, Kept)>);
 
 impl OpenIncidents {
-    /// Those that were open when the process ended.
+    /// The incidents that were open when the process ended.
     pub fn of(incidents: impl IntoIterator<Item = Incident>) -> Self {
         let mut open = Self::default();
         incidents.into_iter().for_each(|incident| open.put(incident));
         open
     }
 
-    /// Takes an incident up, as it was kept. Of two about the same, the one that restricts somebody is followed, else the later.
+    /// Takes in an incident as it is stored. Of two about the same subject, the one that restricts somebody is followed, otherwise the
+    /// later one.
     pub fn put(&mut self, incident: Incident) {
         let about = About::of(incident.user.as_ref(), incident.device.as_ref(), incident.session.as_ref());
         let weight = |incident: &Incident| (!incident.deeds.is_empty(), incident.last_at);
@@ -66,10 +67,10 @@ impl OpenIncidents {
         }
     }
 
-    /// The incident that a signal belongs to, or a new one named `id`.
+    /// The incident that a signal belongs to, or a new one with the identifier `id`.
     ///
-    /// It belongs to one that was noticed within `together`, or that still restricts somebody: were that forgotten, nobody would
-    /// lift what it did when its time is over.
+    /// A signal belongs to an incident that was last noticed within `together`, or that still restricts somebody. If the latter were
+    /// forgotten, nobody would lift the restriction when its time is over.
     pub fn noticed(&mut self, signal: &Signal, id: impl FnOnce() -> IncidentId, together: Seconds) -> Noticed {
         let about = About::of(signal.user.as_ref(), signal.device.as_ref(), signal.session.as_ref());
         let key = (signal.kind, about);
@@ -97,7 +98,7 @@ impl OpenIncidents {
         incident.last_at = incident.last_at.max(signal.at);
         incident.score = incident.score.max(signal.view.score);
         if self.0.len() >= OPEN_MAX {
-            // Those that restrict nobody make room first.
+            // Incidents that restrict nobody are dropped first.
             let least = self.0.iter().min_by_key(|(_, (incident, _))| (!incident.deeds.is_empty(), incident.last_at));
             let least = least.map(|(key, _)| key.clone());
             least.and_then(|least| self.0.remove(&least));
@@ -112,18 +113,18 @@ impl OpenIncidents {
         self.0.remove(&key).map(|(incident, _)| incident)
     }
 
-    /// Those for which this session was changed.
+    /// Incidents for which this session was changed.
     pub fn that_touched(&self, session: &SessionId) -> Vec<IncidentId> {
         let touched = |incident: &Incident| incident.deeds.iter().any(|deed| deed.session == *session);
         self.0.values().filter(|(incident, _)| touched(incident)).map(|(incident, _)| incident.id.clone()).collect()
     }
 
-    /// Those that were last noticed at `instant` or before.
+    /// Incidents that were last noticed at `instant` or before.
     pub fn quiet_since(&self, instant: UnixMillis) -> Vec<IncidentId> {
         self.0.values().filter(|(incident, _)| incident.last_at <= instant).map(|(incident, _)| incident.id.clone()).collect()
     }
 
-    /// Those that were counted on since they were kept. [`Self::put`] says that they are.
+    /// Incidents that were counted on since they were stored. The caller stores them and calls [`Self::put`].
     pub fn changed(&self) -> Vec<Incident> {
         self.0.values().filter(|(_, kept)| *kept == Kept::No).map(|(incident, _)| incident.clone()).collect()
     }

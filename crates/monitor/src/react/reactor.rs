@@ -1,4 +1,4 @@
-//! Takes signals one by one, restricts what they are about, and keeps the way back.
+//! The reactor: takes signals one by one, restricts the sessions that they are about, and keeps what is needed to undo it.
 
 use std::sync::Arc;
 
@@ -8,7 +8,8 @@ use countersign_core::{
     Clock, DecisionId, Entropy, IncidentId, RiskReason, Seconds, Session, SessionId, SessionState, Signal, SignalKind, UnixMillis, Watch,
 };
 use countersign_store::{
-    Deed, Incident, IncidentState, Incidents, OpenState, SessionFilter, Sessions, StateChange, Suppression, Unavailable, Whose,
+    Deed, Incident, IncidentChange, IncidentState, Incidents, OpenState, SessionFilter, Sessions, StateChange, Suppression, Unavailable,
+    Whose,
 };
 use tokio::sync::Mutex;
 
@@ -17,61 +18,35 @@ use crate::react::{
     rule::{Mode, ReactRules},
 };
 
-/// Sessions that are changed because of one signal; a person has a few.
+/// Greatest number of sessions that are changed because of one signal; a person has a few.
 const SESSIONS_MAX: u32 = 1_000;
-/// Open incidents that are taken up again after a restart.
+/// Greatest number of open incidents that are loaded after a restart.
 const TAKEN_UP_MAX: u32 = 2_000;
 
-/// Where acts are written down before they are done (law 8).
+/// Log in which changes are recorded before they are made (law 8 of the design).
 #[async_trait]
 pub trait Ledger: Send + Sync {
-    /// Writes down that `session` changes to `to` because of `incident`.
+    /// Records that `session` changes to `to` because of `incident`.
     ///
     /// # Errors
-    /// Our fault only.
+    /// [`Unavailable`] when the log cannot be written. The change must not be made then.
     async fn acted(&self, session: &Session, to: SessionState, incident: &Incident) -> Result<DecisionId, Unavailable>;
 }
 
-/// What somebody is told about an incident. Alphabetical.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Told {
-    /// Something was done.
-    Acted,
-    /// Its time was over.
-    Closed,
-    /// It was fine.
-    Fine,
-    /// It is new.
-    Opened,
-}
-
-impl Told {
-    /// The word on the wire.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Acted => "incident.acted",
-            Self::Closed => "incident.closed",
-            Self::Fine => "incident.fine",
-            Self::Opened => "incident.opened",
-        }
-    }
-}
-
-/// Tells whoever wants to know, without making anybody wait.
+/// Channel to those who want to know of incidents. It never makes the reactor wait.
 pub trait Tell: Send + Sync {
-    /// Tells of a change of an incident.
-    fn tell(&self, told: Told, incident: &Incident);
+    /// Reports a change of an incident.
+    fn tell(&self, told: IncidentChange, incident: &Incident);
 }
 
-/// Why an incident is not undone. Alphabetical.
+/// Reason why an incident is not undone. Alphabetical.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UndoRefusal {
-    /// It was undone or closed before.
+    /// The incident was undone or closed before.
     NotOpen,
-    /// Our fault.
+    /// The store or log cannot be reached; the fault is ours.
     Unavailable(Unavailable),
-    /// There is none of that name.
+    /// There is no incident with this identifier.
     Unknown,
 }
 
@@ -81,51 +56,51 @@ impl From<Unavailable> for UndoRefusal {
     }
 }
 
-/// The promises that the reactor leans on.
+/// Stores that the reactor works on.
 #[derive(Clone)]
 pub struct ReactStores {
-    /// Incidents.
+    /// Incidents and suppressions of reactions.
     pub incidents: Arc<dyn Incidents>,
-    /// Sessions.
+    /// Sessions with their states.
     pub sessions: Arc<dyn Sessions>,
 }
 
-/// What a reactor is built of.
+/// Parts of a reactor.
 pub struct ReactorParts {
-    /// What signals lead to; exchangeable.
+    /// Rules for signals; they can be replaced while the node runs.
     pub rules: Arc<ArcSwap<ReactRules>>,
-    /// What it changes.
+    /// Stores that the reactor works on.
     pub stores: ReactStores,
-    /// Where it writes down what it does.
+    /// Log in which changes are recorded before they are made.
     pub ledger: Arc<dyn Ledger>,
-    /// Whom it tells.
+    /// Channel to those who want to know of incidents.
     pub tell: Arc<dyn Tell>,
-    /// Who learns what was fine.
+    /// Observer that learns from what turned out to be harmless.
     pub watch: Arc<dyn Watch>,
-    /// The time of day.
+    /// Clock of the node.
     pub clock: Arc<dyn Clock>,
-    /// Unpredictable bytes, for names.
+    /// Source of unpredictable bytes, for identifiers.
     pub entropy: Arc<dyn Entropy>,
 }
 
-/// How an incident ends.
+/// Way in which an incident ends.
 #[derive(Clone, Copy)]
 struct End {
     state: IncidentState,
-    told: Told,
+    told: IncidentChange,
     why: &'static str,
 }
 
 impl End {
-    const CONFIRMED: Self = Self { state: IncidentState::Fine, told: Told::Fine, why: "the person confirmed" };
-    const FINE: Self = Self { state: IncidentState::Fine, told: Told::Fine, why: "an operator said that it was fine" };
-    const LAPSED: Self = Self { state: IncidentState::Closed, told: Told::Closed, why: "its time was over" };
+    const CONFIRMED: Self = Self { state: IncidentState::Fine, told: IncidentChange::Fine, why: "the person confirmed" };
+    const FINE: Self = Self { state: IncidentState::Fine, told: IncidentChange::Fine, why: "an operator said that it was fine" };
+    const LAPSED: Self = Self { state: IncidentState::Closed, told: IncidentChange::Closed, why: "its time was over" };
 }
 
-/// Reacts.
+/// The reactor. It handles one signal or order at a time.
 pub struct Reactor {
     parts: ReactorParts,
-    /// One signal or order at a time: two that change the same session must not cross.
+    /// INVARIANT: held for the whole of one signal or order, because two that change the same session must not interleave.
     open: Mutex<OpenIncidents>,
 }
 
@@ -133,16 +108,16 @@ impl Reactor {
     /// A reactor that knows the incidents that were open when the process ended.
     ///
     /// # Errors
-    /// Our fault only.
+    /// [`Unavailable`] when the incidents cannot be loaded.
     pub async fn new(parts: ReactorParts) -> Result<Self, Unavailable> {
         let held = parts.stores.incidents.list(Some(IncidentState::Open), TAKEN_UP_MAX).await?;
         Ok(Self { parts, open: Mutex::new(OpenIncidents::of(held)) })
     }
 
-    /// Takes a signal.
+    /// Handles one signal from start to end.
     ///
     /// # Errors
-    /// When something could not be changed or kept. What could be done was done.
+    /// [`Unavailable`] when something could not be changed or stored. Everything that was possible has been done by then.
     pub async fn take(&self, signal: &Signal) -> Result<(), Unavailable> {
         let mut open = self.open.lock().await;
         let signal = self.complete(signal).await?;
@@ -151,6 +126,7 @@ impl Reactor {
         }
         let rules = self.parts.rules.load();
         let now = signal.at.seconds();
+        // Before counting, so that a suppressed kind opens no incident.
         let suppressed = self.parts.stores.incidents.suppressions(now).await?;
         if suppressed.iter().any(|suppression| suppression.covers(signal.kind, signal.user.as_ref(), now)) {
             return Ok(());
@@ -170,10 +146,10 @@ impl Reactor {
             Mode::Enforce => self.act(&mut incident, &signal, rule.act).await,
         };
         if first || !matches!(done, Ok(0)) {
-            // What changed is kept at once; what was only counted, with the next tick.
+            // A change is stored at once; a mere count is stored with the next tick, so that a flood of signals costs few writes.
             open.put(incident.clone());
             self.parts.stores.incidents.keep(incident.clone()).await?;
-            let told = if matches!(done, Ok(0)) { Told::Opened } else { Told::Acted };
+            let told = if matches!(done, Ok(0)) { IncidentChange::Opened } else { IncidentChange::Acted };
             self.parts.tell.tell(told, &incident);
         }
         if let Some(over) = over {
@@ -182,10 +158,10 @@ impl Reactor {
         done.map(|_| ())
     }
 
-    /// Keeps what was counted, and closes what has been quiet for as long as sessions stay limited.
+    /// Stores what was counted since the last tick, and closes incidents that have been quiet for as long as sessions stay limited.
     ///
     /// # Errors
-    /// Our fault only; the next tick tries again.
+    /// [`Unavailable`] when the store cannot be reached; the next tick tries again.
     pub async fn tick(&self) -> Result<(), Unavailable> {
         let mut open = self.open.lock().await;
         for incident in open.changed() {
@@ -200,10 +176,10 @@ impl Reactor {
         Ok(())
     }
 
-    /// An operator says that it was fine: what was done is undone where it can be, and the watcher learns.
+    /// Resolves an incident as harmless, by order of an operator: what was done is undone where possible, and the observer learns from it.
     ///
     /// # Errors
-    /// When there is no such open incident, or by our fault.
+    /// A refusal when there is no such open incident, or when the store cannot be reached.
     pub async fn fine(&self, id: &IncidentId) -> Result<Incident, UndoRefusal> {
         let mut open = self.open.lock().await;
         let held = match open.take(id) {
@@ -218,15 +194,15 @@ impl Reactor {
         Ok(self.end(held, End::FINE, now).await?)
     }
 
-    /// Nothing of this kind, about this person, is reacted to for a while.
+    /// Suppresses reactions to a kind of signal, for one person or everybody, for some time.
     ///
     /// # Errors
-    /// Our fault only.
+    /// [`Unavailable`] when the store cannot be reached.
     pub async fn suppress(&self, suppression: Suppression) -> Result<(), Unavailable> {
         self.parts.stores.incidents.suppress(suppression).await
     }
 
-    /// Whose session it was, where the signal does not say.
+    /// Fills in the person and device of the session where the signal names only the session.
     async fn complete(&self, signal: &Signal) -> Result<Signal, Unavailable> {
         let mut signal = signal.clone();
         if let (None, Some(id)) = (&signal.user, &signal.session)
@@ -238,11 +214,13 @@ impl Reactor {
         Ok(signal)
     }
 
-    /// Changes what the signal is about. How many sessions were changed.
+    /// Changes the sessions that the signal is about, and returns the number of those changed.
     async fn act(&self, incident: &mut Incident, signal: &Signal, act: crate::react::rule::Act) -> Result<usize, Unavailable> {
         let mut changed: usize = 0;
         for session in self.concerned(signal).await? {
+            // A reaction never makes the state of a session better.
             let Some(to) = act.turns(session.state) else { continue };
+            // Recorded first: a change that the log cannot take is not made (law 8 of the design).
             let decision = self.parts.ledger.acted(&session, to, incident).await?;
             if let Some(from) = self.change(&session.id, to).await? {
                 changed = changed.saturating_add(1);
@@ -253,7 +231,7 @@ impl Reactor {
         Ok(changed)
     }
 
-    /// The sessions that a signal is about: the one that it names, else those on the device, else the person's.
+    /// The sessions that a signal is about: the one that it names, otherwise those on the device, otherwise those of the person.
     async fn concerned(&self, signal: &Signal) -> Result<Vec<Session>, Unavailable> {
         let sessions = &self.parts.stores.sessions;
         match (&signal.session, &signal.device, &signal.user) {
@@ -279,7 +257,7 @@ impl Reactor {
         })
     }
 
-    /// The person stood for the session: what it was limited for was theirs.
+    /// Handles a step-up that the person of a session passed: the session was limited for something that was theirs.
     async fn confirmed(&self, open: &mut OpenIncidents, signal: &Signal) -> Result<(), Unavailable> {
         let Some(session) = &signal.session else { return Ok(()) };
         for id in open.that_touched(session) {
@@ -288,7 +266,8 @@ impl Reactor {
         Ok(())
     }
 
-    /// An incident may have restricted a thief's sessions, too. Those wait until somebody stands for them.
+    /// Lifts the restriction of one session. The same incident may have restricted sessions of a thief, which stay restricted until their
+    /// person confirms them.
     async fn confirmed_one(
         &self,
         open: &mut OpenIncidents,
@@ -307,7 +286,7 @@ impl Reactor {
         self.parts.stores.incidents.keep(incident).await
     }
 
-    /// Ends an incident that is open. When that fails it stays open, to be ended by the next try.
+    /// Ends an open incident. If that fails, the incident stays open, and the next attempt ends it.
     async fn end_open(&self, open: &mut OpenIncidents, id: &IncidentId, how: End, now: UnixMillis) -> Result<(), Unavailable> {
         let Some(incident) = open.take(id) else { return Ok(()) };
         let ended = self.end(incident.clone(), how, now).await;
@@ -317,13 +296,13 @@ impl Reactor {
         ended.map(|_| ())
     }
 
-    /// Ends an incident and undoes what it did, where nobody has changed it since.
+    /// Ends an incident and undoes what it did, where nobody has changed the session since.
     async fn end(&self, mut incident: Incident, how: End, now: UnixMillis) -> Result<Incident, Unavailable> {
         incident.state = how.state;
         incident.note(now, how.why);
         for deed in incident.deeds.clone() {
             let Some(session) = self.parts.stores.sessions.find(&deed.session).await? else { continue };
-            // Time alone forgives a limit and nothing more, and a session that has ended stays ended.
+            // SECURITY: the passing of time lifts a limit and nothing more, and a session that has ended stays ended.
             let undone = match how.state {
                 IncidentState::Closed => deed.to == SessionState::Limited,
                 IncidentState::Fine | IncidentState::Open => deed.to != SessionState::Revoked,
@@ -339,7 +318,7 @@ impl Reactor {
                     && from > deed.to
                     && let Some(worse) = OpenState::of(from)
                 {
-                    // Somebody made it worse between the two: that stands.
+                    // Somebody made the state stricter between reading and writing. The stricter state is restored.
                     self.parts.stores.sessions.set_state(&deed.session, worse).await?;
                     continue;
                 }
@@ -370,7 +349,7 @@ fn before(now: UnixMillis, span: Seconds) -> UnixMillis {
     UnixMillis(now.0.saturating_sub(span.0.saturating_mul(1000)))
 }
 
-/// What was noticed, as a line for people: the kind, the score and what it was made of.
+/// Description of a signal in one line: the kind, the score and its parts.
 fn noticed(signal: &Signal) -> String {
     let mut line = format!("noticed {}", signal.kind.as_str());
     if signal.view.score > 0 {

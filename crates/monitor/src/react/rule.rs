@@ -1,24 +1,24 @@
-//! What each kind of signal leads to.
+//! Rules: the reaction to each kind of signal.
 
 use std::collections::BTreeMap;
 
 use countersign_core::{Seconds, SessionState, SignalKind};
 
-/// What is done. Ordered by severity.
+/// Reaction to a signal. Ordered by severity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Act {
-    /// Somebody is told.
+    /// Somebody is notified, and nothing is changed.
     Alert,
     /// The session may do less until its person confirms.
     Limit,
     /// The session may do nothing until its person signs in again.
     Challenge,
-    /// The session ends.
+    /// The session ends, together with its tokens.
     Revoke,
 }
 
 impl Act {
-    /// The word in the configuration.
+    /// Stable word of the reaction in the configuration.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -29,13 +29,13 @@ impl Act {
         }
     }
 
-    /// Reads the word back.
+    /// The reaction with this word; `None` for any other.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         [Self::Alert, Self::Limit, Self::Challenge, Self::Revoke].into_iter().find(|act| act.as_str() == text)
     }
 
-    /// The state that a session gets, if it has a better one.
+    /// The state that a session gets; `None` when it has that state or a stricter one.
     #[must_use]
     pub fn turns(self, from: SessionState) -> Option<SessionState> {
         let to = match self {
@@ -48,17 +48,17 @@ impl Act {
     }
 }
 
-/// Whether a rule acts.
+/// Mode of a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Mode {
-    /// It does what it says.
+    /// The reaction is carried out.
     Enforce,
-    /// It says what it would do.
+    /// The reaction is only reported.
     Observe,
 }
 
 impl Mode {
-    /// The word in the configuration.
+    /// Stable word of the mode in the configuration.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -67,30 +67,30 @@ impl Mode {
         }
     }
 
-    /// Reads the word back.
+    /// The mode with this word; `None` for any other.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         [Self::Enforce, Self::Observe].into_iter().find(|mode| mode.as_str() == text)
     }
 }
 
-/// What one kind of signal leads to.
+/// Rule for one kind of signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReactRule {
-    /// Whether it acts.
+    /// Mode of the rule.
     pub mode: Mode,
-    /// What it does.
+    /// Reaction of the rule.
     pub act: Act,
 }
 
-/// What signals lead to.
+/// Rules for all kinds of signals.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReactRules {
-    /// The operator's, instead of the shipped.
+    /// Rules of the operator, which replace the shipped ones.
     pub own: BTreeMap<SignalKind, ReactRule>,
-    /// Signals about the same within this time are one incident.
+    /// Time within which signals about the same subject are one incident.
     pub together: Seconds,
-    /// How long a session stays limited when nobody confirms and nobody objects.
+    /// Time for which a session stays limited when nobody confirms and nobody objects.
     pub limited_for: Seconds,
 }
 
@@ -101,18 +101,19 @@ impl Default for ReactRules {
 }
 
 impl ReactRules {
-    /// What a kind of signal leads to.
+    /// The rule for a kind of signal.
     #[must_use]
     pub fn of(&self, kind: SignalKind) -> ReactRule {
         self.own.get(&kind).copied().unwrap_or(ReactRule { mode: Mode::Enforce, act: shipped(kind) })
     }
 }
 
-/// What the shipped configuration does. A theft that gains nothing changes nothing for its victim: whoever could sign a person
-/// out by showing a captured proof would have won something after all.
+/// Reaction of the shipped configuration.
+///
+/// SECURITY: a failed theft changes nothing for its victim. Otherwise an attacker could sign people out by replaying captured proofs.
 const fn shipped(kind: SignalKind) -> Act {
     match kind {
-        // Refused where they happen, or dealt with there already.
+        // These are refused where they happen, or handled there already.
         SignalKind::BruteForce
         | SignalKind::CodeReused
         | SignalKind::CredentialStuffing
@@ -134,9 +135,9 @@ const fn shipped(kind: SignalKind) -> Act {
         | SignalKind::SharedRisk
         | SignalKind::UnusualLogin
         | SignalKind::UnusualUse => Act::Limit,
-        // Limited sessions may read, and reading is what a scraper does; and whoever has a stolen credential has to be asked for another.
+        // A limited session may read, and reading is what a scraper does. Somebody with a stolen credential must be asked for another one.
         SignalKind::Scraping | SignalKind::SharedCredentialChange => Act::Challenge,
-        // Nobody gets there by accident; and what ended elsewhere ends here.
+        // A trap is not reached by accident, and a session that ended elsewhere ends here.
         SignalKind::HoneyOperation | SignalKind::SharedRevocation => Act::Revoke,
     }
 }

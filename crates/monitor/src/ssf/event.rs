@@ -1,4 +1,4 @@
-//! What an event says (CAEP 1.0 section 3, RISC 1.0 section 2, SSF 1.0 sections 8.1.4 and 8.1.5).
+//! Events of shared signals (CAEP 1.0 section 3, RISC 1.0 section 2, SSF 1.0 sections 8.1.4 and 8.1.5).
 
 use std::collections::BTreeMap;
 
@@ -9,15 +9,15 @@ const CAEP: &str = "https://schemas.openid.net/secevent/caep/event-type/";
 const RISC: &str = "https://schemas.openid.net/secevent/risc/event-type/";
 const SSF: &str = "https://schemas.openid.net/secevent/ssf/event-type/";
 
-/// Texts in languages that one reason may have.
+/// Greatest number of languages in which one reason may be given.
 const LANGUAGES_MAX: usize = 64;
 
-/// Why an event is refused. Alphabetical.
+/// Reason why an event is refused. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EventRefusal {
-    /// A member that its type asks for is missing, or one has another type or a value that its type does not know.
+    /// A member that the event's type requires is missing, or a member has another type or an unknown value.
     Malformed,
-    /// Its type is not known here.
+    /// The type of the event is not known here.
     TypeUnknown,
 }
 
@@ -27,76 +27,76 @@ impl From<NotTheObject> for EventRefusal {
     }
 }
 
-/// Who brought a change about (CAEP 1.0 section 2). Alphabetical.
+/// Initiator of a change (CAEP 1.0 section 2). Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Initiator {
-    /// An operator.
+    /// An administrator of the transmitter.
     Admin,
-    /// A rule.
+    /// A rule of the transmitter.
     Policy,
-    /// A system.
+    /// A system of the transmitter.
     System,
-    /// The person.
+    /// The person whom the event is about.
     User,
 }
 
-/// Which way a level went.
+/// Direction in which a level changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
-    /// Less than before.
+    /// The level is lower than before.
     Decrease,
-    /// More than before.
+    /// The level is higher than before.
     Increase,
-    /// Nobody says.
+    /// The event does not state a direction.
     Unsaid,
 }
 
-/// An event, as far as something follows from it here. Alphabetical.
+/// An event, reduced to what has consequences here. Alphabetical.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// The account was closed, or may not be used.
+    /// The account was closed or disabled.
     AccountDisabled,
-    /// The account's, or the person's, level of assurance changed.
+    /// The level of assurance of the account or person changed.
     AssuranceLevelChange(Direction),
-    /// A credential was found, or is suspected, to be known to others, or has to be changed.
+    /// A credential is known or suspected to be in other hands, or must be changed.
     CredentialCompromise,
-    /// A credential was made, changed, revoked or deleted.
+    /// A credential was created, changed, revoked or deleted.
     CredentialChange {
-        /// Whether one that counted before may not count any more.
+        /// True when a credential that was valid before may no longer be valid.
         lessens: bool,
     },
-    /// The device meets, or no longer meets, what its manager asks.
+    /// The device meets, or no longer meets, the requirements of its manager.
     DeviceComplianceChange {
-        /// Whether it does.
+        /// True when the device meets them.
         compliant: bool,
     },
-    /// Something that nothing follows from here: it is only told.
+    /// An event without consequences here; its name is only logged.
     Told(&'static str),
-    /// The risk of the subject changed.
+    /// The risk level of the subject changed.
     RiskLevelChange {
-        /// Whether it is high.
+        /// True when the level is high.
         high: bool,
     },
     /// Sessions of the subject were revoked.
     SessionRevoked,
-    /// The stream's own state changed.
+    /// The state of the stream itself changed.
     StreamUpdated,
-    /// An answer to a request for verification, with what that said.
+    /// The answer to a verification request, with the `state` of that request.
     Verification(Option<String>),
 }
 
-/// What every CAEP event may say beside.
+/// Members that every CAEP event may have.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Beside {
-    /// When it happened.
+    /// Time of the event.
     pub at: Option<UnixSeconds>,
-    /// Who brought it about.
+    /// Initiator of the change.
     pub by: Option<Initiator>,
-    /// Why, for operators, by language.
+    /// Reason for administrators, by language.
     pub reason: BTreeMap<String, String>,
 }
 
-/// RISC events, and what each is here.
+/// Names of the RISC events, with the meaning of each here.
 const RISC_EVENTS: [(&str, Risc); 14] = [
     ("account-credential-change-required", Risc::Compromise),
     ("account-disabled", Risc::Disabled),
@@ -123,17 +123,17 @@ enum Risc {
 }
 
 impl Event {
-    /// The type of a session's revocation, which we send.
+    /// Type of the event that a session was revoked, which this server sends.
     pub const SESSION_REVOKED: &'static str = "https://schemas.openid.net/secevent/caep/event-type/session-revoked";
-    /// The type of a device's change, which we send.
+    /// Type of the event that a device's compliance changed, which this server sends.
     pub const DEVICE_COMPLIANCE_CHANGE: &'static str = "https://schemas.openid.net/secevent/caep/event-type/device-compliance-change";
-    /// The type of a verification, which we send.
+    /// Type of a verification event, which this server sends.
     pub const VERIFICATION: &'static str = "https://schemas.openid.net/secevent/ssf/event-type/verification";
 
-    /// Reads an event of a type.
+    /// Parses an event of the given type.
     ///
     /// # Errors
-    /// When the type is unknown, or the event is not of its type.
+    /// A refusal when the type is unknown, or the event does not fit its type.
     pub fn parse(event_type: &str, json: &str) -> Result<(Self, Beside), EventRefusal> {
         let event = Object::parse(json, Limits::JSON_DEPTH_MAX)?;
         let read = if let Some(name) = event_type.strip_prefix(CAEP) {
@@ -148,7 +148,7 @@ impl Event {
         Ok((read, beside(&event)?))
     }
 
-    /// What the monitor makes of it. What only gets better changes nothing: another's word earns no trust here.
+    /// Signal that follows from the event. SECURITY: improvements change nothing, because a statement of another party earns no trust here.
     #[must_use]
     pub const fn signal(&self) -> Option<SignalKind> {
         match self {
@@ -168,7 +168,7 @@ impl Event {
     }
 }
 
-/// One of some words, or nothing.
+/// One of the known words; `None` when the member is absent, and a refusal for any other word.
 fn word<'a>(event: &Object<'_>, name: &str, words: &[&'a str]) -> Result<Option<&'a str>, EventRefusal> {
     let Some(text) = event.optional_text(name)? else { return Ok(None) };
     words.iter().find(|word| **word == text).copied().map(Some).ok_or(EventRefusal::Malformed)
@@ -185,6 +185,7 @@ fn caep(name: &str, event: &Object<'_>) -> Result<Event, EventRefusal> {
         "assurance-level-change" => {
             needed(event.optional_text("namespace")?)?;
             needed(event.optional_text("current_level")?)?;
+            // Read for its type alone: a malformed member refuses the event.
             let _previous = event.optional_text("previous_level")?;
             Event::AssuranceLevelChange(match word(event, "change_direction", &["increase", "decrease"])? {
                 Some("decrease") => Direction::Decrease,
@@ -198,6 +199,7 @@ fn caep(name: &str, event: &Object<'_>) -> Result<Event, EventRefusal> {
             for name in ["friendly_name", "x509_issuer", "x509_serial", "fido2_aaguid"] {
                 event.optional_text(name)?;
             }
+            // A new credential takes nothing away. One that was changed, revoked or deleted may be in other hands.
             Event::CredentialChange { lessens: change != "create" }
         }
         "device-compliance-change" => {
@@ -259,6 +261,7 @@ fn beside(event: &Object<'_>) -> Result<Beside, EventRefusal> {
         let texts: BTreeMap<String, String> = event.optional(name)?.unwrap_or_default();
         if texts.len() > LANGUAGES_MAX { Err(EventRefusal::Malformed) } else { Ok(texts) }
     };
+    // Checked and not used: texts of another party are not shown to people.
     texts("reason_user")?;
     Ok(Beside { at: event.optional("event_timestamp")?.map(UnixSeconds), by, reason: texts("reason_admin")? })
 }

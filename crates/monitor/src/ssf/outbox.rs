@@ -1,4 +1,4 @@
-//! Events that wait to be polled (RFC 8936): kept until they are acknowledged, and given again until then.
+//! Outgoing events that wait to be polled (RFC 8936). An event is kept until it is acknowledged, and given again until then.
 
 use std::{
     collections::VecDeque,
@@ -11,29 +11,29 @@ use countersign_core::Limits;
 use serde::Deserialize;
 use tokio::sync::Notify;
 
-/// Events that wait; beyond, the oldest are dropped, and said to be.
+/// Greatest number of waiting events. Beyond it, the oldest are dropped, and the caller is told.
 const WAITING_MAX: usize = 10_000;
 
-/// Events of one answer.
+/// Greatest number of events in one answer.
 const GIVEN_MAX: usize = 100;
 
-/// How long an answer waits for an event.
+/// Time for which an answer waits for an event.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Why a poll is refused: it is not what RFC 8936 section 2.2 asks for.
+/// Refusal of a poll that is not what RFC 8936 section 2.2 asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PollRefusal;
 
-/// What a receiver asks.
+/// Request of a receiver.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PollAsk {
-    /// At most so many events; none, to acknowledge only.
+    /// Greatest number of events in the answer; 0 for a request that only acknowledges.
     pub events_max: usize,
-    /// Whether to wait when there are none.
+    /// True when the receiver does not want to wait for events.
     pub at_once: bool,
-    /// What was taken, or refused for good.
+    /// Identifiers of events that the receiver acknowledged or refused for good.
     pub settled: Vec<String>,
-    /// How many of these were refused.
+    /// Number of these that were refused.
     pub refused: usize,
 }
 
@@ -43,10 +43,10 @@ struct WireError {
 }
 
 impl PollAsk {
-    /// Reads the body of a poll.
+    /// Parses the body of a poll.
     ///
     /// # Errors
-    /// When it is something else.
+    /// [`PollRefusal`] when it has another form.
     pub fn parse(json: &str) -> Result<Self, PollRefusal> {
         let ask = Object::parse(json, Limits::JSON_DEPTH_MAX).map_err(|_| PollRefusal)?;
         let refused = |_| PollRefusal;
@@ -63,17 +63,17 @@ impl PollAsk {
     }
 }
 
-/// What it is answered.
+/// Answer to a poll.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PollAnswer {
-    /// Events by their `jti`.
+    /// Events with their `jti`, oldest first.
     pub sets: Vec<(String, String)>,
-    /// Whether more wait.
+    /// True when more events wait.
     pub more: bool,
 }
 
 impl PollAnswer {
-    /// As it goes over the wire.
+    /// The answer as JSON (RFC 8936 section 2.3).
     #[must_use]
     pub fn json(&self) -> String {
         let sets: serde_json::Map<_, _> = self.sets.iter().map(|(id, set)| (id.clone(), set.clone().into())).collect();
@@ -81,7 +81,7 @@ impl PollAnswer {
     }
 }
 
-/// What waits for one receiver.
+/// Events that wait for one receiver.
 #[derive(Debug, Default)]
 pub struct Outbox {
     waiting: Mutex<VecDeque<(String, String)>>,
@@ -89,7 +89,7 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    /// Puts an event in. Whether an older one had to go.
+    /// Adds an event. Returns true when an older one had to be dropped.
     pub fn put(&self, id: String, set: String) -> bool {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.push_back((id, set));
@@ -101,14 +101,15 @@ impl Outbox {
         full
     }
 
-    /// Answers a poll: settles what was taken, gives what waits, and waits for something if nothing does.
+    /// Answers a poll: removes what was acknowledged and gives what waits. When nothing waits, it waits for an event for some time.
     pub async fn poll(&self, ask: &PollAsk) -> PollAnswer {
+        // Registered before the look, so that an event between look and wait is not missed.
         let come = self.come.notified();
         let answer = self.look(ask);
         if ask.at_once || ask.events_max == 0 || !answer.sets.is_empty() {
             return answer;
         }
-        // Whatever came between the look and the wait woke the waiter already.
+        // An event between the look and the wait has already woken this waiter.
         let _ = tokio::time::timeout(PATIENCE, come).await;
         self.look(ask)
     }

@@ -1,4 +1,4 @@
-//! Events of others: verified, understood, and acted on before they are acknowledged.
+//! Receiver of others' events. An event is verified, understood, and acted on before it is acknowledged.
 
 use std::{
     collections::{HashSet, VecDeque},
@@ -18,43 +18,43 @@ use crate::{
     },
 };
 
-/// Names of SETs that are remembered; a transmitter repeats one within minutes.
+/// Number of SET identifiers that are remembered; a transmitter repeats a SET within minutes.
 const SEEN_MAX: usize = 20_000;
 
-/// A stream that somebody sends us.
+/// A stream that another party sends to this server.
 pub struct InStream {
-    /// Who sends it.
+    /// Identifier of the transmitter.
     pub issuer: String,
-    /// What it calls us.
+    /// Identifier of this server in the stream (`aud`).
     pub audience: String,
-    /// The keys that sign it.
+    /// Keys with which the transmitter signs.
     pub keys: SetKeys,
-    /// What the sender shows besides (SSF 1.0 section 6.1.1: `authorization_header`).
+    /// Bearer token that the transmitter sends with each request (SSF 1.0 section 6.1.1: `authorization_header`).
     pub bearer: Secret<String>,
 }
 
-/// What a sender is answered (RFC 8935 sections 2.2 to 2.4).
+/// Answer to a transmitter (RFC 8935 sections 2.2 to 2.4).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// 202: it was taken, and has had its effect.
+    /// Status 202: the event was accepted and has had its effect.
     Accepted,
-    /// 400, with an error code and a description.
+    /// Status 400, with an error code and a description.
     Refused {
-        /// The code of RFC 8935 section 2.4.
+        /// Error code of RFC 8935 section 2.4.
         err: &'static str,
-        /// In words.
+        /// Description of the fault, in words.
         description: String,
     },
-    /// 503: our fault; it is to be sent again.
+    /// Status 503: the fault is ours, and the transmitter has to send the event again.
     Unavailable,
-    /// 401: no stream has this token.
+    /// Status 401: no stream has this token.
     Unknown,
 }
 
-/// Takes events.
+/// The receiver of all incoming streams.
 pub struct Receiver {
     streams: Vec<InStream>,
-    /// Our own name as an issuer: subjects of ours that come back to us are known by their ids.
+    /// Issuer identifier of this server. Subjects with this issuer are our own and are found by their ids.
     own: String,
     people: Arc<dyn Subjects>,
     sessions: Arc<dyn Sessions>,
@@ -62,7 +62,7 @@ pub struct Receiver {
     seen: Mutex<Seen>,
 }
 
-/// The names of SETs that were taken, oldest first.
+/// Identifiers of SETs that were accepted, oldest first.
 #[derive(Default)]
 struct Seen {
     names: HashSet<(usize, String)>,
@@ -83,7 +83,7 @@ impl Seen {
 }
 
 impl Receiver {
-    /// Listens to these streams.
+    /// A receiver for these streams.
     #[must_use]
     pub fn new(
         streams: Vec<InStream>,
@@ -94,9 +94,10 @@ impl Receiver {
         Self { streams, own, people, sessions, reactor, seen: Mutex::default() }
     }
 
-    /// Takes one SET that was pushed (RFC 8935).
+    /// Handles one pushed SET (RFC 8935).
     pub async fn push(&self, authorization: Option<&str>, body: &str, now: UnixMillis) -> Answer {
         let bearer = authorization.and_then(|text| text.strip_prefix("Bearer ")).unwrap_or_default();
+        // In constant time, because the token is a secret.
         let same = |stream: &InStream| verify_slices_are_equal(stream.bearer.expose().as_bytes(), bearer.as_bytes()).is_ok();
         let Some((number, stream)) = self.streams.iter().enumerate().find(|(_, stream)| same(stream)) else { return Answer::Unknown };
         let expected = ExpectedSet { issuer: &stream.issuer, audience: &stream.audience };
@@ -109,6 +110,7 @@ impl Receiver {
             return Answer::Accepted;
         }
         match self.act(&set, now).await {
+            // Only an accepted SET is remembered, so that one that failed takes effect when it is sent again.
             Ok(answer) => {
                 if answer == Answer::Accepted {
                     self.seen.lock().unwrap_or_else(PoisonError::into_inner).note(name);
@@ -135,7 +137,7 @@ impl Receiver {
         Ok(Answer::Accepted)
     }
 
-    /// Whom we know by this subject; nobody is no error, since senders know people that we do not.
+    /// The person, device and session with this subject here; `None` is not an error, since transmitters know people that we do not.
     async fn whose(&self, subject: &SubjectId) -> Result<Option<Whose>, Unavailable> {
         let mut whose = Whose::default();
         match subject {
@@ -150,7 +152,8 @@ impl Receiver {
                 }
                 whose.device = device.as_ref().and_then(|device| self.own_name(device)).and_then(|text| DeviceId::parse(text).ok());
                 whose.session = self.session(session.as_ref()).await?;
-                // Somebody's session, or somebody's device, of whom we know neither, is not all that they have here.
+                // The event is about one session or device of somebody whom we do not know. It must not count for everything of theirs
+                // here.
                 let narrowed = (device.is_some() && whose.device.is_none()) || (session.is_some() && whose.session.is_none());
                 if narrowed && whose.user.is_none() {
                     return Ok(None);
@@ -192,7 +195,7 @@ impl Receiver {
         Ok(self.sessions.find(&id).await?.map(|session| session.id))
     }
 
-    /// A name that we gave: opaque, or ours as an issuer.
+    /// An identifier that this server gave out: an opaque one, or one with this server as issuer.
     fn own_name<'a>(&self, name: &'a Simple) -> Option<&'a str> {
         match name {
             Simple::Opaque(id) => Some(id),
@@ -211,7 +214,7 @@ impl Receiver {
     }
 }
 
-/// Whom an event is about, as we know them.
+/// Subject of an event in our own identifiers.
 #[derive(Default, PartialEq, Eq)]
 struct Whose {
     user: Option<UserId>,

@@ -1,4 +1,4 @@
-//! About whom an event is (RFC 9493 section 3, SSF 1.0 sections 3.1 to 3.6).
+//! Subjects of events (RFC 9493 section 3, SSF 1.0 sections 3.1 to 3.6).
 
 use std::net::IpAddr;
 
@@ -6,10 +6,10 @@ use countersign_codec::json::{NotTheObject, Object};
 use countersign_core::Limits;
 use serde_json::value::RawValue;
 
-/// Identifiers of one `aliases` subject, and addresses of one `ip-addresses`.
+/// Greatest number of identifiers of one `aliases` subject, and of addresses of one `ip-addresses` subject.
 const MEMBERS_MAX: usize = 32;
 
-/// Why a subject is refused: it is not an object with a `format` and that format's members, each once and of the right type.
+/// Refusal of a subject that is not an object with a `format` and the members of that format, each once and of the right type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SubjectRefusal;
 
@@ -19,73 +19,73 @@ impl From<NotTheObject> for SubjectRefusal {
     }
 }
 
-/// A subject that one identifier names. Alphabetical.
+/// Subject named by one identifier. Alphabetical.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Simple {
-    /// `acct:` URI.
+    /// An account, as an `acct:` URI.
     Account(String),
-    /// Decentralised identifier.
+    /// A decentralised identifier (DID), as a URL.
     Did(String),
-    /// E-mail address.
+    /// An e-mail address of a person.
     Email(String),
     /// Addresses of a device.
     IpAddresses(Vec<IpAddr>),
-    /// A subject as an issuer knows it.
+    /// A subject by the name that an issuer uses.
     IssuerSubject {
-        /// The issuer.
+        /// Identifier of the issuer.
         issuer: String,
-        /// Its name there.
+        /// Name of the subject at that issuer.
         subject: String,
     },
-    /// A token.
+    /// A token, by its issuer and `jti`.
     JwtId {
-        /// Its issuer.
+        /// Identifier of the issuer.
         issuer: String,
-        /// Its `jti`.
+        /// Identifier of the token (`jti`).
         id: String,
     },
     /// A name that only the two sides understand.
     Opaque(String),
-    /// A format that is not known here: it names nobody.
+    /// A format that is not known here. It identifies nobody.
     Other(String),
-    /// Telephone number.
+    /// A telephone number of a person.
     PhoneNumber(String),
-    /// A SAML assertion.
+    /// A SAML assertion, by its issuer and id.
     SamlAssertion {
-        /// Its issuer.
+        /// Identifier of the issuer.
         issuer: String,
-        /// Its id.
+        /// Id of the assertion.
         id: String,
     },
-    /// A URI.
+    /// Any other URI that names the subject.
     Uri(String),
 }
 
-/// Whom an event is about.
+/// Subject of an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SubjectId {
-    /// One, under several names.
+    /// One subject under several names.
     Aliases(Vec<Simple>),
-    /// Several things that belong together: somebody's session on a device of a tenant.
+    /// Several subjects that belong together, such as a person's session on a device of a tenant.
     Complex {
-        /// The person.
+        /// Identifier of the person.
         user: Option<Simple>,
-        /// The device.
+        /// Identifier of the device.
         device: Option<Simple>,
-        /// The session.
+        /// Identifier of the session.
         session: Option<Simple>,
-        /// Parts that narrow it further (`application`, `tenant`, `org_unit`, `group`) and that are not known here.
+        /// Parts that narrow the subject further (`application`, `tenant`, `org_unit`, `group`) and that are not known here.
         others: Vec<(String, Simple)>,
     },
-    /// One, under one name.
+    /// One subject under one name.
     Simple(Simple),
 }
 
 impl Simple {
-    /// Reads an identifier.
+    /// Parses an identifier that is not composed of others.
     ///
     /// # Errors
-    /// When it is none.
+    /// [`SubjectRefusal`] when it has another form.
     pub fn parse(json: &str) -> Result<Self, SubjectRefusal> {
         let object = Object::parse(json, Limits::JSON_DEPTH_MAX)?;
         let text = |name: &str| -> Result<String, SubjectRefusal> {
@@ -94,7 +94,7 @@ impl Simple {
         };
         Ok(match object.text("format")?.as_ref() {
             "account" => Self::Account(text("uri")?),
-            // RFC 9493 writes `url`; a text is a text.
+            // RFC 9493 names the member `url`; its content is not checked further.
             "did" => Self::Did(text("url")?),
             "email" => Self::Email(text("email")?),
             "ip-addresses" => {
@@ -118,10 +118,10 @@ impl Simple {
 }
 
 impl SubjectId {
-    /// Reads a subject.
+    /// Parses a subject of any format.
     ///
     /// # Errors
-    /// When it is none.
+    /// [`SubjectRefusal`] when it has another form.
     pub fn parse(json: &str) -> Result<Self, SubjectRefusal> {
         let object = Object::parse(json, Limits::JSON_DEPTH_MAX)?;
         match object.text("format")?.as_ref() {
@@ -140,6 +140,7 @@ impl SubjectId {
     fn complex(object: Object<'_>) -> Result<Self, SubjectRefusal> {
         let (mut user, mut device, mut session, mut others) = (None, None, None, Vec::new());
         for (name, part) in object.into_members().filter(|(name, _)| name != "format") {
+            // The parts of a complex subject are simple ones, so nesting ends here.
             let part = Simple::parse(part)?;
             match name.as_ref() {
                 "user" => user = Some(part),

@@ -1,16 +1,16 @@
-//! One signal a crossing: what stays high is not signalled with every request.
+//! Alarms: one signal when a score crosses the threshold, not one for every request while it stays high.
 
 use countersign_core::{Seconds, SignalKind, UnixSeconds};
 
-/// While something stays high it is signalled again after this long, so that a rule that was changed meanwhile sees it.
+/// Time after which a score that stays high is signalled again, so that a rule that was changed meanwhile sees it.
 const AGAIN: Seconds = Seconds(600);
 
-/// The kinds that were signalled lately. Few at a time.
+/// Kinds that were signalled lately, with the time; few at a time.
 #[derive(Clone, Debug, Default)]
 pub struct Alarms(Vec<(SignalKind, UnixSeconds)>);
 
 impl Alarms {
-    /// Whether `kind`, which is high now, is to be signalled.
+    /// Returns true when `kind`, whose score is high now, has to be signalled.
     pub fn raise(&mut self, kind: SignalKind, now: UnixSeconds) -> bool {
         match self.0.iter_mut().find(|(held, _)| *held == kind) {
             Some((_, at)) if now.since(*at) < AGAIN => false,
@@ -25,7 +25,7 @@ impl Alarms {
         }
     }
 
-    /// What was signalled is settled; the next crossing is a new one.
+    /// Forgets what was signalled, because it was settled. The next crossing is signalled again.
     pub fn clear(&mut self) {
         self.0.clear();
     }

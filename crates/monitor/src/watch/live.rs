@@ -1,4 +1,4 @@
-//! The watcher that stands beside the way of every request.
+//! The observer of live traffic, through which every request passes.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -28,39 +28,39 @@ use crate::watch::{
     requests::Requests,
 };
 
-/// Sites whose places are kept at hand; then all are looked up again.
+/// Number of sites whose places are cached; when it is reached, the cache is emptied.
 const SITES_MAX: usize = 4096;
 
-/// How long the place of a site is kept at hand: maps are replaced while a node runs.
+/// Time for which the place of a site is cached. It is short because the maps are replaced while a node runs.
 const SITE_LIFE: Seconds = Seconds(60);
 
-/// Phones that said where they are; then whoever said so longest ago makes room.
+/// Greatest number of phones whose reported place is kept; the one that reported longest ago is dropped first.
 const PHONES_MAX: usize = 100_000;
 
-/// How long what a phone says of its place is believed.
+/// Time for which the place that a phone reported is used.
 const PHONE_PLACE_LIFE: Seconds = Seconds(3600);
 
-/// What an operator decides about watching.
+/// Configuration of the observer.
 #[derive(Clone)]
 pub struct WatchConfig {
-    /// Makes the fingerprints of whatever is remembered.
+    /// Secret from which the fingerprints of everything remembered are made.
     pub salt: Salt,
-    /// People who are remembered at a time; who has not been seen for longest makes room.
+    /// Greatest number of people remembered at a time; the least recently seen is dropped first.
     pub people_max: usize,
-    /// Accounts that belong to nobody.
+    /// Account names that belong to nobody; any use of one is an alarm.
     pub honey_accounts: BTreeSet<String>,
-    /// Actions that no app performs.
+    /// Actions that no app performs; any use of one is an alarm.
     pub honey_operations: BTreeSet<Action>,
-    /// How use is judged.
+    /// Rule by which requests are judged.
     pub requests: UseRule,
-    /// How logins are judged.
+    /// Rule by which logins are judged.
     pub logins: LoginRule,
-    /// From where on tries are guessing.
+    /// Thresholds beyond which attempts count as guessing.
     pub credentials: CredentialRule,
 }
 
 impl WatchConfig {
-    /// The shipped configuration for so many people.
+    /// The shipped configuration, for at most `people_max` people.
     #[must_use]
     pub fn shipped(salt: Salt, people_max: usize) -> Self {
         Self {
@@ -75,7 +75,7 @@ impl WatchConfig {
     }
 }
 
-/// Watches.
+/// The observer of live traffic.
 pub struct LiveWatch {
     pub(super) config: WatchConfig,
     pub(super) requests: Requests,
@@ -87,7 +87,7 @@ pub struct LiveWatch {
 }
 
 impl LiveWatch {
-    /// Knows nobody yet.
+    /// An observer that knows nobody yet.
     #[must_use]
     pub fn new(config: WatchConfig, places: Arc<dyn Places>, signals: Arc<dyn SignalSink>) -> Self {
         let requests = Requests::new(config.requests, config.people_max);
@@ -96,7 +96,7 @@ impl LiveWatch {
         Self { config, requests, logins: Mutex::new(logins), places, phones, sites: Mutex::default(), signals }
     }
 
-    /// How many people are watched, and the bytes of their habits.
+    /// Number of people observed, and the memory of their habits in bytes.
     #[must_use]
     pub fn size(&self) -> (usize, usize) {
         self.requests.size()
@@ -112,6 +112,7 @@ impl LiveWatch {
         }
         let place = self.places.look(address);
         if sites.len() >= SITES_MAX {
+            // Emptied as a whole, which is simple: entries live for a minute only.
             sites.clear();
         }
         sites.insert(site, (place.clone(), now.plus(SITE_LIFE)));
@@ -120,7 +121,7 @@ impl LiveWatch {
 
     fn phone(&self, device: &DeviceId, now: UnixSeconds) -> Option<(Position, UnixSeconds)> {
         let phones = self.phones.lock().unwrap_or_else(PoisonError::into_inner);
-        // Hardly any app shares it, and nobody is to pay for it then.
+        // Hardly any app shares the place, and then no request should pay for the hash.
         if phones.is_empty() {
             return None;
         }
@@ -163,7 +164,7 @@ impl LiveWatch {
     }
 }
 
-/// About whom a signal is.
+/// Subject of a signal.
 #[derive(Clone, Copy, Default)]
 struct Whose<'a> {
     user: Option<&'a UserId>,
@@ -171,7 +172,7 @@ struct Whose<'a> {
     device: Option<&'a DeviceId>,
 }
 
-/// What a person can cure says nothing against them.
+/// Outcome of a refused request for scoring. A refusal that the person can cure does not count against them.
 fn ending(reason: &Reason) -> Ending {
     if matches!(reason.told(), Told::NotPermitted | Told::RequestInvalid) { Ending::Refused } else { Ending::Good }
 }
@@ -184,7 +185,7 @@ impl Watch for LiveWatch {
         }
         let Some(looked) = self.requests.look(self.key(seen.user.as_str()), &self.sight(seen)) else { return RiskView::default() };
         let score = looked.assessment.score.points();
-        // What is far below the threshold is not worth a word, nor the memory for it.
+        // A score far below the threshold gets no reasons, which saves memory on almost every request.
         let reasons = if score >= 20 { reasons_of_use(&looked.assessment.evidence) } else { Vec::new() };
         let view = RiskView { score, reasons };
         if let Some(kind) = looked.crossed {
@@ -243,7 +244,9 @@ impl Watch for LiveWatch {
             self.signal(SignalKind::HoneyAccount, whose, RiskView::default(), seen.at);
         }
         for kind in looked.crossed {
-            // Tries for an account come from a stranger's phone: they are not that phone's sessions, but for prompts.
+            // Guessing at an account comes from a stranger's phone, so the signal is not about that phone's sessions. Prompts and unusual
+            // logins
+            // are about the person's own.
             let whose = if kind == SignalKind::MfaFatigue || kind == SignalKind::UnusualLogin { whose } else { Whose::default() };
             self.signal(kind, whose, view.clone(), seen.at);
         }
@@ -264,14 +267,14 @@ impl Watch for LiveWatch {
     }
 }
 
-/// The features that speak against the person, heaviest first.
+/// Features that speak against the person, heaviest first.
 fn reasons_of_use(evidence: &UseEvidence) -> Vec<RiskReason> {
     let mut against: Vec<_> = evidence.contributions().filter(|(_, weight)| *weight > 0.0).collect();
     against.sort_by(|(a, heavy), (b, light)| light.total_cmp(heavy).then(a.cmp(b)));
     against.into_iter().map(|(feature, weight)| RiskReason { name: feature.as_str(), weight_tenths: tenths(weight) }).collect()
 }
 
-/// Evidence is a few nats at most; what is more, or no number, is written as much.
+/// Weight in tenths of a nat, at most 250. Evidence is a few nats; anything larger, or not a number, is cut to the range.
 fn tenths(weight: f64) -> i32 {
     let size = i32::from(floor_index(within(weight.abs() * 10.0, 0.0, 250.0), 250));
     if weight < 0.0 { size.saturating_neg() } else { size }

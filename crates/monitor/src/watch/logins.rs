@@ -1,4 +1,4 @@
-//! Logins: how each looks beside its person's, and who is guessing or pestering.
+//! Scoring of logins: how unusual each is for its person, and whether somebody is guessing secrets or sending prompt after prompt.
 
 use countersign_core::{LoginOutcome, SignalKind, UnixSeconds};
 use countersign_risk::{
@@ -13,45 +13,45 @@ use countersign_risk::{
 
 use crate::watch::alarms::Alarms;
 
-/// Accounts and sources whose alarms are remembered.
+/// Greatest number of accounts and sources whose alarms are remembered.
 const ALARMS_MAX: usize = 10_000;
 
-/// Sessions opened by an unusual login that are remembered until their person stands for it.
+/// Greatest number of sessions, opened by an unusual login, that are remembered until their person confirms.
 const UNCONFIRMED_MAX: usize = 10_000;
 
-/// From this weight on, guessing and pestering are certain enough to stop whoever does it.
+/// Weight in nats from which guessing and prompt fatigue are certain enough to stop the login.
 const CERTAIN: f64 = 3.0;
 
-/// From this weight on, everybody's failures are a wave.
+/// Weight in nats from which everybody's failures count as a wave.
 const WAVE: f64 = 0.7;
 
-/// One login as it is judged here.
+/// One login, prepared for scoring.
 pub struct LoginSight<'a> {
-    /// The account's name.
+    /// Name of the account.
     pub account: &'a str,
-    /// The keyed name of the session that was opened, when one was.
+    /// Keyed hash of the session that was opened, when one was.
     pub session: Option<u64>,
-    /// Whence, as counts are kept of it.
+    /// Origin of the login, as counts are kept of it.
     pub source: Source,
-    /// Everything else.
+    /// All other values of the login.
     pub login: Login<'a>,
-    /// What became of it.
+    /// Outcome of the login.
     pub outcome: LoginOutcome,
-    /// When.
+    /// Time of the login.
     pub at: UnixSeconds,
 }
 
-/// How a login looks.
+/// Score of a login.
 pub struct Looked {
-    /// 0 to 100.
+    /// Score from 0 to 100.
     pub score: u8,
-    /// What it is made of, heaviest first.
+    /// Parts of the score, heaviest first.
     pub reasons: Vec<Contribution>,
-    /// What it crossed.
+    /// Kinds of signals whose thresholds were crossed.
     pub crossed: Vec<SignalKind>,
 }
 
-/// The states about logins.
+/// State of everything about logins.
 pub struct Logins {
     monitor: LoginMonitor,
     credentials: Credentials,
@@ -60,7 +60,7 @@ pub struct Logins {
     unconfirmed: Subjects<Option<Unconfirmed>>,
 }
 
-/// An unusual login that was let in.
+/// An unusual login that was allowed.
 #[derive(Clone)]
 struct Unconfirmed {
     account: u64,
@@ -68,7 +68,7 @@ struct Unconfirmed {
 }
 
 impl Logins {
-    /// Nothing known yet.
+    /// Scoring without any history.
     pub fn new(rule: LoginRule, credentials: CredentialRule, salt: Salt, people_max: usize) -> Self {
         let monitor = LoginMonitor::new(rule, salt, people_max);
         Self {
@@ -80,10 +80,10 @@ impl Logins {
         }
     }
 
-    /// Judges a login and remembers what became of it.
+    /// Scores a login and learns from its outcome.
     pub fn look(&mut self, sight: &LoginSight<'_>) -> Looked {
         let assessed = self.monitor.assess(sight.account, &sight.login, sight.at);
-        // What a stranger does to an account must not shut its person out on a phone that is known to be theirs.
+        // SECURITY: a stranger's attempts at an account must not lock its person out on a phone that is known to be theirs.
         let own_device = assessed.evidence.contributions().iter().any(|part| part.feature == Feature::Device && part.weight < 0.0);
         match sight.outcome {
             LoginOutcome::Failed => self.credentials.failed(&self.rule, &sight.source, sight.at),
@@ -103,6 +103,7 @@ impl Logins {
             crossed.push(SignalKind::CredentialStuffing);
         }
         let mut reasons = tries.reasons();
+        // Guessing that is certain gets the greatest score, so that every threshold stops it.
         let mut score = if stopped { 100 } else { 0 };
         let opened = matches!(sight.outcome, LoginOutcome::Passed);
         if opened {
@@ -117,6 +118,7 @@ impl Logins {
             LoginOutcome::Passed => Some(Settled::Allowed),
             LoginOutcome::StepUpFailed => Some(Settled::StepUpFailed),
             LoginOutcome::StepUpPassed => Some(Settled::StepUpPassed),
+            // Nobody got in, so nothing about the person is learned.
             LoginOutcome::Asked | LoginOutcome::Failed | LoginOutcome::PromptRefused => None,
         };
         if let Some(settled) = settled {
@@ -132,7 +134,8 @@ impl Logins {
         Looked { score, reasons, crossed }
     }
 
-    /// Waves and sprays are signalled once for all; the rest once for an account.
+    /// Raises an alarm unless it was raised lately. A wave is signalled once for everybody, spraying once for its site, other kinds once
+    /// for an account.
     fn raise(&mut self, kind: SignalKind, sight: &LoginSight<'_>) -> bool {
         let key = if kind == SignalKind::CredentialStuffing {
             0
@@ -147,29 +150,29 @@ impl Logins {
         self.alarms.get_mut(key).is_some_and(|alarms| alarms.raise(kind, sight.at))
     }
 
-    /// The person of `session` proved to be there: the login that opened it was theirs.
+    /// Learns the login that opened `session` as the person's own, because they passed a step-up.
     pub fn vouch(&mut self, session: u64) {
         if let Some(Some(Unconfirmed { account, assessed })) = self.unconfirmed.remove(session) {
             self.monitor.settle_key(account, &assessed, Settled::StepUpPassed);
         }
     }
 
-    /// The frame that a snapshot begins with, and the keys of the people whose frames follow.
+    /// First frame of a snapshot, with the keys of the people whose frames follow.
     pub fn first_frame(&self) -> (Vec<u8>, Vec<u64>) {
         (self.monitor.first_frame(), self.monitor.people().keys())
     }
 
-    /// The frames of those of `people` who are held.
+    /// Frames of those of `people` who are held.
     pub fn person_frames(&self, people: &[u64]) -> Vec<Vec<u8>> {
         people.iter().filter_map(|key| self.monitor.person_frame(*key)).collect()
     }
 
-    /// The frame that a snapshot of so many people ends with.
+    /// Last frame of a snapshot with so many people.
     pub fn last_frame(&self, people: usize) -> Vec<u8> {
         self.monitor.last_frame(u64::try_from(people).unwrap_or(u64::MAX))
     }
 
-    /// The states of frames, for [`Self::join`].
+    /// Parses frames into states, for [`Self::join`].
     pub fn read<'a>(
         &self,
         salt: Salt,
@@ -179,7 +182,7 @@ impl Logins {
         LoginMonitor::restore(*self.monitor.rule(), salt, people_max, frames)
     }
 
-    /// Goes on with states that were read, joined with what is held.
+    /// Merges states that were read into those held.
     pub fn join(&mut self, monitor: LoginMonitor) {
         if self.monitor.people().is_empty() {
             self.monitor = monitor;

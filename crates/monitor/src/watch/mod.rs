@@ -1,4 +1,4 @@
-//! Live scoring: every request and login beside what is usual for the person and for everybody, in bounded memory.
+//! Live scoring: every request and login is compared with what is usual for the person and for everybody, in bounded memory.
 
 mod alarms;
 mod live;

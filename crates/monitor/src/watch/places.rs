@@ -1,4 +1,4 @@
-//! Where addresses are, as the watcher asks for it.
+//! Places of addresses: the interface between the observer and the geography files.
 
 use std::net::IpAddr;
 
@@ -7,26 +7,26 @@ use countersign_risk::{
     network::{Asn, NetworkKind},
 };
 
-/// What is known of an address.
+/// Known facts about an address.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Place {
-    /// Its autonomous system.
+    /// Autonomous system of the address.
     pub network: Option<Asn>,
-    /// Its country (ISO 3166-1 alpha-2).
+    /// Country of the address (ISO 3166-1 alpha-2).
     pub country: Option<String>,
-    /// The kind of its network.
+    /// Kind of its network.
     pub kind: NetworkKind,
-    /// Where it is, and how far off that may be.
+    /// Position with its accuracy radius.
     pub position: Option<Position>,
 }
 
 impl Place {
-    /// Nothing is known: that is never risky.
+    /// An address about which nothing is known. Unknown is never risky.
     pub const UNKNOWN: Self = Self { network: None, country: None, kind: NetworkKind::Unknown, position: None };
 }
 
-/// Knows where addresses are.
+/// Source of places, such as geography files.
 pub trait Places: Send + Sync {
-    /// What is known of an address.
+    /// Facts about an address; [`Place::UNKNOWN`] when there are none.
     fn look(&self, address: IpAddr) -> Place;
 }

@@ -1,4 +1,4 @@
-//! The people whose sessions are in use: their habits, sharded by person so that requests do not wait for each other.
+//! Scoring of requests: the habits of everybody, in shards by person, so that requests of different people rarely wait for each other.
 
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
@@ -11,48 +11,49 @@ use countersign_risk::{
 
 use crate::watch::alarms::Alarms;
 
-/// Locks; two people share one by chance only.
+/// Number of shards, each with a lock; two people share one only by chance.
 const SHARDS: usize = 64;
 
-/// People who are written down at a time while their shard waits: some 100 microseconds.
+/// Number of people who are serialised at a time while their shard waits: about 100 microseconds.
 const WRITTEN_AT_ONCE: usize = 32;
 
-/// One person.
+/// State of one person.
 #[derive(Clone, Debug, Default)]
 struct Person {
     habits: Habits,
     alarms: Alarms,
 }
 
-/// Everybody who is watched.
+/// State of all people.
 pub struct Requests {
     rule: UseRule,
     everybody: RwLock<Population>,
     shards: Vec<Mutex<Admission<Person>>>,
 }
 
-/// How a request looks, and what is to be signalled of it.
+/// Score of a request, with the signal that follows from it.
 #[derive(Clone, Debug)]
 pub struct Looked {
-    /// Evidence and score.
+    /// Evidence and score of the request.
     pub assessment: UseAssessment,
-    /// What it crossed.
+    /// Kind of signal whose threshold was crossed, when one was.
     pub crossed: Option<SignalKind>,
 }
 
 impl Requests {
-    /// Nobody yet, and never more than about `people_max`.
+    /// An empty state for about `people_max` people at most.
     pub fn new(rule: UseRule, people_max: usize) -> Self {
         let share = people_max.div_ceil(SHARDS);
         let shards = (0..SHARDS).map(|_| Mutex::new(Admission::new(share))).collect();
         Self { rule, everybody: RwLock::new(Population::default()), shards }
     }
 
-    /// Judges a request and learns from it.
+    /// Scores a request and learns from it. `None` only when there is no place for the person.
     pub fn look(&self, person: u64, sight: &UseSight) -> Option<Looked> {
         let looked = {
             let mut shard = self.shard(person)?;
             let (held, standing) = shard.enter(person)?;
+            // INVARIANT: the shard's lock is taken before everybody's, and nobody holds everybody's while taking a shard's.
             let everybody = self.everybody.read().unwrap_or_else(PoisonError::into_inner);
             let assessment = self.rule.judge(sight, &mut held.habits, &everybody);
             let high = assessment.evidence.total() >= self.rule.step_up;
@@ -67,7 +68,7 @@ impl Requests {
         Some(looked)
     }
 
-    /// Notes what became of a request.
+    /// Counts the answer to a request.
     pub fn answered(&self, person: u64, bytes_out: u64, ending: Ending, now: UnixSeconds) {
         if let Some(mut shard) = self.shard(person)
             && let Some(held) = shard.get_mut(person)
@@ -76,7 +77,7 @@ impl Requests {
         }
     }
 
-    /// The person stood for the session.
+    /// Learns the recent use of the session as the person's own, because they passed a step-up.
     pub fn vouch(&self, person: u64, session: u64, now: UnixSeconds) {
         let learned = self.shard(person).and_then(|mut shard| {
             let held = shard.get_mut(person)?;
@@ -86,7 +87,7 @@ impl Requests {
         self.learn(learned.as_deref());
     }
 
-    /// How many people are watched, and the bytes of their habits.
+    /// Number of people held, and the memory of their habits in bytes.
     pub fn size(&self) -> (usize, usize) {
         let locked = self.shards.iter().map(|shard| shard.lock().unwrap_or_else(PoisonError::into_inner));
         locked.fold((0, 0), |(people, bytes): (usize, usize), shard| {
@@ -95,12 +96,13 @@ impl Requests {
         })
     }
 
-    /// Everybody's habits together, as bytes.
+    /// Everybody's habits together, serialised.
     pub fn everybody(&self) -> Vec<u8> {
         self.everybody.read().unwrap_or_else(PoisonError::into_inner).snapshot()
     }
 
-    /// Hands out each person's habits as bytes. A shard waits for a few people at a time; whoever comes meanwhile is in the next one.
+    /// Gives each person's habits, serialised, to `give`. A shard waits for a few people at a time; a person who arrives meanwhile is in
+    /// the next snapshot.
     pub fn each(&self, mut give: impl FnMut(u64, Vec<u8>) -> std::io::Result<()>) -> std::io::Result<()> {
         for shard in &self.shards {
             let people = shard.lock().unwrap_or_else(PoisonError::into_inner).keys();
@@ -115,7 +117,8 @@ impl Requests {
         Ok(())
     }
 
-    /// Joins states that [`Self::everybody`] and [`Self::each`] gave, here before a restart or on another node; all or none.
+    /// Merges states that [`Self::everybody`] and [`Self::each`] gave, here before a restart or on another node. All are merged or none.
+    // Everything is parsed before anything is merged, so that a bad state changes nothing.
     pub fn restore(&self, everybody: &[u8], people: &[(u64, &[u8])]) -> Result<(), SnapshotRefusal> {
         let everybody = Population::restore(everybody)?;
         let people = people.iter().map(|(person, bytes)| Ok((*person, Habits::restore(bytes)?))).collect::<Result<Vec<_>, _>>()?;
@@ -142,12 +145,13 @@ impl Requests {
 
     fn shard(&self, person: u64) -> Option<MutexGuard<'_, Admission<Person>>> {
         let shards = u64::try_from(self.shards.len()).ok()?;
+        // The high bits choose the shard, so that keys within one shard still differ in their low bits.
         let at = usize::try_from((person >> 32).checked_rem(shards)?).ok()?;
         self.shards.get(at).map(|shard| shard.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-/// What a feature that weighs most makes of the whole.
+/// Kind of signal for the feature that weighs most.
 const fn kind(feature: UseFeature) -> SignalKind {
     match feature {
         UseFeature::Objects | UseFeature::Volume => SignalKind::Scraping,

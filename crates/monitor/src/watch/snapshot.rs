@@ -1,4 +1,4 @@
-//! What was learned, over a restart. A file that is not exactly what was written is not used at all.
+//! Snapshots of what was learned, for a restart. A file that differs in any byte from what was written is not used at all.
 
 use std::{
     fmt,
@@ -10,15 +10,15 @@ use aws_lc_rs::digest::{Context, SHA256, SHA256_OUTPUT_LEN, digest};
 
 use crate::watch::live::LiveWatch;
 
-/// What the file begins with.
+/// First bytes of the file, with the version of the format.
 const TITLE: &[u8] = b"countersign-watch 1\n";
 
-/// Why a snapshot is not used. Alphabetical.
+/// Reason why a snapshot is not used. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SnapshotFault {
-    /// What stands in it is not what this version writes, or was written with another salt.
+    /// The content is not what this version writes, or was written with another salt.
     Content,
-    /// It was changed, cut short, or is something else.
+    /// The file was changed or cut short, or is another kind of file.
     Damaged,
 }
 
@@ -33,10 +33,10 @@ impl fmt::Display for SnapshotFault {
 
 impl std::error::Error for SnapshotFault {}
 
-/// People whose logins are written down at a time while other logins wait: some 100 microseconds.
+/// Number of people whose logins are serialised at a time while other logins wait: about 100 microseconds.
 const WRITTEN_AT_ONCE: usize = 32;
 
-/// What a part is.
+/// Kind of a part of the file.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Part {
     Everybody,
@@ -58,7 +58,7 @@ impl Part {
     }
 }
 
-/// Writes and sums up.
+/// Writer that adds up a checksum of everything written.
 struct Summed<'a> {
     out: &'a mut dyn Write,
     sum: Context,
@@ -80,10 +80,10 @@ impl Summed<'_> {
 }
 
 impl LiveWatch {
-    /// Writes what was learned. Requests and logins go on meanwhile: no lock is held for more than a few people.
+    /// Writes what was learned. Requests and logins continue meanwhile: no lock is held for more than a few people.
     ///
     /// # Errors
-    /// When `out` does not take it.
+    /// The error of `out`.
     pub fn write_snapshot(&self, out: &mut dyn Write) -> io::Result<()> {
         let mut out = Summed { out, sum: Context::new(&SHA256) };
         out.bytes(TITLE)?;
@@ -108,13 +108,14 @@ impl LiveWatch {
         out.part(Part::Login, 0, &last)
     }
 
-    /// Goes on from what was learned, joined with what is held: here before a restart, or on another node with the same salt. Joining the
-    /// same twice changes nothing.
+    /// Merges what was learned before a restart, or on another node with the same salt, into what is held. Merging the same snapshot twice
+    /// changes nothing.
     ///
     /// # Errors
-    /// When `bytes` are not exactly what was written; then nothing of them is used.
+    /// A fault when `bytes` are not exactly what was written. Nothing of them is used then.
     pub fn restore(&self, bytes: &[u8]) -> Result<(), SnapshotFault> {
         let (body, sum) = bytes.split_last_chunk::<SHA256_OUTPUT_LEN>().ok_or(SnapshotFault::Damaged)?;
+        // Checked before parsing: the sum covers everything, so one wrong byte refuses the whole file.
         if digest(&SHA256, body).as_ref() != sum {
             return Err(SnapshotFault::Damaged);
         }
@@ -129,6 +130,7 @@ impl LiveWatch {
             rest = after;
         }
         let everybody = everybody.ok_or(SnapshotFault::Content)?;
+        // Held over both merges, so that no login is judged between them.
         let mut logins = self.logins.lock().unwrap_or_else(PoisonError::into_inner);
         let monitor = logins.read(self.config.salt, self.config.people_max, frames).map_err(|_| SnapshotFault::Content)?;
         self.requests.restore(everybody, &people).map_err(|_| SnapshotFault::Content)?;

@@ -3,25 +3,25 @@
 use crate::numbers::mix;
 use crate::snapshot::{Reader, SnapshotRefusal, Writer};
 
-/// Cells per row; a power of two.
+/// Cells per row; a power of two, so that the hash is spread evenly.
 const WIDTH: u64 = 4096;
-/// Rows: a key shares all its cells with another one with probability `WIDTH`^-`DEPTH` per key.
+/// Rows of the sketch. Another key shares all cells of a key with probability `WIDTH`^-`DEPTH`.
 const DEPTH: u64 = 2;
 const CELLS: usize = 8192;
 
-/// Ticks after which a count weighs 1/e: the mean is over about so many ticks.
+/// Time constant of the usual activity in ticks: after so many ticks a count weighs 1/e. At one tick a minute this is 14 days.
 pub(crate) const MEMORY_TICKS: f64 = 20_160.0;
-/// What one tick may teach at most: so many times the mean, plus [`TAUGHT_PLUS`].
+/// Factor of the mean in the bound on what one tick may teach: `TAUGHT_TIMES * mean + TAUGHT_PLUS`.
 const TAUGHT_TIMES: f64 = 3.0;
-/// See [`TAUGHT_TIMES`].
+/// Events added to the bound on what one tick may teach; see [`TAUGHT_TIMES`]. A key without history can learn only through this.
 const TAUGHT_PLUS: f64 = 10.0;
 
-/// What is known of a key: how much of it there is now, and in sum how much there was.
+/// Activity of one key.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(crate) struct Activity {
-    /// Events of late: this tick's whole, those of the tick before half, and so on.
+    /// Recent events: those of this tick whole, those of the tick before by half, and so on.
     pub(crate) now: f64,
-    /// What earlier ticks taught, in sum.
+    /// Sum of what earlier ticks taught, fading with [`MEMORY_TICKS`].
     pub(crate) learned: f64,
 }
 
@@ -35,22 +35,23 @@ pub(crate) struct Cell {
 impl Cell {
     pub(crate) const EMPTY: Self = Self { now: 0.0, learned: 0.0, tick: 0 };
 
-    /// Moves on to `tick`: what was current is learned, bounded, and fades.
+    /// Moves the cell on to `tick`: the current count is learned, within its bound, and then fades.
     fn advance(&mut self, tick: u64) {
         let Some(gap) = tick.checked_sub(self.tick).filter(|gap| *gap > 0) else { return };
         let mean = self.learned / ticks_remembered(self.tick);
+        // SECURITY: the bound keeps an attack from becoming the usual activity while it runs.
         self.learned += self.now.min(TAUGHT_TIMES * mean + TAUGHT_PLUS);
         self.learned *= libm::exp(-crate::numbers::real(gap) / MEMORY_TICKS);
         let halvings = i32::try_from(gap).unwrap_or(i32::MAX);
         self.now = libm::scalbn(self.now, halvings.saturating_neg());
-        // Below a millionth it is nothing; numbers too small for a machine's fast path stay out.
+        // Below a millionth the count is set to zero. Smaller numbers would become subnormal, which processors compute slowly.
         if self.now < 1e-6 {
             self.now = 0.0;
         }
         self.tick = tick;
     }
 
-    /// One more event at `tick`.
+    /// Counts one event at `tick` and gives the activity with it.
     pub(crate) fn add(&mut self, tick: u64) -> Activity {
         self.advance(tick);
         self.now += 1.0;
@@ -68,12 +69,12 @@ impl Cell {
     }
 }
 
-/// Over how many ticks a mean is taken at `tick`, at least one.
+/// Number of ticks over which the mean is taken at `tick`, at least one; approaches [`MEMORY_TICKS`].
 pub(crate) fn ticks_remembered(tick: u64) -> f64 {
     (-MEMORY_TICKS * libm::expm1(-crate::numbers::real(tick) / MEMORY_TICKS)).max(1.0)
 }
 
-/// A table of cells, 196,608 bytes.
+/// The table of cells: 196,608 bytes.
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) struct Sketch(Vec<Cell>);
 
@@ -84,7 +85,7 @@ impl Sketch {
         Self(vec![Cell::EMPTY; CELLS])
     }
 
-    /// One more event of `key` at `tick`; keys that share a cell can only make it look busier.
+    /// Counts one event of `key` at `tick`. Keys that share a cell can only make a key look busier, so the least of its cells is returned.
     pub(crate) fn add(&mut self, key: u64, tick: u64) -> Activity {
         let mut least = Activity { now: f64::MAX, learned: f64::MAX };
         for row in 0..DEPTH {

@@ -1,8 +1,8 @@
-//! Few counts in few bytes: a sorted list of keys with a bound.
+//! Counts of a bounded number of keys in sorted lists: few bytes and no hashing.
 
 use crate::snapshot::{Reader, SnapshotRefusal, Writer};
 
-/// Counts of up to `capacity` keys, six bytes each. When it is full, the rarest eighth makes room.
+/// Counts of up to `capacity` keys, six bytes each. When it is full, the rarest eighth is dropped.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Counts {
     keys: Vec<u32>,
@@ -10,7 +10,7 @@ pub(crate) struct Counts {
     capacity: usize,
 }
 
-/// Whether a key was counted before.
+/// Statement whether a key had a count before.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Counted {
     Again,
@@ -33,6 +33,7 @@ impl Counts {
             }
             return Counted::Again;
         }
+        // Room is made before the place is searched again, because it moves the keys.
         if self.keys.len() >= self.capacity {
             self.make_room();
         }
@@ -43,13 +44,13 @@ impl Counts {
         Counted::First
     }
 
-    /// Halves every count, rounding down; what reaches zero is forgotten.
+    /// Halves every count, rounding down, and drops keys whose count reaches zero.
     pub(crate) fn halve(&mut self) {
         self.counts.iter_mut().for_each(|count| *count /= 2);
         self.retain(|_, count| count > 0);
     }
 
-    /// Of each key the greater count; where that is too many, the rarest leave.
+    /// Merges another list: for each key the greater count. When there are too many keys, the rarest are dropped.
     pub(crate) fn merge(&mut self, other: &Self) {
         let mut all: Vec<(u32, u16)> = self.iter().map(|(key, count)| (key, count.max(other.get(key)))).collect();
         all.extend(other.iter().filter(|(key, _)| self.keys.binary_search(key).is_err()));
@@ -59,18 +60,20 @@ impl Counts {
         (self.keys, self.counts) = all.into_iter().unzip();
     }
 
-    /// All counts together.
+    /// Sum of all counts.
     pub(crate) fn sum(&self) -> u32 {
         self.counts.iter().fold(0, |sum: u32, count| sum.saturating_add(u32::from(*count)))
     }
 
     fn make_room(&mut self) {
+        // An eighth at once, so that the cost is spread over many insertions.
         let surplus = (self.capacity / 8).max(1);
         let mut sorted = self.counts.clone();
         sorted.sort_unstable();
         let limit = sorted.get(surplus.saturating_sub(1)).copied().unwrap_or(u16::MAX);
         let mut left = surplus;
         self.retain(|_, count| {
+            // With many equal counts, `count <= limit` alone would drop most of the list.
             let goes = count <= limit && left > 0;
             left = left.saturating_sub(usize::from(goes));
             !goes
@@ -91,7 +94,7 @@ impl Counts {
         self.keys.iter().copied().zip(self.counts.iter().copied())
     }
 
-    /// Bytes on the heap now.
+    /// Memory on the heap, in bytes.
     pub(crate) fn bytes(&self) -> usize {
         let keys = self.keys.capacity().saturating_mul(size_of::<u32>());
         keys.saturating_add(self.counts.capacity().saturating_mul(size_of::<u16>()))
@@ -110,6 +113,7 @@ impl Counts {
         let mut read = Self::empty(capacity);
         for _ in 0..n {
             let (key, count) = (from.u32()?, from.u16()?);
+            // Keys in strict order and counts above zero are what `add` keeps true; the binary search relies on both.
             let ascends = read.keys.last().is_none_or(|last| *last < key);
             if !ascends || count == 0 {
                 return Err(SnapshotRefusal::Value);

@@ -1,26 +1,26 @@
-//! What one person usually does.
+//! The operations and steps of one person.
 
 use crate::numbers::real;
 use crate::sequence::counts::{Counted, Counts};
 use crate::sequence::operation::{Operation, Step};
 use crate::snapshot::{Kind, Reader, SnapshotRefusal, Writer};
 
-/// Operations of which counts are kept.
+/// Greatest number of operations counted.
 const OPERATIONS: usize = 256;
-/// Steps of which counts are kept.
+/// Greatest number of steps counted.
 const STEPS: usize = 1024;
-/// The same of [`History::small`].
+/// Greatest number of operations counted by [`History::small`].
 const OPERATIONS_SMALL: usize = 48;
-/// The same of [`History::small`].
+/// Greatest number of steps counted by [`History::small`].
 const STEPS_SMALL: usize = 128;
-/// Operations after which everything counts half: newer habits outweigh older ones.
+/// Number of operations after which all counts are halved, so that newer habits outweigh older ones.
 const MEMORY_OPERATIONS: u32 = 16_384;
 
-/// The operations and steps of one person, at most 9.4 KiB; 0.5 KiB for someone who uses 20 operations in 60 steps.
+/// The operations and steps of one person: at most 9.4 KiB; 0.5 KiB for a person who uses 20 operations in 60 steps.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct History {
     operations: Counts,
-    /// Per operation, how many different ones followed it.
+    /// Number of different operations that followed each operation.
     followers: Counts,
     steps: Counts,
     total: u32,
@@ -33,14 +33,14 @@ impl Default for History {
 }
 
 impl History {
-    /// Nothing known yet.
+    /// An empty history with the full bounds.
     #[must_use]
     pub const fn new() -> Self {
         Self { operations: Counts::empty(OPERATIONS), followers: Counts::empty(OPERATIONS), steps: Counts::empty(STEPS), total: 0 }
     }
 
-    /// Nothing known yet, in less memory: 48 operations and 128 steps, at most 1.5 KiB on the heap. For the million people whom a
-    /// node watches at a time; an app has fewer operations than a shell has commands.
+    /// An empty history that takes less memory: 48 operations and 128 steps, at most 1.5 KiB on the heap. For the million people whom a
+    /// node observes at a time; an app has fewer operations than a shell has commands.
     #[must_use]
     pub const fn small() -> Self {
         Self {
@@ -51,7 +51,7 @@ impl History {
         }
     }
 
-    /// Learns a block of operations in their order. Only what was allowed may be learned.
+    /// Learns a block of operations in their order. The caller passes only operations that were allowed and that look like the person.
     pub fn learn(&mut self, block: &[Operation]) {
         let mut previous = None;
         for operation in block {
@@ -63,6 +63,7 @@ impl History {
                 self.followers.add(before.0);
             }
             previous = Some(*operation);
+            // Checked after each operation, so that a long block cannot overshoot the bound.
             if self.total >= MEMORY_OPERATIONS {
                 self.age();
             }
@@ -73,19 +74,21 @@ impl History {
         self.operations.halve();
         self.steps.halve();
         self.followers.halve();
+        // Counted again and not halved, because halving rounds down.
         self.total = self.operations.sum();
     }
 
-    /// Joins what another node learned of the same person: of each operation and step the greater count. Joining the same state twice
-    /// changes nothing, and the order does not matter while all fit.
+    /// Merges what another node learned of the same person: for each operation and step the greater count. Merging the same state twice
+    /// changes nothing, and the order does not matter while everything fits.
     pub fn merge(&mut self, other: &Self) {
         self.operations.merge(&other.operations);
         self.followers.merge(&other.followers);
         self.steps.merge(&other.steps);
+        // Below the bound, as after learning; a state at the bound would be refused when it is restored.
         self.total = self.total.max(other.total).max(self.operations.sum()).min(MEMORY_OPERATIONS.saturating_sub(1));
     }
 
-    /// How many operations are remembered: the depth of the history.
+    /// Number of operations remembered, the depth of the history.
     #[must_use]
     pub const fn depth(&self) -> u32 {
         self.total
@@ -99,19 +102,19 @@ impl History {
         self.steps.get(step.0)
     }
 
-    /// The mass that is kept for steps never seen, after Witten and Bell: one per different follower.
+    /// Mass reserved for steps never seen, after Witten and Bell: one for each different follower of the operation.
     pub(crate) fn followers(&self, operation: Operation) -> f64 {
         real(u64::from(self.followers.get(operation.0)))
     }
 
-    /// Bytes of this history now.
+    /// Memory that this history takes now, in bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
         let counts = self.operations.bytes().saturating_add(self.followers.bytes()).saturating_add(self.steps.bytes());
         size_of::<Self>().saturating_add(counts)
     }
 
-    /// The state as bytes.
+    /// Serialises the state, with head and checksum.
     #[must_use]
     pub fn snapshot(&self) -> Vec<u8> {
         let mut out = Writer::default();
@@ -142,10 +145,10 @@ impl History {
         Ok(Self { operations, followers, steps, total })
     }
 
-    /// The state that [`History::snapshot`] wrote.
+    /// Restores the state that [`History::snapshot`] wrote.
     ///
     /// # Errors
-    /// When the bytes are not what was written.
+    /// A refusal when the bytes were damaged, cut off, or belong to another model or version.
     pub fn restore(bytes: &[u8]) -> Result<Self, SnapshotRefusal> {
         let mut from = Reader::open(bytes, Kind::History)?;
         let read = Self::read(&mut from, OPERATIONS, STEPS)?;

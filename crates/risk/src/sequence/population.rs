@@ -1,15 +1,15 @@
-//! What everybody does.
+//! The operations and steps of everybody.
 
 use crate::numbers::{real, real_len};
 use crate::sequence::operation::{Operation, Step};
 use crate::snapshot::{Kind, Reader, SnapshotRefusal, Writer};
 use std::collections::BTreeMap;
 
-/// Operations of which counts are kept.
+/// Greatest number of operations counted.
 const OPERATIONS: usize = 4096;
-/// Steps of which counts are kept.
+/// Greatest number of steps counted.
 const STEPS: usize = 65_536;
-/// Operations after which everything counts half.
+/// Number of operations after which all counts are halved.
 const MEMORY_OPERATIONS: u64 = 1 << 40;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -27,14 +27,14 @@ pub struct Population {
 }
 
 impl Population {
-    /// Nothing known yet.
+    /// An empty state, with nothing learned.
     #[must_use]
     pub const fn new() -> Self {
         Self { operations: BTreeMap::new(), steps: BTreeMap::new(), total: 0 }
     }
 
-    /// Learns a block of somebody's operations in their order: the very blocks that the histories learn, so that one person's
-    /// part can be taken away when that person is compared with everybody else.
+    /// Learns a block of somebody's operations in their order. These have to be the same blocks that the histories learn, so that a
+    /// person's own part can be subtracted when the person is compared with everybody else.
     pub fn learn(&mut self, block: &[Operation]) {
         let mut previous = None;
         for operation in block {
@@ -52,13 +52,16 @@ impl Population {
     fn follow(&mut self, before: Operation, operation: Operation) {
         let count = self.steps.entry(before.then(operation)).or_default();
         *count = count.saturating_add(1);
+        // A step seen for the first time is one more different follower of `before`.
         if *count == 1 {
             let known = self.operations.entry(before).or_default();
             known.followers = known.followers.saturating_add(1);
         }
     }
 
-    /// INVARIANT: halving ends, because a count that reaches zero goes, so a full map cannot stay full for ever.
+    /// Halves all counts until they are within the bounds.
+    ///
+    /// INVARIANT: the loop ends, because a count that reaches zero is dropped, so a full map cannot stay full.
     fn keep_within_bounds(&mut self) {
         while self.operations.len() > OPERATIONS || self.steps.len() > STEPS || self.total >= MEMORY_OPERATIONS {
             self.operations.values_mut().for_each(|known| {
@@ -72,7 +75,7 @@ impl Population {
         }
     }
 
-    /// Joins what another node learned: of each operation and step the greater count.
+    /// Merges what another node learned: for each operation and step the greater count.
     pub fn merge(&mut self, other: &Self) {
         for (operation, theirs) in &other.operations {
             let ours = self.operations.entry(*operation).or_default();
@@ -87,19 +90,20 @@ impl Population {
         self.keep_within_bounds();
     }
 
-    /// How many operations are remembered.
+    /// Number of operations remembered.
     #[must_use]
     pub const fn depth(&self) -> u64 {
         self.total
     }
 
-    /// How many different operations are known, at least one.
+    /// Number of different operations known, at least one.
     pub(crate) fn vocabulary(&self) -> f64 {
         real_len(self.operations.len()).max(1.0)
     }
 
-    /// How often others than the one with `own` did `operation`.
+    /// Number of times that people other than the one with `own` did `operation`.
     pub(crate) fn count_without(&self, operation: Operation, own: u64) -> f64 {
+        // Saturating, because everybody's counts and the person's own are halved at different times.
         real(self.operations.get(&operation).map_or(0, |known| known.count).saturating_sub(own))
     }
 
@@ -115,7 +119,7 @@ impl Population {
         real(self.operations.get(&operation).map_or(0, |known| u64::from(known.followers)))
     }
 
-    /// The state as bytes.
+    /// Serialises the state, with head and checksum.
     #[must_use]
     pub fn snapshot(&self) -> Vec<u8> {
         let mut out = Writer::default();
@@ -134,10 +138,10 @@ impl Population {
         out.seal(Kind::Population)
     }
 
-    /// The state that [`Population::snapshot`] wrote.
+    /// Restores the state that [`Population::snapshot`] wrote.
     ///
     /// # Errors
-    /// When the bytes are not what was written.
+    /// A refusal when the bytes were damaged, cut off, or belong to another model or version.
     pub fn restore(bytes: &[u8]) -> Result<Self, SnapshotRefusal> {
         let mut from = Reader::open(bytes, Kind::Population)?;
         let mut read = Self::new();
@@ -155,6 +159,7 @@ impl Population {
         }
         read.total = from.u64()?;
         from.close()?;
+        // Learning never leaves a total at the bound or above it.
         if read.total >= MEMORY_OPERATIONS {
             return Err(SnapshotRefusal::Value);
         }

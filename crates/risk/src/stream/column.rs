@@ -1,17 +1,17 @@
-//! One column of the remembered rows: its values and how far apart they usually are.
+//! One column of the remembered rows: its values and their usual spread.
 
 use crate::numbers::{real, real_len};
 
-/// The farthest that one column may put two rows apart, in spreads. One absurd value must not drown all other columns, and
-/// heavy tails are ordinary in counts and sizes.
+/// Greatest distance that one column may put between two rows, in spreads. One absurd value must not hide all other columns, and heavy
+/// tails are ordinary in counts and sizes.
 pub(crate) const FARTHEST: f64 = 3.0;
 
-/// The values of one column, one per remembered row.
+/// Values of one column, one per remembered row.
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) struct Column {
-    /// In the order of the rows.
+    /// Values in the order of the rows.
     pub(crate) values: Vec<f64>,
-    /// 1 / spread: what a distance is multiplied with.
+    /// Factor that turns a difference into spreads: 1 / spread.
     pub(crate) inverse_spread: f64,
 }
 
@@ -20,13 +20,13 @@ impl Column {
         Self { values: Vec::with_capacity(rows), inverse_spread: f64::MAX }
     }
 
-    /// How far `x` is from the remembered `value`: at most [`FARTHEST`].
+    /// Distance of `x` from the remembered `value`, in spreads, at most [`FARTHEST`].
     pub(crate) fn distance(&self, x: f64, value: f64) -> f64 {
         ((x - value).abs() * self.inverse_spread).min(FARTHEST)
     }
 
-    /// Measures the spread again: from the 10th to the 90th percentile, so that outliers do not stretch it; where these are
-    /// equal, the standard deviation; in a constant column nothing, so that any other value is as far as a column can say.
+    /// Measures the spread again: the distance from the 10th to the 90th percentile, so that outliers do not stretch it. Where these are
+    /// equal, the standard deviation is used. A constant column has no spread, so any other value is at the greatest distance.
     pub(crate) fn measure(&mut self) {
         let mut sorted = self.values.clone();
         sorted.sort_unstable_by(f64::total_cmp);

@@ -1,4 +1,4 @@
-//! How many different things, in few bits.
+//! Approximate number of different values in a few bits.
 
 use crate::{
     maths::ln,
@@ -6,8 +6,8 @@ use crate::{
     snapshot::{Reader, SnapshotRefusal, Writer},
 };
 
-/// Counts different values by linear counting (Whang, Vander-Zanden, Taylor, TODS 1990): one bit a bucket, `64 * WORDS` buckets.
-/// With 512 buckets the count of 300 is 4 % off at the median; when all are set the answer stays at the most that they can tell.
+/// Counter of different values by linear counting (Whang, Vander-Zanden, Taylor, TODS 1990): one bit per bucket, `64 * WORDS` buckets. With
+/// 512 buckets the count of 300 is off by 4 % at the median. When all bits are set, the count stays at the greatest that they can tell.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Distinct<const WORDS: usize>([u64; WORDS]);
 
@@ -21,24 +21,26 @@ impl<const WORDS: usize> Distinct<WORDS> {
     /// Counts `value`, unless it was counted before.
     pub(crate) fn add(&mut self, value: u64) {
         let mixed = mix(value);
+        // The low six bits choose the bit and the others the word, so that the two are independent.
         let word = usize::try_from(mixed >> 6).ok().and_then(|n| n.checked_rem(WORDS)).and_then(|at| self.0.get_mut(at));
         if let Some(word) = word {
             *word |= 1 << (mixed & 63);
         }
     }
 
-    /// How many there were, about.
+    /// Approximate number of different values.
     pub(crate) fn count(&self) -> f64 {
         let buckets = real_len(WORDS) * 64.0;
         let set: u32 = self.0.iter().map(|word| word.count_ones()).sum();
         if set == 0 {
             return 0.0;
         }
+        // With no free bucket the estimate would be infinite; one free bucket is assumed then.
         let free = buckets - f64::from(set);
         buckets * ln(buckets / if free < 1.0 { 1.0 } else { free })
     }
 
-    /// Counts what `other` counted, too; what both did counts once.
+    /// Counts what `other` counted; values that both counted count once.
     pub(crate) fn merge(&mut self, other: &Self) {
         for (ours, theirs) in self.0.iter_mut().zip(other.0) {
             *ours |= theirs;

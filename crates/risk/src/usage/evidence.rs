@@ -1,36 +1,36 @@
-//! What speaks for and against a request, named and weighed.
+//! Evidence about a request: named features, each with a weight in nats.
 
 use crate::evidence::Score;
 
-/// A feature that use is judged by. Alphabetical.
+/// Feature by which use is judged. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum UseFeature {
     /// Refusals that nothing the person can do would cure.
     Failures,
-    /// The hour, against the person's own on such a day.
+    /// The hour, compared with the person's own hours on such days.
     Hour,
-    /// Where the phone says that it is, against where its network is.
+    /// The position that the app reports, compared with that of the network.
     Location,
-    /// The network, against those the person is known at.
+    /// The network, compared with those where the person is known.
     Network,
     /// A data centre or an anonymiser, for a person who does not come from there.
     NetworkKind,
-    /// Different objects touched, against what people and this person touch.
+    /// The number of different objects touched, compared with everyone's and this person's.
     Objects,
-    /// The operations and their order, against the person's own and everybody's.
+    /// The operations and their order, compared with the person's own and everybody's.
     Operations,
-    /// Requests in the last minute.
+    /// The number of requests in the last minute.
     Rate,
-    /// Two places at once, in two sessions.
+    /// Two places at the same time, in two sessions.
     Simultaneous,
-    /// Two places sooner than an airliner, in one session.
+    /// Two places in one session, within a time in which no airliner gets from one to the other.
     Travel,
-    /// Bytes that left.
+    /// The number of bytes that left.
     Volume,
 }
 
 impl UseFeature {
-    /// All of them, in order.
+    /// All features, in alphabetical order.
     pub const ALL: [Self; 11] = [
         Self::Failures,
         Self::Hour,
@@ -45,7 +45,7 @@ impl UseFeature {
         Self::Volume,
     ];
 
-    /// The word in records, metrics and answers; never renamed.
+    /// Stable word of the feature in records, metrics and answers; never renamed.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -64,14 +64,14 @@ impl UseFeature {
     }
 }
 
-/// The evidence about one request, in nats by feature. Takes no memory beyond its own.
+/// Evidence about one request: the weight of each feature in nats. Needs no heap memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct UseEvidence {
     weights: [f64; UseFeature::ALL.len()],
 }
 
 impl UseEvidence {
-    /// Adds what `feature` says. What is no number is left out.
+    /// Adds `weight` to `feature`. A weight that is infinite or not a number is left out.
     pub fn add(&mut self, feature: UseFeature, weight: f64) {
         let place = UseFeature::ALL.iter().position(|other| *other == feature);
         if let Some(held) = place.and_then(|at| self.weights.get_mut(at))
@@ -81,13 +81,13 @@ impl UseEvidence {
         }
     }
 
-    /// What `feature` weighs.
+    /// Weight of `feature`, in nats.
     #[must_use]
     pub fn weight(&self, feature: UseFeature) -> f64 {
         self.contributions().find(|(other, _)| *other == feature).map_or(0.0, |(_, weight)| weight)
     }
 
-    /// Every feature with what it weighs, in the order of [`UseFeature::ALL`].
+    /// All features with their weights, in the order of [`UseFeature::ALL`].
     pub fn contributions(&self) -> impl Iterator<Item = (UseFeature, f64)> + '_ {
         UseFeature::ALL.into_iter().zip(self.weights)
     }
@@ -102,13 +102,13 @@ impl UseEvidence {
         heaviest.filter(|(_, weight)| *weight > 0.0).map(|(feature, _)| feature)
     }
 
-    /// The sum, in nats.
+    /// Sum of all weights, in nats.
     #[must_use]
     pub fn total(&self) -> f64 {
         self.weights.iter().fold(0.0, |sum, weight| sum + weight)
     }
 
-    /// 0 to 100, 50 where the total is `step_up`.
+    /// Score from 0 to 100; 50 where the total is `step_up`.
     #[must_use]
     pub fn score(&self, step_up: f64) -> Score {
         Score::of(self.total(), step_up)

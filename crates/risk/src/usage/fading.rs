@@ -1,4 +1,4 @@
-//! A count that halves in a half-life.
+//! A count that halves every half-life.
 
 use countersign_core::{Seconds, UnixSeconds};
 
@@ -7,7 +7,7 @@ use crate::{
     snapshot::{Reader, SnapshotRefusal, Writer},
 };
 
-/// Half-life in seconds as the parameter, so that no two calls can differ in it.
+/// A fading count. The half-life in seconds is a type parameter, so that two calls cannot use different ones.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Fading<const HALF_LIFE: u64> {
     value: f32,
@@ -26,7 +26,7 @@ impl<const HALF_LIFE: u64> Fading<HALF_LIFE> {
         value
     }
 
-    /// The greater of the two, as both are at the later instant.
+    /// The greater of the two counts, after both faded to the later time.
     pub(crate) fn merge(&mut self, other: Self) {
         let at = self.at.max(other.at);
         let then = |count: Self| narrow(count.read(UnixSeconds(u64::from(at))));

@@ -1,4 +1,4 @@
-//! What is remembered of how one person uses the service.
+//! The state of how one person uses the service.
 
 use countersign_core::UnixSeconds;
 
@@ -12,20 +12,20 @@ use crate::{
     usage::{distinct::Distinct, fading::Fading, hours::Hours, sitting::Sitting, usual::Usual},
 };
 
-/// Sessions of one person that are followed at a time.
+/// Number of sessions of one person that are followed at a time.
 pub(super) const SITTINGS_MAX: usize = 3;
-/// Sites of one person.
+/// Number of sites remembered of one person.
 const SITES: usize = 6;
-/// Networks of one person.
+/// Number of networks remembered of one person.
 const NETWORKS: usize = 4;
-/// Countries of one person.
+/// Number of countries remembered of one person.
 const COUNTRIES: usize = 3;
 /// Seconds after which the same network counts as another observation.
 const VISIT: u64 = 3600;
-/// Quarters of an hour in which someone came and nothing was odd, until they are known.
+/// Number of quarters of an hour in which a person came, without anything odd, before the person counts as known.
 const KNOWN_AFTER: u16 = 4;
 
-/// One person's habits: 0.9 KiB on average, 3.2 KiB at most, whatever they do. Nothing in it is in clear.
+/// Habits of one person: 0.9 KiB on average, 3.2 KiB at most, in fingerprints and counts only.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Habits {
     pub(super) history: History,
@@ -47,7 +47,7 @@ pub struct Habits {
     pub(super) hour_since: u32,
     pub(super) day_since: u32,
     pub(super) network_at: u32,
-    /// Days on which blocks were strange and nothing came of it.
+    /// Number of days on which blocks were strange without consequences.
     pub(super) strange_days: u8,
     pub(super) strange_day: u32,
     pub(super) sittings: Vec<Sitting>,
@@ -82,7 +82,7 @@ impl Default for Habits {
     }
 }
 
-/// What is ordinary for everyone, as windows are closed by it.
+/// Amounts that are ordinary for everyone; the person's own marks are learned relative to them.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Floors {
     pub(super) objects_hour: f64,
@@ -92,20 +92,20 @@ pub(super) struct Floors {
 }
 
 impl Habits {
-    /// How many operations are remembered: the depth of the history.
+    /// Number of operations remembered, the depth of the history.
     #[must_use]
     pub const fn depth(&self) -> u32 {
         self.history.depth()
     }
 
-    /// Whether these are the habits of someone who came on several occasions and did what people do. Nobody becomes known within
-    /// half an hour, and no one by refusals.
+    /// True when the person came on several occasions and did what people do. Nobody becomes known within half an hour, or by refused
+    /// requests, so an attacker cannot make known identities quickly.
     #[must_use]
     pub fn established(&self) -> bool {
         self.hours.visits() >= KNOWN_AFTER && self.depth() > 0
     }
 
-    /// Bytes of these habits now.
+    /// Memory that these habits take now, in bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
         let tallies =
@@ -120,7 +120,7 @@ impl Habits {
             .saturating_add(sittings)
     }
 
-    /// Closes windows that have ended.
+    /// Closes the hour's and day's windows that have ended, and learns their amounts.
     pub(super) fn turn(&mut self, floors: &Floors, now: UnixSeconds) {
         if age(now, self.hour_since).0 >= 3600 {
             self.objects_per_hour.learn(self.objects_hour.count(), floors.objects_hour);
@@ -138,23 +138,27 @@ impl Habits {
         }
     }
 
-    /// Forgets what the open windows counted: the person proved that it was them. What they did becomes more usual, slowly.
+    /// Closes all windows because the person passed a step-up: the amounts were theirs, and they become a little more usual.
     pub(super) fn close(&mut self, floors: &Floors, now: UnixSeconds) {
+        // Time zero makes `turn` close both windows now.
         self.hour_since = 0;
         self.day_since = 0;
         self.turn(floors, now);
+        // The counters start anew, so that the next request is not judged by what was just confirmed.
         self.rate = Fading::default();
         self.failures = Fading::default();
         self.volume = Fading::default();
     }
 
-    /// Learns a network: once an hour, or at once when another one came or the person stood for it.
+    /// Learns a network: once an hour, or at once when it is another one or a step-up confirmed it.
     pub(super) fn learn_network(&mut self, of: &NetworkSeen, vouched: Vouched, now: UnixSeconds) {
         let again = self.sites.get(of.prefix).is_some() && age(now, self.network_at).0 < VISIT;
+        // Otherwise every request would be an observation, and one day of use would outweigh months.
         if again && vouched == Vouched::No {
             return;
         }
         if self.network_at > 0 {
+            // Counts fade when something is added, so nothing has to run in between.
             let factor = remaining(age(now, self.network_at), HALF_LIFE);
             self.sites.fade(factor);
             self.networks.fade(factor);
@@ -170,9 +174,11 @@ impl Habits {
         }
     }
 
-    /// Notes a block that was not like the person, of which nothing came. Says on how many days there were such.
+    /// Notes a block that did not look like the person but had no consequences. Returns the number of days with such blocks in a row of
+    /// days with gaps of at most two weeks.
     pub(super) fn strange(&mut self, now: UnixSeconds) -> u8 {
         let day = u32::try_from(now.0 / 86_400).unwrap_or(u32::MAX);
+        // After two weeks without a strange block, earlier ones no longer count.
         if day.saturating_sub(self.strange_day) > 14 {
             self.strange_days = 0;
         }
@@ -183,7 +189,7 @@ impl Habits {
         self.strange_days
     }
 
-    /// The session `session`; whichever has been silent for longest makes room.
+    /// The state of `session`. A new session takes the place of the one that has been silent for longest.
     pub(super) fn sitting(&mut self, session: u64) -> Option<&mut Sitting> {
         let held = self.sittings.iter().position(|sitting| sitting.session == session);
         let at = match held {
@@ -194,7 +200,7 @@ impl Habits {
                     self.sittings.swap_remove(oldest?);
                 }
                 if self.sittings.is_empty() {
-                    // One session is the rule: memory for four would be wasted on most people.
+                    // Most people have one session, so memory for four (the default growth of a list) would be wasted.
                     self.sittings.reserve_exact(1);
                 }
                 self.sittings.push(Sitting::new(session));
@@ -204,7 +210,7 @@ impl Habits {
         self.sittings.get_mut(at)
     }
 
-    /// The state as bytes; running sessions are not part of it.
+    /// Serialises the state, without the running sessions.
     #[must_use]
     pub fn snapshot(&self) -> Vec<u8> {
         let mut out = Writer::default();
@@ -229,10 +235,10 @@ impl Habits {
         out.seal(Kind::Use)
     }
 
-    /// The state that [`Self::snapshot`] wrote.
+    /// Restores the state that [`Self::snapshot`] wrote.
     ///
     /// # Errors
-    /// When the bytes are not what was written; nothing of them is used then.
+    /// A refusal when the bytes were damaged, cut off, or belong to another model or version. Nothing of them is used then.
     pub fn restore(bytes: &[u8]) -> Result<Self, SnapshotRefusal> {
         let mut from = Reader::open(bytes, Kind::Use)?;
         let read = Self {
@@ -264,7 +270,7 @@ impl Habits {
     }
 }
 
-/// A network, in fingerprints.
+/// A network as fingerprints: site, autonomous system, country.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct NetworkSeen {
     pub(super) prefix: Fingerprint,

@@ -1,4 +1,4 @@
-//! At which hours of which days a person is there.
+//! The hours and sorts of days at which a person comes.
 
 use countersign_core::UnixSeconds;
 
@@ -7,13 +7,13 @@ use crate::{
     snapshot::{Reader, SnapshotRefusal, Writer},
 };
 
-/// Hours of a day, for days of work and for days of rest.
+/// Number of cells: the hours of a working day, then those of a day of rest.
 const CELLS: usize = 48;
-/// Seconds that count as one visit: whoever taps a hundred times within it was there once.
+/// Seconds that count as one visit: a hundred taps within them are one.
 const VISIT: u64 = 900;
-/// Visits after which all count half.
+/// Number of visits after which all counts are halved.
 const MEMORY: u16 = 1500;
-/// What a day of the other sort counts beside one of the same.
+/// Weight of visits on the other sort of day.
 const OTHER_DAYS: f64 = 0.3;
 
 /// Visits by hour (UTC) and sort of day: 112 bytes.
@@ -30,7 +30,8 @@ impl Default for Hours {
     }
 }
 
-/// Hour of the day, and where its sort of days begins. The epoch was a Thursday, so Saturday and Sunday are days 2 and 3.
+/// Hour of the day, and the first cell of its sort of day. The epoch was a Thursday (day 0), so Saturday and Sunday are days 2 and 3 modulo
+/// 7.
 fn place(now: UnixSeconds) -> (usize, usize) {
     let hour = usize::try_from((now.0 / 3600) % 24).unwrap_or(0);
     let rest = matches!((now.0 / 86_400) % 7, 2 | 3);
@@ -38,9 +39,10 @@ fn place(now: UnixSeconds) -> (usize, usize) {
 }
 
 impl Hours {
-    /// Counts a visit, once in a quarter of an hour.
+    /// Counts a visit, at most one in a quarter of an hour.
     pub(crate) fn learn(&mut self, now: UnixSeconds) {
         let visit = u32::try_from(now.0 / VISIT).unwrap_or(u32::MAX);
+        // Covers a clock that was set back as well.
         if visit <= self.last {
             return;
         }
@@ -56,7 +58,7 @@ impl Hours {
         }
     }
 
-    /// Of each hour the more visits.
+    /// Merges another node's visits: for each hour the greater count.
     pub(crate) fn merge(&mut self, other: &Self) {
         for (ours, theirs) in self.visits.iter_mut().zip(other.visits) {
             *ours = theirs.max(*ours);
@@ -73,22 +75,24 @@ impl Hours {
         self.total = self.visits.iter().fold(0, |sum: u16, cell| sum.saturating_add(*cell));
     }
 
-    /// Visits that count.
+    /// Number of visits remembered.
     pub(crate) const fn visits(&self) -> u16 {
         self.total
     }
 
-    /// How much likelier this hour is for someone who comes at any, in nats, shrunk while few visits are known.
+    /// Evidence from the hour in nats, shrunk while few visits are known: how much likelier the hour is for somebody who comes at any time.
     pub(crate) fn weigh(&self, most: f64, now: UnixSeconds) -> f64 {
         let (hour, days) = place(now);
         let at = |days: usize, hour: usize| f64::from(self.visits.get(days.saturating_add(hour % 24)).copied().unwrap_or(0));
-        // Neighbouring hours speak for each other: people are not clocks.
+        // Neighbouring hours count, too, since people are not punctual.
         let around = |days: usize| 0.5 * at(days, hour) + 0.25 * (at(days, hour.saturating_add(1)) + at(days, hour.saturating_add(23)));
         let sum = |days: usize| (0..24).fold(0.0, |sum, hour| sum + at(days, hour));
         let other = if days == 0 { 24 } else { 0 };
         let here = around(days) + OTHER_DAYS * around(other);
         let all = sum(days) + OTHER_DAYS * sum(other);
+        // Six visits' worth of belief that all hours are alike, so that one visit does not decide.
         let share = (here + 6.0 / 24.0) / (all + 6.0);
+        // With 20 visits the evidence counts half.
         within(ln((1.0 / 24.0) / share), -0.3, most) * all / (all + 20.0)
     }
 

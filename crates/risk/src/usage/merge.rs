@@ -1,8 +1,8 @@
-//! One person's habits, learned on several nodes.
+//! Merging of one person's habits that were learned on several nodes.
 //!
-//! Of everything the greater: whatever a state was joined with before, joining it again changes nothing, so that nobody's part is
-//! ever counted twice and no node has to remember what it was given. What two nodes saw apart is therefore not summed, with one
-//! exception that matters: different objects are united, so that a scraper who is dealt out over nodes is counted whole.
+//! For every value the greater one is kept. Merging a state a second time then changes nothing, so that no part is ever counted twice and
+//! no node has to remember what it was given. Amounts that two nodes counted apart are therefore not added up. There is one exception that
+//! matters: sets of different objects are united, so that a scraper whose requests are spread over nodes is counted whole.
 
 use countersign_core::{Seconds, UnixSeconds};
 
@@ -15,14 +15,14 @@ use crate::{
 const HOUR: u32 = 3600;
 const DAY: u32 = 86_400;
 
-/// How two windows that were opened at different times go together.
+/// Relation of two windows that were opened at different times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Windows {
-    /// They overlap; the joined one began with the earlier.
+    /// The windows overlap; the merged one began at the earlier time, in seconds since 1970.
     Both(u32),
-    /// Ours is the later one.
+    /// Ours is the later window.
     Ours,
-    /// Theirs is.
+    /// Theirs is the later window.
     Theirs,
 }
 
@@ -39,8 +39,9 @@ impl Windows {
 }
 
 impl Habits {
-    /// Joins what another node learned of the same person, all of it as it is at the later of the two states. Idempotent, and in any
-    /// order while all values fit and windows overlap; within the same bounds of memory. Sessions that run here stay as they are.
+    /// Merges what another node learned of the same person, with counts faded to the later of the two states. Merging twice changes
+    /// nothing, and the order does not matter while all values fit and windows overlap. Memory stays within the same bounds. Sessions that
+    /// run on this node stay as they are.
     pub fn merge(&mut self, other: &Self) {
         self.history.merge(&other.history);
         self.hours.merge(&other.hours);
@@ -54,12 +55,14 @@ impl Habits {
         self.volume.merge(other.volume);
         self.merge_hour(other);
         self.merge_day(other);
-        // SECURITY: days of strange use make it usual in the end. The fewer are believed, so that nobody saves them up over nodes.
+        // SECURITY: days of strange use make it usual in the end. The smaller number is kept, so that nobody collects such days over
+        // several nodes.
         self.strange_days = self.strange_days.min(other.strange_days);
         self.strange_day = self.strange_day.max(other.strange_day);
     }
 
     fn merge_networks(&mut self, other: &Self) {
+        // Both are faded to the later time first; otherwise their counts could not be compared.
         let at = self.network_at.max(other.network_at);
         let (mut sites, mut networks, mut countries) = (other.sites.clone(), other.networks.clone(), other.countries.clone());
         let fading = |since: u32| match age(UnixSeconds(u64::from(at)), since) {

@@ -1,11 +1,11 @@
-//! One session as it runs.
+//! The state of one running session.
 
 use crate::{fingerprint::Fingerprint, geo::Position, network::NetworkKind, sequence::Operation};
 
-/// Operations that are learned together, or not at all.
+/// Number of operations that are learned together, or not at all.
 pub const BLOCK: usize = 16;
 
-/// Where a session was last.
+/// Network and position at which a session was last.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Whereabouts {
     pub(crate) prefix: Fingerprint,
@@ -13,16 +13,16 @@ pub(crate) struct Whereabouts {
     pub(crate) position: Option<Position>,
 }
 
-/// What is remembered of one session: not kept over a restart, but for what the person's habits learned from it.
+/// State of one session. It is not kept over a restart; only what the person's habits learned from it is.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Sitting {
     pub(crate) session: u64,
     pub(crate) at: u32,
     pub(crate) whereabouts: Option<Whereabouts>,
     pub(crate) last: Option<Operation>,
-    /// Evidence of the last operations, fading with each.
+    /// Evidence of the last operations, fading with each further one.
     pub(crate) drift: f64,
-    /// The block that is being collected, with what it weighs.
+    /// Operations of the block that is being collected.
     pub(crate) block: Vec<Operation>,
     pub(crate) block_weight: f64,
     pub(crate) block_strange: usize,

@@ -1,35 +1,36 @@
-//! What is much for one person: a mark that rises slowly and falls slowly.
+//! The ordinary amount for one person: a mark that rises slowly and falls slowly.
 
 use crate::{
     maths::{narrow, within},
     snapshot::{Reader, SnapshotRefusal, Writer},
 };
 
-/// How far one window may lift the mark. Whoever feeds it a little more each time lifts it by no more than this.
+/// Greatest factor by which one window may raise the mark. Somebody who uses a little more each time raises it by no more than this.
 const RISE_MAX: f64 = 1.10;
-/// What of the way down one window goes.
+/// Share of the distance down to the count that one quieter window lowers the mark.
 const FALL: f64 = 0.02;
 
-/// About the highest count that a person's windows have.
+/// A mark near the greatest amounts of the person's windows.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Usual(f32);
 
 impl Usual {
-    /// What is ordinary for the person: half as much again as the usual, at least `floor`, and at most `floor * share_max` whatever was taught.
+    /// Ordinary amount for the person: one and a half times the mark, at least `floor` and at most `floor * share_max`, whatever was
+    /// learned.
     pub(crate) fn ordinary(self, floor: f64, share_max: f64) -> f64 {
         within(1.5 * f64::from(self.0), floor, floor * share_max)
     }
 
-    /// Learns the count of a window that has ended.
+    /// Learns the amount of a window that has ended.
     pub(crate) fn learn(&mut self, count: f64, floor: f64) {
         let held = f64::from(self.0);
-        // Below a quarter of what is ordinary for everyone nothing is won by going slowly.
+        // Below a quarter of everyone's ordinary amount the mark may rise at once, since nothing can be gained there by going slowly.
         let most = within(held * RISE_MAX, floor / 4.0, f64::MAX);
         let next = if count > held { within(count, 0.0, most) } else { held + FALL * (count - held) };
         self.0 = narrow(next);
     }
 
-    /// The higher mark.
+    /// Keeps the higher of the two marks.
     pub(crate) const fn merge(&mut self, other: Self) {
         self.0 = self.0.max(other.0);
     }

@@ -1,4 +1,4 @@
-//! What must not raise an alarm by itself, and what must.
+//! Logins that must not raise an alarm by themselves, and logins that must.
 
 use crate::town::{
     DAY, Dice, From, HOUR, Machine, START, Who, act, carrier, desktop, habit, home, hosting_in_singapore, hotel_in_new_york, iphone, login,

@@ -13,7 +13,7 @@ use countersign_risk::{
     monitor::LoginMonitor,
 };
 
-/// The chance that an attack scores higher than an honest login.
+/// Probability that an attack scores higher than an honest login (the area under the ROC curve).
 fn auc(honest: &[f64], attacks: &[f64]) -> f64 {
     let won: f64 = attacks
         .iter()

@@ -17,7 +17,7 @@ pub const DAY: u64 = 86_400;
 /// A Monday, midnight UTC.
 pub const START: u64 = 1_767_571_200;
 
-/// SplitMix64.
+/// The generator `SplitMix64`, so that every run is the same.
 pub struct Dice(pub u64);
 
 impl Dice {
@@ -37,7 +37,7 @@ impl Dice {
     }
 }
 
-/// Where a login comes from, owned.
+/// Origin of a login, with owned values.
 #[derive(Clone, Debug)]
 pub struct From {
     pub address: IpAddr,
@@ -125,7 +125,7 @@ pub fn monitor() -> LoginMonitor {
     LoginMonitor::new(LoginRule::default(), Salt(7), 10_000)
 }
 
-/// Who stands behind a login: decides what becomes of a step-up.
+/// Person behind a login, who decides how a step-up ends.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Who {
     Attacker,

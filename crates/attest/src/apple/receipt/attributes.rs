@@ -1,4 +1,4 @@
-//! What the signature is over: the content itself, or attributes that name its type and digest (RFC 5652 section 5.4).
+//! Bytes that a receipt's signature covers: the content itself, or attributes that name its type and digest (RFC 5652 section 5.4).
 
 use aws_lc_rs::{
     constant_time::verify_slices_are_equal,
@@ -20,14 +20,15 @@ const SET: u8 = 0x31;
 
 /// The bytes that are signed.
 ///
-/// SECURITY: without attributes the content is signed as such, so one signature could be shown in both ways. Neither can be
-/// read as the other: fields of a receipt begin with a number, attributes with an object identifier.
+/// SECURITY: without attributes, the content itself is signed, so an attacker could try to show one signature in both forms. Neither form
+/// parses as the other: a field of a receipt begins with a number, an attribute with an object identifier.
 pub fn signed_bytes(data: &SignedData<'_>) -> Result<Vec<u8>, ReceiptRefusal> {
     let Some(attributes) = data.signer.attributes else { return Ok(data.content.clone()) };
+    // The attributes are stored with an implicit context tag, but signed with the tag of a SET (RFC 5652 section 5.4).
     let (_, after_tag) = attributes.split_first().ok_or(ReceiptRefusal::AttributesInvalid)?;
     let signed = [&[SET], after_tag].concat();
     let attributes = SetOfVec::<Attribute>::from_der(&signed).map_err(|_| ReceiptRefusal::AttributesInvalid)?;
-    // The signature is over the DER, and our reader takes attributes in any order.
+    // The signature covers the DER form, and the parser above accepts attributes in any order.
     if attributes.to_der().as_deref() != Ok(&signed) {
         return Err(ReceiptRefusal::AttributesInvalid);
     }
@@ -41,7 +42,7 @@ pub fn signed_bytes(data: &SignedData<'_>) -> Result<Vec<u8>, ReceiptRefusal> {
     Ok(signed)
 }
 
-/// The one value of the one attribute of a type.
+/// The only value of the only attribute with this identifier.
 fn single(attributes: &SetOfVec<Attribute>, oid: ObjectIdentifier) -> Result<&Any, ReceiptRefusal> {
     let mut found = attributes.iter().filter(|attribute| attribute.oid == oid);
     let (Some(attribute), None) = (found.next(), found.next()) else { return Err(ReceiptRefusal::AttributesInvalid) };

@@ -1,33 +1,32 @@
 //! The elements of BER, one level at a time (X.690 section 8.1).
 //!
-//! Nothing here calls itself: an element of indefinite length is delimited by one pass with a counter, and its inside is only
-//! looked at when somebody asks for it. Elements of definite length are stepped over unread, so that certificates reach their
-//! own, strict reader as they came.
+//! The code does not recurse: an element of indefinite length is delimited in one pass with a counter, and its inside is parsed only on
+//! request. Elements of definite length are skipped unread, so that certificates reach their own, strict parser unchanged.
 
 use crate::apple::receipt::refusal::BerRefusal;
 
-/// Elements of indefinite length inside each other; Apple nests five.
+/// Greatest nesting of elements of indefinite length; Apple's receipts nest five.
 pub const DEPTH_MAX: usize = 16;
 
-/// Octets of a long length; more could only be zeros in anything that is small enough to be read.
+/// Greatest number of length octets. Four can express 4 GiB, far more than a receipt may have.
 const LENGTH_OCTETS_MAX: usize = 4;
 const END_OF_CONTENTS: u8 = 0x00;
 const CONSTRUCTED: u8 = 0x20;
 const TAG_NUMBER: u8 = 0x1f;
 const LONG: u8 = 0x80;
 
-/// One element.
+/// One element of BER.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Element<'a> {
-    /// Its identifier octet: class, form and number.
+    /// Identifier octet of the element: class, form and number.
     pub tag: u8,
-    /// Its contents, without the octets that end an indefinite length.
+    /// Contents of the element, without the octets that end an indefinite length.
     pub body: &'a [u8],
-    /// All of it as it came.
+    /// The whole element as it was received.
     pub whole: &'a [u8],
 }
 
-/// The elements that stand one after another in some bytes.
+/// Iterator over the elements that follow each other in some bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct Elements<'a> {
     rest: &'a [u8],
@@ -39,17 +38,17 @@ impl<'a> Elements<'a> {
         Self { rest: bytes }
     }
 
-    /// Whether nothing is left.
+    /// True when no bytes are left.
     pub const fn is_empty(&self) -> bool {
         self.rest.is_empty()
     }
 
-    /// The identifier octet of the next element.
+    /// Identifier octet of the next element, without reading it.
     pub fn peek(&self) -> Option<u8> {
         self.rest.first().copied()
     }
 
-    /// The next element; `None` at the end.
+    /// Reads the next element; `None` at the end.
     pub fn next(&mut self) -> Result<Option<Element<'a>>, BerRefusal> {
         if self.rest.is_empty() {
             return Ok(None);
@@ -78,13 +77,15 @@ struct Header {
     length: Length,
 }
 
-/// Identifier and length octets, and what follows them.
+/// Reads the identifier and length octets, and returns them with the bytes that follow.
 fn header(bytes: &[u8]) -> Result<(Header, &[u8]), BerRefusal> {
     let (&tag, rest) = bytes.split_first().ok_or(BerRefusal::Truncated)?;
+    // Tag numbers above 30 take further octets; Apple uses none.
     if tag & TAG_NUMBER == TAG_NUMBER {
         return Err(BerRefusal::TagTooLong);
     }
     let (&first, rest) = rest.split_first().ok_or(BerRefusal::Truncated)?;
+    // End-of-contents is two zero octets (X.690 section 8.1.5).
     if tag == END_OF_CONTENTS && first != 0 {
         return Err(BerRefusal::EndMalformed);
     }
@@ -105,7 +106,7 @@ fn header(bytes: &[u8]) -> Result<(Header, &[u8]), BerRefusal> {
     Ok((Header { tag, length: Length::Definite(length) }, rest))
 }
 
-/// The contents of an element of indefinite length, and what follows the octets that end it.
+/// Contents of an element of indefinite length, and the bytes after the octets that end it.
 fn until_end(inside: &[u8]) -> Result<(&[u8], &[u8]), BerRefusal> {
     let (mut rest, mut open) = (inside, 1_usize);
     loop {

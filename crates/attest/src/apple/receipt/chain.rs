@@ -1,4 +1,4 @@
-//! The certificates of a receipt: which one is the signer's, and whether it hangs from a trust anchor (RFC 5280 section 6.1).
+//! The certificates of a receipt: the signer's, and the check that it leads to a trust anchor (RFC 5280 section 6.1).
 
 use const_oid::ObjectIdentifier;
 use countersign_core::UnixSeconds;
@@ -10,16 +10,16 @@ use crate::apple::receipt::cms::Signer;
 use crate::apple::receipt::refusal::ReceiptRefusal;
 use crate::x509::{Certificate, Issuing};
 
-/// Certificates from the signer's to the last below the anchor; Apple's have two.
+/// Greatest number of certificates from the signer's to the last one below the anchor; Apple's receipts have two.
 const CHAIN_MAX: usize = 4;
 
 const KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.15");
 
-/// Apple's mark on the certificates with which it signs these receipts. No page of Apple's names it; every receipt's signer has
-/// it.
+/// Object identifier of the extension with which Apple marks the certificates for signing these receipts. Apple does not document it; the
+/// signer's certificate of every known receipt has it.
 const RECEIPT_SIGNING: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113635.100.12.15");
 
-/// Parses the certificates of a receipt, all different.
+/// Parses the certificates of a receipt. A repeated one is refused.
 pub fn parse(ders: &[&[u8]]) -> Result<Vec<Certificate>, ReceiptRefusal> {
     let mut out: Vec<Certificate> = Vec::with_capacity(ders.len());
     for (index, der) in ders.iter().enumerate() {
@@ -49,7 +49,7 @@ pub fn signer<'a>(
     Ok(certificate)
 }
 
-/// Where a certificate's issuer was found.
+/// Place at which a certificate's issuer was found.
 enum Above<'a> {
     Anchor,
     Certificate(usize, &'a Certificate),
@@ -62,7 +62,9 @@ fn anchored<'a>(
     now: UnixSeconds,
 ) -> Result<(), ReceiptRefusal> {
     let (mut index, mut certificate) = signer;
+    // Certificates already passed, so that two that name each other do not form a loop.
     let mut followed = Vec::with_capacity(CHAIN_MAX);
+    // INVARIANT: the number of steps is bounded, whatever the certificates say about each other.
     for below in 0..CHAIN_MAX {
         followed.push(index);
         may_issue(index, certificate, below)?;
@@ -76,7 +78,7 @@ fn anchored<'a>(
     Err(ReceiptRefusal::ChainTooLong)
 }
 
-/// Whoever signed a certificate: an anchor, or else a certificate of the receipt that was not yet followed.
+/// Finds the issuer of a certificate by name and signature: an anchor, or else a certificate of the receipt that was not followed yet.
 fn above<'a>(
     certificates: &'a [Certificate],
     followed: &[usize],
@@ -101,7 +103,7 @@ fn above<'a>(
     Err(failure)
 }
 
-/// A certificate with others below it may issue them (RFC 5280 section 6.1.4 k to n). The signer's own issues nothing.
+/// Checks that a certificate with others below it may issue them (RFC 5280 section 6.1.4 k to n). The signer's own issues nothing.
 fn may_issue(index: usize, certificate: &Certificate, below: usize) -> Result<(), ReceiptRefusal> {
     let Some(intermediates_below) = below.checked_sub(1) else { return Ok(()) };
     match certificate.issuing() {
@@ -130,9 +132,9 @@ fn in_force(index: usize, certificate: &Certificate, now: UnixSeconds) -> Result
     Ok(())
 }
 
-/// The certificate is for signing receipts.
+/// Checks that the certificate is meant for signing receipts.
 ///
-/// SECURITY: below the same root Apple also certifies keys of developers, who would otherwise sign receipts for themselves.
+/// SECURITY: under the same root Apple also certifies keys of developers, who could otherwise sign receipts for themselves.
 fn signs_receipts(certificate: &Certificate) -> Result<(), ReceiptRefusal> {
     let usage = certificate.extension(KEY_USAGE).and_then(|value| KeyUsage::from_der(value).ok());
     let marked = certificate.extension(RECEIPT_SIGNING).is_some();

@@ -1,7 +1,7 @@
 //! Signed data with one signer and its certificates (RFC 5652 sections 3 and 5), as far as Apple uses it.
 //!
-//! What Apple never sends (revocation lists, unsigned attributes, key identifiers in place of issuer and serial number) is
-//! refused, not skipped.
+//! Parts that Apple never sends (revocation lists, unsigned attributes, key identifiers instead of issuer and serial number) are refused,
+//! not skipped.
 
 use const_oid::ObjectIdentifier;
 use der::Decode;
@@ -10,15 +10,15 @@ use x509_cert::{name::Name, serial_number::SerialNumber};
 use crate::apple::receipt::ber::{Element, Elements};
 use crate::apple::receipt::refusal::ReceiptRefusal;
 
-/// The content type of plain bytes (RFC 5652 section 4).
+/// Object identifier of the content type of plain bytes (RFC 5652 section 4).
 pub const DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.1");
-/// SHA-256 (RFC 5754 section 2.2).
+/// Object identifier of SHA-256 (RFC 5754 section 2.2).
 pub const SHA_256: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.2.1");
 const SIGNED_DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.2");
 
-/// Certificates in one receipt; Apple's have three.
+/// Greatest number of certificates in one receipt; Apple's have three.
 const CERTIFICATES_MAX: usize = 8;
-/// Signers that are counted before it is clear that there are too many.
+/// Number of signers after which counting stops, since more than one is refused anyway.
 const SIGNERS_COUNTED_MAX: usize = 8;
 
 const INTEGER: u8 = 0x02;
@@ -32,29 +32,29 @@ const CONTEXT_0: u8 = 0xa0;
 
 /// Signed data that parsed. Nothing in it is verified.
 pub struct SignedData<'a> {
-    /// The content, its parts joined.
+    /// The content, with its parts joined.
     pub content: Vec<u8>,
-    /// The certificates as they came.
+    /// The certificates in DER, as they were received.
     pub certificates: Vec<&'a [u8]>,
-    /// The signer.
+    /// The one signer of the content.
     pub signer: Signer<'a>,
 }
 
-/// Who signed, what and how.
+/// Signer of the data, with the signature.
 pub struct Signer<'a> {
-    /// Who issued the signer's certificate.
+    /// Issuer of the signer's certificate.
     pub issuer: Name,
-    /// The certificate's serial number.
+    /// Serial number of the signer's certificate.
     pub serial: SerialNumber,
-    /// The signed attributes as they came, with their implicit tag.
+    /// Signed attributes as they were received, with their implicit tag; `None` when the content itself is signed.
     pub attributes: Option<&'a [u8]>,
-    /// The signature's algorithm.
+    /// Algorithm of the signature.
     pub algorithm: ObjectIdentifier,
-    /// The signature.
+    /// The signature over content or attributes.
     pub signature: &'a [u8],
 }
 
-/// Reads a receipt's outside.
+/// Parses the outer structure of a receipt.
 pub fn read(bytes: &[u8]) -> Result<SignedData<'_>, ReceiptRefusal> {
     let outer = only(bytes, SEQUENCE)?;
     let mut outer = Elements::of(outer.body);
@@ -62,6 +62,7 @@ pub fn read(bytes: &[u8]) -> Result<SignedData<'_>, ReceiptRefusal> {
     let explicit = last(&mut outer, CONTEXT_0)?;
     let mut data = Elements::of(only(explicit.body, SEQUENCE)?.body);
     expect_version_1(&mut data)?;
+    // Only SHA-256 may stand here and at the signer, so that nobody can choose a weaker digest.
     digests(take(&mut data, SET)?)?;
     let content = content(take(&mut data, SEQUENCE)?)?;
     let certificates = certificates(take(&mut data, CONTEXT_0)?)?;
@@ -73,7 +74,7 @@ fn next<'a>(elements: &mut Elements<'a>) -> Result<Option<Element<'a>>, ReceiptR
     elements.next().map_err(ReceiptRefusal::NotBer)
 }
 
-/// The next element, which has this tag.
+/// Reads the next element, which must have this tag.
 fn take<'a>(elements: &mut Elements<'a>, tag: u8) -> Result<Element<'a>, ReceiptRefusal> {
     next(elements)?.filter(|element| element.tag == tag).ok_or(ReceiptRefusal::NotSignedData)
 }
@@ -82,14 +83,14 @@ fn end(elements: &Elements<'_>) -> Result<(), ReceiptRefusal> {
     if elements.is_empty() { Ok(()) } else { Err(ReceiptRefusal::NotSignedData) }
 }
 
-/// The next element, which has this tag and is the last.
+/// Reads the next element, which must have this tag and be the last one.
 fn last<'a>(elements: &mut Elements<'a>, tag: u8) -> Result<Element<'a>, ReceiptRefusal> {
     let out = take(elements, tag)?;
     end(elements)?;
     Ok(out)
 }
 
-/// The only element of some bytes, which has this tag.
+/// The only element of `bytes`, which must have this tag.
 fn only(bytes: &[u8], tag: u8) -> Result<Element<'_>, ReceiptRefusal> {
     last(&mut Elements::of(bytes), tag)
 }
@@ -103,12 +104,12 @@ fn expect_oid(elements: &mut Elements<'_>, expected: ObjectIdentifier) -> Result
     if found == expected { Ok(()) } else { Err(ReceiptRefusal::NotSignedData) }
 }
 
-/// Version 1 is that of plain content whose signer is named by issuer and serial number (RFC 5652 sections 5.1 and 5.3).
+/// Reads the version, which must be 1: plain content, and a signer named by issuer and serial number (RFC 5652 sections 5.1 and 5.3).
 fn expect_version_1(elements: &mut Elements<'_>) -> Result<(), ReceiptRefusal> {
     if take(elements, INTEGER)?.body == [1] { Ok(()) } else { Err(ReceiptRefusal::NotSignedData) }
 }
 
-/// An algorithm without parameters, whether they are absent or NULL (RFC 5754 section 2).
+/// Identifier of an algorithm without parameters, whether they are absent or NULL (RFC 5754 section 2).
 fn algorithm(element: Element<'_>) -> Result<ObjectIdentifier, ReceiptRefusal> {
     let mut parts = Elements::of(element.body);
     let out = oid(take(&mut parts, OID)?)?;
@@ -126,11 +127,13 @@ fn digests(set: Element<'_>) -> Result<(), ReceiptRefusal> {
     expect_sha_256(only(set.body, SEQUENCE)?)
 }
 
-/// The content, which may be cut into parts. Parts that are cut again are allowed by X.690 section 8.7.3 and made by nobody.
+/// The content, which may be split into parts. Parts that are split again would be legal (X.690 section 8.7.3); nobody makes them, so they
+/// are refused.
 fn content(element: Element<'_>) -> Result<Vec<u8>, ReceiptRefusal> {
     let mut parts = Elements::of(element.body);
     expect_oid(&mut parts, DATA)?;
     let mut explicit = Elements::of(last(&mut parts, CONTEXT_0)?.body);
+    // The content is either one string, or a constructed string of several parts.
     if explicit.peek() == Some(OCTET_STRING) {
         return Ok(last(&mut explicit, OCTET_STRING)?.body.to_vec());
     }
@@ -154,6 +157,7 @@ fn certificates(set: Element<'_>) -> Result<Vec<&[u8]>, ReceiptRefusal> {
 
 fn only_signer(set: Element<'_>) -> Result<Element<'_>, ReceiptRefusal> {
     let (mut elements, mut all) = (Elements::of(set.body), Vec::new());
+    // Counted to a bound, so that a receipt full of signers costs nothing.
     while !elements.is_empty() && all.len() < SIGNERS_COUNTED_MAX {
         all.push(take(&mut elements, SEQUENCE)?);
     }
@@ -170,6 +174,7 @@ fn signer(element: Element<'_>) -> Result<Signer<'_>, ReceiptRefusal> {
     let issuer = Name::from_der(take(&mut identifier, SEQUENCE)?.whole).map_err(|_| ReceiptRefusal::NotSignedData)?;
     let serial = SerialNumber::from_der(last(&mut identifier, INTEGER)?.whole).map_err(|_| ReceiptRefusal::NotSignedData)?;
     expect_sha_256(take(&mut parts, SEQUENCE)?)?;
+    // Kept with its head: the signature covers it with another tag (RFC 5652 section 5.4).
     let attributes = if parts.peek() == Some(CONTEXT_0) { Some(take(&mut parts, CONTEXT_0)?.whole) } else { None };
     let algorithm = algorithm(take(&mut parts, SEQUENCE)?)?;
     let signature = last(&mut parts, OCTET_STRING)?.body;

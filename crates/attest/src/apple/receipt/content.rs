@@ -1,28 +1,28 @@
-//! What a verified receipt says.
+//! Content of a verified receipt.
 
 use countersign_core::{Secret, UnixMillis};
 
-/// What occasioned a receipt. Alphabetical.
+/// Event for which a receipt was made. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ReceiptKind {
-    /// An attestation; it came with it, through the phone.
+    /// An attestation; the receipt arrived with it through the phone.
     Attest,
-    /// A request to Apple with an earlier receipt; it came from Apple.
+    /// A request to Apple with an earlier receipt; the receipt arrived from Apple.
     Receipt,
 }
 
-/// Which of Apple's servers made a receipt. Alphabetical.
+/// Environment of Apple's server that made a receipt. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ReceiptEnvironment {
-    /// One that Apple names in a way that we do not know; not production.
+    /// A name that this version does not know; never taken for production.
     Other,
-    /// The one for apps in use.
+    /// The production environment, for apps in use.
     Production,
-    /// The one for apps in development.
+    /// The sandbox environment, for apps in development.
     Sandbox,
 }
 
-/// A receipt that verified. Only [`super::verify_receipt`] makes one.
+/// A receipt that was verified. Only [`super::verify_receipt`] makes one.
 #[must_use]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receipt {
@@ -38,57 +38,57 @@ pub struct Receipt {
 }
 
 impl Receipt {
-    /// What occasioned it.
+    /// Event for which the receipt was made.
     #[must_use]
     pub const fn kind(&self) -> ReceiptKind {
         self.kind
     }
 
-    /// Which of Apple's servers made it, when it says so.
+    /// Environment of the server that made the receipt, when it is stated.
     #[must_use]
     pub const fn environment(&self) -> Option<ReceiptEnvironment> {
         self.environment
     }
 
-    /// Apple's approximate number of keys that this device had attested for this app in the last thirty days. A high number
-    /// suggests one device that stands in for many. Apple leaves it out of the receipt of an attestation.
+    /// Apple's fraud metric: the approximate number of keys that this device had attested for this app in the last thirty days. A high
+    /// number suggests one device that acts for many. Apple leaves it out of the receipt of an attestation.
     #[must_use]
     pub const fn risk_metric(&self) -> Option<u32> {
         self.risk_metric
     }
 
-    /// When Apple made it.
+    /// Time at which Apple made the receipt.
     #[must_use]
     pub const fn created_at(&self) -> UnixMillis {
         self.created_at
     }
 
-    /// Before when Apple gives no newer one for it. The receipt itself is valid at once.
+    /// Time before which Apple gives no newer receipt for this one. The receipt itself is valid at once.
     #[must_use]
     pub const fn not_before(&self) -> Option<UnixMillis> {
         self.not_before
     }
 
-    /// When it ends, and with it the possibility to get a newer one for it.
+    /// Time at which the receipt expires; after it, no newer receipt can be requested with it.
     #[must_use]
     pub const fn expires_at(&self) -> UnixMillis {
         self.expires_at
     }
 
-    /// What the app had signed when it asked for the attestation. Of use on a [`ReceiptKind::Attest`] only: in later ones Apple
-    /// writes it as if it were text, which garbles it.
+    /// Client data hash that the app passed when it asked for the attestation. It is useful for [`ReceiptKind::Attest`] only: in later
+    /// receipts Apple writes it as if it were text, which garbles it.
     #[must_use]
     pub fn client_hash(&self) -> Option<&[u8]> {
         self.client_hash.as_deref()
     }
 
-    /// What Apple recognises the key by.
+    /// Token by which Apple recognises the key; a secret.
     #[must_use]
     pub const fn token(&self) -> Option<&Secret<Vec<u8>>> {
         self.token.as_ref()
     }
 
-    /// How many fields it has that are not read.
+    /// Number of fields that this version does not read.
     #[must_use]
     pub const fn fields_unknown(&self) -> usize {
         self.fields_unknown

@@ -1,32 +1,32 @@
-//! The fields of a receipt that are read, by Apple's numbers.
+//! The fields of a receipt that this version reads, by Apple's numbers.
 
 /// A field of a receipt. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ReceiptField {
-    /// 2: the app, as `TEAM.bundle`.
+    /// Field 2: the app, as `TEAM.bundle`.
     AppId,
-    /// 3: the attested key, as the certificate that Apple issued for it.
+    /// Field 3: the attested key, as the certificate that Apple issued for it.
     AttestedKey,
-    /// 4: what the app had signed when it asked for the attestation.
+    /// Field 4: the client data hash that the app passed when it asked for the attestation.
     ClientHash,
-    /// 12: when Apple made the receipt.
+    /// Field 12: the time at which Apple made the receipt.
     CreatedAt,
-    /// 7: which of Apple's two servers made it. Apple's page does not list it; every receipt has it.
+    /// Field 7: the environment of the server. Apple's page does not list it; every known receipt has it.
     ReceiptEnvironment,
-    /// 21: when it ends.
+    /// Field 21: the time at which the receipt expires.
     ExpiresAt,
-    /// 6: what occasioned it.
+    /// Field 6: the event for which the receipt was made.
     Kind,
-    /// 19: before when Apple gives no newer one.
+    /// Field 19: the time before which Apple gives no newer receipt.
     NotBefore,
-    /// 17: how many keys of this app the device had attested in the last thirty days.
+    /// Field 17: the number of keys of this app that the device had attested in the last thirty days.
     RiskMetric,
-    /// 5: what Apple recognises the key by.
+    /// Field 5: the token by which Apple recognises the key.
     Token,
 }
 
 impl ReceiptField {
-    /// The field of a number; `None` when it is not read.
+    /// The field with this number; `None` when it is not read.
     pub(super) const fn of(number: u32) -> Option<Self> {
         Some(match number {
             2 => Self::AppId,
@@ -43,7 +43,7 @@ impl ReceiptField {
         })
     }
 
-    /// For operators.
+    /// Name of the field in messages for operators.
     pub(super) const fn text(self) -> &'static str {
         match self {
             Self::AppId => "app",

@@ -1,4 +1,4 @@
-//! What a receipt says, told to a person before anybody verified it.
+//! Inspection of a receipt for a person, before anybody verified it.
 
 use countersign_core::UnixMillis;
 
@@ -10,7 +10,7 @@ use crate::apple::receipt::refusal::ReceiptRefusal;
 use crate::apple::receipt::verify::RECEIPT_BYTES_MAX;
 use crate::x509::Certificate;
 
-/// What a receipt says, whoever made it. Nothing takes this for evidence; the fields are those of [`super::Receipt`].
+/// Content of a receipt that nobody verified. No function takes it for evidence; the fields are those of [`super::Receipt`].
 #[derive(Clone, Debug)]
 pub struct ReceiptFacts {
     /// The certificates, in the order in which they came.
@@ -19,25 +19,25 @@ pub struct ReceiptFacts {
     pub app_id: String,
     /// The attested key, as `SubjectPublicKeyInfo` in DER.
     pub key_spki: Vec<u8>,
-    /// What occasioned it.
+    /// Event for which the receipt was made.
     pub kind: ReceiptKind,
-    /// Which of Apple's servers made it.
+    /// Environment of the server that made the receipt, when it is stated.
     pub environment: Option<ReceiptEnvironment>,
-    /// How many keys the device had attested for the app.
+    /// Number of keys that the device had attested for the app in the last thirty days.
     pub risk_metric: Option<u32>,
-    /// When it was made.
+    /// Time at which Apple made the receipt.
     pub created_at: UnixMillis,
-    /// Before when there is no newer one.
+    /// Time before which Apple gives no newer receipt.
     pub not_before: Option<UnixMillis>,
-    /// When it ends.
+    /// Time at which the receipt expires.
     pub expires_at: UnixMillis,
-    /// What the app had signed when it asked for the attestation.
+    /// Client data hash that the app passed when it asked for the attestation.
     pub client_hash: Option<Vec<u8>>,
-    /// How many fields it has that are not read.
+    /// Number of fields that this version does not read.
     pub fields_unknown: usize,
 }
 
-/// Reads a receipt without asking who signed it.
+/// Parses a receipt without checking who signed it.
 ///
 /// # Errors
 /// The first rule of the format that it breaks.

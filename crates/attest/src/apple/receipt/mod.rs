@@ -1,9 +1,10 @@
-//! Receipts of App Attest: Apple's signed statement about a key, and how many keys the device has lately had attested.
+//! Receipts of App Attest: Apple's signed statement about a key, with the number of keys that the device had attested lately.
 //!
-//! See <https://developer.apple.com/documentation/devicecheck/assessing-fraud-risk>. A receipt is signed data (RFC 5652), which
-//! Apple sends in BER with indefinite lengths (X.690 section 8.1.3.6).
+//! See <https://developer.apple.com/documentation/devicecheck/assessing-fraud-risk>. A receipt is signed data (RFC 5652), which Apple sends
+//! in BER with indefinite lengths (X.690 section 8.1.3.6).
 //!
-//! [`verify_receipt`] is the whole rule. Revocation is not asked for: Apple publishes no list of these by which to ask offline.
+//! [`verify_receipt`] applies all rules. Revocation is not checked: Apple publishes no list for these certificates that could be used
+//! offline.
 
 mod attributes;
 mod ber;

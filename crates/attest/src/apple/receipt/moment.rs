@@ -1,10 +1,10 @@
-//! Instants as receipts write them.
+//! Times as receipts write them.
 
 use countersign_codec::calendar;
 use countersign_core::UnixMillis;
 
-/// Reads an instant by RFC 3339 in UTC, with or without a fraction of a second, as `2020-11-21T22:13:02.796Z`. Apple writes `Z`, so
-/// `+00:00` is not taken.
+/// Parses a time by RFC 3339 in UTC, with or without a fraction of a second, such as `2020-11-21T22:13:02.796Z`. Apple writes `Z`, so
+/// `+00:00` is refused.
 pub fn instant(bytes: &[u8]) -> Option<UnixMillis> {
     let text = std::str::from_utf8(bytes).ok().filter(|text| text.ends_with('Z'))?;
     calendar::read_rfc3339(text).map(UnixMillis)

@@ -1,6 +1,6 @@
-//! The content of a receipt: a set of fields, each a number, a version and a value.
+//! The content of a receipt: a set of fields, each with a number, a version and a value.
 //!
-//! Apple does not sort the set, so it is no DER as a whole; its parts are.
+//! Apple does not sort the set, so the whole is not DER, but its parts are.
 
 use std::collections::BTreeMap;
 
@@ -14,20 +14,20 @@ use crate::apple::receipt::moment::instant;
 use crate::apple::receipt::refusal::ReceiptRefusal;
 use crate::x509::Certificate;
 
-/// Fields in one receipt; Apple's have ten.
+/// Greatest number of fields in one receipt; Apple's have ten.
 const FIELDS_MAX: usize = 64;
 
-/// What the content says, before anybody asked whether it is about the right thing.
+/// Content of a receipt, before it is compared with the expected app and key.
 pub struct Payload {
     /// The app, as `TEAM.bundle`.
     pub app_id: String,
-    /// The attested key's `SubjectPublicKeyInfo`.
+    /// The attested key as `SubjectPublicKeyInfo` in DER.
     pub key: Vec<u8>,
-    /// The rest.
+    /// All other fields of the receipt.
     pub receipt: Receipt,
 }
 
-/// Reads the content.
+/// Parses the content of a receipt.
 pub fn read(content: &[u8]) -> Result<Payload, ReceiptRefusal> {
     let fields = Fields::read(content)?;
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).ok();
@@ -82,7 +82,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// The elements of the set. One more than are taken is enough to know that there are too many.
+/// The elements of the set, at most one more than is allowed, which is enough to know that there are too many.
 fn elements(content: &[u8]) -> der::Result<Vec<&[u8]>> {
     let set = der::asn1::AnyRef::from_der(content)?;
     der::Tagged::tag(&set).assert_eq(der::Tag::Set)?;
@@ -93,7 +93,7 @@ fn elements(content: &[u8]) -> der::Result<Vec<&[u8]>> {
     Ok(out)
 }
 
-/// A field's number and value. Its version has always been 1 and no other meaning is defined, so it is read and passed over.
+/// Number and value of a field. Its version has always been 1, and no other meaning is defined, so it is read and ignored.
 fn entry(field: &[u8]) -> der::Result<(u32, &[u8])> {
     SliceReader::new(field)?.sequence(|reader| -> der::Result<_> {
         let number = u32::decode(reader)?;
@@ -102,8 +102,8 @@ fn entry(field: &[u8]) -> der::Result<(u32, &[u8])> {
     })
 }
 
-/// Apple puts in the certificate that it issued for the key, and its page calls it the key; both are taken. That certificate's
-/// signature needs no check, since the receipt's covers it.
+/// The attested key. Apple's page calls this field the key, but Apple sends the certificate issued for the key; both are accepted. The
+/// certificate's signature needs no check, since the receipt's signature covers it.
 fn key(bytes: &[u8]) -> Option<Vec<u8>> {
     match Certificate::parse(bytes) {
         Ok(certificate) => Some(certificate.key().spki().to_vec()),
@@ -119,7 +119,7 @@ fn kind(bytes: &[u8]) -> Option<ReceiptKind> {
     }
 }
 
-/// A word that Apple's page does not define refuses nothing; it is only never taken for production.
+/// Environment from its word. An unknown word is not refused, but it is never taken for production.
 fn environment(bytes: &[u8]) -> ReceiptEnvironment {
     match bytes {
         b"production" => ReceiptEnvironment::Production,
@@ -129,6 +129,7 @@ fn environment(bytes: &[u8]) -> ReceiptEnvironment {
 }
 
 fn number(bytes: &[u8]) -> Option<u32> {
+    // Rust's parser would accept a leading `+`.
     let digits = bytes.iter().all(u8::is_ascii_digit);
     std::str::from_utf8(bytes).ok().filter(|_| digits)?.parse().ok()
 }

@@ -1,4 +1,4 @@
-//! Why a receipt is refused: one variant per rule.
+//! Reasons to refuse a receipt: one variant per rule.
 
 use std::fmt;
 
@@ -8,161 +8,161 @@ use crate::apple::receipt::field::ReceiptField;
 use crate::calendar::written;
 use crate::x509::{Malformed, SignatureRefusal};
 
-/// Why bytes are not the BER that we read (X.690 section 8.1). Alphabetical.
+/// Reason why bytes are not the subset of BER that this parser reads (X.690 section 8.1). Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum BerRefusal {
-    /// More elements of indefinite length inside each other than are followed.
+    /// Elements of indefinite length are nested too deeply.
     DepthExceeded,
-    /// End-of-contents octets with a length.
+    /// End-of-contents octets have a length other than zero.
     EndMalformed,
-    /// A primitive element of indefinite length.
+    /// A primitive element has an indefinite length.
     IndefinitePrimitive,
-    /// A length of more than four octets.
+    /// A length has more than four octets.
     LengthTooLong,
-    /// A tag of more than one octet.
+    /// A tag has more than one octet.
     TagTooLong,
-    /// Fewer bytes than a length says, or no end-of-contents octets.
+    /// There are fewer bytes than a length states, or the end-of-contents octets are missing.
     Truncated,
 }
 
-/// Why a receipt is refused. The first that applies, in the order of [`super::verify_receipt`]. Alphabetical.
+/// Reason why a receipt is refused: the first rule that is broken, in the order of [`super::verify_receipt`]. Alphabetical.
 ///
-/// Certificates are counted as they stand in the receipt, from 0.
+/// Positions of certificates count from 0, in the order in which they stand in the receipt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReceiptRefusal {
-    /// No certificate of the receipt and no trust anchor is of the issuer that a certificate names.
+    /// No certificate of the receipt and no trust anchor has the name that a certificate gives as its issuer's.
     AnchorUnknown {
-        /// That issuer.
+        /// Name of that issuer.
         issuer: String,
     },
-    /// It is about another app.
+    /// The receipt is about another app.
     AppMismatch {
-        /// Which.
+        /// App in the receipt, as `TEAM.bundle`.
         app_id: String,
     },
-    /// The signed attributes are no DER, or content type or message digest are missing, repeated or of another type (RFC 5652
-    /// sections 11.1 and 11.2).
+    /// The signed attributes are not DER, or content type or message digest are missing, repeated or of another type (RFC 5652 sections
+    /// 11.1 and 11.2).
     AttributesInvalid,
     /// A certificate of the chain has expired.
     CertificateExpired {
-        /// Which.
+        /// Position of the certificate.
         index: usize,
-        /// When.
+        /// Last second of its validity.
         not_after: UnixSeconds,
     },
     /// A certificate does not parse.
     CertificateMalformed {
-        /// Which.
+        /// Position of the certificate.
         index: usize,
-        /// What is wrong with it.
+        /// Rule that it breaks.
         malformed: Malformed,
     },
     /// A certificate of the chain is not valid yet.
     CertificateNotYetValid {
-        /// Which.
+        /// Position of the certificate.
         index: usize,
-        /// When it will be.
+        /// First second of its validity.
         not_before: UnixSeconds,
     },
-    /// The same certificate stands in it twice.
+    /// The same certificate stands in the receipt twice.
     CertificateRepeated {
-        /// The second one.
+        /// Position of the second one.
         index: usize,
     },
     /// The signature of a certificate does not verify.
     ChainSignatureInvalid {
-        /// The certificate that is signed with it.
+        /// Position of the signed certificate.
         index: usize,
-        /// Why.
+        /// Result of the check.
         why: SignatureRefusal,
     },
-    /// More certificates from signer to anchor than are followed.
+    /// There are more certificates from the signer to an anchor than are followed.
     ChainTooLong,
-    /// The content is no set of numbered fields in DER.
+    /// The content is not a set of numbered fields in DER.
     ContentMalformed,
-    /// The signed content type is another one than that of the content.
+    /// The content type in the signed attributes is not that of the content.
     ContentTypeMismatch,
-    /// It was made later than now.
+    /// The receipt was made in the future, beyond the allowed clock difference.
     CreatedInFuture {
-        /// When.
+        /// Time at which it was made.
         created_at: UnixMillis,
     },
-    /// A certificate of the chain restricts itself in a way that we do not understand.
+    /// A certificate of the chain has a critical extension that this verifier does not know.
     CriticalExtensionUnknown {
-        /// Which.
+        /// Position of the certificate.
         index: usize,
-        /// The extension's identifier.
+        /// Object identifier of the extension.
         oid: String,
     },
-    /// The signed digest is not that of the content.
+    /// The digest in the signed attributes is not that of the content.
     DigestMismatch,
-    /// A digest that is not SHA-256.
+    /// A digest algorithm is not SHA-256.
     DigestRefused,
-    /// It has expired.
+    /// The receipt has expired.
     Expired {
-        /// When.
+        /// Time at which it expired.
         expires_at: UnixMillis,
     },
-    /// A field whose value is not of the field's type.
+    /// The value of a field is not of the field's type.
     FieldMalformed {
-        /// Which.
+        /// Field with the malformed value.
         field: ReceiptField,
     },
-    /// A field that every receipt has is not there.
+    /// A required field is missing.
     FieldMissing {
-        /// Which.
+        /// Field that is missing.
         field: ReceiptField,
     },
-    /// The same field twice: its meaning would depend on the reader.
+    /// The same field stands there twice, so its meaning would depend on the reader.
     FieldRepeated {
-        /// Which.
+        /// Field that is repeated.
         field: ReceiptField,
     },
-    /// A certificate that is no certification authority issued another.
+    /// A certificate that is not a certification authority issued another.
     IssuerNotAllowed {
-        /// Which.
+        /// Position of the issuing certificate.
         index: usize,
     },
-    /// It is about another key.
+    /// The receipt is about another key.
     KeyMismatch,
-    /// Not BER.
+    /// The bytes are not BER as this parser reads it.
     NotBer(BerRefusal),
-    /// Not the signed data that Apple makes, or bytes after it.
+    /// The bytes are not signed data as Apple makes it, or something follows it.
     NotSignedData,
     /// A certificate allows fewer certificates below it than there are.
     PathTooLong {
-        /// Which.
+        /// Position of the certificate.
         index: usize,
     },
-    /// The receipt's own signature does not verify.
+    /// The signature of the receipt itself does not verify.
     SignatureInvalid {
-        /// Why.
+        /// Result of the check.
         why: SignatureRefusal,
     },
-    /// The signer's certificate is none of those in the receipt, or more than one is.
+    /// The receipt does not hold the signer's certificate exactly once.
     SignerMissing,
     /// The signer's certificate is not one with which Apple signs receipts.
     SignerNotForReceipts,
-    /// More bytes than [`super::RECEIPT_BYTES_MAX`].
+    /// The receipt has more bytes than [`super::RECEIPT_BYTES_MAX`].
     TooLarge,
-    /// More certificates than are read.
+    /// The receipt has more certificates than are read.
     TooManyCertificates,
-    /// More fields than are read.
+    /// The receipt has more fields than are read.
     TooManyFields,
-    /// It is older than was asked for.
+    /// The receipt is older than the caller accepts.
     TooOld {
-        /// When it was made.
+        /// Time at which it was made.
         created_at: UnixMillis,
     },
-    /// No signer, or more than one.
+    /// The receipt has no signer, or more than one.
     WrongSignerCount {
-        /// How many.
+        /// Number of signers that were counted.
         count: usize,
     },
 }
 
 impl ReceiptRefusal {
-    /// The stable code. What is only a matter of time has one of its own, because a newer receipt helps.
+    /// Stable reason code of the refusal. Refusals that pass with a newer receipt have a code of their own.
     #[must_use]
     pub const fn reason(&self) -> Reason {
         match self {
@@ -201,7 +201,7 @@ impl ReceiptRefusal {
     }
 }
 
-/// For operators: what was found, where, and what it means.
+/// Text for operators: the finding, its place and its meaning.
 impl fmt::Display for ReceiptRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

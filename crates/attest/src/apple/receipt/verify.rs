@@ -1,4 +1,4 @@
-//! The whole rule about receipts.
+//! The verification of a receipt, in one function.
 
 use const_oid::ObjectIdentifier;
 use countersign_core::{Seconds, UnixSeconds};
@@ -12,51 +12,54 @@ use crate::apple::receipt::payload;
 use crate::apple::receipt::refusal::ReceiptRefusal;
 use crate::x509::{Certificate, SignatureRefusal};
 
-/// Bytes of one receipt; Apple's have four thousand.
+/// Greatest size of one receipt in bytes; Apple's have about four thousand.
 pub const RECEIPT_BYTES_MAX: usize = 32 * 1024;
 
-/// How far Apple's clock may be ahead of ours.
+/// Seconds by which Apple's clock may be ahead of ours.
 const SKEW_MAX: Seconds = Seconds(60);
 
 const ECDSA_SHA256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.2");
 const RSA_ENCRYPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 const RSA_SHA256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.11");
 
-/// How old a receipt may be.
+/// Rule for the age of a receipt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReceiptAge {
-    /// Any age, as long as it has not expired: for a receipt that we keep.
+    /// Any age, as long as the receipt has not expired: for one that is stored here.
     Any,
-    /// No older than this: for one that has just arrived. Apple's page recommends five minutes for that of an attestation.
+    /// No older than this: for a receipt that has just arrived. Apple's page recommends five minutes for that of an attestation.
     FreshWithin(Seconds),
 }
 
-/// What a receipt has to be about.
+/// Expected content of a receipt.
 #[derive(Clone, Copy, Debug)]
 pub struct ReceiptOf<'a> {
     /// The app, as `TEAM.bundle`.
     pub app_id: &'a str,
     /// The attested key, as `SubjectPublicKeyInfo` in DER (RFC 5280 section 4.1.2.7).
     pub key_spki: &'a [u8],
-    /// How old it may be.
+    /// Accepted age of the receipt.
     pub age: ReceiptAge,
 }
 
-/// Verifies a receipt (the bytes themselves, not their base64): one signer whose certificate Apple issued for this purpose below
-/// one of the `anchors` for receipts and is in force at `now`; its signature over the content; that the content is about
-/// `expected`, not from the future, not too old and not expired.
+/// Verifies a receipt, given as its bytes and not as base64.
 ///
-/// Which environment it is from, and what its risk metric means, is for the caller to judge.
+/// The steps, in this order: one signer, whose certificate Apple issued for this purpose below one of the `anchors` for receipts and which
+/// is valid at `now`; the signature over the content; the content's app, key and time against `expected`.
+///
+/// The caller judges the environment and the risk metric; they are not rules here.
 ///
 /// # Errors
-/// The first rule that it breaks, in the order above.
+/// The first rule that is broken, in this order.
 pub fn verify_receipt(bytes: &[u8], expected: &ReceiptOf<'_>, anchors: &Anchors, now: UnixSeconds) -> Result<Receipt, ReceiptRefusal> {
+    // Checked before parsing, so that a stranger's bytes cost little.
     if bytes.len() > RECEIPT_BYTES_MAX {
         return Err(ReceiptRefusal::TooLarge);
     }
     let data = cms::read(bytes)?;
     let certificates = chain::parse(&data.certificates)?;
     let signer = chain::signer(&certificates, &data.signer, anchors, now)?;
+    // SECURITY: the content is parsed only after its signature was verified.
     verify_signature(&signed_bytes(&data)?, &data.signer, signer)?;
     let payload = payload::read(&data.content)?;
     if payload.app_id != expected.app_id {
@@ -69,7 +72,7 @@ pub fn verify_receipt(bytes: &[u8], expected: &ReceiptOf<'_>, anchors: &Anchors,
     Ok(payload.receipt)
 }
 
-/// The signer's key signed these bytes, with SHA-256 as it says (RFC 5754 section 3). For RSA the identifier of the bare key
+/// Checks that the signer's key signed these bytes, with SHA-256 as stated (RFC 5754 section 3). For RSA, the identifier of the bare key
 /// algorithm means the same (section 3.2).
 fn verify_signature(signed: &[u8], signer: &Signer<'_>, certificate: &Certificate) -> Result<(), ReceiptRefusal> {
     let algorithm = match signer.algorithm {

@@ -13,7 +13,7 @@ use countersign_codec::sha256;
 use countersign_core::{Clock, UnixSeconds};
 use countersign_proof::jwk::PublicKey;
 
-use crate::wire::{SystemClock, trust};
+use countersign_node::{SystemClock, settings::trust};
 
 /// The evidence, and by what it is judged.
 #[derive(Args, Debug)]

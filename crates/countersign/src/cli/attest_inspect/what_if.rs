@@ -7,7 +7,7 @@ use countersign_compliance::{Requirement, Requirements, Revocations, Rule};
 use countersign_core::{Posture, Reason, UnixSeconds};
 use serde_json::{Value, json};
 
-use crate::{config, wire::devices};
+use countersign_node::{config, settings::devices};
 
 /// The answer, for people and for programs.
 pub struct Answer {

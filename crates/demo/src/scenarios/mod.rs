@@ -1,0 +1,15 @@
+//! What happens in the demo: a small world, people in it, and what becomes of each thing that they try.
+
+mod anomalies;
+mod attack;
+mod attacks;
+mod devices;
+mod honest;
+mod live;
+mod ordinary_week;
+mod report;
+mod run;
+mod world;
+
+pub use run::{After, Form, run};
+pub use world::{Watching, World, free_port};

@@ -1,0 +1,413 @@
+//! One look at a source: ask, read, compare, take or keep; and the way back.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use arc_swap::ArcSwapOption;
+use async_trait::async_trait;
+use countersign_codec::calendar::read_imf_fixdate;
+use countersign_compliance::{FeedKind, FeedOutcome, FeedRefusal, Measure, judge_offer};
+use countersign_core::{Clock, Entropy, Seconds, UnixSeconds};
+use countersign_outbound::{CallError, Caller, Patience};
+use http::{StatusCode, header};
+use metrics::{counter, gauge};
+use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use crate::{
+    content::{self, Content, Held},
+    pace::next_look,
+    shelf::{Shelf, State, Version},
+};
+
+/// How long a look may take.
+const WAIT_MAX: Duration = Duration::from_secs(60);
+
+/// How often ages are told.
+const AGES_EVERY: Duration = Duration::from_secs(15);
+
+/// Bytes of an `ETag` that are kept.
+const ETAG_BYTES_MAX: usize = 256;
+
+/// Takes what was fetched into use.
+#[async_trait]
+pub trait TakesFeeds: Send + Sync {
+    /// Reads the feed from its shelf, writes down that it does, and uses it.
+    ///
+    /// # Errors
+    /// Why it does not; what was in use stays.
+    async fn take(&self, kind: FeedKind, sha256: &str) -> Result<(), String>;
+}
+
+/// What a look came to. Alphabetical.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// What is held is the newest.
+    Kept,
+    /// There is something newer, and it is in use.
+    Taken,
+}
+
+/// Why a look changed nothing. Alphabetical.
+#[derive(Debug)]
+pub enum LookFault {
+    /// No answer.
+    Call(CallError),
+    /// It is not what it should be.
+    Malformed(String),
+    /// It could not be taken into use.
+    NotUsed(String),
+    /// The answer is no.
+    Status(StatusCode),
+    /// It is worse than what is held.
+    Worse(FeedRefusal),
+}
+
+impl LookFault {
+    /// A stable code, for metrics.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Call(CallError::AddressRefused(_) | CallError::Broken(_) | CallError::TrustMissing) => "unreachable",
+            Self::Call(CallError::TooLarge) => "too_large",
+            Self::Call(CallError::TooSlow) => "too_slow",
+            Self::Malformed(_) => "malformed",
+            Self::NotUsed(_) => "not_used",
+            Self::Status(_) => "status",
+            Self::Worse(why) => why.code(),
+        }
+    }
+}
+
+impl std::fmt::Display for LookFault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Call(why) => why.fmt(f),
+            Self::Malformed(why) => write!(f, "it is not what it should be: {why}"),
+            Self::NotUsed(why) => write!(f, "it could not be taken into use: {why}"),
+            Self::Status(status) => write!(f, "its source answered {status}"),
+            Self::Worse(why) => why.fmt(f),
+        }
+    }
+}
+
+/// Why nothing is rolled back. Alphabetical.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RollBackRefusal {
+    /// Nothing fetched is in use.
+    Nothing,
+    /// The one before could not be taken into use.
+    NotUsed(String),
+    /// No such feed is configured.
+    Unknown,
+}
+
+/// A feed as an operator sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FeedRow {
+    /// What.
+    pub kind: FeedKind,
+    /// From where.
+    pub url: String,
+    /// The version in use; `None` for what is shipped, or the operator's file.
+    pub version: Option<String>,
+    /// Entries in it.
+    pub entries: Option<usize>,
+    /// When its source said last that it is the newest.
+    pub confirmed_at: Option<UnixSeconds>,
+    /// Whether there is a version before it.
+    pub previous: Option<String>,
+    /// What the last look came to: `taken`, `kept`, or the code of a fault; `None` before the first.
+    pub last: Option<&'static str>,
+}
+
+/// Something that is fetched while the node runs.
+#[derive(Clone, Debug)]
+pub struct FeedSource {
+    /// The kind of data.
+    pub kind: FeedKind,
+    /// The address that it is fetched from.
+    pub url: Url,
+    /// The time between two looks.
+    pub every: Seconds,
+    /// The age from which the log warns.
+    pub warn_after: Seconds,
+}
+
+/// What an operator decided about fetched data.
+#[derive(Clone, Debug)]
+pub struct FeedSettings {
+    /// What is fetched.
+    pub sources: Vec<FeedSource>,
+    /// The data directory, below which versions are kept.
+    pub data: PathBuf,
+    /// The operator's own revocation list, which counts until one is fetched.
+    pub status_list: Option<PathBuf>,
+}
+
+struct Feed {
+    source: FeedSource,
+    shelf: Shelf,
+    /// Held during a look and a roll-back: one at a time.
+    turn: Mutex<()>,
+    /// What the last look came to.
+    last: ArcSwapOption<&'static str>,
+}
+
+/// All that is fetched.
+pub struct Feeds {
+    feeds: Vec<Feed>,
+    data: PathBuf,
+    status_list: Option<PathBuf>,
+    caller: Caller,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    taker: Arc<dyn TakesFeeds>,
+    since: UnixSeconds,
+    pub(super) wait_max: Duration,
+}
+
+impl Feeds {
+    /// Prepares to fetch by these settings; nothing is asked before [`Feeds::keep`] or [`Feeds::look`].
+    #[must_use]
+    pub fn new(
+        settings: FeedSettings,
+        caller: Caller,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+        taker: Arc<dyn TakesFeeds>,
+    ) -> Self {
+        let FeedSettings { sources, data, status_list } = settings;
+        let feed = |source: FeedSource| Feed {
+            shelf: Shelf::of(&data, source.kind),
+            source,
+            turn: Mutex::default(),
+            last: ArcSwapOption::empty(),
+        };
+        Self {
+            feeds: sources.into_iter().map(feed).collect(),
+            data,
+            status_list,
+            caller,
+            since: clock.now().seconds(),
+            clock,
+            entropy,
+            taker,
+            wait_max: WAIT_MAX,
+        }
+    }
+
+    /// All of them as they stand.
+    pub fn rows(&self) -> Vec<FeedRow> {
+        let mut rows = Vec::new();
+        for feed in &self.feeds {
+            let held = content::held(&self.data, feed.source.kind);
+            let versions = feed.shelf.state().versions;
+            let at = held.as_ref().and_then(|held| versions.iter().position(|version| version.name == held.version.name));
+            rows.push(FeedRow {
+                kind: feed.source.kind,
+                url: feed.source.url.to_string(),
+                previous: at.and_then(|at| versions.get(at.saturating_add(1))).map(|version| version.name.clone()),
+                entries: held.as_ref().map(|held| held.measure.entries),
+                confirmed_at: held.as_ref().map(|held| held.version.confirmed_at),
+                version: held.map(|held| held.version.name),
+                last: feed.last.load().as_deref().copied(),
+            });
+        }
+        rows
+    }
+
+    /// Looks at every source on its schedule, until the node ends.
+    pub async fn keep(self: Arc<Self>, shutdown: CancellationToken) {
+        let mut tasks = tokio::task::JoinSet::new();
+        for feed in self.feeds.iter().map(|feed| feed.source.kind) {
+            tasks.spawn(Arc::clone(&self).keep_one(feed, shutdown.clone()));
+        }
+        while tasks.join_next().await.is_some() {}
+    }
+
+    async fn keep_one(self: Arc<Self>, kind: FeedKind, shutdown: CancellationToken) {
+        let Some(feed) = self.feed(kind) else { return };
+        let (mut failures, mut ages) = (0_u32, tokio::time::interval(AGES_EVERY));
+        let mut due = tokio::time::Instant::now() + self.first_wait(feed);
+        loop {
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                _ = ages.tick() => {
+                    gauge!("countersign_feed_age_seconds", "feed" => kind.as_str()).set(figure(self.age(kind)));
+                }
+                () = tokio::time::sleep_until(due) => {
+                    failures = if self.look(kind).await.is_ok() { 0 } else { failures.saturating_add(1) };
+                    due = tokio::time::Instant::now() + next_look(feed.source.every, failures, self.chance());
+                }
+            }
+        }
+    }
+
+    /// What was confirmed a moment ago is not asked for again because of a restart.
+    fn first_wait(&self, feed: &Feed) -> Duration {
+        let held = content::held(&self.data, feed.source.kind);
+        mend(feed, held.as_ref());
+        let age = held.map(|held| self.clock.now().seconds().since(held.version.confirmed_at).0);
+        let planned = next_look(feed.source.every, 0, self.chance());
+        age.map_or(Duration::ZERO, |age| planned.saturating_sub(Duration::from_secs(age)))
+    }
+
+    fn chance(&self) -> u16 {
+        let mut bytes = [0; 2];
+        self.entropy.fill(&mut bytes);
+        u16::from_le_bytes(bytes)
+    }
+
+    /// Seconds since the source confirmed what is in use; since the start, where it never did.
+    fn age(&self, kind: FeedKind) -> u64 {
+        let from = self.feed(kind).and_then(|feed| feed.shelf.state().versions.first().map(|version| version.confirmed_at));
+        self.clock.now().seconds().since(from.unwrap_or(self.since)).0
+    }
+
+    fn feed(&self, kind: FeedKind) -> Option<&Feed> {
+        self.feeds.iter().find(|feed| feed.source.kind == kind)
+    }
+
+    /// Looks at a source now.
+    ///
+    /// # Errors
+    /// Why nothing changed.
+    pub async fn look(&self, kind: FeedKind) -> Result<Look, LookFault> {
+        let Some(feed) = self.feed(kind) else { return Ok(Look::Kept) };
+        let _turn = feed.turn.lock().await;
+        let looked = self.look_at(feed).await;
+        let name = kind.as_str();
+        let last = match &looked {
+            Ok(Look::Kept) => "kept",
+            Ok(Look::Taken) => {
+                counter!("countersign_feed_taken_total", "feed" => name).increment(1);
+                "taken"
+            }
+            Err(why) => {
+                counter!("countersign_feed_refused_total", "feed" => name, "why" => why.code()).increment(1);
+                tracing::warn!(feed = name, %why, "nothing new is taken; what is held stays");
+                why.code()
+            }
+        };
+        feed.last.store(Some(Arc::new(last)));
+        let age = self.age(kind);
+        if age > feed.source.warn_after.0 {
+            tracing::warn!(feed = name, age_seconds = age, "the feed is old; look at its source, or at `countersign feed list`");
+        }
+        looked
+    }
+
+    async fn look_at(&self, feed: &Feed) -> Result<Look, LookFault> {
+        let kind = feed.source.kind;
+        let held = content::held(&self.data, kind);
+        let etag = held.as_ref().and_then(|held| held.version.etag.clone());
+        let headers: Vec<_> = etag.iter().map(|etag| (header::IF_NONE_MATCH, etag.as_str())).collect();
+        let patience = Patience { bytes_max: content::bytes_max(kind), wait_max: self.wait_max };
+        let answer = self.caller.get(&feed.source.url, &headers, patience).await.map_err(LookFault::Call)?;
+        let now = self.clock.now().seconds();
+        match (answer.status, &held) {
+            (StatusCode::NOT_MODIFIED, Some(held)) if etag.is_some() => return self.confirm(feed, held, now).await,
+            (StatusCode::OK, _) => {}
+            (status, _) => return Err(LookFault::Status(status)),
+        }
+        let text = |name: header::HeaderName| answer.headers.get(name).and_then(|value| value.to_str().ok());
+        let issued_at = text(header::LAST_MODIFIED).and_then(read_imf_fixdate).map(UnixSeconds);
+        let offered = Content::parse(kind, &answer.body, now).map_err(LookFault::Malformed)?.measure(&answer.body, issued_at);
+        let state = feed.shelf.state();
+        let beside = held.as_ref().map(|held| held.measure).or_else(|| self.without(kind));
+        match (judge_offer(kind, beside.as_ref(), &state.rolled_back, &offered), &held) {
+            (FeedOutcome::Refuse(why), _) => Err(LookFault::Worse(why)),
+            (FeedOutcome::Keep, Some(held)) => self.confirm(feed, held, now).await,
+            // What is shipped is offered: it is taken, so that it has an age.
+            (FeedOutcome::Keep | FeedOutcome::Take, _) => {
+                let etag = text(header::ETAG).filter(|etag| etag.len() <= ETAG_BYTES_MAX).map(str::to_owned);
+                let digest = hex::encode(offered.digest);
+                let name = format!("{now}-{}", digest.get(..12).unwrap_or_default());
+                feed.shelf.write(&name, &answer.body).map_err(|why| LookFault::NotUsed(why.to_string()))?;
+                let version = Version { name, digest: offered.digest, taken_at: now, confirmed_at: now, issued_at, etag };
+                let before = held.map(|held| held.version);
+                let new =
+                    State { versions: [Some(version), before].into_iter().flatten().collect(), rolled_back: state.rolled_back.clone() };
+                self.change(feed, &state, &new, &digest).await.map_err(LookFault::NotUsed)?;
+                feed.shelf.tidy(&new);
+                Ok(Look::Taken)
+            }
+        }
+    }
+
+    /// What is held is as young as this look.
+    async fn confirm(&self, feed: &Feed, held: &Held, now: UnixSeconds) -> Result<Look, LookFault> {
+        let state = feed.shelf.state();
+        let mut new = state.clone();
+        for version in new.versions.iter_mut().filter(|version| version.name == held.version.name) {
+            version.confirmed_at = now;
+        }
+        match feed.source.kind {
+            // Its age decides, so it is read again.
+            FeedKind::StatusList => {
+                let digest = hex::encode(held.version.digest);
+                self.change(feed, &state, &new, &digest).await.map_err(LookFault::NotUsed)?;
+            }
+            FeedKind::AndroidAnchors | FeedKind::AppAttestAnchors | FeedKind::BootKeys | FeedKind::ReceiptAnchors => {
+                feed.shelf.set(&new).map_err(|why| LookFault::NotUsed(why.to_string()))?;
+            }
+        }
+        Ok(Look::Kept)
+    }
+
+    /// What counts without anything fetched.
+    fn without(&self, kind: FeedKind) -> Option<Measure> {
+        let Some(file) = self.status_list.as_ref().filter(|_| kind == FeedKind::StatusList) else { return content::shipped(kind) };
+        let bytes = std::fs::read(file).ok()?;
+        Content::parse(kind, &bytes, self.since).ok().map(|content| content.measure(&bytes, None))
+    }
+
+    /// Takes a state into use, or leaves everything as it was.
+    async fn change(&self, feed: &Feed, old: &State, new: &State, digest: &str) -> Result<(), String> {
+        feed.shelf.set(new).map_err(|why| why.to_string())?;
+        let taken = self.taker.take(feed.source.kind, digest).await;
+        if taken.is_err()
+            && let Err(why) = feed.shelf.set(old)
+        {
+            tracing::error!(feed = feed.source.kind.as_str(), %why, "the state from before could not be written again");
+        }
+        taken
+    }
+
+    /// Goes back to the version before the one in use, or to what is shipped; what was in use is not taken again.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn roll_back(&self, kind: FeedKind) -> Result<(), RollBackRefusal> {
+        let feed = self.feed(kind).ok_or(RollBackRefusal::Unknown)?;
+        let _turn = feed.turn.lock().await;
+        let held = content::held(&self.data, kind).ok_or(RollBackRefusal::Nothing)?;
+        let state = feed.shelf.state();
+        let older = state.versions.iter().skip_while(|version| version.name != held.version.name).skip(1).cloned().collect();
+        let rolled_back = std::iter::once(held.version.digest).chain(state.rolled_back.iter().copied()).collect();
+        let new = State { versions: older, rolled_back };
+        let digest = new.versions.first().map(|version| hex::encode(version.digest)).unwrap_or_default();
+        self.change(feed, &state, &new, &digest).await.map_err(RollBackRefusal::NotUsed)?;
+        feed.shelf.tidy(&new);
+        counter!("countersign_feed_rolled_back_total", "feed" => kind.as_str()).increment(1);
+        Ok(())
+    }
+}
+
+/// Forgets versions whose files turned out to be broken.
+fn mend(feed: &Feed, held: Option<&Held>) {
+    let state = feed.shelf.state();
+    let whole = |version: &Version| held.is_some_and(|held| held.version.name == version.name);
+    let versions: Vec<_> = state.versions.iter().skip_while(|version| !whole(version)).cloned().collect();
+    if versions.len() < state.versions.len()
+        && let Err(why) = feed.shelf.set(&State { versions, rolled_back: state.rolled_back })
+    {
+        tracing::warn!(feed = feed.source.kind.as_str(), %why, "broken versions could not be forgotten");
+    }
+}
+
+/// Seconds as a figure; beyond a century nobody looks.
+fn figure(seconds: u64) -> f64 {
+    f64::from(u32::try_from(seconds).unwrap_or(u32::MAX))
+}

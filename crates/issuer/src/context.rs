@@ -1,0 +1,78 @@
+//! Context of one request: the endpoint, the time, and what has become known of whoever sent it.
+
+use std::{
+    net::IpAddr,
+    sync::{Mutex, PoisonError},
+};
+
+use countersign_core::{
+    ClientId, DecisionId, DeviceId, Reason, RiskView, SessionId, Signal, SignalKind, Thumbprint, UnixMillis, UnixSeconds, UserId,
+};
+use countersign_store::ChangeError;
+
+use crate::{endpoint::Endpoint, state::Issuer};
+
+/// Who is known to act; grows as checks pass.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Known {
+    /// The key that proved the request.
+    pub key: Option<Thumbprint>,
+    /// The device.
+    pub device: Option<DeviceId>,
+    /// The app.
+    pub client: Option<ClientId>,
+    /// The person.
+    pub user: Option<UserId>,
+    /// The session.
+    pub session: Option<SessionId>,
+}
+
+/// Context of one request.
+#[derive(Debug)]
+pub struct RequestContext {
+    /// Endpoint that it came to.
+    pub endpoint: &'static Endpoint,
+    /// Number under which support finds it.
+    pub number: DecisionId,
+    /// Time at which it came.
+    pub now: UnixMillis,
+    /// Address from which it came; the unspecified one when nobody says.
+    pub address: IpAddr,
+    known: Mutex<Known>,
+}
+
+impl RequestContext {
+    /// A request that has just come to an endpoint.
+    pub fn new(endpoint: &'static Endpoint, number: DecisionId, now: UnixMillis, address: IpAddr) -> Self {
+        Self { endpoint, number, now, address, known: Mutex::default() }
+    }
+
+    /// The present second, for rules.
+    pub const fn second(&self) -> UnixSeconds {
+        self.now.seconds()
+    }
+
+    /// What is known by now.
+    pub fn known(&self) -> Known {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes what a check has established.
+    pub fn learn(&self, note: impl FnOnce(&mut Known)) {
+        note(&mut self.known.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Reports a change of a device that no honest phone asks for.
+    pub fn signal_of_change(&self, issuer: &Issuer, error: &ChangeError) {
+        match error {
+            ChangeError::Counter(_) => self.signal(issuer, SignalKind::AssertionReused, error.reason()),
+            ChangeError::Unavailable(_) | ChangeError::Unknown => {}
+        }
+    }
+
+    /// Reports `kind` with what is known of the visitor.
+    pub fn signal(&self, issuer: &Issuer, kind: SignalKind, reason: Reason) {
+        let Known { session, device, user, .. } = self.known();
+        issuer.world.signals.emit(Signal { kind, reason, session, device, user, view: RiskView::default(), at: self.now });
+    }
+}

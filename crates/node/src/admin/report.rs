@@ -1,0 +1,210 @@
+//! The admin API about the whole fleet: who would be refused and why, by what is in force or by what might be.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use arc_swap::ArcSwap;
+use axum::{
+    Json, Router,
+    extract::{DefaultBodyLimit, State},
+    routing::post,
+};
+use countersign_audit::EventKind;
+use countersign_compliance::{Apps, Breakdown, Forecast, GROUPS_MAX, Outcomes, Revocations, Survey, UsedBy};
+use countersign_core::{ClientId, Outcome, Platform, Seconds, UnixSeconds};
+use countersign_store::{
+    DeviceState, Unavailable,
+    segments::{self, ReadError},
+};
+use serde_json::Value;
+
+use crate::{
+    admin::{
+        fleet::{Fleet, Met},
+        office::{ActRefusal, Office},
+        wire::{BreakdownView, DoorView, DoorsView, GroupView, OutcomesView, ReportAsk, ReportView, WhatIf},
+    },
+    config,
+    settings::devices,
+};
+
+/// Bytes of a question: a configuration of a megabyte, as JSON writes it.
+const ASK_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// How far back the log is read for evidence that was refused.
+const DOORS_AGE_MAX: Seconds = Seconds(7 * 86_400);
+
+/// Segments of the log that are read for it: a gigabyte.
+const SEGMENTS_MAX: usize = 16;
+
+/// What the routes lean on.
+#[derive(Clone)]
+pub struct Surveyor {
+    /// Devices, sessions, log and clock.
+    pub office: Arc<Office>,
+    /// Which certificates of devices were revoked.
+    pub revocations: Arc<ArcSwap<Revocations>>,
+    /// The registry of apps: what is in force.
+    pub apps: Arc<ArcSwap<Apps>>,
+}
+
+/// All routes.
+pub fn router(surveyor: Surveyor) -> Router {
+    Router::new().route("/v1/devices/report", post(report)).layer(DefaultBodyLimit::max(ASK_BYTES_MAX)).with_state(surveyor)
+}
+
+async fn report(State(surveyor): State<Surveyor>, Json(ask): Json<ReportAsk>) -> Result<Json<ReportView>, ActRefusal> {
+    let today = surveyor.apps.load_full();
+    let judged = ask.what_if.as_ref().map(registry).transpose()?;
+    let app = ask.app.as_ref().map(|app| known(app, &today, judged.as_ref())).transpose()?;
+    if !(1..=GROUPS_MAX).contains(&ask.top) {
+        return Err(ActRefusal::Invalid(format!("a breakdown cannot have {} lines; give 1 to {GROUPS_MAX}", ask.top)));
+    }
+    let office = &surveyor.office;
+    let fleet = Fleet { devices: Arc::clone(&office.stores.devices), sessions: Arc::clone(&office.stores.sessions) };
+    let (now, revocations) = (office.clock.now().seconds(), surveyor.revocations.load_full());
+    let mut tally = Tally::default();
+    let meet = |met: &Met| {
+        let by = |apps: &Apps| met.judge(apps, app.as_ref(), &revocations, now);
+        let Some(would_be) = by(judged.as_ref().unwrap_or(&*today)) else { return };
+        match met.device.state {
+            DeviceState::Revoked => tally.revoked = tally.revoked.saturating_add(1),
+            DeviceState::Active => {
+                // Both registries agree through which app a session is; the app of a device that nobody uses is each one's own.
+                if would_be.by == UsedBy::Somebody {
+                    let stage = by(&today).and_then(|now_is| now_is.stage());
+                    tally.today.count(stage);
+                    tally.worse = tally.worse.saturating_add(u64::from(would_be.stage() > stage));
+                    tally.better = tally.better.saturating_add(u64::from(would_be.stage() < stage));
+                }
+                tally.survey.count(&met.device.posture, met.device.model.as_deref(), &would_be);
+            }
+        }
+    };
+    fleet.walk(now, meet).await?;
+    let doors = doors(office.log.clone(), app.clone(), ask.top, now).await?;
+    Ok(Json(tally.view(&ask, doors, now)))
+}
+
+fn registry(what_if: &WhatIf) -> Result<Apps, ActRefusal> {
+    let config = config::parse(&what_if.text, Path::new(&what_if.file));
+    config.and_then(|config| devices::apps(&config)).map_err(|faults| ActRefusal::Invalid(faults.to_string()))
+}
+
+fn known(app: &str, today: &Apps, judged: Option<&Apps>) -> Result<ClientId, ActRefusal> {
+    let client =
+        ClientId::parse(app).ok().filter(|client| today.of(client).is_ok() || judged.is_some_and(|judged| judged.of(client).is_ok()));
+    client.ok_or_else(|| ActRefusal::NotFound(format!("there is no app `{app}`; name one that the configuration has as `[app.\"ID\"]`")))
+}
+
+/// What is counted on the walk.
+#[derive(Default)]
+struct Tally {
+    survey: Survey,
+    today: Outcomes,
+    worse: u64,
+    better: u64,
+    revoked: u64,
+}
+
+impl Tally {
+    fn view(self, ask: &ReportAsk, doors: DoorsView, now: UnixSeconds) -> ReportView {
+        let forecast: Forecast = self.survey.forecast(ask.top);
+        ReportView {
+            at: now.0,
+            app: ask.app.clone(),
+            what_if: ask.what_if.as_ref().map(|what_if| what_if.file.clone()),
+            today: outcomes(&self.today),
+            forecast: outcomes(&forecast.in_force),
+            enforced: outcomes(&forecast.enforced),
+            worse: self.worse,
+            better: self.better,
+            nobodys: outcomes(&forecast.nobodys),
+            nobodys_enforced: outcomes(&forecast.nobodys_enforced),
+            revoked: self.revoked,
+            by_reason: breakdown(forecast.by_reason, |reason| (Some(reason.code().to_owned()), None)),
+            by_platform: breakdown(forecast.by_platform, |platform| (Some(word(platform).to_owned()), None)),
+            by_model: breakdown(forecast.by_model, |model| (model, None)),
+            by_os_version: breakdown(forecast.by_system, |(platform, version)| (version.map(|v| v.to_string()), Some(platform))),
+            by_app_version: breakdown(forecast.by_app_version, |(platform, version)| {
+                (version.map(|version| app_version(platform, version)), Some(platform))
+            }),
+            doors,
+        }
+    }
+}
+
+fn outcomes(of: &Outcomes) -> OutcomesView {
+    OutcomesView { devices: of.devices, passed: of.clean(), observed: of.observed, limited: of.limited, refused: of.refused }
+}
+
+fn breakdown<K>(of: Breakdown<K>, name: impl Fn(K) -> (Option<String>, Option<Platform>)) -> BreakdownView {
+    let group = |(key, counted): (K, Outcomes)| {
+        let (name, platform) = name(key);
+        GroupView { name, platform: platform.map(|platform| word(platform).to_owned()), outcomes: outcomes(&counted) }
+    };
+    BreakdownView { others: outcomes(&of.others), groups: of.groups.into_iter().map(group).collect() }
+}
+
+const fn word(platform: Platform) -> &'static str {
+    match platform {
+        Platform::Android => "android",
+        Platform::Ios => "ios",
+    }
+}
+
+/// As the stores write it: Android's version code, and three numbers for iOS.
+fn app_version(platform: Platform, version: u64) -> String {
+    match platform {
+        Platform::Android => version.to_string(),
+        Platform::Ios => format!("{}.{}.{}", version / 1_000_000, version / 1000 % 1000, version % 1000),
+    }
+}
+
+/// What the log has about evidence that was refused.
+async fn doors(log: PathBuf, app: Option<ClientId>, top: usize, now: UnixSeconds) -> Result<DoorsView, ActRefusal> {
+    let read = tokio::task::spawn_blocking(move || refused_at(&log, app.as_ref(), top, now)).await;
+    let read = read.map_err(|_| Unavailable::new("reading the log"))?;
+    Ok(read.map_err(|fault| Unavailable::new(fault.to_string()))?)
+}
+
+fn refused_at(log: &Path, app: Option<&ClientId>, top: usize, now: UnixSeconds) -> Result<DoorsView, ReadError> {
+    let kinds = [EventKind::DeviceAttested, EventKind::DeviceEnrolled].map(EventKind::as_str);
+    let oldest = now.minus(DOORS_AGE_MAX);
+    let (segments_left, since) = (std::cell::Cell::new(SEGMENTS_MAX), std::cell::Cell::new(now));
+    let ends = |first: &str| {
+        let at = serde_json::from_str(first).ok().and_then(|entry: Value| time(&entry)).unwrap_or(oldest);
+        since.set(at.max(oldest));
+        segments_left.set(segments_left.get().saturating_sub(1));
+        segments_left.get() == 0 || at < oldest
+    };
+    let (mut accepted, mut counts) = (0_u64, BTreeMap::<(String, String), u64>::new());
+    segments::holding(log, "\"event\":\"device_", ends, |json| {
+        let Ok(entry) = serde_json::from_str::<Value>(json) else { return };
+        let text = |pointer: &str| entry.pointer(pointer).and_then(Value::as_str);
+        let Some(event) = text("/event").filter(|event| kinds.contains(event)) else { return };
+        let of_app = app.is_none_or(|app| text("/facts/client") == Some(app.as_str()));
+        if !of_app || time(&entry).is_none_or(|at| at < oldest) {
+            return;
+        }
+        match text("/reasons/0") {
+            Some(reason) if text("/outcome") == Some(Outcome::Deny.as_str()) => {
+                let count = counts.entry((event.to_owned(), reason.to_owned())).or_default();
+                *count = count.saturating_add(1);
+            }
+            Some(_) | None => accepted = accepted.saturating_add(1),
+        }
+    })?;
+    let refused = counts.values().sum();
+    let mut groups: Vec<_> = counts.into_iter().map(|((event, reason), count)| DoorView { event, reason, count }).collect();
+    groups.sort_by_key(|group| std::cmp::Reverse(group.count));
+    let others = groups.split_off(groups.len().min(top)).iter().map(|group| group.count).sum();
+    Ok(DoorsView { since: since.get().0, accepted, refused, groups, others })
+}
+
+fn time(entry: &Value) -> Option<UnixSeconds> {
+    entry.get("at").and_then(Value::as_u64).map(|ms| UnixSeconds(ms / 1000))
+}

@@ -1,0 +1,253 @@
+//! A node that runs: what can be asked of it, changed in it, and how it ends.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
+use countersign_attest::android::StatusRule;
+use countersign_compliance::{FeedKind, Revocations};
+use countersign_core::{Clock, Seconds};
+use countersign_feeds::TakesFeeds;
+use countersign_gateway::{Certificates, House};
+use countersign_issuer::DeviceTrust;
+use countersign_monitor::geography::Geography;
+use countersign_store::{Keys, Retention, Unavailable, sqlite::Sqlite};
+use metrics::{counter, gauge};
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    admin::{office::Office, routes::Reload},
+    assembly::{doors::Addresses, lock::DataLock, rotation::Rings},
+    config::{Config, Dev, Faults},
+    settings::{geography, rules, tls, trust},
+};
+
+/// How often figures are brought up to date. Between two looks the exporter keeps every single measurement.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// How often keys are given their turn. Whatever verified by the old ones is forgotten then, so it is not done for nothing.
+const TURN_EVERY: Duration = Duration::from_secs(3600);
+
+/// How long what has ended is kept, for whoever asks why it ended.
+const KEPT_AFTER_ITS_END: Seconds = Seconds(86_400);
+
+/// What can change while a node runs.
+pub struct Live {
+    pub(super) config: Config,
+    pub(super) dev: Dev,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) house: Arc<House>,
+    pub(super) trust: Arc<ArcSwap<DeviceTrust>>,
+    pub(super) revocations: Arc<ArcSwap<Revocations>>,
+    pub(super) geography: Arc<Geography>,
+    pub(super) certificates: Arc<Certificates>,
+    pub(super) rings: Rings,
+    pub(super) keys: Arc<dyn Keys>,
+    pub(super) retention: Arc<dyn Retention>,
+    pub(super) office: Arc<Office>,
+}
+
+impl Live {
+    /// Reads policies, trust anchors, revocation list, geography and certificate again. Each that is right is taken into use; each that
+    /// is not stays as it was.
+    pub(super) async fn reload(&self) -> Result<(), Faults> {
+        let mut faults = Faults::default();
+        for read in [self.reload_rules("").await, self.reload_trust("").await] {
+            match read {
+                // Said by `activate`.
+                Ok(Ok(())) | Ok(Err(_)) => {}
+                Err(why) => faults.extend(why),
+            }
+        }
+        match geography::maps(&self.config) {
+            Ok(maps) if maps.is_empty() => {}
+            Ok(maps) => {
+                let _ = self.activate("geography", "", || self.geography.replace(maps)).await;
+            }
+            Err(why) => faults.extend(why),
+        }
+        if let Some(files) = &self.config.tls {
+            match tls::from_files(&self.config, files).and_then(|pair| pair.replace(&self.certificates, &self.config, files)) {
+                Ok(()) => tracing::info!("the certificate was read again"),
+                Err(why) => faults.extend(why),
+            }
+        }
+        faults.or(())
+    }
+
+    /// Policies and requirements; `digest` is of the feed that they are read again for.
+    async fn reload_rules(&self, digest: &str) -> Result<Result<(), Unavailable>, Faults> {
+        let rules = rules::rules(&self.config)?;
+        let digest = if digest.is_empty() { rules.digest.clone() } else { digest.to_owned() };
+        Ok(self.activate("policies", &digest, || self.house.replace_rules(rules.into_gateway())).await)
+    }
+
+    /// Trust anchors and revocation list; `digest` is of the feed that they are read again for.
+    async fn reload_trust(&self, digest: &str) -> Result<Result<(), Unavailable>, Faults> {
+        let trust = trust::trust(&self.config, self.dev)?;
+        let change = || {
+            // Files know nothing of an outage; it goes on.
+            self.revocations.rcu(|held| Revocations { outage: held.outage, ..trust.revocations.clone() });
+            self.trust.store(Arc::new(trust.devices));
+            self.house.judge_again();
+        };
+        Ok(self.activate("trust", digest, change).await)
+    }
+
+    /// Takes something into use, once the log has it.
+    async fn activate(&self, what: &'static str, digest: &str, change: impl FnOnce()) -> Result<(), Unavailable> {
+        match self.office.activated(what, digest).await {
+            Ok(decision) => {
+                change();
+                tracing::info!(what, decision = decision.as_str(), "read again and in use");
+                Ok(())
+            }
+            Err(fault) => {
+                tracing::error!(what, %fault, "not taken into use, because it could not be recorded");
+                Err(fault)
+            }
+        }
+    }
+
+    /// Gives keys their turn, forgets what has ended and tells how old things are, until the node ends.
+    pub(super) async fn keep_house(self: Arc<Self>, metrics: PrometheusHandle, shutdown: CancellationToken) {
+        let mut looks = tokio::time::interval(LOOK_EVERY);
+        let mut turns = tokio::time::interval_at(tokio::time::Instant::now() + TURN_EVERY, TURN_EVERY);
+        loop {
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                _ = looks.tick() => {
+                    metrics.run_upkeep();
+                    self.tell_ages();
+                }
+                _ = turns.tick() => {
+                    self.turn_keys().await;
+                    self.forget().await;
+                }
+            }
+        }
+    }
+
+    async fn turn_keys(&self) {
+        let now = self.clock.now().seconds();
+        if let Err(fault) = self.rings.turn(&*self.keys, &self.house, self.config.public.as_str(), now).await {
+            tracing::error!(%fault, "keys could not take their turn; the next hour tries again");
+        }
+    }
+
+    /// Forgets what has ended (law 9).
+    async fn forget(&self) {
+        match self.retention.forget_before(self.clock.now().seconds().minus(KEPT_AFTER_ITS_END)).await {
+            Ok(gone) => {
+                for (what, count) in
+                    [("code", gone.codes), ("invitation", gone.invitations), ("refresh", gone.families), ("session", gone.sessions)]
+                {
+                    counter!("countersign_forgotten_total", "what" => what).increment(count);
+                }
+            }
+            Err(fault) => tracing::warn!(%fault, "what has ended could not be forgotten; the next hour tries again"),
+        }
+    }
+
+    /// How old what we trust by is: what an operator should be woken for before phones are refused.
+    fn tell_ages(&self) {
+        let (now, trust) = (self.clock.now().seconds(), self.trust.load());
+        if let StatusRule::Required { list: Some(list), .. } = &trust.android.status {
+            gauge!("countersign_status_list_age_seconds").set(age(now.since(list.fetched_at()).0));
+        }
+        if let Some(next) = trust.android.anchors.iter().chain(trust.apple.iter()).map(|anchor| anchor.not_after()).min() {
+            gauge!("countersign_trust_anchor_left_seconds").set(age(next.since(now).0));
+        }
+    }
+}
+
+/// Seconds as a figure; beyond a century nobody looks.
+fn age(seconds: u64) -> f64 {
+    f64::from(u32::try_from(seconds).unwrap_or(u32::MAX))
+}
+
+#[async_trait]
+impl Reload for Live {
+    async fn reload(&self) -> Result<(), String> {
+        Self::reload(self).await.map_err(|faults| faults.to_string())
+    }
+}
+
+#[async_trait]
+impl TakesFeeds for Live {
+    async fn take(&self, kind: FeedKind, sha256: &str) -> Result<(), String> {
+        let taken = match kind {
+            FeedKind::BootKeys => self.reload_rules(sha256).await,
+            FeedKind::AndroidAnchors | FeedKind::AppAttestAnchors | FeedKind::ReceiptAnchors | FeedKind::StatusList => {
+                self.reload_trust(sha256).await
+            }
+        };
+        taken.map_err(|faults| faults.to_string())?.map_err(|fault| fault.to_string())
+    }
+}
+
+/// A node that runs until it is shut down.
+#[must_use = "a node that is dropped is cut off"]
+pub struct RunningNode {
+    pub(super) live: Arc<Live>,
+    pub(super) addresses: Addresses,
+    pub(super) tls_root_pem: String,
+    pub(super) shutdown: CancellationToken,
+    pub(super) tasks: JoinSet<()>,
+    pub(super) database: Arc<Sqlite>,
+    pub(super) _lock: DataLock,
+}
+
+impl RunningNode {
+    /// Where it listens.
+    #[must_use]
+    pub const fn addresses(&self) -> &Addresses {
+        &self.addresses
+    }
+
+    /// The root of a development node's certificate, for clients to trust; empty for a node with a certificate of its own.
+    #[must_use]
+    pub fn tls_root_pem(&self) -> &str {
+        &self.tls_root_pem
+    }
+
+    /// Where operators act.
+    #[must_use]
+    pub fn office(&self) -> &Office {
+        &self.live.office
+    }
+
+    /// Where the audit log's segments are.
+    #[must_use]
+    pub fn log_directory(&self) -> &Path {
+        &self.live.office.log
+    }
+
+    /// Returns when the node has stopped by itself, because a part of it failed.
+    pub async fn stopped(&self) {
+        self.shutdown.cancelled().await;
+    }
+
+    /// Reads again what can change, and logs what is wrong with it.
+    pub async fn reload(&self) {
+        if let Err(faults) = self.live.reload().await {
+            for fault in faults.iter() {
+                tracing::error!(%fault, "refused; what was in use stays");
+            }
+        }
+    }
+
+    /// Takes no new work, lets open requests finish for at most `limit`, and cuts the rest.
+    pub async fn shutdown(mut self, limit: Duration) {
+        self.shutdown.cancel();
+        let ended = tokio::time::timeout(limit, async { while self.tasks.join_next().await.is_some() {} }).await;
+        if ended.is_err() {
+            tracing::warn!("not everything finished in time");
+            self.tasks.shutdown().await;
+        }
+        // Brings everything into the one file, so that a copy of the directory is whole.
+        self.database.close().await;
+    }
+}

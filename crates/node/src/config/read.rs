@@ -1,0 +1,451 @@
+//! From the text of the file to a [`Config`]: one function a section.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use countersign_compliance::{AfterGrace, DailyLimit, OutageRule};
+use countersign_core::{AppId, ClientId, Limits, Seconds, WhenLimited};
+use countersign_gateway::{Origin, Protocol, Scheme};
+use countersign_identity::{BindingRules, PasskeyOrigin};
+use countersign_monitor::geography::ListOf;
+use countersign_policy::{StreamKind, StreamSpec};
+use countersign_risk::network::NetworkKind;
+use toml::de::DeTable;
+use url::Url;
+
+use crate::config::{
+    device,
+    fault::Faults,
+    feeds,
+    model::{
+        App, Bounds, Config, Dev, GeoList, GeographyFiles, IosApp, Listen, Login, METRICS_LISTEN, Operation, PlaySource, SignUp, TlsFiles,
+        Upstream, Vendors,
+    },
+    monitor,
+    section::{At, Section, Source},
+    signals, value,
+};
+
+/// Life of a session when nothing is said: a month, after which the passkey is shown again.
+const SESSION_HOURS: u64 = 30 * 24;
+/// Devices on which one person may be signed in, unless the config says otherwise.
+const DEVICES_MAX: u32 = 20;
+/// How long a device is new to a person who has others.
+const COOL_DOWN_HOURS: u64 = 24;
+
+/// Reads the text of `file`.
+pub fn config(text: &str, file: &Path) -> Result<Config, Faults> {
+    let source = Source::new(file, text);
+    let table = match DeTable::parse(text) {
+        Ok(table) => table,
+        Err(error) => {
+            let line = error.span().map(|span| source.line(span.start));
+            let what = error.message().lines().next().unwrap_or_default().to_owned();
+            source.fault(line, format!("this is not TOML: {what}"), "see https://toml.io for how it is written");
+            return source.into_faults().or(()).and_then(|()| Err(Faults::default()));
+        }
+    };
+    let mut top = Section::new(&source, "", None, table.get_ref());
+    let here = Here(file.parent().unwrap_or(Path::new("")).to_owned());
+    let config = top_level(&mut top, file, &here);
+    top.end();
+    let faults = source.into_faults();
+    match config {
+        Some(config) => faults.or(config),
+        None => faults.or(()).and_then(|()| Err(Faults::default())),
+    }
+}
+
+/// The directory in which the file stands.
+struct Here(PathBuf);
+
+impl Here {
+    fn path(&self, text: &str) -> PathBuf {
+        self.0.join(text)
+    }
+}
+
+fn top_level(top: &mut Section<'_>, file: &Path, here: &Here) -> Option<Config> {
+    let public = public(top);
+    let upstream = upstream(top, here);
+    let listen = address(top, "listen").map_or(Listen::ByPublicUrl, |At { value, line }| Listen::On { address: value, line });
+    let data = top.text("data").map_or_else(|| here.path("data"), |at| here.path(at.value));
+    let policies = top.text("policies").map_or_else(|| here.path("policies"), |at| here.path(at.value));
+    let dev = if top.flag("dev").is_some_and(|at| at.value) { Dev::On } else { Dev::Off };
+    let apps = apps(top, here);
+    let login = login(top.table("login", "[login]"));
+    let device = device::device(top.table("device", "[device]"), &here.0);
+    let vendors = vendors(top.table("vendors", "[vendors]"), here);
+    let feeds = feeds::feeds(top.table("feeds", "[feeds]"));
+    if let Some(feed) = feeds.iter().find(|feed| feed.url.scheme() == "https" && vendors.as_ref().is_some_and(|all| all.ca.is_none())) {
+        let what = format!("`feeds.{}` is fetched by `https` and nothing verifies its source", feed.kind.as_str());
+        top.fault(Some(feed.line), what, "name the authorities' PEM file, `[vendors]` `ca = \"/etc/ssl/certs/ca-certificates.crt\"`");
+    }
+    let geography = geography(top.table("geography", "[geography]"), here);
+    let monitor = monitor::monitor(top.table("monitor", "[monitor]"), &here.0);
+    let signals = signals::signals(top.table("signals", "[signals]"), &here.0);
+    let tls = top.table("tls", "[tls]").and_then(|section| tls(section, here));
+    let operations: Vec<_> = top.tables("operation").into_iter().filter_map(operation).collect();
+    let call = operations.iter().find(|operation| operation.stream.is_some_and(|stream| stream.kind == StreamKind::Grpc));
+    if let Some(call) = call.filter(|_| upstream.as_ref().is_some_and(|upstream| upstream.protocol == Protocol::Http1)) {
+        top.fault(
+            Some(call.line),
+            "an operation is of gRPC, and `upstream` is spoken to in HTTP/1.1",
+            "add `upstream_protocol = \"http2\"`",
+        );
+    }
+    let bounds = limits(top.table("limits", "[limits]"));
+    let metrics = metrics(top.table("metrics", "[metrics]"));
+    let (public, upstream, vendors) = (public?, upstream?, vendors?);
+    Some(Config {
+        file: file.to_owned(),
+        dev,
+        public,
+        listen,
+        upstream,
+        data,
+        policies,
+        apps,
+        login,
+        device,
+        vendors,
+        feeds,
+        geography,
+        monitor,
+        signals,
+        tls,
+        operations,
+        bounds,
+        metrics,
+    })
+}
+
+fn public(top: &mut Section<'_>) -> Option<Origin> {
+    let at = top.required_text("public_url", "\"https://api.example.com\"")?;
+    let origin = origin(top, "public_url", at)?;
+    if origin.scheme() != Scheme::Https {
+        top.fault(Some(at.line), "`public_url` is not `https`", "phones reach this node through TLS; write `https://`");
+        return None;
+    }
+    Some(origin)
+}
+
+fn upstream(top: &mut Section<'_>, here: &Here) -> Option<Upstream> {
+    let at = top.required_text("upstream", "\"http://127.0.0.1:8080\"")?;
+    let ca = top.text("upstream_ca").map(|at| here.path(at.value));
+    let protocol = top.word("upstream_protocol", &Protocol::ALL.map(|protocol| (protocol.as_str(), protocol)));
+    let origin = origin(top, "upstream", at)?;
+    if origin.scheme() == Scheme::Https && ca.is_none() {
+        top.fault(
+            Some(at.line),
+            "`upstream` is `https` and nothing verifies its certificate",
+            "name the PEM file of its certificate authority with `upstream_ca`, or use `http` on a private network",
+        );
+    }
+    if let Some(said) = &protocol
+        && (said.value, origin.scheme()) == (Protocol::Negotiated, Scheme::Http)
+    {
+        top.fault(
+            Some(said.line),
+            "`upstream_protocol` is negotiated and `upstream` is `http`, which has no handshake",
+            "write `http1` or `http2`",
+        );
+    }
+    Some(Upstream { origin, line: at.line, ca, protocol: protocol.map_or(Protocol::Http1, |said| said.value) })
+}
+
+fn origin(section: &Section<'_>, key: &str, at: At<&str>) -> Option<Origin> {
+    Origin::parse(at.value)
+        .map_err(|error| section.fault(Some(at.line), format!("`{key}` cannot be `{}`", at.value), error.to_string()))
+        .ok()
+}
+
+fn address(section: &mut Section<'_>, key: &'static str) -> Option<At<std::net::SocketAddr>> {
+    let At { value, line } = section.text(key)?;
+    match value.parse() {
+        Ok(address) => Some(At { value: address, line }),
+        Err(_) => {
+            section.fault(Some(line), format!("`{key}` cannot be `{value}`"), "write address and port, `127.0.0.1:7443` or `[::]:443`");
+            None
+        }
+    }
+}
+
+fn apps(top: &mut Section<'_>, here: &Here) -> Vec<App> {
+    let Some(mut section) = top.table("app", "app") else {
+        top.fault(None, "no app is named", "add `[app.\"com.example.shop\"]` with your app's id");
+        return Vec::new();
+    };
+    let mut apps = Vec::new();
+    for (name, mut section) in section.named_tables() {
+        apps.extend(app(name, &mut section, here));
+        section.end();
+    }
+    apps
+}
+
+fn app(name: At<&str>, section: &mut Section<'_>, here: &Here) -> Option<App> {
+    let client = ClientId::parse(name.value)
+        .map_err(|error| section.fault(Some(name.line), format!("an app cannot be called `{}`", name.value), error.to_string()))
+        .ok();
+    let mut android_app = section.table("android", "android");
+    let play = android_app.as_mut().and_then(|android| play(android, here));
+    let (package, signers) = android(android_app, name);
+    let ios = section.table("ios", "ios").and_then(ios);
+    let overrides = device::overrides(section);
+    let sector = section.text("sector").map_or_else(|| name.value.to_owned(), |at| at.value.to_owned());
+    Some(App { client: client?, package: package?, signers, play, ios, overrides, sector, line: name.line })
+}
+
+fn android(section: Option<Section<'_>>, name: At<&str>) -> (Option<AppId>, Vec<[u8; 32]>) {
+    let Some(mut section) = section else { return (AppId::parse(name.value).ok(), Vec::new()) };
+    let package = section.text("package").unwrap_or(name);
+    let id = AppId::parse(package.value)
+        .map_err(|error| section.fault(Some(package.line), format!("`package` cannot be `{}`", package.value), error.to_string()))
+        .ok();
+    let mut signers = Vec::new();
+    match section.texts("cert_sha256") {
+        None => section.fault(
+            section.line(),
+            "`cert_sha256` is missing in `android`",
+            "add `cert_sha256 = [\"9F:2A:...\"]`, as `keytool -list` or Play Console shows it",
+        ),
+        Some(texts) => {
+            for At { value, line } in texts {
+                match value::fingerprint(value) {
+                    Some(signer) => signers.push(signer),
+                    None => section.fault(
+                        Some(line),
+                        format!("`cert_sha256` cannot hold `{value}`"),
+                        "write the SHA-256 of the signing certificate: 64 hexadecimal digits",
+                    ),
+                }
+            }
+        }
+    }
+    section.end();
+    (id, signers)
+}
+
+/// Who reads the app's tokens of Play Integrity: one of us.
+fn play(android: &mut Section<'_>, here: &Here) -> Option<PlaySource> {
+    match (android.text("play_keys"), android.text("play_service_account")) {
+        (None, None) => None,
+        (Some(at), None) => Some(PlaySource::Keys(here.path(at.value), at.line)),
+        (None, Some(at)) => Some(PlaySource::ServiceAccount(here.path(at.value), at.line)),
+        (Some(at), Some(_)) => {
+            android.fault(Some(at.line), "tokens are read by `play_keys` or by `play_service_account`", "leave one of them out");
+            None
+        }
+    }
+}
+
+/// Where Google decodes tokens.
+const PLAY_ENDPOINT: &str = "https://playintegrity.googleapis.com";
+
+/// What Google decodes in a day unless it is asked for more.
+const PLAY_DAILY: u64 = 10_000;
+
+/// What happens while a vendor is down when nothing is said.
+const NO_GRACE: OutageRule = OutageRule { grace: Seconds(0), then: AfterGrace::Refuse };
+
+fn vendors(section: Option<Section<'_>>, here: &Here) -> Option<Vendors> {
+    let mut vendors = Vendors {
+        ca: None,
+        play_endpoint: Url::parse(PLAY_ENDPOINT).ok()?,
+        outage: NO_GRACE,
+        play_daily: PLAY_DAILY,
+        app_attest_daily: None,
+    };
+    let Some(mut section) = section else { return Some(vendors) };
+    vendors.ca = section.text("ca").map(|at| (here.path(at.value), at.line));
+    if let Some(at) = section.parsed("play_endpoint", "write a URL: `https://playintegrity.googleapis.com`", |text| Url::parse(text).ok()) {
+        vendors.play_endpoint = at.value;
+    }
+    if let Some(grace) = section.span("grace") {
+        vendors.outage.grace = grace;
+    }
+    if let Some(at) = section.word("then", &[("limit", AfterGrace::Limit), ("refuse", AfterGrace::Refuse)]) {
+        vendors.outage.then = at.value;
+    }
+    if let Some(at) = section.number("play_daily", 0..=u64::from(u32::MAX)) {
+        vendors.play_daily = at.value;
+    }
+    vendors.app_attest_daily = ramp(&mut section);
+    section.end();
+    Some(vendors)
+}
+
+/// `app_attest_daily`, which may grow from a day on.
+fn ramp(section: &mut Section<'_>) -> Option<DailyLimit> {
+    let first = section.number("app_attest_daily", 0..=u64::from(u32::MAX));
+    let growth = section.number("app_attest_growth_percent", 0..=1000);
+    let from = section.parsed("app_attest_from", "write a day: `2026-12-01`", value::day);
+    match (first, growth, from) {
+        (None, None, None) => None,
+        (Some(first), None, None) => Some(DailyLimit::Even(first.value)),
+        (Some(first), Some(growth), Some(from)) => {
+            let growth_percent = u32::try_from(growth.value).unwrap_or(u32::MAX);
+            Some(DailyLimit::Ramp { first: first.value, growth_percent, from: from.value })
+        }
+        (first, growth, from) => {
+            let line = first.map(|at| at.line).or(growth.map(|at| at.line)).or(from.map(|at| at.line));
+            let remedy = "write `app_attest_daily = 1000`, `app_attest_growth_percent = 50` and `app_attest_from = \"2026-12-01\"`";
+            section.fault(line, "a limit that grows has a beginning, a growth and a first day", remedy);
+            None
+        }
+    }
+}
+
+fn ios(mut section: Section<'_>) -> Option<IosApp> {
+    let team = section.required_text("team", "\"9CYHJNG644\"").map(|at| at.value.to_owned());
+    let bundle = section.required_text("bundle", "\"com.example.shop\"").map(|at| at.value.to_owned());
+    section.end();
+    Some(IosApp { team: team?, bundle: bundle? })
+}
+
+fn login(section: Option<Section<'_>>) -> Login {
+    let bindings = BindingRules { devices_max: DEVICES_MAX, cool_down: Seconds(COOL_DOWN_HOURS * 3600) };
+    let mut login = Login { sign_up: SignUp::Invite, origins: Vec::new(), bindings, session_life: Seconds(SESSION_HOURS * 3600) };
+    let Some(mut section) = section else { return login };
+    if let Some(at) = section.word("sign_up", &[("invite", SignUp::Invite), ("open", SignUp::Open)]) {
+        login.sign_up = at.value;
+    }
+    for At { value, line } in section.texts("origins").unwrap_or_default() {
+        match PasskeyOrigin::parse(value) {
+            Ok(origin) => login.origins.push(origin),
+            Err(error) => section.fault(Some(line), format!("`origins` cannot hold `{value}`"), error.to_string()),
+        }
+    }
+    if let Some(hours) = section.number("session_hours", 1..=87_840) {
+        login.session_life = Seconds(hours.value.saturating_mul(3600));
+    }
+    if let Some(hours) = section.number("device_cool_down_hours", 0..=720) {
+        login.bindings.cool_down = Seconds(hours.value.saturating_mul(3600));
+    }
+    if let Some(count) = section.number("devices_max", 1..=1000) {
+        login.bindings.devices_max = u32::try_from(count.value).unwrap_or(DEVICES_MAX);
+    }
+    section.end();
+    login
+}
+
+fn geography(section: Option<Section<'_>>, here: &Here) -> GeographyFiles {
+    let mut files = GeographyFiles::default();
+    let Some(mut section) = section else { return files };
+    files.databases =
+        section.texts("databases").unwrap_or_default().into_iter().map(|At { value, line }| (here.path(value), line)).collect();
+    files.places = section.texts("places").unwrap_or_default().into_iter().map(|At { value, line }| (here.path(value), line)).collect();
+    let kinds = [
+        ("anonymiser", NetworkKind::Anonymiser),
+        ("fixed", NetworkKind::Fixed),
+        ("hosting", NetworkKind::Hosting),
+        ("mobile", NetworkKind::Mobile),
+        ("satellite", NetworkKind::Satellite),
+    ];
+    for mut list in section.tables("list") {
+        let file = list.required_text("file", "\"vpn_ipv4.txt\"").map(|at| (here.path(at.value), at.line));
+        if !list.has("kind") {
+            list.fault(list.line(), "`kind` is missing in `[[geography.list]]`", "add `kind = \"anonymiser\"`, or what its networks are");
+        }
+        let kind = list.word("kind", &kinds);
+        let of = list.word("of", &[("prefixes", ListOf::Prefixes), ("systems", ListOf::Systems)]).map_or(ListOf::Prefixes, |at| at.value);
+        if let (Some((file, line)), Some(At { value: kind, .. })) = (file, kind) {
+            files.lists.push(GeoList { file, line, kind, of });
+        }
+        list.end();
+    }
+    section.end();
+    files
+}
+
+fn tls(mut section: Section<'_>, here: &Here) -> Option<TlsFiles> {
+    let line = section.line().unwrap_or(1);
+    let certificate = section.required_text("cert", "\"fullchain.pem\"").map(|at| here.path(at.value));
+    let key = section.required_text("key", "\"privkey.pem\"").map(|at| here.path(at.value));
+    section.end();
+    Some(TlsFiles { certificate: certificate?, key: key?, line })
+}
+
+fn operation(mut section: Section<'_>) -> Option<Operation> {
+    let line = section.line().unwrap_or(1);
+    let pattern = section.required_text("match", "\"GET /v1/accounts/{id}\"").map(|at| at.value.to_owned());
+    let action = section.required_text("action", "\"accounts.read\"").map(|at| at.value.to_owned());
+    let owned = |at: Option<At<&str>>| at.map(|at| at.value.to_owned());
+    let (resource, id, owner) = (owned(section.text("resource")), owned(section.text("id")), owned(section.text("owner")));
+    let body = section.table("body", "body").map_or_else(Vec::new, |mut body| {
+        body.named_texts().into_iter().map(|(name, at)| (name.to_owned(), at.value.to_owned())).collect()
+    });
+    let body_max = section.number("body_max", 0..=Limits::STREAMED_BODY_BYTES_MAX).map(|at| at.value);
+    let when_limited = section.word("when_limited", &[("allow", WhenLimited::Allow), ("refuse", WhenLimited::Refuse)]).map(|at| at.value);
+    let evidence_age_max = section.span("evidence_age_max");
+    let stream = section.table("stream", "stream").and_then(stream);
+    section.end();
+    Some(Operation {
+        stream,
+        line,
+        pattern: pattern?,
+        action: action?,
+        resource,
+        id,
+        owner,
+        body,
+        body_max,
+        when_limited,
+        evidence_age_max,
+    })
+}
+
+fn stream(mut section: Section<'_>) -> Option<StreamSpec> {
+    if !section.has("kind") {
+        section.fault(section.line(), "`kind` is missing in `stream`", "add `kind = \"websocket\"` (or events, grpc, stream)");
+    }
+    let kind = section.word("kind", &StreamKind::ALL.map(|kind| (kind.as_str(), kind)));
+    let message_bytes_max = section.number("message_bytes_max", 0..=u64::MAX).map(|at| at.value);
+    let messages_per_second = section.number("messages_per_second", 0..=u64::MAX).map(|at| at.value);
+    section.end();
+    Some(StreamSpec { kind: kind?.value, message_bytes_max, messages_per_second })
+}
+
+fn limits(section: Option<Section<'_>>) -> Bounds {
+    let mut bounds = Bounds::USUAL;
+    let Some(mut section) = section else { return bounds };
+    if let Some(at) = section.number("connections_max", 1..=1_000_000) {
+        bounds.connections_max = usize::try_from(at.value).unwrap_or(usize::MAX);
+    }
+    if let Some(at) = section.number("body_max", 0..=Limits::STREAMED_BODY_BYTES_MAX) {
+        bounds.body_bytes_max = at.value;
+    }
+    if let Some(at) = section.number("open_connections_max", 0..=1_000_000) {
+        bounds.open_connections_max = usize::try_from(at.value).unwrap_or(usize::MAX);
+    }
+    if let Some(span) = section.span("judged_every") {
+        bounds.judged_every = Duration::from_secs(span.0.max(1));
+    }
+    if let Some(span) = section.span("drain") {
+        bounds.drain_max = std::time::Duration::from_secs(span.0);
+    }
+    if let Some(span) = section.span("upstream_timeout") {
+        bounds.upstream_max = std::time::Duration::from_secs(span.0);
+    }
+    section.end();
+    bounds
+}
+
+fn metrics(section: Option<Section<'_>>) -> std::net::SocketAddr {
+    let Some(mut section) = section else { return METRICS_LISTEN };
+    let listen = address(&mut section, "listen");
+    if let Some(At { value, line }) = listen
+        && !value.ip().is_loopback()
+    {
+        section.fault(
+            Some(line),
+            "metrics would be open to the network",
+            "listen on loopback, `127.0.0.1:7442`, and let your collector run beside",
+        );
+    }
+    section.end();
+    listen.map_or(METRICS_LISTEN, |at| at.value)
+}

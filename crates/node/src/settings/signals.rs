@@ -1,0 +1,68 @@
+//! Shared signals: those who tell us and those whom we tell, with their keys and tokens read.
+
+use std::{fs, path::Path, sync::Arc};
+
+use countersign_core::Secret;
+use countersign_monitor::ssf::{InStream, OutStream};
+use countersign_outbound::Caller;
+use countersign_proof::set::SetKeys;
+
+use crate::{
+    config::{Config, Fault, Faults},
+    settings::issuing,
+};
+
+/// Streams as the config declares them.
+pub struct SignalSettings {
+    /// The streams that others send us.
+    pub sources: Vec<InStream>,
+    /// The streams that we send others.
+    pub targets: Vec<Arc<OutStream>>,
+    /// The client that pushes events.
+    pub caller: Caller,
+}
+
+/// Reads keys and tokens.
+///
+/// # Errors
+/// Each file that cannot be used.
+pub fn signals(config: &Config) -> Result<SignalSettings, Faults> {
+    let mut faults = Faults::default();
+    let mut text = |path: &Path, line: usize| {
+        fs::read_to_string(path).map(|text| text.trim().to_owned()).map_err(|why| {
+            let what = format!("`{}` cannot be read ({why})", path.display());
+            let remedy = "make it a readable file".to_owned();
+            faults.push(Fault { file: config.file.clone(), line: Some(line), what, remedy });
+        })
+    };
+    let mut found = Vec::new();
+    for source in &config.signals.sources {
+        let (Ok(keys), Ok(token)) = (text(&source.jwks, source.line), text(&source.token, source.line)) else { continue };
+        found.push((source, keys, token));
+    }
+    let mut targets = Vec::new();
+    for target in &config.signals.targets {
+        let Ok(token) = text(&target.token, target.line) else { continue };
+        let stream = OutStream::new(target.audience.clone(), target.push.clone(), Secret::new(token), target.subject);
+        targets.push(Arc::new(stream));
+    }
+    let mut sources = Vec::new();
+    for (source, keys, token) in found {
+        match SetKeys::from_jwks(&keys) {
+            Ok(keys) => sources.push(InStream {
+                issuer: source.issuer.clone(),
+                audience: source.audience.clone(),
+                keys,
+                bearer: Secret::new(token),
+            }),
+            Err(_) => faults.push(Fault {
+                file: config.file.clone(),
+                line: Some(source.line),
+                what: format!("`{}` holds no key that could sign events", source.jwks.display()),
+                remedy: "it takes a JWK Set with RSA keys of at least 2048 bits for RS256, each with a `kid`".to_owned(),
+            }),
+        }
+    }
+    faults.or(())?;
+    Ok(SignalSettings { sources, targets, caller: issuing::caller(config)? })
+}

@@ -1,0 +1,21 @@
+//! Who is told of incidents: people by mail, other systems by signed messages to a webhook.
+//!
+//! Both wait in a bounded queue, are tried again for a while, and never make anybody wait who reports a change. What waits when the
+//! process ends is lost; the incidents themselves are in the store. What this crate does not do: it decides nothing about what is worth
+//! telling, and it holds no rule about incidents.
+
+mod carrier;
+mod compose;
+mod delivery;
+mod letter;
+mod letterbox;
+mod postman;
+mod webhook;
+
+pub use carrier::{Carrier, CarryError, Way};
+pub use delivery::{Webhook, WebhookSettings};
+pub use letter::{Letter, Phase, Writer};
+pub use letterbox::{Again, Letterbox, Put, Waiting};
+pub use lettre::{message::Mailbox, transport::smtp::authentication::Credentials};
+pub use postman::{Mailing, Postman, Standing};
+pub use webhook::{Message, WebhookKey, WebhookKeyRefusal};

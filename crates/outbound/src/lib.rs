@@ -1,0 +1,15 @@
+//! The one HTTP client for whatever a node asks of others: vendors, sources of feeds, receivers of webhooks and of shared signals.
+//!
+//! One set of rules: every answer is bounded in size and time, servers are verified by the operator's authorities, `http` goes to
+//! loopback alone, and no redirect is followed. What this crate does not do: it keeps no connection open, tries nothing again, and
+//! judges no answer. The way to the protected API is the gateway's own; mail goes through `notify`.
+
+mod answer;
+mod caller;
+mod silence;
+mod trust;
+
+pub use answer::{Answer, CallError, exchange};
+pub use caller::{Caller, Patience};
+pub use silence::Silence;
+pub use trust::trust;
