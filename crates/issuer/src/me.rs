@@ -170,7 +170,7 @@ pub async fn disown(issuer: &Issuer, call: &Call, context: &RequestContext) -> R
 async fn cut(issuer: &Issuer, call: &Call, state: BindingState, context: &RequestContext) -> Result<Response, Refusal> {
     let person = person::prove(issuer, call, context).await?;
     person.may_change()?;
-    person.stands(issuer, context)?;
+    person.stands()?;
     if context.endpoint.body == BodyKind::Json {
         let Nothing {} = json::parse(&call.body)?;
     }

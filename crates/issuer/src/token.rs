@@ -117,7 +117,7 @@ async fn prove(issuer: &Issuer, call: &Call, grant: &TokenHash, context: &Reques
         Header::Once(text) => {
             let target = target(issuer, context.endpoint)?;
             let grant = GrantHash::from_bytes(*grant.as_bytes());
-            let nonces = NonceRule::Accepted(&issuer.keys.nonces);
+            let nonces = NonceRule::Accepted(&issuer.access.nonces);
             let expected = Expected { target: &target, grant: &grant, request_key: &request, nonces };
             Some(delegation::bind(delegation::read(text)?, &expected, context.second())?)
         }

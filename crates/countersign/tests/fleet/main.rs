@@ -151,7 +151,8 @@ async fn each_phone_as_it_is_treated(home: &Path, phones: &[Phone], decide: Deci
             assert_eq!((&forecast_is, forecast.enforced), (&fate.reasons, fate.enforced), "{set:?}: {:?}", phone.defects);
             let mut treated = BTreeMap::new();
             for session in phone.open() {
-                let lacks = rules.lacks(session, &phone.device.posture, &revocations, NOW);
+                let lacks =
+                    countersign_access::unmet(apps, session, &phone.device.posture, &revocations, NOW).map_err(|refusal| refusal.reason());
                 if let Ok(lacks) = &lacks {
                     let kind: Vec<_> = lacks.iter().map(|lack| (lack.reason.clone(), lack.stage)).collect();
                     if decided.insert(kind) || decide == Decide::EachRequest {

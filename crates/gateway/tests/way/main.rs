@@ -2,7 +2,11 @@
 
 #![expect(clippy::expect_used, reason = "what fails outside of the test functions fails the test too")]
 
+mod access;
+mod auth_request;
 mod calls;
+#[path = "../../../access/tests/shared/cases.rs"]
+mod cases;
 mod fixture;
 mod foreign;
 mod held;

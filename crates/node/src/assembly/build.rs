@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use countersign_access::{Access, Tokens};
 use countersign_compliance::{Apps, Revocations};
 use countersign_core::{Secret, SignalSink};
-use countersign_gateway::{GatewayConfig, House, HouseParts, Statements, Tokens};
+use countersign_gateway::{GatewayConfig, House, HouseParts, Statements};
 use countersign_identity::PairwiseKey;
 use countersign_issuer::{AnonymousLogBudget, DeviceTrust, Issuer, IssuerKeys, Prompts, RefreshKey, World};
 use countersign_monitor::{
@@ -76,9 +77,6 @@ pub async fn build(config: &Config, understood: Understood, options: &Options) -
     let mut bytes = [0; 32];
     options.entropy.fill(&mut bytes);
     let nonce = Secret::new(bytes);
-    // The memory of used proofs begins empty with the process. Nonces of an earlier one do not count, and proofs from
-    // before need one, so that nothing captured earlier can be replayed now.
-    let nonces = || NonceKeys::new(&nonce, None).remembering_since(now);
     let (signals, arrived) = Signals::new(Arc::clone(&options.clock));
     let signals: Arc<dyn SignalSink> = Arc::new(signals);
     let salt = keys::salt(&*stores.keys, &*options.entropy, now).await?;
@@ -92,14 +90,20 @@ pub async fn build(config: &Config, understood: Understood, options: &Options) -
     let mut gateway = GatewayConfig::new(config.public.clone());
     gateway.streams.bytes_max = config.bounds.body_bytes_max;
     (gateway.held.connections_max, gateway.held.interval) = (config.bounds.open_connections_max, config.bounds.judged_every);
-    let apps = Arc::new(ArcSwap::new(Arc::clone(&understood.rules.apps)));
+    let access = Arc::new(Access {
+        tokens: Tokens::new(rings.verifier(issuer_name, now)),
+        // The memory of used proofs begins empty with the process. Nonces of an earlier one do not count, and proofs from
+        // before need one, so that nothing captured earlier can be replayed now.
+        nonces: NonceKeys::new(&nonce, None).remembering_since(now),
+        apps: Arc::new(ArcSwap::new(Arc::clone(&understood.rules.apps))),
+        revocations: Arc::clone(&revocations),
+        stores: stores.for_access(),
+    });
+    let apps = Arc::clone(&access.apps);
     let house = House::new(HouseParts {
         config: gateway,
         rules: understood.rules.into_gateway(),
-        apps: Arc::clone(&apps),
-        revocations: Arc::clone(&revocations),
-        tokens: Tokens::new(rings.verifier(issuer_name, now)),
-        nonces: nonces(),
+        access: Arc::clone(&access),
         statements: Statements::new(issuer_name, audience, rings.statement_key(&*stores.keys, now).await?),
         upstream: understood.upstream,
         stores: stores.for_gateway(),
@@ -113,10 +117,10 @@ pub async fn build(config: &Config, understood: Understood, options: &Options) -
     let issuer = Issuer {
         stores: stores.for_issuer(),
         world: World { clock: Arc::clone(&options.clock), entropy: Arc::clone(&options.entropy), signals, watch: Arc::clone(&watch) as _ },
+        access,
         keys: IssuerKeys {
             access: Arc::clone(&rings.access),
             statements: Arc::clone(&rings.statements),
-            nonces: Arc::new(nonces()),
             refresh: RefreshKey::new(&refresh),
             pairwise: PairwiseKey::new(&pairwise),
         },

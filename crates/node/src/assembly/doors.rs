@@ -1,4 +1,4 @@
-//! The three doors of a node, bound before anything is served: the public one, the side one, the operators'.
+//! The doors of a node, bound before anything is served: the public one, the side one, the operators', and that of another proxy.
 
 use std::{io, net::SocketAddr, path::PathBuf, sync::Arc};
 
@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 
 use crate::{
     admin::socket::Socket,
-    assembly::start_error::StartError,
+    assembly::{auth_requests::AuthRequests, start_error::StartError},
     config::{Config, Dev},
     layout,
     settings::tls,
@@ -32,6 +32,8 @@ pub struct Doors {
     pub side: TcpListener,
     /// Operators.
     pub admin: Socket,
+    /// Another proxy, where one asks.
+    pub auth_requests: Option<AuthRequests>,
     /// Where they are.
     pub addresses: Addresses,
     /// What the public door shows.
@@ -54,8 +56,14 @@ impl Doors {
         let side = listener(config.metrics, "the port of metrics").await?;
         let path = config.data.join(layout::ADMIN_SOCKET);
         let admin = Socket::bind(&path).map_err(|source| io_error(&format!("the admin socket `{}`", path.display()), source))?;
+        let auth_requests = match &config.auth_request {
+            Some(door) => {
+                Some(AuthRequests::bind(door).await.map_err(|(what, source)| io_error(&format!("{what}, cannot be bound"), source))?)
+            }
+            None => None,
+        };
         let addresses = Addresses { public: address(&public)?, side: address(&side)?, admin: path };
-        Ok(Self { public, side, admin, addresses, certificates: Arc::new(certificates), root_pem })
+        Ok(Self { public, side, admin, auth_requests, addresses, certificates: Arc::new(certificates), root_pem })
     }
 }
 

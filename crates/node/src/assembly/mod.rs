@@ -1,6 +1,7 @@
 //! The assembly: a node is started from a config, in this process, with a clock and a generator of the caller's choice. Here every
 //! promise meets its implementation, once.
 
+mod auth_requests;
 mod build;
 mod clock;
 mod doors;

@@ -120,6 +120,9 @@ pub async fn start(config: Config, options: Options) -> Result<RunningNode, Star
         entropy: options.entropy,
     });
     tasks.spawn(ssf::transmit(Arc::clone(&sharing), built.news, shutdown.clone()));
+    if let Some(door) = doors.auth_requests {
+        tasks.spawn(until_it_fails("the door of another proxy", door.serve(Arc::clone(&built.house), shutdown.clone()), shutdown.clone()));
+    }
     let front = Front { house: built.house, issuer: router(Arc::new(built.issuer)), signals: ssf::router(sharing) };
     let public = listen(doors.public, settings, options.clock, shutdown.clone(), move |request, peer| front.clone().answer(request, peer));
     tasks.spawn(until_it_fails("the public port", public, shutdown.clone()));

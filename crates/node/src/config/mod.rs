@@ -1,6 +1,7 @@
 //! `csign.toml`: read strictly, or not at all. Every fault names file, line and remedy, and all are found in one go.
 
 mod device;
+mod doors;
 mod email;
 mod fault;
 mod feeds;
@@ -18,9 +19,9 @@ use std::{fs, path::Path};
 pub use device::replaced;
 pub use fault::{Fault, Faults};
 pub use model::{
-    App, Bounds, Config, Dev, DeviceRules, Email, FeedSource, GeoList, GeographyFiles, IosApp, Listen, Login, METRICS_LISTEN, MailLogin,
-    MailTls, MonitorRules, Operation, PlaySource, SharedSignals, SignUp, SignalSource, SignalTarget, TlsFiles, Upstream, Vendors, Webhook,
-    WhenStale,
+    App, AuthRequestDoor, Bounds, Config, Dev, DeviceRules, DoorListen, Email, FeedSource, GeoList, GeographyFiles, IosApp, Listen, Login,
+    METRICS_LISTEN, MailLogin, MailTls, MonitorRules, Operation, PlaySource, SharedSignals, SignUp, SignalSource, SignalTarget, TlsFiles,
+    Upstream, Vendors, Webhook, WhenStale,
 };
 pub use settle::settle;
 pub use value::span;

@@ -1,4 +1,4 @@
-//! What an open connection stands on: all that its request proved and that can be asked again.
+//! An open connection, with all that its request proved and that can be asked again.
 
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
@@ -8,16 +8,7 @@ use countersign_policy::StreamRules;
 use countersign_proof::access_token::VerifiedToken;
 use countersign_store::Change;
 
-/// What the way of the request found out and a permit carries on.
-#[derive(Debug)]
-pub(crate) struct Standing {
-    /// The token; its proof was for the request, and is not asked again.
-    pub(crate) token: Arc<VerifiedToken>,
-    /// The request's path, by which the operation is found again.
-    pub(crate) path: String,
-    /// As the operation is declared.
-    pub(crate) rules: StreamRules,
-}
+use crate::permit::Basis;
 
 /// An open connection.
 pub(crate) struct Open {
@@ -38,16 +29,16 @@ pub(crate) struct Open {
 
 impl Open {
     /// From what was proved and decided.
-    pub(crate) fn new(standing: Standing, facts: Facts, opened: DecisionId, address: IpAddr) -> Self {
+    pub(crate) fn new(basis: Basis, facts: Facts, opened: DecisionId, address: IpAddr) -> Self {
         Self {
-            token: standing.token,
+            token: basis.token,
             method: facts.request.method,
-            path: standing.path,
+            path: basis.path,
             fields: facts.request.fields,
             view: facts.risk.view,
             address,
             opened,
-            rules: ArcSwap::from_pointee(standing.rules),
+            rules: ArcSwap::from_pointee(basis.rules),
             user: facts.session.user,
             device: facts.session.device,
         }

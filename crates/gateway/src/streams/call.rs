@@ -7,7 +7,6 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
-    time::Duration,
 };
 
 use bytes::Bytes;
@@ -22,27 +21,24 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
     answer,
-    body::{self, Body, BodyError, Bounds},
+    body::{self, Body, BodyError},
     grpc::{self, Kind, MessageRefusal, Messages},
-    held::{
-        places::Place,
-        standing::Open,
-        upward,
-        watch::{self, Cut},
-    },
     house::House,
     observe,
     relay::clean_head,
+    slots::Slot,
+    streams::{
+        open::Open,
+        recheck::{self, Cut},
+        upward,
+    },
     upstream::Patience,
 };
-
-/// A call ends with its token, long before this. Until then either side may be silent: HTTP/2 itself asks whether it is there.
-pub(crate) const BOUNDS: Bounds = Bounds { bytes_max: u64::MAX, idle_max: Duration::from_secs(3600) };
 
 /// What watches over a call.
 struct Watched {
     open: Arc<Open>,
-    place: Place,
+    slot: Slot,
     judged: BoxFuture<'static, Cut>,
     reports: mpsc::Receiver<Reason>,
     /// Stops the client's messages, whatever happens.
@@ -63,7 +59,7 @@ impl Drop for Stop {
 /// # Errors
 /// Why there is no answer.
 pub(crate) async fn open(house: &Arc<House>, request: Request<Body>, open: Open) -> Result<Response<Body>, Reason> {
-    let place = house.held.take(open.token.session())?;
+    let slot = house.slots.take(open.token.session())?;
     // Before the upstream is asked: what changes from here on is heard.
     let listener = house.stores.changes.listen();
     let open = Arc::new(open);
@@ -72,9 +68,9 @@ pub(crate) async fn open(house: &Arc<House>, request: Request<Body>, open: Open)
     let request = request.map(|body| upward::messages(body, Arc::clone(&open), stop.clone(), report.clone()));
     let judged = {
         let (house, open) = (Arc::clone(house), Arc::clone(&open));
-        async move { watch::watch(&house, &open, listener).await }.boxed()
+        async move { recheck::until_it_must_end(&house, &open, listener).await }.boxed()
     };
-    let mut watched = Watched { open, place, judged, reports, stop: Stop(stop) };
+    let mut watched = Watched { open, slot, judged, reports, stop: Stop(stop) };
     let cut = tokio::select! {
         biased;
         cut = &mut watched.judged => cut,
@@ -89,7 +85,7 @@ pub(crate) async fn open(house: &Arc<House>, request: Request<Body>, open: Open)
 async fn before_any_word(house: &House, open: &Open, mut cut: Cut) -> Response<Body> {
     cut.record(house, open).await;
     let id = cut.case.id();
-    let problem = answer::refusal(&cut.refusal, id, &house.nonces.load(), house.clock.now());
+    let problem = answer::refusal(&cut.refusal, id, &house.access.nonces, house.clock.now());
     grpc::refused(problem, &cut.refusal, id)
 }
 
@@ -112,7 +108,7 @@ where
     let (say, word) = oneshot::channel();
     let gone = CancellationToken::new();
     let down = Down {
-        inner: body::bounded(upstream, BOUNDS),
+        inner: body::bounded(upstream, grpc::CALL_BOUNDS),
         messages: Messages::new(0),
         open: Arc::clone(&watched.open),
         word,
@@ -122,12 +118,12 @@ where
         _gone: gone.clone().drop_guard(),
     };
     let tasks = Arc::clone(house);
-    tasks.held.run(until_it_ends(Arc::clone(house), watched, gone, say));
+    tasks.slots.run(until_it_ends(Arc::clone(house), watched, gone, say));
     Ok(Response::from_parts(head, down.boxed_unsync()))
 }
 
 async fn until_it_ends(house: Arc<House>, watched: Watched, gone: CancellationToken, say: oneshot::Sender<HeaderMap>) {
-    let Watched { open, place, judged, mut reports, stop } = watched;
+    let Watched { open, slot, judged, mut reports, stop } = watched;
     let _counted = observe::opened(open.kind());
     let cut = tokio::select! {
         () = gone.cancelled() => None,
@@ -141,7 +137,7 @@ async fn until_it_ends(house: Arc<House>, watched: Watched, gone: CancellationTo
         // Whether anybody still reads it or not.
         let _ = say.send(grpc::trailers(&cut.refusal, cut.case.id()));
     }
-    drop(place);
+    drop(slot);
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -2,19 +2,20 @@
 
 use std::{panic::AssertUnwindSafe, time::Duration};
 
+use countersign_access::recheck;
 use countersign_core::{Outcome, Reason, UnixMillis};
 use countersign_store::Listener;
 use futures_util::FutureExt;
 use tokio::time::Instant;
 
 use crate::{
+    authorize,
     case::Case,
-    gather::{Proven, Shown},
-    held::standing::Open,
+    gather::{Asking, Proven},
     house::House,
     observe,
     refusal::Refusal,
-    weigh,
+    streams::open::Open,
 };
 
 /// Longest wait for the record of a cut. The connection is cut before, and told why after.
@@ -48,7 +49,7 @@ impl Cut {
 }
 
 /// Waits until the connection must end. `listener` listened before it was opened, so that no change falls in between.
-pub(crate) async fn watch(house: &House, open: &Open, mut listener: Listener) -> Cut {
+pub(crate) async fn until_it_must_end(house: &House, open: &Open, mut listener: Listener) -> Cut {
     let mut since = Instant::now();
     loop {
         let mut case = case(house, open);
@@ -64,7 +65,7 @@ pub(crate) async fn watch(house: &House, open: &Open, mut listener: Listener) ->
         since = loop {
             tokio::select! {
                 biased;
-                () = house.held.ending() => return Cut::because(house, open, Reason::GatewayEnding.into()),
+                () = house.slots.ending() => return Cut::because(house, open, Reason::GatewayEnding.into()),
                 news = listener.next() => match news {
                     Some(news) if open.concerned(&news.change) => break news.at,
                     Some(_) => {}
@@ -81,7 +82,7 @@ pub(crate) async fn watch(house: &House, open: &Open, mut listener: Listener) ->
 fn pause(house: &House, open: &Open) -> Duration {
     let UnixMillis(now) = house.clock.now();
     let left = open.token.expires_at().0.saturating_mul(1000).saturating_sub(now);
-    house.held.config().interval.min(Duration::from_millis(left.max(1)))
+    house.slots.config().interval.min(Duration::from_millis(left.max(1)))
 }
 
 fn case(house: &House, open: &Open) -> Case {
@@ -96,11 +97,11 @@ async fn judge(house: &House, open: &Open, case: &mut Case) -> Result<(), Refusa
     let operation = rules.operations.find(&open.method, &open.path)?;
     case.is_about(operation.action());
     let declared = operation.stream().filter(|stream| stream.kind() == open.rules.load().kind()).ok_or(Reason::StreamUndeclared)?;
-    open.token.fresh(now)?;
-    let (session, posture, lacks) = weigh::standing(house, &rules, &open.token, case, now).await?;
+    let holder = recheck(&house.access, &open.token, now).await.map_err(|refused| authorize::unidentified(case, refused))?;
+    authorize::identified(case, &holder);
     let (resource, risk) = (operation.resource(open.token.subject()), rules.risk.judge(open.view.clone()));
-    let proven = Proven { proof: Shown::WhenOpened, session, posture, lacks, resource, risk, fields: open.fields.clone() };
-    let (decision, facts) = weigh::decide(&rules, &operation, &open.token, (proven, case), now)?;
+    let proven = Proven { who: Asking::WhenOpened(holder), resource, risk, fields: open.fields.clone() };
+    let (decision, facts) = authorize::decide(&rules, &operation, proven, case, now)?;
     match decision.outcome {
         Outcome::Allow | Outcome::Limit => {
             if **open.rules.load() != declared {

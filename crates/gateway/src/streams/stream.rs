@@ -20,16 +20,16 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
     body::{self, Body, BodyError, Bounds},
-    held::{
-        events::Events,
-        notice,
-        standing::Open,
-        upward,
-        watch::{self, Cut},
-    },
     house::House,
     observe,
     relay::clean_head,
+    streams::{
+        events::Events,
+        notice,
+        open::Open,
+        recheck::{self, Cut},
+        upward,
+    },
     upstream::Patience,
 };
 
@@ -38,7 +38,7 @@ use crate::{
 /// # Errors
 /// Why there is no answer.
 pub(crate) async fn open(house: &Arc<House>, request: Request<Body>, open: Open) -> Result<Response<Body>, Reason> {
-    let place = house.held.take(open.token.session())?;
+    let slot = house.slots.take(open.token.session())?;
     let listener = house.stores.changes.listen();
     let (gone, stop) = (CancellationToken::new(), CancellationToken::new());
     let request = request.map(|body| upward::bytes(body, stop.clone()));
@@ -55,7 +55,7 @@ pub(crate) async fn open(house: &Arc<House>, request: Request<Body>, open: Open)
         // The last event is ours, and nobody counted on it.
         head.headers.remove(header::CONTENT_LENGTH);
     }
-    let bounds = Bounds { bytes_max: u64::MAX, idle_max: house.held.config().idle_max };
+    let bounds = Bounds { bytes_max: u64::MAX, idle_max: house.slots.config().idle_max };
     let (say, word) = oneshot::channel();
     let (report, reported) = oneshot::channel();
     let held = Held {
@@ -69,17 +69,17 @@ pub(crate) async fn open(house: &Arc<House>, request: Request<Body>, open: Open)
     };
     let tasks = Arc::clone(house);
     let house = Arc::clone(house);
-    tasks.held.run(async move {
+    tasks.slots.run(async move {
         let _counted = observe::opened(open.kind());
         tokio::select! {
             () = gone.cancelled() => {}
-            cut = watch::watch(&house, &open, listener) => {
+            cut = recheck::until_it_must_end(&house, &open, listener) => {
                 stop.cancel();
                 end(&house, &open, cut, say).await;
             }
             Ok(reason) = reported => Cut::because(&house, &open, reason.into()).record(&house, &open).await,
         }
-        drop(place);
+        drop(slot);
     });
     Ok(Response::from_parts(head, held.boxed_unsync()))
 }

@@ -16,14 +16,14 @@ use tokio::{
 
 use crate::{
     config::HeldConfig,
-    held::{
+    house::House,
+    streams::{
         frame::{Frame, FrameRefusal, Opcode, Reader, Sender},
         notice,
+        open::Open,
         pace::Pace,
-        standing::Open,
-        watch::{self, Cut},
+        recheck::{self, Cut},
     },
-    house::House,
 };
 
 /// Bytes read at a time.
@@ -242,7 +242,7 @@ where
     let to_upstream = Writer::new(to_upstream, Some(Arc::clone(&house.entropy)));
     let mut sides = Sides { from_client, to_client, from_upstream, to_upstream };
     let reason = {
-        let passing = sides.pass(open, house.held.config());
+        let passing = sides.pass(open, house.slots.config());
         tokio::pin!(passing, judged);
         match select(judged, passing).await {
             Either::Left((cut, _)) => Some(cut),
@@ -317,5 +317,5 @@ pub(crate) async fn held<S>(house: &House, open: &Open, listener: countersign_st
 where
     S: AsyncRead + AsyncWrite,
 {
-    relay(house, open, watch::watch(house, open, listener), client, upstream).await;
+    relay(house, open, recheck::until_it_must_end(house, open, listener), client, upstream).await;
 }

@@ -18,7 +18,7 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use crate::{
     body::{Body, BodyError},
     grpc::{MessageRefusal, Messages},
-    held::{pace::Pace, standing::Open},
+    streams::{open::Open, pace::Pace},
 };
 
 /// Bytes without structure, until `stop`.

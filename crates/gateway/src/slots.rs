@@ -12,14 +12,14 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::config::HeldConfig;
 
-/// Open connections of one session, so that one phone does not take the places of all.
+/// Open connections of one session, so that one phone does not take the slots of all.
 const OF_ONE_SESSION_MAX: u32 = 32;
 
 /// How many connections each session has open.
 type Sessions = Arc<Mutex<HashMap<SessionId, u32>>>;
 
-/// The places for open connections.
-pub(crate) struct Places {
+/// The slots for open connections.
+pub(crate) struct Slots {
     config: HeldConfig,
     free: Arc<Semaphore>,
     sessions: Sessions,
@@ -27,16 +27,16 @@ pub(crate) struct Places {
     tasks: TaskTracker,
 }
 
-/// A place, until it is dropped.
+/// A slot for one open connection, until it is dropped.
 #[derive(Debug)]
 #[must_use]
-pub(crate) struct Place {
+pub(crate) struct Slot {
     session: SessionId,
     sessions: Sessions,
     _of_all: OwnedSemaphorePermit,
 }
 
-impl Drop for Place {
+impl Drop for Slot {
     fn drop(&mut self) {
         let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         let left = sessions.get(&self.session).map_or(0, |count| count.saturating_sub(1));
@@ -48,7 +48,7 @@ impl Drop for Place {
     }
 }
 
-impl Places {
+impl Slots {
     pub(crate) fn new(config: HeldConfig) -> Self {
         let free = Arc::new(Semaphore::new(config.connections_max));
         Self { config, free, sessions: Sessions::default(), ending: CancellationToken::new(), tasks: TaskTracker::new() }
@@ -59,8 +59,8 @@ impl Places {
         &self.config
     }
 
-    /// A place for a connection of `session`, if there is one.
-    pub(crate) fn take(&self, session: &SessionId) -> Result<Place, Reason> {
+    /// Takes a slot for a connection of `session`, if one is free.
+    pub(crate) fn take(&self, session: &SessionId) -> Result<Slot, Reason> {
         if self.ending.is_cancelled() {
             return Err(Reason::GatewayEnding);
         }
@@ -71,7 +71,7 @@ impl Places {
             return Err(Reason::ConnectionsTooMany);
         }
         *count = count.saturating_add(1);
-        Ok(Place { session: session.clone(), sessions: Arc::clone(&self.sessions), _of_all: of_all })
+        Ok(Slot { session: session.clone(), sessions: Arc::clone(&self.sessions), _of_all: of_all })
     }
 
     /// Waits until all connections must end.
@@ -97,18 +97,18 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn places_are_for_everybody() {
-        let places = Places::new(HeldConfig { connections_max: 40, ..HeldConfig::USUAL });
+    async fn slots_are_for_everybody() {
+        let slots = Slots::new(HeldConfig { connections_max: 40, ..HeldConfig::USUAL });
         let session = |id: &str| SessionId::parse(id).expect("an id");
-        let mut one: Vec<_> = (0..OF_ONE_SESSION_MAX).map(|_| places.take(&session("s_1")).expect("a place")).collect();
-        assert_eq!(places.take(&session("s_1")).err(), Some(Reason::ConnectionsTooMany));
-        let other: Vec<_> = (0..8).map(|_| places.take(&session("s_2")).expect("a place")).collect();
-        assert_eq!(places.take(&session("s_3")).err(), Some(Reason::ConnectionsTooMany));
+        let mut one: Vec<_> = (0..OF_ONE_SESSION_MAX).map(|_| slots.take(&session("s_1")).expect("a slot")).collect();
+        assert_eq!(slots.take(&session("s_1")).err(), Some(Reason::ConnectionsTooMany));
+        let other: Vec<_> = (0..8).map(|_| slots.take(&session("s_2")).expect("a slot")).collect();
+        assert_eq!(slots.take(&session("s_3")).err(), Some(Reason::ConnectionsTooMany));
         one.pop();
-        assert!(places.take(&session("s_1")).is_ok());
+        assert!(slots.take(&session("s_1")).is_ok());
         drop((one, other));
-        assert!(places.sessions.lock().expect("a lock").is_empty());
-        places.end().await;
-        assert_eq!(places.take(&session("s_1")).err(), Some(Reason::GatewayEnding));
+        assert!(slots.sessions.lock().expect("a lock").is_empty());
+        slots.end().await;
+        assert_eq!(slots.take(&session("s_1")).err(), Some(Reason::GatewayEnding));
     }
 }

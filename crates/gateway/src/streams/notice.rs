@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use countersign_core::{DecisionId, Reason, Told};
 
-use crate::{answer, held::frame::Frame, refusal::Refusal};
+use crate::{answer, refusal::Refusal, streams::frame::Frame};
 
 /// The close code. Those from 4000 on are ours: 4408 asks for a fresh proof of person or device, all others are 4000 and the status
 /// that a request would have got. What RFC 6455 section 7.4.1 has a code for keeps it.

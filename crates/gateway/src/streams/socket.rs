@@ -9,13 +9,10 @@ use hyper_util::rt::TokioIo;
 
 use crate::{
     body::{self, Body},
-    held::{
-        handshake::{self, Key},
-        relay,
-        standing::Open,
-    },
+    handshake::{self, Key},
     house::House,
     observe,
+    streams::{open::Open, relay},
     upstream::Patience,
 };
 
@@ -27,7 +24,7 @@ const UPGRADE_MAX: Duration = Duration::from_secs(10);
 /// # Errors
 /// Why there is no answer.
 pub(crate) async fn open(house: &Arc<House>, mut head: request::Parts, client: OnUpgrade, open: Open) -> Result<Response<Body>, Reason> {
-    let place = house.held.take(open.token.session())?;
+    let slot = house.slots.take(open.token.session())?;
     // Before the upstream is asked: what changes from here on is heard.
     let listener = house.stores.changes.listen();
     let key = bridged(house, &mut head);
@@ -62,14 +59,14 @@ pub(crate) async fn open(house: &Arc<House>, mut head: request::Parts, client: O
     }
     let tasks = Arc::clone(house);
     let house = Arc::clone(house);
-    tasks.held.run(async move {
+    tasks.slots.run(async move {
         let both = async { tokio::try_join!(client, upstream) };
         let Ok(Ok((client, upstream))) = tokio::time::timeout(UPGRADE_MAX, both).await else {
             return tracing::debug!(opened = %open.opened, "a connection did not become a WebSocket");
         };
         let _counted = observe::opened(open.kind());
         relay::held(&house, &open, listener, TokioIo::new(client), TokioIo::new(upstream)).await;
-        drop(place);
+        drop(slot);
     });
     Ok(welcome)
 }
