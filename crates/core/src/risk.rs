@@ -1,12 +1,14 @@
 //! How a request looks beside what is usual, and from where on that has consequences.
 
+use std::borrow::Cow;
+
 use crate::decision::Outcome;
 
 /// One part of a score.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RiskReason {
-    /// A stable word.
-    pub name: &'static str,
+    /// A stable word; one of ours, or one that an earlier version wrote into the log.
+    pub name: Cow<'static, str>,
     /// Tenths of a nat of evidence; negative speaks for the person.
     pub weight_tenths: i32,
 }
@@ -14,7 +16,7 @@ pub struct RiskReason {
 impl RiskReason {
     /// The weight as people write it: `+1.4`, `-0.3`.
     #[must_use]
-    pub fn in_nats(self) -> String {
+    pub fn in_nats(&self) -> String {
         let sign = if self.weight_tenths < 0 { '-' } else { '+' };
         let tenths = self.weight_tenths.unsigned_abs();
         format!("{sign}{}.{}", tenths / 10, tenths % 10)
