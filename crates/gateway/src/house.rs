@@ -3,6 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use arc_swap::ArcSwap;
+use countersign_audit::RulesDigest;
 use countersign_core::{
     ClientId, Clock, DecisionId, Entropy, Lack, Posture, Reason, Requirements, Revocations, RiskBar, Session, Share, SignalSink,
     UnixSeconds, Watch,
@@ -28,6 +29,8 @@ pub struct Rules {
     pub operations: Operations,
     /// Who may do what.
     pub policies: Policies,
+    /// The name of operations and policies together, by which the log says what decided.
+    pub digest: RulesDigest,
     /// From which score on what is asked.
     pub risk: RiskBar,
     /// What is required of the devices of each app.

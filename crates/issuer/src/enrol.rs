@@ -16,7 +16,7 @@ use crate::{
     json, name, posture,
     proven::prove_key,
     receive::Call,
-    record,
+    record::{self, Seen},
     refusal::Refusal,
     visit::Visit,
 };
@@ -143,11 +143,9 @@ pub async fn enrol(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Respon
     }
     visit.learn(|known| known.device = Some(claimant.id.clone()));
     let lacks = app.met_by(&vouched.posture, &issuer.revocations.load(), visit.second())?;
-    let mut facts = posture::facts(&vouched.posture, &lacks);
-    if let Some(admitted) = &development {
-        facts.insert("dev_token".to_owned(), admitted.id().to_string());
-    }
-    record::allowed(issuer, facts, visit).await?;
+    let dev_token = development.as_ref().map(|admitted| admitted.id().clone());
+    let seen = Seen { device: Some(posture::seen(&vouched.posture, &lacks)), dev_token, ..Seen::default() };
+    record::allowed(issuer, seen, visit).await?;
     if let Some(admitted) = &development {
         admitted.spend(issuer, &claimant, visit.second()).await?;
     }

@@ -3,6 +3,7 @@
 //! What is answered is coarse where coarse will do: days, not seconds, for when a device was first and last seen.
 
 use axum::response::Response;
+use countersign_audit::CutOff;
 use countersign_core::{DeviceId, Limits, Platform, Provenance, Reason, Session, SessionState, SignalKind, UnixSeconds};
 use countersign_identity::{self as identity, Binding, BindingState};
 use countersign_store::{Device, DeviceChange, DeviceState, SessionFilter};
@@ -16,7 +17,7 @@ use crate::{
     json, name,
     person::{self, Person},
     receive::Call,
-    record::{self, Facts},
+    record::{self, Seen},
     refusal::Refusal,
     theft,
     visit::Visit,
@@ -153,7 +154,7 @@ pub async fn rename(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Respo
     let theirs = theirs(issuer, &person).await?;
     let binding = theirs.iter().find(|binding| binding.device == id && binding.active()).ok_or(Reason::DeviceNotYours)?;
     visit.learn(|known| known.device = Some(id.clone()));
-    record::allowed(issuer, Facts::new(), visit).await?;
+    record::allowed(issuer, Seen::default(), visit).await?;
     let device = issuer.stores.devices.change(&id, DeviceChange::Name(name)).await?;
     let sessions = sessions(issuer, &person, Some(&id)).await?;
     Ok(answer::json(StatusCode::OK, &wire(issuer, (&theirs, binding), &device, (&person, &sessions), visit.second())))
@@ -183,7 +184,7 @@ async fn cut(issuer: &Issuer, call: &Call, state: BindingState, visit: &Visit) -
     let found = found.map_err(|why| Refusal::new(why.reason()))?;
     // The record and the signal are about the device that is cut off; the session says who asked.
     visit.learn(|known| known.device = Some(id.clone()));
-    record::allowed(issuer, Facts::from([("state".to_owned(), word(state).to_owned())]), visit).await?;
+    record::allowed(issuer, Seen { how: cut_off(state), ..Seen::default() }, visit).await?;
     // The binding goes first: once it is cut, no sign-in and no renewal of this person passes on that device.
     issuer.stores.bindings.cut(&found.user, &id, state).await?;
     let ended = sessions(issuer, &person, Some(&id)).await?;
@@ -248,6 +249,15 @@ async fn shown(issuer: &Issuer, binding: &Binding, now: UnixSeconds) -> Result<O
 
 fn newer_than_the_first(theirs: &[Binding], binding: &Binding) -> bool {
     theirs.iter().any(|other| other.device != binding.device && other.bound_at <= binding.bound_at)
+}
+
+/// How the log calls it that a binding was cut.
+const fn cut_off(state: BindingState) -> Option<CutOff> {
+    match state {
+        BindingState::Active => None,
+        BindingState::Disowned { .. } => Some(CutOff::Disowned),
+        BindingState::Removed { .. } => Some(CutOff::Removed),
+    }
 }
 
 const fn word(state: BindingState) -> &'static str {

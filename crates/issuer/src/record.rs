@@ -1,20 +1,34 @@
 //! Every answer to somebody who proved a key is written down before it is given (law 8).
 
-use std::collections::BTreeMap;
-
-use countersign_audit::{Entry, Event, EventKind, PersonalField, PersonalName};
-use countersign_core::{Outcome, Reason};
+use countersign_audit::{
+    AtEndpoint, CutOff, DeviceAttested, DeviceEnrolled, DeviceName, DeviceReported, DeviceRevoked, DeviceSeen, Entry, Event, Evidence,
+    Identity, Purpose, Recorded, SignedIn,
+};
+use countersign_core::{DevTokenId, Outcome, Reason};
 use metrics::counter;
 
 use crate::{door::Door, house::Issuer, refusal::Refusal, visit::Visit};
 
-/// What an answer looked at and identifies nobody, by name.
-pub type Facts = BTreeMap<String, String>;
+/// What an answer looked at and identifies nobody, beside the app that asked. Which of these an endpoint's record has is said in
+/// [`recorded`].
+#[derive(Debug, Default)]
+pub struct Seen {
+    /// What is known of the device.
+    pub device: Option<DeviceSeen>,
+    /// The development token that vouches for it.
+    pub dev_token: Option<DevTokenId>,
+    /// What a device proved itself by.
+    pub evidence: Option<Evidence>,
+    /// How a device was cut off.
+    pub how: Option<CutOff>,
+    /// What a sign-in was for.
+    pub purpose: Option<Purpose>,
+}
 
 /// Records that what was asked for is done. Nothing may come of it unless this succeeds.
-pub async fn allowed(issuer: &Issuer, facts: Facts, visit: &Visit) -> Result<(), Refusal> {
-    let Some(kind) = kind(visit.door) else { return Ok(()) };
-    write(issuer, Event { facts, ..Event::new(kind, Outcome::Allow) }, visit).await
+pub async fn allowed(issuer: &Issuer, seen: Seen, visit: &Visit) -> Result<(), Refusal> {
+    let Some(of) = recorded(visit.door, at(visit, None), seen) else { return Ok(()) };
+    write(issuer, Event::allowed(of), visit).await
 }
 
 /// Records a refusal, if whoever is refused had proved a key: a decision about somebody. What comes before is noise that
@@ -22,57 +36,45 @@ pub async fn allowed(issuer: &Issuer, facts: Facts, visit: &Visit) -> Result<(),
 /// makes keys.
 pub async fn refused(issuer: &Issuer, refusal: &Refusal, visit: &Visit) -> Result<(), Refusal> {
     let known = visit.known();
-    let (Some(kind), Some(_)) = (kind(visit.door), known.key) else { return Ok(()) };
+    let cause = Some(refusal.cause.clone()).filter(|cause| !cause.is_empty());
+    let (Some(of), Some(_)) = (recorded(visit.door, at(visit, cause), Seen::default()), known.key) else { return Ok(()) };
     let stranger = known.device.is_none() && known.user.is_none() && known.session.is_none();
     if stranger && !issuer.strangers.room(visit.second()) {
         counter!("countersign_refusals_unrecorded_total", "door" => visit.door.path()).increment(1);
         return Ok(());
     }
-    let mut facts = Facts::new();
-    if !refusal.cause.is_empty() {
-        facts.insert("cause".to_owned(), refusal.cause.clone());
-    }
-    let event = Event { facts, reasons: vec![refusal.reason.clone()], ..Event::new(kind, Outcome::Deny) };
-    write(issuer, event, visit).await
+    write(issuer, Event { outcome: Outcome::Deny, reasons: vec![refusal.reason.clone()], of }, visit).await
 }
 
-async fn write(issuer: &Issuer, mut event: Event, visit: &Visit) -> Result<(), Refusal> {
+fn at(visit: &Visit, cause: Option<String>) -> AtEndpoint {
+    AtEndpoint { endpoint: visit.door.path().to_owned(), client: visit.known().client, cause }
+}
+
+async fn write(issuer: &Issuer, event: Event, visit: &Visit) -> Result<(), Refusal> {
     let known = visit.known();
-    event.facts.insert("door".to_owned(), visit.door.path().to_owned());
-    event.facts.extend(known.client.map(|client| ("client".to_owned(), client.to_string())));
-    let field = |name: PersonalName, value: Option<String>| value.map(|value| PersonalField { name, value });
     // A key that is no device's is all that is known of a thief's tool.
-    let device = known.device.map(|device| device.to_string()).or(known.key.map(|key| key.to_string()));
-    let personal = [
-        field(PersonalName::Device, device),
-        field(PersonalName::Session, known.session.map(|session| session.to_string())),
-        field(PersonalName::User, known.user.as_ref().map(ToString::to_string)),
-    ];
-    let entry = Entry {
-        at: visit.now,
-        decision: visit.number.clone(),
-        event,
-        person: known.user,
-        personal: personal.into_iter().flatten().collect(),
-    };
+    let device = known.device.map(DeviceName::Enrolled).or(known.key.map(DeviceName::Key));
+    let identity = Identity { device, session: known.session, user: known.user.clone(), ..Identity::default() };
+    let entry = Entry { at: visit.now, decision: visit.number.clone(), event, person: known.user, identity };
     match issuer.stores.recorder.record(entry).await {
         Ok(_receipt) => Ok(()),
         Err(fault) => Err(Refusal::because(Reason::AuditUnavailable, fault.what)),
     }
 }
 
-/// What a door's answers are called in the log. `None`: nothing is decided about anybody there.
-const fn kind(door: Door) -> Option<EventKind> {
-    match door {
-        Door::Challenge | Door::Jwks | Door::Metadata | Door::MyDevices | Door::MyNotices => None,
-        Door::Attest => Some(EventKind::DeviceAttested),
-        Door::Devices => Some(EventKind::DeviceEnrolled),
-        Door::LoginFinish | Door::LoginStart => Some(EventKind::SignedIn),
-        Door::MyDevice => Some(EventKind::DeviceRenamed),
-        Door::MyDeviceNotMe | Door::MyDeviceRemove => Some(EventKind::DeviceRevoked),
-        Door::RegistrationFinish | Door::RegistrationStart => Some(EventKind::PasskeyRegistered),
-        Door::Report => Some(EventKind::DeviceReported),
-        Door::Revoke => Some(EventKind::TokensRevoked),
-        Door::Token => Some(EventKind::TokensIssued),
-    }
+/// What an endpoint's answers are called in the log, and what of `seen` they say. `None`: nothing is decided about anybody there.
+fn recorded(door: Door, at: AtEndpoint, seen: Seen) -> Option<Recorded> {
+    let Seen { device, dev_token, evidence, how, purpose } = seen;
+    Some(match door {
+        Door::Challenge | Door::Jwks | Door::Metadata | Door::MyDevices | Door::MyNotices => return None,
+        Door::Attest => Recorded::DeviceAttested(DeviceAttested { at, evidence }),
+        Door::Devices => Recorded::DeviceEnrolled(DeviceEnrolled { at, device, dev_token }),
+        Door::LoginFinish | Door::LoginStart => Recorded::SignedIn(SignedIn { at, purpose }),
+        Door::MyDevice => Recorded::DeviceRenamed(at),
+        Door::MyDeviceNotMe | Door::MyDeviceRemove => Recorded::DeviceRevoked(DeviceRevoked { at: Some(at), by: None, how }),
+        Door::RegistrationFinish | Door::RegistrationStart => Recorded::PasskeyRegistered(at),
+        Door::Report => Recorded::DeviceReported(DeviceReported { at, device }),
+        Door::Revoke => Recorded::TokensRevoked(at),
+        Door::Token => Recorded::TokensIssued(at),
+    })
 }

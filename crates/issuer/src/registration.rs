@@ -14,7 +14,7 @@ use crate::{
     json, name,
     proven::prove_device,
     receive::Call,
-    record::{self, Facts},
+    record::{self, Seen},
     refusal::Refusal,
     visit::Visit,
 };
@@ -89,7 +89,7 @@ pub async fn finish(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Respo
     let stored = issuer.config.passkeys.finish_registration(&ceremony, finish.credential.get())?.into_stored();
     let user = UserHandle::from_random(begun.handle).user();
     visit.learn(|known| known.user = Some(user.clone()));
-    record::allowed(issuer, Facts::new(), visit).await?;
+    record::allowed(issuer, Seen::default(), visit).await?;
     let subjects = &issuer.stores.subjects;
     let invitation = match begun.invitation {
         None => None,

@@ -8,7 +8,14 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    answer, enrol::known_client, house::Issuer, json, posture, proven::prove_device_key, receive::Call, record, refusal::Refusal,
+    answer,
+    enrol::known_client,
+    house::Issuer,
+    json, posture,
+    proven::prove_device_key,
+    receive::Call,
+    record::{self, Seen},
+    refusal::Refusal,
     visit::Visit,
 };
 
@@ -34,7 +41,7 @@ pub async fn report(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Respo
     let report::Said { report, place } = report::read(&said.report, key.key(), visit.second())?;
     let after = device.live.posture().clone().with_report(report.clone());
     let lacks = app.lacks(&after, &issuer.revocations.load(), visit.second());
-    record::allowed(issuer, posture::facts(&after, &lacks), visit).await?;
+    record::allowed(issuer, Seen { device: Some(posture::seen(&after, &lacks)), ..Seen::default() }, visit).await?;
     issuer.stores.devices.change(device.id(), DeviceChange::Report(report)).await?;
     if let Some(place) = place {
         issuer.world.watch.located(device.id(), place, visit.now);

@@ -11,7 +11,7 @@ use crate::{
     house::Issuer,
     proven,
     receive::Call,
-    record::{self, Facts},
+    record::{self, Seen},
     refusal::Refusal,
     theft,
     visit::Visit,
@@ -33,7 +33,7 @@ pub async fn revoke(issuer: &Issuer, call: &Call, visit: &Visit) -> Result<Respo
     match renew(state.as_ref(), &request, visit.second()) {
         Renewal::Issue(family) => {
             theft::whose(issuer, &family.session, visit).await?;
-            record::allowed(issuer, Facts::new(), visit).await?;
+            record::allowed(issuer, Seen::default(), visit).await?;
             theft::end(issuer, &family.session).await?;
             Ok(answer::empty(StatusCode::OK))
         }

@@ -27,7 +27,7 @@ use crate::{
     me,
     proven::{self, target},
     receive::{Call, Header},
-    record::{self, Facts},
+    record::{self, Seen},
     refusal::Refusal,
     theft,
     visit::Visit,
@@ -282,7 +282,7 @@ async fn give(
     let key = ring.current(now).ok_or(Refusal::because(Reason::Internal, "no signing key is due; make one".to_owned()))?;
     let fresh = access_token::issue(&key.key, &key.id, &claims)?;
     let refresh = issuer.keys.refresh.token(family);
-    record::allowed(issuer, Facts::new(), visit).await?;
+    record::allowed(issuer, Seen::default(), visit).await?;
     let proposed = Secret::new(format!("{expires_at} {}", fresh.expose()));
     let until = UnixSeconds(expires_at.minus(REPEATED_LIFE_MIN).0.max(now.0));
     let asked = (TokenHash::of(&refresh), *request_key);

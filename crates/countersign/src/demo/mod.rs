@@ -8,10 +8,12 @@ mod live;
 mod lives;
 mod oddities;
 mod phones;
+mod replayed;
 mod report;
 mod thieves;
 mod world;
 
+pub use replayed::decided_again;
 pub use world::{Watching, World, free_port};
 
 use std::time::Duration;
@@ -55,6 +57,7 @@ pub async fn run(output: Output, after: After) -> Result<usize> {
     let watched = World::start(Watching::AsShipped).await?;
     scenarios.extend(lives::rows(&watched).await?);
     scenarios.extend(oddities::rows(&watched).await?);
+    scenarios.push(replayed::row(&[&world, &watched]).await);
     watched.stop().await;
     let report = Report { scenarios };
     let took = Duration::from_millis(SystemClock.now().0.saturating_sub(began.0));

@@ -33,9 +33,7 @@ impl RunningNode {
             Err(ActRefusal::NotFound(_)) => return Ok(None),
             Err(refusal @ (ActRefusal::Invalid(_) | ActRefusal::Unavailable(_))) => return Err(anyhow!("{refusal:?}")),
         };
-        let entry: serde_json::Value = serde_json::from_str(&record.json)?;
-        let reasons = entry.get("reasons").and_then(|reasons| reasons.as_array()).into_iter().flatten();
-        Ok(Some(reasons.filter_map(|reason| reason.as_str().map(String::from)).collect()))
+        Ok(Some(record.read()?.event.reasons.iter().map(ToString::to_string).collect()))
     }
 
     /// Verifies a log in `directory` by this node's key.

@@ -3,6 +3,7 @@
 use std::{io, sync::Arc};
 
 use arc_swap::ArcSwap;
+use countersign_audit::Activated;
 use countersign_gateway::{ListenConfig, Transport, listen};
 use countersign_issuer::router;
 use countersign_monitor::{
@@ -35,7 +36,7 @@ use crate::{
         issuing, keys,
         lock::DataLock,
         mail::Postman,
-        metering, monitoring,
+        metering, monitoring, rule_archive,
         shared_signals::{self, Sharing},
         stores::OpenError,
     },
@@ -49,11 +50,14 @@ pub async fn start(config: Config, options: Options) -> Result<RunningNode, Star
     let dev = config.dev.or(options.dev);
     let mut understood = understand(&config, dev, &options.clock)?;
     let (certificates, digest) = (understood.certificates.take(), understood.rules.digest.clone());
+    let (text, rules) = (understood.rules.text.clone(), understood.rules.rules);
     let (receiver, mailing, mut streams) = (understood.receiver.take(), understood.mailing.take(), std::mem::take(&mut understood.streams));
     let lock = DataLock::take(&config.data)?;
     let doors = Doors::bind(&config, dev, certificates).await?;
     let built = build(&config, understood, &options).await?;
-    built.office.activated("start", &digest).await?;
+    // What decides is kept before the log names it.
+    rule_archive::keep(&config.data, &text).map_err(|source| StartError::Io { what: "keeping the rules".to_owned(), source })?;
+    built.office.activated(Activated::Start, &digest, Some(rules)).await?;
 
     let (shutdown, mut tasks, metrics) = (CancellationToken::new(), JoinSet::new(), metering::recorder());
     let mut settings = ListenConfig::new(Transport::Tls(Arc::clone(&doors.certificates)));

@@ -3,8 +3,9 @@
 use std::{collections::HashMap, fs, path::Path};
 
 use aws_lc_rs::digest;
+use countersign_audit::RulesDigest;
 use countersign_core::{ClientId, Requirements, RiskBar};
-use countersign_policy::{OperationSpec, Operations, Policies, PolicySource};
+use countersign_policy::{OperationSpec, Operations, Policies, PolicySource, RuleSet};
 
 use crate::{
     config::{Config, Fault, Faults, Operation},
@@ -28,6 +29,10 @@ pub struct Rules {
     pub declared: Declared,
     /// SHA-256 of all policy files, by which the log says what was in use; in hexadecimal.
     pub digest: String,
+    /// Operations and policies as one text, to be kept before they are taken into use.
+    pub text: String,
+    /// The name of that text, by which each decision says what decided.
+    pub rules: RulesDigest,
 }
 
 impl Rules {
@@ -37,6 +42,7 @@ impl Rules {
         countersign_gateway::Rules {
             operations: self.operations,
             policies: self.policies,
+            digest: self.rules,
             risk: self.risk,
             requirements: self.requirements,
         }
@@ -57,7 +63,8 @@ pub enum Declared {
 /// # Errors
 /// All that is wrong with operations, and then with policies.
 pub fn rules(config: &Config) -> Result<Rules, Faults> {
-    let operations = operations(config)?;
+    let specs = specs(config)?;
+    let operations = understood(config, &specs)?;
     let sources = sources(&config.policies)?;
     let policies = Policies::load(&sources, &operations).map_err(|problems| {
         let mut faults = Faults::default();
@@ -74,7 +81,10 @@ pub fn rules(config: &Config) -> Result<Rules, Faults> {
     })?;
     let declared = if config.operations.is_empty() { Declared::BuiltIn } else { Declared::ByOperator };
     let requirements = devices::requirements(config)?;
-    Ok(Rules { operations, policies, risk: config.monitor.risk, requirements, declared, digest: digest(&sources) })
+    let digest = digest(&sources);
+    let text = RuleSet { operations: specs, policies: sources }.to_text();
+    let rules = RulesDigest::of(&text);
+    Ok(Rules { operations, policies, risk: config.monitor.risk, requirements, declared, digest, text, rules })
 }
 
 /// Reads the operations alone.
@@ -82,14 +92,22 @@ pub fn rules(config: &Config) -> Result<Rules, Faults> {
 /// # Errors
 /// All that is wrong with them.
 pub fn operations(config: &Config) -> Result<Operations, Faults> {
+    understood(config, &specs(config)?)
+}
+
+/// The operations as they are declared.
+fn specs(config: &Config) -> Result<Vec<OperationSpec>, Faults> {
     let mut faults = Faults::default();
     let specs: Vec<_> = if config.operations.is_empty() {
         built_in()
     } else {
         config.operations.iter().filter_map(|operation| spec(operation, config, &mut faults)).collect()
     };
-    faults.or(())?;
-    Operations::new(&specs).map_err(|problems| {
+    faults.or(specs)
+}
+
+fn understood(config: &Config, specs: &[OperationSpec]) -> Result<Operations, Faults> {
+    Operations::new(specs).map_err(|problems| {
         let mut faults = Faults::default();
         for (position, problem) in problems {
             let line = config.operations.get(position).map(|operation| operation.line);

@@ -43,7 +43,7 @@ use http::{Request, Response, request};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 
-use crate::{rules, upstream::upstream};
+use crate::{replayed, rules, upstream::upstream};
 
 pub const NOW: u64 = 1_789_302_400;
 pub const PUBLIC: &str = "https://api.example.com";
@@ -156,6 +156,7 @@ impl ReplayMemory for Backed {
 impl Recorder for Backed {
     async fn record(&self, entry: Entry) -> Result<Receipt, Unavailable> {
         self.world.call()?;
+        replayed::decides_again(&entry);
         self.world.recorded.lock().expect("a lock").push(entry.clone());
         self.log.record(entry).await
     }
