@@ -5,6 +5,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use countersign_attest::android::StatusRule;
+use countersign_audit::{Activated, RulesDigest};
 use countersign_compliance::{FeedKind, Revocations};
 use countersign_core::{Clock, Seconds};
 use countersign_feeds::TakesFeeds;
@@ -19,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     admin::{office::Office, routes::Reload},
-    assembly::{doors::Addresses, lock::DataLock, rotation::Rings},
+    assembly::{doors::Addresses, lock::DataLock, rotation::Rings, rule_archive},
     config::{Config, Dev, Faults},
     settings::{geography, rules, tls, trust},
 };
@@ -64,7 +65,7 @@ impl Live {
         match geography::maps(&self.config) {
             Ok(maps) if maps.is_empty() => {}
             Ok(maps) => {
-                let _ = self.activate("geography", "", || self.geography.replace(maps)).await;
+                let _ = self.activate(Activated::Geography, "", None, || self.geography.replace(maps)).await;
             }
             Err(why) => faults.extend(why),
         }
@@ -81,7 +82,15 @@ impl Live {
     async fn reload_rules(&self, digest: &str) -> Result<Result<(), Unavailable>, Faults> {
         let rules = rules::rules(&self.config)?;
         let digest = if digest.is_empty() { rules.digest.clone() } else { digest.to_owned() };
-        Ok(self.activate("policies", &digest, || self.house.replace_rules(rules.into_gateway())).await)
+        let (text, named) = (rules.text.clone(), rules.rules);
+        // What decides from here on is kept before the log names it, or it is not taken into use.
+        if let Err(source) = rule_archive::keep(&self.config.data, &text) {
+            let fault = Unavailable::new(format!("keeping the rules: {source}"));
+            tracing::error!(what = "policies", %fault, "not taken into use, because they could not be kept");
+            return Ok(Err(fault));
+        }
+        let change = || self.house.replace_rules(rules.into_gateway());
+        Ok(self.activate(Activated::Policies, &digest, Some(named), change).await)
     }
 
     /// Trust anchors and revocation list; `digest` is of the feed that they are read again for.
@@ -93,12 +102,14 @@ impl Live {
             self.trust.store(Arc::new(trust.devices));
             self.house.judge_again();
         };
-        Ok(self.activate("trust", digest, change).await)
+        Ok(self.activate(Activated::Trust, digest, None, change).await)
     }
 
     /// Takes something into use, once the log has it.
-    async fn activate(&self, what: &'static str, digest: &str, change: impl FnOnce()) -> Result<(), Unavailable> {
-        match self.office.activated(what, digest).await {
+    async fn activate(&self, what: Activated, digest: &str, rules: Option<RulesDigest>, change: impl FnOnce()) -> Result<(), Unavailable> {
+        let recorded = self.office.activated(what, digest, rules).await;
+        let what = what.as_str();
+        match recorded {
             Ok(decision) => {
                 change();
                 tracing::info!(what, decision = decision.as_str(), "read again and in use");

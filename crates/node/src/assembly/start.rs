@@ -3,6 +3,7 @@
 use std::{io, sync::Arc};
 
 use arc_swap::ArcSwap;
+use countersign_audit::Activated;
 use countersign_feeds::{FeedSettings, FeedSource, Feeds};
 use countersign_gateway::{ListenConfig, Transport, listen};
 use countersign_issuer::router;
@@ -31,6 +32,7 @@ use crate::{
         metering,
         monitoring::{self, Teller},
         options::Options,
+        rule_archive,
         side::{self, Side},
         start_error::StartError,
         stores::OpenError,
@@ -48,11 +50,14 @@ pub async fn start(config: Config, options: Options) -> Result<RunningNode, Star
     let dev = config.dev.or(options.dev);
     let mut understood = understand(&config, dev, &options)?;
     let (certificates, digest) = (understood.certificates.take(), understood.rules.digest.clone());
+    let (text, rules) = (understood.rules.text.clone(), understood.rules.rules);
     let (webhook, mail) = (understood.webhook.take(), understood.mail.take());
     let lock = DataLock::take(&config.data)?;
     let doors = Doors::bind(&config, dev, certificates).await?;
     let (built, signals) = build(&config, understood, &options).await?;
-    built.office.activated("start", &digest).await?;
+    // What decides is kept before the log names it.
+    rule_archive::keep(&config.data, &text).map_err(|source| StartError::Io { what: "keeping the rules".to_owned(), source })?;
+    built.office.activated(Activated::Start, &digest, Some(rules)).await?;
 
     let (shutdown, mut tasks, metrics) = (CancellationToken::new(), JoinSet::new(), metering::recorder());
     let mut settings = ListenConfig::new(Transport::Tls(Arc::clone(&doors.certificates)));

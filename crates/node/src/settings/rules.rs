@@ -3,9 +3,10 @@
 use std::{fs, path::Path, sync::Arc};
 
 use aws_lc_rs::digest;
+use countersign_audit::RulesDigest;
 use countersign_compliance::Apps;
 use countersign_core::RiskBar;
-use countersign_policy::{OperationSpec, Operations, Policies, PolicySource};
+use countersign_policy::{OperationSpec, Operations, Policies, PolicySource, RuleSet};
 
 use crate::{
     config::{Config, Fault, Faults, Operation},
@@ -29,13 +30,23 @@ pub struct Rules {
     pub declared: Declared,
     /// SHA-256 of all policy files, by which the log says what was in use; in hexadecimal.
     pub digest: String,
+    /// Operations and policies as one text, to be kept before they are taken into use.
+    pub text: String,
+    /// The name of that text, by which each decision says what decided.
+    pub rules: RulesDigest,
 }
 
 impl Rules {
     /// As the gateway takes them.
     #[must_use]
     pub fn into_gateway(self) -> countersign_gateway::Rules {
-        countersign_gateway::Rules { operations: self.operations, policies: self.policies, risk: self.risk, apps: self.apps }
+        countersign_gateway::Rules {
+            operations: self.operations,
+            policies: self.policies,
+            digest: self.rules,
+            risk: self.risk,
+            apps: self.apps,
+        }
     }
 }
 
@@ -53,7 +64,8 @@ pub enum Declared {
 /// # Errors
 /// All that is wrong with operations, and then with policies.
 pub fn rules(config: &Config) -> Result<Rules, Faults> {
-    let operations = operations(config)?;
+    let specs = specs(config)?;
+    let operations = understood(config, &specs)?;
     let sources = sources(&config.policies)?;
     let policies = Policies::load(&sources, &operations).map_err(|problems| {
         let mut faults = Faults::default();
@@ -70,7 +82,10 @@ pub fn rules(config: &Config) -> Result<Rules, Faults> {
     })?;
     let declared = if config.operations.is_empty() { Declared::BuiltIn } else { Declared::ByOperator };
     let apps = Arc::new(devices::apps(config)?);
-    Ok(Rules { operations, policies, risk: config.monitor.risk, apps, declared, digest: digest(&sources) })
+    let digest = digest(&sources);
+    let text = RuleSet { operations: specs, policies: sources }.to_text();
+    let rules = RulesDigest::of(&text);
+    Ok(Rules { operations, policies, risk: config.monitor.risk, apps, declared, digest, text, rules })
 }
 
 /// Reads the operations alone.
@@ -78,14 +93,22 @@ pub fn rules(config: &Config) -> Result<Rules, Faults> {
 /// # Errors
 /// All that is wrong with them.
 pub fn operations(config: &Config) -> Result<Operations, Faults> {
+    understood(config, &specs(config)?)
+}
+
+/// The operations as they are declared.
+fn specs(config: &Config) -> Result<Vec<OperationSpec>, Faults> {
     let mut faults = Faults::default();
     let specs: Vec<_> = if config.operations.is_empty() {
         built_in()
     } else {
         config.operations.iter().filter_map(|operation| spec(operation, config, &mut faults)).collect()
     };
-    faults.or(())?;
-    Operations::new(&specs).map_err(|problems| {
+    faults.or(specs)
+}
+
+fn understood(config: &Config, specs: &[OperationSpec]) -> Result<Operations, Faults> {
+    Operations::new(specs).map_err(|problems| {
         let mut faults = Faults::default();
         for (position, problem) in problems {
             let line = config.operations.get(position).map(|operation| operation.line);
