@@ -99,7 +99,7 @@ fn insert(headers: &mut HeaderMap, name: HeaderName, text: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use countersign_core::{Acr, Matched, Obligation, Permitted, PolicyName, PolicyReason, RateLimit, Seconds, Secret};
+    use countersign_core::{Acr, Matched, Obligation, Permitted, PolicyName, PolicyReason, RateLimit, Remedy, Seconds, Secret};
     use countersign_store::TakeError;
     use http_body_util::BodyExt;
     use std::fmt::Write as _;
