@@ -178,16 +178,13 @@ async fn holder(access: &Access, token: &Arc<VerifiedToken>, now: UnixSeconds) -
     }
 }
 
-/// 5, of the token's app and an active account; 6, a device that may act, that this app enrolled, and what it lacks.
+/// 5, of an active account; 6, a device that may act, of the app that token and session were made for, and what it lacks.
 async fn on_a_phone(
     access: &Access,
     token: &VerifiedToken,
     session: &Session,
     now: UnixSeconds,
 ) -> Result<(LivePosture, Vec<Lack>), AccessRefusal> {
-    if session.client != *token.client() {
-        return Err(AccessRefusal::ClientMismatch);
-    }
     match access.stores.subjects.state(&session.user).await {
         Ok(Some(UserState::Active)) => {}
         Ok(Some(UserState::Closed) | None) => return Err(AccessRefusal::AccountNotActive),
@@ -196,6 +193,9 @@ async fn on_a_phone(
     let posture = access.stores.devices.posture(&session.device).await?;
     let apps = access.apps.load();
     let unmet = unmet(&apps, session, posture.posture(), &access.revocations.load(), now)?;
+    if session.client != *token.client() {
+        return Err(AccessRefusal::ClientMismatch);
+    }
     let app = apps.of(&session.client).map_err(|_| AccessRefusal::AppUnknown)?;
     app.enrolled(posture.posture()).map_err(|_| AccessRefusal::DeviceOfAnotherApp)?;
     Ok((posture, unmet))

@@ -106,7 +106,12 @@ async fn ask(f: &Fixture, door: Door, wrong: Wrong) {
             request(none)
         }
         Wrong::SessionOfAnotherApp => {
-            f.set_session(|session| session.client = ClientId::parse("com.example.other").expect("an id"));
+            // Configured as well, and of the same package, so that nothing else is wrong.
+            let other = ClientId::parse("com.example.other").expect("an id");
+            let bank = f.house.access().apps.load().of(&session().client).expect("an app").clone();
+            let both = Apps::from_iter([(session().client, bank.clone()), (other.clone(), bank)]);
+            f.house.access().apps.store(Arc::new(both));
+            f.set_session(|session| session.client = other);
             request(none)
         }
         Wrong::SessionRevoked => {

@@ -83,7 +83,7 @@ mod tests {
             ("listen = \"unix:auth.sock\"\nmode = \"0666\"\n", "csign.toml:6: `mode` cannot be `0666`"),
             ("listen = \"127.0.0.1:7445\"\nmode = \"0660\"\n", "csign.toml:6: `mode` is of a socket's file"),
             ("", "csign.toml:4: `listen` is missing"),
-            ("listen = \"unix:auth.sock\"\nsocket = 1\n", "csign.toml:6: `socket`"),
+            ("listen = \"unix:auth.sock\"\nsocket = 1\n", "csign.toml:6: unknown key `socket`"),
         ];
         for (text, expected) in rows {
             let said = read(text).expect_err(text);
