@@ -1,18 +1,25 @@
 //! The assembly: a node is started from a config, in this process, with a clock and a generator of the caller's choice. Here every
-//! promise meets its implementation, once.
+//! promise meets its implementation, once. [`start`] reads in the order in which a node comes up; each server has a step of its own.
 
-mod build;
+mod base;
 mod clock;
-mod doors;
+mod development;
 mod entropy;
 mod front;
+mod gateway;
+mod issuer;
 mod keys;
+mod listeners;
 mod live;
 mod lock;
 mod metering;
+mod monitor;
 mod monitoring;
 mod options;
+mod reading;
 mod rotation;
+mod serve;
+mod sharing;
 mod side;
 mod signals;
 mod start;
@@ -21,8 +28,8 @@ mod stores;
 mod understand;
 
 pub use clock::SystemClock;
-pub use doors::Addresses;
 pub use entropy::OsEntropy;
+pub use listeners::Addresses;
 pub use live::RunningNode;
 pub use options::Options;
 pub use start::start;
