@@ -29,7 +29,7 @@ use countersign_node::{
         wire::{BreakdownView, OutcomesView, ReportView},
     },
     config::{self, Dev},
-    settings::{devices, rules},
+    settings::{devices, fetched::Fetched, rules},
 };
 use countersign_store::{DeviceState, Devices, Sessions, Subjects, sqlite::Sqlite};
 use tempfile::TempDir;
@@ -137,7 +137,10 @@ async fn each_phone_as_it_is_treated(home: &Path, phones: &[Phone], decide: Deci
     let by_id: HashMap<&DeviceId, &Phone> = phones.iter().map(|phone| (&phone.device.posture.device, phone)).collect();
     let sets = Set::ALL.map(|set| {
         let config = config::load(&home.join(file(set))).expect("a config");
-        (set, devices::apps(&config).expect("requirements"), rules::rules(&config).expect("rules").into_gateway())
+        let fetched = Fetched { data: &config.data, feeds: &config.feeds };
+        let apps = Arc::new(devices::apps(&config.file, &config.apps, &config.device, &fetched).expect("requirements"));
+        let rules = rules::rules(&config.file, &config.operations, &config.policies).expect("rules");
+        (set, Arc::clone(&apps), rules.into_gateway(config.monitor.risk, apps))
     });
     let (mut met_once, mut decided) = (BTreeSet::new(), BTreeSet::new());
     let meet = |met: &Met| {

@@ -86,7 +86,8 @@ fn proof(key: &SigningKey) -> Result<Part> {
 }
 
 fn decision(setting: &Setting) -> Result<Part> {
-    let rules = rules::rules(&setting.config()?).map_err(|e| anyhow!("{e}"))?.into_gateway();
+    let config = setting.config()?;
+    let rules = rules::rules(&config.file, &config.operations, &config.policies).map_err(|e| anyhow!("{e}"))?;
     anyhow::ensure!(rules.policies.count() == crate::servers::POLICIES, "{} policies", rules.policies.count());
     let facts = facts()?;
     part("the decision by 50 policies", |_| {

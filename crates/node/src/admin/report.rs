@@ -26,8 +26,8 @@ use crate::{
         office::{ActRefusal, Office},
         wire::{BreakdownView, DoorView, DoorsView, GroupView, OutcomesView, ReportAsk, ReportView, WhatIf},
     },
-    config,
-    settings::devices,
+    config::{self, Config, Faults},
+    settings::{devices, fetched::Fetched},
 };
 
 /// Bytes of a question: a configuration of a megabyte, as JSON writes it.
@@ -90,7 +90,11 @@ async fn report(State(surveyor): State<Surveyor>, Json(ask): Json<ReportAsk>) ->
 
 fn registry(what_if: &WhatIf) -> Result<Apps, ActRefusal> {
     let config = config::parse(&what_if.text, Path::new(&what_if.file));
-    config.and_then(|config| devices::apps(&config)).map_err(|faults| ActRefusal::Invalid(faults.to_string()))
+    config.and_then(|config| registered(&config)).map_err(|faults| ActRefusal::Invalid(faults.to_string()))
+}
+
+fn registered(config: &Config) -> Result<Apps, Faults> {
+    devices::apps(&config.file, &config.apps, &config.device, &Fetched { data: &config.data, feeds: &config.feeds })
 }
 
 fn known(app: &str, today: &Apps, judged: Option<&Apps>) -> Result<ClientId, ActRefusal> {
