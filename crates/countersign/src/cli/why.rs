@@ -43,7 +43,7 @@ fn explained(entry: &Value) -> Value {
 }
 
 fn meaning(code: &str) -> &'static str {
-    Reason::ALL.iter().find(|reason| reason.code() == code).map_or("a policy of yours says so", Reason::for_operator)
+    Reason::ALL.iter().find(|reason| reason.code() == code).map_or("one of your own policies gave this reason", Reason::for_operator)
 }
 
 fn label(kind: &str) -> &'static str {
@@ -106,7 +106,7 @@ mod tests {
         let story = story(88, &entry);
         for part in [
             "D-7Q4K   DENY   accounts.read   2024-02-29 00:00:01Z",
-            "why            no_permit: no policy permits this",
+            "why            no_permit: no policy permits this request",
             "nearest rule   own_accounts_only",
             "not met        context.device.trust >= 2",
             "would help     attest_device: Check this phone again",
