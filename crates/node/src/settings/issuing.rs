@@ -33,11 +33,11 @@ pub fn settings(
 ) -> Result<IssuerConfig, Faults> {
     let fault = |what: String, remedy: String| Faults::one(Fault { file: config.file.clone(), line: None, what, remedy });
     let public_origin = Origin::parse(config.public.as_str())
-        .map_err(|why| fault("`public_url` cannot be the origin of proofs".to_owned(), why.to_string()))?;
+        .map_err(|why| fault("`public_url` cannot be used for proofs of possession".to_owned(), why.to_string()))?;
     let apps = config.apps.iter().map(|app| {
         let required = registry.of(&app.client).map(|app| &app.requirements).map_err(|_| {
             let what = format!("the app `{}` is not in the registry of apps", app.client.as_str());
-            fault(what, "this is a fault of ours; please report it".to_owned())
+            fault(what, "this is a bug in Countersign; please report it".to_owned())
         })?;
         let settings = App {
             sector: Sector(app.sector.clone()),
@@ -66,7 +66,7 @@ pub fn settings(
 /// What makes a key of App Attest one of the app's.
 fn ios_app(config: &Config, app: &config::App, ios: &IosApp) -> Result<apple::Requirements, Faults> {
     let named = AppleApp::parse(&format!("{}.{}", ios.team, ios.bundle)).map_err(|why| {
-        let what = format!("`ios` of `{}` is no app of Apple's", app.client);
+        let what = format!("`ios` of `{}` is not a valid Apple app id", app.client);
         Faults::one(Fault { file: config.file.clone(), line: Some(app.line), what, remedy: why.to_string() })
     })?;
     let mut environments = vec![Environment::Production];
@@ -96,11 +96,13 @@ fn play_app(
         let what = format!("`{}` cannot be used for Play Integrity", file.display());
         Faults::one(Fault { file: config.file.clone(), line: Some(*line), what, remedy: why })
     };
-    let text = Secret::new(fs::read_to_string(file).map_err(|e| unusable(format!("make it a readable file ({e})")))?);
+    let text = Secret::new(fs::read_to_string(file).map_err(|e| unusable(format!("give a readable file ({e})")))?);
     let reader = match source {
         PlaySource::Keys(..) => {
             let PlayKeys { decryption, verification } = serde_json::from_str(text.expose()).map_err(|e| {
-                unusable(format!("write `{{\"decryption\": \"...\", \"verification\": \"...\"}}` as the Play Console shows them ({e})"))
+                unusable(format!(
+                    "write `{{\"decryption\": \"...\", \"verification\": \"...\"}}` with the values from the Play Console ({e})"
+                ))
             })?;
             let keys = DecryptionKeys::parse(&Secret::new(decryption), &verification).map_err(|why| unusable(why.to_string()))?;
             PlayReader::Ours(Box::new(keys))

@@ -31,7 +31,7 @@ pub fn signals(config: &Config) -> Result<SignalSettings, Faults> {
     let mut text = |path: &Path, line: usize| {
         fs::read_to_string(path).map(|text| text.trim().to_owned()).map_err(|why| {
             let what = format!("`{}` cannot be read ({why})", path.display());
-            let remedy = "make it a readable file".to_owned();
+            let remedy = "give a readable file".to_owned();
             faults.push(Fault { file: config.file.clone(), line: Some(line), what, remedy });
         })
     };
@@ -58,8 +58,8 @@ pub fn signals(config: &Config) -> Result<SignalSettings, Faults> {
             Err(_) => faults.push(Fault {
                 file: config.file.clone(),
                 line: Some(source.line),
-                what: format!("`{}` holds no key that could sign events", source.jwks.display()),
-                remedy: "it takes a JWK Set with RSA keys of at least 2048 bits for RS256, each with a `kid`".to_owned(),
+                what: format!("`{}` contains no key for verifying events", source.jwks.display()),
+                remedy: "give a JWK Set of RSA keys with at least 2048 bits for RS256, each with a `kid`".to_owned(),
             }),
         }
     }

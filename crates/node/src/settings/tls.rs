@@ -59,9 +59,8 @@ pub fn from_files(config: &Config, named: &TlsFiles) -> Result<Pair, Faults> {
         faults.push(Fault { file: config.file.clone(), line: Some(named.line), what, remedy: why });
     };
     let chain = read_chain(&named.certificate).map_err(|why| refuse(&named.certificate, why)).ok();
-    let key = PrivateKeyDer::from_pem_file(&named.key)
-        .map_err(|e| refuse(&named.key, format!("make it a readable private key in PEM ({e})")))
-        .ok();
+    let key =
+        PrivateKeyDer::from_pem_file(&named.key).map_err(|e| refuse(&named.key, format!("give a readable private key in PEM ({e})"))).ok();
     let pair = chain.zip(key).map(|(chain, key)| Pair { chain, key });
     faults.or(())?;
     pair.ok_or_else(Faults::default)
@@ -70,9 +69,9 @@ pub fn from_files(config: &Config, named: &TlsFiles) -> Result<Pair, Faults> {
 fn read_chain(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let chain: Result<Vec<_>, _> = CertificateDer::pem_file_iter(file).and_then(Iterator::collect);
     match chain {
-        Ok(chain) if chain.is_empty() => Err("put the certificate chain into it, leaf first, in PEM".to_owned()),
+        Ok(chain) if chain.is_empty() => Err("it contains no certificate; give a certificate chain in PEM, leaf first".to_owned()),
         Ok(chain) => Ok(chain),
-        Err(e) => Err(format!("make it a readable certificate chain in PEM ({e})")),
+        Err(e) => Err(format!("give a readable certificate chain in PEM ({e})")),
     }
 }
 
@@ -109,7 +108,7 @@ pub fn development(data: &Path, host: &str) -> Result<Development, String> {
 fn root(key_file: &Path, root_file: &Path) -> Result<(KeyPair, String), String> {
     if let (Ok(key), Ok(root)) = (fs::read_to_string(key_file), fs::read_to_string(root_file)) {
         let key = KeyPair::from_pem(&key)
-            .map_err(|e| format!("`{}` cannot be used ({e}); remove it to have another made", key_file.display()))?;
+            .map_err(|e| format!("`{}` cannot be used ({e}); delete it, and a new one is made", key_file.display()))?;
         return Ok((key, root));
     }
     let made = |e: rcgen::Error| format!("a root certificate cannot be made ({e})");
