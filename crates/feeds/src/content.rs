@@ -93,7 +93,12 @@ pub fn held(data: &Path, kind: FeedKind) -> Option<Held> {
         });
         match read {
             Ok((content, measure)) => return Some(Held { version, content, measure }),
-            Err(why) => tracing::warn!(feed = kind.as_str(), version = version.name, why, "is broken; the one before it is used"),
+            Err(why) => tracing::warn!(
+                feed = kind.as_str(),
+                version = version.name,
+                why,
+                "a stored version is damaged; the previous version is used"
+            ),
         }
     }
     None

@@ -101,7 +101,7 @@ impl Shelf {
     }
 
     fn broken(&self, why: &str) -> State {
-        tracing::warn!(feed = self.kind.as_str(), why, "the state of the feed is broken; what is shipped is used");
+        tracing::warn!(feed = self.kind.as_str(), why, "the stored state of the feed is damaged; the built-in version is used");
         State::default()
     }
 

@@ -48,12 +48,13 @@ impl Doors {
     pub async fn bind(config: &Config, dev: Dev, certificates: Option<Certificates>) -> Result<Self, StartError> {
         let (certificates, root_pem) = match certificates {
             Some(certificates) => (certificates, String::new()),
-            None => development(config).map_err(|why| io_error("a certificate for development", io::Error::other(why)))?,
+            None => development(config).map_err(|why| io_error("the development certificate cannot be made", io::Error::other(why)))?,
         };
-        let public = listener(config.listen_address(dev), "the public port").await?;
-        let side = listener(config.metrics, "the port of metrics").await?;
+        let public = listener(config.listen_address(dev), "the public address (`listen`)").await?;
+        let side = listener(config.metrics, "the metrics address (`metrics.listen`)").await?;
         let path = config.data.join(layout::ADMIN_SOCKET);
-        let admin = Socket::bind(&path).map_err(|source| io_error(&format!("the admin socket `{}`", path.display()), source))?;
+        let admin =
+            Socket::bind(&path).map_err(|source| io_error(&format!("the admin socket `{}` cannot be made", path.display()), source))?;
         let addresses = Addresses { public: address(&public)?, side: address(&side)?, admin: path };
         Ok(Self { public, side, admin, addresses, certificates: Arc::new(certificates), root_pem })
     }
@@ -61,17 +62,17 @@ impl Doors {
 
 fn development(config: &Config) -> Result<(Certificates, String), String> {
     let made = tls::development(&config.data, config.public.host())?;
-    tracing::info!(root = %made.root_file.display(), "a certificate for development; clients trust it by this root");
+    tracing::info!(root = %made.root_file.display(), "using a development certificate; clients must trust this root certificate");
     let certificates = Certificates::new(made.pair.chain, made.pair.key).map_err(|why| why.to_string())?;
     Ok((certificates, made.root_pem))
 }
 
 async fn listener(address: SocketAddr, what: &str) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address).await.map_err(|source| io_error(&format!("{what}, `{address}`, cannot be bound"), source))
+    TcpListener::bind(address).await.map_err(|source| io_error(&format!("{what} `{address}` cannot be bound"), source))
 }
 
 fn address(listener: &TcpListener) -> Result<SocketAddr, StartError> {
-    listener.local_addr().map_err(|source| io_error("a port that was just bound", source))
+    listener.local_addr().map_err(|source| io_error("the address of a bound port cannot be read", source))
 }
 
 fn io_error(what: &str, source: io::Error) -> StartError {

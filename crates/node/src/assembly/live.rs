@@ -70,7 +70,7 @@ impl Live {
         }
         if let Some(files) = &self.config.tls {
             match tls::from_files(&self.config, files).and_then(|pair| pair.replace(&self.certificates, &self.config, files)) {
-                Ok(()) => tracing::info!("the certificate was read again"),
+                Ok(()) => tracing::info!("the TLS certificate was reloaded"),
                 Err(why) => faults.extend(why),
             }
         }
@@ -101,11 +101,11 @@ impl Live {
         match self.office.activated(what, digest).await {
             Ok(decision) => {
                 change();
-                tracing::info!(what, decision = decision.as_str(), "read again and in use");
+                tracing::info!(what, decision = decision.as_str(), "reloaded and in use");
                 Ok(())
             }
             Err(fault) => {
-                tracing::error!(what, %fault, "not taken into use, because it could not be recorded");
+                tracing::error!(what, %fault, "not reloaded, because the change could not be written to the log");
                 Err(fault)
             }
         }
@@ -133,7 +133,7 @@ impl Live {
     async fn turn_keys(&self) {
         let now = self.clock.now().seconds();
         if let Err(fault) = self.rings.turn(&*self.keys, &self.house, self.config.public.as_str(), now).await {
-            tracing::error!(%fault, "keys could not take their turn; the next hour tries again");
+            tracing::error!(%fault, "keys could not be rotated; trying again in an hour");
         }
     }
 
@@ -147,7 +147,7 @@ impl Live {
                     counter!("countersign_forgotten_total", "what" => what).increment(count);
                 }
             }
-            Err(fault) => tracing::warn!(%fault, "what has ended could not be forgotten; the next hour tries again"),
+            Err(fault) => tracing::warn!(%fault, "expired entries could not be deleted; trying again in an hour"),
         }
     }
 
@@ -232,9 +232,10 @@ impl RunningNode {
 
     /// Reads again what can change, and logs what is wrong with it.
     pub async fn reload(&self) {
+        tracing::info!("reloading policies, trust, geography and certificate; changes of `csign.toml` need a restart");
         if let Err(faults) = self.live.reload().await {
             for fault in faults.iter() {
-                tracing::error!(%fault, "refused; what was in use stays");
+                tracing::error!(%fault, "reload refused; the previous version stays in use");
             }
         }
     }
@@ -244,7 +245,7 @@ impl RunningNode {
         self.shutdown.cancel();
         let ended = tokio::time::timeout(limit, async { while self.tasks.join_next().await.is_some() {} }).await;
         if ended.is_err() {
-            tracing::warn!("not everything finished in time");
+            tracing::warn!("some requests did not finish in time and were aborted");
             self.tasks.shutdown().await;
         }
         // Brings everything into the one file, so that a copy of the directory is whole.

@@ -145,7 +145,7 @@ pub async fn start(config: Config, options: Options) -> Result<RunningNode, Star
 async fn until_it_fails(what: &'static str, part: impl Future<Output = io::Result<()>>, shutdown: CancellationToken) {
     let _guard = shutdown.drop_guard();
     if let Err(fault) = part.await {
-        tracing::error!(what, %fault, "failed; the node stops");
+        tracing::error!(what, %fault, "a part of the node failed; the node stops");
     }
 }
 

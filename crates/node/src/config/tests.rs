@@ -338,7 +338,7 @@ fn every_fault_has_a_line_and_a_remedy() {
         (
             "https://www.example.com",
             "http://www.example.com",
-            "csign.toml:15: `origins` cannot hold `http://www.example.com`; passkeys need `https`; only `http://localhost` is exempt",
+            "csign.toml:15: `origins` cannot hold `http://www.example.com`; passkeys need `https`; `http` is allowed only for `http://localhost`",
         ),
         (
             "strong_box",
