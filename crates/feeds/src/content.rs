@@ -85,7 +85,7 @@ pub fn held(data: &Path, kind: FeedKind) -> Option<Held> {
     for version in shelf.state().versions {
         let read = shelf.read(&version, bytes_max(kind)).and_then(|bytes| {
             if sha256(&[&bytes]) != version.digest {
-                return Err("its bytes are not those that were taken".to_owned());
+                return Err("its content was changed on disk".to_owned());
             }
             let content = Content::parse(kind, &bytes, version.confirmed_at)?;
             let measure = content.measure(&bytes, version.issued_at);

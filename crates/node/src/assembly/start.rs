@@ -135,7 +135,7 @@ pub async fn start(config: Config, options: Options) -> Result<RunningNode, Star
     tasks.spawn(until_it_fails("the admin socket", doors.admin.serve(routes::router(desk), shutdown.clone()), shutdown.clone()));
     let side = side::router(Side { metrics: metrics.clone(), keys, shutdown: shutdown.clone() });
     let side = axum::serve(doors.side, side).with_graceful_shutdown(shutdown.clone().cancelled_owned());
-    tasks.spawn(until_it_fails("the port of metrics", async { side.await }, shutdown.clone()));
+    tasks.spawn(until_it_fails("the metrics port", async { side.await }, shutdown.clone()));
     tasks.spawn(Arc::clone(&live).keep_house(metrics, shutdown.clone()));
     tracing::info!(public = %doors.addresses.public, side = %doors.addresses.side, "serving");
     Ok(RunningNode { live, addresses: doors.addresses, tls_root_pem: doors.root_pem, shutdown, tasks, database, _lock: lock })

@@ -301,7 +301,7 @@ fn every_fault_has_a_line_and_a_remedy() {
         (
             "\"https://api.internal:8443\"",
             "\"api\"",
-            "csign.toml:2: `upstream` cannot be `api`; it is not a URL; write for example `https://api.example.com`",
+            "csign.toml:2: `upstream` cannot be `api`; it is not a valid URL; write for example `https://api.example.com`",
         ),
         (
             "upstream_ca = \"ca.pem\"\n",

@@ -21,7 +21,7 @@ pub struct InspectArgs {
     /// File with the evidence: an Android chain, an App Attest attestation, assertion or receipt, a Play Integrity token or its
     /// decoded payload, or a posture report. The kind is recognised by the content. Binary evidence can be in base64.
     pub file: PathBuf,
-    /// Time of the judgement, in seconds since 1970; by default now.
+    /// Judge the evidence as of this time, in seconds since 1970; by default now.
     #[arg(long, value_name = "SECONDS")]
     at: Option<u64>,
     /// Expected challenge: for a chain its challenge in base64; for App Attest the client data, or their hash of 32 bytes, in base64;
