@@ -60,13 +60,13 @@ impl ReportRefusal {
 impl fmt::Display for ReportRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::ClaimsMalformed(why) => write!(f, "the report's claims do not parse: {why}"),
-            Self::FindingUnknown(word) => write!(f, "version 1 of a report knows no finding `{word}`"),
+            Self::ClaimsMalformed(why) => write!(f, "the report's claims cannot be parsed: {why}"),
+            Self::FindingUnknown(word) => write!(f, "`{word}` is not a finding of report version 1"),
             Self::InstallerMalformed => f.write_str("the installer's name is empty, too long, or not printable ASCII"),
-            Self::Jws(why) => write!(f, "the report is no acceptable JWS: {why:?}"),
+            Self::Jws(why) => write!(f, "the report is not an acceptable JWS: {why:?}"),
             Self::PlaceMalformed => f.write_str("the report's place is not on earth"),
             Self::SignatureInvalid => f.write_str("the device key did not sign the report"),
-            Self::VersionUnknown(version) => write!(f, "version {version} of a report is not known here"),
+            Self::VersionUnknown(version) => write!(f, "version {version} of the report is unknown"),
         }
     }
 }

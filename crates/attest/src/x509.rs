@@ -46,7 +46,7 @@ impl fmt::Display for Malformed {
             Self::ExtensionRepeated => "has the same extension twice",
             Self::NotDer => "is not one certificate in DER",
             Self::SignatureBits => "has a signature that is no whole number of bytes",
-            Self::TooLarge => "is larger than is read",
+            Self::TooLarge => "is larger than the limit",
         })
     }
 }

@@ -62,9 +62,9 @@ pub enum CheckpointRefusal {
 impl fmt::Display for KeyRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Malformed => "this is no verifier key; give the whole text `NAME+HASH+KEY`, as `audit key` prints it",
+            Self::Malformed => "this is not a verifier key; give the whole text `NAME+HASH+KEY`, as printed by `audit key`",
             Self::HashMismatch => "the key does not belong to its name and hash; copy it again from its source",
-            Self::Unsupported => "this is no Ed25519 key; use the log's own key",
+            Self::Unsupported => "this is not an Ed25519 key; use the log's own key",
         })
     }
 }
@@ -74,10 +74,10 @@ impl std::error::Error for KeyRefusal {}
 impl fmt::Display for CheckpointRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Malformed => "this is no signed checkpoint; give the whole note, signature lines included",
-            Self::KeyUnknown => "the checkpoint is signed by another key; use the verifier key of the time",
-            Self::OriginMismatch => "the checkpoint is another log's; use that log's verifier key",
-            Self::SignatureInvalid => "the checkpoint's signature does not verify; it was changed after it was signed",
+            Self::Malformed => "this is not a signed checkpoint; give the whole note with its signature lines",
+            Self::KeyUnknown => "the checkpoint is signed by another key; use the verifier key that was valid at its time",
+            Self::OriginMismatch => "the checkpoint belongs to another log; use that log's verifier key",
+            Self::SignatureInvalid => "the checkpoint's signature is not valid; the checkpoint was changed after it was signed",
         })
     }
 }

@@ -129,8 +129,8 @@ impl fmt::Display for ProofRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::OutOfRange => "the tree has no such entry",
-            Self::RootMismatch => "the entry, its place or its path was changed: they lead to another root",
-            Self::WrongLength => "the path has another length than one in a tree of this size",
+            Self::RootMismatch => "the entry, its position or its path was changed: they lead to another root",
+            Self::WrongLength => "the path has the wrong length for a tree of this size",
         })
     }
 }

@@ -72,10 +72,10 @@ pub enum ProofFileRefusal {
 impl fmt::Display for ProofFileRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Checkpoint(why) => write!(f, "the proof does not hold: {why}"),
-            Self::Disclosure(why) => write!(f, "the proof does not hold: a disclosed field: {why}"),
-            Self::Inclusion(why) => write!(f, "the proof does not hold: {why}"),
-            Self::Malformed => f.write_str("this is no proof file; give the whole file that `countersign audit prove` wrote"),
+            Self::Checkpoint(why) => write!(f, "the proof is not valid: {why}"),
+            Self::Disclosure(why) => write!(f, "the proof is not valid: a disclosed field: {why}"),
+            Self::Inclusion(why) => write!(f, "the proof is not valid: {why}"),
+            Self::Malformed => f.write_str("this is not a proof file; give the whole output of `countersign audit prove`"),
         }
     }
 }

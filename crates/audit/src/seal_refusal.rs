@@ -22,12 +22,12 @@ pub enum SealRefusal {
 impl fmt::Display for SealRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::CommitmentMismatch => "the value is not the one that the entry commits to",
+            Self::CommitmentMismatch => "the value does not match the commitment in the entry",
             Self::KeyMismatch => "the entry was sealed with another person's key",
-            Self::Malformed => "this is no entry of the log",
-            Self::NameRepeated => "two personal fields of the entry have one name",
+            Self::Malformed => "this is not an entry of the log",
+            Self::NameRepeated => "two personal fields of the entry have the same name",
             Self::SealBroken => "the sealed fields were changed after they were sealed; run `countersign audit verify`",
-            Self::TooLong => "the entry is longer than a line of the log may be",
+            Self::TooLong => "the entry is longer than a line of the log can be",
         })
     }
 }

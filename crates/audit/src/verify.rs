@@ -108,7 +108,7 @@ impl<'a> Verifier<'a> {
     pub fn finish(mut self) -> Report {
         self.tail();
         if let Some(known) = self.known.filter(|known| known.size > self.signed.size) {
-            let what = "missing: a checkpoint that was kept elsewhere covers them".to_owned();
+            let what = "missing, although the given checkpoint covers them".to_owned();
             let (first, last) = (self.signed.size, known.size.saturating_sub(1));
             self.fault(Finding { kind: FaultKind::Truncated, first, last, line: self.line, what });
         }
@@ -128,16 +128,20 @@ impl<'a> Verifier<'a> {
         let missing = (self.signed.size, size.saturating_sub(1));
         let uncommitted = (self.signed.size, self.next().saturating_sub(1));
         let wrong = if header.origin != self.key.origin() {
-            fault(FaultKind::Forked, (size, size), "the segment is another log's")
+            fault(FaultKind::Forked, (size, size), "the segment belongs to another log")
         } else if (size, root) == (self.signed.size, self.signed.root) {
-            let extra = fault(FaultKind::Inserted, uncommitted, "stand behind the last commit of the segment before");
+            let extra = fault(FaultKind::Inserted, uncommitted, "come after the last commit of the previous segment");
             extra.filter(|_| !self.rows.is_empty())
         } else if size <= self.signed.size {
-            fault(FaultKind::Forked, (size, size), "the segment does not continue the one before")
+            fault(FaultKind::Forked, (size, size), "the segment does not continue the previous one")
         } else if fits(self.tree.as_ref(), &self.rows, size, root) {
-            fault(FaultKind::Truncated, missing, "the commit over them is missing at the end of the segment before")
+            fault(FaultKind::Truncated, missing, "their commit is missing at the end of the previous segment")
         } else {
-            fault(FaultKind::Truncated, missing, "missing, all or some: the segment before ends too early, the log goes on behind them")
+            fault(
+                FaultKind::Truncated,
+                missing,
+                "all or some are missing: the previous segment ends too early, and the log continues after them",
+            )
         };
         if let Some(wrong) = wrong {
             self.fault(wrong);
@@ -159,15 +163,15 @@ impl<'a> Verifier<'a> {
         let last = self.next().saturating_sub(1);
         if self.key.verify(&checkpoint, signature).is_err() {
             // The records wait for the next commit, which tells whether only the signature was touched.
-            let finding = at(FaultKind::SignatureInvalid, self.signed.size, last, "the signature of the commit over them does not verify");
+            let finding = at(FaultKind::SignatureInvalid, self.signed.size, last, "the signature of their commit is not valid");
             return self.fault(finding);
         }
         if checkpoint.size <= self.signed.size {
             let same = checkpoint.size == self.signed.size && checkpoint.root != self.signed.root;
             let finding = if same {
-                at(FaultKind::Forked, 0, last, "two different logs were signed with one key and one size")
+                at(FaultKind::Forked, 0, last, "two different logs with the same size were signed with this key")
             } else {
-                at(FaultKind::Inserted, checkpoint.size.saturating_sub(1), 0, "a commit that stood before stands here again")
+                at(FaultKind::Inserted, checkpoint.size.saturating_sub(1), 0, "an earlier commit is repeated here")
             };
             return self.fault(finding);
         }
@@ -203,13 +207,13 @@ impl<'a> Verifier<'a> {
 
     fn report_odd(&mut self) {
         for odd in std::mem::take(&mut self.odd) {
-            self.fault(Finding::at(FaultKind::Malformed, odd.seq, odd.line, "the line is none of the log"));
+            self.fault(Finding::at(FaultKind::Malformed, odd.seq, odd.line, "the line is not a line of a log"));
         }
     }
 
     /// So many lines without a commit are not our writer's; memory is more precious than their exact story.
     fn give_up_group(&mut self) {
-        let what = "no commit follows them, as one should".to_owned();
+        let what = "the commit that should follow them is missing".to_owned();
         let (first, last) = (self.signed.size, self.next());
         self.fault(Finding { kind: FaultKind::Malformed, first, last, line: self.line, what });
         self.report_odd();
@@ -235,7 +239,7 @@ fn fits(tree: Option<&Frontier>, rows: &[Row], size: u64, root: Hash) -> bool {
 /// At the size of the checkpoint that is known from elsewhere, the root must be that checkpoint's.
 fn forked(known: Option<Checkpoint>, tree: &Frontier, line: u64) -> Option<Finding> {
     let known = known.filter(|known| known.size == tree.size() && known.root != tree.root())?;
-    let what = "not the records of the checkpoint that was kept elsewhere".to_owned();
+    let what = "differ from the records of the given checkpoint".to_owned();
     Some(Finding { kind: FaultKind::Forked, first: 0, last: known.size.saturating_sub(1), line, what })
 }
 

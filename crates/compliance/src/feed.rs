@@ -118,11 +118,11 @@ impl fmt::Display for FeedRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Empty => f.write_str("it is empty"),
-            Self::IssuedEarlier { held, offered } => write!(f, "it was changed at {offered}, before the held one ({held})"),
-            Self::RolledBack => f.write_str("an operator rolled it back"),
-            Self::Shrunk { held, offered } => write!(f, "it has {offered} entries where the held one has {held}"),
-            Self::VersionLower { held, offered } => write!(f, "its version is {offered}, the held one's is {held}"),
-            Self::VersionReused(version) => write!(f, "it has the held one's version {version} and says something else"),
+            Self::IssuedEarlier { held, offered } => write!(f, "it was modified at {offered}, before the current one ({held})"),
+            Self::RolledBack => f.write_str("an operator rolled back this version"),
+            Self::Shrunk { held, offered } => write!(f, "it has {offered} entries, the current one has {held}"),
+            Self::VersionLower { held, offered } => write!(f, "its version {offered} is lower than the current version {held}"),
+            Self::VersionReused(version) => write!(f, "it has the same version {version} as the current one, but different content"),
         }
     }
 }

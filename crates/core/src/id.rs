@@ -17,8 +17,8 @@ impl fmt::Display for IdError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Empty => "an identifier cannot be empty",
-            Self::IllegalByte => "an identifier holds letters, digits and `-_.:~` only",
-            Self::TooLong => "an identifier has at most 128 bytes",
+            Self::IllegalByte => "an identifier can contain only letters, digits and `-_.:~`",
+            Self::TooLong => "an identifier can have at most 128 bytes",
         })
     }
 }

@@ -344,14 +344,14 @@ fn every_reason_is_documented() {
     use countersign_core::{Reason, Told};
     let mut page = String::from(
         "# Reasons\n\nEvery refusal and limit has one stable code (law 7). Codes are API: added, deprecated, never renamed. The operator sees the\n\
-         code in `countersign why`, the log and the metrics; the client is told only the class beside it. This page is generated: a test\n\
-         compares it with `crates/core/src/reason.rs`.\n\n| code | told to the client as | what happened |\n|---|---|---|\n",
+         code in `countersign why`, the log and the metrics; the client receives only the response code beside it. This page is generated: a test\n\
+         compares it with `crates/core/src/reason.rs`.\n\n| code | response code for the client | what happened |\n|---|---|---|\n",
     );
     for reason in Reason::ALL {
         let _ = writeln!(page, "| `{}` | `{}` | {} |", reason.code(), reason.told().code(), reason.for_operator());
     }
-    page += "\nA policy's `@reason` adds codes of your own; they are told as `policy`, or as `step_up` where the forbid is curable.\n\n\
-             ## What the client is told\n\n| code | HTTP | retry | title | text |\n|---|---|---|---|---|\n";
+    page += "\nYour own policies can add codes with `@reason`; the client then receives `policy`, or `step_up` if the `forbid` can be satisfied by it.\n\n\
+             ## What the client receives\n\n| code | HTTP | retry | title | text |\n|---|---|---|---|---|\n";
     for told in Told::ALL {
         let _ = writeln!(
             page,

@@ -193,7 +193,7 @@ async fn a_certificate_of_the_operator_is_shown_and_exchanged() {
     let load = || config::load(&config).expect("a config");
 
     let refused = countersign_node::start(load(), options(Dev::Off)).await.map(|_| ()).expect_err("no files").to_string();
-    assert!(refused.contains("chain.pem` cannot be used; make it a readable certificate chain in PEM"), "{refused}");
+    assert!(refused.contains("chain.pem` cannot be used; give a readable certificate chain in PEM"), "{refused}");
     let first = certify(home.path());
     let node = countersign_node::start(load(), options(Dev::Off)).await.expect("a node");
     let url = format!("https://localhost:{port}").parse().expect("a URL");

@@ -154,7 +154,7 @@ fn a_second_process_is_refused() {
     let second = countersign(node.home.path(), &["serve", "--dev"]);
     let said = String::from_utf8_lossy(&second.stderr).into_owned();
     assert_eq!(second.status.code(), Some(1));
-    assert!(said.contains(&format!("`data` is in use by process {}; stop that one", node.child.id())), "{said}");
+    assert!(said.contains(&format!("`data` is in use by process {}; stop that process", node.child.id())), "{said}");
 }
 
 #[test]
@@ -162,7 +162,7 @@ fn a_hang_up_reads_again_and_keeps_what_was_right() {
     let mut node = Node::start();
     fs::write(node.home.path().join("policies/app.cedar"), "permit (").expect("written");
     node.signal("HUP");
-    let refused = node.wait_for("refused; what was in use stays");
+    let refused = node.wait_for("reload refused; the previous version stays in use");
     assert!(refused["fault"].as_str().is_some_and(|fault| fault.contains("app.cedar:1")), "{refused}");
     assert_eq!(refused["level"], "ERROR");
 }

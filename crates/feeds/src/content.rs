@@ -85,7 +85,7 @@ pub fn held(data: &Path, kind: FeedKind) -> Option<Held> {
     for version in shelf.state().versions {
         let read = shelf.read(&version, bytes_max(kind)).and_then(|bytes| {
             if sha256(&[&bytes]) != version.digest {
-                return Err("its bytes are not those that were taken".to_owned());
+                return Err("its content was changed on disk".to_owned());
             }
             let content = Content::parse(kind, &bytes, version.confirmed_at)?;
             let measure = content.measure(&bytes, version.issued_at);
@@ -93,7 +93,12 @@ pub fn held(data: &Path, kind: FeedKind) -> Option<Held> {
         });
         match read {
             Ok((content, measure)) => return Some(Held { version, content, measure }),
-            Err(why) => tracing::warn!(feed = kind.as_str(), version = version.name, why, "is broken; the one before it is used"),
+            Err(why) => tracing::warn!(
+                feed = kind.as_str(),
+                version = version.name,
+                why,
+                "a stored version is damaged; the previous version is used"
+            ),
         }
     }
     None

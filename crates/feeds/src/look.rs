@@ -83,9 +83,9 @@ impl std::fmt::Display for LookFault {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Call(why) => why.fmt(f),
-            Self::Malformed(why) => write!(f, "it is not what it should be: {why}"),
-            Self::NotUsed(why) => write!(f, "it could not be taken into use: {why}"),
-            Self::Status(status) => write!(f, "its source answered {status}"),
+            Self::Malformed(why) => write!(f, "the content is invalid: {why}"),
+            Self::NotUsed(why) => write!(f, "it could not be used: {why}"),
+            Self::Status(status) => write!(f, "its source answered with status {status}"),
             Self::Worse(why) => why.fmt(f),
         }
     }
@@ -286,14 +286,14 @@ impl Feeds {
             }
             Err(why) => {
                 counter!("countersign_feed_refused_total", "feed" => name, "why" => why.code()).increment(1);
-                tracing::warn!(feed = name, %why, "nothing new is taken; what is held stays");
+                tracing::warn!(feed = name, %why, "the download was rejected; the current version stays in use");
                 why.code()
             }
         };
         feed.last.store(Some(Arc::new(last)));
         let age = self.age(kind);
         if age > feed.source.warn_after.0 {
-            tracing::warn!(feed = name, age_seconds = age, "the feed is old; look at its source, or at `countersign feed list`");
+            tracing::warn!(feed = name, age_seconds = age, "the feed is out of date; check its source and `countersign feed list`");
         }
         looked
     }
@@ -370,7 +370,7 @@ impl Feeds {
         if taken.is_err()
             && let Err(why) = feed.shelf.set(old)
         {
-            tracing::error!(feed = feed.source.kind.as_str(), %why, "the state from before could not be written again");
+            tracing::error!(feed = feed.source.kind.as_str(), %why, "the previous state could not be restored");
         }
         taken
     }
@@ -403,7 +403,7 @@ fn mend(feed: &Feed, held: Option<&Held>) {
     if versions.len() < state.versions.len()
         && let Err(why) = feed.shelf.set(&State { versions, rolled_back: state.rolled_back })
     {
-        tracing::warn!(feed = feed.source.kind.as_str(), %why, "broken versions could not be forgotten");
+        tracing::warn!(feed = feed.source.kind.as_str(), %why, "damaged versions could not be deleted");
     }
 }
 

@@ -95,13 +95,13 @@ impl Shelf {
             Err(why) => return self.broken(&why.to_string()),
         };
         match serde_json::from_slice::<WireState>(&bytes) {
-            Ok(wire) => understood(wire).unwrap_or_else(|| self.broken("it names no versions of ours")),
+            Ok(wire) => understood(wire).unwrap_or_else(|| self.broken("it does not list versions of this node")),
             Err(why) => self.broken(&why.to_string()),
         }
     }
 
     fn broken(&self, why: &str) -> State {
-        tracing::warn!(feed = self.kind.as_str(), why, "the state of the feed is broken; what is shipped is used");
+        tracing::warn!(feed = self.kind.as_str(), why, "the stored state of the feed is damaged; the built-in version is used");
         State::default()
     }
 
@@ -179,7 +179,7 @@ fn read(file: &Path, bytes_max: usize) -> io::Result<Vec<u8>> {
     let limit = u64::try_from(bytes_max).unwrap_or(u64::MAX);
     let mut bytes = Vec::new();
     fs::File::open(file)?.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
-    if bytes.len() > bytes_max { Err(io::Error::other("it is larger than is read")) } else { Ok(bytes) }
+    if bytes.len() > bytes_max { Err(io::Error::other("it is larger than the limit")) } else { Ok(bytes) }
 }
 
 /// Writes a file whole or not at all.

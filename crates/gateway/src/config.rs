@@ -21,9 +21,9 @@ pub enum OriginError {
 impl fmt::Display for OriginError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Malformed => "not a URL; write for example `https://api.example.com`",
-            Self::NotAnOrigin => "a path, query, fragment or password stands behind the host; leave them out",
-            Self::SchemeUnknown => "the scheme is neither `http` nor `https`",
+            Self::Malformed => "it is not a valid URL; write for example `https://api.example.com`",
+            Self::NotAnOrigin => "it contains a path, query, fragment or password; write only scheme, host and port",
+            Self::SchemeUnknown => "the scheme must be `http` or `https`",
         })
     }
 }

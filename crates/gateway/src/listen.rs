@@ -118,7 +118,7 @@ where
     drop(listener);
     connections.close();
     if tokio::time::timeout(config.drain_max, connections.wait()).await.is_err() {
-        tracing::warn!(open = connections.len(), "requests did not finish in time and are cut off");
+        tracing::warn!(open = connections.len(), "requests did not finish in time and are aborted");
         cut.cancel();
         connections.wait().await;
     }
@@ -132,7 +132,7 @@ async fn next(listener: &TcpListener, places: &Arc<Semaphore>) -> Option<(TcpStr
         Ok((stream, address)) => Some((stream, address, place)),
         Err(error) => {
             // Out of file descriptors, mostly: trying again at once would spin.
-            tracing::warn!(%error, "no connection could be taken");
+            tracing::warn!(%error, "a connection could not be accepted");
             tokio::time::sleep(Duration::from_millis(50)).await;
             None
         }

@@ -22,14 +22,14 @@ const CUT_SECONDS: &str = "countersign_connection_cut_seconds";
 pub fn describe() {
     metrics::describe_counter!(REQUESTS, "requests by action, outcome and first reason");
     metrics::describe_histogram!(DECISION_SECONDS, metrics::Unit::Seconds, "time from the request's head to the decision");
-    metrics::describe_gauge!(OPEN, "WebSockets, event streams and other streams that are open");
-    metrics::describe_counter!(CUT, "open connections that were cut, by kind and reason");
+    metrics::describe_gauge!(OPEN, "open WebSockets, event streams and other streams");
+    metrics::describe_counter!(CUT, "open connections that were closed by the gateway, by kind and reason");
     metrics::describe_histogram!(
         CUT_SECONDS,
         metrics::Unit::Seconds,
         "time from a change of session, device or rules to the last message of a connection"
     );
-    metrics::describe_counter!(UNANSWERED, "requests that were let through and got no answer from the upstream");
+    metrics::describe_counter!(UNANSWERED, "requests that were forwarded and not answered by the upstream");
 }
 
 /// A request was judged.
@@ -44,7 +44,7 @@ pub(crate) fn judged(id: &DecisionId, action: Option<&Action>, outcome: Outcome,
 /// A request was let through, and there is no answer to give.
 pub(crate) fn unanswered(id: &DecisionId, reason: &Reason) {
     metrics::counter!(UNANSWERED, "reason" => reason.code().to_owned()).increment(1);
-    tracing::warn!(decision = %id, reason = reason.code(), "let through, but not answered");
+    tracing::warn!(decision = %id, reason = reason.code(), "the request was forwarded but not answered");
 }
 
 /// A connection that counts as open until this is dropped, however it ends.
@@ -67,22 +67,22 @@ impl Drop for Counted {
 pub(crate) fn cut(id: &DecisionId, opened: &DecisionId, kind: &'static str, reason: &Reason, took: Duration) {
     metrics::counter!(CUT, "kind" => kind, "reason" => reason.code().to_owned()).increment(1);
     metrics::histogram!(CUT_SECONDS).record(took.as_secs_f64());
-    tracing::info!(decision = %id, %opened, kind, reason = reason.code(), micros = took.as_micros(), "an open connection was cut");
+    tracing::info!(decision = %id, %opened, kind, reason = reason.code(), micros = took.as_micros(), "an open connection was closed");
 }
 
 /// A cut could not be recorded. It is made all the same: to cut is to refuse.
 pub(crate) fn cut_unrecorded(id: &DecisionId) {
     metrics::counter!(UNANSWERED, "reason" => Reason::AuditUnavailable.code().to_owned()).increment(1);
-    tracing::error!(decision = %id, "the cut of an open connection could not be recorded; it is cut all the same");
+    tracing::error!(decision = %id, "the closing of an open connection could not be written to the log; it is closed nevertheless");
 }
 
 /// A decision could not be recorded, so it was not carried out.
 pub(crate) fn unrecorded(id: &DecisionId, cause: &countersign_store::Unavailable) {
     metrics::counter!(UNANSWERED, "reason" => Reason::AuditUnavailable.code().to_owned()).increment(1);
-    tracing::error!(decision = %id, %cause, "the decision could not be recorded, so nothing was done");
+    tracing::error!(decision = %id, %cause, "the decision could not be written to the log, so the request was refused");
 }
 
 /// Judging ended in a panic.
 pub(crate) fn panicked(id: &DecisionId) {
-    tracing::error!(decision = %id, "judging a request ended in a panic; it is refused");
+    tracing::error!(decision = %id, "the decision on a request ended in a panic; the request is refused");
 }

@@ -45,9 +45,9 @@ pub enum UpstreamError {
 impl fmt::Display for UpstreamError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::HostInvalid => "the upstream's host is no name that a certificate can have",
-            Self::NothingNegotiates => "an `http` upstream has no handshake that would say which HTTP it speaks; write `http1` or `http2`",
-            Self::TrustMissing => "an `https` upstream needs trust anchors; name its CA file, or use `http` on loopback",
+            Self::HostInvalid => "the upstream's host is not a name that can occur in a certificate",
+            Self::NothingNegotiates => "an `http` upstream cannot negotiate the HTTP version; write `http1` or `http2`",
+            Self::TrustMissing => "an `https` upstream needs CA certificates; set `upstream_ca`, or use `http` on loopback",
         })
     }
 }

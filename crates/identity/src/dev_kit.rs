@@ -54,10 +54,10 @@ pub enum DevKitRefusal {
 impl core::fmt::Display for DevKitRefusal {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
-            Self::Malformed => f.write_str("the development token was cut short or changed; copy it whole"),
-            Self::MemberInvalid(name) => write!(f, "the development token's `{name}` is not understood; make another"),
-            Self::NoKit => write!(f, "a development token begins with `{PREFIX}`"),
-            Self::TooLong => write!(f, "a development token has at most {KIT_BYTES_MAX} bytes"),
+            Self::Malformed => f.write_str("the development token is incomplete or was changed; copy the whole token"),
+            Self::MemberInvalid(name) => write!(f, "`{name}` of the development token is invalid; make a new token"),
+            Self::NoKit => write!(f, "a development token must begin with `{PREFIX}`"),
+            Self::TooLong => write!(f, "a development token can have at most {KIT_BYTES_MAX} bytes"),
         }
     }
 }

@@ -47,7 +47,7 @@ impl fmt::Display for OriginError {
                 "after `android:apk-key-hash:` stands the SHA-256 of the signing certificate as 43 characters of base64url"
             }
             Self::NotAnOrigin => "an origin is `https://host`, `https://host:port` or `android:apk-key-hash:...`, without a path",
-            Self::NotSecure => "passkeys need `https`; only `http://localhost` is exempt",
+            Self::NotSecure => "passkeys need `https`; `http` is allowed only for `http://localhost`",
         })
     }
 }
@@ -107,7 +107,7 @@ pub enum RelyingPartyError {
 impl fmt::Display for RelyingPartyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::OriginOutsideOfId => "every web origin's host must be the relying party id or end in `.` and it",
+            Self::OriginOutsideOfId => "the host of every web origin must be the relying party id or a subdomain of it",
             Self::WebOriginMissing => "give at least one web origin; browsers and iOS apps use it",
         })
     }

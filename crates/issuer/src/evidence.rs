@@ -144,7 +144,7 @@ fn receipt(attested: &Attested, anchors: &Anchors, now: UnixSeconds) -> (Option<
         }
         Err(refusal) => {
             counter!("countersign_receipts_refused_total", "reason" => refusal.reason().code().to_owned()).increment(1);
-            tracing::info!(%refusal, "an App Attest receipt was not taken");
+            tracing::info!(%refusal, "an App Attest receipt was rejected");
             (None, None)
         }
     }

@@ -89,8 +89,8 @@ async fn nowhere(issuer: Arc<Issuer>) -> Response {
 fn log(refusal: &Refusal, context: &RequestContext) {
     let (door, number, reason, cause) = (context.endpoint.path, context.number.as_str(), refusal.reason.code(), refusal.cause.as_str());
     if refusal.reason.told() == countersign_core::Told::Unavailable {
-        tracing::error!(door, number, reason, cause, "our fault");
+        tracing::error!(door, number, reason, cause, "internal error");
     } else {
-        tracing::info!(door, number, reason, cause, "refused");
+        tracing::info!(door, number, reason, cause, "request refused");
     }
 }

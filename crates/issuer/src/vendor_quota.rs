@@ -64,7 +64,7 @@ impl VendorQuota {
         gauge!("countersign_quota_used", "vendor" => self.vendor).set(figure(used));
         gauge!("countersign_quota_limit", "vendor" => self.vendor).set(figure(limit));
         if state == QuotaState::Nearly {
-            tracing::warn!(vendor = self.vendor, used, limit, "four fifths of the day's quota are used; ask the vendor for more");
+            tracing::warn!(vendor = self.vendor, used, limit, "80 % of the daily quota is used; ask the vendor for a higher quota");
         }
     }
 

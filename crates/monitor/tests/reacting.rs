@@ -295,7 +295,7 @@ async fn observing_says_what_it_would_do() {
     scene.rules.store(Arc::new(ReactRules { own: [(SignalKind::Scraping, observe)].into(), ..ReactRules::default() }));
     scene.take(SignalKind::Scraping, 1).await;
     assert_eq!(scene.state(1).await, SessionState::Active);
-    assert_eq!(scene.incidents().await[0].timeline[1].what, "observed only: it would revoke");
+    assert_eq!(scene.incidents().await[0].timeline[1].what, "observed only: the reaction would be revoke");
 }
 
 #[tokio::test]

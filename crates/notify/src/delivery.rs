@@ -80,8 +80,8 @@ impl WebhookSettings {
             ];
             match self.caller.post(&self.url, &headers, message.body.clone()).await {
                 Ok((status, _)) if status.is_success() => return true,
-                Ok((status, _)) => tracing::warn!(%status, "the webhook's receiver refused"),
-                Err(why) => tracing::warn!(%why, "the webhook's receiver could not be reached"),
+                Ok((status, _)) => tracing::warn!(%status, "the webhook endpoint refused a message"),
+                Err(why) => tracing::warn!(%why, "the webhook endpoint could not be reached"),
             }
         }
         false

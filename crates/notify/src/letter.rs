@@ -107,7 +107,7 @@ impl Writer<'_> {
             id: format!("<test.{}@{}>", now.0, plain(self.host)),
             answers: None,
             text: format!(
-                "An operator of {} asked for this mail at {} to see whether mails about incidents arrive. They do.\n",
+                "An operator of {} requested this mail at {} to test whether mails about incidents arrive.\n",
                 plain(self.host),
                 (self.instant)(now)
             ),
@@ -140,14 +140,14 @@ impl Writer<'_> {
             let _ = writeln!(text, "  {}  {}", at(moment.at.seconds()), plain(&moment.what));
         }
         if incident.score > 0 {
-            text += "  (The figure behind a reason is what it adds to the evidence, as a natural logarithm: 2.3 is ten times likelier an attack.)\n";
+            text += "  (The number after a reason is its part of the score, as a natural logarithm: 2.3 means that an attack is ten times as likely.)\n";
         }
         text += "\nWhat you can do\n";
-        let _ = writeln!(text, "  see it whole:                 countersign incident show {id}");
+        let _ = writeln!(text, "  show all details:             countersign incident show {id}");
         match incident.state {
             IncidentState::Open => {
-                let _ = writeln!(text, "  undo it, since it was fine:   countersign incident undo {id}");
-                let _ = writeln!(text, "  hear no more of this kind:    countersign incident suppress {kind} --hours 24");
+                let _ = writeln!(text, "  undo it if it was harmless:   countersign incident undo {id}");
+                let _ = writeln!(text, "  suppress this kind:           countersign incident suppress {kind} --hours 24");
             }
             IncidentState::Closed | IncidentState::Fine => {}
         }
@@ -167,9 +167,9 @@ fn whom(incident: &Incident) -> String {
 fn done(incident: &Incident) -> String {
     let Some(worst) = incident.deeds.iter().map(|deed| deed.to).max() else { return "nothing was changed".to_owned() };
     let what = match worst {
-        SessionState::Active => "let go on",
-        SessionState::Limited => "limited: it may read, until its person confirms",
-        SessionState::Challenged => "challenged: it may do nothing until its person signs in again",
+        SessionState::Active => "left active",
+        SessionState::Limited => "limited to reading until the person confirms",
+        SessionState::Challenged => "blocked until the person signs in again",
         SessionState::Revoked => "ended",
     };
     match incident.deeds.len() {
@@ -180,8 +180,8 @@ fn done(incident: &Incident) -> String {
 
 const fn state(state: IncidentState) -> &'static str {
     match state {
-        IncidentState::Closed => "closed, its time was over",
-        IncidentState::Fine => "fine, what was done was undone where it could be",
+        IncidentState::Closed => "closed, expired",
+        IncidentState::Fine => "fine, the reactions were undone where possible",
         IncidentState::Open => "open",
     }
 }
@@ -243,9 +243,9 @@ mod tests {
             "Countersign at api.example.com noticed `scraping`.".to_owned(),
             format!("About:     {user}"),
             "Noticed:   3 times, from T100 to T160".to_owned(),
-            "Done:      a session was challenged: it may do nothing until its person signs in again".to_owned(),
+            "Done:      a session was blocked until the person signs in again".to_owned(),
             "  T100  noticed scraping, score 87: objects 3.1, rate 1.2".to_owned(),
-            format!("  undo it, since it was fine:   countersign incident undo {id}"),
+            format!("  undo it if it was harmless:   countersign incident undo {id}"),
         ];
         for line in lines {
             assert!(letter.text.lines().any(|have| have == line), "{line}\n{}", letter.text);

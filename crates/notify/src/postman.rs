@@ -81,7 +81,7 @@ impl Mailing {
             let envelope = Envelope::new(Some(self.from.email.clone()), vec![to.email.clone()]).map_err(|e| rejected(&e))?;
             match self.carrier.carry(&envelope, &bytes).await {
                 Ok(()) => taken = Ok(()),
-                Err(why) => tracing::error!(%why, to = %to.email, "one address gets no mails about incidents"),
+                Err(why) => tracing::error!(%why, to = %to.email, "this address receives no incident mails"),
             }
         }
         taken
@@ -210,7 +210,7 @@ impl Postman {
         let outcome = match sent {
             Ok(()) => "delivered",
             Err(why) => {
-                tracing::warn!(%why, "a mail about incidents was not delivered");
+                tracing::warn!(%why, "an incident mail was not delivered");
                 "failed"
             }
         };
@@ -226,13 +226,13 @@ impl Postman {
 
     fn gave_up(&self, waiting: &Waiting) {
         counter!("countersign_mail_messages_total", "outcome" => "given_up").increment(1);
-        tracing::error!(incident = waiting.incident.id.as_str(), "nobody is written to about an incident; it was given up");
+        tracing::error!(incident = waiting.incident.id.as_str(), "an incident mail was given up after too many attempts");
         self.note(|standing| standing.given_up = standing.given_up.saturating_add(1));
     }
 
     fn dropped(&self, incident: &Incident) {
         counter!("countersign_mail_messages_total", "outcome" => "dropped").increment(1);
-        tracing::error!(incident = incident.id.as_str(), "too many mails wait; this one is dropped");
+        tracing::error!(incident = incident.id.as_str(), "the mail queue is full; this mail is dropped");
         self.note(|standing| standing.dropped = standing.dropped.saturating_add(1));
     }
 

@@ -20,9 +20,9 @@ pub enum WebhookKeyRefusal {
 impl fmt::Display for WebhookKeyRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Malformed => "behind `whsec_` stands no base64",
-            Self::PrefixMissing => "a webhook's secret begins with `whsec_`",
-            Self::SizeWrong => "a webhook's secret has 24 to 64 bytes; `openssl rand -base64 32` makes them",
+            Self::Malformed => "the text after `whsec_` is not base64",
+            Self::PrefixMissing => "a webhook secret must begin with `whsec_`",
+            Self::SizeWrong => "a webhook secret must have 24 to 64 bytes; create one with `openssl rand -base64 32`",
         })
     }
 }

@@ -27,11 +27,11 @@ pub enum CallError {
 impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::AddressRefused(url) => write!(f, "`{url}` is neither `https` nor `http` on loopback"),
-            Self::Broken(why) => write!(f, "the vendor could not be asked: {why}"),
-            Self::TooLarge => f.write_str("the vendor's answer is larger than is read"),
+            Self::AddressRefused(url) => write!(f, "`{url}` must be `https`, or `http` on loopback"),
+            Self::Broken(why) => write!(f, "the vendor could not be reached: {why}"),
+            Self::TooLarge => f.write_str("the vendor's answer is larger than the limit"),
             Self::TooSlow => f.write_str("the vendor did not answer in time"),
-            Self::TrustMissing => f.write_str("there is nothing to verify the vendor by; name its authorities with `vendors.ca`"),
+            Self::TrustMissing => f.write_str("there are no CA certificates to verify the vendor with; set `vendors.ca`"),
         }
     }
 }

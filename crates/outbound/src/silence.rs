@@ -37,7 +37,7 @@ impl Silence {
         if self.world.load().outage.is_none() {
             tracing::warn!(
                 grace_seconds = self.rule.grace.0,
-                "Play Integrity does not answer; verdicts that get old meanwhile are forgiven"
+                "Play Integrity does not answer; existing verdicts stay valid during the grace period"
             );
             self.set(Some(Outage { since: now, rule: self.rule }));
         }

@@ -10,10 +10,10 @@ use rustls_pki_types::{CertificateDer, pem::PemObject};
 /// # Errors
 /// What to do about the file, in words.
 pub fn trust(ca: &Path) -> Result<ClientConfig, String> {
-    let text = fs::read(ca).map_err(|e| format!("make it a readable file ({e})"))?;
+    let text = fs::read(ca).map_err(|e| format!("give a readable file ({e})"))?;
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(&text) {
-        let certificate = certificate.map_err(|e| format!("put certificates in PEM into it ({e})"))?;
+        let certificate = certificate.map_err(|e| format!("give a file with PEM certificates ({e})"))?;
         roots.add(certificate).map_err(|e| format!("put certificates of an authority into it ({e})"))?;
     }
     if roots.is_empty() {

@@ -22,8 +22,8 @@ pub enum AnnotationProblem {
 impl fmt::Display for AnnotationProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Misplaced(name) => write!(f, "`@{name}` has no meaning here"),
-            Self::ValueInvalid(name) => write!(f, "the value of `@{name}` cannot be read"),
+            Self::Misplaced(name) => write!(f, "`@{name}` cannot be used here"),
+            Self::ValueInvalid(name) => write!(f, "the value of `@{name}` is invalid"),
             Self::Unknown(name) => write!(f, "there is no annotation `@{name}`"),
         }
     }
@@ -34,17 +34,17 @@ impl AnnotationProblem {
     pub(crate) fn help(&self) -> String {
         match self {
             Self::Misplaced(name) => match name.as_str() {
-                "mask" | "rate" => "it limits, so it stands beside `@outcome(\"limit\")` on a `forbid`".to_owned(),
-                "acr" | "max_age" => "it asks for authentication, so it stands beside `@outcome(\"step_up\")` on a `forbid`".to_owned(),
-                _ => "it stands on a `forbid` only".to_owned(),
+                "mask" | "rate" => "use it together with `@outcome(\"limit\")` on a `forbid`".to_owned(),
+                "acr" | "max_age" => "use it together with `@outcome(\"step_up\")` on a `forbid`".to_owned(),
+                _ => "use it only on a `forbid`".to_owned(),
             },
             Self::ValueInvalid(name) => match name.as_str() {
                 "acr" => "write basic, phishing_resistant or presence",
-                "mask" => "write paths as `/iban,/accounts/*/balance`",
-                "max_age" => "write a span as `120s`, `2m` or `1h`",
+                "mask" => "write paths, such as `/iban,/accounts/*/balance`",
+                "max_age" => "write a duration, such as `120s`, `2m` or `1h`",
                 "outcome" => "write limit, step_up or deny",
-                "rate" => "write `30/m`; s, m or h",
-                "reason" => "write a code of small letters, digits and `_`",
+                "rate" => "write a rate, such as `30/m` (per `s`, `m` or `h`)",
+                "reason" => "write a code of lower-case letters, digits and `_`",
                 _ => "write a name of letters, digits, `_`, `-` and `.`",
             }
             .to_owned(),

@@ -111,9 +111,9 @@ pub enum CaseProblem {
 impl std::fmt::Display for CaseProblem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Unknown { case, text } => write!(f, "case `{case}`: `{text}` is not known here"),
+            Self::Unknown { case, text } => write!(f, "case `{case}`: `{text}` is unknown"),
             Self::Malformed { line, what } => write!(f, "line {line}: {what}"),
-            Self::TooLong => f.write_str("the file has more than a mebibyte; split it"),
+            Self::TooLong => f.write_str("the file is larger than one mebibyte; split it"),
         }
     }
 }

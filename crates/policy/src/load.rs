@@ -97,7 +97,7 @@ impl Policies {
                 help: error
                     .help()
                     .map(|help| help.to_string())
-                    .or_else(|| Some("`countersign policy schema` shows what policies can look at".to_owned())),
+                    .or_else(|| Some("see the attributes that policies can use with `countersign policy schema`".to_owned())),
             });
         }
         if !problems.is_empty() {

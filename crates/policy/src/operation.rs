@@ -78,7 +78,7 @@ impl fmt::Display for OperationProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ActionMalformed(text) => {
-                write!(f, "`{text}` is not an action; write lower-case words joined by dots, as `accounts.read`")
+                write!(f, "`{text}` is not an action; write lower-case words joined by dots, such as `accounts.read`")
             }
             Self::Ambiguous(text) => write!(f, "`{text}` is declared twice; remove one, or give them different paths"),
             Self::ActionShared(text) => {
@@ -87,7 +87,7 @@ impl fmt::Display for OperationProblem {
             Self::FieldMalformed(text) => {
                 write!(f, "`{text}` is not a body field; write `amount = \"long /amount\"` (bool, long or text, `?` when optional)")
             }
-            Self::FieldsWithoutBody(text) => write!(f, "`{text}` requests have no body that policy could look at; remove `body`"),
+            Self::FieldsWithoutBody(text) => write!(f, "`{text}` requests have no body; remove `body`"),
             Self::MethodUnknown(text) => write!(f, "`{text}` is not a method; write GET, POST, PUT, PATCH, DELETE, HEAD or OPTIONS"),
             Self::PathMalformed(text) => {
                 write!(f, "`{text}` is not a path template; write `/v1/accounts/{{account}}`, at most {SEGMENTS_MAX} segments")
@@ -96,7 +96,10 @@ impl fmt::Display for OperationProblem {
                 write!(f, "`{text}` is not a resource type; write a capitalised word other than User, Role or Action")
             }
             Self::SourceUnknown(text) => {
-                write!(f, "`{text}` is not a source; write `path.NAME` for a parameter of the path, `token.sub` or `literal:TEXT`")
+                write!(
+                    f,
+                    "`{text}` is not a source; write `path.NAME` (for a parameter `{{NAME}}` of the path), `token.sub` or `literal:TEXT`"
+                )
             }
             Self::Stream(problem) => problem.fmt(f),
         }

@@ -65,7 +65,7 @@ pub enum StreamProblem {
 impl fmt::Display for StreamProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Method => f.write_str("`stream` of kind websocket or events belongs to a `GET`, of kind grpc to a `POST`; change `match` or `kind`"),
+            Self::Method => f.write_str("a `stream` of kind `websocket` or `events` needs `GET`, one of kind `grpc` needs `POST`; change `match` or `kind`"),
             Self::NoMessages => f.write_str(
                 "this kind of `stream` has no such messages; `message_bytes_max` is for websocket, grpc and events, `messages_per_second` for websocket and grpc",
             ),

@@ -19,7 +19,7 @@ impl Unavailable {
 
 impl fmt::Display for Unavailable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the store is unavailable: {}", self.what)
+        write!(f, "the operation failed: {}", self.what)
     }
 }
 

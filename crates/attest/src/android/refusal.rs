@@ -102,7 +102,7 @@ pub enum AttestRefusal {
         /// Position of the second one.
         index: usize,
     },
-    /// A certificate stands on the vendor's revocation list.
+    /// A certificate is on the vendor's revocation list.
     CertificateRevoked {
         /// Position of the certificate.
         index: usize,
@@ -242,20 +242,20 @@ impl fmt::Display for AttestRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::AnchorUnknown { issuer } => {
-                write!(f, "the chain ends at `{issuer}`, whose key is no trust anchor; add the anchor if you trust it")
+                write!(f, "the chain ends at `{issuer}`, which is not a trust anchor; add it to the anchors if you trust it")
             }
             Self::AppSignerUnknown { package, signers } => {
                 let signers: Vec<_> = signers.iter().map(hex::encode).collect();
                 write!(
                     f,
-                    "the app `{package}` is signed by `{}`, which is not accepted; a repackaged app looks like this",
+                    "the app `{package}` is signed by `{}`, which is not accepted; the app may have been repackaged",
                     signers.join(", ")
                 )
             }
             Self::AppUnknown { packages } if packages.is_empty() => f.write_str("the attestation names no app"),
             Self::AppUnknown { packages } => write!(f, "the key was made by `{}`, which is not accepted", packages.join(", ")),
             Self::AttestationMissing => {
-                f.write_str("no certificate of the chain has the attestation extension; was the key made with a challenge?")
+                f.write_str("no certificate of the chain has the attestation extension; check that the key was made with a challenge")
             }
             Self::AttestationNotHardware { level_min, level } => {
                 write!(f, "the attestation was made by {}, and {} is required", level_text(*level), level_text(*level_min))
@@ -274,32 +274,34 @@ impl fmt::Display for AttestRefusal {
             Self::CertificateNotYetValid { index, not_before } => {
                 write!(f, "certificate {index} is not valid before {}; check this server's clock", written(*not_before))
             }
-            Self::CertificateRepeated { index } => write!(f, "certificate {index} stands in the chain a second time"),
+            Self::CertificateRepeated { index } => write!(f, "certificate {index} occurs in the chain a second time"),
             Self::CertificateRevoked { index, serial } => {
-                write!(f, "certificate {index} (serial `{serial}`) stands on the vendor's revocation list")
+                write!(f, "certificate {index} (serial `{serial}`) is on the vendor's revocation list")
             }
             Self::ChainExtended { attested } => {
                 write!(
                     f,
-                    "certificate {attested} is the attested one and others follow below it; somebody tried to pass a key of their own"
+                    "certificate {attested} is the attested one, but more certificates were appended after it; this is an attempt to pass off another key as attested"
                 )
             }
-            Self::ChainTooLong => f.write_str("the chain has more certificates than are read"),
+            Self::ChainTooLong => f.write_str("the chain has more certificates than the limit"),
             Self::ChainTooShort { count } => {
                 write!(f, "the chain has {count} certificates; the whole chain, root included, has at least three")
             }
-            Self::ChallengeMismatch => f.write_str("the attestation answers another challenge"),
+            Self::ChallengeMismatch => f.write_str("the attestation was made for another challenge"),
             Self::CriticalExtensionUnknown { index, oid } => write!(f, "certificate {index} has the unknown critical extension `{oid}`"),
             Self::DescriptionMalformed(why) => write!(f, "the key description {}", description_text(*why)),
             Self::IssuerMismatch { index } => write!(f, "certificate {index} names another issuer than the certificate after it"),
-            Self::IssuerNotAllowed { index } => write!(f, "certificate {index} issued another and is no certification authority"),
-            Self::KeyNotGenerated => f.write_str("nothing says that the key was generated where it lives"),
+            Self::IssuerNotAllowed { index } => {
+                write!(f, "certificate {index} issued another certificate but is not a certification authority")
+            }
+            Self::KeyNotGenerated => f.write_str("the attestation does not say that the key was generated in the hardware"),
             Self::KeyNotHardware { level_min, level } => {
                 write!(f, "the key lives in {}, and {} is required", level_text(*level), level_text(*level_min))
             }
             Self::KeyOpenToAllApplications => f.write_str("every app on the phone can use the key"),
-            Self::KeyPurposeWrong { purposes } => write!(f, "the key is for the purposes {purposes:?} and has to be for signing (2) only"),
-            Self::KeyUnsupported { kind } => write!(f, "the key is of the kind `{kind}` and has to be EC P-256"),
+            Self::KeyPurposeWrong { purposes } => write!(f, "the key has the purposes {purposes:?}, but only signing (2) is allowed"),
+            Self::KeyUnsupported { kind } => write!(f, "the key is of the kind `{kind}`, but must be EC P-256"),
             Self::PatchLevelTooOld { level_min, level: Some(level) } => {
                 write!(f, "the system's patches are of {level}, and {level_min} is required")
             }
@@ -307,15 +309,15 @@ impl fmt::Display for AttestRefusal {
                 write!(f, "nothing says how old the patches are, and {level_min} is required")
             }
             Self::PathTooLong { index } => write!(f, "certificate {index} allows fewer certificates below it than there are"),
-            Self::PemMalformed { index } => write!(f, "certificate {index} is no PEM block that could be read"),
-            Self::RootOfTrustMissing => f.write_str("the hardware does not say how the phone booted"),
+            Self::PemMalformed { index } => write!(f, "certificate {index} is not a readable PEM block"),
+            Self::RootOfTrustMissing => f.write_str("the attestation contains no information about how the phone booted"),
             Self::SignatureInvalid { index, why: SignatureRefusal::Invalid } => {
                 write!(f, "the signature of certificate {index} does not verify")
             }
             Self::SignatureInvalid { index, why: SignatureRefusal::AlgorithmRefused } => {
-                write!(f, "certificate {index} is signed with an algorithm that is not taken, or that its issuer's key cannot make")
+                write!(f, "certificate {index} is signed with an algorithm that is not accepted or does not fit its issuer's key")
             }
-            Self::StatusListMissing => f.write_str("no revocation list is loaded, and the configuration asks for one"),
+            Self::StatusListMissing => f.write_str("no revocation list is loaded, and the configuration requires one"),
             Self::StatusListStale { fetched_at } => {
                 write!(f, "the revocation list was fetched at {}, which is too long ago", written(*fetched_at))
             }
@@ -348,7 +350,7 @@ fn description_text(why: DescriptionRefusal) -> String {
         DescriptionRefusal::SecurityLevelUnknown => String::from("has a security level that no version defines"),
         DescriptionRefusal::TagMalformed { number } => format!("has a value of another type in tag {number}"),
         DescriptionRefusal::TagRepeated { number } => format!("has tag {number} twice in one list"),
-        DescriptionRefusal::TooManyTags => String::from("has more tags than are read"),
+        DescriptionRefusal::TooManyTags => String::from("has more tags than the limit"),
         DescriptionRefusal::VersionUnknown { version } => format!("is of version {version}, which is not known"),
     }
 }

@@ -41,7 +41,7 @@ impl fmt::Display for StatusListRefusal {
         match self {
             Self::Malformed(why) => write!(f, "the status list is not JSON in Google's format ({why}); fetch it again"),
             Self::SerialMalformed(serial) => write!(f, "`{serial}` in the status list is no hexadecimal serial number; fetch it again"),
-            Self::TooLarge => f.write_str("the status list is larger than is read; fetch it again"),
+            Self::TooLarge => f.write_str("the status list is larger than the limit; fetch it again"),
         }
     }
 }

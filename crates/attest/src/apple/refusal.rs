@@ -36,9 +36,9 @@ pub enum FormatRefusal {
     NotCbor,
     /// The signature is not an ECDSA signature in DER (RFC 3279 section 2.2.3).
     SignatureMalformed,
-    /// The input has more bytes than are read.
+    /// The input is larger than the limit.
     TooLarge,
-    /// The attestation has more certificates than are read.
+    /// The attestation has more certificates than the limit.
     TooManyCertificates,
     /// The authenticator data have more extensions than are read.
     TooManyExtensions,
@@ -51,7 +51,7 @@ impl fmt::Display for FormatRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::AuthenticatorDataShort => "has authenticator data that ends too early",
-            Self::CredentialKeyMalformed => "has a credential whose key is no P-256 key in COSE",
+            Self::CredentialKeyMalformed => "has a credential whose key is not a P-256 key in COSE",
             Self::CredentialMissing => "has authenticator data without a credential",
             Self::ExtensionMalformed => "has an extension with a value of another type than Apple's",
             Self::ExtensionsMissing => "announces extensions and has none",
@@ -60,10 +60,10 @@ impl fmt::Display for FormatRefusal {
             Self::FieldUnknown => "has a field that Apple does not define",
             Self::FormatUnknown => "is of another format than `apple-appattest`",
             Self::NotCbor => "is not CBOR of Apple's shape",
-            Self::SignatureMalformed => "has a signature that is none of ECDSA in DER",
-            Self::TooLarge => "is larger than is read",
-            Self::TooManyCertificates => "has more certificates than are read",
-            Self::TooManyExtensions => "has more extensions than are read",
+            Self::SignatureMalformed => "has a signature that is not ECDSA in DER",
+            Self::TooLarge => "is larger than the limit",
+            Self::TooManyCertificates => "has more certificates than the limit",
+            Self::TooManyExtensions => "has more extensions than the limit",
             Self::TrailingBytes => "has bytes after its end",
         })
     }
@@ -225,7 +225,7 @@ impl fmt::Display for AppleRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::AnchorUnknown { issuer } => {
-                write!(f, "the chain ends below `{issuer}`, which is no trust anchor; add the anchor if you trust it")
+                write!(f, "the chain ends below `{issuer}`, which is not a trust anchor; add it to the anchors if you trust it")
             }
             Self::AppUnknown { rp_id_hash } => {
                 write!(f, "the key is of an app that is not accepted; SHA-256 of its App ID is `{}`", hex::encode(rp_id_hash))
@@ -238,7 +238,7 @@ impl fmt::Display for AppleRefusal {
             Self::CertificateNotYetValid { index, not_before } => {
                 write!(f, "certificate {index} is not valid before {}; check this server's clock", written(*not_before))
             }
-            Self::CertificateRepeated { index } => write!(f, "certificate {index} stands in the chain twice"),
+            Self::CertificateRepeated { index } => write!(f, "certificate {index} occurs in the chain twice"),
             Self::ChainTooShort { count } => write!(f, "the chain has {count} certificates; Apple sends two or more"),
             Self::CounterNotZero { counter } => write!(f, "the key's counter is {counter}; a key is attested before it is used"),
             Self::CredentialIdMismatch => f.write_str("the credential in the authenticator data is not the key that was named"),
@@ -250,19 +250,19 @@ impl fmt::Display for AppleRefusal {
                 write!(f, "the key was attested in Apple's {environment} environment, which is not accepted")
             }
             Self::EnvironmentUnknown { aaguid } => {
-                write!(f, "the authenticator calls itself `{}`, which is none of App Attest's", hex::encode(aaguid))
+                write!(f, "the authenticator has the id `{}`, which is not one of App Attest's", hex::encode(aaguid))
             }
             Self::IssuerMismatch { index } => write!(f, "certificate {index} names another issuer than the one that follows"),
             Self::IssuerNotAllowed { index } => write!(f, "certificate {index} issued another without being allowed to"),
             Self::KeyIdMismatch => f.write_str("the key id is not the hash of the attested key"),
             Self::KeyUnsupported { kind } => write!(f, "the attested key is {kind}, and a P-256 key is required"),
             Self::LeafMayIssue => f.write_str("the attested key's certificate is that of a certification authority"),
-            Self::NonceMalformed => f.write_str("the nonce in the attested key's certificate does not parse"),
-            Self::NonceMismatch => f.write_str("the attestation was made for another challenge, or changed since"),
+            Self::NonceMalformed => f.write_str("the nonce in the attested key's certificate cannot be parsed"),
+            Self::NonceMismatch => f.write_str("the attestation was made for another challenge, or was changed"),
             Self::NonceMissing => f.write_str("the attested key's certificate has no nonce"),
             Self::PathTooLong { index } => write!(f, "certificate {index} allows fewer certificates below it than there are"),
             Self::SignatureInvalid { index, why: SignatureRefusal::AlgorithmRefused } => {
-                write!(f, "certificate {index} is signed with an algorithm that is not taken")
+                write!(f, "certificate {index} is signed with an algorithm that is not accepted")
             }
             Self::SignatureInvalid { index, why: SignatureRefusal::Invalid } => {
                 write!(f, "the signature of certificate {index} does not verify")

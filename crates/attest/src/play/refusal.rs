@@ -26,7 +26,7 @@ pub enum TokenRefusal {
     LengthWrong,
     /// The token does not have five parts separated by `.`.
     NotFiveParts,
-    /// The token has more bytes than are read.
+    /// The token is larger than the limit.
     TooLarge,
 }
 
@@ -47,7 +47,7 @@ pub enum VerdictRefusal {
     },
     /// The text is not one JSON object in which every object has unique members, or it is nested too deeply.
     NotTheObject,
-    /// The text has more bytes than are read.
+    /// The text is larger than the limit.
     TooLarge,
     /// A list has more labels or digests than are read.
     TooMany {
@@ -170,13 +170,13 @@ impl fmt::Display for PlayRefusal {
         match self {
             Self::AppAccessRisk { found } => write!(f, "other apps on the phone have `{}`, which is not accepted", found.join("`, `")),
             Self::AppAccessUnevaluated => {
-                f.write_str("nothing says what other apps on the phone can do; is the signal turned on in the Play Console?")
+                f.write_str("the verdict does not say what other apps on the phone can do; turn the signal on in the Play Console")
             }
             Self::AppSignerUnknown { package, signers } if signers.is_empty() => write!(f, "nothing says who signed the app `{package}`"),
             Self::AppSignerUnknown { package, signers } => {
                 let signers: Vec<_> = signers.iter().map(hex::encode).collect();
                 let signers = signers.join(", ");
-                write!(f, "the app `{package}` is signed by `{signers}`, which is not accepted; a repackaged app looks like this")
+                write!(f, "the app `{package}` is signed by `{signers}`, which is not accepted; the app may have been repackaged")
             }
             Self::AppUnknown { package: None } => f.write_str("Google Play does not say which app runs"),
             Self::AppUnknown { package: Some(package) } => {
@@ -196,16 +196,18 @@ impl fmt::Display for PlayRefusal {
                 write!(f, "the phone has `{}`, and `{}` is required", labels.join("`, `"), level_min.label().as_str())
             }
             Self::PlayProtectRisk { risk } => write!(f, "Play Protect says {}, which is not accepted", said(risk)),
-            Self::RequestMismatch => f.write_str("the verdict answers another request"),
+            Self::RequestMismatch => f.write_str("the verdict was made for another request"),
             Self::RequestPackageUnknown { package } => write!(f, "the verdict was asked for by `{package}`, which is not accepted"),
             Self::SignatureInvalid => f.write_str("the signature in the token does not verify; check the verification key"),
-            Self::SignedTextMalformed(why) => write!(f, "what the token encrypts is no signed text that is taken ({why:?})"),
+            Self::SignedTextMalformed(why) => write!(f, "the content of the token is not an acceptable signed text ({why:?})"),
             Self::TestingResponse => f.write_str("the verdict is a test response, set in the Play Console for this tester"),
             Self::TokenMalformed(why) => write!(f, "the token {}", token_text(*why)),
             Self::TokenUndecryptable => f.write_str("the token does not decrypt: it was changed, or the decryption key is another app's"),
             Self::Unlicensed { licensing } => write!(f, "Google Play says {} of the account, not `LICENSED`", said(licensing)),
             Self::VerdictMalformed(why) => write!(f, "the verdict {}", verdict_text(*why)),
-            Self::VerdictTooEarly { at } => write!(f, "the verdict is of {}, which lies ahead; check this server's clock", written(*at)),
+            Self::VerdictTooEarly { at } => {
+                write!(f, "the verdict is of {}, which is in the future; check this server's clock", written(*at))
+            }
             Self::VerdictTooOld { at } => write!(f, "the verdict is of {}, which is too long ago", written(*at)),
         }
     }
@@ -219,14 +221,14 @@ fn said<T: Labels>(label: &Option<Label<T>>) -> String {
 
 const fn token_text(why: TokenRefusal) -> &'static str {
     match why {
-        TokenRefusal::AlgorithmRefused => "is encrypted otherwise than with A256KW and A256GCM",
+        TokenRefusal::AlgorithmRefused => "is not encrypted with A256KW and A256GCM",
         TokenRefusal::CriticalHeader => "has a header with a critical extension",
         TokenRefusal::EncodingInvalid => "has a part that is not canonical base64url",
         TokenRefusal::HeaderMalformed => "has a header that is not a JSON object with unique members",
         TokenRefusal::HeaderRefused => "has a header that would change how it is read",
         TokenRefusal::LengthWrong => "has a key, vector or tag of the wrong length",
-        TokenRefusal::NotFiveParts => "does not have five parts; send what the Play Integrity library returns, unread",
-        TokenRefusal::TooLarge => "has more bytes than are read",
+        TokenRefusal::NotFiveParts => "does not have five parts; send the token as returned by the Play Integrity library",
+        TokenRefusal::TooLarge => "is larger than the limit",
     }
 }
 
@@ -236,7 +238,7 @@ fn verdict_text(why: VerdictRefusal) -> String {
         VerdictRefusal::FieldMalformed { field } => format!("has another type or form in `{field}`"),
         VerdictRefusal::FieldMissing { field } => format!("has no `{field}`"),
         VerdictRefusal::NotTheObject => String::from("is not one JSON object with unique members and of small depth"),
-        VerdictRefusal::TooLarge => String::from("has more bytes than are read"),
+        VerdictRefusal::TooLarge => String::from("is larger than the limit"),
         VerdictRefusal::TooMany { field } => format!("has more values in `{field}` than are read"),
     }
 }

@@ -29,107 +29,107 @@ use crate::cli::{
     phone::{self, PhoneCommand},
 };
 
-/// Zero-trust access for mobile app backends: every request is checked, decided and recorded
+/// Zero-trust access for mobile app backends: checks, decides and records every request
 #[derive(Debug, Parser)]
 #[command(name = "countersign", version, max_term_width = 110)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
-    /// Print JSON for programs instead of text for people
+    /// Print JSON instead of text
     #[arg(long, global = true)]
     json: bool,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Write a configuration of three lines, a first policy with tests, and a data directory
+    /// Create a minimal configuration, a first policy with tests, and a data directory
     Init(InitArgs),
-    /// Run the node: issuer and gateway on one port
+    /// Run a node: issuer and gateway on one port
     Serve(ServeArgs),
-    /// A bank behind Countersign, honest customers, and everything a thief would try
+    /// Run an example bank behind Countersign, with honest customers and about a hundred attacks
     #[cfg(feature = "demo")]
     Demo(DemoArgs),
-    /// Check policies, or print their schema
+    /// Check and test the policies, or print their schema
     Policy {
         #[command(flatten)]
         place: Place,
         #[command(subcommand)]
         command: PolicyCommand,
     },
-    /// Explain any evidence about a phone, or judge files of cases
+    /// Explain attestation evidence of a phone, or run files of test cases
     #[command(subcommand)]
     Attest(AttestCommand),
-    /// Measure the risk models on recorded events
+    /// Measure how well the risk models work on recorded events
     #[command(subcommand)]
     Evaluate(EvaluateCommand),
-    /// Verify the log, prove entries, check proofs; offline
+    /// Verify the audit log, create and check proofs of its entries; works offline
     Audit {
         #[command(flatten)]
         place: Place,
         #[command(subcommand)]
         command: AuditCommand,
     },
-    /// Explain one decision: the inputs, the rule, what was missing, what would help
+    /// Explain one decision: its inputs, the policies that applied, unmet conditions, and remedies
     Why {
         #[command(flatten)]
         place: Place,
         #[command(flatten)]
         args: WhyArgs,
     },
-    /// Decisions as they are made
+    /// Show the decisions in the audit log
     Logs {
         #[command(flatten)]
         place: Place,
         #[command(subcommand)]
         command: LogsCommand,
     },
-    /// A software phone, against a running development node
+    /// Send requests from a simulated phone to a running development node
     #[cfg(feature = "demo")]
     Phone {
         #[command(flatten)]
         place: Place,
-        /// Enrol as an emulator does, by this development token, and not by software hardware
+        /// Enrol with this development token, as an emulator does, instead of simulated attestation hardware
         #[arg(long, global = true, value_name = "TOKEN")]
         dev_token: Option<String>,
         #[command(subcommand)]
         command: PhoneCommand,
     },
-    /// People, at a running node
+    /// Manage accounts of a running node
     User {
         #[command(flatten)]
         place: Place,
         #[command(subcommand)]
         command: UserCommand,
     },
-    /// Development tokens for emulators and continuous integration, at a running node
+    /// Manage development tokens (for emulators and CI) of a running node
     DevToken {
         #[command(flatten)]
         place: Place,
         #[command(subcommand)]
         command: DevTokenCommand,
     },
-    /// Devices, at a running node
+    /// Manage devices of a running node
     Device {
         #[command(flatten)]
         place: Place,
         #[command(subcommand)]
         command: DeviceCommand,
     },
-    /// Trust anchors, revocation lists and boot keys that are fetched, at a running node
+    /// Show downloaded trust anchors, revocation lists and boot keys of a running node, or roll them back
     Feed {
         #[command(flatten)]
         place: Place,
         #[command(subcommand)]
         command: FeedCommand,
     },
-    /// What the monitor noticed and did, at a running node
+    /// Show and resolve incidents that the monitor of a running node detected
     Incident {
         #[command(flatten)]
         place: Place,
         #[command(subcommand)]
         command: IncidentCommand,
     },
-    /// Sessions, at a running node
+    /// Manage sessions of a running node
     Session {
         #[command(flatten)]
         place: Place,
@@ -140,9 +140,9 @@ enum Command {
 
 #[derive(Debug, Subcommand)]
 enum AttestCommand {
-    /// Judge a file of cases against what they expect
+    /// Run test cases from files and compare the verdicts with the expected ones
     Check(CheckArgs),
-    /// Say of any evidence about a phone what it is, what each part says, and the verdict; or what it lacks elsewhere (`--what-if`)
+    /// Show the contents of attestation evidence and the verdict on it, or what it lacks under another configuration (`--what-if`)
     Inspect(InspectArgs),
 }
 

@@ -1,6 +1,6 @@
 //! Asks a running node over its admin socket.
 
-use std::path::Path;
+use std::{io::ErrorKind, path::Path};
 
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
@@ -32,20 +32,26 @@ pub async fn post<T: DeserializeOwned>(data: &Path, path: &str, body: &impl Seri
 
 async fn ask<T: DeserializeOwned>(data: &Path, method: Method, path: &str, body: Bytes) -> Result<T> {
     let socket = data.join(layout::ADMIN_SOCKET);
-    let stream = UnixStream::connect(&socket).await.with_context(|| {
-        format!("no node answers at `{}`; start one with `countersign serve`, or name its config with `--config`", socket.display())
+    let stream = UnixStream::connect(&socket).await.map_err(|fault| {
+        let socket = socket.display();
+        let what = if fault.kind() == ErrorKind::PermissionDenied {
+            format!("this user may not use `{socket}`; run this command as the user that the node runs as")
+        } else {
+            format!("no node answers at `{socket}`; start one with `countersign serve`, or give its configuration with `--config`")
+        };
+        anyhow::Error::new(fault).context(what)
     })?;
     let request =
         Request::builder().method(method).uri(path).header(header::HOST, "admin").header(header::CONTENT_TYPE, "application/json");
-    let answer = exchange(stream, request.body(Full::new(body))?, ANSWER_BYTES_MAX).await.context("asking the node")?;
+    let answer = exchange(stream, request.body(Full::new(body))?, ANSWER_BYTES_MAX).await.context("sending the request to the node")?;
     let (status, bytes) = (answer.status, answer.body);
     if !status.is_success() {
         match serde_json::from_slice::<Refused>(&bytes) {
             Ok(refused) => bail!(refused.error),
-            Err(_) => bail!("the node answered {status}; is it of the same version?"),
+            Err(_) => bail!("the node answered with status {status}; check that it runs the same version as this command"),
         }
     }
-    serde_json::from_slice(&bytes).context("the node's answer is not understood; is it of the same version?")
+    serde_json::from_slice(&bytes).context("the node's answer cannot be parsed; check that it runs the same version as this command")
 }
 
 /// A word as one segment of a path.

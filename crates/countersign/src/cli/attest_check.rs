@@ -20,9 +20,9 @@ use crate::cli::output::{Exit, Output, say, say_json};
 /// What is judged, and by which anchors.
 #[derive(Args, Debug)]
 pub struct CheckArgs {
-    /// A JSON file, or a directory of them: a list of chains, whose paths are relative to it, or samples of App Attest.
+    /// A JSON file with cases, or a directory of such files. A file holds a list of Android chains (with paths relative to the file) or App Attest samples.
     cases: PathBuf,
-    /// The directory of the trust anchors that cases name: `google` is `DIR/google.pem`.
+    /// The directory of the trust anchors named in the cases: `google` is `DIR/google.pem`.
     #[arg(long, value_name = "DIR")]
     anchors: PathBuf,
 }
@@ -47,7 +47,7 @@ pub fn run(args: &CheckArgs, output: Output) -> Result<Exit> {
     let mut anchors = Anchored { directory: &args.anchors, known: BTreeMap::new() };
     let (mut count, mut failed) = (0_usize, Vec::new());
     for file in &files {
-        let results = judge(file, &mut anchors).with_context(|| format!("judging `{}`", file.display()))?;
+        let results = judge(file, &mut anchors).with_context(|| format!("checking the cases in `{}`", file.display()))?;
         count = count.saturating_add(results.len());
         // One file's names are unique; several files may use the same ones.
         let of_file = file.file_stem().filter(|_| files.len() > 1).map(|stem| format!("{}: ", stem.to_string_lossy())).unwrap_or_default();
@@ -83,7 +83,7 @@ fn files(path: &Path) -> Result<Vec<PathBuf>> {
         }
     }
     found.sort();
-    if found.is_empty() { bail!("`{}` holds no JSON file of cases", path.display()) } else { Ok(found) }
+    if found.is_empty() { bail!("`{}` holds no JSON file with cases; give a file or another directory", path.display()) } else { Ok(found) }
 }
 
 /// Every case of a file, of whichever kind: an array holds chains of Android, an object samples of App Attest.
@@ -119,8 +119,9 @@ impl Anchored<'_> {
             return Ok(text.clone());
         }
         let path = self.directory.join(format!("{name}.pem"));
-        let text = fs::read_to_string(&path)
-            .with_context(|| format!("reading `{}`; `--anchors` names the directory of the vendors' roots", path.display()))?;
+        let text = fs::read_to_string(&path).with_context(|| {
+            format!("reading `{}`; give the directory of the vendors' root certificates with `--anchors`", path.display())
+        })?;
         self.known.insert(name.to_owned(), text.clone());
         Ok(text)
     }

@@ -23,13 +23,13 @@ use crate::cli::{
 /// What to do with the log.
 #[derive(Debug, Subcommand)]
 pub enum AuditCommand {
-    /// Check a proof of one entry, offline
+    /// Check a proof of one entry
     Check(CheckArgs),
-    /// Print the newest signed checkpoint, to be kept where this machine cannot change it
+    /// Print the newest signed checkpoint; store it on another machine, so that later changes of the log are detected
     Checkpoint,
-    /// Print the public key by which everybody can verify
+    /// Print the public key for verifying the log
     Key,
-    /// Write the proof that an entry is in the log
+    /// Print a proof that an entry is in the log
     Prove(ProveArgs),
     /// Verify the whole log
     Verify(VerifyArgs),
@@ -38,9 +38,9 @@ pub enum AuditCommand {
 /// The proof and the key.
 #[derive(Args, Debug)]
 pub struct CheckArgs {
-    /// The proof, as `audit prove` wrote it.
+    /// The proof, as printed by `audit prove`.
     proof: PathBuf,
-    /// The log's public key, as `audit key` printed it.
+    /// The log's public key, as printed by `audit key`.
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
 }
@@ -48,17 +48,17 @@ pub struct CheckArgs {
 /// The entry.
 #[derive(Args, Debug)]
 pub struct ProveArgs {
-    /// The entry's number, or the number of its decision (`D-...`).
+    /// The entry's number, or its decision number (`D-...`).
     entry: String,
 }
 
 /// By what to verify.
 #[derive(Args, Debug)]
 pub struct VerifyArgs {
-    /// The log's public key, kept elsewhere; without it the one beside the log is believed.
+    /// A trusted copy of the log's public key; by default the copy in the data directory is used.
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
-    /// A checkpoint that was kept elsewhere, against which a rewrite of the whole log is found.
+    /// A checkpoint that was stored on another machine; with it, a rewrite or deletion of the whole log is detected.
     #[arg(long, value_name = "FILE")]
     checkpoint: Option<PathBuf>,
 }
@@ -77,12 +77,12 @@ pub fn run(command: &AuditCommand, place: &Place, output: Output) -> Result<Exit
 fn read_key(path: &Path) -> Result<CheckpointVerifier> {
     let text = fs::read_to_string(path).with_context(|| format!("reading the log's key `{}`", path.display()))?;
     CheckpointVerifier::parse(&text)
-        .map_err(|why| anyhow!("`{}` is not a key of a log ({why}); `countersign audit key` prints it", path.display()))
+        .map_err(|why| anyhow!("`{}` is not a log's public key ({why}); print it with `countersign audit key`", path.display()))
 }
 
 fn own_key(place: &Place) -> Result<CheckpointVerifier> {
     read_key(&place.data()?.join(layout::LOG_KEY))
-        .context("the log's key comes with the first start of the node; name its data directory with `--data`")
+        .context("the log's public key cannot be read; the first start of the node creates it; give the data directory with `--data`, or run this as the user that the node runs as")
 }
 
 fn verify(args: &VerifyArgs, place: &Place, output: Output) -> Result<Exit> {
@@ -104,10 +104,10 @@ fn verify(args: &VerifyArgs, place: &Place, output: Output) -> Result<Exit> {
                 say(format!("FAULT  {fault}"));
             }
             let at = report.checkpoint.map_or_else(String::new, |c| format!(", last signed {}", when::instant(c.at.seconds())));
-            say(format!("{} records under signed checkpoints{at}; {} faults", report.committed, faults.len()));
+            say(format!("{} records covered by signed checkpoints{at}; {} faults", report.committed, faults.len()));
             if known.is_none() {
                 say(
-                    "not checked against a checkpoint kept elsewhere (`--checkpoint`): somebody with the log's key could have rewritten all of it",
+                    "note: without `--checkpoint FILE` (a checkpoint stored on another machine) it is not detected if the newest records or the whole log were deleted or replaced",
                 );
             }
         }
@@ -117,8 +117,9 @@ fn verify(args: &VerifyArgs, place: &Place, output: Output) -> Result<Exit> {
 
 fn known_checkpoint(path: &Path, key: &CheckpointVerifier) -> Result<Checkpoint> {
     let text = fs::read_to_string(path).with_context(|| format!("reading the checkpoint `{}`", path.display()))?;
-    key.open_note(&text)
-        .map_err(|why| anyhow!("`{}` is not a checkpoint of this log ({why}); `countersign audit checkpoint` prints one", path.display()))
+    key.open_note(&text).map_err(|why| {
+        anyhow!("`{}` is not a checkpoint of this log ({why}); print one with `countersign audit checkpoint`", path.display())
+    })
 }
 
 fn document(checkpoint: &Checkpoint) -> Value {
@@ -136,7 +137,8 @@ fn checkpoint(place: &Place, output: Output) -> Result<Exit> {
 
 fn key(place: &Place, output: Output) -> Result<Exit> {
     let path = place.data()?.join(layout::LOG_KEY);
-    let text = fs::read_to_string(&path).with_context(|| format!("reading `{}`; the first start of the node writes it", path.display()))?;
+    let text =
+        fs::read_to_string(&path).with_context(|| format!("reading `{}`; the first start of the node creates it", path.display()))?;
     match output {
         Output::Json => say_json(&json!({ "key": text.trim_end() })),
         Output::Text => say(text.trim_end()),
@@ -149,8 +151,8 @@ fn prove_entry(args: &ProveArgs, place: &Place) -> Result<Exit> {
     let record = find(&log, &args.entry)?;
     let Some((checkpoint, note)) = segments::latest_note(&log, &own_key(place)?)? else { bail!("the log has no signed checkpoint yet") };
     let leaves = segments::leaves(&log, checkpoint.size)?;
-    let proof =
-        prove(record.seq, &record.json, &leaves, &note, &[]).context("the entry is not under a checkpoint yet; try again in a moment")?;
+    let proof = prove(record.seq, &record.json, &leaves, &note, &[])
+        .context("the entry is not covered by a signed checkpoint yet; try again in a moment")?;
     say(proof);
     Ok(Exit::Fine)
 }
@@ -160,7 +162,8 @@ fn find(log: &Path, entry: &str) -> Result<segments::Record> {
         Ok(seq) => segments::read_record(log, seq)?,
         Err(_) => segments::find_decision(
             log,
-            &DecisionId::parse(entry).map_err(|why| anyhow!("`{entry}` is neither a number nor a decision: {why}"))?,
+            &DecisionId::parse(entry)
+                .map_err(|why| anyhow!("`{entry}` is neither an entry's number nor a decision number (`D-...`): {why}"))?,
         )?,
     };
     record.ok_or_else(|| anyhow!("the log has no entry `{entry}`"))
@@ -177,7 +180,7 @@ fn check_proof(args: &CheckArgs, output: Output) -> Result<Exit> {
                     say_json(&json!({ "holds": true, "seq": entry.seq, "entry": json, "checkpoint": document(&entry.checkpoint) }))
                 }
                 Output::Text => say(format!(
-                    "holds: entry {} is in the log of {} records signed {}\n{json:#}",
+                    "valid: entry {} is in the log of {} records that was signed at {}\n{json:#}",
                     entry.seq,
                     entry.checkpoint.size,
                     when::instant(entry.checkpoint.at.seconds())

@@ -9,7 +9,7 @@ use crate::cli::output::{Exit, Output, say};
 /// What to do after the scenarios.
 #[derive(Args, Clone, Copy, Debug)]
 pub struct DemoArgs {
-    /// Leave everything running, and print command lines to try
+    /// Keep everything running afterwards, and print commands to try
     #[arg(long)]
     keep: bool,
 }

@@ -25,11 +25,11 @@ use crate::cli::{
 /// What to do with development tokens.
 #[derive(Debug, Subcommand)]
 pub enum DevTokenCommand {
-    /// Make a token that enrols emulators and test machines; prints it once
+    /// Create a token for enrolling emulators and test machines; it is shown only once
     Create(CreateArgs),
-    /// The newest tokens, with their phones and last use
+    /// List the newest tokens, with their phones and last use
     List,
-    /// End a token for good, and cut off the devices that it enrolled
+    /// Revoke a token and all devices that were enrolled with it; this cannot be undone
     Revoke(RevokeArgs),
 }
 
@@ -61,28 +61,28 @@ impl From<PlatformArg> for Platform {
 /// For what.
 #[derive(Args, Debug)]
 pub struct CreateArgs {
-    /// The app that it enrols.
+    /// Client id of the app that can enrol with it.
     #[arg(long, value_name = "ID")]
     app: String,
-    /// The platform that it enrols; without it, both.
+    /// The platform that can enrol with it; by default both.
     #[arg(long)]
     platform: Option<PlatformArg>,
-    /// How long it enrols: 12h, 30d; at most 90d.
+    /// How long devices can enrol with it: 12h, 30d; at most 90d.
     #[arg(long, default_value = "30d", value_name = "TIME", value_parser = span)]
     expires: Seconds,
-    /// Phones that it enrols at most.
+    /// Maximum number of phones that can enrol with it.
     #[arg(long, default_value_t = 5)]
     phones: u32,
-    /// Take it from every network, not from private ones alone.
+    /// Accept it from every network, not only from private networks.
     #[arg(long)]
     any_network: bool,
-    /// A note for people.
+    /// A note that `list` shows.
     #[arg(long, default_value = "", value_name = "TEXT")]
     label: String,
-    /// The server's address as the phone reaches it, if not `public_url`: <https://10.0.2.2:7443> from Android's emulator.
+    /// URL of the node as seen from the phone, if it is not `public_url`: <https://10.0.2.2:7443> from the Android emulator.
     #[arg(long, value_name = "URL")]
     server: Option<url::Url>,
-    /// Draw the token as a QR code, even when the output is no terminal.
+    /// Print the token as a QR code too, even if the output is not a terminal.
     #[arg(long)]
     qr: bool,
 }
@@ -90,12 +90,12 @@ pub struct CreateArgs {
 /// Which one.
 #[derive(Args, Debug)]
 pub struct RevokeArgs {
-    /// Its id (`dt_...`), as `list` shows it.
+    /// The token's id (`dt_...`), as shown by `list`.
     id: String,
 }
 
 fn span(text: &str) -> Result<Seconds> {
-    config::span(text).ok_or_else(|| anyhow!("give a whole number and a unit, as in `12h` or `30d`"))
+    config::span(text).ok_or_else(|| anyhow!("write a whole number and a unit, such as `12h` or `30d`"))
 }
 
 /// Does it.
@@ -118,8 +118,8 @@ pub async fn run(command: &DevTokenCommand, place: &Place, output: Output) -> Re
             let kit = DevKit {
                 server,
                 pin,
-                token: DevTokenText::parse(&answer.token).context("the node made a token that is none")?,
-                client: ClientId::parse(&args.app).map_err(|_| anyhow!("`{}` is no app", args.app))?,
+                token: DevTokenText::parse(&answer.token).context("the node returned an invalid token")?,
+                client: ClientId::parse(&args.app).map_err(|_| anyhow!("`{}` is not a valid client id", args.app))?,
                 platform: args.platform.map(Platform::from),
                 expires_at: UnixSeconds(answer.expires_at),
                 phones_max: args.phones,
@@ -127,8 +127,12 @@ pub async fn run(command: &DevTokenCommand, place: &Place, output: Output) -> Re
             };
             answer.token.clone_from(kit.write().expose());
             // Written so that what is shown can be read back.
-            DevKit::parse(&answer.token).map_err(|why| anyhow!("{why}; look at `--server`"))?;
-            made(&answer, args, output);
+            DevKit::parse(&answer.token).map_err(|why| anyhow!("{why}; check `--server`"))?;
+            let contents = match kit.pin {
+                Some(_) => "the server's address, the fingerprint of its certificate and the secret",
+                None => "the server's address and the secret",
+            };
+            made(&answer, args, contents, output);
         }
         DevTokenCommand::List => list(&ask::get::<Vec<DevTokenView>>(&data, "/v1/dev-tokens").await?, output),
         DevTokenCommand::Revoke(args) => {
@@ -137,7 +141,7 @@ pub async fn run(command: &DevTokenCommand, place: &Place, output: Output) -> Re
             match output {
                 Output::Json => say_json(&ended),
                 Output::Text => say(format!(
-                    "revoked; {} devices cut off, {} sessions ended; recorded as {}",
+                    "revoked, with {} devices and {} sessions; recorded as {}",
                     ended.devices_revoked, ended.sessions_ended, ended.decision
                 )),
             }
@@ -159,7 +163,7 @@ fn drawn(text: &str) -> Result<String> {
     Ok(code.render::<Dense1x2>().dark_color(Dense1x2::Light).light_color(Dense1x2::Dark).build())
 }
 
-fn made(made: &DevTokenMade, args: &CreateArgs, output: Output) {
+fn made(made: &DevTokenMade, args: &CreateArgs, contents: &str, output: Output) {
     let app = &args.app;
     match output {
         Output::Json => say_json(made),
@@ -168,15 +172,15 @@ fn made(made: &DevTokenMade, args: &CreateArgs, output: Output) {
             say(&made.token);
             if args.qr || std::io::stdout().is_terminal() {
                 // A phone that cannot read the code can still be given the text.
-                say(drawn(&made.token).unwrap_or_else(|why| format!("no QR code: {why:#}")));
+                say(drawn(&made.token).unwrap_or_else(|why| format!("the QR code cannot be shown: {why:#}")));
             }
             say(format!(
-                "carries the server's address, its certificate's pin and the secret\nshown once; enrols until {until}; revoke it with `countersign dev-token revoke {}`",
+                "this token contains {contents}; it is shown only once\ndevices can enrol with it until {until}; revoke it with `countersign dev-token revoke {}`",
                 made.id
             ));
             if made.development == "enforce" {
                 say(format!(
-                    "`{app}` refuses development devices; it takes them with `allow_dev_tokens = true` in `[device]` and a restart"
+                    "warning: `{app}` refuses devices that enrol with development tokens; to accept them, set `allow_dev_tokens = true` in `[device]` and restart the node"
                 ));
             }
         }

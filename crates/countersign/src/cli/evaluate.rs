@@ -26,31 +26,31 @@ use crate::cli::output::{Exit, Output, say, say_json, table};
 /// What is evaluated.
 #[derive(Debug, Subcommand)]
 pub enum EvaluateCommand {
-    /// All that stands in a directory laid out as the shared risk data, beside the anchors
+    /// Run all evaluations on a directory of data sets, and compare with reference results
     All(AllArgs),
-    /// Who talks to whom, in time
+    /// Evaluate detection on a graph of events: source, destination and time
     Edges(EdgesArgs),
-    /// Logins with their networks, places and devices
+    /// Evaluate detection on logins with their networks, places and devices
     Login(LoginArgs),
-    /// Runs of operations: is it still the same person
+    /// Evaluate detection on sequences of commands: whether another person took over
     Sequence(SequenceArgs),
-    /// Rows of numbers, the label last
+    /// Evaluate detection on rows of numbers; the last column is the label
     Stream(StreamArgs),
-    /// Journeys of people who were not attacked: every alarm is a false one
+    /// Count false alarms on journeys of people who were not attacked
     Travel(TravelArgs),
 }
 
 /// Where the data is.
 #[derive(Args, Debug)]
 pub struct AllArgs {
-    /// The directory: `login/`, `sea/`, `darpa/`, `adbench/`, `mobility/` below it.
+    /// The directory with `login/`, `sea/`, `darpa/`, `adbench/` and `mobility/`.
     directory: PathBuf,
 }
 
 /// The edges.
 #[derive(Args, Debug)]
 pub struct EdgesArgs {
-    /// Source, destination, time and label in each line; plain, gzip or xz.
+    /// The file: source, destination, time and label in each line; plain, gzip or xz.
     #[arg(long = "in", value_name = "EDGES.csv.xz")]
     events: PathBuf,
 }
@@ -58,13 +58,13 @@ pub struct EdgesArgs {
 /// The runs.
 #[derive(Args, Debug)]
 pub struct SequenceArgs {
-    /// A person a line: 5,000 commands of their own, then 100 blocks of 100.
+    /// The commands: one line per person, with 5,000 own commands and then 100 blocks of 100 commands.
     #[arg(long = "in", value_name = "USERS.txt.gz")]
     events: PathBuf,
-    /// A block a line, a person a column; 1 when somebody else typed it.
+    /// The labels: one line per block, one column per person; 1 if another person typed the block.
     #[arg(long, value_name = "LABELS.txt")]
     labels: PathBuf,
-    /// People who are learned from and not judged.
+    /// Number of people used only for training.
     #[arg(long, value_name = "N", default_value_t = 0)]
     skip_users: usize,
 }
@@ -72,7 +72,7 @@ pub struct SequenceArgs {
 /// The rows.
 #[derive(Args, Debug)]
 pub struct StreamArgs {
-    /// A row a line.
+    /// The file: one row per line.
     #[arg(long = "in", value_name = "ROWS.csv.gz")]
     events: PathBuf,
 }
@@ -144,7 +144,7 @@ fn words(report: &tally::Report) -> String {
     let episodes = &report.episodes;
     let _ = writeln!(
         out,
-        "attacks as wholes: {}, found {:.3}, at their first event {:.3}, events until found {}",
+        "whole attacks: {}, detected {:.3}, at the first event {:.3}, median number of events until detected {}",
         episodes.attacks,
         episodes.detected,
         episodes.detected_at_once,
@@ -154,7 +154,7 @@ fn words(report: &tally::Report) -> String {
         for group in groups {
             let _ = writeln!(
                 out,
-                "{title} {:<24} {:>7} attacks, found {:.3}; {:>8} ordinary, alarmed {:.4}",
+                "{title} {:<24} {:>7} attacks, detected {:.3}; {:>8} ordinary, false alarms {:.4}",
                 group.name, group.attacks, group.detected, group.ordinary, group.false_alarms
             );
         }
@@ -162,7 +162,7 @@ fn words(report: &tally::Report) -> String {
     let cost = &report.cost;
     let _ = write!(
         out,
-        "per event: {:.2} us at the median, {:.2} at p99; {} bytes of state",
+        "per event: {:.2} us (median), {:.2} us (p99); {} bytes of state",
         cost.median_micros, cost.p99_micros, cost.state_bytes
     );
     out

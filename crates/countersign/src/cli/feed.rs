@@ -16,16 +16,16 @@ use crate::cli::{
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum FeedCommand {
-    /// What is fetched, what of it is in use, and how old it is
+    /// List the feeds, the version in use, and its age
     List,
-    /// Go back to the version before; what was in use is not taken again
+    /// Return to the previous version; the current one is not used again
     RollBack(RollBackArgs),
 }
 
 /// Which one.
 #[derive(Args, Debug)]
 pub struct RollBackArgs {
-    /// Its name: `status_list`, `boot_keys`, ...
+    /// Name of the feed: `status_list`, `boot_keys`, ...
     name: String,
 }
 

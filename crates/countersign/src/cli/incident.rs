@@ -16,32 +16,32 @@ use crate::cli::{
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum IncidentCommand {
-    /// This was fine: undo what was done, and let the monitor learn from it
+    /// Mark an incident as harmless: undo the reaction, and let the monitor learn from it
     #[command(visible_alias = "undo")]
     Fine(OneArgs),
-    /// The newest incidents
+    /// List the newest incidents
     List(ListArgs),
-    /// How mails about incidents go
+    /// Show the state of incident mails, or send a test mail
     Mail(MailArgs),
-    /// One incident with its timeline
+    /// Show one incident with its timeline
     Show(OneArgs),
-    /// React to nothing of a kind for a while
+    /// Do not react to one kind of signal for some hours
     Suppress(SuppressArgs),
-    /// What is not reacted to
+    /// List the suppressions in force
     Suppressions,
 }
 
 /// Which one.
 #[derive(Args, Debug)]
 pub struct OneArgs {
-    /// Its id (`i_...`).
+    /// The incident's id (`i_...`).
     id: String,
 }
 
 /// Which ones.
 #[derive(Args, Debug)]
 pub struct ListArgs {
-    /// Only those that are `open`, `fine` or `closed`.
+    /// Show only incidents in this state: `open`, `fine` or `closed`.
     #[arg(long, value_name = "STATE")]
     state: Option<String>,
 }
@@ -49,7 +49,7 @@ pub struct ListArgs {
 /// What about mails.
 #[derive(Args, Debug)]
 pub struct MailArgs {
-    /// Send one now, to see whether it arrives.
+    /// Send a test mail now.
     #[arg(long)]
     test: bool,
 }
@@ -57,12 +57,12 @@ pub struct MailArgs {
 /// What not to react to.
 #[derive(Args, Debug)]
 pub struct SuppressArgs {
-    /// The kind: `scraping`, `unusual_use`, ...
+    /// The kind of signal: `scraping`, `unusual_use`, ...
     kind: String,
-    /// Only about this person (`u_...`).
+    /// Only for this person (`u_...`).
     #[arg(long, value_name = "ID")]
     user: Option<String>,
-    /// For so many hours.
+    /// Duration in hours.
     #[arg(long, default_value_t = 24)]
     hours: u64,
 }
@@ -121,7 +121,7 @@ fn show(incident: &IncidentView, output: Output) {
         say_json(incident);
         return;
     }
-    let who = incident.user.as_deref().or(incident.device.as_deref()).or(incident.session.as_deref()).unwrap_or("everybody");
+    let who = incident.user.as_deref().or(incident.device.as_deref()).or(incident.session.as_deref()).unwrap_or("everyone");
     say(format!("{}  {} about {who}, {}, noticed {} times", incident.id, incident.kind, incident.state, incident.count));
     for moment in &incident.timeline {
         say(format!("  {}  {}", when::instant(UnixMillis(moment.at_ms).seconds()), moment.what));
@@ -136,7 +136,7 @@ fn mail(view: &MailView, output: Output) {
     say(format!("mails about incidents go to {} by {}", view.to.join(", "), view.server));
     say(format!("  {} delivered, {} waiting, {} given up, {} dropped", view.delivered, view.waiting, view.given_up, view.dropped));
     if let Some(at) = view.last_delivered {
-        say(format!("  {}  the last was taken by the server", when::instant(UnixSeconds(at))));
+        say(format!("  {}  the mail server accepted the last one", when::instant(UnixSeconds(at))));
     }
     if let (Some(at), Some(why)) = (view.last_failure, &view.failure) {
         say(format!("  {}  {why}", when::instant(UnixSeconds(at))));
@@ -149,7 +149,7 @@ fn suppressed(rows: &[Suppressed], output: Output) {
         Output::Text => {
             let mut drawn = table(&["KIND", "ABOUT", "UNTIL"]);
             for row in rows {
-                let user = row.user.clone().unwrap_or_else(|| "everybody".to_owned());
+                let user = row.user.clone().unwrap_or_else(|| "everyone".to_owned());
                 drawn.add_row([row.kind.clone(), user, when::instant(UnixSeconds(row.until))]);
             }
             say(drawn.to_string());

@@ -21,31 +21,31 @@ const PORT: u16 = 7443;
 /// What is protected, and where the files go.
 #[derive(Args, Debug)]
 pub struct InitArgs {
-    /// Where your API listens: `http://127.0.0.1:8080`.
+    /// URL of your API: `http://127.0.0.1:8080`.
     #[arg(long, value_name = "URL")]
     upstream: String,
-    /// Your app's id: its Android package or iOS bundle.
+    /// Your app's id: its Android package name or iOS bundle id.
     #[arg(long, value_name = "ID")]
     app: String,
-    /// The directory to write into.
+    /// Directory for the new files.
     #[arg(long, default_value = ".", value_name = "DIR")]
     dir: PathBuf,
-    /// The URL by which phones reach this node.
+    /// URL at which phones reach this node.
     #[arg(long, value_name = "URL", default_value_t = format!("https://localhost:{PORT}"))]
     public_url: String,
 }
 
-const POLICY: &str = r#"// Whoever is signed in may read, on any phone that is enrolled.
+const POLICY: &str = r#"// Signed-in people may read, on any enrolled phone.
 @id("signed_in_may_read")
 permit (principal, action == Action::"read", resource);
 
-// Changes need a phone whose hardware vouches for its key.
+// Changes need a phone with a hardware-protected key.
 @id("hardware_may_write")
 permit (principal, action == Action::"write", resource)
 when { context.device.trust >= 2 };
 
-// A sign-in of more than twelve hours ago is confirmed before anything is changed.
-@id("confirm_after_a_day") @outcome("step_up") @acr("phishing_resistant") @max_age("12h") @reason("signed_in_long_ago")
+// If the last sign-in is more than twelve hours old, changes need a confirmation.
+@id("confirm_after_twelve_hours") @outcome("step_up") @acr("phishing_resistant") @max_age("12h") @reason("signed_in_long_ago")
 forbid (principal, action == Action::"write", resource)
 when { context.auth.age_s > 43200 };
 "#;
@@ -70,7 +70,7 @@ pub fn run(args: &InitArgs, output: Output) -> Result<Exit> {
     let files = [(config_file, text.as_str()), (dir.join("policies/app.cedar"), POLICY), (dir.join("policies/app_test.json"), TESTS)];
     for (file, _) in &files {
         if file.exists() {
-            bail!("`{}` is there already and is not overwritten; name another directory with `--dir`", file.display());
+            bail!("`{}` exists already and is not overwritten; give another directory with `--dir`", file.display());
         }
     }
     fs::create_dir_all(&config.policies).with_context(|| format!("making `{}`", config.policies.display()))?;
@@ -83,13 +83,9 @@ pub fn run(args: &InitArgs, output: Output) -> Result<Exit> {
     match output {
         Output::Json => say_json(&json!({ "written": written, "data": config.data.display().to_string(), "public_url": public.as_str() })),
         Output::Text => {
-            say(format!(
-                "wrote {}\nmade  {} (database, keys and log come with the first start)",
-                written.join(", "),
-                config.data.display()
-            ));
-            say("next: `countersign serve --dev`, and in another terminal `countersign phone get /`");
-            say("before real phones: `[tls]` with a certificate, and in your app's section `android = { cert_sha256 = [\"9F:2A:...\"] }`");
+            say(format!("created {}\ncreated {} (the first start adds database, keys and log)", written.join(", "), config.data.display()));
+            say("next: run `countersign serve --dev`, and in another terminal `countersign phone get /`");
+            say("for real phones: add `[tls]` with a certificate, and `android = { cert_sha256 = [\"9F:2A:...\"] }` to your app's section");
         }
     }
     Ok(Exit::Fine)

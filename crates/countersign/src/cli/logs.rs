@@ -17,23 +17,23 @@ use crate::cli::{
 /// What to do with the log.
 #[derive(Debug, Subcommand)]
 pub enum LogsCommand {
-    /// The newest decisions
+    /// Show the newest decisions
     Tail(TailArgs),
 }
 
 /// Which of them.
 #[derive(Args, Debug)]
 pub struct TailArgs {
-    /// Go on as they come.
+    /// Keep running and show new decisions.
     #[arg(long, short)]
     follow: bool,
-    /// Only these outcomes: `deny,step_up`.
+    /// Show only these outcomes: `deny,step_up`.
     #[arg(long, value_delimiter = ',', value_name = "OUTCOMES", value_parser = ["allow", "limit", "step_up", "deny"])]
     decision: Vec<String>,
-    /// Only this action, or all below it: `accounts` means `accounts.read` too.
+    /// Show only this action or group of actions: `accounts` includes `accounts.read`.
     #[arg(long, value_name = "ACTION")]
     action: Option<String>,
-    /// How many to begin with.
+    /// Number of decisions to show.
     #[arg(long, short = 'n', default_value_t = 50)]
     count: usize,
 }

@@ -22,54 +22,54 @@ use crate::cli::{
 pub enum UserCommand {
     /// Close an account and end its sessions
     Close(OneArgs),
-    /// Invite somebody to make an account; prints a code that counts once
+    /// Invite a person to create an account; prints a code that can be used once
     Invite(InviteArgs),
-    /// The newest accounts
+    /// List the newest accounts
     List,
     /// Close an account and end its sessions (the same as `close`)
     Revoke(OneArgs),
-    /// One account, by id or name
+    /// Show one account, by id or name
     Show(OneArgs),
 }
 
 /// What to do with devices.
 #[derive(Debug, Subcommand)]
 pub enum DeviceCommand {
-    /// The newest devices
+    /// List the newest devices
     List,
-    /// Who would be refused and why: all devices by what is required of them, or by what might be
+    /// Count devices that pass or fail your device rules, now or with another configuration file
     Report(ReportArgs),
-    /// Cut a device off for good, with all sessions on it
+    /// Revoke a device and all sessions on it; this cannot be undone
     Revoke(OneArgs),
-    /// One device
+    /// Show one device
     Show(OneArgs),
 }
 
 /// What to do with sessions.
 #[derive(Debug, Subcommand)]
 pub enum SessionCommand {
-    /// The newest sessions
+    /// List the newest sessions
     List(FilterArgs),
-    /// End a session for good; its next request is refused
+    /// Revoke a session: its next request is refused; this cannot be undone
     Revoke(OneArgs),
-    /// One session
+    /// Show one session
     Show(OneArgs),
 }
 
 /// Which one.
 #[derive(Args, Debug)]
 pub struct OneArgs {
-    /// Its id (or name).
+    /// The id, or for accounts the name.
     id: String,
 }
 
 /// Which ones.
 #[derive(Args, Debug)]
 pub struct FilterArgs {
-    /// Only this person's (`u_...`).
+    /// Show only sessions of this person (`u_...`).
     #[arg(long, value_name = "ID")]
     user: Option<String>,
-    /// Only on this device (`d_...`).
+    /// Show only sessions on this device (`d_...`).
     #[arg(long, value_name = "ID")]
     device: Option<String>,
 }
@@ -77,12 +77,12 @@ pub struct FilterArgs {
 /// Whom to invite.
 #[derive(Args, Debug)]
 pub struct InviteArgs {
-    /// The name that the account will have.
+    /// Name of the new account.
     name: String,
-    /// A role that it will have; may be repeated.
+    /// Role of the new account; can be repeated.
     #[arg(long = "role", value_name = "ROLE")]
     roles: Vec<String>,
-    /// Hours after which the invitation lapses.
+    /// Hours until the invitation expires.
     #[arg(long, default_value_t = 72)]
     hours: u64,
 }
@@ -101,9 +101,11 @@ pub async fn user(command: &UserCommand, place: &Place, output: Output) -> Resul
             let invited: Invited = ask::post(&data, "/v1/invitations", &body).await?;
             match output {
                 Output::Json => say_json(&invited),
-                Output::Text => {
-                    say(format!("{}\nshown once; counts once, until {}", invited.code, when::instant(UnixSeconds(invited.expires_at))))
-                }
+                Output::Text => say(format!(
+                    "{}\nthis code is shown only once; it can be used once, until {}",
+                    invited.code,
+                    when::instant(UnixSeconds(invited.expires_at))
+                )),
             }
         }
     }

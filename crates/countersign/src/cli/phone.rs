@@ -31,9 +31,9 @@ use crate::cli::{
 /// What the phone does, once it is enrolled and its person signed in.
 #[derive(Debug, Subcommand)]
 pub enum PhoneCommand {
-    /// Send one GET request and print answer and decision
+    /// Send one GET request; print the response and the decision number
     Get(CallArgs),
-    /// Send requests without pause, and print the decision number of each one that was answered
+    /// Send requests continuously; print the decision number of each response
     Load(LoadArgs),
     /// Send one POST request with a JSON body
     Post(PostArgs),
@@ -42,9 +42,9 @@ pub enum PhoneCommand {
 /// Which request.
 #[derive(Args, Debug)]
 pub struct CallArgs {
-    /// Path and query: `/v1/orders`
+    /// Path and query, such as `/v1/orders`
     path: String,
-    /// A group of permissions for the phone's person; repeat for more
+    /// Role of the phone's user; can be repeated
     #[arg(long = "role", value_name = "ROLE")]
     roles: Vec<String>,
 }
@@ -64,10 +64,10 @@ pub struct PostArgs {
 pub struct LoadArgs {
     #[command(flatten)]
     call: CallArgs,
-    /// Requests at one time
+    /// Number of concurrent requests
     #[arg(long, default_value_t = 8)]
     at_once: usize,
-    /// How long
+    /// Duration in seconds
     #[arg(long, default_value_t = 5, value_name = "SECONDS")]
     seconds: u64,
 }
@@ -83,7 +83,7 @@ pub async fn run(command: &PhoneCommand, place: &Place, dev_token: Option<&str>,
         }
         PhoneCommand::Post(args) => {
             let body: Value =
-                serde_json::from_str(&args.body).context("`--body` is not JSON; write it in single quotes, as '{\"amount\": 5}'")?;
+                serde_json::from_str(&args.body).context("`--body` is not JSON; write it in single quotes, such as '{\"amount\": 5}'")?;
             let phone = ready(place, &args.call.roles, dev_token).await?;
             once(&Call::new(Method::POST, &args.call.path).json(&body), &phone, place, output).await
         }
@@ -136,7 +136,7 @@ async fn load(args: &LoadArgs, place: &Place, dev_token: Option<&str>) -> Result
     for worker in workers {
         worker.await??;
     }
-    ensure!(served.load(Ordering::Relaxed) > 0, "nothing was answered; see `countersign logs tail`");
+    ensure!(served.load(Ordering::Relaxed) > 0, "no request was answered; see `countersign logs tail`");
     Ok(Exit::Fine)
 }
 
@@ -144,14 +144,20 @@ async fn load(args: &LoadArgs, place: &Place, dev_token: Option<&str>) -> Result
 async fn ready(place: &Place, roles: &[String], dev_token: Option<&str>) -> Result<Phone> {
     let config = place.config()?;
     let status: Status = ask::get(&config.data, "/v1/status").await?;
-    ensure!(status.dev, "the node is not a development node, so it takes no software phone; start it with `countersign serve --dev`");
+    ensure!(
+        status.dev,
+        "the node does not run in development mode, so it accepts no simulated phone; start it with `countersign serve --dev`"
+    );
     let dev = config.data.join("dev");
     let ca = DemoCa::kept_in(&dev)?;
     let _: Status = ask::post(&config.data, "/v1/reload", &json!({})).await?;
-    let app = config.apps.first().context("the config names no app")?;
+    let app = config.apps.first().context("the configuration has no `[app.ID]` section")?;
     let kit = dev_token.map(DevKit::parse).transpose()?;
     if let Some(expected) = kit.as_ref().and_then(|kit| kit.pin) {
-        ensure!(expected == pin(&config.data)?, "the development token was made for a node with another certificate; make another");
+        ensure!(
+            expected == pin(&config.data)?,
+            "the development token was made for a node with another certificate; make a new one with `countersign dev-token create`"
+        );
     }
     let public = || config.public.as_str().parse().context("`public_url` is not a URL");
     let around = Surroundings {
@@ -167,7 +173,7 @@ async fn ready(place: &Place, roles: &[String], dev_token: Option<&str>) -> Resu
     let invitation: Invited =
         ask::post(&config.data, "/v1/invitations", &Invite { name: name.clone(), roles: roles.to_vec(), hours: 1 }).await?;
     let phone = Phone::new(around, 0)?;
-    let android = |e| anyhow!("{e:#}; does the app `{}` have its `android` package?", app.client);
+    let android = |e| anyhow!("{e:#}; check that the app `{}` has an `android` package in the configuration", app.client);
     match kit {
         Some(kit) => phone.enrol_by_dev_token(kit.token.secret().expose()).await?,
         None => phone.enrol(&ca, &Handset::genuine()).await.map_err(android)?,

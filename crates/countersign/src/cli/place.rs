@@ -12,10 +12,10 @@ use countersign_node::{
 /// The node's files.
 #[derive(Args, Clone, Debug)]
 pub struct Place {
-    /// The configuration file.
+    /// Configuration file.
     #[arg(long, global = true, default_value = "csign.toml", value_name = "FILE")]
     pub config: PathBuf,
-    /// The data directory, when there is no configuration file at hand.
+    /// Data directory, if there is no configuration file here.
     #[arg(long, global = true, value_name = "DIR")]
     pub data: Option<PathBuf>,
 }

@@ -114,7 +114,7 @@ fn examine(config: &Config) -> Result<Report, Faults> {
     devices::apps(&config.file, &config.apps, &config.device, &Fetched { data: &config.data, feeds: &config.feeds })?;
     let mut report = Report { policies: policies.count(), cases: Vec::new(), warnings: policies.warnings().to_vec(), problems: Vec::new() };
     if declared == Declared::BuiltIn {
-        report.warnings.push("no `[[operation]]` is declared, so policies know the actions `read` and `write` only".to_owned());
+        report.warnings.push("no `[[operation]]` is declared; policies can only use the actions `read` and `write`".to_owned());
     }
     for (file, text) in rules::texts(&config.policies, "_test.json")? {
         match run_cases(&policies, &operations, &text) {
@@ -126,7 +126,7 @@ fn examine(config: &Config) -> Result<Report, Faults> {
                 file: config.policies.join(&file).display().to_string(),
                 line: None,
                 what: problem.to_string(),
-                remedy: "see `policies/app_test.json` as `countersign init` writes it".to_owned(),
+                remedy: "compare with `policies/app_test.json`, as written by `countersign init`".to_owned(),
             }),
         }
     }

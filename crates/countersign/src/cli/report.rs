@@ -21,13 +21,13 @@ use crate::cli::{
 /// What to report.
 #[derive(Args, Debug)]
 pub struct ReportArgs {
-    /// Judge by the requirements of this configuration instead of those in force; nothing is changed.
+    /// Use the device rules of this configuration file instead of the current ones; nothing is changed.
     #[arg(long, value_name = "FILE")]
     what_if: Option<PathBuf>,
-    /// Only devices that are used through this app.
+    /// Count only devices that use this app.
     #[arg(long, value_name = "ID")]
     app: Option<String>,
-    /// Lines of each breakdown; the rest is one line.
+    /// Number of rows per table; all other groups are summed up in one row.
     #[arg(long, default_value_t = 10, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=50))]
     top: u8,
 }
@@ -49,20 +49,20 @@ fn read(file: &PathBuf) -> Result<WhatIf> {
     config::load(file).map_err(|faults| anyhow!(faults))?;
     let text = fs::read_to_string(file).with_context(|| format!("reading `{}`", file.display()))?;
     let whole = std::path::absolute(file).with_context(|| format!("finding `{}`", file.display()))?;
-    let whole = whole.to_str().ok_or_else(|| anyhow!("`{}` is no text in UTF-8; give the file another name", whole.display()))?;
+    let whole = whole.to_str().ok_or_else(|| anyhow!("the path `{}` is not valid UTF-8; give the file another name", whole.display()))?;
     Ok(WhatIf { file: whole.to_owned(), text })
 }
 
 fn draw(report: &ReportView) -> String {
     let of = report.app.as_ref().map(|app| format!(" of `{app}`")).unwrap_or_default();
-    let by = report.what_if.as_ref().map_or_else(|| "what is in force".to_owned(), |file| format!("`{file}`"));
-    let mut parts = vec![format!("{} devices{of} by {by}, {}", report.forecast.devices, when::instant(UnixSeconds(report.at)))];
+    let by = report.what_if.as_ref().map_or_else(|| "the current configuration".to_owned(), |file| format!("`{file}`"));
+    let mut parts = vec![format!("{} devices{of}, judged by {by}, {}", report.forecast.devices, when::instant(UnixSeconds(report.at)))];
     parts.push(totals(report));
     if report.what_if.is_some() {
-        parts.push(format!("worse off than today: {}; better off: {}", report.worse, report.better));
+        parts.push(format!("worse than today: {} devices; better than today: {} devices", report.worse, report.better));
     }
     if report.revoked > 0 {
-        parts.push(format!("besides: {} devices that were cut off for good", report.revoked));
+        parts.push(format!("not counted above: {} revoked devices", report.revoked));
     }
     for (title, breakdown) in [
         ("REASON", &report.by_reason),
@@ -86,12 +86,12 @@ fn totals(report: &ReportView) -> String {
     };
     row("today", &report.today);
     if report.what_if.is_some() {
-        row("by that file", &report.forecast);
+        row("with that file", &report.forecast);
     }
-    row("if all were `enforce`", &report.enforced);
+    row("if every rule had `mode = \"enforce\"`", &report.enforced);
     if report.nobodys.devices > 0 {
-        row("nobody signed in", &report.nobodys);
-        row("the same, if all were `enforce`", &report.nobodys_enforced);
+        row("devices without a signed-in person", &report.nobodys);
+        row("the same, if every rule had `mode = \"enforce\"`", &report.nobodys_enforced);
     }
     drawn.to_string()
 }
@@ -115,13 +115,13 @@ fn numbers(of: &OutcomesView) -> [String; 5] {
 
 fn at_the_doors(doors: &DoorsView) -> String {
     let since = when::instant(UnixSeconds(doors.since));
-    let told = format!("evidence since {since}: accepted {} times, refused {} times", doors.accepted, doors.refused);
+    let told = format!("attestation evidence since {since}: accepted {} times, refused {} times", doors.accepted, doors.refused);
     if doors.groups.is_empty() {
         return told;
     }
     let mut drawn = table(&["EVIDENCE", "REFUSED FOR", "TIMES"]);
     for group in &doors.groups {
-        let what = if group.event == "device_enrolled" { "enrolment" } else { "proving again" };
+        let what = if group.event == "device_enrolled" { "enrolment" } else { "renewal" };
         drawn.add_row([what.to_owned(), group.reason.clone(), group.count.to_string()]);
     }
     if doors.others > 0 {

@@ -26,16 +26,16 @@ const SIMULATED_SIGNERS: &[[u8; 32]] = &[];
 /// How to run.
 #[derive(Args, Debug)]
 pub struct ServeArgs {
-    /// The configuration file.
+    /// Configuration file.
     #[arg(long, default_value = "csign.toml", value_name = "FILE")]
     config: PathBuf,
-    /// A development node: makes its own certificate, listens on loopback only, admits software phones.
+    /// Development mode: makes its own certificate, listens only on loopback, accepts simulated phones. Not for production.
     #[arg(long)]
     dev: bool,
-    /// The form of the log; by default pretty on a terminal and JSON elsewhere.
+    /// Format of the log messages; by default `pretty` on a terminal, otherwise `json`.
     #[arg(long, value_enum)]
     log: Option<LogForm>,
-    /// What the log holds, as `tracing` filters are written: `info`, `countersign_gateway=debug`.
+    /// Which log messages are written: a level (`info`), or a level per module (`countersign_gateway=debug`).
     #[arg(long, default_value = "info", value_name = "FILTER")]
     log_filter: String,
 }
@@ -58,10 +58,11 @@ pub async fn run(args: &ServeArgs) -> Result<Exit> {
         Options { clock: Arc::new(SystemClock), entropy: Arc::new(OsEntropy), dev, simulated_signers: SIMULATED_SIGNERS.to_vec() };
     let node = countersign_node::start(config, options).await?;
     let exit = told.until_told(&node).await;
-    tracing::info!(seconds = drain_max.as_secs(), "stopping: open requests may finish; told again, they are cut");
+    let seconds = drain_max.as_secs();
+    tracing::info!(seconds, "stopping; waiting at most {seconds} s for open requests; send the signal again to stop at once");
     tokio::select! {
         () = node.shutdown(drain_max) => tracing::info!("stopped"),
-        () = told.once() => tracing::warn!("cut"),
+        () = told.once() => tracing::warn!("stopped at once; open requests were aborted"),
     }
     Ok(exit)
 }

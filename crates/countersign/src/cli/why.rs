@@ -16,16 +16,15 @@ use crate::cli::{
 /// Which decision.
 #[derive(Args, Debug)]
 pub struct WhyArgs {
-    /// Its number, `D-7Q4K-2M9X-0C3V`, as the client and the log have it.
+    /// The decision number (`D-7Q4K-2M9X-0C3V`), as in the response header and in the log.
     decision: String,
 }
 
 /// Explains it.
 pub fn run(args: &WhyArgs, place: &Place, output: Output) -> Result<Exit> {
-    let decision =
-        DecisionId::parse(&args.decision).map_err(|why| anyhow!("`{}` is not the number of a decision: {why}", args.decision))?;
+    let decision = DecisionId::parse(&args.decision).map_err(|why| anyhow!("`{}` is not a decision number: {why}", args.decision))?;
     let record = segments::find_decision(&place.log()?, &decision)?
-        .ok_or_else(|| anyhow!("the log has no decision `{decision}`; `countersign logs tail` shows the newest"))?;
+        .ok_or_else(|| anyhow!("the log has no decision `{decision}`; see the newest with `countersign logs tail`"))?;
     let entry = record.read()?;
     match output {
         Output::Json => say_json(&json!({ "seq": record.seq, "entry": entry.document(), "reasons": explained(&entry) })),
@@ -68,7 +67,7 @@ fn story(seq: u64, entry: &Record) -> String {
     if !sealed.is_empty() {
         out += &format!("    {:<26} sealed under the person's key\n", sealed.join(", "));
     }
-    out + &format!("\n  log            record {seq}; `countersign audit prove {seq}` proves it")
+    out + &format!("\n  log            record {seq}; prove it with `countersign audit prove {seq}`")
 }
 
 #[cfg(test)]
@@ -85,7 +84,7 @@ mod tests {
         let story = story(88, &Record::read(&entry.to_string()).expect("an entry"));
         for part in [
             "D-7Q4K   DENY   accounts.read   2024-02-29 00:00:01Z",
-            "why            no_permit: no policy permits this",
+            "why            no_permit: no policy permits this request",
             "nearest rule   own_accounts_only",
             "not met        context.device.trust >= 2",
             "would help     attest_device: Check this phone again",

@@ -73,7 +73,7 @@ fn the_configuration_is_as_it_was() {
 fn learn(home: &Path, keys: &mut Keys) {
     // What is known to be a text is given one, so that the reader goes on to what it asks for after it.
     let value = |_: &[String], kind: &Kind| match kind {
-        Kind::Value(what) if what.starts_with("a text") => "\"http://127.0.0.1:8080\"".to_owned(),
+        Kind::Value(what) if is_text(what) => "\"http://127.0.0.1:8080\"".to_owned(),
         Kind::Value(what) if what.starts_with("a table") => "{ }".to_owned(),
         Kind::Value(_) | Kind::Unasked | Kind::Table | Kind::Tables | Kind::Named => "1979-05-27".to_owned(),
     };
@@ -87,11 +87,11 @@ fn learn(home: &Path, keys: &mut Keys) {
                         let below = path.iter().cloned().chain([key]).collect::<Vec<_>>();
                         keys.entry(below).or_insert(Kind::Unasked);
                     }
-                } else if said.contains("is not a table") {
+                } else if said.ends_with("; write it as a table") {
                     let name = NAMED.iter().find(|(table, _)| *table == path.join(".")).expect("a name for each such table").1;
                     keys.insert(path.clone(), Kind::Named);
                     keys.insert(path.iter().cloned().chain([name.to_owned()]).collect(), Kind::Table);
-                } else if said.contains("is not a text") {
+                } else if said.contains("; write it as a string") {
                     keys.insert(path.clone(), Kind::Value("a table of texts".to_owned()));
                 }
             }
@@ -114,7 +114,7 @@ fn words(home: &Path, keys: &Keys) -> BTreeMap<Vec<String>, String> {
     let value = |_: &[String], kind: &Kind| match kind {
         Kind::Value(what) if what.starts_with("a list") => format!("[\"{NO_KEY}\"]"),
         Kind::Value(what) if what.starts_with("a table") => "{ }".to_owned(),
-        Kind::Value(what) if what.starts_with("a text") => format!("\"{NO_KEY}\""),
+        Kind::Value(what) if is_text(what) => format!("\"{NO_KEY}\""),
         Kind::Value(_) | Kind::Unasked | Kind::Table | Kind::Tables | Kind::Named => "1979-05-27".to_owned(),
     };
     let (text, asked) = file(keys, &value);
@@ -175,9 +175,14 @@ fn short(what: &str) -> String {
         list if list.contains("list") => "texts".to_owned(),
         flag if flag.contains("`true`") => "flag".to_owned(),
         table if table.contains("table") => "texts by name".to_owned(),
-        text if text.contains("text") => "text".to_owned(),
+        text if is_text(text) => "text".to_owned(),
         other => panic!("a value of an unknown kind: {other}"),
     }
+}
+
+/// Whether a value is written in quotes.
+fn is_text(what: &str) -> bool {
+    what.starts_with("a string") || what.starts_with("a duration")
 }
 
 /// What stands between backticks.

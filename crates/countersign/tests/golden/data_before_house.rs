@@ -55,7 +55,7 @@ async fn a_node_of_today_goes_on_from_the_data_of_before() {
     let (why, said) = countersign(home.path(), &["why", request]);
     assert!(why.contains(request), "{why}{said}");
     let (_, metrics) = plain(node.addresses().side, &Method::GET, "/metrics").await;
-    assert!(!metrics.contains("countersign_watch_state_refused_total"), "the monitor goes on from what it learned: {metrics}");
+    assert!(!metrics.contains("countersign_watch_state_refused_total"), "the monitor continues with its saved state: {metrics}");
 
     let (status, answer) = ask(&socket, "POST", "/v1/invitations", r#"{"name":"new","roles":[],"hours":1}"#).await;
     assert_eq!(status, 200, "{answer}");

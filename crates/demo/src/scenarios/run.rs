@@ -42,7 +42,7 @@ pub async fn run(form: Form, after: After, say: impl Fn(&str)) -> Result<usize> 
     let world = World::start(Watching::Observing).await?;
     let home = world.home.path().display().to_string();
     if form == Form::Text {
-        say(&format!("Countersign demo: everything lives in {home} and is deleted on exit"));
+        say(&format!("Countersign demo: all files are in {home} and are deleted at the end"));
         say(&format!("  gateway  {}  ->  the example bank\n", world.around.origin));
     }
     let mut scenarios = honest::run(&world).await?;
@@ -63,7 +63,7 @@ pub async fn run(form: Form, after: After, say: impl Fn(&str)) -> Result<usize> 
         Form::Text => say(&report.table(took)),
     }
     if after == After::Keep {
-        say("Still running; Ctrl-C ends it. In another terminal:");
+        say("Still running; stop it with Ctrl-C. In another terminal, try:");
         for command in ["phone get /v1/rates", "logs tail", "session list", "audit verify"] {
             say(&format!("  countersign {command} --config {home}/csign.toml"));
         }

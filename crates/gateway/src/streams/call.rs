@@ -97,7 +97,7 @@ where
 {
     let (mut head, upstream) = clean_head(answer).into_parts();
     if Kind::of(&head.headers) != Kind::Grpc {
-        tracing::warn!(opened = %watched.open.opened, status = %head.status, "the upstream's answer to a call is none of gRPC");
+        tracing::warn!(opened = %watched.open.opened, status = %head.status, "the upstream's answer is not a gRPC response");
         return Err(Reason::UpstreamUnavailable);
     }
     head.headers.remove(header::CONTENT_LENGTH);

@@ -39,7 +39,7 @@ pub(crate) async fn open(house: &Arc<House>, mut head: request::Parts, client: O
     let accepted = handshake::accepted(&asked, answer.headers());
     let accepted = accepted.and_then(|()| key.as_ref().map_or(Ok(()), |key| key.answered(answer.headers())));
     accepted.map_err(|_| {
-        tracing::warn!(opened = %open.opened, "the upstream's answer to a WebSocket handshake is none");
+        tracing::warn!(opened = %open.opened, "the upstream did not accept the WebSocket handshake");
         Reason::UpstreamUnavailable
     })?;
     let upstream = hyper::upgrade::on(&mut answer);

@@ -238,18 +238,18 @@ impl Degrees {
 }
 
 fn database(file: &Path) -> Result<Reader<Vec<u8>>, String> {
-    let size = fs::metadata(file).map_err(|e| format!("make it a readable file ({e})"))?.len();
+    let size = fs::metadata(file).map_err(|e| format!("give a readable file ({e})"))?.len();
     if size > DATABASE_BYTES_MAX {
-        return Err("it is larger than two gigabytes; name the right file".to_owned());
+        return Err("it is larger than two gigabytes; check that it is the right file".to_owned());
     }
-    let reader = Reader::open_readfile(file).map_err(|e| format!("it is no MMDB database ({e}); fetch it again"))?;
+    let reader = Reader::open_readfile(file).map_err(|e| format!("it is not an MMDB database ({e}); download it again"))?;
     // Verified once here, so that a damaged file is found now and not at some request.
-    reader.verify().map_err(|e| format!("it is damaged ({e}); fetch it again"))?;
+    reader.verify().map_err(|e| format!("it is damaged ({e}); download it again"))?;
     Ok(reader)
 }
 
 fn unpacked(file: &Path) -> Result<String, String> {
-    let unreadable = |e: std::io::Error| format!("make it a readable text ({e})");
+    let unreadable = |e: std::io::Error| format!("give a readable text file ({e})");
     let packed = fs::File::open(file).map_err(unreadable)?;
     let mut text = String::new();
     let read = if file.extension().is_some_and(|extension| extension == "gz") {

@@ -38,11 +38,11 @@ impl Places {
             }
             let (key, place) = place(entry).ok_or_else(|| {
                 format!(
-                    "line {number} is no place; write `192.0.2.0/24,DE,52.52,13.40,5,fixed`: prefix, country, degrees, kilometres, kind"
+                    "line {number} is not a place; write for example `192.0.2.0/24,DE,52.52,13.40,5,fixed`: prefix, country, degrees, kilometres, kind"
                 )
             })?;
             if self.by_prefix.len() >= PLACES_MAX {
-                return Err(format!("more than {PLACES_MAX} places; a database holds more"));
+                return Err(format!("more than {PLACES_MAX} places; use a database instead"));
             }
             self.lengths.insert(key.0);
             self.by_prefix.insert(key, place);

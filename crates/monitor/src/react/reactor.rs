@@ -93,8 +93,8 @@ struct End {
 
 impl End {
     const CONFIRMED: Self = Self { state: IncidentState::Fine, told: IncidentChange::Fine, why: "the person confirmed" };
-    const FINE: Self = Self { state: IncidentState::Fine, told: IncidentChange::Fine, why: "an operator said that it was fine" };
-    const LAPSED: Self = Self { state: IncidentState::Closed, told: IncidentChange::Closed, why: "its time was over" };
+    const FINE: Self = Self { state: IncidentState::Fine, told: IncidentChange::Fine, why: "an operator marked it as harmless" };
+    const LAPSED: Self = Self { state: IncidentState::Closed, told: IncidentChange::Closed, why: "its time has expired" };
 }
 
 /// The reactor. It handles one signal or order at a time.
@@ -139,7 +139,7 @@ impl Reactor {
         }
         let done = match rule.mode {
             Mode::Observe if first => {
-                incident.note(signal.at, &format!("observed only: it would {}", rule.act.as_str()));
+                incident.note(signal.at, &format!("observed only: the reaction would be {}", rule.act.as_str()));
                 Ok(0)
             }
             Mode::Observe => Ok(0),

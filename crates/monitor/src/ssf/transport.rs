@@ -255,7 +255,7 @@ impl Sharing {
 
     async fn send(&self, stream: &OutStream, (event_type, event): (&str, &Value), subject: &Value) {
         let Some((id, set)) = self.sign(stream, (event_type, event), subject) else {
-            tracing::error!("an event could not be signed");
+            tracing::error!("a security event could not be signed");
             return;
         };
         let Some(url) = &stream.push else {
@@ -276,11 +276,11 @@ impl Sharing {
                 Ok((status, _)) if status == StatusCode::ACCEPTED => return counted("delivered"),
                 Ok((status, body)) if status == StatusCode::BAD_REQUEST => {
                     // The receiver will refuse the same event another time too.
-                    tracing::error!(audience = stream.audience, said = %String::from_utf8_lossy(&body), "an event was refused");
+                    tracing::error!(audience = stream.audience, said = %String::from_utf8_lossy(&body), "the receiver refused a security event");
                     return counted("refused");
                 }
-                Ok((status, _)) => tracing::warn!(audience = stream.audience, %status, "an event was not taken"),
-                Err(why) => tracing::warn!(audience = stream.audience, %why, "an event could not be delivered"),
+                Ok((status, _)) => tracing::warn!(audience = stream.audience, %status, "the receiver did not accept a security event"),
+                Err(why) => tracing::warn!(audience = stream.audience, %why, "a security event could not be delivered"),
             }
         }
         counted("given_up");

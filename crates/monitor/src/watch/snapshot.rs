@@ -25,8 +25,8 @@ pub enum SnapshotFault {
 impl fmt::Display for SnapshotFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Content => "what was learned was written by another version or installation",
-            Self::Damaged => "what was learned is damaged",
+            Self::Content => "the saved state was written by another version or installation",
+            Self::Damaged => "the saved state is damaged",
         })
     }
 }

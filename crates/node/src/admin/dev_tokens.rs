@@ -45,23 +45,23 @@ impl Office {
         let found = ClientId::parse(&ask.app).ok().and_then(|client| Some((apps.of(&client).ok()?.development_refused(), client)));
         let Some((refused_at, client)) = found else {
             let apps: Vec<_> = apps.clients().map(ClientId::as_str).collect();
-            return invalid(format!("`{}` is no app of this node; it has {}", ask.app, apps.join(", ")));
+            return invalid(format!("`{}` is not an app of this node; it has {}", ask.app, apps.join(", ")));
         };
         let platform = match ask.platform.as_deref() {
             None => None,
             Some("android") => Some(Platform::Android),
             Some("ios") => Some(Platform::Ios),
-            Some(other) => return invalid(format!("`{other}` is no platform; give `android` or `ios`, or none for both")),
+            Some(other) => return invalid(format!("`{other}` is not a platform; give `android` or `ios`, or neither for both")),
         };
         if !(1..=Limits::DEV_TOKEN_LIFE_MAX.0).contains(&ask.life_seconds) {
             let days = Limits::DEV_TOKEN_LIFE_MAX.0 / 86_400;
-            return invalid(format!("a development token cannot last {} seconds; give at most {days} days", ask.life_seconds));
+            return invalid(format!("a development token cannot be valid for {} seconds; give at most {days} days", ask.life_seconds));
         }
         if !(1..=Limits::DEV_TOKEN_PHONES_MAX).contains(&ask.phones) {
             return invalid(format!("a development token cannot enrol {} phones; give 1 to {}", ask.phones, Limits::DEV_TOKEN_PHONES_MAX));
         }
         if ask.label.len() > Limits::NAME_BYTES_MAX || ask.label.chars().any(char::is_control) {
-            return invalid(format!("a label has at most {} bytes and no line breaks", Limits::NAME_BYTES_MAX));
+            return invalid(format!("a label can have at most {} bytes and no line breaks", Limits::NAME_BYTES_MAX));
         }
         let text = DevTokenText::from_random(&countersign_core::Secret::new(self.random()));
         let created_at = self.clock.now().seconds();
@@ -109,7 +109,7 @@ impl Office {
     pub async fn revoke_dev_token(&self, id: &str) -> Result<Ended, ActRefusal> {
         let all = self.stores.dev_tokens.list(TOKENS_MAX).await?;
         let Some(known) = all.iter().find(|kept| kept.token.id.as_str() == id) else {
-            return Err(ActRefusal::NotFound(format!("there is no dev-token `{id}`; `countersign dev-token list` shows those there are")));
+            return Err(ActRefusal::NotFound(format!("there is no development token `{id}`; see `countersign dev-token list`")));
         };
         let revoked = DevTokenRevoked { by: Actor::Operator, dev_token: known.token.id.clone(), client: known.token.client.clone() };
         let decision = self.record(Recorded::DevTokenRevoked(revoked), None, Identity::default()).await?;

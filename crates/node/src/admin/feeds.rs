@@ -22,13 +22,13 @@ async fn list(State(feeds): State<Arc<Feeds>>) -> Json<Vec<FeedView>> {
 }
 
 async fn roll_back(State(feeds): State<Arc<Feeds>>, Path(name): Path<String>) -> Result<Json<FeedView>, ActRefusal> {
-    let unknown = || ActRefusal::NotFound(format!("no feed `{name}` is configured; `countersign feed list` has them"));
+    let unknown = || ActRefusal::NotFound(format!("no feed `{name}` is configured; see `countersign feed list`"));
     let kind = FeedKind::parse(&name).ok_or_else(unknown)?;
     feeds.roll_back(kind).await.map_err(|why| match why {
         RollBackRefusal::Nothing => {
-            ActRefusal::Invalid(format!("nothing fetched is in use for `{name}`; there is nothing to go back from"))
+            ActRefusal::Invalid(format!("no downloaded version of `{name}` is in use, so it cannot be rolled back"))
         }
-        RollBackRefusal::NotUsed(why) => ActRefusal::Invalid(format!("the version before could not be taken into use: {why}")),
+        RollBackRefusal::NotUsed(why) => ActRefusal::Invalid(format!("the previous version could not be used: {why}")),
         RollBackRefusal::Unknown => unknown(),
     })?;
     feeds.rows().into_iter().find(|row| row.kind == kind).map(|row| Json(view(row))).ok_or_else(unknown)

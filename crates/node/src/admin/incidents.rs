@@ -49,7 +49,7 @@ struct StateQuery {
 }
 
 async fn list(State(tower): State<Watchtower>, Query(query): Query<StateQuery>) -> Answer<Vec<IncidentView>> {
-    let invalid = |text: &str| ActRefusal::Invalid(format!("`{text}` is no state of an incident; write `open`, `fine` or `closed`"));
+    let invalid = |text: &str| ActRefusal::Invalid(format!("`{text}` is not a state of an incident; write `open`, `fine` or `closed`"));
     let state = query.state.map(|text| IncidentState::parse(&text).ok_or_else(|| invalid(&text))).transpose()?;
     Ok(Json(tower.office.incidents(state).await?.iter().map(IncidentView::of).collect()))
 }
@@ -62,7 +62,7 @@ async fn fine(State(tower): State<Watchtower>, Path(id): Path<String>) -> Answer
     let incident = tower.office.incident(&id).await?;
     tower.office.said_of(About::Incident(incident.id.clone()), Judged::Fine).await?;
     let undone = tower.reactor.fine(&incident.id).await.map_err(|why| match why {
-        UndoRefusal::NotOpen => ActRefusal::Invalid(format!("incident `{id}` is not open; there is nothing to undo")),
+        UndoRefusal::NotOpen => ActRefusal::Invalid(format!("incident `{id}` is not open, so there is nothing to undo")),
         UndoRefusal::Unavailable(fault) => ActRefusal::Unavailable(fault),
         UndoRefusal::Unknown => ActRefusal::NotFound(format!("there is no incident `{id}`")),
     })?;
@@ -78,9 +78,9 @@ async fn suppressions(State(tower): State<Watchtower>) -> Answer<Vec<Suppressed>
 async fn suppress(State(tower): State<Watchtower>, Json(ask): Json<Suppress>) -> Answer<Suppressed> {
     let kind = SignalKind::parse(&ask.kind)
         .filter(|kind| *kind != SignalKind::SteppedUp)
-        .ok_or_else(|| ActRefusal::Invalid(format!("`{}` is nothing that the monitor notices", ask.kind)))?;
+        .ok_or_else(|| ActRefusal::Invalid(format!("`{}` is not a signal of the monitor", ask.kind)))?;
     if !(1..=HOURS_MAX).contains(&ask.hours) {
-        let what = format!("nothing can be suppressed for {} hours; give 1 to {HOURS_MAX}, or change the rule", ask.hours);
+        let what = format!("a signal cannot be suppressed for {} hours; give 1 to {HOURS_MAX}, or change `monitor.rule`", ask.hours);
         return Err(ActRefusal::Invalid(what));
     }
     let invalid = |text: &str, why: countersign_core::IdError| ActRefusal::Invalid(format!("`{text}` is not an id: {why}"));

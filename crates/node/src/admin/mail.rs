@@ -29,7 +29,7 @@ async fn test(State(postman): State<Option<Arc<Postman>>>) -> Answer<MailView> {
 }
 
 fn named(postman: Option<Arc<Postman>>) -> Result<Arc<Postman>, ActRefusal> {
-    postman.ok_or_else(|| ActRefusal::NotFound("nobody is written to; name a server with `[monitor.email]` and start again".to_owned()))
+    postman.ok_or_else(|| ActRefusal::NotFound("no mail server is configured; add `[monitor.email]` and restart the node".to_owned()))
 }
 
 fn view(postman: &Postman) -> MailView {

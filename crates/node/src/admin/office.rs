@@ -208,12 +208,12 @@ impl Office {
             return Err(ActRefusal::Invalid(format!("`{name}` cannot be the name of an account; give 1 to 128 bytes without line breaks")));
         }
         if !(1..=INVITATION_HOURS_MAX).contains(&hours) {
-            return Err(ActRefusal::Invalid(format!("an invitation cannot last {hours} hours; give 1 to {INVITATION_HOURS_MAX}")));
+            return Err(ActRefusal::Invalid(format!("an invitation cannot be valid for {hours} hours; give 1 to {INVITATION_HOURS_MAX}")));
         }
         let parse = |role: &String| Role::parse(role).map_err(|why| ActRefusal::Invalid(format!("`{role}` is not a role: {why}")));
         let roles = roles.iter().map(parse).collect::<Result<Vec<_>, _>>()?;
         if self.stores.subjects.find_by_name(name).await?.is_some() {
-            return Err(ActRefusal::Invalid(format!("`{name}` has an account already; `countersign user show` shows it")));
+            return Err(ActRefusal::Invalid(format!("the account `{name}` exists already; see `countersign user show {name}`")));
         }
         let code = Secret::new(format!("csi_{}", URL_SAFE_NO_PAD.encode(self.random::<16>())));
         let expires_at = self.clock.now().seconds().plus(Seconds(hours.saturating_mul(3600)));
@@ -269,8 +269,7 @@ impl Office {
     /// # Errors
     /// When it has nothing, or cannot be read.
     pub async fn decision(&self, id: &str) -> Result<Record, ActRefusal> {
-        let decision =
-            DecisionId::parse(id).map_err(|why| ActRefusal::Invalid(format!("`{id}` is not the number of a decision: {why}")))?;
+        let decision = DecisionId::parse(id).map_err(|why| ActRefusal::Invalid(format!("`{id}` is not a decision number: {why}")))?;
         let found = self.read_log(move |log| segments::find_decision(log, &decision)).await?;
         found.ok_or_else(|| unknown("decision", id, "tail"))
     }
@@ -342,7 +341,7 @@ impl Ledger for Office {
 
 fn unknown(kind: &str, name: &str, list: &str) -> ActRefusal {
     let command = if kind == "decision" { "logs" } else { kind };
-    ActRefusal::NotFound(format!("there is no {kind} `{name}`; `countersign {command} {list}` shows those there are"))
+    ActRefusal::NotFound(format!("there is no {kind} `{name}`; see `countersign {command} {list}`"))
 }
 
 fn identity(session: &Session) -> Identity {

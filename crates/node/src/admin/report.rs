@@ -60,7 +60,7 @@ async fn report(State(surveyor): State<Surveyor>, Json(ask): Json<ReportAsk>) ->
     let judged = ask.what_if.as_ref().map(registry).transpose()?;
     let app = ask.app.as_ref().map(|app| known(app, &today, judged.as_ref())).transpose()?;
     if !(1..=GROUPS_MAX).contains(&ask.top) {
-        return Err(ActRefusal::Invalid(format!("a breakdown cannot have {} lines; give 1 to {GROUPS_MAX}", ask.top)));
+        return Err(ActRefusal::Invalid(format!("a table cannot have {} rows; give 1 to {GROUPS_MAX}", ask.top)));
     }
     let office = &surveyor.office;
     let fleet = Fleet { devices: Arc::clone(&office.stores.devices), sessions: Arc::clone(&office.stores.sessions) };
@@ -100,7 +100,7 @@ fn registered(config: &Config) -> Result<Apps, Faults> {
 fn known(app: &str, today: &Apps, judged: Option<&Apps>) -> Result<ClientId, ActRefusal> {
     let client =
         ClientId::parse(app).ok().filter(|client| today.of(client).is_ok() || judged.is_some_and(|judged| judged.of(client).is_ok()));
-    client.ok_or_else(|| ActRefusal::NotFound(format!("there is no app `{app}`; name one that the configuration has as `[app.\"ID\"]`")))
+    client.ok_or_else(|| ActRefusal::NotFound(format!("there is no app `{app}`; give the id of an `[app.\"ID\"]` of the configuration")))
 }
 
 /// What is counted on the walk.

@@ -98,7 +98,7 @@ impl IntoResponse for ActRefusal {
         let (status, error) = match self {
             Self::Invalid(error) => (StatusCode::BAD_REQUEST, error),
             Self::NotFound(error) => (StatusCode::NOT_FOUND, error),
-            Self::Unavailable(fault) => (StatusCode::SERVICE_UNAVAILABLE, format!("{fault}; nothing was changed, look at the node's log")),
+            Self::Unavailable(fault) => (StatusCode::SERVICE_UNAVAILABLE, format!("{fault}; nothing was changed; see the log of the node")),
         };
         (status, Json(Refused { error })).into_response()
     }

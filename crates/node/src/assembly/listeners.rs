@@ -75,13 +75,15 @@ impl Listeners {
     pub async fn bind(settings: ListenerSettings) -> Result<Self, StartError> {
         let (certificates, root_pem) = match settings.certificates {
             Some(certificates) => (certificates, String::new()),
-            None => made(&settings.data, &settings.host).map_err(|why| io_error("a certificate for development", io::Error::other(why)))?,
+            None => made(&settings.data, &settings.host)
+                .map_err(|why| io_error("the development certificate cannot be made", io::Error::other(why)))?,
         };
         let certificates = Arc::new(certificates);
-        let public = listener(settings.public, "the public port").await?;
-        let side = listener(settings.side, "the port of metrics").await?;
+        let public = listener(settings.public, "the public address (`listen`)").await?;
+        let side = listener(settings.side, "the metrics address (`metrics.listen`)").await?;
         let path = settings.data.join(layout::ADMIN_SOCKET);
-        let admin = Socket::bind(&path).map_err(|source| io_error(&format!("the admin socket `{}`", path.display()), source))?;
+        let admin =
+            Socket::bind(&path).map_err(|source| io_error(&format!("the admin socket `{}` cannot be made", path.display()), source))?;
         let auth_requests = match &settings.auth_request {
             Some(door) => {
                 Some(AuthRequests::bind(door).await.map_err(|(what, source)| io_error(&format!("{what}, cannot be bound"), source))?)
@@ -96,16 +98,16 @@ impl Listeners {
 
 fn made(data: &Path, host: &str) -> Result<(Certificates, String), String> {
     let made = development::development(data, host)?;
-    tracing::info!(root = %made.root_file.display(), "a certificate for development; clients trust it by this root");
+    tracing::info!(root = %made.root_file.display(), "using a development certificate; clients must trust this root certificate");
     Ok((made.certificates, made.root_pem))
 }
 
 async fn listener(address: SocketAddr, what: &str) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address).await.map_err(|source| io_error(&format!("{what}, `{address}`, cannot be bound"), source))
+    TcpListener::bind(address).await.map_err(|source| io_error(&format!("{what} `{address}` cannot be bound"), source))
 }
 
 fn address(listener: &TcpListener) -> Result<SocketAddr, StartError> {
-    listener.local_addr().map_err(|source| io_error("a port that was just bound", source))
+    listener.local_addr().map_err(|source| io_error("the address of a bound port cannot be read", source))
 }
 
 fn io_error(what: &str, source: io::Error) -> StartError {

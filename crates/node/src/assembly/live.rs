@@ -61,7 +61,7 @@ impl Live {
         }
         if let Some(named) = &self.config.tls {
             match tls::replace(&self.certificates, &self.config.file, named) {
-                Ok(()) => tracing::info!("the certificate was read again"),
+                Ok(()) => tracing::info!("the TLS certificate was reloaded"),
                 Err(why) => faults.extend(why),
             }
         }
@@ -102,11 +102,11 @@ impl Live {
         match recorded {
             Ok(decision) => {
                 change();
-                tracing::info!(what, decision = decision.as_str(), "read again and in use");
+                tracing::info!(what, decision = decision.as_str(), "reloaded and in use");
                 Ok(())
             }
             Err(fault) => {
-                tracing::error!(what, %fault, "not taken into use, because it could not be recorded");
+                tracing::error!(what, %fault, "not reloaded, because the change could not be written to the log");
                 Err(fault)
             }
         }
@@ -135,7 +135,7 @@ impl Live {
         let now = self.assembly.clock.now().seconds();
         let Assembly { rings, stores, public, .. } = &*self.assembly;
         if let Err(fault) = rings.turn(&*stores.keys, &self.gateway, public.as_str(), now).await {
-            tracing::error!(%fault, "keys could not take their turn; the next hour tries again");
+            tracing::error!(%fault, "keys could not be rotated; trying again in an hour");
         }
     }
 
@@ -149,7 +149,7 @@ impl Live {
                     counter!("countersign_forgotten_total", "what" => what).increment(count);
                 }
             }
-            Err(fault) => tracing::warn!(%fault, "what has ended could not be forgotten; the next hour tries again"),
+            Err(fault) => tracing::warn!(%fault, "expired entries could not be deleted; trying again in an hour"),
         }
     }
 
@@ -234,7 +234,7 @@ impl RunningNode {
     pub async fn reload(&self) {
         if let Err(faults) = self.live.reload().await {
             for fault in faults.iter() {
-                tracing::error!(%fault, "refused; what was in use stays");
+                tracing::error!(%fault, "reload refused; the previous version stays in use");
             }
         }
     }
@@ -244,7 +244,7 @@ impl RunningNode {
         self.live.assembly.shutdown.cancel();
         let ended = tokio::time::timeout(limit, async { while self.tasks.join_next().await.is_some() {} }).await;
         if ended.is_err() {
-            tracing::warn!("not everything finished in time");
+            tracing::warn!("some requests did not finish in time and were aborted");
             self.tasks.shutdown().await;
         }
         // Brings everything into the one file, so that a copy of the directory is whole.

@@ -34,10 +34,10 @@ impl fmt::Display for LockError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Held { data, by } => {
-                write!(f, "`{}` is in use by process {by}; stop that one, or give this one another `data` directory", data.display())
+                write!(f, "`{}` is in use by process {by}; stop that process, or use another `data` directory", data.display())
             }
             Self::Io { path, source } => {
-                write!(f, "`{}` cannot be used ({source}); make it a directory that this user may write", path.display())
+                write!(f, "`{}` cannot be used ({source}); check that this user may write to it", path.display())
             }
         }
     }

@@ -19,7 +19,7 @@ pub fn recorder() -> PrometheusHandle {
             let recorder = builder.build_recorder();
             let handle = recorder.handle();
             if metrics::set_global_recorder(recorder).is_err() {
-                tracing::warn!("another recorder of metrics is in place; `/metrics` will be empty");
+                tracing::warn!("another metrics recorder is installed; `/metrics` will be empty");
             }
             countersign_gateway::describe_metrics();
             handle

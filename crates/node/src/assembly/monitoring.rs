@@ -65,14 +65,16 @@ pub fn recall(watch: &LiveWatch, data: &Path) {
     let path = data.join(layout::WATCH);
     match fs::read(&path) {
         Ok(bytes) => match watch.restore(&bytes) {
-            Ok(()) => tracing::info!(people = watch.size().0, "the monitor goes on from what it learned"),
+            Ok(()) => tracing::info!(people = watch.size().0, "the monitor continues with its saved state"),
             Err(fault) => {
                 counter!("countersign_watch_state_refused_total").increment(1);
-                tracing::error!(%fault, path = %path.display(), "the monitor begins anew; everybody is a newcomer to it for some days");
+                tracing::error!(%fault, path = %path.display(), "the monitor starts without saved state; for some days all people are new to it");
             }
         },
         Err(why) if why.kind() == io::ErrorKind::NotFound => {}
-        Err(why) => tracing::error!(%why, path = %path.display(), "what the monitor learned cannot be read; it begins anew"),
+        Err(why) => {
+            tracing::error!(%why, path = %path.display(), "the saved state of the monitor cannot be read; the monitor starts without it")
+        }
     }
 }
 
@@ -83,7 +85,7 @@ pub async fn remember(watch: Arc<LiveWatch>, data: PathBuf, shutdown: Cancellati
         let (kept, into) = (Arc::clone(&watch), data.join(layout::WATCH));
         let kept = tokio::task::spawn_blocking(move || keep(&kept, &into)).await;
         if let Ok(Err(why)) = kept {
-            tracing::error!(%why, "what the monitor learned could not be kept; it is tried again");
+            tracing::error!(%why, "the state of the monitor could not be saved; trying again later");
         }
         if ended {
             return;
@@ -115,7 +117,7 @@ pub async fn react(reactor: Arc<Reactor>, mut arrived: Arrived, clock: Arc<dyn C
             () = shutdown.cancelled() => return,
             _ = ticks.tick() => {
                 if let Err(fault) = reactor.tick().await {
-                    tracing::error!(%fault, "incidents could not be kept; the next second tries again");
+                    tracing::error!(%fault, "incidents could not be saved; trying again in a second");
                 }
             }
             signal = arrived.next() => match signal {
@@ -128,7 +130,7 @@ pub async fn react(reactor: Arc<Reactor>, mut arrived: Arrived, clock: Arc<dyn C
 
 async fn take(reactor: &Reactor, signal: &Signal, clock: &dyn Clock) {
     if let Err(fault) = reactor.take(signal).await {
-        tracing::error!(kind = signal.kind.as_str(), %fault, "not everything could be done about a signal");
+        tracing::error!(kind = signal.kind.as_str(), %fault, "the reaction to a signal failed in part");
     }
     let milliseconds = u32::try_from(clock.now().0.saturating_sub(signal.at.0)).unwrap_or(u32::MAX);
     histogram!("countersign_reaction_seconds").record(f64::from(milliseconds) / 1000.0);

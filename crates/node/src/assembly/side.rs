@@ -34,7 +34,7 @@ async fn ready(State(side): State<Side>) -> impl IntoResponse {
     match side.keys.list(KeyPurpose::AccessToken).await {
         Ok(_) => (StatusCode::OK, "ready\n"),
         Err(fault) => {
-            tracing::error!(%fault, "not ready");
+            tracing::error!(%fault, "the node is not ready");
             (StatusCode::SERVICE_UNAVAILABLE, "the store does not answer\n")
         }
     }

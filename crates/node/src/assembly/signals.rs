@@ -49,7 +49,7 @@ impl Arrived {
     pub async fn next(&mut self) -> Option<Signal> {
         let count = self.lost.swap(0, Ordering::Relaxed);
         if count > 0 {
-            tracing::warn!(count, "more signals came than could be reacted to");
+            tracing::warn!(count, "signals were lost because the queue was full");
             let lost = Signal {
                 kind: SignalKind::SignalsLost,
                 reason: Reason::Internal,

@@ -37,8 +37,10 @@ impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Database(fault) => fault.fmt(f),
-            Self::Io { path, source } => write!(f, "`{}` cannot be written ({source}); look at the data directory's disk", path.display()),
-            Self::Log(fault) => write!(f, "the audit log cannot be continued: {fault}; `countersign audit verify` says more"),
+            Self::Io { path, source } => {
+                write!(f, "`{}` cannot be written ({source}); check the disk of the data directory", path.display())
+            }
+            Self::Log(fault) => write!(f, "the audit log cannot be continued: {fault}; run `countersign audit verify` for details"),
             Self::Unavailable(fault) => fault.fmt(f),
         }
     }

@@ -179,17 +179,22 @@ pub fn understand(config: &Config, dev: Dev, options: &Options) -> Result<Settin
 /// What an operator should know before the first request.
 fn tell(config: &Config, dev: Dev, rules: &Rules) {
     let policies = rules.policies.count();
-    tracing::info!(public_url = config.public.as_str(), upstream = config.upstream.origin.as_str(), policies, "understood");
+    tracing::info!(
+        public_url = config.public.as_str(),
+        upstream = config.upstream.origin.as_str(),
+        policies,
+        "configuration and policies are valid"
+    );
     if rules.declared == Declared::BuiltIn {
-        tracing::warn!("no `[[operation]]` is declared: reading requests are the action `read`, all others `write`");
+        tracing::warn!("no `[[operation]]` is declared: reading requests (such as GET) are the action `read`, all others are `write`");
     }
     if config.device.status_list.is_none() && !config.feeds.iter().any(|feed| feed.kind == FeedKind::StatusList) {
-        tracing::warn!("no `status_list` is named and none is fetched: attestation keys that leaked are not recognised");
+        tracing::warn!("no `status_list` is configured: leaked attestation keys are not detected");
     }
     if dev == Dev::On {
-        tracing::warn!("a development node: software phones are admitted, nothing here counts");
+        tracing::warn!("DEVELOPMENT MODE: simulated phones are accepted. Do not use in production.");
     }
     for warning in rules.policies.warnings() {
-        tracing::warn!(warning, "policies");
+        tracing::warn!(warning, "warning about the policies");
     }
 }

@@ -151,7 +151,7 @@ fn rollout(section: &mut Section<'_>, general: Rollout) -> Rollout {
             Rollout { stage, percent: u8::try_from(percent.value).unwrap_or(100), otherwise }
         }
         (None, Some(At { line, .. })) => {
-            section.fault(Some(line), "`otherwise` says what happens to the others, and everybody is meant", "add `percent = 10`");
+            section.fault(Some(line), "`otherwise` has no effect without `percent`", "add `percent = 10`, or remove `otherwise`");
             Rollout::all(stage)
         }
     }
@@ -200,7 +200,7 @@ const READERS: &[(&str, Read)] = &[
     ("not_revoked", |_| Some(Rule::NotRevoked)),
     ("os_version", |table| {
         let version = |table: &mut Section<'_>, key| {
-            table.parsed(key, "write up to three numbers: `14`, `17.5.1`", |text| value::dotted(text, 2)).map(|at| at.value)
+            table.parsed(key, "write up to three numbers, such as `14` or `17.5.1`", |text| value::dotted(text, 2)).map(|at| at.value)
         };
         let android = version(table, "android").map(|min| (Platform::Android, min));
         let ios = version(table, "ios").map(|min| (Platform::Ios, min));
@@ -260,23 +260,24 @@ fn absent(table: &mut Section<'_>) -> WhenAbsent {
 }
 
 fn patch_level(table: &mut Section<'_>) -> Option<Rule> {
-    let min = table.parsed("min", "write a month: `2026-05`", value::month);
+    let min = table.parsed("min", "write a month, such as `2026-05`", value::month);
     let age_max = table.span("age_max");
     match (min, age_max) {
         (Some(min), None) => Some(Rule::PatchLevel(PatchRule::NotBefore(min.value))),
         (None, Some(age_max)) => Some(Rule::PatchLevel(PatchRule::AgeMax(age_max))),
         (Some(_), Some(_)) | (None, None) => {
-            table.fault(table.line(), "a patch level is required by `min` or by `age_max`", "write one of them: `age_max = \"180d\"`");
+            table.fault(table.line(), "`patch_level` needs either `min` or `age_max`", "write one of them, such as `age_max = \"180d\"`");
             None
         }
     }
 }
 
 fn releases(table: &mut Section<'_>) -> BTreeMap<Platform, AppRelease> {
-    let grace_until = table.parsed("grace_until", "write a day: `2026-12-01`", value::day).map(|at| at.value);
+    let grace_until = table.parsed("grace_until", "write a day, such as `2026-12-01`", value::day).map(|at| at.value);
     let mut releases = BTreeMap::new();
     let android = table.number("android", 0..=u64::from(u32::MAX)).map(|at| (at.value, at.value.to_string()));
-    let ios = table.parsed("ios", "write up to three numbers: `3.1.0`", |text| value::dotted(text, 3).map(|min| (min, text.to_owned())));
+    let ios =
+        table.parsed("ios", "write up to three numbers, such as `3.1.0`", |text| value::dotted(text, 3).map(|min| (min, text.to_owned())));
     let said =
         [(Platform::Android, android, table.text("android_store")), (Platform::Ios, ios.map(|at| at.value), table.text("ios_store"))];
     for (platform, min, store) in said {
@@ -308,14 +309,10 @@ fn status_list(section: &mut Section<'_>, here: &Path) -> Option<(PathBuf, usize
     let named = section.text("status_list").map(|at| (here.join(at.value), at.line));
     match (&named, section.flag("require_status_list")) {
         (None, Some(At { value: true, line })) => {
-            section.fault(Some(line), "`require_status_list` asks for a list and none is named", "add `status_list = \"status.json\"`");
+            section.fault(Some(line), "`require_status_list = true` needs a `status_list`", "add `status_list = \"status.json\"`");
         }
         (Some(_), Some(At { value: false, line })) => {
-            section.fault(
-                Some(line),
-                "`status_list` names a list and `require_status_list` says that it does not count",
-                "leave one of them out",
-            );
+            section.fault(Some(line), "`status_list` and `require_status_list = false` contradict each other", "remove one of them");
         }
         (None | Some(_), None | Some(_)) => {}
     }

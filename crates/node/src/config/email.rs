@@ -25,7 +25,7 @@ const HOLD_MAX: Seconds = Seconds(3600);
 /// People who are written to.
 const TO_MAX: usize = 20;
 
-const MAILBOX: &str = "write an address, with or without a name: `Countersign <alerts@example.com>`";
+const MAILBOX: &str = "write an address, with or without a name, such as `Countersign <alerts@example.com>`";
 
 /// The section; `here` is the directory of the file.
 pub fn email(mut section: Section<'_>, here: &Path, acts: &[(&'static str, Act)]) -> Option<Email> {
@@ -43,7 +43,7 @@ pub fn email(mut section: Section<'_>, here: &Path, acts: &[(&'static str, Act)]
     let min_severity = section.word("min_severity", acts).map_or(Act::Alert, |at| at.value);
     let hold = section.span("hold").unwrap_or(HOLD);
     if hold > HOLD_MAX {
-        section.fault(Some(line), "`hold` is longer than an hour", "nobody is told in the meantime; give less");
+        section.fault(Some(line), "`hold` is longer than an hour", "write at most `1h`; no mail is sent during this time");
     }
     let host = host.and_then(|at| server(&section, &at, tls));
     section.end();
@@ -58,7 +58,7 @@ fn mailbox(text: &str) -> Option<Mailbox> {
 fn recipients(section: &mut Section<'_>, line: usize) -> Option<Vec<Mailbox>> {
     let given = section.texts("to").unwrap_or_default();
     if given.is_empty() || given.len() > TO_MAX {
-        section.fault(Some(line), format!("`to` does not name 1 to {TO_MAX} addresses"), "add `to = [\"ops@example.com\"]`");
+        section.fault(Some(line), format!("`to` must contain 1 to {TO_MAX} addresses"), "add `to = [\"ops@example.com\"]`");
         return None;
     }
     let mut to = Vec::new();
@@ -79,7 +79,11 @@ fn login(section: &mut Section<'_>, line: usize, here: &Path) -> Option<Option<M
         (None, None) => Some(None),
         (Some(username), Some(password)) => Some(Some(MailLogin { username, password })),
         (None, Some(_)) | (Some(_), None) => {
-            section.fault(Some(line), "`username` and `password_file` go together", "give both, or none for a server that asks for none");
+            section.fault(
+                Some(line),
+                "`username` and `password_file` must be used together",
+                "set both, or none if the server needs no login",
+            );
             None
         }
     }
@@ -98,15 +102,15 @@ fn server(section: &Section<'_>, at: &At<&str>, tls: MailTls) -> Option<String> 
         (MailTls::None, _) => {
             section.fault(
                 Some(at.line),
-                format!("`{}` is not this machine, and `tls` is `none`", host.escape_debug()),
-                "mails say who did what: write `tls = \"starttls\"` or `\"implicit\"`",
+                format!("`{}` is not this machine, so `tls` cannot be `none`", host.escape_debug()),
+                "mails contain personal data; write `tls = \"starttls\"` or `tls = \"implicit\"`",
             );
             None
         }
         (MailTls::Implicit | MailTls::StartTls, Some(_)) => Some(host.to_owned()),
         (MailTls::Implicit | MailTls::StartTls, None) if named && !host.is_empty() => Some(host.to_owned()),
         (MailTls::Implicit | MailTls::StartTls, None) => {
-            section.fault(Some(at.line), format!("`host` cannot be `{}`", host.escape_debug()), "write a host's name, without a port");
+            section.fault(Some(at.line), format!("`host` cannot be `{}`", host.escape_debug()), "write a host name without a port");
             None
         }
     }
@@ -147,7 +151,7 @@ mod tests {
         let whole = |more: &str| format!("{WHOLE}{more}\n");
         let rows = [
             ("host = \"mail.example.com\"\nto = [\"b@example.com\"]\n".to_owned(), "csign.toml:4: `from` is missing in `monitor.email`"),
-            ("host = \"mail.example.com\"\nfrom = \"a@example.com\"\n".to_owned(), "csign.toml:4: `to` does not name 1 to 20 addresses"),
+            ("host = \"mail.example.com\"\nfrom = \"a@example.com\"\n".to_owned(), "csign.toml:4: `to` must contain 1 to 20 addresses"),
             ("from = \"a@example.com\"\nto = [\"b@example.com\"]\n".to_owned(), "csign.toml:4: `host` is missing"),
             (WHOLE.replace("b@example.com", "nobody"), "csign.toml:7: `to` cannot hold `nobody`"),
             (
@@ -156,12 +160,12 @@ mod tests {
             ),
             (WHOLE.replace("Wächter", "W\\nBcc: x@example.com"), "csign.toml:6: `from` cannot be"),
             (WHOLE.replace("mail.example.com", "mail.example.com:25"), "csign.toml:5: `host` cannot be `mail.example.com:25`"),
-            (whole("tls = \"none\""), "csign.toml:5: `mail.example.com` is not this machine, and `tls` is `none`"),
+            (whole("tls = \"none\""), "csign.toml:5: `mail.example.com` is not this machine, so `tls` cannot be `none`"),
             (WHOLE.replace("mail.example.com", "192.0.2.1") + "tls = \"none\"\n", "csign.toml:5: `192.0.2.1` is not this machine"),
             (whole("tls = \"maybe\""), "csign.toml:8: `tls` cannot be `maybe`"),
-            (whole("username = \"a\""), "csign.toml:4: `username` and `password_file` go together"),
-            (whole("password_file = \"a\""), "csign.toml:4: `username` and `password_file` go together"),
-            (whole("port = 0"), "csign.toml:8: `port` is not a whole number from 1 to 65535"),
+            (whole("username = \"a\""), "csign.toml:4: `username` and `password_file` must be used together"),
+            (whole("password_file = \"a\""), "csign.toml:4: `username` and `password_file` must be used together"),
+            (whole("port = 0"), "csign.toml:8: `port = 0` is out of range; write it as a whole number from 1 to 65535"),
             (whole("hold = \"2h\""), "csign.toml:4: `hold` is longer than an hour"),
             (whole("min_severity = \"high\""), "csign.toml:8: `min_severity` cannot be `high`"),
             (whole("password = \"hunter2\""), "csign.toml:8: unknown key `password` in `monitor.email`; did you mean `password_file`?"),

@@ -34,10 +34,10 @@ fn source(kind: FeedKind, mut section: Section<'_>) -> Option<FeedSource> {
     let every = section.span("every").unwrap_or(EVERY);
     let warn_after = section.span("warn_after").unwrap_or(Seconds(WARN_AFTER.0.max(every.0.saturating_mul(3))));
     if every < EVERY_MIN {
-        section.fault(Some(line), "`every` is less than a minute", "write at least `1m`; vendors turn away whoever asks more often");
+        section.fault(Some(line), "`every` is less than a minute", "write at least `1m`; vendors refuse more frequent requests");
     }
     if warn_after < every {
-        section.fault(Some(line), "`warn_after` is shorter than `every`, so that it would always warn", "make it at least twice as long");
+        section.fault(Some(line), "`warn_after` is shorter than `every`, so it would always warn", "set it to at least twice `every`");
     }
     section.end();
     Some(FeedSource { kind, url: url?, every, warn_after, line })
@@ -46,7 +46,7 @@ fn source(kind: FeedKind, mut section: Section<'_>) -> Option<FeedSource> {
 fn url(section: &Section<'_>, At { value, line }: At<&str>) -> Option<Url> {
     let url = Url::parse(value).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.host_str().is_some());
     if url.is_none() {
-        section.fault(Some(line), format!("`url` cannot be `{value}`"), "write `https://` and an address");
+        section.fault(Some(line), format!("`url` cannot be `{value}`"), "write a URL that begins with `https://`");
     }
     url
 }
@@ -88,6 +88,9 @@ mod tests {
         let without_roots = MINIMAL.split("[vendors]").next().unwrap_or_default();
         let text = format!("{without_roots}[feeds.status_list]\nurl = \"https://a\"\n");
         let said = parse(&text, Path::new("csign.toml")).expect_err("no roots").to_string();
-        assert!(said.starts_with("csign.toml:4: `feeds.status_list` is fetched by `https` and nothing verifies its source"), "{said}");
+        assert!(
+            said.starts_with("csign.toml:4: `feeds.status_list` uses `https`, but there are no CA certificates to verify it with"),
+            "{said}"
+        );
     }
 }

@@ -36,16 +36,15 @@ const CONFIG_BYTES_MAX: u64 = 1024 * 1024;
 pub fn load(file: &Path) -> Result<Config, Faults> {
     let unreadable = |what: String, remedy: &str| Faults::one(Fault { file: file.to_owned(), line: None, what, remedy: remedy.to_owned() });
     let size = fs::metadata(file).map_err(|e| {
-        unreadable(format!("the file cannot be read ({e})"), "name it with `--config`, or make one with `countersign init`")
+        unreadable(format!("the file cannot be read ({e})"), "give another file with `--config`, or create one with `countersign init`")
     })?;
     if size.len() > CONFIG_BYTES_MAX {
         return Err(unreadable(
             "the file is larger than a megabyte".to_owned(),
-            "a configuration has some dozen lines; name the right file",
+            "a configuration has a few dozen lines; check that it is the right file",
         ));
     }
-    let text =
-        fs::read_to_string(file).map_err(|e| unreadable(format!("the file cannot be read ({e})"), "make it a readable text in UTF-8"))?;
+    let text = fs::read_to_string(file).map_err(|e| unreadable(format!("the file cannot be read ({e})"), "give a readable UTF-8 file"))?;
     parse(&text, file)
 }
 

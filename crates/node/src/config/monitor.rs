@@ -69,11 +69,7 @@ pub fn monitor(section: Option<Section<'_>>, here: &Path) -> MonitorRules {
 /// `[monitor.rule.KIND]`.
 fn rule(name: At<&str>, mut section: Section<'_>, general: Mode, rules: &mut ReactRules) {
     let Some(kind) = SignalKind::parse(name.value).filter(|kind| *kind != SignalKind::SteppedUp) else {
-        section.fault(
-            Some(name.line),
-            format!("`{}` is nothing that the monitor notices", name.value),
-            "docs/incidents.md lists what it does",
-        );
+        section.fault(Some(name.line), format!("`{}` is not a signal of the monitor", name.value), "see the list in docs/incidents.md");
         return;
     };
     let shipped = rules.of(kind);
@@ -97,7 +93,7 @@ fn webhook(mut section: Section<'_>, here: &Path) -> Option<Webhook> {
     if !section.has("url") {
         section.fault(Some(line), "`url` is missing in `monitor.webhook`", "add `url = \"https://alerts.example.com/countersign\"`");
     }
-    let url = section.parsed("url", "write a URL: `https://alerts.example.com/countersign`", |text| Url::parse(text).ok());
+    let url = section.parsed("url", "write a URL, such as `https://alerts.example.com/countersign`", |text| Url::parse(text).ok());
     let secret = section.required_text("secret_file", "\"webhook.secret\"").map(|at| here.join(at.value));
     section.end();
     Some(Webhook { url: url?.value, secret: secret?, line })
@@ -149,13 +145,10 @@ mod tests {
     #[test]
     fn what_is_wrong_is_said() {
         let rows = [
-            ("[monitor]\nstep_up_at = 101\n", "csign.toml:5: `step_up_at` is not a whole number from 1 to 100"),
+            ("[monitor]\nstep_up_at = 101\n", "csign.toml:5: `step_up_at = 101` is out of range; write it as a whole number from 1 to 100"),
             ("[monitor]\nhoney_operations = [\"a b\"]\n", "csign.toml:5: `honey_operations` cannot hold `a b`"),
-            (
-                "[monitor.rule.scrapping]\n",
-                "csign.toml:4: `scrapping` is nothing that the monitor notices; docs/incidents.md lists what it does",
-            ),
-            ("[monitor.rule.stepped_up]\n", "csign.toml:4: `stepped_up` is nothing that the monitor notices"),
+            ("[monitor.rule.scrapping]\n", "csign.toml:4: `scrapping` is not a signal of the monitor; see the list in docs/incidents.md"),
+            ("[monitor.rule.stepped_up]\n", "csign.toml:4: `stepped_up` is not a signal of the monitor"),
             ("[monitor.rule.scraping]\nact = \"ban\"\n", "csign.toml:5: `act` cannot be `ban`"),
             ("[monitor.webhook]\nsecret_file = \"a\"\n", "csign.toml:4: `url` is missing in `monitor.webhook`"),
             ("[monitor.webhook]\nurl = \"https://a.example\"\n", "csign.toml:4: `secret_file` is missing"),

@@ -43,7 +43,12 @@ pub fn config(text: &str, file: &Path) -> Result<Config, Faults> {
         Err(error) => {
             let line = error.span().map(|span| source.line(span.start));
             let what = error.message().lines().next().unwrap_or_default().to_owned();
-            source.fault(line, format!("this is not TOML: {what}"), "see https://toml.io for how it is written");
+            let remedy = if what.starts_with("duplicate key") {
+                "remove one of the two; write each operation as a table of a list, `[[operation]]`"
+            } else {
+                "see https://toml.io for the syntax"
+            };
+            source.fault(line, format!("this is not valid TOML: {what}"), remedy);
             return source.into_faults().or(()).and_then(|()| Err(Faults::default()));
         }
     };
@@ -80,8 +85,8 @@ fn top_level(top: &mut Section<'_>, file: &Path, here: &Here) -> Option<Config> 
     let vendors = vendors(top.table("vendors", "[vendors]"), here);
     let feeds = feeds::feeds(top.table("feeds", "[feeds]"));
     if let Some(feed) = feeds.iter().find(|feed| feed.url.scheme() == "https" && vendors.as_ref().is_some_and(|all| all.ca.is_none())) {
-        let what = format!("`feeds.{}` is fetched by `https` and nothing verifies its source", feed.kind.as_str());
-        top.fault(Some(feed.line), what, "name the authorities' PEM file, `[vendors]` `ca = \"/etc/ssl/certs/ca-certificates.crt\"`");
+        let what = format!("`feeds.{}` uses `https`, but there are no CA certificates to verify it with", feed.kind.as_str());
+        top.fault(Some(feed.line), what, "add `ca = \"/etc/ssl/certs/ca-certificates.crt\"` to `[vendors]`");
     }
     let geography = geography(top.table("geography", "[geography]"), here);
     let monitor = monitor::monitor(top.table("monitor", "[monitor]"), &here.0);
@@ -91,11 +96,7 @@ fn top_level(top: &mut Section<'_>, file: &Path, here: &Here) -> Option<Config> 
     let operations: Vec<_> = top.tables("operation").into_iter().filter_map(operation).collect();
     let call = operations.iter().find(|operation| operation.stream.is_some_and(|stream| stream.kind == StreamKind::Grpc));
     if let Some(call) = call.filter(|_| upstream.as_ref().is_some_and(|upstream| upstream.protocol == Protocol::Http1)) {
-        top.fault(
-            Some(call.line),
-            "an operation is of gRPC, and `upstream` is spoken to in HTTP/1.1",
-            "add `upstream_protocol = \"http2\"`",
-        );
+        top.fault(Some(call.line), "a gRPC operation needs HTTP/2 to the upstream", "add `upstream_protocol = \"http2\"`");
     }
     let bounds = limits(top.table("limits", "[limits]"));
     let metrics = metrics(top.table("metrics", "[metrics]"));
@@ -128,7 +129,7 @@ fn public(top: &mut Section<'_>) -> Option<Origin> {
     let at = top.required_text("public_url", "\"https://api.example.com\"")?;
     let origin = origin(top, "public_url", at)?;
     if origin.scheme() != Scheme::Https {
-        top.fault(Some(at.line), "`public_url` is not `https`", "phones reach this node through TLS; write `https://`");
+        top.fault(Some(at.line), "`public_url` does not begin with `https://`", "phones connect with TLS; write `https://` and the host");
         return None;
     }
     Some(origin)
@@ -142,18 +143,14 @@ fn upstream(top: &mut Section<'_>, here: &Here) -> Option<Upstream> {
     if origin.scheme() == Scheme::Https && ca.is_none() {
         top.fault(
             Some(at.line),
-            "`upstream` is `https` and nothing verifies its certificate",
-            "name the PEM file of its certificate authority with `upstream_ca`, or use `http` on a private network",
+            "`upstream` is `https`, but there is no CA certificate to verify it with",
+            "set `upstream_ca` to the PEM file of its certificate authority, or use `http` on a private network",
         );
     }
     if let Some(said) = &protocol
         && (said.value, origin.scheme()) == (Protocol::Negotiated, Scheme::Http)
     {
-        top.fault(
-            Some(said.line),
-            "`upstream_protocol` is negotiated and `upstream` is `http`, which has no handshake",
-            "write `http1` or `http2`",
-        );
+        top.fault(Some(said.line), "`upstream_protocol = \"negotiated\"` needs an `https` upstream", "write `http1` or `http2`");
     }
     Some(Upstream { origin, line: at.line, ca, protocol: protocol.map_or(Protocol::Http1, |said| said.value) })
 }
@@ -169,7 +166,11 @@ fn address(section: &mut Section<'_>, key: &'static str) -> Option<At<std::net::
     match value.parse() {
         Ok(address) => Some(At { value: address, line }),
         Err(_) => {
-            section.fault(Some(line), format!("`{key}` cannot be `{value}`"), "write address and port, `127.0.0.1:7443` or `[::]:443`");
+            section.fault(
+                Some(line),
+                format!("`{key}` cannot be `{value}`"),
+                "write an address and a port, such as `127.0.0.1:7443` or `[::]:443`",
+            );
             None
         }
     }
@@ -177,7 +178,7 @@ fn address(section: &mut Section<'_>, key: &'static str) -> Option<At<std::net::
 
 fn apps(top: &mut Section<'_>, here: &Here) -> Vec<App> {
     let Some(mut section) = top.table("app", "app") else {
-        top.fault(None, "no app is named", "add `[app.\"com.example.shop\"]` with your app's id");
+        top.fault(None, "no app is configured", "add `[app.\"com.example.shop\"]` with your app's id");
         return Vec::new();
     };
     let mut apps = Vec::new();
@@ -212,7 +213,7 @@ fn android(section: Option<Section<'_>>, name: At<&str>) -> (Option<AppId>, Vec<
         None => section.fault(
             section.line(),
             "`cert_sha256` is missing in `android`",
-            "add `cert_sha256 = [\"9F:2A:...\"]`, as `keytool -list` or Play Console shows it",
+            "add `cert_sha256 = [\"9F:2A:...\"]`, as shown by `keytool -list` or the Play Console",
         ),
         Some(texts) => {
             for At { value, line } in texts {
@@ -221,7 +222,7 @@ fn android(section: Option<Section<'_>>, name: At<&str>) -> (Option<AppId>, Vec<
                     None => section.fault(
                         Some(line),
                         format!("`cert_sha256` cannot hold `{value}`"),
-                        "write the SHA-256 of the signing certificate: 64 hexadecimal digits",
+                        "write the SHA-256 of the signing certificate as 64 hexadecimal digits",
                     ),
                 }
             }
@@ -238,7 +239,7 @@ fn play(android: &mut Section<'_>, here: &Here) -> Option<PlaySource> {
         (Some(at), None) => Some(PlaySource::Keys(here.path(at.value), at.line)),
         (None, Some(at)) => Some(PlaySource::ServiceAccount(here.path(at.value), at.line)),
         (Some(at), Some(_)) => {
-            android.fault(Some(at.line), "tokens are read by `play_keys` or by `play_service_account`", "leave one of them out");
+            android.fault(Some(at.line), "`play_keys` and `play_service_account` cannot be used together", "remove one of them");
             None
         }
     }
@@ -263,7 +264,9 @@ fn vendors(section: Option<Section<'_>>, here: &Here) -> Option<Vendors> {
     };
     let Some(mut section) = section else { return Some(vendors) };
     vendors.ca = section.text("ca").map(|at| (here.path(at.value), at.line));
-    if let Some(at) = section.parsed("play_endpoint", "write a URL: `https://playintegrity.googleapis.com`", |text| Url::parse(text).ok()) {
+    if let Some(at) =
+        section.parsed("play_endpoint", "write a URL, such as `https://playintegrity.googleapis.com`", |text| Url::parse(text).ok())
+    {
         vendors.play_endpoint = at.value;
     }
     if let Some(grace) = section.span("grace") {
@@ -284,7 +287,7 @@ fn vendors(section: Option<Section<'_>>, here: &Here) -> Option<Vendors> {
 fn ramp(section: &mut Section<'_>) -> Option<DailyLimit> {
     let first = section.number("app_attest_daily", 0..=u64::from(u32::MAX));
     let growth = section.number("app_attest_growth_percent", 0..=1000);
-    let from = section.parsed("app_attest_from", "write a day: `2026-12-01`", value::day);
+    let from = section.parsed("app_attest_from", "write a day, such as `2026-12-01`", value::day);
     match (first, growth, from) {
         (None, None, None) => None,
         (Some(first), None, None) => Some(DailyLimit::Even(first.value)),
@@ -294,8 +297,9 @@ fn ramp(section: &mut Section<'_>) -> Option<DailyLimit> {
         }
         (first, growth, from) => {
             let line = first.map(|at| at.line).or(growth.map(|at| at.line)).or(from.map(|at| at.line));
-            let remedy = "write `app_attest_daily = 1000`, `app_attest_growth_percent = 50` and `app_attest_from = \"2026-12-01\"`";
-            section.fault(line, "a limit that grows has a beginning, a growth and a first day", remedy);
+            let remedy =
+                "write for example `app_attest_daily = 1000`, `app_attest_growth_percent = 50` and `app_attest_from = \"2026-12-01\"`";
+            section.fault(line, "`app_attest_daily`, `app_attest_growth_percent` and `app_attest_from` must be used together", remedy);
             None
         }
     }
@@ -350,7 +354,7 @@ fn geography(section: Option<Section<'_>>, here: &Here) -> GeographyFiles {
     for mut list in section.tables("list") {
         let file = list.required_text("file", "\"vpn_ipv4.txt\"").map(|at| (here.path(at.value), at.line));
         if !list.has("kind") {
-            list.fault(list.line(), "`kind` is missing in `[[geography.list]]`", "add `kind = \"anonymiser\"`, or what its networks are");
+            list.fault(list.line(), "`kind` is missing in `[[geography.list]]`", "add `kind = \"anonymiser\"`, or another kind of network");
         }
         let kind = list.word("kind", &kinds);
         let of = list.word("of", &[("prefixes", ListOf::Prefixes), ("systems", ListOf::Systems)]).map_or(ListOf::Prefixes, |at| at.value);
@@ -402,7 +406,7 @@ fn operation(mut section: Section<'_>) -> Option<Operation> {
 
 fn stream(mut section: Section<'_>) -> Option<StreamSpec> {
     if !section.has("kind") {
-        section.fault(section.line(), "`kind` is missing in `stream`", "add `kind = \"websocket\"` (or events, grpc, stream)");
+        section.fault(section.line(), "`kind` is missing in `stream`", "add `kind = \"websocket\"` (or `events`, `grpc`, `stream`)");
     }
     let kind = section.word("kind", &StreamKind::ALL.map(|kind| (kind.as_str(), kind)));
     let message_bytes_max = section.number("message_bytes_max", 0..=u64::MAX).map(|at| at.value);
@@ -444,8 +448,8 @@ fn metrics(section: Option<Section<'_>>) -> std::net::SocketAddr {
     {
         section.fault(
             Some(line),
-            "metrics would be open to the network",
-            "listen on loopback, `127.0.0.1:7442`, and let your collector run beside",
+            "the metrics would be reachable from the network",
+            "use a loopback address, such as `127.0.0.1:7442`, and run the metrics collector on this machine",
         );
     }
     section.end();

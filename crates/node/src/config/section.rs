@@ -17,6 +17,9 @@ use crate::config::{
     spelling, value,
 };
 
+/// How the most common type is called.
+const STRING: &str = "a string in quotes";
+
 /// The file that is read, and what was found wrong with it so far.
 #[derive(Clone)]
 pub struct Source {
@@ -97,14 +100,14 @@ impl<'a> Section<'a> {
         let (line, value) = self.take(key)?;
         let read = read(value).map(|value| At { value, line });
         if read.is_none() {
-            self.fault(Some(line), format!("`{key}` is not {wanted} but {}", kind(value)), format!("write it as {wanted}"));
+            self.fault(Some(line), mistyped(key, value), format!("write it as {wanted}"));
         }
         read
     }
 
     /// A text.
     pub fn text(&mut self, key: &'static str) -> Option<At<&'a str>> {
-        self.typed(key, "a text in quotes", DeValue::as_str)
+        self.typed(key, STRING, DeValue::as_str)
     }
 
     /// Whether the key is there, taken or not.
@@ -124,18 +127,24 @@ impl<'a> Section<'a> {
     /// A whole number in `range`.
     pub fn number(&mut self, key: &'static str, range: std::ops::RangeInclusive<u64>) -> Option<At<u64>> {
         let wanted = format!("a whole number from {} to {}", range.start(), range.end());
-        self.typed(key, &wanted, |value| {
-            let integer = value.as_integer()?;
-            u64::from_str_radix(integer.as_str(), integer.radix()).ok().filter(|number| range.contains(number))
-        })
+        let At { value: integer, line } = self.typed(key, &wanted, DeValue::as_integer)?;
+        let number = u64::from_str_radix(integer.as_str(), integer.radix()).ok().filter(|number| range.contains(number));
+        if number.is_none() {
+            self.fault(Some(line), format!("`{key} = {integer}` is out of range"), format!("write it as {wanted}"));
+        }
+        number.map(|value| At { value, line })
     }
 
     /// A span of time.
     pub fn span(&mut self, key: &'static str) -> Option<Seconds> {
-        let At { value, line } = self.text(key)?;
+        let At { value, line } = self.typed(key, "a duration in quotes, such as `\"30s\"`", DeValue::as_str)?;
         let span = value::span(value);
         if span.is_none() {
-            self.fault(Some(line), format!("`{key}` cannot be `{value}`"), "write a number and a unit: `90s`, `5m`, `12h`, `30d`");
+            self.fault(
+                Some(line),
+                format!("`{key}` cannot be `{value}`"),
+                "write a whole number and a unit, such as `90s`, `5m`, `12h` or `30d`",
+            );
         }
         span
     }
@@ -158,7 +167,7 @@ impl<'a> Section<'a> {
     /// Several texts, each with its line.
     pub fn texts(&mut self, key: &'static str) -> Option<Vec<At<&'a str>>> {
         let source = self.source.clone();
-        let all = self.typed(key, "a list of texts, `[\"...\"]`", |value| {
+        let all = self.typed(key, "a list of strings, `[\"...\"]`", |value| {
             value
                 .as_array()?
                 .iter()
@@ -209,7 +218,7 @@ impl<'a> Section<'a> {
                 Some(table) => {
                     out.push((At { value: key, line }, Section::new(&self.source, format!("{}.{key}", self.name), Some(line), table)))
                 }
-                None => self.fault(Some(line), format!("`{key}` is not a table but {}", kind(value.get_ref())), "write it as a table"),
+                None => self.fault(Some(line), mistyped(key, value.get_ref()), "write it as a table"),
             }
         }
         out
@@ -221,11 +230,7 @@ impl<'a> Section<'a> {
         for (key, line, value) in std::mem::take(&mut self.left) {
             match value.get_ref().as_str() {
                 Some(text) => out.push((key, At { value: text, line })),
-                None => self.fault(
-                    Some(line),
-                    format!("`{key}` is not a text in quotes but {}", kind(value.get_ref())),
-                    "write it as a text in quotes",
-                ),
+                None => self.fault(Some(line), mistyped(key, value.get_ref()), format!("write it as {STRING}")),
             }
         }
         out
@@ -252,15 +257,15 @@ fn one_of(given: &str, known: &[&'static str]) -> String {
     }
 }
 
-/// What a value is, for people.
-fn kind(value: &DeValue<'_>) -> &'static str {
+/// What is wrong with a value of another type than is wanted. Strings are not repeated: one may be a secret in the wrong place.
+fn mistyped(key: &str, value: &DeValue<'_>) -> String {
     match value {
-        DeValue::String(_) => "a text",
-        DeValue::Integer(_) => "another number",
-        DeValue::Float(_) => "a number with a fraction",
-        DeValue::Boolean(_) => "`true` or `false`",
-        DeValue::Datetime(_) => "a date",
-        DeValue::Array(_) => "a list",
-        DeValue::Table(_) => "a table",
+        DeValue::String(_) => format!("`{key}` is a string"),
+        DeValue::Integer(number) => format!("`{key} = {number}` is a number"),
+        DeValue::Float(number) => format!("`{key} = {number}` is a number with a fraction"),
+        DeValue::Boolean(flag) => format!("`{key} = {flag}` is a boolean"),
+        DeValue::Datetime(_) => format!("`{key}` is a date"),
+        DeValue::Array(_) => format!("`{key}` is a list"),
+        DeValue::Table(_) => format!("`{key}` is a table"),
     }
 }

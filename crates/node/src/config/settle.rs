@@ -18,24 +18,26 @@ pub fn settle(config: &Config, dev: Dev) -> Result<(), Faults> {
         Dev::Off => {
             if config.tls.is_none() {
                 let what = "there is no certificate for `public_url`".to_owned();
-                refuse(None, what, "add `[tls]` with `cert` and `key`, or try it with `--dev`");
+                refuse(None, what, "add `[tls]` with `cert` and `key`, or use `--dev` for a test");
             }
             for app in config.apps.iter().filter(|app| app.signers.is_empty() && app.ios.is_none()) {
-                let what =
-                    format!("the app `{}` says neither who signs it on Android nor what it is on iOS, so no phone could enrol", app.client);
-                refuse(Some(app.line), what, "add `android = { cert_sha256 = [\"9F:2A:...\"] }`, or try it with `--dev`");
+                let what = format!(
+                    "the app `{}` has neither an Android signing certificate nor an `ios` section, so no phone can enrol",
+                    app.client
+                );
+                refuse(Some(app.line), what, "add `android = { cert_sha256 = [\"9F:2A:...\"] }`, or use `--dev` for a test");
             }
         }
         Dev::On => {
             if let Listen::On { address, line } = config.listen
                 && !address.ip().is_loopback()
             {
-                let what = format!("a development node would listen on `{address}`, where others reach it");
-                refuse(Some(line), what, "leave `listen` out, or run it without `dev`");
+                let what = format!("a development node may listen only on loopback, not on `{address}`");
+                refuse(Some(line), what, "remove `listen`, or run without `dev`");
             }
             if let Some(tls) = &config.tls {
                 let what = "a development node makes its own certificate".to_owned();
-                refuse(Some(tls.line), what, "leave `[tls]` out, or run it without `dev`");
+                refuse(Some(tls.line), what, "remove `[tls]`, or run without `dev`");
             }
         }
     }

@@ -33,7 +33,9 @@ fn source(mut section: Section<'_>, here: &Path) -> Option<SignalSource> {
 fn target(mut section: Section<'_>, here: &Path) -> Option<SignalTarget> {
     let line = section.line().unwrap_or(1);
     let audience = section.required_text("audience", "\"https://partner.example.com\"").map(|at| at.value.to_owned());
-    let push = section.parsed("push", "write a URL: `https://partner.example.com/events`", |text| Url::parse(text).ok()).map(|at| at.value);
+    let push = section
+        .parsed("push", "write a URL, such as `https://partner.example.com/events`", |text| Url::parse(text).ok())
+        .map(|at| at.value);
     let token = section.required_text("token_file", "\"partner.token\"").map(|at| here.join(at.value));
     let words = [("email", SignalSubject::Email), ("iss_sub", SignalSubject::OurName)];
     let subject = section.word("subject", &words).map_or(SignalSubject::OurName, |at| at.value);

@@ -255,7 +255,7 @@ fn what_is_wrong_with_a_requirement_is_said() {
     let rows: &[(&str, &str)] = &[
         (
             "[device.require.patch_level]\n",
-            "csign.toml:4: a patch level is required by `min` or by `age_max`; write one of them: `age_max = \"180d\"`",
+            "csign.toml:4: `patch_level` needs either `min` or `age_max`; write one of them, such as `age_max = \"180d\"`",
         ),
         ("[device.require.integrity]\n", "csign.toml:4: `min` is missing; add `min = \"basic\"`"),
         ("[device.require.risk_metric]\n", "csign.toml:4: `max` is missing; add `max = 5`"),
@@ -263,12 +263,9 @@ fn what_is_wrong_with_a_requirement_is_said() {
         ("[device.require.app_access]\nnone_of = [\"known\"]\n", "csign.toml:5: `none_of` cannot hold `known`; it can hold"),
         ("[device.require.roted]\n", "csign.toml:4: unknown key `roted` in `device.require`; did you mean `rooted`?"),
         ("[device.require.rooted]\nmode = \"enforced\"\n", "csign.toml:5: `mode` cannot be `enforced`; did you mean `enforce`?"),
-        (
-            "[device.require.rooted]\notherwise = \"limit\"\n",
-            "csign.toml:5: `otherwise` says what happens to the others, and everybody is meant",
-        ),
+        ("[device.require.rooted]\notherwise = \"limit\"\n", "csign.toml:5: `otherwise` has no effect without `percent`"),
         ("[device.require.os_version]\nios = \"17.100\"\n", "csign.toml:5: `ios` cannot be `17.100`; write up to three numbers"),
-        ("[device]\npercent = 101\n", "csign.toml:5: `percent` is not a whole number from 0 to 100"),
+        ("[device]\npercent = 101\n", "csign.toml:5: `percent = 101` is out of range; write it as a whole number from 0 to 100"),
     ];
     for (text, expected) in rows {
         let said = read(&format!("{MINIMAL}{text}")).expect_err("a fault");
@@ -293,55 +290,55 @@ fn every_fault_has_a_line_and_a_remedy() {
         (
             "https://api.example.com:7443",
             "http://api.example.com:7443",
-            "csign.toml:1: `public_url` is not `https`; phones reach this node through TLS; write `https://`",
+            "csign.toml:1: `public_url` does not begin with `https://`; phones connect with TLS; write `https://` and the host",
         ),
         (
             "https://api.example.com:7443",
             "https://api.example.com/v1",
-            "csign.toml:1: `public_url` cannot be `https://api.example.com/v1`; a path, query, fragment or password stands behind the host; leave them out",
+            "csign.toml:1: `public_url` cannot be `https://api.example.com/v1`; it contains a path, query, fragment or password; write only scheme, host and port",
         ),
-        (
-            "\"https://api.example.com:7443\"",
-            "7443",
-            "csign.toml:1: `public_url` is not a text in quotes but another number; write it as a text in quotes",
-        ),
+        ("\"https://api.example.com:7443\"", "7443", "csign.toml:1: `public_url = 7443` is a number; write it as a string in quotes"),
         (
             "\"https://api.internal:8443\"",
             "\"api\"",
-            "csign.toml:2: `upstream` cannot be `api`; not a URL; write for example `https://api.example.com`",
+            "csign.toml:2: `upstream` cannot be `api`; it is not a valid URL; write for example `https://api.example.com`",
         ),
         (
             "upstream_ca = \"ca.pem\"\n",
             "",
-            "csign.toml:2: `upstream` is `https` and nothing verifies its certificate; name the PEM file of its certificate authority with `upstream_ca`, or use `http` on a private network",
+            "csign.toml:2: `upstream` is `https`, but there is no CA certificate to verify it with; set `upstream_ca` to the PEM file of its certificate authority, or use `http` on a private network",
         ),
-        ("\"[::]:7443\"", "\"7443\"", "csign.toml:4: `listen` cannot be `7443`; write address and port, `127.0.0.1:7443` or `[::]:443`"),
+        (
+            "\"[::]:7443\"",
+            "\"7443\"",
+            "csign.toml:4: `listen` cannot be `7443`; write an address and a port, such as `127.0.0.1:7443` or `[::]:443`",
+        ),
         (
             "com.example.shop\"]\n",
             "com example\"]\n",
-            "csign.toml:8: an app cannot be called `com example`; an identifier holds letters, digits and `-_.:~` only",
+            "csign.toml:8: an app cannot be called `com example`; an identifier can contain only letters, digits and `-_.:~`",
         ),
         (
             "package = \"com.example.shop.android\"",
             "package = \"a/b\"",
-            "csign.toml:9: `package` cannot be `a/b`; an identifier holds letters, digits and `-_.:~` only",
+            "csign.toml:9: `package` cannot be `a/b`; an identifier can contain only letters, digits and `-_.:~`",
         ),
         (
             "cert_sha256 = [\"AB:",
             "cert_sha256 = [\"A:",
-            "csign.toml:9: `cert_sha256` cannot hold `A:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB`; write the SHA-256 of the signing certificate: 64 hexadecimal digits",
+            "csign.toml:9: `cert_sha256` cannot hold `A:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB`; write the SHA-256 of the signing certificate as 64 hexadecimal digits",
         ),
         ("team = \"9CYHJNG644\", ", "", "csign.toml:10: `team` is missing in `ios`; add `team = \"9CYHJNG644\"`"),
         ("sign_up = \"open\"", "sign_up = \"opne\"", "csign.toml:13: `sign_up` cannot be `opne`; did you mean `open`?"),
         (
             "session_hours = 12",
             "session_hours = 0",
-            "csign.toml:14: `session_hours` is not a whole number from 1 to 87840 but another number; write it as a whole number from 1 to 87840",
+            "csign.toml:14: `session_hours = 0` is out of range; write it as a whole number from 1 to 87840",
         ),
         (
             "https://www.example.com",
             "http://www.example.com",
-            "csign.toml:15: `origins` cannot hold `http://www.example.com`; passkeys need `https`; only `http://localhost` is exempt",
+            "csign.toml:15: `origins` cannot hold `http://www.example.com`; passkeys need `https`; `http` is allowed only for `http://localhost`",
         ),
         (
             "strong_box",
@@ -353,32 +350,28 @@ fn every_fault_has_a_line_and_a_remedy() {
             "\"signed\"",
             "csign.toml:18: `boot_state` cannot hold `signed`; it can hold `verified`, `self_signed`, `unverified`, `failed`",
         ),
+        ("require_locked = false", "require_locked = \"no\"", "csign.toml:19: `require_locked` is a string; write it as `true` or `false`"),
+        ("[\"own.pem\"]", "\"own.pem\"", "csign.toml:20: `anchors` is a string; write it as a list of strings, `[\"...\"]`"),
         (
-            "require_locked = false",
-            "require_locked = \"no\"",
-            "csign.toml:19: `require_locked` is not `true` or `false` but a text; write it as `true` or `false`",
+            "36h",
+            "36",
+            "csign.toml:22: `status_list_age_max` cannot be `36`; write a whole number and a unit, such as `90s`, `5m`, `12h` or `30d`",
         ),
-        (
-            "[\"own.pem\"]",
-            "\"own.pem\"",
-            "csign.toml:20: `anchors` is not a list of texts, `[\"...\"]` but a text; write it as a list of texts, `[\"...\"]`",
-        ),
-        ("36h", "36", "csign.toml:22: `status_list_age_max` cannot be `36`; write a number and a unit: `90s`, `5m`, `12h`, `30d`"),
         (
             "status_list = \"status.json\"\n",
             "",
-            "csign.toml:22: `require_status_list` asks for a list and none is named; add `status_list = \"status.json\"`",
+            "csign.toml:22: `require_status_list = true` needs a `status_list`; add `status_list = \"status.json\"`",
         ),
         (
             "require_status_list = true",
             "require_status_list = false",
-            "csign.toml:23: `status_list` names a list and `require_status_list` says that it does not count; leave one of them out",
+            "csign.toml:23: `status_list` and `require_status_list = false` contradict each other; remove one of them",
         ),
         ("key = \"key.pem\"\n", "", "csign.toml:24: `key` is missing in `[tls]`; add `key = \"privkey.pem\"`"),
         (
             "127.0.0.1:9100",
             "0.0.0.0:9100",
-            "csign.toml:33: metrics would be open to the network; listen on loopback, `127.0.0.1:7442`, and let your collector run beside",
+            "csign.toml:33: the metrics would be reachable from the network; use a loopback address, such as `127.0.0.1:7442`, and run the metrics collector on this machine",
         ),
         (
             "match = \"POST /v1/transfers/{id}\"\n",
@@ -390,9 +383,9 @@ fn every_fault_has_a_line_and_a_remedy() {
             "acton = ",
             "csign.toml:34: `action` is missing in `[[operation]]`; add `action = \"accounts.read\"`\ncsign.toml:36: unknown key `acton` in `[[operation]]`; did you mean `action`?",
         ),
-        ("\"long /amount\"", "5", "csign.toml:40: `amount` is not a text in quotes but another number; write it as a text in quotes"),
+        ("\"long /amount\"", "5", "csign.toml:40: `amount = 5` is a number; write it as a string in quotes"),
         ("[limits]", "[limit]", "csign.toml:27: unknown key `limit`; did you mean `limits`?"),
-        ("[limits]", "[limits", "csign.toml:27: this is not TOML: unclosed table, expected `]`; see https://toml.io for how it is written"),
+        ("[limits]", "[limits", "csign.toml:27: this is not valid TOML: unclosed table, expected `]`; see https://toml.io for the syntax"),
     ];
     for (from, to, expected) in rows {
         let changed = FULL.replacen(from, to, 1);
@@ -401,7 +394,7 @@ fn every_fault_has_a_line_and_a_remedy() {
     }
     let nothing = "csign.toml: `public_url` is missing; add `public_url = \"https://api.example.com\"`\n\
                    csign.toml: `upstream` is missing; add `upstream = \"http://127.0.0.1:8080\"`\n\
-                   csign.toml: no app is named; add `[app.\"com.example.shop\"]` with your app's id";
+                   csign.toml: no app is configured; add `[app.\"com.example.shop\"]` with your app's id";
     assert_eq!(read("").err().as_deref(), Some(nothing));
 }
 
@@ -417,21 +410,21 @@ fn what_does_not_fit_together_is_refused() {
             "no certificate",
             signed.clone(),
             Dev::Off,
-            Some("csign.toml: there is no certificate for `public_url`; add `[tls]` with `cert` and `key`, or try it with `--dev`"),
+            Some("csign.toml: there is no certificate for `public_url`; add `[tls]` with `cert` and `key`, or use `--dev` for a test"),
         ),
         (
             "no signer",
             certified(MINIMAL),
             Dev::Off,
             Some(
-                "csign.toml:3: the app `com.example.shop` says neither who signs it on Android nor what it is on iOS, so no phone could enrol; add `android = { cert_sha256 = [\"9F:2A:...\"] }`, or try it with `--dev`",
+                "csign.toml:3: the app `com.example.shop` has neither an Android signing certificate nor an `ios` section, so no phone can enrol; add `android = { cert_sha256 = [\"9F:2A:...\"] }`, or use `--dev` for a test",
             ),
         ),
         (
             "development, a certificate",
             certified(MINIMAL),
             Dev::On,
-            Some("csign.toml:4: a development node makes its own certificate; leave `[tls]` out, or run it without `dev`"),
+            Some("csign.toml:4: a development node makes its own certificate; remove `[tls]`, or run without `dev`"),
         ),
         ("development, on loopback", listening("[::1]:7443"), Dev::On, None),
         (
@@ -439,7 +432,7 @@ fn what_does_not_fit_together_is_refused() {
             listening("0.0.0.0:7443"),
             Dev::On,
             Some(
-                "csign.toml:1: a development node would listen on `0.0.0.0:7443`, where others reach it; leave `listen` out, or run it without `dev`",
+                "csign.toml:1: a development node may listen only on loopback, not on `0.0.0.0:7443`; remove `listen`, or run without `dev`",
             ),
         ),
     ];
@@ -462,7 +455,7 @@ fn what_is_asked_of_vendors_has_limits() {
     assert_eq!(vendors.app_attest_daily, Some(DailyLimit::Ramp { first: 500, growth_percent: 50, from: first }));
     assert_eq!(with("app_attest_daily = 500\n").expect("understood").app_attest_daily, Some(DailyLimit::Even(500)));
     let said = with("app_attest_growth_percent = 50\n").expect_err("half a ramp").to_string();
-    assert!(said.contains("a limit that grows has a beginning, a growth and a first day"), "{said}");
+    assert!(said.contains("`app_attest_daily`, `app_attest_growth_percent` and `app_attest_from` must be used together"), "{said}");
 }
 
 /// The examples of the documentation are what people copy.

@@ -47,7 +47,7 @@ fn boot_keys(config: &Path, device: &DeviceRules, fetched: &Fetched<'_>) -> Resu
     let mut fault = |line: usize, what: String, remedy: String| faults.push(Fault::at(config, line, what, remedy));
     let mut accepted = BTreeSet::new();
     for (file, line) in &device.boot_keys {
-        let text = fs::read_to_string(file).map_err(|e| format!("make it a readable file ({e})"));
+        let text = fs::read_to_string(file).map_err(|e| format!("give a readable file ({e})"));
         match text.and_then(|text| BootKeys::parse(&text).map_err(|why| why.to_string())) {
             Ok(keys) => accepted.extend(keys.of(None).cloned()),
             Err(why) => fault(*line, format!("the boot keys `{}` cannot be used", file.display()), why),
@@ -66,7 +66,7 @@ fn boot_keys(config: &Path, device: &DeviceRules, fetched: &Fetched<'_>) -> Resu
             fault(
                 *line,
                 format!("`systems` cannot hold `{system}`"),
-                format!("it can hold {}; name others' keys with `boot_keys`", all.join(", ")),
+                format!("it can hold {}; for other systems, list their keys in `boot_keys`", all.join(", ")),
             );
         }
         accepted.extend(known);

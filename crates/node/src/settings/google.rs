@@ -42,9 +42,9 @@ pub enum ServiceAccountFault {
 impl fmt::Display for ServiceAccountFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::KeyMalformed => f.write_str("its `private_key` is no RSA key in PEM; download the key again"),
-            Self::Malformed(why) => write!(f, "it is not the JSON of a service account's key ({why}); download the key again"),
-            Self::UrlMalformed(url) => write!(f, "`{url}` is no URL"),
+            Self::KeyMalformed => f.write_str("its `private_key` is not an RSA key in PEM; download the key again"),
+            Self::Malformed(why) => write!(f, "it is not the JSON key of a service account ({why}); download the key again"),
+            Self::UrlMalformed(url) => write!(f, "`{url}` is not a URL"),
         }
     }
 }
@@ -106,7 +106,8 @@ impl Google {
         let body = format!("grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion={}", self.statement(now)?);
         let headers = [(header::CONTENT_TYPE, "application/x-www-form-urlencoded")];
         let (status, answer) = self.post(&self.token_uri, &headers, body).await?;
-        let refused = || VendorSilent::new(format!("Google gave no access token ({status}); look at the service account's rights"));
+        let refused =
+            || VendorSilent::new(format!("Google refused an access token (status {status}); check the permissions of the service account"));
         let answer: TokenAnswer = serde_json::from_slice(&answer).ok().filter(|_| status.is_success()).ok_or_else(refused)?;
         let token = Secret::new(answer.access_token);
         let until = UnixSeconds(now.0.saturating_add(answer.expires_in.saturating_sub(TOKEN_MARGIN_SECONDS)));
@@ -157,10 +158,10 @@ impl DecodesPlay for Google {
             return Ok(String::new());
         }
         if !status.is_success() {
-            return Err(VendorSilent::new(format!("Google answered {status} to a token of Play Integrity")));
+            return Err(VendorSilent::new(format!("Google answered with status {status} to a Play Integrity token")));
         }
         self.silence.broken();
-        String::from_utf8(answer.to_vec()).map_err(|_| VendorSilent::new("Google's answer is no text"))
+        String::from_utf8(answer.to_vec()).map_err(|_| VendorSilent::new("Google's answer is not valid UTF-8"))
     }
 }
 

@@ -56,8 +56,8 @@ impl IssuerSections<'_> {
     /// When public URL and origins make no relying party for passkeys, or an app's keys cannot be read.
     pub fn read(&self) -> Result<IssuerConfig, Faults> {
         let fault = |what: &str, remedy: String| Faults::of_file(self.file, what, &remedy);
-        let public_origin =
-            Origin::parse(self.public.as_str()).map_err(|why| fault("`public_url` cannot be the origin of proofs", why.to_string()))?;
+        let public_origin = Origin::parse(self.public.as_str())
+            .map_err(|why| fault("`public_url` cannot be used for proofs of possession", why.to_string()))?;
         let apps = self.apps.iter().map(|app| Ok((app.client.clone(), self.app(app)?)));
         Ok(IssuerConfig {
             public_origin,
@@ -77,7 +77,7 @@ impl IssuerSections<'_> {
     fn app(&self, app: &config::App) -> Result<App, Faults> {
         let required = self.registry.of(&app.client).map(|app| &app.requirements).map_err(|_| {
             let what = format!("the app `{}` is not in the registry of apps", app.client.as_str());
-            Faults::of_file(self.file, &what, "this is a fault of ours; please report it")
+            Faults::of_file(self.file, &what, "this is a bug in Countersign; please report it")
         })?;
         Ok(App {
             sector: Sector(app.sector.clone()),
@@ -90,8 +90,9 @@ impl IssuerSections<'_> {
 
     /// What makes a key of App Attest one of the app's.
     fn ios_app(&self, app: &config::App, ios: &IosApp) -> Result<apple::Requirements, Faults> {
-        let named = AppleApp::parse(&format!("{}.{}", ios.team, ios.bundle))
-            .map_err(|why| Faults::at(self.file, app.line, format!("`ios` of `{}` is no app of Apple's", app.client), why.to_string()))?;
+        let named = AppleApp::parse(&format!("{}.{}", ios.team, ios.bundle)).map_err(|why| {
+            Faults::at(self.file, app.line, format!("`ios` of `{}` is not a valid Apple app id", app.client), why.to_string())
+        })?;
         let mut environments = vec![Environment::Production];
         if self.apple_development {
             environments.push(Environment::Development);
@@ -103,7 +104,7 @@ impl IssuerSections<'_> {
     fn play_app(&self, app: &config::App, source: &PlaySource) -> Result<PlayApp, Faults> {
         let (PlaySource::Keys(file, line) | PlaySource::ServiceAccount(file, line)) = source;
         let unusable = |why: String| Faults::at(self.file, *line, format!("`{}` cannot be used for Play Integrity", file.display()), why);
-        let text = Secret::new(fs::read_to_string(file).map_err(|e| unusable(format!("make it a readable file ({e})")))?);
+        let text = Secret::new(fs::read_to_string(file).map_err(|e| unusable(format!("give a readable file ({e})")))?);
         let reader = match source {
             PlaySource::Keys(..) => {
                 let PlayKeys { decryption, verification } = serde_json::from_str(text.expose()).map_err(|e| {

@@ -26,8 +26,8 @@ pub fn mail(file: &Path, email: Option<&Email>, vendors: &Vendors, host: &str) -
     let fault = |what: String, remedy: String| Faults::at(file, email.line, what, remedy);
     let verified = || {
         let ca = email.ca.as_ref().or(vendors.ca.as_ref().map(|(file, _)| file)).ok_or_else(|| {
-            let what = "there is nothing to verify the mail server by".to_owned();
-            fault(what, "name its authorities with `ca` here or with `vendors.ca`".to_owned())
+            let what = "there are no CA certificates to verify the mail server with".to_owned();
+            fault(what, "set `ca` in `[monitor.email]` or in `[vendors]`".to_owned())
         })?;
         trust(ca).map(Arc::new).map_err(|why| fault(format!("`ca` cannot be `{}`", ca.display()), why))
     };
@@ -39,7 +39,7 @@ pub fn mail(file: &Path, email: Option<&Email>, vendors: &Vendors, host: &str) -
     let login = email.login.as_ref().map(|login| {
         let text = fs::read_to_string(&login.password).map_err(|why| {
             let what = format!("`{}` cannot be read ({why})", login.password.display());
-            fault(what, "name a file that holds the password and nothing else".to_owned())
+            fault(what, "give a file that contains only the password".to_owned())
         })?;
         Ok::<_, Faults>(Credentials::new(login.username.clone(), text.trim().to_owned()))
     });

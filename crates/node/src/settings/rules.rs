@@ -57,7 +57,8 @@ pub fn rules(file: &Path, declared: &[Operation], directory: &Path) -> Result<Ru
     let policies = Policies::load(&sources, &operations).map_err(|problems| {
         let mut faults = Faults::default();
         for problem in problems {
-            let remedy = problem.help.unwrap_or_else(|| "`countersign policy schema` shows what policies can look at".to_owned());
+            let remedy =
+                problem.help.unwrap_or_else(|| "see the attributes that policies can use with `countersign policy schema`".to_owned());
             faults.push(Fault {
                 file: directory.join(problem.file),
                 line: Some(problem.line).filter(|line| *line > 0),
@@ -96,7 +97,7 @@ fn understood(file: &Path, declared: &[Operation], specs: &[OperationSpec]) -> R
         for (position, problem) in problems {
             let line = declared.get(position).map(|operation| operation.line);
             let text = problem.to_string();
-            let (what, remedy) = text.split_once("; ").unwrap_or((&text, "see `[[operation]]` in the README"));
+            let (what, remedy) = text.split_once("; ").unwrap_or((&text, "see `[[operation]]` in docs/configuration.md"));
             faults.push(Fault { file: file.to_owned(), line, what: what.to_owned(), remedy: remedy.to_owned() });
         }
         faults
@@ -118,7 +119,7 @@ fn built_in() -> Vec<OperationSpec> {
 fn spec(operation: &Operation, file: &Path, faults: &mut Faults) -> Option<OperationSpec> {
     let Some((method, path)) = operation.pattern.split_once(' ') else {
         let what = format!("`match` cannot be `{}`", operation.pattern);
-        faults.push(Fault::at(file, operation.line, what, "write method and path: `GET /v1/accounts/{id}`"));
+        faults.push(Fault::at(file, operation.line, what, "write a method and a path, such as `GET /v1/accounts/{id}`"));
         return None;
     };
     Some(OperationSpec {
@@ -158,7 +159,7 @@ fn sources(directory: &Path) -> Result<Vec<PolicySource>, Faults> {
             file: directory.to_owned(),
             line: None,
             what,
-            remedy: "write one into a file that ends in `.cedar`, or let `countersign init` do it".to_owned(),
+            remedy: "write one in a file `NAME.cedar`, or create a first one with `countersign init`".to_owned(),
         }));
     }
     Ok(sources)
@@ -173,8 +174,8 @@ pub fn texts(directory: &Path, ending: &str) -> Result<Vec<(String, String)>, Fa
         Faults::one(Fault {
             file: path.to_owned(),
             line: None,
-            what: format!("it cannot be read ({why})"),
-            remedy: "name the directory of policies with `policies`, and make its files readable".to_owned(),
+            what: format!("the file or directory cannot be read ({why})"),
+            remedy: "set `policies` to the directory of policies, and make its files readable".to_owned(),
         })
     };
     let entries = fs::read_dir(directory).map_err(|e| unreadable(directory, e.to_string()))?;

@@ -28,7 +28,7 @@ pub fn signals(file: &Path, config: &SharedSignals, caller: Caller) -> Result<Si
     let mut text = |path: &Path, line: usize| {
         fs::read_to_string(path).map(|text| text.trim().to_owned()).map_err(|why| {
             let what = format!("`{}` cannot be read ({why})", path.display());
-            faults.push(Fault::at(file, line, what, "make it a readable file"));
+            faults.push(Fault::at(file, line, what, "give a readable file"));
         })
     };
     let mut found = Vec::new();
@@ -54,8 +54,8 @@ pub fn signals(file: &Path, config: &SharedSignals, caller: Caller) -> Result<Si
             Err(_) => faults.push(Fault::at(
                 file,
                 source.line,
-                format!("`{}` holds no key that could sign events", source.jwks.display()),
-                "it takes a JWK Set with RSA keys of at least 2048 bits for RS256, each with a `kid`",
+                format!("`{}` contains no key for verifying events", source.jwks.display()),
+                "give a JWK Set of RSA keys with at least 2048 bits for RS256, each with a `kid`",
             )),
         }
     }

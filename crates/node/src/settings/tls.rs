@@ -41,9 +41,8 @@ fn read(config: &Path, named: &TlsFiles) -> Result<Pair, Faults> {
     let mut refuse =
         |file: &Path, why: String| faults.push(Fault::at(config, named.line, format!("`{}` cannot be used", file.display()), why));
     let chain = read_chain(&named.certificate).map_err(|why| refuse(&named.certificate, why)).ok();
-    let key = PrivateKeyDer::from_pem_file(&named.key)
-        .map_err(|e| refuse(&named.key, format!("make it a readable private key in PEM ({e})")))
-        .ok();
+    let key =
+        PrivateKeyDer::from_pem_file(&named.key).map_err(|e| refuse(&named.key, format!("give a readable private key in PEM ({e})"))).ok();
     let pair = chain.zip(key).map(|(chain, key)| Pair { chain, key });
     faults.or(())?;
     pair.ok_or_else(Faults::default)
@@ -52,8 +51,8 @@ fn read(config: &Path, named: &TlsFiles) -> Result<Pair, Faults> {
 fn read_chain(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let chain: Result<Vec<_>, _> = CertificateDer::pem_file_iter(file).and_then(Iterator::collect);
     match chain {
-        Ok(chain) if chain.is_empty() => Err("put the certificate chain into it, leaf first, in PEM".to_owned()),
+        Ok(chain) if chain.is_empty() => Err("it contains no certificate; give a certificate chain in PEM, leaf first".to_owned()),
         Ok(chain) => Ok(chain),
-        Err(e) => Err(format!("make it a readable certificate chain in PEM ({e})")),
+        Err(e) => Err(format!("give a readable certificate chain in PEM ({e})")),
     }
 }

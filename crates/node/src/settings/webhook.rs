@@ -16,9 +16,12 @@ pub fn webhook(file: &Path, webhook: Option<&Webhook>, caller: &Caller) -> Resul
     let Some(webhook) = webhook else { return Ok(None) };
     let fault = |what: String, remedy: String| Faults::at(file, webhook.line, what, remedy);
     let text = fs::read_to_string(&webhook.secret).map_err(|why| {
-        fault(format!("`{}` cannot be read ({why})", webhook.secret.display()), "name a file that holds `whsec_...`".to_owned())
+        fault(
+            format!("`{}` cannot be read ({why})", webhook.secret.display()),
+            "give a file that contains the secret, `whsec_...`".to_owned(),
+        )
     })?;
     let key = WebhookKey::parse(&Secret::new(text))
-        .map_err(|why| fault(format!("`{}` holds no secret of a webhook", webhook.secret.display()), why.to_string()))?;
+        .map_err(|why| fault(format!("`{}` does not contain a webhook secret", webhook.secret.display()), why.to_string()))?;
     Ok(Some(WebhookSettings { url: webhook.url.clone(), key, caller: caller.clone() }))
 }

@@ -55,8 +55,8 @@ impl fmt::Display for OpenError {
         match self {
             Self::Corrupt { path, line, what } => write!(
                 f,
-                "the audit log does not verify: `{}`, line {line}: {what}; run `countersign audit verify` to see what was changed, and \
-                 restore the directory, or move it away to begin a new log",
+                "the audit log is damaged: `{}`, line {line}: {what}; run `countersign audit verify` for details, and restore the \
+                 directory, or move it away to start a new log",
                 path.display()
             ),
             Self::InUse { path } => write!(f, "the audit log in `{}` is in use; stop the other process first", path.display()),
@@ -110,7 +110,7 @@ fn follows(read: &Replay, path: &Path, before: Option<&PathBuf>, verifier: &Chec
     if expected.as_ref() == Some(&read.committed) {
         return Ok(());
     }
-    Err(OpenError::Corrupt { path: path.to_path_buf(), line: 1, what: "the segment does not continue the one before" })
+    Err(OpenError::Corrupt { path: path.to_path_buf(), line: 1, what: "the segment does not continue the previous one" })
 }
 
 /// What stands where it should not.
@@ -168,7 +168,7 @@ impl Replay {
 
     fn begin(header: Header, path: &Path, verifier: &CheckpointVerifier, length: u64) -> Self {
         let fault = if header.origin != verifier.origin() {
-            Some((1, "the segment is another log's"))
+            Some((1, "the segment belongs to another log"))
         } else if files::first_of(path) != Some(header.before.size()) {
             Some((1, "the segment's name and header disagree on its first record"))
         } else {
@@ -200,7 +200,7 @@ impl Replay {
                 self.committed = self.frontier.clone();
                 self.length = offset;
             }
-            Some(Line::Header(_)) | None => odd("the line is none of the log"),
+            Some(Line::Header(_)) | None => odd("the line is not a line of a log"),
         }
     }
 }

@@ -85,7 +85,7 @@ impl Writer {
 
     fn stop(mut self, cause: &io::Error) {
         self.disk.take_back();
-        tracing::error!(%cause, "the audit log cannot be written and takes nothing any more; see to its disk, then restart");
+        tracing::error!(%cause, "the audit log cannot be written, and all requests are refused; check the disk, then restart");
         // The first cause is the one that counts; there is no second, because the writer ends here.
         let _ = self.stopped.set(cause.to_string());
     }

@@ -91,7 +91,7 @@ impl fmt::Display for OpenError {
             Self::Database { path, what } => {
                 write!(
                     f,
-                    "`{}` cannot be opened as a database of this version: {what}; a newer version's data needs that version",
+                    "`{}` cannot be opened as a database of this version: {what}; if it is damaged, restore a backup; if it was written by a newer version, use that version",
                     path.display()
                 )
             }

@@ -145,7 +145,7 @@ pub enum ReceiptRefusal {
     SignerNotForReceipts,
     /// The receipt has more bytes than [`super::RECEIPT_BYTES_MAX`].
     TooLarge,
-    /// The receipt has more certificates than are read.
+    /// The receipt has more certificates than the limit.
     TooManyCertificates,
     /// The receipt has more fields than are read.
     TooManyFields,
@@ -223,38 +223,38 @@ impl fmt::Display for ReceiptRefusal {
             Self::ContentMalformed => f.write_str("the receipt's content is not a set of numbered fields"),
             Self::ContentTypeMismatch => f.write_str("the receipt's signed content type is not that of its content"),
             Self::CreatedInFuture { created_at } => {
-                write!(f, "the receipt was made at {}, which is still to come; check this server's clock", written(created_at.seconds()))
+                write!(f, "the receipt was made at {}, which is in the future; check this server's clock", written(created_at.seconds()))
             }
             Self::CriticalExtensionUnknown { index, oid } => {
                 write!(f, "certificate {index} of the receipt has the unknown critical extension `{oid}`")
             }
             Self::DigestMismatch => f.write_str("the receipt's signed digest is not that of its content"),
-            Self::DigestRefused => f.write_str("the receipt names a digest that is not SHA-256"),
+            Self::DigestRefused => f.write_str("the receipt uses a digest other than SHA-256"),
             Self::Expired { expires_at } => {
                 write!(f, "the receipt expired at {}; ask Apple for a new one", written(expires_at.seconds()))
             }
-            Self::FieldMalformed { field } => write!(f, "the receipt's field `{}` does not parse", field.text()),
+            Self::FieldMalformed { field } => write!(f, "the receipt's field `{}` cannot be parsed", field.text()),
             Self::FieldMissing { field } => write!(f, "the receipt has no field `{}`", field.text()),
             Self::FieldRepeated { field } => write!(f, "the receipt has the field `{}` twice", field.text()),
             Self::IssuerNotAllowed { index } => {
-                write!(f, "certificate {index} of the receipt issued another and is no certification authority")
+                write!(f, "certificate {index} of the receipt issued another certificate but is not a certification authority")
             }
             Self::KeyMismatch => f.write_str("the receipt is about another key"),
             Self::NotBer(why) => write!(f, "the receipt {}", ber_text(*why)),
-            Self::NotSignedData => f.write_str("the receipt is not the signed data that Apple makes; was it decoded from base64?"),
+            Self::NotSignedData => f.write_str("the receipt is not signed data from Apple; check that it was decoded from base64"),
             Self::PathTooLong { index } => {
                 write!(f, "certificate {index} of the receipt allows fewer certificates below it than there are")
             }
             Self::SignatureInvalid { why } => write!(f, "the receipt's signature {}", signed(*why)),
-            Self::SignerMissing => f.write_str("the receipt does not hold its signer's certificate exactly once"),
+            Self::SignerMissing => f.write_str("the receipt must contain its signer's certificate exactly once"),
             Self::SignerNotForReceipts => f.write_str("the receipt is signed with a certificate that is not for signing receipts"),
-            Self::TooLarge => f.write_str("the receipt is larger than is read"),
-            Self::TooManyCertificates => f.write_str("the receipt has more certificates than are read"),
-            Self::TooManyFields => f.write_str("the receipt has more fields than are read"),
+            Self::TooLarge => f.write_str("the receipt is larger than the limit"),
+            Self::TooManyCertificates => f.write_str("the receipt has more certificates than the limit"),
+            Self::TooManyFields => f.write_str("the receipt has more fields than the limit"),
             Self::TooOld { created_at } => {
                 write!(f, "the receipt was made at {}, which is too long ago", written(created_at.seconds()))
             }
-            Self::WrongSignerCount { count } => write!(f, "the receipt has {count} signers and has to have one"),
+            Self::WrongSignerCount { count } => write!(f, "the receipt has {count} signers, but must have one"),
         }
     }
 }

@@ -41,7 +41,7 @@ pub fn explain(text: &str, args: &InspectArgs) -> Result<Told> {
 
 fn inspect(text: &str, args: &InspectArgs) -> Result<Inspection> {
     let chain = Chain::parse(&raw_chain(text, args)?)
-        .map_err(|why| anyhow!("`{}` is no chain that can be judged: {why} ({})", args.file.display(), why.reason()))?;
+        .map_err(|why| anyhow!("`{}` is not a chain that can be checked: {why} ({})", args.file.display(), why.reason()))?;
     let now = args.now();
     // The attestation nearest to the root is the one that the hardware vouches for.
     let content = chain.iter().rev().find_map(|(_, certificate)| certificate.extension(ATTESTATION_EXTENSION));
@@ -61,7 +61,7 @@ fn inspect(text: &str, args: &InspectArgs) -> Result<Inspection> {
 /// The app of `--app`, by whomever it is signed; who signed it is on the page.
 fn app_rule(args: &InspectArgs, description: Option<&KeyDescription>) -> Result<AppRule> {
     let Some(package) = &args.app else { return Ok(AppRule::Any) };
-    let package = AppId::parse(package).with_context(|| format!("`--app {package}` is no package"))?;
+    let package = AppId::parse(package).with_context(|| format!("`--app {package}` is not a package name"))?;
     let signers = description.and_then(KeyDescription::application_id).map(|app| app.signers.as_slice()).unwrap_or_default();
     let signers = signers.iter().filter_map(|signer| signer.as_slice().try_into().ok()).collect();
     Ok(AppRule::OneOf(vec![App { package, signers }]))
@@ -70,12 +70,12 @@ fn app_rule(args: &InspectArgs, description: Option<&KeyDescription>) -> Result<
 fn raw_chain(text: &str, args: &InspectArgs) -> Result<RawChain> {
     let file = args.file.display();
     let raw = if text.trim_start().starts_with('[') {
-        let texts: Vec<String> = serde_json::from_str(text).with_context(|| format!("`{file}` is not a JSON list of texts"))?;
+        let texts: Vec<String> = serde_json::from_str(text).with_context(|| format!("`{file}` is not a JSON list of strings"))?;
         RawChain::from_der_list(texts.iter().map(|text| base64(text)).collect::<Result<_>>()?)
     } else {
         RawChain::from_pem(text)
     };
-    raw.map_err(|why| anyhow!("`{file}` holds no chain: {why}"))
+    raw.map_err(|why| anyhow!("`{file}` contains no certificate chain: {why}"))
 }
 
 /// What the chain proves of a device whose key it attests.
@@ -89,14 +89,14 @@ impl Inspection {
         let mut out = format!("chain, leaf first\n{}", certificates_drawing(&self.certificates()));
         out += &format!("\nprovisioning  {}\n", self.provisioning());
         match &self.description {
-            None => out += "\nno attestation that can be read\n",
+            None => out += "\nno readable attestation\n",
             Some(description) => {
-                out += "\nwhat the phone says of the key\n";
+                out += "\nattestation of the key\n";
                 draw(&description_fields(description), 1, &mut out);
             }
         }
-        out += &format!("\nthe chain     {}\n", verdict(&self.holds, "holds: every signature leads to a trust anchor"));
-        out += &format!("the phone     {}", verdict(&self.in_order, "is in order: hardware key, verified system, locked bootloader"));
+        out += &format!("\nthe chain     {}\n", verdict(&self.holds, "valid: all signatures lead to a trust anchor"));
+        out += &format!("the phone     {}", verdict(&self.in_order, "accepted: hardware key, verified system, locked bootloader"));
         out
     }
 
@@ -123,20 +123,20 @@ impl Inspection {
         }
         let attests = certificate.extension(ATTESTATION_EXTENSION).is_some();
         match (index, attests) {
-            (0, true) => "the attested key; carries the attestation".to_owned(),
-            (0, false) => "appended: not what the hardware attested".to_owned(),
-            (_, true) => "carries an attestation, and something was appended below it".to_owned(),
-            _ if index.saturating_add(1) == count => "the end of the chain; no trust anchor of ours".to_owned(),
+            (0, true) => "the attested key, with the attestation".to_owned(),
+            (0, false) => "appended: not attested by the hardware".to_owned(),
+            (_, true) => "contains an attestation, and a certificate was appended after it".to_owned(),
+            _ if index.saturating_add(1) == count => "the end of the chain; not one of our trust anchors".to_owned(),
             (1, false) => "signs the phone's attestations".to_owned(),
-            (_, false) => "an intermediate of the phone's maker or of Google".to_owned(),
+            (_, false) => "intermediate certificate of the phone's manufacturer or Google".to_owned(),
         }
     }
 
     fn provisioning(&self) -> String {
         match self.chain.provisioning() {
-            Provisioning::Factory => "in the factory: its certificates count beyond their expiry".to_owned(),
+            Provisioning::Factory => "factory: its certificates are accepted after their expiry date".to_owned(),
             Provisioning::Remote { certificates_issued: Some(count), .. } => {
-                format!("remote: {count} certificates in the last thirty days")
+                format!("remote: {count} certificates issued in the last 30 days")
             }
             Provisioning::Remote { certificates_issued: None, .. } => "remote".to_owned(),
             Provisioning::Unknown => "unknown".to_owned(),

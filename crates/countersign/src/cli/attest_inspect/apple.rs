@@ -26,9 +26,11 @@ pub fn attestation(content: &[u8], args: &InspectArgs) -> Result<Told> {
     let attestation = Attestation::parse(content).map_err(|why| unreadable(args, "attestation", &why))?;
     let (facts, anchors, now) = (attestation.facts(), args.anchors(Purpose::AppAttest)?, args.now());
     let (app, hash) = (app(args)?, args.client_data_hash()?);
-    let mut sheet = Sheet::new("app_attest_attestation", "attestation of App Attest: Apple's word about a new key of an app");
-    sheet
-        .certificates("certificates, the attested key's first; Apple does not send its root", &roles(attestation.certificates(), &anchors));
+    let mut sheet = Sheet::new("app_attest_attestation", "App Attest attestation: Apple's statement about a new key of an app");
+    sheet.certificates(
+        "certificates, that of the attested key first; Apple does not send its root",
+        &roles(attestation.certificates(), &anchors),
+    );
     let environment = Environment::from_aaguid(facts.aaguid);
     let mut fields = vec![
         ("app", app_field(app.as_ref(), &facts.rp_id_hash)),
@@ -37,10 +39,10 @@ pub fn attestation(content: &[u8], args: &InspectArgs) -> Result<Told> {
         ("counter", text(facts.counter)),
         ("nonce", facts.nonce.map_or_else(|| text("missing"), |nonce| bytes(&nonce))),
         ("system_version", known(facts.system_version.as_deref())),
-        ("receipt", text(format!("{} bytes; the receipt is evidence of its own", attestation.receipt().len()))),
+        ("receipt", text(format!("{} bytes; inspect the receipt as separate evidence", attestation.receipt().len()))),
     ];
     fields.extend(launch(&facts.launch));
-    sheet.part("says", "what phone and Apple say of the key", fields);
+    sheet.part("says", "statements of the phone and of Apple about the key", fields);
     let refusals = |environments: &[Environment]| {
         let asked = Asked { client_data_hash: hash.as_ref(), app: app.as_ref(), environments };
         named(&attestation_refusals(&attestation, &asked, &anchors, now))
@@ -48,8 +50,8 @@ pub fn attestation(content: &[u8], args: &InspectArgs) -> Result<Told> {
     let holds = Judged::by(
         refusals(&Environment::ALL),
         match hash {
-            Some(_) => "holds: Apple vouches for the key, in answer to these client data",
-            None => "holds: Apple vouches for the key; which client data it answers was not asked",
+            Some(_) => "valid: Apple attests the key, for these client data",
+            None => "valid: Apple attests the key; the client data were not checked",
         },
     );
     let posture = match holds {
@@ -67,18 +69,21 @@ pub fn attestation(content: &[u8], args: &InspectArgs) -> Result<Told> {
 pub fn assertion(content: &[u8], args: &InspectArgs) -> Result<Told> {
     let facts = assertion_facts(content).map_err(|why| unreadable(args, "assertion", &why))?;
     let app = app(args)?;
-    let mut sheet = Sheet::new("app_attest_assertion", "assertion of App Attest: a signature of an attested key over a request");
+    let mut sheet = Sheet::new("app_attest_assertion", "App Attest assertion: a signature of an attested key over a request");
     let mut fields = vec![("app", app_field(app.as_ref(), &facts.rp_id_hash)), ("counter", text(facts.counter))];
     fields.extend(launch(&facts.launch));
-    sheet.part("says", "what the phone says", fields);
+    sheet.part("says", "statements of the phone", fields);
     let judged = match (args.key()?, &app, args.client_data_hash()?) {
         (Some(key), Some(app), Some(hash)) => {
             let refusal = verify_assertion(content, &key, app, &hash).err();
-            Judged::by(named(refusal.as_slice()), "holds: the key signed these client data for this app; its counter has to rise")
+            Judged::by(
+                named(refusal.as_slice()),
+                "valid: the key signed these client data for this app; the server must also check that the counter has increased",
+            )
         }
-        (None, _, _) => Judged::Unjudged("`--key FILE` has the attested key that should have signed"),
-        (Some(_), None, _) => Judged::Unjudged("`--app TEAM.bundle` names the app that it should be for"),
-        (Some(_), Some(_), None) => Judged::Unjudged("`--challenge BASE64` has the client data that it should be over"),
+        (None, _, _) => Judged::Unjudged("give the attested key with `--key FILE`"),
+        (Some(_), None, _) => Judged::Unjudged("give the expected app with `--app TEAM.bundle`"),
+        (Some(_), Some(_), None) => Judged::Unjudged("give the signed client data with `--challenge BASE64`"),
     };
     let posture = match judged {
         Judged::Accepted(_) => Some(posture(app.as_ref(), args)?),
@@ -92,13 +97,13 @@ pub fn assertion(content: &[u8], args: &InspectArgs) -> Result<Told> {
 pub fn receipt(content: &[u8], args: &InspectArgs) -> Result<Told> {
     let facts = receipt_facts(content).map_err(|why| unreadable(args, "receipt", &why))?;
     let (anchors, now, app) = (args.anchors(Purpose::AppAttestReceipt)?, args.now(), app(args)?);
-    let mut sheet = Sheet::new("app_attest_receipt", "receipt of App Attest: Apple's record of an attestation");
+    let mut sheet = Sheet::new("app_attest_receipt", "App Attest receipt: Apple's record of an attestation");
     let certificates: Vec<_> = facts.certificates.iter().collect();
-    sheet.certificates("certificates, as they came", &in_receipt(&certificates, &anchors));
-    let count = facts.risk_metric.map(|count| format!("{count} keys attested on this phone for this app in thirty days"));
+    sheet.certificates("certificates, in the order of the file", &in_receipt(&certificates, &anchors));
+    let count = facts.risk_metric.map(|count| format!("{count} keys attested on this phone for this app in 30 days"));
     sheet.part(
         "says",
-        "what Apple says",
+        "statements of Apple",
         vec![
             ("app", text(&facts.app_id)),
             ("kind", text(kind_in_words(facts.kind))),
@@ -124,15 +129,13 @@ pub fn receipt(content: &[u8], args: &InspectArgs) -> Result<Told> {
         Err(_) => None,
     };
     let refusals = verified.err().map(|why: ReceiptRefusal| (why.reason(), why.to_string())).into_iter().collect();
-    sheet.verdict(
-        "receipt",
-        Judged::by(refusals, "holds: Apple signed it, and it has not expired; whether it is about a key that is known was not asked"),
-    );
+    sheet
+        .verdict("receipt", Judged::by(refusals, "valid: Apple signed it, and it has not expired; it was not checked against a known key"));
     Ok(sheet.told(posture))
 }
 
 fn unreadable(args: &InspectArgs, what: &str, why: &dyn std::error::Error) -> anyhow::Error {
-    anyhow!("`{}` looks like an App Attest {what}, and is none that can be read: {why}", args.file.display())
+    anyhow!("`{}` looks like an App Attest {what} but cannot be read: {why}", args.file.display())
 }
 
 fn named(refusals: &[AppleRefusal]) -> Vec<(Reason, String)> {
@@ -148,28 +151,28 @@ fn app_field(app: Option<&AppleApp>, rp_id_hash: &[u8; 32]) -> Field {
     let hash = hex::encode(rp_id_hash);
     text(match app {
         Some(app) if app.rp_id_hash() == *rp_id_hash => format!("{app} (SHA-256 {hash})"),
-        Some(app) => format!("another than {app} (SHA-256 {hash})"),
+        Some(app) => format!("not {app} (SHA-256 {hash})"),
         None => format!("SHA-256 of its App ID {hash}"),
     })
 }
 
 const fn app_good(app: Option<&AppleApp>) -> &'static str {
     match app {
-        Some(_) => "is in order: the app that was asked for, as Apple distributes it",
-        None => "is in order: an app as Apple distributes it; which one was not asked",
+        Some(_) => "accepted: the expected app, as distributed by Apple",
+        None => "accepted: an app distributed by Apple; its id was not checked",
     }
 }
 
 fn environment_field(environment: Environment) -> Field {
     text(match environment {
-        Environment::Development => "development: a build that runs from Xcode",
+        Environment::Development => "development: a build started from Xcode",
         Environment::Production => "production: App Store, TestFlight or enterprise distribution",
     })
 }
 
 const fn receipt_environment(environment: ReceiptEnvironment) -> &'static str {
     match environment {
-        ReceiptEnvironment::Other => "one that is not known here",
+        ReceiptEnvironment::Other => "unknown",
         ReceiptEnvironment::Production => "production",
         ReceiptEnvironment::Sandbox => "sandbox, for apps in development",
     }
@@ -177,17 +180,17 @@ const fn receipt_environment(environment: ReceiptEnvironment) -> &'static str {
 
 const fn kind_in_words(kind: ReceiptKind) -> &'static str {
     match kind {
-        ReceiptKind::Attest => "that of the attestation; it has no risk metric yet",
-        ReceiptKind::Receipt => "one that was asked for later",
+        ReceiptKind::Attest => "first receipt, made with the attestation; it has no risk metric yet",
+        ReceiptKind::Receipt => "later receipt, requested from Apple",
     }
 }
 
 /// On later receipts Apple writes the hash as if it were text.
 fn client_hash(kind: ReceiptKind, hash: Option<&[u8]>) -> Field {
     match (kind, hash) {
-        (_, None) => text("not said"),
+        (_, None) => text("not given"),
         (ReceiptKind::Attest, Some(hash)) => bytes(hash),
-        (ReceiptKind::Receipt, Some(_)) => text("as Apple writes it on later receipts, which cannot be read back"),
+        (ReceiptKind::Receipt, Some(_)) => text("written by Apple in a form that cannot be read back"),
     }
 }
 
@@ -197,7 +200,7 @@ fn launch(launch: &Launch) -> Vec<(&'static str, Field)> {
         2 => "2, TestFlight".to_owned(),
         3 => "3, development".to_owned(),
         4 => "4, the App Store".to_owned(),
-        other => format!("{other}, not known here"),
+        other => format!("{other}, unknown"),
     });
     let fields = [("bundle_version", launch.bundle_version().map(str::to_owned)), ("validation_category", category)];
     fields.into_iter().filter_map(|(name, value)| value.map(|value| (name, text(value)))).collect()
@@ -206,9 +209,9 @@ fn launch(launch: &Launch) -> Vec<(&'static str, Field)> {
 fn roles<'a>(certificates: &'a [Certificate], anchors: &Anchors) -> Vec<(&'a Certificate, String)> {
     let role = |(index, certificate): (usize, &'a Certificate)| {
         let role = match (index, anchor_above(certificate, anchors)) {
-            (0, _) => "the attested key's own".to_owned(),
+            (0, _) => "the attested key".to_owned(),
             (_, Some(anchor)) => format!("issued by the trust anchor {anchor}"),
-            (_, None) => "an authority of Apple's, as it says".to_owned(),
+            (_, None) => "claims to be a certificate authority of Apple".to_owned(),
         };
         (certificate, role)
     };
@@ -219,9 +222,9 @@ fn in_receipt<'a>(certificates: &[&'a Certificate], anchors: &Anchors) -> Vec<(&
     let role = |certificate: &&'a Certificate| {
         let issues = certificates.iter().any(|other| other.der() != certificate.der() && other.names_as_issuer(certificate));
         let role = match (anchors.find(certificate.key()), anchor_above(certificate, anchors), issues) {
-            (Some(_), _, _) => "a trust anchor of ours".to_owned(),
+            (Some(_), _, _) => "one of our trust anchors".to_owned(),
             (None, Some(anchor), _) => format!("issued by the trust anchor {anchor}"),
-            (None, None, true) => "an authority of Apple's, as it says".to_owned(),
+            (None, None, true) => "claims to be a certificate authority of Apple".to_owned(),
             (None, None, false) => "signed the receipt".to_owned(),
         };
         (*certificate, role)

@@ -18,29 +18,29 @@ use countersign_node::{SystemClock, settings::trust};
 /// The evidence, and by what it is judged.
 #[derive(Args, Debug)]
 pub struct InspectArgs {
-    /// An Android chain, an App Attest attestation, assertion or receipt, a Play Integrity token or its decoded payload, or a
-    /// posture report; which one is seen by its content. Bytes may be in base64.
+    /// File with the evidence: an Android chain, an App Attest attestation, assertion or receipt, a Play Integrity token or its
+    /// decoded payload, or a posture report. The kind is recognised by the content. Binary evidence can be in base64.
     pub file: PathBuf,
-    /// Judge as of this time, in seconds since 1970, instead of now.
+    /// Judge the evidence as of this time, in seconds since 1970; by default now.
     #[arg(long, value_name = "SECONDS")]
     at: Option<u64>,
-    /// What the evidence should answer: a chain's challenge in base64; the client data of App Attest, or their hash of 32 bytes, in
-    /// base64; a Play token's request hash or nonce. Without it what stands in the evidence is taken, and nothing is said about it.
+    /// Expected challenge: for a chain its challenge in base64; for App Attest the client data, or their hash of 32 bytes, in base64;
+    /// for a Play token the request hash or nonce. Without this option the challenge is not checked.
     #[arg(long, value_name = "BASE64")]
     pub challenge: Option<String>,
-    /// The app that it should speak of: `TEAMID1234.com.example.app` for Apple, the package for Android.
+    /// Expected app: `TEAMID1234.com.example.app` for Apple, the package name for Android.
     #[arg(long, value_name = "APP")]
     pub app: Option<String>,
-    /// Trust the PEM files of this directory instead of the vendor's roots.
+    /// Directory of PEM files with trust anchors; by default the vendors' root certificates.
     #[arg(long, value_name = "DIR")]
     anchors: Option<PathBuf>,
-    /// The public key that signed an assertion or a report: a JWK, or PEM.
+    /// File with the public key that should have signed the assertion or report: a JWK, or PEM.
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
-    /// The keys of the Play Console that open a token: `{"decryption":"BASE64","verification":"BASE64"}`.
+    /// File with the Play Console's keys for decrypting a token: `{"decryption":"BASE64","verification":"BASE64"}`.
     #[arg(long, value_name = "FILE")]
     pub play_keys: Option<PathBuf>,
-    /// Say what a device that this evidence describes would lack by another configuration.
+    /// Show which requirements of this configuration a device with this evidence would not meet.
     #[arg(long, value_name = "CONFIG.toml")]
     pub what_if: Option<PathBuf>,
 }
@@ -59,7 +59,7 @@ impl InspectArgs {
     pub fn bytes(&self) -> Result<Vec<u8>> {
         let reading = || format!("reading `{}`", self.file.display());
         if fs::metadata(&self.file).with_context(reading)?.len() > EVIDENCE_BYTES_MAX {
-            bail!("`{}` is larger than a megabyte; no evidence is", self.file.display());
+            bail!("`{}` is larger than one megabyte, so it cannot be evidence; give another file", self.file.display());
         }
         fs::read(&self.file).with_context(reading)
     }
@@ -91,14 +91,14 @@ impl InspectArgs {
             Purpose::AppAttest => Anchors::apple_app_attest(),
             Purpose::AppAttestReceipt => Anchors::apple_receipt(),
         };
-        shipped.context("reading the anchors that are shipped")
+        shipped.context("reading the built-in trust anchors")
     }
 
     /// The key of `--key`.
     pub fn key(&self) -> Result<Option<PublicKey>> {
         let Some(file) = &self.key else { return Ok(None) };
         let text = fs::read_to_string(file).with_context(|| format!("reading `{}`", file.display()))?;
-        public_key(&text).map(Some).with_context(|| format!("`{}` is no public key of P-256, as a JWK or as PEM", file.display()))
+        public_key(&text).map(Some).with_context(|| format!("`{}` is not a P-256 public key; give a JWK or PEM", file.display()))
     }
 }
 
@@ -121,7 +121,7 @@ fn anchors_of(directory: &Path, purpose: Purpose) -> Result<Anchors> {
         }
     }
     if all.iter().next().is_none() {
-        bail!("`{}` holds no PEM file with a certificate", directory.display());
+        bail!("`{}` contains no PEM file with a certificate; give another directory", directory.display());
     }
     Ok(all)
 }

@@ -121,7 +121,7 @@ pub fn text(value: impl ToString) -> Field {
 
 /// A value that may be missing.
 pub fn known(value: Option<impl ToString>) -> Field {
-    value.map_or_else(|| text("not said"), text)
+    value.map_or_else(|| text("not given"), text)
 }
 
 /// Bytes as a value.

@@ -36,17 +36,17 @@ struct WireKeys {
 
 /// A token: five parts, of which only the header can be read without keys.
 pub fn token(token: &str, args: &InspectArgs) -> Result<Told> {
-    let mut sheet = Sheet::new("play_integrity_token", "token of Google Play Integrity: an encrypted verdict on an app and its phone");
+    let mut sheet = Sheet::new("play_integrity_token", "Google Play Integrity token: an encrypted verdict on an app and its phone");
     sheet.part("parts", "parts", parts(token));
     let Some(keys) = keys(args)? else {
-        sheet.verdict("token", Judged::Unjudged("it is encrypted; `--play-keys FILE` has the keys of the Play Console that open it"));
+        sheet.verdict("token", Judged::Unjudged("it is encrypted; give the keys from the Play Console with `--play-keys FILE`"));
         return Ok(sheet.told(None));
     };
     let opened =
         decrypt_and_verify(token, &keys).and_then(|payload| Verdict::parse(payload.as_str()).map_err(PlayRefusal::VerdictMalformed));
     match opened {
         Ok(verdict) => {
-            sheet.verdict("token", Judged::Accepted("holds: encrypted to the app's key, and signed by Google"));
+            sheet.verdict("token", Judged::Accepted("valid: encrypted with the app's key, and signed by Google"));
             judge(sheet, &verdict, args)
         }
         Err(refusal) => {
@@ -62,14 +62,14 @@ pub fn payload(json: &str, args: &InspectArgs) -> Result<Told> {
     let verdict = if answer { Verdict::from_decoded(json) } else { Verdict::parse(json) };
     let verdict = verdict.map_err(|why| {
         let why = PlayRefusal::VerdictMalformed(why);
-        anyhow!("`{}` looks like a verdict of Google Play, and is none that can be read: {why}", args.file.display())
+        anyhow!("`{}` looks like a Google Play verdict but cannot be read: {why}", args.file.display())
     })?;
-    let title = "verdict of Google Play Integrity, decoded; that it is Google's, only whoever decoded it knows";
+    let title = "decoded Google Play Integrity verdict; its origin cannot be verified, because it is not signed";
     judge(Sheet::new("play_integrity_verdict", title), &verdict, args)
 }
 
 fn judge(mut sheet: Sheet, verdict: &Verdict, args: &InspectArgs) -> Result<Told> {
-    sheet.part("request", "what was asked", request(verdict));
+    sheet.part("request", "request", request(verdict));
     sheet.part("app_integrity", "the app", app(verdict));
     sheet.part("device", "the phone", device(verdict));
     let own = match &verdict.request.binding {
@@ -80,7 +80,7 @@ fn judge(mut sheet: Sheet, verdict: &Verdict, args: &InspectArgs) -> Result<Told
     let broken = refusals(verdict, binding.as_bytes(), &strict, args.now());
     sheet.verdict(
         "verdict",
-        Judged::by(named(&broken), "is in order: a certified phone, the app as Google Play distributes it, asked just now"),
+        Judged::by(named(&broken), "accepted: a certified phone, the app as distributed by Google Play, and a recent verdict"),
     );
     Ok(sheet.told(Some(posture(verdict, args.now())?)))
 }
@@ -95,7 +95,7 @@ fn keys(args: &InspectArgs) -> Result<Option<DecryptionKeys>> {
     let text = Secret::new(fs::read_to_string(file).with_context(reading)?);
     // The parser's own message may quote what it read, and one of the keys is secret.
     let wire: WireKeys = serde_json::from_str(text.expose())
-        .map_err(|_| anyhow!("the file has to hold {{\"decryption\":\"BASE64\",\"verification\":\"BASE64\"}} and nothing else"))
+        .map_err(|_| anyhow!("the file must contain {{\"decryption\":\"BASE64\",\"verification\":\"BASE64\"}} and nothing else"))
         .with_context(reading)?;
     DecryptionKeys::parse(&Secret::new(wire.decryption), &wire.verification).map(Some).with_context(reading)
 }
@@ -103,7 +103,7 @@ fn keys(args: &InspectArgs) -> Result<Option<DecryptionKeys>> {
 /// The app of `--app`, by whomever it is signed; who signed it is on the page.
 fn app_rule(verdict: &Verdict, args: &InspectArgs) -> Result<AppRule> {
     let Some(package) = &args.app else { return Ok(AppRule::Any) };
-    let package = AppId::parse(package).with_context(|| format!("`--app {package}` is no package"))?;
+    let package = AppId::parse(package).with_context(|| format!("`--app {package}` is not a package name"))?;
     let signers = verdict.app.as_ref().map(|app| app.signers.clone()).unwrap_or_default();
     Ok(AppRule::OneOf(vec![App { package, signers, version_min: 0 }]))
 }
@@ -112,14 +112,14 @@ fn app_rule(verdict: &Verdict, args: &InspectArgs) -> Result<AppRule> {
 fn parts(token: &str) -> Vec<(&str, Field)> {
     let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).ok();
     let length = |part: Option<Vec<u8>>, what: &str| {
-        text(part.map_or_else(|| "no base64url".to_owned(), |bytes| format!("{} bytes: {what}", bytes.len())))
+        text(part.map_or_else(|| "not base64url".to_owned(), |bytes| format!("{} bytes: {what}", bytes.len())))
     };
     let mut parts = token.split('.');
     let mut next = || parts.next().and_then(decode);
     let header: Option<Value> = next().and_then(|header| serde_json::from_slice(&header).ok());
     vec![
-        ("header", header.as_ref().map_or_else(|| text("no JSON"), header_field)),
-        ("encrypted_key", length(next(), "the key of this token, wrapped in the app's own")),
+        ("header", header.as_ref().map_or_else(|| text("not JSON"), header_field)),
+        ("encrypted_key", length(next(), "the key of this token, encrypted with the app's key")),
         ("initialisation_vector", length(next(), "new for each token")),
         ("ciphertext", length(next(), "the verdict, signed by Google")),
         ("authentication_tag", length(next(), "over header and ciphertext")),
@@ -127,11 +127,11 @@ fn parts(token: &str) -> Vec<(&str, Field)> {
 }
 
 fn header_field(header: &Value) -> Field {
-    let Some(members) = header.as_object() else { return text("no JSON object") };
+    let Some(members) = header.as_object() else { return text("not a JSON object") };
     let meaning = |name: &str, value: &Value| match (name, value.as_str()) {
-        ("alg", Some("A256KW")) => "A256KW: the token's key is wrapped with AES-256".to_owned(),
+        ("alg", Some("A256KW")) => "A256KW: the token's key is encrypted with AES-256 key wrap".to_owned(),
         ("enc", Some("A256GCM")) => "A256GCM: the verdict is encrypted with AES-256 in GCM".to_owned(),
-        ("alg" | "enc", _) => format!("{value}: not what Google Play uses, and refused"),
+        ("alg" | "enc", _) => format!("{value}: not used by Google Play, and refused"),
         (_, Some(text)) => text.to_owned(),
         (_, None) => value.to_string(),
     };
@@ -145,10 +145,10 @@ fn request(verdict: &Verdict) -> Vec<(&'static str, Field)> {
         Binding::RequestHash(text) => ("request_hash", text),
     };
     vec![
-        ("package", text(format!("{}, as the app says", request.package))),
+        ("package", text(format!("{}, as claimed by the app", request.package))),
         (kind, text(binding)),
         ("at", text(when::instant(request.at.seconds()))),
-        ("testing", text(if verdict.testing { "made up for a tester" } else { "no" })),
+        ("testing", text(if verdict.testing { "yes: a test response from the Play Console" } else { "no" })),
         ("not_read", text(if verdict.unknown.is_empty() { "nothing".to_owned() } else { verdict.unknown.join(", ") })),
     ]
 }
@@ -165,7 +165,7 @@ fn app(verdict: &Verdict) -> Vec<(&'static str, Field)> {
         ("licensing", label(verdict.licensing.as_ref(), licensing)),
         (
             "other_apps",
-            access.map_or_else(|| text("not said"), |all| Field::List(all.iter().map(|one| label(Some(one), access_meaning)).collect())),
+            access.map_or_else(|| text("not given"), |all| Field::List(all.iter().map(|one| label(Some(one), access_meaning)).collect())),
         ),
     ]
 }
@@ -173,7 +173,7 @@ fn app(verdict: &Verdict) -> Vec<(&'static str, Field)> {
 fn device(verdict: &Verdict) -> Vec<(&'static str, Field)> {
     let device = verdict.device.as_ref();
     let labels: Vec<_> = device.iter().flat_map(|device| &device.labels).map(|one| label(Some(one), integrity)).collect();
-    let labels = if labels.is_empty() { text("none: the phone fulfils nothing") } else { Field::List(labels) };
+    let labels = if labels.is_empty() { text("none: the phone meets no level") } else { Field::List(labels) };
     vec![
         ("integrity", labels),
         ("activity", label(device.and_then(|device| device.activity.as_ref()), activity)),
@@ -185,49 +185,49 @@ fn device(verdict: &Verdict) -> Vec<(&'static str, Field)> {
 
 fn label<T: Labels>(label: Option<&Label<T>>, meaning: fn(T) -> &'static str) -> Field {
     text(match label {
-        None => "not said".to_owned(),
+        None => "not given".to_owned(),
         Some(label @ Label::Known(known)) => format!("{label}: {}", meaning(*known)),
-        Some(label @ Label::Unevaluated) => format!("{label}: Google did not look, because something else was missing"),
-        Some(label @ Label::Unknown(_)) => format!("{label}: not known here, and trusted by no rule"),
+        Some(label @ Label::Unevaluated) => format!("{label}: not evaluated by Google, because a precondition was not met"),
+        Some(label @ Label::Unknown(_)) => format!("{label}: unknown, and not trusted by any rule"),
     })
 }
 
 const fn integrity(label: DeviceIntegrity) -> &'static str {
     match label {
-        DeviceIntegrity::Basic => "passes basic checks; the system may be one that Google does not certify",
-        DeviceIntegrity::Device => "a phone that Google certified",
-        DeviceIntegrity::Strong => "a phone that Google certified, proved by its hardware",
+        DeviceIntegrity::Basic => "passes basic checks; the system may not be certified by Google",
+        DeviceIntegrity::Device => "a phone certified by Google",
+        DeviceIntegrity::Strong => "a phone certified by Google, proved by its hardware",
         DeviceIntegrity::Virtual => "an emulator",
     }
 }
 
 const fn recognition(label: Recognition) -> &'static str {
     match label {
-        Recognition::PlayRecognized => "app and signer are those that Google Play distributes",
-        Recognition::UnrecognizedVersion => "signer or package are others than Google Play distributes",
+        Recognition::PlayRecognized => "app and signer are as distributed by Google Play",
+        Recognition::UnrecognizedVersion => "app or signer differ from those distributed by Google Play",
     }
 }
 
 const fn licensing(label: Licensing) -> &'static str {
     match label {
         Licensing::Licensed => "installed or updated by Google Play",
-        Licensing::Unlicensed => "came from elsewhere",
+        Licensing::Unlicensed => "not installed from Google Play",
     }
 }
 
 const fn activity(label: Activity) -> &'static str {
     match label {
-        Activity::Level1 => "the phone asked for few verdicts lately",
-        Activity::Level2 => "the phone asked for more verdicts lately than most",
-        Activity::Level3 => "the phone asked for many verdicts lately",
-        Activity::Level4 => "the phone asked for so many verdicts lately that it hardly is one person's",
+        Activity::Level1 => "few verdicts requested by this phone recently",
+        Activity::Level2 => "more verdicts requested by this phone recently than by most",
+        Activity::Level3 => "many verdicts requested by this phone recently",
+        Activity::Level4 => "more verdicts requested by this phone recently than one person needs",
     }
 }
 
 const fn protect(label: ProtectRisk) -> &'static str {
     match label {
         ProtectRisk::NoIssues => "Play Protect is on and found nothing",
-        ProtectRisk::NoData => "Play Protect is on and has not looked yet",
+        ProtectRisk::NoData => "Play Protect is on and has not scanned yet",
         ProtectRisk::PossibleRisk => "Play Protect is off",
         ProtectRisk::MediumRisk => "Play Protect found potentially harmful apps",
         ProtectRisk::HighRisk => "Play Protect found dangerous apps",
@@ -237,13 +237,13 @@ const fn protect(label: ProtectRisk) -> &'static str {
 const fn access_meaning(label: AppAccess) -> &'static str {
     match label {
         AppAccess::KnownCapturing => "apps from Google Play can see the screen",
-        AppAccess::KnownControlling => "apps from Google Play can act in this one",
+        AppAccess::KnownControlling => "apps from Google Play can control this app",
         AppAccess::KnownInstalled => "apps from Google Play are installed",
-        AppAccess::KnownOverlays => "apps from Google Play can draw over this one",
-        AppAccess::UnknownCapturing => "apps from elsewhere can see the screen",
-        AppAccess::UnknownControlling => "apps from elsewhere can act in this one",
-        AppAccess::UnknownInstalled => "apps from elsewhere are installed",
-        AppAccess::UnknownOverlays => "apps from elsewhere can draw over this one",
+        AppAccess::KnownOverlays => "apps from Google Play can draw over this app",
+        AppAccess::UnknownCapturing => "apps from other sources can see the screen",
+        AppAccess::UnknownControlling => "apps from other sources can control this app",
+        AppAccess::UnknownInstalled => "apps from other sources are installed",
+        AppAccess::UnknownOverlays => "apps from other sources can draw over this app",
     }
 }
 
@@ -253,7 +253,7 @@ fn recall_in_words(recall: &DeviceRecall) -> String {
         let set = match bit.set {
             Some(true) => "set",
             Some(false) => "not set",
-            None => "not recalled",
+            None => "not available",
         };
         bit.written.map_or_else(|| format!("{name} {set}"), |month| format!("{name} {set} in {month}"))
     };

@@ -22,26 +22,25 @@ use crate::cli::attest_inspect::{
 
 /// A report: its header, its claims, and whether the key signed it.
 pub fn explain(jws: &str, args: &InspectArgs) -> Result<Told> {
-    let unreadable =
-        |why: ReportRefusal| anyhow!("`{}` looks like a posture report, and is none that can be read: {why}", args.file.display());
+    let unreadable = |why: ReportRefusal| anyhow!("`{}` looks like a posture report but cannot be read: {why}", args.file.display());
     let parsed = Jws::read(jws, Type::Is(REPORT_TYPE)).map_err(|why| unreadable(ReportRefusal::Jws(why)))?;
     let payload = jws.split('.').nth(1).and_then(|payload| base64url::decode(payload).ok()).unwrap_or_default();
     let Said { report, place } = claims(&payload, args.now()).map_err(unreadable)?;
     let own_key = parsed.jwk().and_then(|jwk| PublicKey::from_jwk(jwk).ok());
-    let mut sheet = Sheet::new("posture_report", "posture report: what an app says of its phone; it may cost trust and never earns it");
+    let mut sheet = Sheet::new("posture_report", "posture report: statements of an app about its phone; they can only lower trust");
     let signed_by = own_key.as_ref().map_or_else(|| text("not named"), |key| bytes(key.thumbprint().as_bytes()));
     sheet.part(
         "header",
         "header",
         vec![("typ", text(REPORT_TYPE)), ("alg", text(parsed.algorithm().as_str())), ("key", parsed.key_id().map_or(signed_by, text))],
     );
-    sheet.part("says", "what the app says", said(&report, place, &payload));
+    sheet.part("says", "statements of the app", said(&report, place, &payload));
     let judged = match args.key()? {
-        None => Judged::Unjudged("`--key FILE` has the device key that should have signed"),
+        None => Judged::Unjudged("give the device key with `--key FILE`"),
         Some(key) => {
             let refusal = read(jws, &key, args.now()).err();
             let refusals = refusal.map(|why| (why.reason(), why.to_string())).into_iter().collect();
-            Judged::by(refusals, "holds: the device key signed it; that the app speaks the truth nobody can say")
+            Judged::by(refusals, "valid: signed by the device key; the truth of the statements cannot be verified")
         }
     };
     let posture = match judged {
@@ -63,24 +62,21 @@ fn said(report: &AppReport, place: Option<CoarsePlace>, payload: &[u8]) -> Vec<(
         ("app_version", known(report.app_version)),
         ("installer", known(report.installer.as_deref())),
         ("place", known(place.map(|place| format!("{:.1} N {:.1} E", place.degrees().0, place.degrees().1)))),
-        (
-            "at",
-            known(claimed.map(|at| format!("{}, by the phone's clock, which does not count", crate::cli::when::instant(UnixSeconds(at))))),
-        ),
+        ("at", known(claimed.map(|at| format!("{}, by the phone's clock (not used)", crate::cli::when::instant(UnixSeconds(at)))))),
     ]
 }
 
 const fn meaning(finding: AppFinding) -> &'static str {
     match finding {
-        AppFinding::AccessibilityAbuse => "an accessibility service reads or acts in other apps",
+        AppFinding::AccessibilityAbuse => "an accessibility service reads or controls other apps",
         AppFinding::Debugger => "a debugger is attached, or the app can be debugged",
         AppFinding::Emulator => "the phone is an emulator",
-        AppFinding::Hooked => "somebody else's code runs inside the app",
+        AppFinding::Hooked => "foreign code runs inside the app",
         AppFinding::Rooted => "the phone is rooted or jailbroken",
-        AppFinding::ScreenLockMissing => "the phone opens without a code, finger or face",
-        AppFinding::SideloadedApps => "apps from outside of the platform's store are installed",
-        AppFinding::Tampered => "the app was changed, or installed by something else than a store",
-        AppFinding::Vpn => "traffic leaves through a VPN",
+        AppFinding::ScreenLockMissing => "the phone has no screen lock",
+        AppFinding::SideloadedApps => "apps from outside the platform's store are installed",
+        AppFinding::Tampered => "the app was modified, or was not installed from a store",
+        AppFinding::Vpn => "traffic goes through a VPN",
     }
 }
 

@@ -18,7 +18,7 @@ use crate::cli::{
 /// Explains the evidence; the exit status is good when every verdict is.
 pub fn run(args: &InspectArgs, output: Output) -> Result<Exit> {
     let evidence =
-        recognise(args.bytes()?).ok_or_else(|| anyhow!("`{}` holds no evidence that is known; {EXPECTED}", args.file.display()))?;
+        recognise(args.bytes()?).ok_or_else(|| anyhow!("`{}` is not evidence of a known kind; {EXPECTED}", args.file.display()))?;
     let Told { mut text, mut document, exit, posture } = match evidence {
         Evidence::AndroidChain(chain) => android::explain(&chain, args)?,
         Evidence::AppleAssertion(bytes) => apple::assertion(&bytes, args)?,
@@ -32,7 +32,7 @@ pub fn run(args: &InspectArgs, output: Output) -> Result<Exit> {
         let answer = match posture {
             Some(posture) => what_if(config, &posture, args.now())?,
             None => Answer {
-                text: "what if: the evidence proves nothing, so there is no device to ask about".to_owned(),
+                text: "what if: the evidence is not accepted, so requirements cannot be checked".to_owned(),
                 document: Value::Null,
             },
         };

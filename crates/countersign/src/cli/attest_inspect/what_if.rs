@@ -29,10 +29,10 @@ pub fn what_if(file: &Path, posture: &Posture, now: UnixSeconds) -> Result<Answe
     let found = config.apps.iter().filter_map(|app| Some((&app.client, registry.of(&app.client).ok()?)));
     let asked: Vec<_> = found.filter(|(_, app)| app.may_have_enrolled(posture).is_ok()).collect();
     if asked.is_empty() {
-        let app = posture.app.as_ref().map_or_else(|| "for this platform".to_owned(), |app| format!("that is `{}`", app.as_str()));
-        return Err(anyhow!("`{}` has no app {app}; nothing would be required of the device", file.display()));
+        let app = posture.app.as_ref().map_or_else(|| "for this platform".to_owned(), |app| format!("with the id `{}`", app.as_str()));
+        return Err(anyhow!("`{}` has no app {app}; give a configuration with that app", file.display()));
     }
-    let mut text = format!("what `{}` would say of a device with this evidence and no other", file.display());
+    let mut text = format!("requirements of `{}` for a device with only this evidence", file.display());
     let mut apps = Vec::new();
     for (client, app) in asked {
         let answers: Vec<_> =
@@ -60,7 +60,7 @@ impl Said {
         match self {
             Self::Lacks(stage, reason) => format!("LACKS {stage} {reason}: {}", reason.for_operator()),
             Self::Met => "met".to_owned(),
-            Self::NotAsked => "not asked: only a node knows the revocation list".to_owned(),
+            Self::NotAsked => "not checked: only a running node has the revocation list".to_owned(),
         }
     }
 
