@@ -1,11 +1,11 @@
-//! What is said of a posture: to the phone itself, and in the log.
+//! Posture in the words for the phone itself, and for the log.
 
 use countersign_core::{BootState, EvidenceTier, Lack, Platform, Posture, SecurityLevel, Stage};
 use serde::Serialize;
 
 use crate::record::Facts;
 
-/// What the phone may know of what we know of it.
+/// Part of a posture that the phone may know.
 #[derive(Serialize)]
 pub struct PostureWire {
     platform: &'static str,
@@ -19,11 +19,11 @@ pub struct PostureWire {
     app: Option<String>,
     app_version: Option<u64>,
     vouched_by: &'static str,
-    /// Whether less is allowed than policies allow, because of what the device lacks.
+    /// Whether the session is limited because of requirements that the device does not meet.
     limited: bool,
 }
 
-/// What the log learns.
+/// Writes a posture and its unmet requirements as facts for the log.
 pub fn facts(posture: &Posture, lacks: &[Lack]) -> Facts {
     let mut facts = Facts::new();
     let mut say = |name: &str, value: Option<String>| facts.extend(value.map(|value| (format!("device.{name}"), value)));
@@ -42,7 +42,7 @@ pub fn facts(posture: &Posture, lacks: &[Lack]) -> Facts {
     facts
 }
 
-/// What the phone learns.
+/// Writes a posture for the phone.
 pub fn wire(posture: &Posture, lacks: &[Lack]) -> PostureWire {
     PostureWire {
         platform: match posture.platform {
