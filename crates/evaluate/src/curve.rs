@@ -1,32 +1,32 @@
-//! How well scores tell attacks from ordinary life, whatever they score.
+//! Detection by scores: how well they separate attacks from ordinary events, whatever their scale.
 
 use serde::Serialize;
 
-/// The shares of false positives at which detection is told.
+/// Shares of false positives for which the share of detected attacks is reported.
 const FALSE_POSITIVES: [f64; 3] = [0.001, 0.01, 0.05];
 
-/// The figures of one set of scores.
+/// Figures of one set of scores.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Curve {
     /// Probability that an attack scores above an ordinary event, ties counted half; `None` without both kinds.
     pub auc: Option<f64>,
-    /// What is detected at 0.1 %, 1 % and 5 % false positives.
+    /// Detection at 0.1 %, 1 % and 5 % false positives.
     pub detection: Vec<Detection>,
 }
 
-/// What is detected when so many ordinary events may score above the threshold.
+/// Detection with a threshold that a given share of ordinary events may exceed.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize)]
 pub struct Detection {
-    /// The share of ordinary events that may raise an alarm.
+    /// Share of the ordinary events that may raise an alarm.
     pub false_positives: f64,
-    /// Scores above this raise an alarm.
+    /// Threshold: a score above it raises an alarm.
     pub threshold: f64,
-    /// The share of attack events that do.
+    /// Share of the attack events that raise an alarm.
     pub detected: f64,
 }
 
 impl Curve {
-    /// The figures of `scores`: each a number and whether it was an attack's.
+    /// Computes the figures of `scores`: each a number, and whether the event was an attack.
     #[must_use]
     pub fn of(scores: &[(f64, bool)]) -> Self {
         let mut ordinary: Vec<f64> = scores.iter().filter(|(_, attack)| !attack).map(|(score, _)| *score).collect();
@@ -41,14 +41,14 @@ impl Curve {
         Self { auc: auc(scores), detection: FALSE_POSITIVES.iter().filter_map(|f| at(*f)).collect() }
     }
 
-    /// The threshold that lets through 1 % of the ordinary events.
+    /// Threshold that at most 1 % of the ordinary events exceed.
     #[must_use]
     pub fn threshold_at_one_percent(&self) -> Option<f64> {
         self.detection.get(1).map(|d| d.threshold)
     }
 }
 
-/// The area under the curve by ranks (Mann-Whitney), with the mean rank for ties; `None` without both kinds.
+/// Area under the ROC curve by ranks (Mann-Whitney), with the mean rank for ties; `None` without both kinds.
 #[must_use]
 pub fn auc(scores: &[(f64, bool)]) -> Option<f64> {
     let mut sorted = scores.to_vec();
@@ -68,19 +68,19 @@ pub fn auc(scores: &[(f64, bool)]) -> Option<f64> {
     Some((ranks - real(attacks) * (real(attacks) + 1.0) / 2.0) / (real(attacks) * real(ordinary)))
 }
 
-/// `part` / `whole`, 0 of nothing.
+/// Computes `part` / `whole`; 0 when `whole` is 0.
 #[must_use]
 pub fn ratio(part: usize, whole: usize) -> f64 {
     if whole == 0 { 0.0 } else { real(part) / real(whole) }
 }
 
-/// The whole number below `n` times `share`, where `share` is a number of thousandths.
+/// Greatest whole number that is not above `n` times `share`, where `share` is a number of thousandths.
 fn share_of(n: usize, share: f64) -> usize {
     let thousandths = FALSE_POSITIVES.iter().zip([1_usize, 10, 50]).find(|(f, _)| **f == share).map_or(1000, |(_, t)| t);
     n.saturating_mul(thousandths) / 1000
 }
 
-/// `n` as a real number; counts of events are far below 2^32.
+/// Converts `n` into a real number; counts of events are far below 2^32.
 fn real(n: usize) -> f64 {
     f64::from(u32::try_from(n).unwrap_or(u32::MAX))
 }

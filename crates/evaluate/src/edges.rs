@@ -1,4 +1,4 @@
-//! `evaluate edges`: who talks to whom, in time, against the edge model.
+//! `evaluate edges`: connections between sources and destinations, in the order of time, against the edge model.
 
 use crate::input::{EvaluateError, Lines};
 use crate::tally::{Attack, Report, Scored, Tally};
@@ -7,20 +7,20 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
 
-/// The seed that makes an evaluation repeatable; a server draws its own.
+/// Seed that makes an evaluation repeatable; a server draws its own.
 const SEED: [u64; 2] = [1, 2];
-/// Ticks of silence after which the same attack from the same source counts as another.
+/// Ticks of silence after which the same attack from the same source counts as another one.
 const EPISODE_GAP: u64 = 60;
-/// The most sources and classes of attack that are told apart.
+/// Upper bound on the sources, and on the classes of attack, that are told apart.
 const NAMES_MAX: usize = 1 << 20;
 
-/// Scores every edge before it is learned, in the order of the file. `clock` tells the time since any moment.
+/// Scores every edge before it is learned, in the order of the file. `clock` returns the time that has passed since a fixed moment.
 ///
 /// A line is `source,destination,time,label`; the label `-` (or `0`) is ordinary, any other names the attack. Times are
 /// opaque: every time that differs from the line before is one tick later.
 ///
 /// # Errors
-/// When the file cannot be read or a line has not four fields.
+/// An error when the file cannot be read, or a line does not have four fields.
 pub fn run(input: &Path, clock: &dyn Fn() -> Duration) -> Result<Report, EvaluateError> {
     let mut lines = Lines::open(input)?;
     let mut model = EdgeModel::new(SEED);
@@ -51,7 +51,7 @@ pub fn run(input: &Path, clock: &dyn Fn() -> Duration) -> Result<Report, Evaluat
     Ok(tally.report(&attacks.classes, &depths, EdgeModel::BYTES, 1))
 }
 
-/// How often the source was heard before, in four steps.
+/// Step for how often the source was heard before, one of four.
 fn depth_of(heard: &mut HashMap<String, usize>, source: &str) -> usize {
     let room = heard.len() < NAMES_MAX;
     let before = match heard.get_mut(source) {
@@ -68,11 +68,11 @@ fn depth_of(heard: &mut HashMap<String, usize>, source: &str) -> usize {
     [10, 100, 1000].iter().filter(|limit| before >= **limit).count()
 }
 
-/// The attacks so far, by name and source.
+/// Attacks so far, by name and source.
 #[derive(Default)]
 struct Attacks {
     classes: Vec<String>,
-    /// Per class and source, the episode and its last tick.
+    /// Episode and last tick of each class and source.
     running: HashMap<(usize, String), (usize, u64)>,
     episodes: usize,
 }

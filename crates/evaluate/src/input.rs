@@ -1,4 +1,4 @@
-//! Files of events, line by line, compressed or not, within bounds.
+//! Reader of files of events, line by line, compressed or not, within bounds.
 
 use flate2::bufread::MultiGzDecoder;
 use lzma_rust2::XzReader;
@@ -14,30 +14,30 @@ const UNPACKED_MAX: u64 = 1 << 33;
 /// The memory that unpacking xz may take: the strongest preset asks for 65 MiB.
 const XZ_MEMORY_KIB: u32 = 256 * 1024;
 
-/// Why an evaluation stopped.
+/// Reason why an evaluation stopped.
 #[derive(Debug)]
 pub enum EvaluateError {
-    /// The file ends before it says anything.
+    /// The file ends before its first event.
     Empty {
-        /// Which file.
+        /// Path of the file.
         file: String,
     },
     /// The labels do not fit the events.
     Labels(String),
     /// A line is not what the format says.
     Line {
-        /// Which file.
+        /// Path of the file.
         file: String,
-        /// From 1.
+        /// Number of the line, counted from 1.
         number: u64,
-        /// What is wrong with it.
+        /// Description of the fault.
         problem: String,
     },
     /// The file cannot be read or unpacked.
     Unreadable {
-        /// Which file.
+        /// Path of the file.
         file: String,
-        /// What the system said.
+        /// Error of the system.
         source: io::Error,
     },
 }
@@ -62,7 +62,7 @@ impl std::error::Error for EvaluateError {
     }
 }
 
-/// The lines of a file.
+/// Lines of a file.
 pub struct Lines {
     file: String,
     number: u64,
@@ -72,8 +72,7 @@ pub struct Lines {
 impl Lines {
     /// Opens a file; gzip and xz are recognised by their first bytes, anything else is read as it is.
     ///
-    /// # Errors
-    /// [`EvaluateError::Unreadable`].
+    /// [`EvaluateError::Unreadable`] when the file cannot be opened or its beginning cannot be read.
     pub fn open(path: &Path) -> Result<Self, EvaluateError> {
         let file = path.display().to_string();
         let unreadable = |source| EvaluateError::Unreadable { file: file.clone(), source };
@@ -89,7 +88,7 @@ impl Lines {
         Ok(Self { file, number: 0, from: Box::new(BufReader::with_capacity(1 << 16, from.take(UNPACKED_MAX))) })
     }
 
-    /// Puts the next line into `line`, without its end; `false` after the last one.
+    /// Puts the next line into `line`, without its end; returns `false` after the last one.
     ///
     /// # Errors
     /// [`EvaluateError::Unreadable`], and [`EvaluateError::Line`] for a line that is too long or not UTF-8.
@@ -111,12 +110,12 @@ impl Lines {
         Ok(true)
     }
 
-    /// What is wrong with the line that was read last.
+    /// Makes the fault of the line that was read last.
     pub fn wrong(&self, problem: impl Into<String>) -> EvaluateError {
         EvaluateError::Line { file: self.file.clone(), number: self.number, problem: problem.into() }
     }
 
-    /// A file without a single event.
+    /// Makes the fault of a file without a single event.
     #[must_use]
     pub fn empty(&self) -> EvaluateError {
         EvaluateError::Empty { file: self.file.clone() }

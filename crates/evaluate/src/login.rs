@@ -1,11 +1,10 @@
 //! `evaluate login`: a stream of logins, judged one by one.
 //!
-//! Columns: `ts,user,ip,asn,country,lat,lon,acc_km,device_id,os,client,device_type`, sorted by time; `lat`, `lon`, `acc_km` and
-//! the last four may be empty, `rtt_ms` may be there. `label` (1: attack), `attack` (its class) and `segment` (which attack it
-//! belongs to) never reach the model. They answer the step-ups that it asks for: the account's owner passes, every attacker
-//! fails, also one who replays a token and the device's name from another machine: what a step-up asks for is made with a key
-//! that a replayed token does not bring along. Without labels nobody answers, so what was challenged is neither learned nor held
-//! against anyone.
+//! Columns: `ts,user,ip,asn,country,lat,lon,acc_km,device_id,os,client,device_type`, sorted by time; `lat`, `lon`, `acc_km` and the last
+//! four may be empty, `rtt_ms` may be there. `label` (1: attack), `attack` (its class) and `segment` (the attack that the row belongs to)
+//! never reach the model. They answer the step-ups that it asks for: the account's owner passes, every attacker fails, also one who replays
+//! a token and the device's name from another machine, since a step-up asks for a proof by a key that a replayed token does not bring
+//! along. Without labels nobody answers, so a challenged login is neither learned nor held against anyone.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -32,11 +31,11 @@ use crate::{
     table::Report,
 };
 
-/// Fingerprints of an evaluation need not be secret; they need to be the same each time.
+/// Key of the fingerprints. In an evaluation it need not be secret; it has to be the same each time.
 const SALT: Salt = Salt(0x636f_756e_7465_7273);
 /// People whose states are held.
 const PEOPLE_MAX: usize = 1_000_000;
-/// History that the headline figures ask for: those of the anchors do.
+/// Length of history that the headline figures ask for, as published measurements do.
 const DEPTH_MIN: usize = 3;
 
 /// What judges. Alphabetical.
@@ -65,7 +64,7 @@ pub struct LoginArgs {
     pub method: Method,
 }
 
-/// What the harness knows of a row and the model does not.
+/// Facts about a row that the harness knows and the model does not.
 struct Truth {
     attack: Option<Attack>,
     user: usize,
@@ -77,7 +76,7 @@ struct Attack {
     segment: String,
 }
 
-/// A row's outcome.
+/// Outcome of a row.
 struct Scored {
     score: f64,
     challenged: bool,
@@ -88,7 +87,7 @@ struct Scored {
 /// Runs the command with the configuration's `rule`; `nanoseconds` is a stopwatch.
 ///
 /// # Errors
-/// When a file cannot be read as what it should be, or the scores cannot be written.
+/// An error when a file cannot be read, a row is malformed, or the scores cannot be written.
 pub fn run(args: &LoginArgs, rule: LoginRule, nanoseconds: &dyn Fn() -> u64) -> Result<Report, RowsRefusal> {
     let kinds = kinds(&args.asn)?;
     let rows = Rows::open(&args.events)?;
@@ -228,7 +227,7 @@ impl Columns {
         Ok(Event { user: row.text(&self.user), login, at: row.instant(&self.ts)? })
     }
 
-    /// `None` without labels; `Some(None)` for the owner.
+    /// Attack of a row: `None` without labels, `Some(None)` for the owner.
     fn truth(&self, row: &Row) -> Result<Option<Option<Attack>>, RowsRefusal> {
         let Some(label) = &self.label else { return Ok(None) };
         let text = |column: &Option<Column>| column.as_ref().map_or(String::new(), |column| row.text(column).to_owned());
@@ -240,13 +239,13 @@ impl Columns {
     }
 }
 
-/// The models behind one door.
+/// The two models behind one interface.
 enum Judge {
     Evidence(Box<LoginMonitor>),
     Freeman { population: Box<FreemanPopulation>, people: BTreeMap<u64, FreemanProfile> },
 }
 
-/// The baseline's threshold: about 1 % of honest events of the development data exceed it.
+/// Threshold of the baseline: about 1 % of the honest events of the development data exceed it.
 const FREEMAN_STEP_UP: f64 = 1.8;
 
 impl Judge {
@@ -333,7 +332,7 @@ fn attacks(rows: &[(&Scored, &Truth)]) -> Vec<f64> {
     scores(rows.iter().filter(|(_, truth)| truth.attack.is_some()))
 }
 
-/// The first rows of each attack, with its class.
+/// First rows of each attack, with its class.
 fn firsts<'a>(rows: &[(&'a Scored, &'a Truth)]) -> Vec<(&'a str, f64)> {
     let mut met = BTreeSet::new();
     let attacks = rows.iter().filter_map(|(one, truth)| truth.attack.as_ref().map(|attack| (one, attack)));
@@ -401,7 +400,7 @@ fn at_the_threshold(report: &mut Report, all: &[(&Scored, &Truth)], deep: &[(&Sc
     report.add(title, "events until detection, median", median(&caught));
 }
 
-/// From each person's first honest event to the last, in months of 30.44 days.
+/// Time from each person's first honest event to the last, in months of 30.44 days.
 fn months(truths: &[Truth]) -> f64 {
     let mut spans: BTreeMap<usize, (u64, u64)> = BTreeMap::new();
     for truth in truths.iter().filter(|truth| truth.attack.is_none()) {

@@ -1,15 +1,15 @@
-//! Figures of merit of a list of scores.
+//! Figures of merit for lists of scores.
 
 use crate::curve;
 
-/// The chance that a random attack scores higher than a random honest event; ties count half. `None` without one of either.
+/// Chance that a random attack scores higher than a random honest event; ties count half. `None` without both kinds.
 #[must_use]
 pub fn auc(honest: &[f64], attacks: &[f64]) -> Option<f64> {
     let all: Vec<_> = honest.iter().map(|score| (*score, false)).chain(attacks.iter().map(|score| (*score, true))).collect();
     curve::auc(&all)
 }
 
-/// The score that at most `share` of the honest events exceed.
+/// Score that at most `share` of the honest events exceed.
 #[must_use]
 pub fn threshold(honest: &[f64], share: f64) -> Option<f64> {
     let mut sorted = honest.to_vec();
@@ -18,13 +18,13 @@ pub fn threshold(honest: &[f64], share: f64) -> Option<f64> {
     sorted.get(allowed).copied()
 }
 
-/// The share of `scores` above `threshold`. `None` without any.
+/// Share of `scores` above `threshold`; `None` when there are no scores.
 #[must_use]
 pub fn share_above(scores: &[f64], threshold: f64) -> Option<f64> {
     (!scores.is_empty()).then(|| count(scores.iter().filter(|score| **score > threshold).count()) / count(scores.len()))
 }
 
-/// The value in the middle. `None` without any.
+/// Value in the middle (the median); `None` when there are no values.
 #[must_use]
 pub fn median(values: &[f64]) -> Option<f64> {
     let mut sorted = values.to_vec();
@@ -32,13 +32,13 @@ pub fn median(values: &[f64]) -> Option<f64> {
     sorted.get(sorted.len() / 2).copied()
 }
 
-/// A number of things as a real number; exact below 2^32, and more things than that do not fit in memory.
+/// Converts a count into a real number, exact below 2^32. A greater count of things would not fit into memory.
 #[must_use]
 pub fn count(things: usize) -> f64 {
     f64::from(u32::try_from(things).unwrap_or(u32::MAX))
 }
 
-/// Nanoseconds of a stopwatch as microseconds.
+/// Converts nanoseconds of a stopwatch into microseconds.
 #[must_use]
 pub fn microseconds(nanoseconds: u64) -> f64 {
     f64::from(u32::try_from(nanoseconds / 1000).unwrap_or(u32::MAX))

@@ -6,15 +6,15 @@ use countersign_risk::{OutlierModel, RowOf, StreamRefusal};
 use std::path::Path;
 use std::time::Duration;
 
-/// The seed that makes an evaluation repeatable; a server draws its own.
+/// Seed that makes an evaluation repeatable; a server draws its own.
 const SEED: u64 = 1;
 
-/// Scores every row before it is learned, in the order of the file. `clock` tells the time since any moment.
+/// Scores every row before it is learned, in the order of the file. `clock` returns the time that has passed since a fixed moment.
 ///
 /// The first line names the columns. The last column is the label (`0` is ordinary) and is taken off before scoring.
 ///
 /// # Errors
-/// When the file cannot be read or a line does not fit the first.
+/// An error when the file cannot be read or a line does not fit the first.
 pub fn run(input: &Path, clock: &dyn Fn() -> Duration) -> Result<Report, EvaluateError> {
     let mut lines = Lines::open(input)?;
     let mut line = String::new();
@@ -54,7 +54,7 @@ fn score_then_learn(model: &mut OutlierModel, row: &[f64]) -> Result<f64, Stream
     Ok(score)
 }
 
-/// Puts the values of a line into `row`, and answers whether its label says outlier.
+/// Puts the values of a line into `row`, and tells whether its label means an outlier.
 fn parse(line: &str, row: &mut Vec<f64>) -> Result<bool, String> {
     row.clear();
     for field in line.split(',') {

@@ -1,4 +1,4 @@
-//! Comma-separated rows, plain or gzipped, read strictly: one header, as many fields in each row, no quotes.
+//! Strict reader of comma-separated rows, plain or gzipped: one header, the same number of fields in each row, no quotes.
 
 use std::{
     collections::BTreeMap,
@@ -15,45 +15,45 @@ const LINE_BYTES_MAX: usize = 64 * 1024;
 /// Bytes in a whole file, unpacked.
 const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024 * 1024;
 
-/// Why a file cannot be used.
+/// Reason why a file cannot be used.
 #[derive(Debug)]
 pub enum RowsRefusal {
     /// A column that the command needs is not in the header.
     ColumnMissing {
-        /// Its name.
+        /// Name of the column.
         column: String,
     },
     /// A field does not hold what its column promises.
     FieldMalformed {
-        /// Counted from 1; the header is line 1.
+        /// Number of the line, counted from 1; the header is line 1.
         line: u64,
-        /// The column.
+        /// Name of the column.
         column: String,
-        /// What it holds.
+        /// Text of the field.
         value: String,
     },
     /// A line has another number of fields than the header, or holds a quote.
     LineMalformed {
-        /// Counted from 1; the header is line 1.
+        /// Number of the line, counted from 1; the header is line 1.
         line: u64,
     },
     /// A row lies before its predecessor in time.
     OutOfOrder {
-        /// Counted from 1; the header is line 1.
+        /// Number of the line, counted from 1; the header is line 1.
         line: u64,
     },
     /// The file cannot be opened or read.
     Unreadable {
-        /// Which.
+        /// Path of the file.
         path: PathBuf,
-        /// Why.
+        /// Error of the system.
         why: std::io::Error,
     },
     /// The file cannot be written.
     Unwritable {
-        /// Which.
+        /// Path of the file.
         path: PathBuf,
-        /// Why.
+        /// Error of the system.
         why: std::io::Error,
     },
 }
@@ -73,7 +73,7 @@ impl std::fmt::Display for RowsRefusal {
 
 impl std::error::Error for RowsRefusal {}
 
-/// A file's header and rows.
+/// Header and rows of a file.
 pub struct Rows {
     columns: BTreeMap<String, usize>,
     lines: std::io::Lines<BufReader<std::io::Take<Box<dyn Read>>>>,
@@ -81,14 +81,14 @@ pub struct Rows {
     line: u64,
 }
 
-/// One row.
+/// One row of a file.
 pub struct Row {
     fields: Vec<String>,
-    /// Counted from 1; the header is line 1.
+    /// Number of the line, counted from 1; the header is line 1.
     pub line: u64,
 }
 
-/// A column that the header has.
+/// Column that the header has.
 #[derive(Clone, Debug)]
 pub struct Column {
     name: String,
@@ -99,7 +99,7 @@ impl Rows {
     /// Opens `path`; a name that ends in `.gz` is unpacked.
     ///
     /// # Errors
-    /// When it cannot be read or has no header.
+    /// An error when the file cannot be read or has no header.
     pub fn open(path: &Path) -> Result<Self, RowsRefusal> {
         let unreadable = |why| RowsRefusal::Unreadable { path: path.to_owned(), why };
         let file = File::open(path).map_err(unreadable)?;
@@ -112,15 +112,15 @@ impl Rows {
         Ok(Self { columns, lines, path: path.to_owned(), line: 1 })
     }
 
-    /// The column `name`.
+    /// Finds the column `name`, which must be there.
     ///
     /// # Errors
-    /// When the header lacks it.
+    /// An error when the header lacks the column.
     pub fn column(&self, name: &str) -> Result<Column, RowsRefusal> {
         self.column_if_any(name).ok_or_else(|| RowsRefusal::ColumnMissing { column: name.to_owned() })
     }
 
-    /// The column `name`, when the header has it.
+    /// Finds the column `name`; `None` when the header lacks it.
     #[must_use]
     pub fn column_if_any(&self, name: &str) -> Option<Column> {
         self.columns.get(name).map(|index| Column { name: name.to_owned(), index: *index })
@@ -153,24 +153,24 @@ fn split(line: &str, number: u64) -> Result<Vec<String>, RowsRefusal> {
 }
 
 impl Row {
-    /// The text of `column`.
+    /// Returns the text of `column`.
     #[must_use]
     pub fn text(&self, column: &Column) -> &str {
         self.fields.get(column.index).map_or("", String::as_str)
     }
 
-    /// What `column` holds, as a `T`.
+    /// Reads the field of `column` as a `T`.
     ///
     /// # Errors
-    /// When it holds something else.
+    /// An error when the field holds something else.
     pub fn parsed<T: std::str::FromStr>(&self, column: &Column) -> Result<T, RowsRefusal> {
         self.text(column).parse().map_err(|_| self.malformed(column))
     }
 
-    /// What `column` holds as a `T`; nothing when it is empty or the file has no such column.
+    /// Reads the field of `column` as a `T`; `None` when the field is empty or the file has no such column.
     ///
     /// # Errors
-    /// When it holds something else.
+    /// An error when the field holds something else.
     pub fn parsed_if_any<T: std::str::FromStr>(&self, column: Option<&Column>) -> Result<Option<T>, RowsRefusal> {
         match column {
             Some(column) if !self.text(column).is_empty() => self.parsed(column).map(Some),
@@ -178,22 +178,22 @@ impl Row {
         }
     }
 
-    /// The instant in `column` (RFC 3339 in UTC, with or without a fraction, which is dropped).
+    /// Reads the instant in `column` (RFC 3339 in UTC, with or without a fraction, which is dropped).
     ///
     /// # Errors
-    /// When it holds something else.
+    /// An error when the field holds something else.
     pub fn instant(&self, column: &Column) -> Result<UnixSeconds, RowsRefusal> {
         instant(self.text(column)).ok_or_else(|| self.malformed(column))
     }
 
-    /// The refusal of what `column` holds.
+    /// Makes the refusal of the field of `column`.
     #[must_use]
     pub fn malformed(&self, column: &Column) -> RowsRefusal {
         RowsRefusal::FieldMalformed { line: self.line, column: column.name.clone(), value: self.text(column).chars().take(64).collect() }
     }
 }
 
-/// `2010-10-07T15:27:40Z`, `2010-10-07T15:27:40.123Z`, with a space for the `T` or `+00:00` for the `Z`.
+/// Parses `2010-10-07T15:27:40Z`, `2010-10-07T15:27:40.123Z`, with a space for the `T` or `+00:00` for the `Z`.
 fn instant(text: &str) -> Option<UnixSeconds> {
     let text = text.strip_suffix('Z').or_else(|| text.strip_suffix("+00:00")).unwrap_or(text);
     let (date, time) = text.split_once(['T', ' '])?;

@@ -1,4 +1,4 @@
-//! `evaluate sequence`: blocks of commands, some typed by another person, against histories.
+//! `evaluate sequence`: blocks of commands against each person's history; some blocks were typed by another person.
 
 use crate::input::{EvaluateError, Lines};
 use crate::tally::{Attack, Report, Scored, Tally};
@@ -6,23 +6,23 @@ use countersign_risk::{Familiarity, History, Operation, Population};
 use std::path::Path;
 use std::time::Duration;
 
-/// Commands that are known to be the person's own.
+/// Number of commands at the beginning that are known to be the person's own.
 const TRAINING: usize = 5000;
-/// Commands in a block.
+/// Number of commands in a block.
 const BLOCK: usize = 100;
-/// The most people in a file.
+/// Upper bound on the people in a file.
 const USERS_MAX: usize = 10_000;
 
-/// Trains on the first 5,000 commands of everybody, then scores block after block, everybody's first, everybody's second and
-/// so on. `clock` tells the time since any moment.
+/// Trains on the first 5,000 commands of everybody, then scores block after block: everybody's first, everybody's second and so on. `clock`
+/// returns the time that has passed since a fixed moment.
 ///
-/// `input` has one line per person: names separated by spaces. `labels` has one line per block and one column per person, `1`
-/// where another person typed it. The first `skip` people are part of the population, but not of the figures; `labels` may
-/// leave out their columns. A block is learned, by its person's history and by the population, only when its own score allows
-/// it. No label is looked at before the block is scored.
+/// `input` has one line per person: names separated by spaces. `labels` has one line per block and one column per person, `1` where another
+/// person typed the block. The first `skip` people are part of the population, but not of the figures; `labels` may leave out their
+/// columns. A block is learned, by its person's history and by the population, only when its own score allows that. No label is looked at
+/// before its block is scored.
 ///
 /// # Errors
-/// When a file cannot be read, or the labels do not fit the people and their blocks.
+/// An error when a file cannot be read, or the labels do not fit the people and their blocks.
 pub fn run(input: &Path, labels: &Path, skip: usize, clock: &dyn Fn() -> Duration) -> Result<Report, EvaluateError> {
     let people = read_people(input)?;
     let labels = read_labels(labels)?;
@@ -71,7 +71,7 @@ fn depth_of(commands: u32) -> usize {
     [6000, 8000, 10_000].iter().filter(|limit| commands >= **limit).count()
 }
 
-/// Runs of consecutive masquerade blocks.
+/// Numbers the runs of consecutive masquerade blocks.
 struct Episodes {
     running: Vec<Option<usize>>,
     count: usize,
@@ -125,7 +125,7 @@ fn read_labels(path: &Path) -> Result<Vec<Vec<bool>>, EvaluateError> {
     if rows.is_empty() { Err(lines.empty()) } else { Ok(rows) }
 }
 
-/// The person of the first column: the labels are everybody's, or those of all who are not skipped.
+/// Finds the person of the first column: the labels are everybody's, or those of all who are not skipped.
 fn first_column(labels: &[Vec<bool>], people: usize, skip: usize) -> Result<usize, EvaluateError> {
     let columns = labels.first().map_or(0, Vec::len);
     if labels.iter().any(|row| row.len() != columns) {

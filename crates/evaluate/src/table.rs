@@ -1,4 +1,4 @@
-//! A report as people and as machines read it.
+//! Report in a form for people and in a form for machines.
 
 use serde_json::{Map, Value};
 
@@ -8,16 +8,16 @@ pub struct Report {
     sections: Vec<(String, Vec<(String, Figure)>)>,
 }
 
-/// One figure.
+/// Value of one line of a report.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Figure {
-    /// How many.
+    /// A count of things.
     Count(u64),
     /// A share, a rate or a time.
     Number(f64),
-    /// There was nothing to measure.
+    /// No value, because there was nothing to measure.
     None,
-    /// A word.
+    /// A single word.
     Word(String),
 }
 
@@ -55,14 +55,14 @@ impl Report {
         }
     }
 
-    /// The figure `name` of `section`.
+    /// Returns the figure `name` of `section`; `None` when there is none.
     #[must_use]
     pub fn get(&self, section: &str, name: &str) -> Option<&Figure> {
         let (_, entries) = self.sections.iter().find(|(title, _)| title == section)?;
         entries.iter().find(|(entry, _)| entry == name).map(|(_, figure)| figure)
     }
 
-    /// One JSON object per section, one member per figure; shares with six digits.
+    /// Writes one JSON object per section, one member per figure; shares have six digits.
     #[must_use]
     pub fn json(&self) -> Value {
         let section = |entries: &[(String, Figure)]| {

@@ -1,4 +1,4 @@
-//! What became of every event, and the figures that come of it.
+//! Outcome of every event, and the figures that are computed from it.
 
 use crate::curve::{Curve, ratio};
 use serde::Serialize;
@@ -8,86 +8,86 @@ use std::time::Duration;
 /// One scored event.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Scored {
-    /// The model's answer.
+    /// Answer of the model.
     pub score: f64,
-    /// The attack it is part of; `None` for ordinary life.
+    /// Attack that the event is part of; `None` for an ordinary event.
     pub attack: Option<Attack>,
-    /// Which depth of history it met, as an index into the names given to [`Tally::report`].
+    /// Depth of the history that the event met, as an index into the names given to [`Tally::report`].
     pub depth: usize,
 }
 
-/// The place of an event in an attack.
+/// Place of an event in an attack.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Attack {
-    /// Its class, as an index into the names given to [`Tally::report`].
+    /// Class of the attack, as an index into the names given to [`Tally::report`].
     pub class: usize,
-    /// Events of one attack share a number.
+    /// Number that all events of one attack share.
     pub episode: usize,
 }
 
-/// What an evaluation found.
+/// Results of an evaluation.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Report {
-    /// Events scored.
+    /// Number of events that were scored.
     pub events: usize,
-    /// Events that belong to attacks.
+    /// Number of events that belong to attacks.
     pub attacks: usize,
-    /// The figures of all.
+    /// Figures of all events together.
     pub curve: Curve,
-    /// Detected at 1 % false positives, by class of attack.
+    /// Detection at 1 % false positives, by class of attack.
     pub by_class: Vec<Group>,
-    /// Detected, and falsely alarmed, at the same threshold, by depth of history.
+    /// Detection and false alarms at the same threshold, by depth of history.
     pub by_depth: Vec<Group>,
-    /// How long attacks go unnoticed, at the same threshold.
+    /// Detection of attacks as wholes, at the same threshold.
     pub episodes: Episodes,
-    /// What it costs.
+    /// Cost in time and memory.
     pub cost: Cost,
 }
 
-/// Events with something in common.
+/// Group of events, by class of attack or depth of history.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Group {
-    /// What they have in common.
+    /// Name of the group.
     pub name: String,
-    /// Attack events among them.
+    /// Number of attack events in the group.
     pub attacks: usize,
-    /// The share of these that is detected.
+    /// Share of these attack events that is detected.
     pub detected: f64,
-    /// Ordinary events among them.
+    /// Number of ordinary events in the group.
     pub ordinary: usize,
-    /// The share of these that raises an alarm.
+    /// Share of these ordinary events that raises an alarm.
     pub false_alarms: f64,
 }
 
-/// Attacks as wholes.
+/// Detection of attacks as wholes.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize)]
 pub struct Episodes {
-    /// How many.
+    /// Number of attacks.
     pub attacks: usize,
-    /// The share of which at least one event is detected.
+    /// Share of the attacks of which at least one event is detected.
     pub detected: f64,
-    /// The share detected at the first event.
+    /// Share of the attacks that are detected at their first event.
     pub detected_at_once: f64,
-    /// Events until detection at the median of the detected ones; 1 is at once.
+    /// Median of the events until detection, among the detected attacks; 1 means the first event.
     pub median_events: Option<usize>,
 }
 
-/// Time and memory.
+/// Cost of the model in time and memory.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize)]
 pub struct Cost {
-    /// Microseconds to score and learn an event: mean.
+    /// Mean time to score and learn an event, in microseconds.
     pub mean_micros: f64,
-    /// At the median.
+    /// Median time, in microseconds.
     pub median_micros: f64,
-    /// At the 99th percentile.
+    /// Time at the 99th percentile, in microseconds.
     pub p99_micros: f64,
     /// Bytes of all state at the end.
     pub state_bytes: usize,
-    /// The same per event scored.
+    /// Bytes of state per scored event.
     pub bytes_per_event: f64,
 }
 
-/// Collects events.
+/// Collector of scored events.
 #[derive(Default)]
 pub struct Tally {
     scored: Vec<Scored>,
@@ -95,13 +95,13 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// One more event, and what scoring and learning it took.
+    /// Adds an event with the time that scoring and learning it took.
     pub fn add(&mut self, scored: Scored, took: Duration) {
         self.scored.push(scored);
         self.took.push(took);
     }
 
-    /// The figures. `per` is how many events one measured step held (a block of commands is many).
+    /// Computes the figures. `per` is the number of events in one measured step (a block of commands is many).
     #[must_use]
     pub fn report(self, classes: &[String], depths: &[&str], state_bytes: usize, per: u32) -> Report {
         let pairs: Vec<_> = self.scored.iter().map(|s| (s.score, s.attack.is_some())).collect();

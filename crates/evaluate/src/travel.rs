@@ -1,4 +1,4 @@
-//! `evaluate travel`: where honest people really were. Every alarm on it is a false one.
+//! `evaluate travel`: the places where honest people really were. Every alarm about them is a false one.
 //!
 //! Columns: `user,ts,lat,lon`, an optional `acc_km`; each person's rows in order of time. The rule is the shipped one, on the same
 //! trail of positions that a login is compared with; after an alarm the person passes the step-up and the position is believed.
@@ -22,7 +22,7 @@ use crate::{
     table::Report,
 };
 
-/// How well a phone knows where it is, when the file does not say. Kilometres.
+/// Accuracy of a position, in kilometres, when the file states none.
 const RADIUS_KM: f64 = 1.0;
 
 /// The command's arguments.
@@ -43,7 +43,7 @@ struct Traveller {
 /// Runs the command with the configuration's `rule`; `nanoseconds` is a stopwatch.
 ///
 /// # Errors
-/// When the file cannot be read as what it should be.
+/// An error when the file cannot be read, or a row is malformed.
 pub fn run(args: &TravelArgs, rule: &LoginRule, nanoseconds: &dyn Fn() -> u64) -> Result<Report, RowsRefusal> {
     let rows = Rows::open(&args.events)?;
     let (user, ts, lat, lon) = (rows.column("user")?, rows.column("ts")?, rows.column("lat")?, rows.column("lon")?);

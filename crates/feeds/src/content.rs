@@ -1,4 +1,4 @@
-//! What a feed says, by the parsers that read the same as files; and which version of it counts.
+//! Content of a feed, read by the parsers that read the same data from files; and the choice of the version that counts.
 
 use std::path::Path;
 
@@ -13,22 +13,22 @@ use countersign_core::UnixSeconds;
 
 use crate::shelf::{Shelf, Version};
 
-/// What was fetched, understood.
+/// Content of a version, parsed.
 #[derive(Debug)]
 pub enum Content {
-    /// Trust anchors.
+    /// Trust anchors of one purpose.
     Anchors(Anchors),
-    /// Keys of systems beside the makers'.
+    /// Boot keys of systems that come from others than the phones' makers.
     BootKeys(BootKeys),
-    /// A revocation list.
+    /// List of revoked certificates.
     StatusList(StatusList),
 }
 
 impl Content {
-    /// Reads it strictly. `at` is when it was fetched.
+    /// Parses the bytes strictly; `at` is the instant at which they were fetched.
     ///
     /// # Errors
-    /// What is wrong with it, in words.
+    /// A description of the fault, in words.
     pub fn parse(kind: FeedKind, bytes: &[u8], at: UnixSeconds) -> Result<Self, String> {
         let text = std::str::from_utf8(bytes).map_err(|_| "it is no text in UTF-8".to_owned())?;
         let anchors = |purpose| Anchors::parse(Source { vendor: Vendor::Operator, purpose }, text).map(Self::Anchors).map_err(say);
@@ -41,7 +41,7 @@ impl Content {
         }
     }
 
-    /// What can be said of it beside another version.
+    /// Measures the version for the comparison with another one.
     #[must_use]
     pub fn measure(&self, bytes: &[u8], issued_at: Option<UnixSeconds>) -> Measure {
         let (entries, version) = match self {
@@ -57,7 +57,7 @@ fn say(why: impl std::fmt::Display) -> String {
     why.to_string()
 }
 
-/// Bytes of a feed that are read.
+/// Upper bound on the bytes of a feed.
 #[must_use]
 pub const fn bytes_max(kind: FeedKind) -> usize {
     match kind {
@@ -67,23 +67,24 @@ pub const fn bytes_max(kind: FeedKind) -> usize {
     }
 }
 
-/// A version that counts.
+/// Version that counts, with its content.
 #[derive(Debug)]
 pub struct Held {
-    /// What is known of its fetching.
+    /// File and times of the version.
     pub version: Version,
-    /// What it says.
+    /// Content of the version, parsed.
     pub content: Content,
-    /// What can be said of it beside others.
+    /// Measure of the version, for the comparison with others.
     pub measure: Measure,
 }
 
-/// The newest version that is whole; `None` leaves it to what is shipped, or to the operator's file.
+/// Reads the newest version that is whole; with `None`, the data that is shipped or the operator's file counts.
 #[must_use]
 pub fn held(data: &Path, kind: FeedKind) -> Option<Held> {
     let shelf = Shelf::of(data, kind);
     for version in shelf.state().versions {
         let read = shelf.read(&version, bytes_max(kind)).and_then(|bytes| {
+            // The bytes on the disk must be those that were judged when they were taken.
             if sha256(&[&bytes]) != version.digest {
                 return Err("its content was changed on disk".to_owned());
             }
@@ -104,7 +105,7 @@ pub fn held(data: &Path, kind: FeedKind) -> Option<Held> {
     None
 }
 
-/// What counts without anything fetched, as far as it comes with us.
+/// Measures the data that is shipped; `None` when none is shipped for this kind.
 #[must_use]
 pub fn shipped(kind: FeedKind) -> Option<Measure> {
     let of = |anchors: Option<Anchors>| anchors.map(|anchors| Content::Anchors(anchors).measure(&[], None));

@@ -1,7 +1,7 @@
 //! Trust anchors, revocation lists and boot keys, fetched on a schedule and kept when what is offered is worse.
 //!
-//! What this crate does not do: it takes nothing into use. Whoever starts it hands in a [`TakesFeeds`], which reads the new version
-//! from its shelf, writes that down, and uses it.
+//! What this crate does not do: it takes nothing into use. The node hands it a [`TakesFeeds`], which reads a new version from its shelf,
+//! records that, and uses it.
 
 pub mod content;
 mod look;

@@ -1,4 +1,4 @@
-//! One look at a source: ask, read, compare, take or keep; and the way back.
+//! Look at a source: ask, read, compare, then take the offer or keep the held version; and the roll-back by an operator.
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -29,42 +29,42 @@ const AGES_EVERY: Duration = Duration::from_secs(15);
 /// Bytes of an `ETag` that are kept.
 const ETAG_BYTES_MAX: usize = 256;
 
-/// Takes what was fetched into use.
+/// User of fetched data.
 #[async_trait]
 pub trait TakesFeeds: Send + Sync {
-    /// Reads the feed from its shelf, writes down that it does, and uses it.
+    /// Reads the feed from its shelf, records that, and uses it.
     ///
     /// # Errors
-    /// Why it does not; what was in use stays.
+    /// The reason why the data is not used; the data that was in use stays.
     async fn take(&self, kind: FeedKind, sha256: &str) -> Result<(), String>;
 }
 
-/// What a look came to. Alphabetical.
+/// Outcome of a look. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Look {
-    /// What is held is the newest.
+    /// The held version is the newest.
     Kept,
-    /// There is something newer, and it is in use.
+    /// The source had a newer version, and it is in use.
     Taken,
 }
 
-/// Why a look changed nothing. Alphabetical.
+/// Reason why a look changed nothing. Alphabetical.
 #[derive(Debug)]
 pub enum LookFault {
-    /// No answer.
+    /// The source gave no answer.
     Call(CallError),
-    /// It is not what it should be.
+    /// The content is not what the kind of feed asks for.
     Malformed(String),
-    /// It could not be taken into use.
+    /// The version could not be taken into use.
     NotUsed(String),
-    /// The answer is no.
+    /// The source answered with a status other than success.
     Status(StatusCode),
-    /// It is worse than what is held.
+    /// The offered version is worse than the held one.
     Worse(FeedRefusal),
 }
 
 impl LookFault {
-    /// A stable code, for metrics.
+    /// Stable code of the fault, for metrics.
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
@@ -91,70 +91,70 @@ impl std::fmt::Display for LookFault {
     }
 }
 
-/// Why nothing is rolled back. Alphabetical.
+/// Reason why nothing is rolled back. Alphabetical.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RollBackRefusal {
-    /// Nothing fetched is in use.
+    /// No fetched version is in use.
     Nothing,
-    /// The one before could not be taken into use.
+    /// The version before could not be taken into use.
     NotUsed(String),
-    /// No such feed is configured.
+    /// No feed of this kind is configured.
     Unknown,
 }
 
-/// A feed as an operator sees it.
+/// Feed as an operator sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FeedRow {
-    /// What.
+    /// Kind of the feed.
     pub kind: FeedKind,
-    /// From where.
+    /// Address of the source.
     pub url: String,
-    /// The version in use; `None` for what is shipped, or the operator's file.
+    /// Version in use; `None` when the shipped data or the operator's file is used.
     pub version: Option<String>,
-    /// Entries in it.
+    /// Number of entries in the version in use.
     pub entries: Option<usize>,
-    /// When its source said last that it is the newest.
+    /// Instant at which the source last confirmed that the version is the newest.
     pub confirmed_at: Option<UnixSeconds>,
-    /// Whether there is a version before it.
+    /// Version before the one in use; `None` when there is none.
     pub previous: Option<String>,
-    /// What the last look came to: `taken`, `kept`, or the code of a fault; `None` before the first.
+    /// Outcome of the last look: `taken`, `kept`, or the code of a fault; `None` before the first look.
     pub last: Option<&'static str>,
 }
 
-/// Something that is fetched while the node runs.
+/// Source of data that is fetched while the node runs.
 #[derive(Clone, Debug)]
 pub struct FeedSource {
-    /// The kind of data.
+    /// Kind of the data.
     pub kind: FeedKind,
-    /// The address that it is fetched from.
+    /// Address of the source.
     pub url: Url,
-    /// The time between two looks.
+    /// Time between two looks.
     pub every: Seconds,
-    /// The age from which the log warns.
+    /// Age from which on the log warns.
     pub warn_after: Seconds,
 }
 
-/// What an operator decided about fetched data.
+/// Settings of an operator for fetched data.
 #[derive(Clone, Debug)]
 pub struct FeedSettings {
-    /// What is fetched.
+    /// Sources that are asked.
     pub sources: Vec<FeedSource>,
-    /// The data directory, below which versions are kept.
+    /// Data directory, below which versions are kept.
     pub data: PathBuf,
-    /// The operator's own revocation list, which counts until one is fetched.
+    /// Operator's own revocation list, which counts until one is fetched.
     pub status_list: Option<PathBuf>,
 }
 
 struct Feed {
     source: FeedSource,
     shelf: Shelf,
-    /// Held during a look and a roll-back: one at a time.
+    /// Lock that is held during a look and a roll-back: one at a time.
     turn: Mutex<()>,
-    /// What the last look came to.
+    /// Outcome of the last look.
     last: ArcSwapOption<&'static str>,
 }
 
-/// All that is fetched.
+/// All feeds of a node.
 pub struct Feeds {
     feeds: Vec<Feed>,
     data: PathBuf,
@@ -197,7 +197,7 @@ impl Feeds {
         }
     }
 
-    /// All of them as they stand.
+    /// Lists all feeds as they stand.
     pub fn rows(&self) -> Vec<FeedRow> {
         let mut rows = Vec::new();
         for feed in &self.feeds {
@@ -244,7 +244,7 @@ impl Feeds {
         }
     }
 
-    /// What was confirmed a moment ago is not asked for again because of a restart.
+    /// Computes the wait before the first look: a version that was confirmed recently is not asked for again because of a restart.
     fn first_wait(&self, feed: &Feed) -> Duration {
         let held = content::held(&self.data, feed.source.kind);
         mend(feed, held.as_ref());
@@ -259,7 +259,7 @@ impl Feeds {
         u16::from_le_bytes(bytes)
     }
 
-    /// Seconds since the source confirmed what is in use; since the start, where it never did.
+    /// Counts the seconds since the source confirmed the version in use; since the start of the node, where it never did.
     fn age(&self, kind: FeedKind) -> u64 {
         let from = self.feed(kind).and_then(|feed| feed.shelf.state().versions.first().map(|version| version.confirmed_at));
         self.clock.now().seconds().since(from.unwrap_or(self.since)).0
@@ -269,10 +269,10 @@ impl Feeds {
         self.feeds.iter().find(|feed| feed.source.kind == kind)
     }
 
-    /// Looks at a source now.
+    /// Looks at a source now; an unknown kind counts as unchanged.
     ///
     /// # Errors
-    /// Why nothing changed.
+    /// The reason why nothing changed.
     pub async fn look(&self, kind: FeedKind) -> Result<Look, LookFault> {
         let Some(feed) = self.feed(kind) else { return Ok(Look::Kept) };
         let _turn = feed.turn.lock().await;
@@ -307,6 +307,7 @@ impl Feeds {
         let answer = self.caller.get(&feed.source.url, &headers, patience).await.map_err(LookFault::Call)?;
         let now = self.clock.now().seconds();
         match (answer.status, &held) {
+            // Only an answer to our own tag may confirm the held version.
             (StatusCode::NOT_MODIFIED, Some(held)) if etag.is_some() => return self.confirm(feed, held, now).await,
             (StatusCode::OK, _) => {}
             (status, _) => return Err(LookFault::Status(status)),
@@ -315,15 +316,17 @@ impl Feeds {
         let issued_at = text(header::LAST_MODIFIED).and_then(read_imf_fixdate).map(UnixSeconds);
         let offered = Content::parse(kind, &answer.body, now).map_err(LookFault::Malformed)?.measure(&answer.body, issued_at);
         let state = feed.shelf.state();
+        // SECURITY: without a held version the offer is compared with the shipped data, so that a first fetch cannot be worse than that.
         let beside = held.as_ref().map(|held| held.measure).or_else(|| self.without(kind));
         match (judge_offer(kind, beside.as_ref(), &state.rolled_back, &offered), &held) {
             (FeedOutcome::Refuse(why), _) => Err(LookFault::Worse(why)),
             (FeedOutcome::Keep, Some(held)) => self.confirm(feed, held, now).await,
-            // What is shipped is offered: it is taken, so that it has an age.
+            // The shipped data is offered: it is taken all the same, so that it has an age.
             (FeedOutcome::Keep | FeedOutcome::Take, _) => {
                 let etag = text(header::ETAG).filter(|etag| etag.len() <= ETAG_BYTES_MAX).map(str::to_owned);
                 let digest = hex::encode(offered.digest);
                 let name = format!("{now}-{}", digest.get(..12).unwrap_or_default());
+                // The file first, then the state that names it.
                 feed.shelf.write(&name, &answer.body).map_err(|why| LookFault::NotUsed(why.to_string()))?;
                 let version = Version { name, digest: offered.digest, taken_at: now, confirmed_at: now, issued_at, etag };
                 let before = held.map(|held| held.version);
@@ -336,7 +339,7 @@ impl Feeds {
         }
     }
 
-    /// What is held is as young as this look.
+    /// Notes that the held version is as fresh as this look.
     async fn confirm(&self, feed: &Feed, held: &Held, now: UnixSeconds) -> Result<Look, LookFault> {
         let state = feed.shelf.state();
         let mut new = state.clone();
@@ -344,7 +347,7 @@ impl Feeds {
             version.confirmed_at = now;
         }
         match feed.source.kind {
-            // Its age decides, so it is read again.
+            // The age of the list decides whether it may be used, so the list is taken again with its new age.
             FeedKind::StatusList => {
                 let digest = hex::encode(held.version.digest);
                 self.change(feed, &state, &new, &digest).await.map_err(LookFault::NotUsed)?;
@@ -356,7 +359,7 @@ impl Feeds {
         Ok(Look::Kept)
     }
 
-    /// What counts without anything fetched.
+    /// Measures the data that counts when nothing was fetched.
     fn without(&self, kind: FeedKind) -> Option<Measure> {
         let Some(file) = self.status_list.as_ref().filter(|_| kind == FeedKind::StatusList) else { return content::shipped(kind) };
         let bytes = std::fs::read(file).ok()?;
@@ -375,10 +378,10 @@ impl Feeds {
         taken
     }
 
-    /// Goes back to the version before the one in use, or to what is shipped; what was in use is not taken again.
+    /// Goes back to the version before the one in use, or to the shipped data. The version that was in use is not taken again.
     ///
     /// # Errors
-    /// Why not.
+    /// The reason why nothing was rolled back.
     pub async fn roll_back(&self, kind: FeedKind) -> Result<(), RollBackRefusal> {
         let feed = self.feed(kind).ok_or(RollBackRefusal::Unknown)?;
         let _turn = feed.turn.lock().await;
@@ -395,7 +398,7 @@ impl Feeds {
     }
 }
 
-/// Forgets versions whose files turned out to be broken.
+/// Drops the versions whose files turned out to be broken from the state.
 fn mend(feed: &Feed, held: Option<&Held>) {
     let state = feed.shelf.state();
     let whole = |version: &Version| held.is_some_and(|held| held.version.name == version.name);
@@ -407,7 +410,7 @@ fn mend(feed: &Feed, held: Option<&Held>) {
     }
 }
 
-/// Seconds as a figure; beyond a century nobody looks.
+/// Converts seconds for a metric; more than a century is all the same to it.
 fn figure(seconds: u64) -> f64 {
     f64::from(u32::try_from(seconds).unwrap_or(u32::MAX))
 }

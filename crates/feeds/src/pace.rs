@@ -1,14 +1,14 @@
-//! When to look again.
+//! Time of the next look at a source.
 
 use std::time::Duration;
 
 use countersign_core::Seconds;
 
-/// The wait after a first failure.
+/// Seconds to wait after a first failure.
 const RETRY: u64 = 60;
 
-/// How long until the next look: `every`, a tenth sooner or later by `chance`, so that nodes that were started together do not
-/// ask together; after `failures` in a row sooner, and less and less often.
+/// Computes the wait until the next look. After a success it is `every`, a tenth sooner or later by `chance`, so that nodes that were
+/// started together do not ask together; after failures it begins with a minute and doubles with each, up to `every`.
 #[must_use]
 pub fn next_look(every: Seconds, failures: u32, chance: u16) -> Duration {
     let wait = match failures {
@@ -16,6 +16,7 @@ pub fn next_look(every: Seconds, failures: u32, chance: u16) -> Duration {
         _ => RETRY.saturating_mul(1_u64.checked_shl(failures.min(32).saturating_sub(1)).unwrap_or(u64::MAX)).min(every.0),
     };
     let millis = wait.saturating_mul(1000);
+    // `chance` spreads the wait over a fifth of it, from nine tenths to eleven tenths.
     let later = u128::from(millis / 5).saturating_mul(u128::from(chance)).checked_div(u128::from(u16::MAX)).unwrap_or(0);
     Duration::from_millis((millis - millis / 10).saturating_add(u64::try_from(later).unwrap_or(u64::MAX)))
 }

@@ -1,4 +1,4 @@
-//! Where fetched versions stand: `feeds/NAME/VERSION`, the held one and the one before it, and `state.json`, which names them.
+//! Files of fetched versions: `feeds/NAME/VERSION`, the held one and the one before it, and `state.json`, which names them.
 //!
 //! A version is written before the state names it, and the state is replaced by renaming, so that a crash leaves the old state
 //! or the new one.
@@ -13,10 +13,10 @@ use countersign_compliance::FeedKind;
 use countersign_core::UnixSeconds;
 use serde::{Deserialize, Serialize};
 
-/// The directory of all feeds, below the data directory.
+/// Directory of all feeds, below the data directory.
 const DIRECTORY: &str = "feeds";
 
-/// Names the versions.
+/// File that names the versions.
 const STATE: &str = "state.json";
 
 /// Bytes of the state.
@@ -28,29 +28,29 @@ const KEPT: usize = 2;
 /// What was rolled back, as far as it is remembered.
 const ROLLED_BACK_MAX: usize = 16;
 
-/// A version and what is known of its fetching.
+/// Version of a feed, with the facts about its fetching.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Version {
-    /// Its file.
+    /// Name of the version's file.
     pub name: String,
-    /// SHA-256 of its bytes.
+    /// SHA-256 of the version's bytes.
     pub digest: [u8; 32],
-    /// When it was taken.
+    /// Instant at which the version was taken.
     pub taken_at: UnixSeconds,
-    /// When its source said last that it is the newest.
+    /// Instant at which the source last confirmed that the version is the newest.
     pub confirmed_at: UnixSeconds,
-    /// When its source says that it was changed last.
+    /// Instant of the last change, as the source states it; `None` when it states none.
     pub issued_at: Option<UnixSeconds>,
-    /// By which its source recognises it.
+    /// Entity tag by which the source recognises the version (RFC 9110 section 8.8.3).
     pub etag: Option<String>,
 }
 
-/// What stands on a shelf.
+/// Content of the state file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct State {
-    /// The held one first, then the one before it.
+    /// Versions: the held one first, then the one before it.
     pub versions: Vec<Version>,
-    /// SHA-256 of what an operator rolled back, the last first.
+    /// SHA-256 of the versions that an operator rolled back, the last one first.
     pub rolled_back: Vec<[u8; 32]>,
 }
 
@@ -72,7 +72,7 @@ struct WireVersion {
     etag: Option<String>,
 }
 
-/// A feed's directory.
+/// Directory of one feed.
 #[derive(Clone, Debug)]
 pub struct Shelf {
     directory: PathBuf,
@@ -80,13 +80,13 @@ pub struct Shelf {
 }
 
 impl Shelf {
-    /// That of a feed.
+    /// Returns the directory of a feed, which need not exist yet.
     #[must_use]
     pub fn of(data: &Path, kind: FeedKind) -> Self {
         Self { directory: data.join(DIRECTORY).join(kind.as_str()), kind }
     }
 
-    /// What stands on it. A state that cannot be read is none: then what is shipped counts, and the next look fetches anew.
+    /// Reads the state. A state that cannot be read counts as empty: the shipped data is used, and the next look fetches anew.
     #[must_use]
     pub fn state(&self) -> State {
         let bytes = match read(&self.directory.join(STATE), STATE_BYTES_MAX) {
@@ -105,10 +105,10 @@ impl Shelf {
         State::default()
     }
 
-    /// The bytes of a version.
+    /// Reads the bytes of a version.
     ///
     /// # Errors
-    /// The system's word.
+    /// The error of the operating system, in words.
     pub fn read(&self, version: &Version, bytes_max: usize) -> Result<Vec<u8>, String> {
         read(&self.directory.join(&version.name), bytes_max).map_err(|why| why.to_string())
     }
@@ -116,16 +116,16 @@ impl Shelf {
     /// Writes the file of a version, which no state names yet.
     ///
     /// # Errors
-    /// The system's word.
+    /// The error of the operating system.
     pub fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
         fs::create_dir_all(&self.directory)?;
         replace(&self.directory.join(name), bytes)
     }
 
-    /// Takes a state into use.
+    /// Replaces the state.
     ///
     /// # Errors
-    /// The system's word; the state from before stays.
+    /// The error of the operating system; the earlier state stays.
     pub fn set(&self, state: &State) -> io::Result<()> {
         let versions = state.versions.iter().take(KEPT).map(wire).collect();
         let wire = WireState { versions, rolled_back: state.rolled_back.iter().take(ROLLED_BACK_MAX).map(hex::encode).collect() };
@@ -133,7 +133,7 @@ impl Shelf {
         replace(&self.directory.join(STATE), serde_json::to_string_pretty(&wire)?.as_bytes())
     }
 
-    /// Removes the files that no state names any more.
+    /// Removes the files that the state does not name.
     pub fn tidy(&self, state: &State) {
         for entry in fs::read_dir(&self.directory).into_iter().flatten().flatten() {
             let name = entry.file_name();
@@ -160,7 +160,7 @@ fn understood(wire: WireState) -> Option<State> {
     let digest = |text: &str| hex::decode(text).ok().and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
     let mut versions = Vec::new();
     for version in wire.versions {
-        // Names are ours: digits and letters, so that none leads out of the directory.
+        // Names are made here: letters, digits and hyphens, so that none leads out of the directory.
         let ours = !version.name.is_empty() && version.name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
         versions.push(Version {
             name: Some(version.name).filter(|_| ours)?,
@@ -187,9 +187,11 @@ fn replace(file: &Path, bytes: &[u8]) -> io::Result<()> {
     let new = file.with_extension("new");
     let mut out = fs::File::create(&new)?;
     out.write_all(bytes)?;
+    // Synced before the renaming: otherwise a power cut could leave the new name with no content.
     out.sync_all()?;
     fs::rename(&new, file)?;
     match file.parent() {
+        // The directory holds the name, so it is synced as well.
         Some(directory) => fs::File::open(directory)?.sync_all(),
         None => Ok(()),
     }

@@ -1,18 +1,18 @@
-//! How much of the log is given to keys that are nobody's: anybody makes keys, and the log is for decisions about somebody.
+//! Budget of the log for refusals of unknown keys: anybody makes keys, and the log is for decisions about somebody.
 
 use std::sync::{Mutex, PoisonError};
 
 use countersign_core::UnixSeconds;
 
-/// Refusals a second about nobody who is known that are recorded: enough to see what is tried, and too few to fill a disk with.
+/// Upper bound on the recorded refusals a second that concern nobody who is known: enough to see what is tried, and too few to fill a disk.
 const RECORDED_A_SECOND_MAX: u32 = 50;
 
-/// How many refusals of strangers were recorded in this second.
+/// Number of refusals of unknown keys in the current second.
 #[derive(Debug, Default)]
 pub struct AnonymousLogBudget(Mutex<(u64, u32)>);
 
 impl AnonymousLogBudget {
-    /// Takes room for one, if there is any in this second.
+    /// Takes room for one record and tells whether there was any in this second.
     pub(crate) fn room(&self, now: UnixSeconds) -> bool {
         let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if held.0 != now.0 {

@@ -20,15 +20,15 @@ use crate::{
     state::Issuer,
 };
 
-/// One kind of evidence at a time.
+/// Body of the request: exactly one kind of evidence at a time.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Renewal {
     client_id: String,
     challenge: String,
-    /// Android: the chain of a key made for this challenge and this device key.
+    /// Android: the certificate chain of a key that was made for this challenge and this device key.
     chain: Option<Vec<String>>,
-    /// iOS: an assertion of the key that vouches.
+    /// iOS: an assertion of the App Attest key that vouches for the device key.
     assertion: Option<String>,
     /// Android: a token of Play Integrity.
     integrity: Option<String>,
@@ -69,7 +69,7 @@ pub async fn attest(issuer: &Issuer, call: &Call, context: &RequestContext) -> R
         (None, None, Some(token)) => DeviceChange::Verdict(evidence::verdict(app, token, &device.posture.key, &challenge, now).await?),
         (None | Some(_), None | Some(_), None | Some(_)) => return Err(Reason::BodyFieldInvalid.into()),
     };
-    // Taken in whatever it shows: what is worse than before must count, and the way of a request judges it.
+    // Taken in whatever it shows: evidence that is worse than before must count, and each request is judged by it.
     record::allowed(issuer, Seen { evidence: Some(named(&change)), ..Seen::default() }, context).await?;
     let changed = issuer.stores.devices.change(proven.id(), change).await;
     let changed = changed.map_err(|error| {

@@ -1,4 +1,4 @@
-//! A passkey ceremony between its two halves: begun by a device, finished by the same device, once.
+//! Passkey ceremony between its two halves: begun by a device, finished by the same device, once.
 
 use countersign_codec::base64url;
 use countersign_core::{ClientId, DeviceId, Limits, Reason, Thumbprint};
@@ -9,23 +9,23 @@ use serde_json::{Value, value::RawValue};
 
 use crate::{context::RequestContext, json, proven::ProvenDevice, refusal::Refusal, state::Issuer};
 
-/// What begins a ceremony's answer.
+/// Answer to the beginning of a ceremony.
 #[derive(Serialize)]
 pub struct Started {
     ceremony: String,
     options: Value,
 }
 
-/// What ends a ceremony.
+/// Body of the request that ends a ceremony.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Finish {
     ceremony: String,
-    /// The platform's answer, in the platform's own words.
+    /// Credential as the platform wrote it, unread.
     pub credential: Box<RawValue>,
 }
 
-/// What is recalled: who began, and what the kind of ceremony adds.
+/// Data that is remembered between the halves: the device that began, and whatever the kind of ceremony adds.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Recall<T> {
@@ -35,26 +35,26 @@ struct Recall<T> {
     more: T,
 }
 
-/// A ceremony that is to begin.
+/// Ceremony that is to begin.
 pub struct Beginning<'a, T> {
-    /// Purpose of the challenge that stands for it.
+    /// Purpose of the challenge that stands for the ceremony.
     pub purpose: ChallengePurpose,
-    /// App through which it begins.
+    /// App through which the ceremony begins.
     pub client: &'a ClientId,
-    /// Device that begins it, and alone may end it.
+    /// Device that begins the ceremony; no other may end it.
     pub device: &'a ProvenDevice,
     /// Options for the platform's call, with the challenge to be signed.
     pub options: CeremonyOptions,
-    /// Whatever the kind of ceremony wants to recall at its end.
+    /// Data that the kind of ceremony needs again at its end.
     pub more: T,
 }
 
 /// A ceremony that this device began through this app, and that nobody can finish again.
 #[derive(Debug)]
 pub struct Resumed<T> {
-    /// The app through which it began.
+    /// App through which the ceremony began.
     pub client: ClientId,
-    /// What was to be recalled.
+    /// Data that the kind of ceremony remembered.
     pub more: T,
 }
 
@@ -69,7 +69,7 @@ pub async fn start<T: Serialize>(issuer: &Issuer, beginning: Beginning<'_, T>, c
     Ok(Started { ceremony: base64url::encode(id), options: options.into_json() })
 }
 
-/// Takes the ceremony back, before anything in its answer is looked at: a wrong answer uses it up too (law 5).
+/// Takes the ceremony out of the store, before anything in its answer is looked at: a wrong answer uses it up too (law 5).
 pub async fn resume<T: DeserializeOwned>(
     issuer: &Issuer,
     purpose: ChallengePurpose,
@@ -82,6 +82,7 @@ pub async fn resume<T: DeserializeOwned>(
     let recall: Recall<T> = json::parse(&found.ok_or(Reason::ChallengeUnknown)?).map_err(|_| broken())?;
     let posture = device.live.posture();
     let begun_by = (DeviceId::parse(&recall.device), Thumbprint::parse(&recall.key));
+    // SECURITY: the device and its key, so that a stolen ceremony cannot be finished on another phone.
     if begun_by != (Ok(posture.device.clone()), Ok(posture.key)) {
         return Err(Reason::CeremonyForeignKey.into());
     }
@@ -90,13 +91,13 @@ pub async fn resume<T: DeserializeOwned>(
     Ok(Resumed { client, more: recall.more })
 }
 
-/// Reads a challenge's name back. One that we did not write is as good as one that lapsed.
+/// Reads a challenge's id. A text that this server did not write is as good as a challenge that expired.
 pub fn challenge_id(text: &str) -> Result<ChallengeId, Refusal> {
     let bytes = base64url::decode(text).ok().and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
     bytes.map(ChallengeId).ok_or(Refusal::new(Reason::ChallengeUnknown))
 }
 
-/// What we stored ourselves does not read back.
+/// Refusal for remembered data that do not read back: a fault of this server.
 pub fn broken() -> Refusal {
     Refusal::because(Reason::Internal, "a ceremony is recalled as it was remembered".to_owned())
 }

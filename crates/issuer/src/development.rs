@@ -1,4 +1,4 @@
-//! Enrolment by a development token: nothing is known of the phone but that somebody holds the token.
+//! Enrolment by a development token: nothing is known of the phone but that its user holds the token.
 
 use std::net::IpAddr;
 
@@ -14,7 +14,7 @@ use crate::{
     state::Issuer,
 };
 
-/// How the app was built, as it says.
+/// Kind of the app's build, as the app states it.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BuildWire {
@@ -22,7 +22,7 @@ pub enum BuildWire {
     Release,
 }
 
-/// A token that somebody offers, and for what.
+/// Token that a phone offers, with the facts that its rules look at.
 pub struct Offer<'a> {
     pub token: &'a str,
     pub build: BuildWire,
@@ -31,7 +31,7 @@ pub struct Offer<'a> {
     pub address: IpAddr,
 }
 
-/// A token that admits the phone. Its use is not noted yet: only [`Admitted::spend`] can say that there was a place left.
+/// Token that admits the phone. Its use is not noted yet: only [`Admitted::spend`] can tell that there was a place left.
 #[must_use]
 pub struct Admitted<'a> {
     offer: Offer<'a>,
@@ -40,14 +40,14 @@ pub struct Admitted<'a> {
 }
 
 impl<'a> Offer<'a> {
-    /// What stands in the body, from where the request came.
+    /// Puts together the token of the body and the address that the request came from.
     pub fn read(call: &Call, token: &'a str, build: BuildWire, client: &'a ClientId, platform: Platform) -> Result<Self, Refusal> {
-        // SECURITY: an address that nobody told is not taken for a private one.
+        // SECURITY: a missing address is not taken for a private one.
         let address = call.address.ok_or_else(|| Refusal::because(Reason::Internal, "the listener told no address".to_owned()))?;
         Ok(Self { token, build, client, platform, address })
     }
 
-    /// Asks whether the token enrols this phone.
+    /// Asks the rule whether the token enrols this phone.
     pub async fn admit(self, issuer: &Issuer, claimant: &Claimant<'_>, now: UnixSeconds) -> Result<Admitted<'a>, Refusal> {
         let hash = DevTokenText::parse(self.token).ok_or(Reason::DevTokenUnknown)?.hash();
         let kept = issuer.stores.dev_tokens.find(&hash).await?;
@@ -58,12 +58,12 @@ impl<'a> Offer<'a> {
 }
 
 impl Admitted<'_> {
-    /// The token's name, for the log.
+    /// Identifier of the token, for the log.
     pub const fn id(&self) -> &DevTokenId {
         &self.id
     }
 
-    /// What the token proves of the phone: that it is one of the app's developers', and nothing else.
+    /// Makes the posture that the token stands for: one of the app's developers uses the phone, and nothing else is known.
     pub fn vouched(&self, claimant: &Claimant<'_>, now: UnixSeconds) -> Result<Vouched, Refusal> {
         let posture = Posture {
             device: claimant.id.clone(),
@@ -88,12 +88,12 @@ impl Admitted<'_> {
         Ok(Vouched { posture, vouching: None })
     }
 
-    /// Notes the use, before the phone is enrolled.
+    /// Notes the use of the token, before the phone is enrolled.
     pub async fn spend(&self, issuer: &Issuer, claimant: &Claimant<'_>, now: UnixSeconds) -> Result<(), Refusal> {
         let noted = issuer.stores.dev_tokens.note_use(&self.id, &claimant.id, now).await?;
         match noted {
             DevTokenNoted::Noted => Ok(()),
-            // Somebody was faster: the last place was taken, or the token revoked. The rule says which.
+            // Another request was faster: the last place was taken, or the token was revoked. The rule says which.
             DevTokenNoted::Refused => {
                 let kept = issuer.stores.dev_tokens.find(&self.hash).await?;
                 judge(kept.as_ref(), &self.offer, claimant, now)?;
@@ -102,8 +102,8 @@ impl Admitted<'_> {
         }
     }
 
-    /// Cuts the phone off again if the token was revoked while it was enrolled: whoever revokes cuts off the phones that are
-    /// enrolled by then.
+    /// Cuts the phone off again if the token was revoked during its enrolment: a revocation cuts off only the phones that are enrolled by
+    /// then.
     pub async fn confirm(&self, issuer: &Issuer, device: &DeviceId) -> Result<(), Refusal> {
         let kept = issuer.stores.dev_tokens.find(&self.hash).await?;
         if kept.is_some_and(|kept| kept.token.revoked_at.is_none()) {
@@ -131,7 +131,7 @@ fn judge(kept: Option<&KeptDevToken>, offer: &Offer<'_>, claimant: &Claimant<'_>
     admit(token, &asked, now).map_err(|refusal| refused(refusal, token.map(|token| &token.id)))
 }
 
-/// The refusal with the token's name, so that an operator sees which one is misused.
+/// Makes a refusal with the token's id, so that an operator sees which token is misused.
 fn refused(refusal: DevTokenRefusal, id: Option<&DevTokenId>) -> Refusal {
     Refusal::because(refusal.reason(), id.map(ToString::to_string).unwrap_or_default())
 }

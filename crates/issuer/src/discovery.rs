@@ -1,4 +1,4 @@
-//! What we offer and by which keys we sign (RFC 8414, RFC 7517).
+//! Metadata of this authorization server and its public keys (RFC 8414, RFC 7517).
 
 use axum::response::Response;
 use countersign_core::Reason;
@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use crate::{answer, context::RequestContext, paths, receive::Call, refusal::Refusal, state::Issuer};
 
-/// RFC 8414 section 2. There is no authorization endpoint: a native app's person signs in at the login endpoint, which gives the
-/// code, so no browser takes part.
+/// Metadata by RFC 8414 section 2. There is no authorization endpoint: a native app's person signs in at the login endpoint, which gives
+/// the code, so no browser takes part.
 #[derive(Serialize)]
 struct Metadata {
     issuer: String,
@@ -51,7 +51,7 @@ pub async fn metadata(issuer: &Issuer, _: &Call, _: &RequestContext) -> Result<R
     Ok(answer::json(StatusCode::OK, &metadata))
 }
 
-/// Answers with every key that signs, will soon sign, or signed what may still be in use: access tokens and statements.
+/// Answers with every public key that signs, will soon sign, or signed something that may still be in use: access tokens and statements.
 pub async fn jwks(issuer: &Issuer, _: &Call, context: &RequestContext) -> Result<Response, Refusal> {
     let mut keys = Vec::new();
     for ring in [&issuer.keys.access, &issuer.keys.statements] {

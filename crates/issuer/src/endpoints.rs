@@ -1,4 +1,4 @@
-//! Every endpoint of the issuer, one row each. A new one is a handler and its row.
+//! Table of all endpoints of the issuer, one row each. A new endpoint is a handler and its row.
 
 use axum::response::Response;
 use countersign_audit::EventKind::{
@@ -23,11 +23,11 @@ use crate::{
 /// Function that answers the requests to an endpoint.
 pub type Handler = for<'a> fn(&'a Issuer, &'a Call, &'a RequestContext) -> BoxFuture<'a, Result<Response, Refusal>>;
 
-/// An endpoint with its handler.
+/// Endpoint with its handler.
 pub struct Route {
-    /// The endpoint.
+    /// Endpoint that the request must fit.
     pub endpoint: Endpoint,
-    /// Its handler.
+    /// Handler of its requests.
     pub handler: Handler,
 }
 
@@ -69,13 +69,13 @@ routes! {
     POST, paths::TOKEN, Form, OAuth, Some(TokensIssued), token::issue;
 }
 
-/// Every endpoint, without its handler.
+/// Lists every endpoint, without its handler.
 pub fn endpoints() -> impl Iterator<Item = &'static Endpoint> {
     ROUTES.iter().map(|route| &route.endpoint)
 }
 
 impl Route {
-    /// The routes at its path, one for each thing to be done there.
+    /// Routes at the same path, one for each method.
     pub fn neighbours(&self) -> impl Iterator<Item = &'static Self> {
         ROUTES.iter().filter(|other| other.endpoint.path == self.endpoint.path)
     }

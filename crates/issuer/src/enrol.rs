@@ -27,11 +27,11 @@ use crate::{
 struct Ask {
     client_id: String,
     purpose: Option<Purpose>,
-    /// Said by iPhones, so that Apple is not asked for a key that would not be taken today.
+    /// Platform, as iPhones state it, so that Apple is not asked for a key that would not be taken today.
     platform: Option<PlatformWire>,
 }
 
-/// What a challenge is asked for.
+/// Purpose of the requested challenge.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Purpose {
@@ -45,7 +45,7 @@ struct Given {
     expires_in: u64,
 }
 
-/// A voucher within its limits, not verified yet.
+/// Voucher that was read within its limits and is not verified yet.
 enum Read<'a> {
     DevToken(Offer<'a>),
     Evidence(Evidence),
@@ -57,7 +57,7 @@ struct Enrolled<'a> {
     posture: posture::PostureWire,
 }
 
-/// Gives a challenge to be attested.
+/// Gives a challenge for the platform's evidence.
 pub async fn challenge(issuer: &Issuer, call: &Call, context: &RequestContext) -> Result<Response, Refusal> {
     let ask: Ask = json::parse(&call.body)?;
     let client = known_client(issuer, &ask.client_id, context)?;
@@ -75,7 +75,7 @@ pub async fn challenge(issuer: &Issuer, call: &Call, context: &RequestContext) -
     Ok(answer::json(StatusCode::OK, &Given { challenge: base64url::encode(id), expires_in: Limits::CHALLENGE_LIFE.0 }))
 }
 
-/// Enrols the device whose key signed the request, if its hardware vouches for that key.
+/// Enrols the device whose key signed the request, if its hardware or a development token vouches for that key.
 pub async fn enrol(issuer: &Issuer, call: &Call, context: &RequestContext) -> Result<Response, Refusal> {
     let proven = prove_key(issuer, call, context).await?;
     let enrolment = json::parse::<EnrolmentWire>(&call.body)?.read()?;
@@ -108,7 +108,7 @@ pub async fn enrol(issuer: &Issuer, call: &Call, context: &RequestContext) -> Re
             (admitted.vouched(&claimant, context.second())?, Some(admitted))
         }
     };
-    // After the hardware has spoken: whoever has none must not use up the vendor's quota for everybody.
+    // After the hardware evidence: a phone that has none must not use up the vendor's quota for everybody.
     if let Some(token) = &enrolment.integrity {
         vouched.posture.verdict = Some(evidence::verdict(app, token, key, &challenge, context.second()).await?);
     }
@@ -142,7 +142,7 @@ pub async fn enrol(issuer: &Issuer, call: &Call, context: &RequestContext) -> Re
     }
 }
 
-/// The client that a text names, noted.
+/// Finds the client that a text names, and notes it for the log.
 pub fn known_client(issuer: &Issuer, text: &str, context: &RequestContext) -> Result<ClientId, Refusal> {
     let client = ClientId::parse(text).map_err(|_| Refusal::new(Reason::ClientUnknown))?;
     issuer.app(&client).ok_or(Reason::ClientUnknown)?;
@@ -150,7 +150,7 @@ pub fn known_client(issuer: &Issuer, text: &str, context: &RequestContext) -> Re
     Ok(client)
 }
 
-/// Uses the challenge up before any evidence is looked at, so that no evidence can be tried twice on one (law 5).
+/// Uses the challenge up before any evidence is looked at, so that no two pieces of evidence can be tried on one challenge (law 5).
 pub async fn take_challenge(
     issuer: &Issuer,
     text: &str,

@@ -1,4 +1,4 @@
-//! Body of an enrolment: which members there are, and which of them go together.
+//! Body of an enrolment: its members, and the rules about which of them go together.
 
 use countersign_core::Reason;
 use serde::Deserialize;
@@ -20,7 +20,7 @@ pub enum EnrolmentWire {
         name: Option<String>,
         model: Option<String>,
         chain: Option<Vec<String>>,
-        /// A token of Play Integrity besides.
+        /// Token of Play Integrity, in addition to the chain.
         integrity: Option<String>,
         dev_token: Option<String>,
         build: Option<BuildWire>,
@@ -44,7 +44,7 @@ pub enum EnrolmentWire {
     },
 }
 
-/// An enrolment whose members go together.
+/// Enrolment whose members go together.
 pub struct Enrolment {
     pub client_id: String,
     pub challenge: String,
@@ -52,20 +52,20 @@ pub struct Enrolment {
     pub model: Option<String>,
     pub platform: PlatformWire,
     pub voucher: Voucher,
-    /// A token of Play Integrity, besides evidence.
+    /// Token of Play Integrity, in addition to the evidence.
     pub integrity: Option<String>,
 }
 
-/// What vouches for a phone.
+/// Proof that comes with an enrolment and vouches for the phone.
 pub enum Voucher {
-    /// An emulator or test machine: a development token, and how the app was built.
+    /// Development token of an emulator or test machine, and the kind of the app's build.
     DevToken { token: String, build: BuildWire },
-    /// Its hardware.
+    /// Evidence of the phone's hardware.
     Evidence(EvidenceWire),
 }
 
 impl Voucher {
-    /// Takes the one that came; neither and both are refused. A verdict of Play Integrity comes with evidence only.
+    /// Takes the voucher that came; neither and both are refused. A verdict of Play Integrity comes with evidence only.
     fn only(
         evidence: Option<EvidenceWire>,
         integrity: Option<&String>,
@@ -81,7 +81,7 @@ impl Voucher {
 }
 
 impl EnrolmentWire {
-    /// Puts together what goes together.
+    /// Puts the members together, or refuses a combination that has no meaning.
     pub fn read(self) -> Result<Enrolment, Refusal> {
         match self {
             Self::Android { client_id, challenge, name, model, chain, integrity, dev_token, build, key_id: (), attestation: () } => {

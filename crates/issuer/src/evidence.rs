@@ -1,4 +1,4 @@
-//! Evidence as phones send it, and what it proves: the one place where the issuer meets `attest`.
+//! Evidence as phones send it, and the facts that it proves: the one place where the issuer meets `attest`.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use countersign_attest::{
@@ -21,13 +21,13 @@ use crate::{
     state::{App, DeviceTrust, PlayReader},
 };
 
-/// Bytes of a key's name in App Attest: it is a SHA-256, and a longer one matches no key.
+/// Upper bound on the bytes of a key's id in App Attest. The id is a SHA-256, so a longer one matches no key.
 const KEY_ID_BYTES_MAX: usize = 64;
 
-/// How old a receipt may be that comes with an attestation: Apple advises five minutes.
+/// Greatest age of a receipt that comes with an attestation: Apple advises five minutes.
 const RECEIPT_AGE_MAX: Seconds = Seconds(300);
 
-/// Which system a phone runs, as it says; its evidence has to be of that system.
+/// Platform that a phone states; its evidence has to be of that platform.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PlatformWire {
@@ -36,7 +36,7 @@ pub enum PlatformWire {
 }
 
 impl PlatformWire {
-    /// What a phone without a name is called.
+    /// Name of a phone to which nobody gave one.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Android => "Android",
@@ -44,7 +44,7 @@ impl PlatformWire {
         }
     }
 
-    /// The platform of the posture.
+    /// Same platform in the words of the posture.
     pub const fn platform(self) -> Platform {
         match self {
             Self::Android => Platform::Android,
@@ -62,7 +62,7 @@ pub enum EvidenceWire {
 }
 
 impl EvidenceWire {
-    /// Decodes it within the limits of its vendor.
+    /// Decodes the evidence within the limits of its vendor.
     pub fn decode(&self) -> Result<Evidence, Refusal> {
         match self {
             Self::Android { chain } => Ok(Evidence::Android(read_chain(chain)?)),
@@ -82,30 +82,31 @@ pub enum Evidence {
     Apple { key_id: Vec<u8>, attestation: Vec<u8> },
 }
 
-/// For which device evidence is given: its name here, and the key that signed the request.
+/// Device for which evidence is given: its id here, and the key that signed the request.
 #[derive(Clone)]
 pub struct Claimant<'a> {
     pub id: DeviceId,
     pub key: &'a Thumbprint,
     pub app: &'a App,
-    /// The app's names, and what it requires.
+    /// App's names and requirements, from the registry.
     pub required: &'a countersign_compliance::App,
 }
 
-/// What evidence proves.
+/// Facts that a voucher proves.
 pub struct Vouched {
     pub posture: Posture,
-    /// The key that vouches, where it is not the device key.
+    /// Key that vouches; `None` when the device key was attested itself.
     pub vouching: Option<VouchingKey>,
 }
 
 impl Evidence {
-    /// What it proves of the device whose key signed this request.
+    /// Verifies the evidence for the device whose key signed this request.
     pub fn verify(self, trust: &DeviceTrust, device: Claimant<'_>, challenge: &ChallengeId, now: UnixSeconds) -> Result<Vouched, Refusal> {
         let Claimant { id, key, app, required: _ } = device;
         match self {
             Self::Android(chain) => {
                 let evidence = verify(&Chain::parse(&chain)?, &trust.android, &app.android, &challenge.0, now)?;
+                // SECURITY: a chain is public, so it counts only for the key that signs the request, too.
                 if evidence.device_key()?.thumbprint() != key {
                     return Err(Reason::AttestationKeyMismatch.into());
                 }
@@ -113,6 +114,7 @@ impl Evidence {
             }
             Self::Apple { key_id, attestation } => {
                 let requirements = app.ios.as_ref().ok_or(Reason::AppUnknown)?;
+                // Looked at before the work and counted after it, so that false attestations use nothing up.
                 app.app_attest_quota.room(now)?;
                 let hash = bound_challenge(Purpose::Enrol, &challenge.0, key);
                 let attestation = Attestation::parse(&attestation)?;
@@ -132,8 +134,8 @@ impl Evidence {
     }
 }
 
-/// Apple's receipt and what it counts, if it verifies. Without one the key is attested all the same; what a missing count means
-/// is for the requirements to say.
+/// Reads Apple's receipt and its count, if the receipt verifies. Without one the key is attested all the same; the requirements say what a
+/// missing count means.
 fn receipt(attested: &Attested, anchors: &Anchors, now: UnixSeconds) -> (Option<Vec<u8>>, Option<RiskMetric>) {
     let app_id = attested.app().to_string();
     let expected = ReceiptOf { app_id: &app_id, key_spki: attested.key().spki(), age: ReceiptAge::FreshWithin(RECEIPT_AGE_MAX) };
@@ -150,12 +152,13 @@ fn receipt(attested: &Attested, anchors: &Anchors, now: UnixSeconds) -> (Option<
     }
 }
 
-/// What an assertion of a known App Attest key proves: the same app on the same phone, now. With its counter, which the store
-/// takes or refuses.
+/// Verifies an assertion of a known App Attest key: the same app on the same phone, now. Returns the assertion's counter too, which the
+/// store takes or refuses.
 pub fn asserted(app: &App, device: &Device, assertion: &str, challenge: &ChallengeId, now: UnixSeconds) -> Result<(Posture, u32), Refusal> {
     let (Some(requirements), Some(vouching)) = (&app.ios, &device.vouching) else { return Err(Reason::BodyFieldInvalid.into()) };
     let posture = &device.posture;
     let key = PublicKey::from_jwk(&vouching.jwk).map_err(|_| Refusal::because(Reason::Internal, "a kept key".to_owned()))?;
+    // SECURITY: the app that enrolled the device, not any app of this client.
     let ours = requirements.apps.iter().find(|app| posture.app.as_ref() == Some(app.bundle())).ok_or(Reason::AppUnknown)?;
     let hash = bound_challenge(Purpose::Reattest, &challenge.0, &posture.key);
     let asserted = verify_assertion(&decode(assertion, Limits::APP_ATTEST_ASSERTION_BYTES_MAX)?, &key, ours, &hash)?;
@@ -164,8 +167,8 @@ pub fn asserted(app: &App, device: &Device, assertion: &str, challenge: &Challen
     Ok((renewed, asserted.counter()))
 }
 
-/// What a chain for a new key proves of an enrolled phone: the key was made for this challenge and this device key, so that an
-/// honest app on that phone speaks for its own device key.
+/// Verifies the chain of a new key for an enrolled phone: the key was made for this challenge and this device key, so that an honest app on
+/// that phone speaks for its own device key.
 pub fn attested_again(
     trust: &DeviceTrust,
     device: Claimant<'_>,
@@ -178,7 +181,7 @@ pub fn attested_again(
     Ok(evidence.posture(device.id, *device.key, now))
 }
 
-/// What Google Play says of the phone, in answer to this challenge and for this device key.
+/// Reads Google Play's verdict about the phone, which must answer this challenge and name this device key.
 pub async fn verdict(
     app: &App,
     token: &str,
@@ -190,6 +193,7 @@ pub async fn verdict(
     let verdict = match &play.reader {
         PlayReader::Ours(keys) => Verdict::parse(play::decrypt_and_verify(token, keys)?.as_str()),
         PlayReader::Google(google) => {
+            // Before Google is asked, whatever it answers: a false token costs a question, too.
             play.quota.spend(key, now)?;
             let body =
                 google.decode(&play.package, token).await.map_err(|fault| Refusal::because(Reason::AttestationUnavailable, fault.what))?;
@@ -201,7 +205,7 @@ pub async fn verdict(
     Ok(verdict.facts())
 }
 
-/// Decodes a chain within its limits.
+/// Decodes a certificate chain within its limits.
 fn read_chain(texts: &[String]) -> Result<RawChain, Refusal> {
     if texts.len() > Limits::CHAIN_CERTIFICATES_MAX {
         return Err(Reason::ChainBroken.into());

@@ -1,4 +1,4 @@
-//! Strict forms: `application/x-www-form-urlencoded` in which no parameter comes twice (RFC 6749 section 3.2, appendix B).
+//! Strict reader of forms: `application/x-www-form-urlencoded` in which no parameter comes twice (RFC 6749 section 3.2, appendix B).
 
 use countersign_core::{Limits, Reason, Secret};
 
@@ -7,14 +7,14 @@ use countersign_core::{Limits, Reason, Secret};
 pub enum FormRefusal {
     /// A `%` without two hexadecimal digits, a byte that must be escaped, or no UTF-8.
     EncodingInvalid,
-    /// A parameter comes twice.
+    /// A parameter comes twice, so that two readers could see two values.
     RepeatedParameter,
-    /// More parameters than are read.
+    /// The form has more than [`Limits::FORM_PARAMETERS_MAX`] parameters.
     TooMany,
 }
 
 impl FormRefusal {
-    /// The stable code.
+    /// Stable code of the refusal.
     #[must_use]
     pub const fn reason(self) -> Reason {
         match self {
@@ -23,7 +23,7 @@ impl FormRefusal {
     }
 }
 
-/// A form. Values are secrets, because one of them usually is.
+/// Form that was read. Values are secrets, because one of them usually is.
 #[derive(Debug)]
 pub struct Form(Vec<(String, Secret<String>)>);
 
@@ -31,7 +31,7 @@ impl Form {
     /// Reads a form. A parameter without a value counts as left out (RFC 6749 section 3.2).
     ///
     /// # Errors
-    /// The first rule that it breaks.
+    /// The first rule that the form breaks.
     pub fn parse(bytes: &[u8]) -> Result<Self, FormRefusal> {
         let mut parameters: Vec<(String, Secret<String>)> = Vec::new();
         for pair in bytes.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()) {
@@ -41,6 +41,7 @@ impl Form {
             let equals = pair.iter().position(|byte| *byte == b'=').unwrap_or(pair.len());
             let (name, value) = pair.split_at_checked(equals).ok_or(FormRefusal::EncodingInvalid)?;
             let name = decode(name)?;
+            // After the escapes are undone, so that two spellings of one name count as a repetition.
             if parameters.iter().any(|(known, _)| *known == name) {
                 return Err(FormRefusal::RepeatedParameter);
             }
@@ -49,7 +50,7 @@ impl Form {
         Ok(Self(parameters))
     }
 
-    /// Takes out the value of a parameter, if it has one.
+    /// Takes out the value of a parameter; `None` when the parameter is missing or empty.
     pub fn take(&mut self, name: &str) -> Option<Secret<String>> {
         let at = self.0.iter().position(|(known, _)| known == name)?;
         Some(self.0.swap_remove(at).1).filter(|value| !value.expose().is_empty())

@@ -1,4 +1,4 @@
-//! Strict JSON at the issuer's doors, and what a body is called that is none.
+//! Strict JSON for the issuer's endpoints, and the stable codes of bodies that are not.
 
 use countersign_codec::json::{self, JsonRefusal};
 use countersign_core::{Limits, Reason};
@@ -7,12 +7,12 @@ use serde::de::DeserializeOwned;
 /// Reads `bytes` as one `T`: one document, no name twice in any object, no nesting beyond [`Limits::JSON_DEPTH_MAX`].
 ///
 /// # Errors
-/// The first rule that it breaks.
+/// The first rule that the bytes break.
 pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, JsonRefusal> {
     json::parse(bytes, Limits::JSON_DEPTH_MAX)
 }
 
-/// The stable code of a body that is not the JSON document that a door asks for.
+/// Returns the stable code for a body that is not the JSON document that an endpoint asks for.
 pub const fn reason(refusal: JsonRefusal) -> Reason {
     match refusal {
         JsonRefusal::Malformed | JsonRefusal::RepeatedName | JsonRefusal::TooDeep => Reason::BodyMalformed,

@@ -1,11 +1,11 @@
-//! The authorization server: enrolment of devices, sign-in with passkeys, tokens (RFC 6749, RFC 9449).
+//! Authorization server: enrolment of devices, sign-in with passkeys, tokens (RFC 6749, RFC 9449).
 //!
-//! Every endpoint receives one strict request, has a key proved by it, asks a pure rule (`identity`, `proof`, `attest`), records
-//! the answer and gives it. What leaves is coarse; what the log keeps is exact.
+//! Every endpoint receives one strict request, has a key proved by it, asks a pure rule (`identity`, `proof`, `attest`), records the answer
+//! and sends it. Clients get coarse answers; the log keeps the exact ones.
 //!
-//! What this crate does not do: it opens no socket and ends no TLS (the listener does), it decides nothing about the protected
-//! API (that is the gateway's), it keeps no state of its own (the store does), and it reads no clock and no generator but those
-//! it is given.
+//! What this crate does not do: it opens no socket and ends no TLS (the listener does), it has no authorization endpoint and no redirect
+//! URIs (native apps sign in by passkey), it decides nothing about the protected API (that is the gateway's), it keeps sessions, devices
+//! and grants in the store only, and it reads no clock and no generator but those that it is given.
 
 mod anonymous_log_budget;
 mod answer;

@@ -1,4 +1,4 @@
-//! Sign-in with a passkey on an enrolled device, natively: it gives an authorization code, or steps a session up (RFC 9470).
+//! Sign-in with a passkey on an enrolled device, natively: the answer is an authorization code, or a session stepped up (RFC 9470).
 
 use axum::response::Response;
 use countersign_audit as audit;
@@ -40,7 +40,7 @@ enum Purpose {
     StepUp,
 }
 
-/// What is recalled when the passkey has answered.
+/// Data that is remembered until the passkey has answered.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Begun {
@@ -49,22 +49,22 @@ struct Begun {
     state: String,
 }
 
-/// What the login is for.
+/// Aim of the login.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "snake_case")]
 enum Aim {
-    /// An authorization code that opens to the verifier of this challenge.
+    /// An authorization code that is redeemed with the verifier of this challenge (RFC 7636).
     Code { challenge: [u8; 32] },
-    /// The sessions of this person on this device.
+    /// Fresh authentication for the sessions of this person on this device.
     StepUp,
 }
 
-/// A person whose passkey has answered.
+/// Login whose passkey has answered.
 struct Login {
     user: User,
     /// App through which the login began.
     client: ClientId,
-    /// Device that began and ended it.
+    /// Device that began and ended the login.
     device: ProvenDevice,
 }
 
@@ -80,7 +80,7 @@ struct StepUpAnswer {
     auth_time: u64,
 }
 
-/// Begins a login. Whether the named account exists shows only when it is finished, and then not apart from other failures.
+/// Begins a login. An account that does not exist shows only when the login is finished, and then it looks like any other failure.
 pub async fn start(issuer: &Issuer, call: &Call, context: &RequestContext) -> Result<Response, Refusal> {
     let device = prove_device(issuer, call, context).await?;
     let start: Start = json::parse(&call.body)?;
@@ -89,7 +89,7 @@ pub async fn start(issuer: &Issuer, call: &Call, context: &RequestContext) -> Re
     context.learn(|known| known.client = Some(client.clone()));
     let aim = aim(&start)?;
     let name = start.name.as_deref().map(name::parse).transpose()?;
-    // SECURITY: a step-up is for whoever is signed in here. With a name, a stranger's phone would count as pestering of its bearer.
+    // SECURITY: a step-up is for the person who is signed in here. With a name, a stranger's phone would count as pestering that person.
     if matches!(aim, Aim::StepUp) && name.is_some() {
         return Err(Reason::BodyFieldInvalid.into());
     }
@@ -97,7 +97,7 @@ pub async fn start(issuer: &Issuer, call: &Call, context: &RequestContext) -> Re
         Aim::Code { .. } => LoginOutcome::Asked,
         Aim::StepUp => issuer.prompts.shown(device.id(), context.second()),
     };
-    // A step-up names nobody: it is for whoever is signed in on the device, so that pestering is counted by the device.
+    // A step-up names nobody: it is for the person who is signed in on the device, so that pestering is counted by the device.
     let account = match (&name, &aim) {
         (Some(name), _) => name.clone(),
         (None, Aim::StepUp) => device.id().to_string(),
@@ -110,7 +110,8 @@ pub async fn start(issuer: &Issuer, call: &Call, context: &RequestContext) -> Re
     Ok(answer::json(StatusCode::OK, &ceremony::start(issuer, beginning, context).await?))
 }
 
-/// Whose phone it is, where one person uses it: guessing by others around it is not to shut them out.
+/// Finds the account of the one person who uses the phone, so that guessing by others on it does not lock that person out; several or
+/// unknown people count as the device itself.
 async fn usual_account(issuer: &Issuer, device: &ProvenDevice) -> Result<String, Refusal> {
     let theirs = issuer.stores.bindings.of_device(device.id(), 2).await?;
     if let [binding] = theirs.as_slice()
@@ -139,7 +140,7 @@ fn aim(start: &Start) -> Result<Aim, Refusal> {
     }
 }
 
-/// Takes the passkey's answer.
+/// Takes the passkey's answer and gives the code, or steps the sessions up.
 pub async fn finish(issuer: &Issuer, call: &Call, context: &RequestContext) -> Result<Response, Refusal> {
     let device = prove_device(issuer, call, context).await?;
     let finish: Finish = json::parse(&call.body)?;
@@ -147,6 +148,7 @@ pub async fn finish(issuer: &Issuer, call: &Call, context: &RequestContext) -> R
     let user = match verify(issuer, &resumed.more, finish.credential.get(), context).await {
         Ok(user) => user,
         Err(refusal) => {
+            // Only failures that a guess can cause are counted; a fault of the server is not held against the account.
             if refusal.reason.told() == Told::SignInAgain {
                 let account = resumed.more.name.as_deref().unwrap_or(device.id().as_str());
                 watching::look(issuer, Who::named(account), device.live.posture(), LoginOutcome::Failed, context);
@@ -161,13 +163,14 @@ pub async fn finish(issuer: &Issuer, call: &Call, context: &RequestContext) -> R
     }
 }
 
-/// Verifies the passkey and notes its use, before anything comes of it.
+/// Verifies the passkey and notes its use, before anything is given for it.
 async fn verify(issuer: &Issuer, begun: &Begun, credential: &str, context: &RequestContext) -> Result<User, Refusal> {
     let credential = LoginCredential::parse(credential)?;
     let subjects = &issuer.stores.subjects;
     let passkey = subjects.find_passkey(credential.credential()).await?.ok_or(Reason::LoginRefused)?;
     let user = subjects.find(&passkey.user).await?.filter(|user| user.state == UserState::Active).ok_or(Reason::UserUnknown)?;
     context.learn(|known| known.user = Some(user.id.clone()));
+    // SECURITY: a passkey of another account must not answer for the named one.
     if begun.name.as_ref().is_some_and(|name| *name != user.name) {
         return Err(Reason::LoginRefused.into());
     }
@@ -181,6 +184,7 @@ async fn verify(issuer: &Issuer, begun: &Begun, credential: &str, context: &Requ
     })?;
     let after = login.into_stored();
     let used = Passkey { record: after.record, counter: after.counter, ..passkey };
+    // SECURITY: stored with the counter it was verified against, so that of two copies of one passkey only one gets in.
     match subjects.use_passkey(used, stored.counter).await? {
         Used::Noted => Ok(user),
         Used::Raced => Err(Refusal::because(Reason::LoginRefused, "another login used the same counter".to_owned())),

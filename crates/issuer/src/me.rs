@@ -1,6 +1,6 @@
 //! A person's own devices: which there are, what they are called, and how one is cut off.
 //!
-//! What is answered is coarse where coarse will do: days, not seconds, for when a device was first and last seen.
+//! Answers are coarse where that is enough: days, not seconds, for the first and the last time that a device was seen.
 
 use axum::response::Response;
 use countersign_audit::CutOff;
@@ -24,7 +24,7 @@ use crate::{
 
 const DAY: u64 = 86_400;
 
-/// The day in which an instant lies.
+/// Beginning of the day, in UTC, in which an instant lies.
 pub const fn day(at: UnixSeconds) -> UnixSeconds {
     UnixSeconds(at.0.saturating_sub(at.0 % DAY))
 }
@@ -41,16 +41,16 @@ struct DeviceWire {
     platform: &'static str,
     model: Option<String>,
     app: Option<String>,
-    /// Days, as seconds since 1970.
+    /// Day of the first sign-in, in seconds since 1970.
     first_seen_on: u64,
     last_seen_on: u64,
-    /// `active`, `disowned` or `removed` by the person, or `revoked` by an operator.
+    /// State: `active`, `disowned` or `removed` by the person, or `revoked` by an operator.
     state: &'static str,
     this_device: bool,
-    /// Since when the person's devices are told of it: not on the first.
+    /// Whether the person's other devices are told of this one: it is not the first, and it is recent.
     new_device: bool,
     cooling_down: bool,
-    /// Whether it is no real phone.
+    /// Whether a development token vouches for the device, so that it may be no real phone.
     development: bool,
     sessions: Vec<SessionWire>,
 }
@@ -70,7 +70,7 @@ struct NoticesWire {
 
 #[derive(Serialize)]
 struct NoticeWire {
-    /// `device_bound`, `device_removed` or `device_disowned`.
+    /// Kind of the notice: `device_bound`, `device_removed` or `device_disowned`.
     kind: &'static str,
     device_id: String,
     name: String,
@@ -83,7 +83,7 @@ struct Rename {
     name: String,
 }
 
-/// Nothing is asked beside what the path says.
+/// Empty body: the path says everything.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Nothing {}
@@ -93,9 +93,9 @@ struct Done {
     device_id: String,
     state: &'static str,
     sessions_ended: usize,
-    /// Sessions on the person's other devices that wait for them to sign in again.
+    /// Number of sessions on the person's other devices that wait for the person to sign in again.
     sessions_frozen: usize,
-    /// Whether the device is cut off for everybody, or somebody else is signed in on it, too.
+    /// Whether somebody else is signed in on the device too, so that it is cut off for this person only.
     shared: bool,
 }
 
@@ -114,7 +114,7 @@ pub async fn devices(issuer: &Issuer, call: &Call, context: &RequestContext) -> 
     Ok(answer::json(StatusCode::OK, &DevicesWire { devices }))
 }
 
-/// Tells what happened to the person's devices lately, newest first.
+/// Lists what happened to the person's devices lately, newest first.
 pub async fn notices(issuer: &Issuer, call: &Call, context: &RequestContext) -> Result<Response, Refusal> {
     let person = person::prove(issuer, call, context).await?;
     let theirs = theirs(issuer, &person).await?;
@@ -157,13 +157,13 @@ pub async fn rename(issuer: &Issuer, call: &Call, context: &RequestContext) -> R
     Ok(answer::json(StatusCode::OK, &wire(issuer, &shown, context.second())))
 }
 
-/// Removes a device that the person uses no more.
+/// Removes a device that the person does not use any more.
 pub async fn remove(issuer: &Issuer, call: &Call, context: &RequestContext) -> Result<Response, Refusal> {
     cut(issuer, call, BindingState::Removed { at: context.second() }, context).await
 }
 
-/// The person says that a sign-in was not theirs. Whoever made it may hold more of them: every other session waits until the
-/// person signs in again, but for the one in which they ask, where they just did.
+/// Disowns a device: the person says that its sign-in was not theirs. Whoever made it may hold more sessions, so every other session waits
+/// until the person signs in again, except the one in which they ask, where they just did.
 pub async fn disown(issuer: &Issuer, call: &Call, context: &RequestContext) -> Result<Response, Refusal> {
     cut(issuer, call, BindingState::Disowned { at: context.second() }, context).await
 }
@@ -179,10 +179,10 @@ async fn cut(issuer: &Issuer, call: &Call, state: BindingState, context: &Reques
     let theirs = theirs(issuer, &person).await?;
     let found = identity::cut(&theirs, person.asking(), &id, issuer.config.bindings, context.second());
     let found = found.map_err(|why| Refusal::new(why.reason()))?;
-    // The record and the signal are about the device that is cut off; the session says who asked.
+    // The record and the signal are about the device that is cut off; the session tells who asked.
     context.learn(|known| known.device = Some(id.clone()));
     record::allowed(issuer, Seen { how: cut_off(state), ..Seen::default() }, context).await?;
-    // The binding goes first: once it is cut, no sign-in and no renewal of this person passes on that device.
+    // The binding goes first: once it is cut, this person can neither sign in nor renew tokens on that device.
     issuer.stores.bindings.cut(&found.user, &id, state).await?;
     let ended = issuer.stores.sessions.end(&Whose::PersonOnDevice(found.user.clone(), id.clone()), context.second()).await?.sessions;
     let others = issuer.stores.bindings.of_device(&id, Limits::DEVICES_LISTED_MAX).await?;
@@ -213,11 +213,11 @@ async fn freeze_others(issuer: &Issuer, person: &Person) -> Result<usize, Refusa
     Ok(frozen)
 }
 
-/// The device that the path names.
+/// Reads the device that the path names.
 fn target(call: &Call) -> Result<DeviceId, Refusal> {
     let rest = call.path.strip_prefix(paths::MY_DEVICES).unwrap_or_default().trim_start_matches('/');
     let id = rest.split('/').next().unwrap_or_default();
-    // One that cannot be is told like one that is somebody else's.
+    // A text that can be no id is answered like the id of somebody else's device.
     DeviceId::parse(id).map_err(|_| Reason::DeviceNotYours.into())
 }
 
@@ -225,14 +225,14 @@ async fn theirs(issuer: &Issuer, person: &Person) -> Result<Vec<Binding>, Refusa
     Ok(issuer.stores.bindings.of_user(&person.session().user, Limits::DEVICES_LISTED_MAX).await?)
 }
 
-/// Those that have not ended.
+/// Lists the person's sessions that have not ended.
 async fn sessions(issuer: &Issuer, person: &Person, device: Option<&DeviceId>) -> Result<Vec<Session>, Refusal> {
     let live_at = Some(issuer.now().seconds());
     let filter = SessionFilter { user: Some(person.session().user.clone()), device: device.cloned(), live_at };
     Ok(issuer.stores.sessions.list(&filter, Limits::PERSON_SESSIONS_MAX).await?)
 }
 
-/// The device of a binding that the list shows: every active one, and what was cut lately.
+/// Finds the device of a binding that the list shows: every active one, and those that were cut lately.
 async fn shown(issuer: &Issuer, binding: &Binding, now: UnixSeconds) -> Result<Option<Device>, Refusal> {
     let kept = match binding.state {
         BindingState::Active => true,
@@ -262,7 +262,7 @@ const fn word(state: BindingState) -> &'static str {
     }
 }
 
-/// A device as its person sees it: beside their other devices, with the sessions on them.
+/// Device as its person sees it: beside their other devices, with the sessions on it.
 struct Shown<'a> {
     binding: &'a Binding,
     device: &'a Device,
@@ -270,7 +270,7 @@ struct Shown<'a> {
     theirs: &'a [Binding],
     /// Sessions of the person, at least those on this device.
     sessions: &'a [Session],
-    /// The person, in the session in which they ask.
+    /// Person, in the session in which they ask.
     asking: &'a Person,
 }
 
@@ -290,7 +290,7 @@ fn wire(issuer: &Issuer, shown: &Shown<'_>, now: UnixSeconds) -> DeviceWire {
         first_seen_on: day(binding.bound_at).0,
         last_seen_on: binding.seen_on.0,
         state: match (binding.state, device.state) {
-            // An operator may have cut it off for everybody.
+            // An operator may have cut the device off for everybody.
             (BindingState::Active, DeviceState::Revoked) => "revoked",
             (state, DeviceState::Active | DeviceState::Revoked) => word(state),
         },

@@ -1,4 +1,4 @@
-//! Names that people give: to their account, to their phone.
+//! Names that people give to their account or their phone.
 
 use countersign_core::{Limits, Reason};
 
@@ -7,10 +7,10 @@ use crate::refusal::Refusal;
 /// Takes a name: visible text of 1 to [`Limits::NAME_BYTES_MAX`] bytes without control characters or space at its ends.
 ///
 /// # Errors
-/// [`Reason::BodyFieldInvalid`].
+/// [`Reason::BodyFieldInvalid`] for any other text.
 pub fn parse(text: &str) -> Result<String, Refusal> {
     let sized = (1..=Limits::NAME_BYTES_MAX).contains(&text.len()) && text.trim() == text;
-    // Characters that turn or hide what follows would let one name look like another (Unicode TR 36 section 3.3).
+    // Characters that reverse or hide the text after them would let one name look like another (Unicode TR 36 section 3.3).
     let deceives =
         |c: char| c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
     if sized && !text.contains(deceives) { Ok(text.to_owned()) } else { Err(Reason::BodyFieldInvalid.into()) }

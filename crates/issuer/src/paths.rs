@@ -1,18 +1,18 @@
-//! Paths of endpoints that something besides the table of endpoints names: the metadata, and handlers that read their own path.
+//! Paths of endpoints that are named outside of the table of endpoints: by the metadata, and by handlers that read their own path.
 
-/// Issues challenges to be attested.
+/// Path that gives challenges for evidence.
 pub const CHALLENGE: &str = "/countersign/v1/challenge";
-/// Enrols devices.
+/// Path that enrols devices.
 pub const DEVICES: &str = "/countersign/v1/devices";
-/// Publishes the keys (RFC 7517 section 5).
+/// Path of the public keys (RFC 7517 section 5).
 pub const JWKS: &str = "/.well-known/jwks.json";
-/// Begins a login.
+/// Path that begins a login.
 pub const LOGIN_START: &str = "/countersign/v1/login/start";
-/// Lists the person's devices; a device of theirs stands below it.
+/// Path that lists the person's devices; each device has a path below it.
 pub const MY_DEVICES: &str = "/countersign/v1/me/devices";
-/// Begins a registration.
+/// Path that begins a registration.
 pub const REGISTRATION_START: &str = "/countersign/v1/registration/start";
-/// Ends a session, asked by its app (RFC 7009).
+/// Path at which an app ends its session (RFC 7009).
 pub const REVOKE: &str = "/countersign/v1/revoke";
-/// Issues tokens (RFC 6749 section 3.2).
+/// Path of the token endpoint (RFC 6749 section 3.2).
 pub const TOKEN: &str = "/countersign/v1/token";

@@ -4,7 +4,7 @@ use countersign_audit::DeviceSeen;
 use countersign_core::{BootState, EvidenceTier, Lack, Platform, Posture, SecurityLevel, Stage};
 use serde::Serialize;
 
-/// What the phone may know of what we know of it.
+/// Part of a posture that the phone may know.
 #[derive(Serialize)]
 pub struct PostureWire {
     platform: &'static str,
@@ -18,16 +18,16 @@ pub struct PostureWire {
     app: Option<String>,
     app_version: Option<u64>,
     vouched_by: &'static str,
-    /// Whether less is allowed than policies allow, because of what the device lacks.
+    /// Whether the session is limited because of requirements that the device does not meet.
     limited: bool,
 }
 
-/// What the log learns.
+/// Writes a posture and its unmet requirements as facts for the log.
 pub fn seen(posture: &Posture, lacks: &[Lack]) -> DeviceSeen {
     DeviceSeen { posture: posture.into(), lacks: lacks.iter().map(Into::into).collect() }
 }
 
-/// What the phone learns.
+/// Writes a posture for the phone.
 pub fn wire(posture: &Posture, lacks: &[Lack]) -> PostureWire {
     PostureWire {
         platform: match posture.platform {

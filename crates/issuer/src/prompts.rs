@@ -7,15 +7,14 @@ use std::{
 
 use countersign_core::{DeviceId, LoginOutcome, UnixSeconds};
 
-/// Prompts that are remembered at a time; beyond it, a new one takes the place of the oldest.
+/// Upper bound on the remembered prompts; beyond it, a new one takes the place of the oldest.
 const PROMPTS_MAX: usize = 10_000;
 
-/// The prompts that people were shown and have not answered yet. A prompt that is followed by another one was refused, or
-/// pestered for.
+/// Prompts that people were shown and have not answered yet. A prompt that is followed by another one was refused, or was itself pestering.
 #[derive(Debug, Default)]
 pub struct Prompts(Mutex<Open>);
 
-/// The same prompts twice: by device, and by age.
+/// Same prompts twice: by device, and by age.
 #[derive(Debug, Default)]
 struct Open {
     shown_at: HashMap<DeviceId, UnixSeconds>,
@@ -36,11 +35,11 @@ impl Open {
 }
 
 impl Prompts {
-    /// Notes that a device shows a prompt, and says what became of the prompt before it.
+    /// Notes that a device shows a prompt, and returns the outcome of the prompt before it.
     pub fn shown(&self, device: &DeviceId, now: UnixSeconds) -> LoginOutcome {
         let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let before = open.remove(device);
-        // SECURITY: one at a time, and the oldest. To forget all would let whoever fills the memory take back what others refused.
+        // SECURITY: only the oldest is forgotten. Forgetting all would let a client that fills the memory erase the refusals of others.
         while open.shown_at.len() >= PROMPTS_MAX {
             let Some((_, oldest)) = open.by_age.pop_first() else { break };
             open.shown_at.remove(&oldest);
@@ -52,7 +51,7 @@ impl Prompts {
         }
     }
 
-    /// Notes that the prompt was answered.
+    /// Notes that the device's prompt was answered.
     pub fn answered(&self, device: &DeviceId) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(device);
     }

@@ -10,27 +10,27 @@ use countersign_store::{BindError, ChangeError, IssueError, LiveError, PostureEr
 
 use crate::{form::FormRefusal, json};
 
-/// Refusal of an endpoint, their fault or ours.
+/// Refusal of an endpoint, whether the client or this server is at fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// The stable code.
+    /// Exact reason; the client is told only its class.
     pub reason: Reason,
-    /// What the operator's log adds: the exact rule, or what was tried. Holds no secret and nothing personal.
+    /// Addition for the operator's log: the exact rule, or the step that failed. Holds no secret and nothing personal.
     pub cause: String,
-    /// The version of the app that is asked for, where that is the cure.
+    /// Version of the app that is asked for; `None` where an update is no cure.
     pub update: Option<Update>,
-    /// When to come again, where that is known.
+    /// Time after which another try makes sense; `None` where that is not known.
     pub retry_after: Option<Seconds>,
 }
 
 impl Refusal {
-    /// A refusal that its reason says all about.
+    /// Makes a refusal about which the reason says everything.
     #[must_use]
     pub const fn new(reason: Reason) -> Self {
         Self { reason, cause: String::new(), update: None, retry_after: None }
     }
 
-    /// A refusal with what the operator's log adds.
+    /// Makes a refusal with an addition for the operator's log.
     #[must_use]
     pub const fn because(reason: Reason, cause: String) -> Self {
         Self { reason, cause, update: None, retry_after: None }
@@ -125,7 +125,7 @@ impl From<IssueError> for Refusal {
     }
 }
 
-/// Refusals of evidence: the rule in words.
+/// Refusals of evidence: the cause is the rule in words.
 macro_rules! from_evidence {
     ($($rules:ty)*) => {$(
         impl From<$rules> for Refusal {

@@ -1,4 +1,4 @@
-//! A new account with its first passkey, made on an enrolled device.
+//! Registration: a new account with its first passkey, made on an enrolled device.
 
 use axum::response::Response;
 use countersign_core::{ClientId, Reason, Secret};
@@ -27,7 +27,7 @@ struct Start {
     invitation: Option<String>,
 }
 
-/// What is recalled when the passkey was made. The invitation is only a hash: who reads the store cannot use it.
+/// Data that is remembered until the passkey was made. The invitation is kept as a hash, so that a reader of the store cannot use it.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Begun {
@@ -42,7 +42,7 @@ struct Made<'a> {
     name: &'a str,
 }
 
-/// Begins a registration, if sign-up is open to whoever asks.
+/// Begins a registration, if sign-up is open to this request.
 pub async fn start(issuer: &Issuer, call: &Call, context: &RequestContext) -> Result<Response, Refusal> {
     let device = prove_device(issuer, call, context).await?;
     let start: Start = json::parse(&call.body)?;
@@ -51,7 +51,7 @@ pub async fn start(issuer: &Issuer, call: &Call, context: &RequestContext) -> Re
     context.learn(|known| known.client = Some(client.clone()));
     let name = name::parse(&start.name)?;
     let invitation = invited(issuer, start.invitation, &name, context).await?;
-    // Said before the person makes a passkey that would lead nowhere. Whoever may sign up can find out either way.
+    // Answered before the person makes a passkey that would lead nowhere. Whoever may sign up can find out either way.
     if issuer.stores.subjects.find_by_name(&name).await?.is_some() {
         return Err(Reason::NameTaken.into());
     }
@@ -63,7 +63,8 @@ pub async fn start(issuer: &Issuer, call: &Call, context: &RequestContext) -> Re
     Ok(answer::json(StatusCode::OK, &ceremony::start(issuer, beginning, context).await?))
 }
 
-/// Whether sign-up is open to this request, and by which invitation. It is used up only when the account is made.
+/// Tells whether sign-up is open to this request, and returns the invitation's hash, if one opens it. The invitation is used up only when
+/// the account is made.
 async fn invited(issuer: &Issuer, code: Option<String>, name: &str, context: &RequestContext) -> Result<Option<TokenHash>, Refusal> {
     let Some(code) = code else {
         return match issuer.config.sign_up {
@@ -94,6 +95,7 @@ pub async fn finish(issuer: &Issuer, call: &Call, context: &RequestContext) -> R
     let invitation = match begun.invitation {
         None => None,
         Some(hash) => {
+            // Taken before the account is made, so that of two registrations with one invitation only one makes an account.
             let taken = subjects.take_invitation(&TokenHash::from_bytes(hash), context.second()).await?;
             Some(taken.ok_or(Reason::SignUpClosed)?)
         }
@@ -111,7 +113,7 @@ pub async fn finish(issuer: &Issuer, call: &Call, context: &RequestContext) -> R
     Err(refused.into())
 }
 
-/// An invitation that made no account stays good.
+/// Stores an invitation again that made no account.
 async fn give_back(issuer: &Issuer, invitation: Option<Invitation>) -> Result<(), Refusal> {
     match invitation {
         None => Ok(()),

@@ -1,4 +1,4 @@
-//! What an app says of its phone. It is believed where it costs trust, from the next request on (law 2).
+//! Report of an app about its phone. A report is believed where it costs trust, from the next request on (law 2).
 
 use axum::response::Response;
 use countersign_attest::report;

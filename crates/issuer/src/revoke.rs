@@ -1,4 +1,4 @@
-//! The end of a session by the app that holds it (RFC 7009).
+//! End of a session by the app that holds it (RFC 7009).
 
 use axum::response::Response;
 use countersign_core::{ClientId, Reason};
@@ -18,8 +18,8 @@ use crate::{
     theft,
 };
 
-/// Ends the session that a refresh token keeps alive. A token that opens nothing is answered like one that does (RFC 7009
-/// section 2.2): what was asked for is the case.
+/// Ends the session that a refresh token keeps alive. A token that opens nothing gets the same answer (RFC 7009 section 2.2): the state
+/// that was asked for exists already.
 pub async fn revoke(issuer: &Issuer, call: &Call, context: &RequestContext) -> Result<Response, Refusal> {
     let mut form = Form::parse(&call.body)?;
     let mut take = |name: &str| form.take(name).ok_or(Refusal::new(Reason::BodyFieldInvalid));
@@ -27,7 +27,7 @@ pub async fn revoke(issuer: &Issuer, call: &Call, context: &RequestContext) -> R
     let client = ClientId::parse(take("client_id")?.expose()).map_err(|_| Refusal::new(Reason::ClientUnknown))?;
     issuer.app(&client).ok_or(Reason::ClientUnknown)?;
     context.learn(|known| known.client = Some(client.clone()));
-    // Not `prove_device`: a thief's key is no device, and must still freeze what it was used on.
+    // Not `prove_device`: a thief's key belongs to no device, and its use must still freeze the session.
     let proven = proven::prove_key(issuer, call, context).await?;
     let state = issuer.stores.grants.find_refresh(&token).await?;
     let request = RefreshRequest { client, key: *proven.key().thumbprint() };

@@ -1,4 +1,4 @@
-//! The way of a request through the issuer: receive, prove, judge, record, answer.
+//! Way of a request through the issuer: receive, prove, judge, record, answer.
 
 use std::{
     collections::BTreeSet,
@@ -23,9 +23,9 @@ use crate::{
     state::Issuer,
 };
 
-/// Every endpoint of the issuer, below the paths that `endpoints.rs` names; any other path is refused.
+/// Makes the router of every endpoint in `endpoints.rs`; any other path is refused.
 ///
-/// Limits on connections, heads and slow bodies are the listener's; TLS too.
+/// Limits on connections, heads and slow bodies belong to the listener, and TLS does too.
 pub fn router(issuer: Arc<Issuer>) -> Router {
     let mut router = Router::new();
     let mut paths = BTreeSet::new();
@@ -37,7 +37,7 @@ pub fn router(issuer: Arc<Issuer>) -> Router {
     router.fallback(move |_: Request| nowhere(Arc::clone(&issuer)))
 }
 
-/// The route at this path that takes the request's method; the first of them refuses what none does.
+/// Finds the route at this path that takes the request's method; without one, the first route, which then refuses the method.
 fn meant(first: &'static Route, request: &Request) -> &'static Route {
     first.neighbours().find(|route| route.endpoint.methods.contains(request.method())).unwrap_or(first)
 }
@@ -72,12 +72,13 @@ async fn pass(issuer: &Issuer, route: &Route, request: Request, context: &Reques
     let call = receive(request, &route.endpoint).await?;
     let judged = (route.handler)(issuer, &call, context).await;
     if let Err(refusal) = &judged {
+        // A refusal that cannot be recorded becomes a fault of the server: nothing is answered that the log does not have.
         record::refused(issuer, refusal, context).await?;
     }
     judged
 }
 
-/// Answers at a path below ours where no endpoint is.
+/// Answers at a path below this server's where no endpoint is.
 async fn nowhere(issuer: Arc<Issuer>) -> Response {
     let (number, now) = (issuer.new_decision_id(), issuer.now().seconds());
     let mut response = answer::refusal(&Refusal::new(Reason::UnknownOperation), ErrorFormat::Problem, &number);
@@ -85,7 +86,7 @@ async fn nowhere(issuer: Arc<Issuer>) -> Response {
     response
 }
 
-/// Writes down why, for operators: codes and rules, never names, ids of people, tokens or keys.
+/// Writes the reason into the operator's log: codes and rules, never names, ids of people, tokens or keys.
 fn log(refusal: &Refusal, context: &RequestContext) {
     let (door, number, reason, cause) = (context.endpoint.path, context.number.as_str(), refusal.reason.code(), refusal.cause.as_str());
     if refusal.reason.told() == countersign_core::Told::Unavailable {

@@ -23,68 +23,67 @@ use countersign_store::{Bindings, Challenges, DevTokens, Devices, Grants, Record
 
 use crate::{anonymous_log_budget::AnonymousLogBudget, prompts::Prompts, vendor_quota::VendorQuota};
 
-/// The promises about state that the issuer relies on.
+/// Promises about state that the issuer relies on.
 #[derive(Clone)]
 pub struct Stores {
-    /// Who signs in on which devices.
+    /// Bindings of people to devices.
     pub bindings: Arc<dyn Bindings>,
     /// Challenges that count once.
     pub challenges: Arc<dyn Challenges>,
-    /// Development tokens.
+    /// Development tokens and their use.
     pub dev_tokens: Arc<dyn DevTokens>,
     /// Devices and their posture.
     pub devices: Arc<dyn Devices>,
     /// Codes and refresh families.
     pub grants: Arc<dyn Grants>,
-    /// The log, before the effect.
+    /// Audit log, which is written before the effect.
     pub recorder: Arc<dyn Recorder>,
-    /// Proofs that count once.
+    /// Memory of used proofs.
     pub replay: Arc<dyn ReplayMemory>,
     /// Sessions and their state.
     pub sessions: Arc<dyn Sessions>,
-    /// People and their passkeys.
+    /// Accounts of people and their passkeys.
     pub subjects: Arc<dyn Subjects>,
 }
 
-/// The windows on the world.
+/// Sources of time and randomness, and listeners of what happens.
 #[derive(Clone)]
 pub struct World {
-    /// The time of day.
+    /// Clock of this node.
     pub clock: Arc<dyn Clock>,
-    /// Unpredictable bytes.
+    /// Source of unpredictable bytes.
     pub entropy: Arc<dyn Entropy>,
-    /// Where signals go.
+    /// Receiver of signals.
     pub signals: Arc<dyn SignalSink>,
-    /// Says how logins look beside what is usual.
+    /// Watcher that judges a login beside what is usual.
     pub watch: Arc<dyn Watch>,
 }
 
-/// The keys. Rings are swapped whole when a key takes its turn, here and in the gateway at once.
+/// Keys of the issuer. A ring is replaced whole when a key takes its turn, here and in the gateway at once.
 pub struct IssuerKeys {
-    /// Sign access tokens.
+    /// Keys that sign access tokens.
     pub access: Arc<ArcSwap<KeyRing>>,
-    /// Sign statements to upstreams; only published here.
+    /// Keys that sign statements to upstreams; here they are only published.
     pub statements: Arc<ArcSwap<KeyRing>>,
-    /// Makes refresh tokens, the same on every node.
+    /// Key that makes refresh tokens, the same on every node.
     pub refresh: RefreshKey,
-    /// Makes pairwise subjects, the same on every node.
+    /// Key that makes pairwise subjects, the same on every node.
     pub pairwise: PairwiseKey,
 }
 
-/// The key from which refresh tokens are made.
+/// Key from which refresh tokens are made.
 ///
-/// A token is a function of its family's name, so an answer that was lost can be given again although only the token's hash
-/// is stored.
+/// A token is computed from its family's id, so that an answer that was lost can be given again although only the token's hash is stored.
 pub struct RefreshKey(hmac::Key);
 
 impl RefreshKey {
-    /// Takes the key's bytes in.
+    /// Makes the key from its 32 bytes.
     #[must_use]
     pub fn new(bytes: &Secret<[u8; 32]>) -> Self {
         Self(hmac::Key::new(hmac::HMAC_SHA256, bytes.expose()))
     }
 
-    /// The refresh token of a family: `csr_` and 256 bits that nobody without the key can guess.
+    /// Computes the refresh token of a family: `csr_` and 256 bits that nobody without the key can guess.
     #[must_use]
     pub fn token(&self, family: &GrantId) -> Secret<String> {
         let mut context = hmac::Context::with_key(&self.0);
@@ -94,38 +93,38 @@ impl RefreshKey {
     }
 }
 
-/// Who may make an account.
+/// People who may make an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SignUp {
-    /// Whoever holds an invitation.
+    /// People who hold an invitation.
     Invite,
-    /// Everybody.
+    /// Everybody, with or without an invitation.
     Open,
 }
 
-/// An app that may use this issuer: how its evidence is read. What it requires of its phones stands in the registry of apps.
+/// App that may use this issuer, with the rules for reading its evidence. Its requirements for phones stand in the registry of apps.
 pub struct App {
-    /// In which sector its people have one name.
+    /// Sector in which the app's people have one pairwise subject.
     pub sector: Sector,
-    /// What makes a key on Android one of its device keys.
+    /// Rules by which a key on Android is one of the app's device keys.
     pub android: KeyRequirements,
-    /// What makes a key of App Attest one of its keys; `None` when it is no app on iOS.
+    /// Rules by which a key of App Attest is one of the app's keys; `None` when there is no app on iOS.
     pub ios: Option<apple::Requirements>,
-    /// How verdicts of Google Play about it are read; `None` when none are taken.
+    /// Reading of Google Play's verdicts about the app; `None` when none are taken.
     pub play: Option<PlayApp>,
-    /// How many keys of App Attest are taken in a day.
+    /// Quota of App Attest keys that are taken in a day.
     pub app_attest_quota: VendorQuota,
 }
 
-/// A vendor gave no answer that could be used. No fault of the phone that asked, nor of the store.
+/// Missing answer of a vendor, or one that cannot be used. Neither the phone that asked nor the store is at fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VendorSilent {
-    /// What the vendor was asked for, for the operator's log; holds no secret and nothing personal.
+    /// Question to the vendor, for the operator's log; holds no secret and nothing personal.
     pub what: String,
 }
 
 impl VendorSilent {
-    /// Says what the vendor was asked for, and what came instead.
+    /// Makes a fault from the question to the vendor and what came instead.
     #[must_use]
     pub fn new(what: impl Into<String>) -> Self {
         Self { what: what.into() }
@@ -140,106 +139,106 @@ impl fmt::Display for VendorSilent {
 
 impl std::error::Error for VendorSilent {}
 
-/// Asks Google what a token says, for apps whose keys stay with Google.
+/// Client that asks Google to decode a token, for apps whose keys stay with Google.
 #[async_trait]
 pub trait DecodesPlay: Send + Sync {
-    /// The body of Google's answer (`{"tokenPayloadExternal": {...}}`); an empty one when the token is none of Google's.
+    /// Returns the body of Google's answer (`{"tokenPayloadExternal": {...}}`); an empty one when Google did not issue the token.
     ///
     /// # Errors
-    /// When Google does not answer: nobody's fault, and no reason to distrust a phone.
+    /// [`VendorSilent`] when Google does not answer: nobody's fault, and no reason to distrust a phone.
     async fn decode(&self, package: &AppId, token: &str) -> Result<String, VendorSilent>;
 }
 
-/// Who reads tokens of Play Integrity.
+/// Reader of Play Integrity's tokens.
 pub enum PlayReader {
-    /// Google.
+    /// Google decodes the tokens.
     Google(Arc<dyn DecodesPlay>),
-    /// We, with the keys of the Play Console.
+    /// This server decodes the tokens, with the keys of the Play Console.
     Ours(Box<play::DecryptionKeys>),
 }
 
-/// How verdicts of Google Play about an app are read.
+/// Rules for reading Google Play's verdicts about an app.
 pub struct PlayApp {
-    /// The app's package.
+    /// Package of the app.
     pub package: AppId,
-    /// Who reads them.
+    /// Reader of the tokens.
     pub reader: PlayReader,
-    /// What makes a verdict one about this app, now; the rest is judged from the posture.
+    /// Rules by which a verdict is about this app, and fresh; everything else is judged from the posture.
     pub requirements: play::Requirements,
-    /// How many Google is asked to read in a day.
+    /// Quota of tokens that Google is asked to decode in a day.
     pub quota: VendorQuota,
 }
 
-/// Whom we believe about phones.
+/// Trust in statements about phones.
 #[derive(Clone, Debug)]
 pub struct DeviceTrust {
-    /// Android Key Attestation: anchors, and what is asked of the revocation list.
+    /// Android Key Attestation: anchors, and the use of the revocation list.
     pub android: Trust,
-    /// App Attest.
+    /// Roots of App Attest.
     pub apple: Anchors,
-    /// App Attest's receipts.
+    /// Roots of App Attest's receipts.
     pub receipts: Anchors,
 }
 
-/// The settings.
+/// Settings of the issuer.
 pub struct IssuerConfig {
-    /// Where the world reaches us: OAuth's issuer, the tokens' audience, and the origin of every proof's `htu`.
+    /// Public origin of this server: OAuth's issuer, the tokens' audience, and the origin of every proof's `htu`.
     pub public_origin: Origin,
-    /// The apps, by their client id.
+    /// Apps by their client ids.
     pub apps: BTreeMap<ClientId, App>,
-    /// Who asks for passkeys, and from where they are accepted.
+    /// Relying party of the passkeys: its id, and the origins from which they are accepted.
     pub passkeys: RelyingParty,
-    /// Who may make an account.
+    /// People who may make an account.
     pub sign_up: SignUp,
-    /// On how many devices a person may be, and how long one is new.
+    /// Bounds on the devices of a person, and the time for which a device is new.
     pub bindings: BindingRules,
-    /// How long a session lives at most.
+    /// Longest life of a session.
     pub session_life: Seconds,
-    /// From which score of a login on what is asked.
+    /// Scores of a login from which on more is asked, or the login is refused.
     pub risk: RiskBar,
-    /// How long an access token lives; [`Limits::ACCESS_TOKEN_LIFE`] is the most.
+    /// Life of an access token, at most [`Limits::ACCESS_TOKEN_LIFE`].
     pub access_token_life: Seconds,
 }
 
-/// The authorization server.
+/// Authorization server with all its parts.
 pub struct Issuer {
-    /// What it relies on.
+    /// Promises about state.
     pub stores: Stores,
-    /// What it sees of the world.
+    /// Time, randomness, and listeners.
     pub world: World,
     /// Says who asks; the gateway's as well.
     pub access: Arc<Access>,
-    /// Its keys.
+    /// Keys of the issuer.
     pub keys: IssuerKeys,
-    /// Its settings.
+    /// Settings of the issuer.
     pub config: IssuerConfig,
-    /// The registry of apps, the same that requests are judged by; replaced whole when the data changes that it rests on, such as
-    /// boot keys.
+    /// Registry of apps, the same that requests are judged by. It is replaced whole when the data changes that it rests on, such as boot
+    /// keys.
     pub apps: Arc<ArcSwap<Apps>>,
-    /// Whom it believes about phones; replaced whole when anchors or status lists change.
+    /// Trust in statements about phones; replaced whole when anchors or status lists change.
     pub trust: Arc<ArcSwap<DeviceTrust>>,
-    /// The certificates of enrolled devices that were revoked since.
+    /// Certificates of enrolled devices that were revoked since.
     pub revocations: Arc<ArcSwap<Revocations>>,
-    /// The prompts that were not answered yet.
+    /// Prompts that were not answered yet.
     pub prompts: Prompts,
-    /// How much of the log strangers have taken.
+    /// Budget of the log for refusals of unknown keys.
     pub anonymous_log_budget: AnonymousLogBudget,
 }
 
 impl Issuer {
-    /// The app of this client id.
+    /// Finds the app of this client id.
     #[must_use]
     pub fn app(&self, client: &ClientId) -> Option<&App> {
         self.config.apps.get(client)
     }
 
-    /// The registry of apps as it is now. Who asks more than once of it holds it, so that one request meets one version.
+    /// Returns the current registry of apps. A caller that asks it more than once keeps it, so that one request meets one version.
     #[must_use]
     pub fn apps(&self) -> Arc<Apps> {
         self.apps.load_full()
     }
 
-    /// The life of an access token, never more than the limit.
+    /// Life of an access token as configured, and never more than the limit.
     #[must_use]
     pub fn access_token_life(&self) -> Seconds {
         self.config.access_token_life.min(Limits::ACCESS_TOKEN_LIFE)
@@ -271,12 +270,12 @@ impl Issuer {
         SessionId::from_random(self.random())
     }
 
-    /// A `jti`: 128 unpredictable bits.
+    /// Makes the id (`jti`) of an access token: 128 unpredictable bits.
     pub(crate) fn new_token_id(&self) -> Result<ProofId, ContractViolation> {
         ProofId::parse(&base64url::encode(self.random::<16>())).map_err(|_| ContractViolation("base64url is an identifier"))
     }
 
-    /// An authorization code: `csc_` and 256 unpredictable bits.
+    /// Makes an authorization code: `csc_` and 256 unpredictable bits.
     pub(crate) fn new_code(&self) -> Secret<String> {
         Secret::new(format!("csc_{}", base64url::encode(self.random::<32>())))
     }

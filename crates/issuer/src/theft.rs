@@ -1,4 +1,4 @@
-//! What happens when a code or a refresh token turns up in the wrong hands.
+//! Reaction to a code or a refresh token in the wrong hands.
 //!
 //! The protection comes first and its record with the refusal: a log that is slow must not give a thief time.
 
@@ -8,7 +8,8 @@ use countersign_store::{OpenState, Whose};
 
 use crate::{context::RequestContext, refusal::Refusal, state::Issuer};
 
-/// A key other than the device key asked for a refresh or an end: nothing goes on before the person signs in again.
+/// Freezes the session when another key than the device key asks for a refresh or an end: the session waits until its person signs in
+/// again.
 pub async fn freeze(issuer: &Issuer, session: &SessionId, context: &RequestContext) -> Refusal {
     context.learn(|known| known.session = Some(session.clone()));
     context.signal(issuer, SignalKind::ForeignRefreshKey, Reason::RefreshForeignKey);
@@ -19,7 +20,7 @@ pub async fn freeze(issuer: &Issuer, session: &SessionId, context: &RequestConte
     }
 }
 
-/// A code was redeemed by somebody else before: what came of it ends (RFC 6749 section 4.1.2).
+/// Ends the session of a code that was redeemed before with other keys (RFC 6749 section 4.1.2).
 pub async fn revoke(issuer: &Issuer, session: &SessionId, context: &RequestContext) -> Refusal {
     context.learn(|known| known.session = Some(session.clone()));
     context.signal(issuer, SignalKind::CodeReused, Reason::CodeReused);
@@ -30,7 +31,7 @@ pub async fn revoke(issuer: &Issuer, session: &SessionId, context: &RequestConte
     }
 }
 
-/// Finds out whose session it is, so that the record about it is sealed with that person's key.
+/// Finds the session's person, so that the record about the session is sealed with that person's key.
 pub async fn whose(issuer: &Issuer, session: &SessionId, context: &RequestContext) -> Result<(), Refusal> {
     let found = issuer.stores.sessions.find(session).await?;
     context.learn(|known| {

@@ -1,7 +1,7 @@
 //! The token endpoint (RFC 6749 sections 4.1.3 and 6, RFC 9449 section 5): load, judge, act.
 //!
-//! The rules are `identity::exchange` and `identity::renew`; the store decides races. An answer that was lost is given again,
-//! so that no retry signs anybody out.
+//! The rules are `identity::exchange` and `identity::renew`; the store decides races. A repeated request gets the answer again that was
+//! lost, so that no retry signs anybody out.
 
 use axum::response::Response;
 use countersign_core::{
@@ -36,10 +36,11 @@ use crate::{
 
 const DELEGATION: HeaderName = HeaderName::from_static("countersign-delegation");
 
-/// Whoever loses the race for a code asks the rule once more, and is then told that it was redeemed.
+/// Number of times that the rule is asked about a code: a caller who loses the race asks once more, and is then told that the code was
+/// redeemed.
 const TURNS: usize = 2;
 
-/// A token request that is well-formed.
+/// Token request that is well-formed.
 struct Asked {
     client: ClientId,
     grant: Grant,
@@ -51,7 +52,7 @@ enum Grant {
 }
 
 impl Grant {
-    /// The hash by which the store and the delegation know it.
+    /// Hash by which the store and the delegation know the grant.
     fn hash(&self) -> TokenHash {
         match self {
             Self::Code { code, .. } => TokenHash::of(code),
@@ -60,15 +61,15 @@ impl Grant {
     }
 }
 
-/// The keys that proved a token request.
+/// Keys that proved a token request.
 struct ProvenKeys {
-    /// The key that the access token is bound to.
+    /// Key that the access token is bound to.
     request: Thumbprint,
-    /// The device key, which named the request key or is the same.
+    /// Device key, which named the request key or is the same key.
     device: Thumbprint,
 }
 
-/// RFC 6749 section 5.1.
+/// Successful answer (RFC 6749 section 5.1).
 #[derive(Serialize)]
 struct Tokens<'a> {
     access_token: &'a str,
@@ -131,14 +132,14 @@ async fn prove(issuer: &Issuer, call: &Call, grant: &TokenHash, context: &Reques
     Ok(ProvenKeys { request, device })
 }
 
-/// What a token request that is granted may have tokens of.
+/// Session for which a token request is granted.
 struct Granted {
     session: LiveSession,
-    /// The refresh family that keeps the session alive.
+    /// Refresh family that keeps the session alive.
     family: GrantId,
 }
 
-/// The session and refresh family that a code gives, now or when its answer was lost.
+/// Finds or opens the session and refresh family of a code, also when an earlier answer was lost.
 async fn redeem(issuer: &Issuer, code: &TokenHash, request: &CodeRequest, context: &RequestContext) -> Result<Granted, Refusal> {
     for _ in 0..TURNS {
         let state = issuer.stores.grants.find_code(code).await?;
@@ -164,8 +165,8 @@ enum Opened {
     SomebodyWasFaster,
 }
 
-/// Opens the session that `grant` stands for, then redeems the code. The other way round, a fault between the two would leave
-/// a code that is used up and nothing to show for it.
+/// Opens the session that `grant` stands for, then redeems the code. In the other order, a fault between the two would leave a used code
+/// and no session.
 async fn open(issuer: &Issuer, code: &TokenHash, grant: CodeGrant, context: &RequestContext) -> Result<Opened, Refusal> {
     let now = context.second();
     let user = active_user(issuer, &grant.user).await?;
@@ -174,7 +175,7 @@ async fn open(issuer: &Issuer, code: &TokenHash, grant: CodeGrant, context: &Req
     let (state, bound_at) = bind(issuer, &grant, assurance.acr, now).await?;
     let id = issuer.new_session_id();
     let who = Who { account: &user.name, user: Some(&user.id), session: Some(&id) };
-    // A login that looks like somebody else's opens a session that its person has to confirm before it may change anything.
+    // A login that looks like somebody else's opens a limited session, which its person has to confirm before it may change anything.
     let state = match watching::look(issuer, who, device.posture(), LoginOutcome::Passed, context) {
         Outcome::Allow | Outcome::Limit => state,
         Outcome::StepUp | Outcome::Deny => SessionState::Limited,
@@ -207,7 +208,7 @@ async fn open(issuer: &Issuer, code: &TokenHash, grant: CodeGrant, context: &Req
     match issuer.stores.grants.redeem(code, family).await {
         Ok(()) => Ok(Opened::First { family: id, session: opened }),
         Err(RedeemError::AlreadyExchanged) => {
-            // Nobody ever got a token of this session, and nobody shall.
+            // Nobody ever got a token of this session, and nobody may get one later.
             issuer.stores.sessions.end(&Whose::Session(opened), now).await?;
             Ok(Opened::SomebodyWasFaster)
         }
@@ -215,7 +216,7 @@ async fn open(issuer: &Issuer, code: &TokenHash, grant: CodeGrant, context: &Req
     }
 }
 
-/// Binds the person to the device, and says in what state a session is opened there, and since when they are bound.
+/// Binds the person to the device. Returns the state in which a session is opened there, and the instant since which the two are bound.
 async fn bind(issuer: &Issuer, grant: &CodeGrant, acr: Acr, now: UnixSeconds) -> Result<(SessionState, UnixSeconds), Refusal> {
     let new = Binding {
         user: grant.user.clone(),
@@ -231,7 +232,7 @@ async fn bind(issuer: &Issuer, grant: &CodeGrant, acr: Acr, now: UnixSeconds) ->
     Ok((identity::session_state(&theirs, &bound, rules, now), bound.bound_at))
 }
 
-/// The session and family that a refresh token keeps alive.
+/// Finds the session and family that a refresh token keeps alive.
 async fn refresh(issuer: &Issuer, token: &TokenHash, request: &RefreshRequest, context: &RequestContext) -> Result<Granted, Refusal> {
     let state = issuer.stores.grants.find_refresh(token).await?;
     match renew(state.as_ref(), request, context.second()) {
@@ -263,11 +264,11 @@ async fn give(
         known.device = Some(session.device.clone());
         known.user = Some(session.user.clone());
     });
-    // SECURITY: both again at every renewal, so that closing an account or revoking a device ends what they hold.
+    // SECURITY: both are asked again at every renewal, so that closing an account or revoking a device ends the sessions, too.
     let user = active_user(issuer, &session.user).await?;
     let device = issuer.stores.devices.posture(&session.device).await?;
     issuer.apps().of(&session.client)?.enrolled(device.posture())?;
-    // A sign-in that raced with its device being cut off opened a session, and gets no tokens.
+    // A sign-in that raced with the end of its device opened a session, and gets no tokens.
     let bound = issuer.stores.bindings.seen(&session.user, &session.device, me::day(now)).await?;
     bound.filter(Binding::active).ok_or(Reason::DeviceRevoked)?;
     let expires_at = now.plus(issuer.access_token_life());
@@ -293,7 +294,8 @@ async fn give(
     let until = expires_at.minus(Limits::REPEATED_TOKEN_LIFE_MIN).max(now);
     let asked = Renewed { token: TokenHash::of(&refresh), key: *request_key };
     let given = issuer.stores.grants.answer_once(asked, GivenToken { token: fresh, expires_at }, until, now).await?;
-    // SECURITY: once more, after all that was waited for: whoever ended or froze the session meanwhile was told that it is done.
+    // SECURITY: asked once more after everything that was waited for: a caller who ended or froze the session meanwhile was told that it is
+    // done.
     let _still_live = issuer.stores.sessions.live(&session.id, now).await?;
     let tokens = Tokens {
         access_token: given.token.expose(),

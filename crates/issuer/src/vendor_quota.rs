@@ -1,4 +1,4 @@
-//! How fast a vendor is asked: quotas, counted for one app in this process.
+//! Quotas of questions to vendors, counted for one app in this process.
 
 use std::{
     collections::HashMap,
@@ -11,14 +11,15 @@ use metrics::{counter, gauge};
 
 use crate::refusal::Refusal;
 
-/// How often a day the vendor is asked about one phone. An honest one renews its verdict some times a day; what is more would be taken
-/// from all others.
+/// Upper bound on the questions a day about one phone. An honest phone renews its verdict some times a day; more would be taken from all
+/// others.
 const OF_ONE_PHONE: u64 = 24;
 
-/// Phones whose share is counted; when there are more, those whose day is over make room, and else nobody new is asked about.
+/// Upper bound on the phones whose share is counted. When there are more, phones whose day is over make room; if none is over, no new phone
+/// is asked about.
 const PHONES_MAX: usize = 100_000;
 
-/// A vendor's quota for an app.
+/// Quota of one vendor for an app.
 pub struct VendorQuota {
     vendor: &'static str,
     reason: Reason,
@@ -27,13 +28,13 @@ pub struct VendorQuota {
 }
 
 impl VendorQuota {
-    /// For tokens of Play Integrity that Google decodes.
+    /// Makes the quota for tokens of Play Integrity that Google decodes.
     #[must_use]
     pub fn play(quota: Option<Quota>) -> Self {
         Self::new("play", Reason::PlayQuotaExhausted, quota)
     }
 
-    /// For keys of App Attest.
+    /// Makes the quota for keys of App Attest.
     #[must_use]
     pub fn app_attest(quota: Option<Quota>) -> Self {
         Self::new("app_attest", Reason::AppAttestPaceReached, quota)
@@ -43,7 +44,7 @@ impl VendorQuota {
         Self { vendor, reason, quota: quota.map(Mutex::new), phones: Mutex::default() }
     }
 
-    /// Whether there is room for one more today.
+    /// Checks that there is room for one more question today.
     pub(crate) fn room(&self, now: UnixSeconds) -> Result<(), Refusal> {
         let Some(quota) = &self.quota else { return Ok(()) };
         quota.lock().unwrap_or_else(PoisonError::into_inner).room(now).map_err(|why| self.refused(why))
@@ -55,7 +56,7 @@ impl VendorQuota {
         Refusal { retry_after: Some(wait), ..Refusal::because(self.reason.clone(), why.to_string()) }
     }
 
-    /// Counts one.
+    /// Counts one question, and updates the metrics.
     pub(crate) fn count(&self, now: UnixSeconds) {
         let Some(quota) = &self.quota else { return };
         let mut quota = quota.lock().unwrap_or_else(PoisonError::into_inner);
@@ -68,7 +69,7 @@ impl VendorQuota {
         }
     }
 
-    /// Takes the room of one, before something is asked about a phone that counts whatever its answer.
+    /// Takes the room of one question about a phone, before the question is asked; it counts whatever the answer.
     pub(crate) fn spend(&self, phone: &Thumbprint, now: UnixSeconds) -> Result<(), Refusal> {
         self.room(now)?;
         if self.quota.is_some() {
@@ -85,6 +86,7 @@ impl VendorQuota {
         }
         let nobody_new = phones.len() >= PHONES_MAX && !phones.contains_key(phone);
         if nobody_new {
+            // A quota of zero gives the refusal its wait: until the next day.
             return Quota::new(DailyLimit::Even(0)).room(now).map_err(|why| self.refused(why));
         }
         let quota = phones.entry(*phone).or_insert(Quota::new(DailyLimit::Even(OF_ONE_PHONE)));
@@ -94,7 +96,7 @@ impl VendorQuota {
     }
 }
 
-/// A count as a figure; beyond four billion nobody looks.
+/// Converts a count for a metric; counts beyond four billion are all the same to it.
 fn figure(count: u64) -> f64 {
     f64::from(u32::try_from(count).unwrap_or(u32::MAX))
 }

@@ -1,28 +1,28 @@
-//! What the watcher hears of logins, and what it makes of them.
+//! Reports of logins to the watcher, and its judgement of them.
 
 use countersign_core::{LoginDevice, LoginOutcome, LoginSeen, Outcome, Platform, Posture, Reason, SessionId, UserId};
 
 use crate::{context::RequestContext, refusal::Refusal, state::Issuer};
 
-/// Who logs in, as far as it is known.
+/// Person who logs in, as far as known.
 #[derive(Clone, Copy, Debug)]
 pub struct Who<'a> {
-    /// The account that is named, existing or not.
+    /// Account that is named, existing or not.
     pub account: &'a str,
-    /// Whose it is.
+    /// Person of the account; `None` before the passkey has answered.
     pub user: Option<&'a UserId>,
-    /// The session that is being opened.
+    /// Session that is being opened; `None` before.
     pub session: Option<&'a SessionId>,
 }
 
 impl<'a> Who<'a> {
-    /// Only an account was named.
+    /// Describes a login of which only the account's name is known.
     pub const fn named(account: &'a str) -> Self {
         Self { account, user: None, session: None }
     }
 }
 
-/// Tells the watcher of a login and says what its look asks for.
+/// Tells the watcher of a login and returns the outcome that its judgement asks for.
 pub fn look(issuer: &Issuer, who: Who<'_>, device: &Posture, outcome: LoginOutcome, context: &RequestContext) -> Outcome {
     let key = device.key.to_string();
     let system = match device.platform {
@@ -48,10 +48,10 @@ pub fn look(issuer: &Issuer, who: Who<'_>, device: &Posture, outcome: LoginOutco
     issuer.config.risk.judge(view).asks
 }
 
-/// Asks whether a login may go on at all: whoever is guessing or pestering may not.
+/// Asks whether a login may go on: guessing and pestering are refused.
 ///
 /// # Errors
-/// [`Reason::LoginAttemptsTooMany`].
+/// [`Reason::LoginAttemptsTooMany`] when the watcher's judgement denies the login.
 pub fn admit(issuer: &Issuer, who: Who<'_>, device: &Posture, outcome: LoginOutcome, context: &RequestContext) -> Result<(), Refusal> {
     match look(issuer, who, device, outcome, context) {
         Outcome::Allow | Outcome::Limit | Outcome::StepUp => Ok(()),

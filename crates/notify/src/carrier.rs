@@ -1,8 +1,8 @@
-//! One mail to one server, over a connection of its own. TLS is ours, the dialogue of SMTP is lettre's.
+//! SMTP client: one mail to one server, over a connection of its own. TLS is done here, the dialogue of SMTP by lettre.
 //!
-//! `STARTTLS` is asked for here and not by lettre: that keeps its TLS features, and TLS 1.2 with them, out of the process; a server
-//! that does not offer it is refused; and whatever came before the handshake is forgotten, so that nobody on the way can answer in
-//! the server's place (RFC 3207 section 6).
+//! `STARTTLS` is asked for here and not by lettre, for three reasons: lettre's TLS features, and TLS 1.2 with them, stay out of the
+//! process; a server that does not offer it is refused; and everything that came before the handshake is dropped, so that nobody on the way
+//! can answer in the server's place (RFC 3207 section 6).
 
 use std::{
     fmt, io,
@@ -36,18 +36,18 @@ const CARRY_MAX: Duration = Duration::from_secs(30);
 /// Bytes that a server may say before TLS.
 const BEFORE_TLS_MAX: u64 = 8 * 1024;
 
-/// Characters of a server's words that are told to an operator.
+/// Greatest number of characters of a server's message that an operator is shown.
 const WORDS_MAX: usize = 300;
 
-/// How lettre sees the beginning of a dialogue that we began.
+/// Greeting that lettre expects at the beginning of a dialogue, which began here.
 const GREETING: &[u8] = b"220 after STARTTLS\r\n";
 
-/// Why a mail is not with its server. Alphabetical.
+/// Reason why a mail was not taken by its server. Alphabetical.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CarryError {
-    /// The server could not be reached or trusted, or asks for patience: to be tried again.
+    /// The server could not be reached or trusted, or asks to wait: the mail is tried again.
     Failed(String),
-    /// The server will not take it: trying again changes nothing.
+    /// The server refused for good: trying again changes nothing.
     Rejected(String),
 }
 
@@ -62,36 +62,36 @@ impl fmt::Display for CarryError {
 
 impl std::error::Error for CarryError {}
 
-/// How the way is protected.
+/// Protection of the connection.
 #[derive(Clone, Debug)]
 pub enum Way {
     /// TLS from the first byte.
     Implicit(Arc<ClientConfig>),
-    /// Not; to this machine only.
+    /// No protection; to this machine only.
     Plain,
     /// TLS from `STARTTLS` on.
     StartTls(Arc<ClientConfig>),
 }
 
-/// The way to the server.
+/// Connection settings of the mail server.
 pub struct Carrier {
-    /// Its name or address.
+    /// Name or address of the server.
     pub host: String,
-    /// Its port.
+    /// Port of the server.
     pub port: u16,
-    /// How the way is protected.
+    /// Protection of the connection.
     pub way: Way,
-    /// What we show it.
+    /// Credentials for the server; `None` when it asks for none.
     pub login: Option<Credentials>,
-    /// What we call ourselves.
+    /// Name of this host in the server's greeting (`EHLO`).
     pub hello: String,
 }
 
 impl Carrier {
-    /// Hands a mail over; `Ok` once the server has taken it.
+    /// Sends a mail; `Ok` once the server has taken it.
     ///
     /// # Errors
-    /// Whether to try again, and why.
+    /// [`CarryError`] says whether to try again, and why.
     pub async fn carry(&self, envelope: &Envelope, mail: &[u8]) -> Result<(), CarryError> {
         let carried = tokio::time::timeout(CARRY_MAX, self.hand_over(envelope, mail)).await;
         carried.unwrap_or_else(|_| Err(failed(format!("`{}` did not answer in time", self.host))))
@@ -104,7 +104,7 @@ impl Carrier {
             server.auth(&[Mechanism::Plain, Mechanism::Login], login).await.map_err(|e| said(&e))?;
         }
         server.send(envelope, mail).await.map_err(|e| said(&e))?;
-        // It has the mail; how it says goodbye changes nothing.
+        // The server has the mail; an error at the goodbye changes nothing.
         drop(server.quit().await);
         Ok(())
     }
@@ -115,6 +115,7 @@ impl Carrier {
         let peer = stream.peer_addr().map_err(reach)?;
         match &self.way {
             Way::Implicit(trust) => Ok(Box::new(Line { greeting: b"", stream: self.protect(trust, stream).await?, peer })),
+            // SECURITY: the address that was really reached decides, not the name.
             Way::Plain if peer.ip().is_loopback() => Ok(Box::new(Line { greeting: b"", stream, peer })),
             Way::Plain => Err(failed(format!("`{}` is not this machine, and TLS is off", self.host))),
             Way::StartTls(trust) => {
@@ -134,7 +135,7 @@ impl Carrier {
         shaken.map_err(|e| failed(format!("`{}` cannot be trusted: {e}", self.host)))
     }
 
-    /// RFC 3207: greeting, `EHLO`, `STARTTLS`, and not a byte more.
+    /// Asks for TLS by RFC 3207: greeting, `EHLO`, `STARTTLS`, and not a byte more.
     async fn ask_for_tls(&self, stream: &mut TcpStream) -> Result<(), CarryError> {
         let (read, mut write) = stream.split();
         let mut replies = BufReader::new(read.take(BEFORE_TLS_MAX));
@@ -146,7 +147,7 @@ impl Carrier {
         }
         write.write_all(b"STARTTLS\r\n").await.map_err(|e| failed(e.to_string()))?;
         expect(&mut replies, "220").await?;
-        // SECURITY: what came in the clear behind the answer would be taken for the answer to what is said under TLS.
+        // SECURITY: bytes that came in the clear behind the answer would be taken for answers under TLS.
         if !replies.buffer().is_empty() {
             return Err(failed(format!("`{}` says more than was asked before TLS", self.host)));
         }
@@ -154,7 +155,7 @@ impl Carrier {
     }
 }
 
-/// The lines of one reply behind their code, which has to be `code` (RFC 5321 section 4.2.1).
+/// Reads the lines of one reply without their code, which has to be `code` (RFC 5321 section 4.2.1).
 async fn expect(replies: &mut (impl AsyncBufRead + Unpin), code: &str) -> Result<Vec<String>, CarryError> {
     let mut lines = Vec::new();
     loop {
@@ -179,18 +180,18 @@ const fn failed(why: String) -> CarryError {
     CarryError::Failed(why)
 }
 
-/// A refusal with 5xx is final, all else is not (RFC 5321 section 4.2.1).
+/// Sorts an error: a refusal with 5xx is final, everything else is not (RFC 5321 section 4.2.1).
 fn said(error: &smtp::Error) -> CarryError {
     let words = calm(&error.to_string());
     if error.is_permanent() { CarryError::Rejected(words) } else { CarryError::Failed(words) }
 }
 
-/// A server's words for a terminal: one line, not long.
+/// Makes a server's words fit for a terminal: one line of bounded length.
 fn calm(words: &str) -> String {
     words.chars().take(WORDS_MAX).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
-/// A connection as lettre takes it. Where TLS was asked for, the greeting is over: it is said again, by us.
+/// Connection in lettre's form. After `STARTTLS` the server does not greet again, so the greeting is supplied here.
 struct Line<S> {
     greeting: &'static [u8],
     stream: S,

@@ -1,4 +1,4 @@
-//! The queue of a webhook: messages that wait for their receiver, and how often it is tried.
+//! Queue of a webhook: messages that wait for their receiver, and the attempts to deliver them.
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,27 +19,28 @@ const MESSAGES_MAX: usize = 256;
 const ATTEMPTS: [Duration; 5] =
     [Duration::ZERO, Duration::from_secs(2), Duration::from_secs(8), Duration::from_secs(30), Duration::from_secs(90)];
 
-/// Where a webhook's messages go.
+/// Settings of one webhook.
 pub struct WebhookSettings {
-    /// The address that they are posted to.
+    /// Address that messages are posted to.
     pub url: Url,
-    /// The key that signs them.
+    /// Key that signs the messages.
     pub key: WebhookKey,
-    /// The client that posts them.
+    /// Client that posts the messages.
     pub caller: Caller,
 }
 
-/// A body that waits, and the incident that it is about.
+/// Message body that waits, with its incident.
 struct Queued {
     incident: IncidentId,
     body: String,
 }
 
-/// Takes messages for a receiver; a task delivers them, one by one.
+/// Queue of messages for one receiver; a task delivers them, one by one.
 pub struct Webhook(mpsc::Sender<Queued>);
 
 impl Webhook {
-    /// A way in, and the task that delivers until the node ends. What waits then is lost; `countersign incident list` has it.
+    /// Starts the task that delivers until the node ends, and returns its queue. Messages that wait at that time are lost; `countersign
+    /// incident list` has their incidents.
     #[must_use]
     pub fn start(settings: WebhookSettings, clock: Arc<dyn Clock>, shutdown: CancellationToken) -> Self {
         let (messages, mut queue) = mpsc::channel::<Queued>(MESSAGES_MAX);
@@ -57,7 +58,7 @@ impl Webhook {
         Self(messages)
     }
 
-    /// Takes a message, a JSON text, about an incident; never waits.
+    /// Queues a message, a JSON text, about an incident. Never waits: a full queue drops the message and counts it.
     pub fn send(&self, incident: &IncidentId, body: String) {
         if self.0.try_send(Queued { incident: incident.clone(), body }).is_err() {
             counted("dropped");
@@ -67,7 +68,7 @@ impl Webhook {
 }
 
 impl WebhookSettings {
-    /// Tries until the receiver takes the message, or often enough. Each attempt is signed anew, so that its time is true.
+    /// Tries until the receiver takes the message, or the attempts are used up. Each attempt is signed anew, so that its time is true.
     async fn deliver(&self, queued: &Queued, number: u64, clock: &dyn Clock) -> bool {
         for wait in ATTEMPTS {
             tokio::time::sleep(wait).await;

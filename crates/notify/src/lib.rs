@@ -1,8 +1,8 @@
-//! Who is told of incidents: people by mail, other systems by signed messages to a webhook.
+//! Notifications about incidents: to people by mail, to other systems by signed messages to a webhook.
 //!
-//! Both wait in a bounded queue, are tried again for a while, and never make anybody wait who reports a change. What waits when the
-//! process ends is lost; the incidents themselves are in the store. What this crate does not do: it decides nothing about what is worth
-//! telling, and it holds no rule about incidents.
+//! Both wait in a bounded queue, are tried again for a while, and never make the reporter of a change wait. Messages that wait when the
+//! process ends are lost; the incidents themselves are in the store. What this crate does not do: it decides nothing about what is worth a
+//! message, and it holds no rule about incidents.
 
 mod carrier;
 mod compose;

@@ -1,4 +1,4 @@
-//! Mails about incidents: what waits, what goes out, and what is known of how that went.
+//! Mailer: the mails about incidents that wait, their sending, and the figures of both.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -22,42 +22,42 @@ use crate::{
 /// Changes that wait to be put into the box; beyond, they are counted and dropped.
 const CHANGES_MAX: usize = 256;
 
-/// So many mails that are due at once stay mails of their own; more become one.
+/// Greatest number of due mails that are sent one by one; more become one digest.
 const ALONE_MAX: usize = 5;
 
-/// How long is slept when nothing waits; whatever comes wakes.
+/// Sleep while nothing waits; a new change ends it.
 const IDLE: Duration = Duration::from_secs(3600);
 
-/// How the mails have gone since the node started.
+/// Figures of the mails since the node started.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Standing {
     /// Mails that a server took.
     pub delivered: u64,
-    /// Changes that found no room.
+    /// Changes that found no room in the queue.
     pub dropped: u64,
-    /// Mails that were refused, or tried often enough.
+    /// Mails that were refused, or tried too often.
     pub given_up: u64,
-    /// Mails that wait.
+    /// Mails that wait now.
     pub waiting: usize,
-    /// When the last was taken.
+    /// Instant at which a server last took a mail.
     pub last_delivered: Option<UnixSeconds>,
-    /// When the last attempt failed, and why.
+    /// Instant of and reason for the last failed attempt.
     pub last_failure: Option<(UnixSeconds, String)>,
 }
 
-/// The way to the mail server, and who writes to whom.
+/// Settings of the mails: server, sender and receivers.
 pub struct Mailing {
-    /// The way to the server.
+    /// Client of the mail server.
     pub carrier: Carrier,
-    /// Who writes.
+    /// Sender of the mails.
     pub from: Mailbox,
-    /// Who is written to.
+    /// Receivers of the mails.
     pub to: Vec<Mailbox>,
-    /// How long an incident is waited for before its first mail, which then says what was done.
+    /// Time that the first mail about an incident waits, so that it can say what was done.
     pub hold: Seconds,
-    /// The public host of this installation, which mails name.
+    /// Public host of this installation, which the mails name.
     pub host: String,
-    /// An instant as people read it.
+    /// Function that writes an instant for people.
     pub instant: fn(UnixSeconds) -> String,
 }
 
@@ -66,7 +66,7 @@ impl Mailing {
         Writer { host: self.host.as_str(), instant: self.instant }
     }
 
-    /// Sends a letter to everybody; if the server will not have it for all, to each.
+    /// Sends a mail to all receivers at once; if the server refuses that for good, to each alone.
     async fn send(&self, letter: Letter, now: UnixSeconds) -> Result<(), CarryError> {
         let rejected = |why: &dyn std::fmt::Display| CarryError::Rejected(why.to_string());
         let mail = compose::compose(letter, &self.from, &self.to, now).map_err(|e| rejected(&e))?;
@@ -88,7 +88,7 @@ impl Mailing {
     }
 }
 
-/// Writes mails, and knows how that goes.
+/// Mailer with its queue and its figures.
 pub struct Postman {
     mailing: Mailing,
     clock: Arc<dyn Clock>,
@@ -97,7 +97,8 @@ pub struct Postman {
 }
 
 impl Postman {
-    /// A postman, and the task that delivers until the node ends. What waits then is lost; `countersign incident list` has it.
+    /// Starts the task that delivers until the node ends, and returns the mailer. Mails that wait at that time are lost; `countersign
+    /// incident list` has their incidents.
     #[must_use]
     pub fn start(mailing: Mailing, clock: Arc<dyn Clock>, shutdown: CancellationToken) -> Arc<Self> {
         let (changes, arrived) = mpsc::channel(CHANGES_MAX);
@@ -109,17 +110,17 @@ impl Postman {
         postman
     }
 
-    /// Takes a change of an incident; never waits.
+    /// Queues a change of an incident; never waits.
     pub fn tell(&self, change: IncidentChange, incident: &Incident) {
         if self.changes.try_send((change, incident.clone())).is_err() {
             self.dropped(incident);
         }
     }
 
-    /// Sends a mail that says nothing but that mails arrive.
+    /// Sends a test mail, which only shows that mails arrive.
     ///
     /// # Errors
-    /// Why it is not with the server.
+    /// The reason why the server did not take the mail.
     pub async fn test(&self) -> Result<(), CarryError> {
         let now = self.clock.now().seconds();
         let sent = self.mailing.send(self.mailing.writer().trial(now), now).await;
@@ -127,18 +128,18 @@ impl Postman {
         sent
     }
 
-    /// How it goes.
+    /// Figures of the mails since the node started.
     #[must_use]
     pub fn standing(&self) -> Standing {
         self.standing.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Who is written to.
+    /// Receivers of the mails.
     pub fn recipients(&self) -> impl Iterator<Item = String> {
         self.mailing.to.iter().map(|mailbox| mailbox.email.to_string())
     }
 
-    /// Which server takes the mails.
+    /// Server that takes the mails.
     #[must_use]
     pub fn server(&self) -> String {
         format!("{} port {}", self.mailing.carrier.host, self.mailing.carrier.port)
@@ -164,7 +165,7 @@ impl Postman {
         }
     }
 
-    /// Sends what is due. A server that could not be used once is not asked again in the same round.
+    /// Sends the mails that are due. A server that could not be used once is not asked again in the same round.
     async fn round(&self, held: &mut Letterbox) {
         let now = self.clock.now();
         let mut due = held.take_due(now).into_iter().peekable();
@@ -182,7 +183,7 @@ impl Postman {
         }
     }
 
-    /// Sends one mail about these, and notes what became of them.
+    /// Sends one mail about these changes, and notes its outcome.
     async fn one(&self, held: &mut Letterbox, about: Vec<Waiting>, letter: Letter, now: UnixMillis) -> Result<(), CarryError> {
         let sent = self.mailing.send(letter, now.seconds()).await;
         self.went(&sent);

@@ -67,7 +67,7 @@ pub struct Message {
 }
 
 impl Message {
-    /// The signed message about the `count`-th change of an incident.
+    /// Signs the message about the `count`-th change of an incident.
     #[must_use]
     pub fn sign(key: &WebhookKey, incident: &IncidentId, count: u64, body: String, now: UnixSeconds) -> Self {
         let id = format!("msg_{incident}_{count}");

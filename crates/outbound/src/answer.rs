@@ -1,4 +1,4 @@
-//! One exchange over a connection that somebody else opened: a request, and its answer, read whole and within bounds.
+//! One exchange over a connection that the caller opened: a request, and its answer, read whole and within bounds.
 
 use std::fmt;
 
@@ -9,16 +9,16 @@ use hyper::{body::Incoming, client::conn::http1};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-/// Why a vendor gave no answer. Alphabetical.
+/// Reason why a server gave no answer. Alphabetical.
 #[derive(Debug)]
 pub enum CallError {
     /// The address is neither `https` nor `http` on loopback.
     AddressRefused(String),
     /// The connection failed or broke.
     Broken(String),
-    /// The answer has more bytes than are read.
+    /// The answer has more bytes than the caller reads.
     TooLarge,
-    /// It took too long.
+    /// The exchange took longer than the caller waits.
     TooSlow,
     /// There are no trust anchors to verify the vendor by.
     TrustMissing,
@@ -38,14 +38,14 @@ impl fmt::Display for CallError {
 
 impl std::error::Error for CallError {}
 
-/// What a server said.
+/// Answer of a server.
 #[derive(Debug)]
 pub struct Answer {
-    /// The status; a refusal is an answer.
+    /// Status of the answer; a refusal is an answer, too.
     pub status: StatusCode,
-    /// The headers.
+    /// Headers of the answer.
     pub headers: HeaderMap,
-    /// The body.
+    /// Body of the answer, whole.
     pub body: Bytes,
 }
 
@@ -53,7 +53,7 @@ impl Answer {
     /// Reads an answer whole, up to `bytes_max` bytes of body.
     ///
     /// # Errors
-    /// When the body is longer, or breaks off.
+    /// [`CallError::TooLarge`] when the body is longer; [`CallError::Broken`] when it breaks off.
     pub async fn read(answer: Response<Incoming>, bytes_max: usize) -> Result<Self, CallError> {
         let (head, body) = answer.into_parts();
         let body = Limited::new(body, bytes_max).collect().await;
@@ -61,20 +61,20 @@ impl Answer {
         Ok(Self { status: head.status, headers: head.headers, body: body.to_bytes() })
     }
 
-    /// The value of a header that is text.
+    /// Returns the value of a header that is text; `None` when the header is missing or no text.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
-    /// The body as JSON; `Null` when it is none.
+    /// Reads the body as JSON; `Null` when the body is none.
     #[must_use]
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body).unwrap_or_default()
     }
 }
 
-/// Sends one request over `stream` and reads the answer, up to `bytes_max` bytes of body. The connection ends with it.
+/// Sends one request over `stream` and reads the answer, up to `bytes_max` bytes of body. The connection ends afterwards.
 ///
 /// # Errors
 /// When the connection or the server's HTTP fails, or the body is longer; a refusal is an answer.
@@ -86,6 +86,7 @@ where
     let driver = tokio::spawn(connection);
     let answer = sender.send_request(request).await.map_err(|e| broken(&e))?;
     let answer = Answer::read(answer, bytes_max).await;
+    // The connection is not kept: the next request opens one of its own and verifies its server again.
     driver.abort();
     answer
 }

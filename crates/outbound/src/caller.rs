@@ -1,4 +1,4 @@
-//! One request to a vendor and its answer. Nothing is followed, nothing is kept open.
+//! One request to a server and its answer. No redirect is followed, and no connection is kept open.
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,42 +19,42 @@ const ANSWER_BYTES_MAX: usize = 1024 * 1024;
 /// How long everything may take.
 const CALL_MAX: Duration = Duration::from_secs(10);
 
-/// How much of an answer is read, and how long everything may take.
+/// Bounds on one exchange: the size of the answer and the time for everything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Patience {
-    /// Bytes.
+    /// Greatest size of the answer's body, in bytes.
     pub bytes_max: usize,
-    /// From the first packet to the last.
+    /// Longest time from the first packet to the last.
     pub wait_max: Duration,
 }
 
-/// Asks vendors.
+/// Client for requests to vendors and other services.
 #[derive(Clone, Debug)]
 pub struct Caller {
     trust: Option<Arc<ClientConfig>>,
 }
 
 impl Caller {
-    /// Verifies vendors by these anchors; without any, only `http` on loopback can be asked.
+    /// Makes a client that verifies servers by these anchors; without anchors, it asks `http` on loopback only.
     #[must_use]
     pub const fn new(trust: Option<Arc<ClientConfig>>) -> Self {
         Self { trust }
     }
 
-    /// Posts `body` to `url`.
+    /// Posts `body` to `url`, with an answer of at most one mebibyte within ten seconds.
     ///
     /// # Errors
-    /// Why there is no answer; a refusal is an answer.
+    /// The reason why there is no answer; a refusal by the server is an answer.
     pub async fn post(&self, url: &Url, headers: &[(header::HeaderName, &str)], body: String) -> Result<(StatusCode, Bytes), CallError> {
         let patience = Patience { bytes_max: ANSWER_BYTES_MAX, wait_max: CALL_MAX };
         let answer = self.ask((Method::POST, url), headers, body, patience).await?;
         Ok((answer.status, answer.body))
     }
 
-    /// Gets what stands at `url`.
+    /// Gets the document at `url` within the bounds of `patience`.
     ///
     /// # Errors
-    /// Why there is no answer; a refusal is an answer.
+    /// The reason why there is no answer; a refusal by the server is an answer.
     pub async fn get(&self, url: &Url, headers: &[(header::HeaderName, &str)], patience: Patience) -> Result<Answer, CallError> {
         self.ask((Method::GET, url), headers, String::new(), patience).await
     }
@@ -72,12 +72,14 @@ impl Caller {
             request = request.header(name, *value);
         }
         let request = request.body(Full::new(Bytes::from(body))).map_err(|e| CallError::Broken(e.to_string()))?;
+        // One limit for everything, so that a server that sends a byte now and then cannot hold the caller.
         tokio::time::timeout(patience.wait_max, self.call(url, request, patience.bytes_max)).await.map_err(|_| CallError::TooSlow)?
     }
 
     async fn call(&self, url: &Url, request: Request<Full<Bytes>>, bytes_max: usize) -> Result<Answer, CallError> {
         let refused = || CallError::AddressRefused(url.to_string());
         let (host, port) = (url.host_str().ok_or_else(refused)?, url.port_or_known_default().ok_or_else(refused)?);
+        // A URL writes IPv6 addresses in brackets, and the resolver takes them without.
         let stream = TcpStream::connect((host.trim_matches(['[', ']']), port)).await.map_err(|e| CallError::Broken(e.to_string()))?;
         match url.scheme() {
             "https" => {
@@ -86,6 +88,7 @@ impl Caller {
                 let stream = TlsConnector::from(trust).connect(name, stream).await.map_err(|e| CallError::Broken(e.to_string()))?;
                 exchange(stream, request, bytes_max).await
             }
+            // SECURITY: the address that was really reached decides, not the name, which may point anywhere.
             "http" if stream.peer_addr().is_ok_and(|peer| peer.ip().is_loopback()) => exchange(stream, request, bytes_max).await,
             _ => Err(refused()),
         }

@@ -1,8 +1,8 @@
-//! The one HTTP client for whatever a node asks of others: vendors, sources of feeds, receivers of webhooks and of shared signals.
+//! HTTP client for everything that a node asks of others: vendors, sources of feeds, receivers of webhooks and of shared signals.
 //!
-//! One set of rules: every answer is bounded in size and time, servers are verified by the operator's authorities, `http` goes to
-//! loopback alone, and no redirect is followed. What this crate does not do: it keeps no connection open, tries nothing again, and
-//! judges no answer. The way to the protected API is the gateway's own; mail goes through `notify`.
+//! There is one set of rules: every answer is bounded in size and time, servers are verified by the operator's authorities, `http` goes to
+//! loopback alone, and no redirect is followed. What this crate does not do: it keeps no connection open, tries nothing again, and judges
+//! no answer. Requests to the protected API are sent by the gateway; mail goes through `notify`.
 
 mod answer;
 mod caller;

@@ -1,4 +1,4 @@
-//! Since when a vendor is silent, told to everybody who judges phones.
+//! Outage of a vendor: its beginning, for every part of the node that judges phones.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use countersign_compliance::{Outage, OutageRule, Revocations};
 use countersign_core::UnixSeconds;
 use metrics::{counter, gauge};
 
-/// Notes whether a vendor answers.
+/// Recorder of whether a vendor answers.
 #[derive(Clone)]
 pub struct Silence {
     world: Arc<ArcSwap<Revocations>>,
@@ -15,13 +15,13 @@ pub struct Silence {
 }
 
 impl Silence {
-    /// Told to `world`.
+    /// Makes a recorder that writes the outage into `world`.
     #[must_use]
     pub const fn new(world: Arc<ArcSwap<Revocations>>, rule: OutageRule) -> Self {
         Self { world, rule }
     }
 
-    /// The vendor answered.
+    /// Notes that the vendor answered, which ends an outage.
     pub fn broken(&self) {
         gauge!("countersign_vendor_down", "vendor" => "play").set(0.0);
         if self.world.load().outage.is_some() {
@@ -30,10 +30,11 @@ impl Silence {
         }
     }
 
-    /// The vendor did not answer, by a fault of its own or of the network.
+    /// Notes that the vendor did not answer, by a fault of its own or of the network. The first such note begins an outage.
     pub fn goes_on(&self, now: UnixSeconds) {
         gauge!("countersign_vendor_down", "vendor" => "play").set(1.0);
         counter!("countersign_vendor_failures_total", "vendor" => "play").increment(1);
+        // Only the first failure sets the beginning: a later one must not make the grace longer.
         if self.world.load().outage.is_none() {
             tracing::warn!(
                 grace_seconds = self.rule.grace.0,

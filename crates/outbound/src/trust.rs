@@ -1,14 +1,14 @@
-//! By whom servers are verified: the authorities that the operator names, and nobody else.
+//! Verification of servers by the authorities that the operator names, and by no others.
 
 use std::{fs, path::Path, sync::Arc};
 
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::{CertificateDer, pem::PemObject};
 
-/// A client that verifies servers by the authorities in a PEM file.
+/// Makes a TLS client that verifies servers by the authorities in a PEM file.
 ///
 /// # Errors
-/// What to do about the file, in words.
+/// Advice about the file that an operator needs, in words.
 pub fn trust(ca: &Path) -> Result<ClientConfig, String> {
     let text = fs::read(ca).map_err(|e| format!("give a readable file ({e})"))?;
     let mut roots = RootCertStore::empty();

@@ -1,4 +1,4 @@
-//! Promise: which people sign in on which devices, the same on every node.
+//! Promise: the bindings of people to the devices on which they sign in are the same on every node.
 
 use async_trait::async_trait;
 use countersign_core::{DeviceId, UnixSeconds, UserId};
@@ -6,12 +6,12 @@ use countersign_identity::{Binding, BindingRefusal, BindingRules, BindingState};
 
 use crate::unavailable::Unavailable;
 
-/// Why a sign-in was not bound.
+/// Reason why a sign-in was not bound.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BindError {
-    /// The rule that stands against it.
+    /// A rule stands against the binding.
     Refused(BindingRefusal),
-    /// Our fault.
+    /// The backend failed, which is the fault of this node.
     Unavailable(Unavailable),
 }
 
@@ -21,38 +21,38 @@ impl From<Unavailable> for BindError {
     }
 }
 
-/// People on devices.
+/// Bindings of people to devices.
 #[async_trait]
 pub trait Bindings: Send + Sync {
-    /// Remembers `binding`, or gives the earlier one of the same person and device. Atomic: of two that race for the last
-    /// place one is refused.
+    /// Remembers `binding`, or returns the earlier one of the same person and device. Atomic: of two callers that race for the last place
+    /// one is refused.
     ///
     /// # Errors
-    /// When [`countersign_identity::bind`] refuses it, or by our fault.
+    /// [`BindError::Refused`] when [`countersign_identity::bind`] refuses the binding; [`BindError::Unavailable`] when the backend failed.
     async fn bind(&self, binding: Binding, rules: BindingRules) -> Result<Binding, BindError>;
 
-    /// A person's bindings in whatever state, newest first, at most `count_max`.
+    /// Lists a person's bindings in whatever state, newest first, at most `count_max`.
     ///
     /// # Errors
-    /// Our fault only.
+    /// [`Unavailable`] only, when the backend failed.
     async fn of_user(&self, user: &UserId, count_max: u32) -> Result<Vec<Binding>, Unavailable>;
 
-    /// A device's bindings in whatever state, newest first, at most `count_max`.
+    /// Lists a device's bindings in whatever state, newest first, at most `count_max`.
     ///
     /// # Errors
-    /// Our fault only.
+    /// [`Unavailable`] only, when the backend failed.
     async fn of_device(&self, device: &DeviceId, count_max: u32) -> Result<Vec<Binding>, Unavailable>;
 
-    /// Notes the day on which the person was seen there, and gives the binding as it is then.
+    /// Notes the day on which the person was seen on the device, and returns the binding with it; `None` when there is no such binding.
     ///
     /// # Errors
-    /// Our fault only.
+    /// [`Unavailable`] only, when the backend failed.
     async fn seen(&self, user: &UserId, device: &DeviceId, day: UnixSeconds) -> Result<Option<Binding>, Unavailable>;
 
-    /// Cuts an active binding for good; one that was cut before stays as it is, but one that was removed may still be disowned.
-    /// Once this returns, `seen` and `bind` answer by it. `None`: there is no such binding.
+    /// Cuts an active binding for good. A binding that was cut before stays as it is, except that a removed one may still be disowned. Once
+    /// this returns, `seen` and `bind` answer by the new state. `None` when there is no such binding.
     ///
     /// # Errors
-    /// Our fault only.
+    /// [`Unavailable`] only, when the backend failed.
     async fn cut(&self, user: &UserId, device: &DeviceId, state: BindingState) -> Result<Option<Binding>, Unavailable>;
 }

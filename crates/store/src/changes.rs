@@ -1,7 +1,7 @@
-//! News of changes, for whatever was judged before and still goes on: open connections.
+//! News of changes, for everything that was judged before and still goes on: open connections.
 //!
-//! Within one process. It says what changed and never to what: whoever hears it asks again, so that a piece of news that comes
-//! twice, late or for nothing does no harm, and one that was missed is heard as [`Change::Everything`].
+//! The news stay within one process. They say what changed and never to what: listeners ask the store again. So news that come twice, late
+//! or without a change do no harm, and news that were missed are heard as [`Change::Everything`].
 
 use countersign_core::{DeviceId, SessionId, UserId};
 use tokio::{
@@ -9,34 +9,34 @@ use tokio::{
     time::Instant,
 };
 
-/// News that wait for a listener that is behind; beyond it the listener is told that everything changed.
+/// Upper bound on the news that wait for a slow listener; beyond it the listener is told that everything changed.
 const WAITING_MAX: usize = 1024;
 
-/// What may have another answer now. Alphabetical.
+/// Subject about which the store may give another answer now. Alphabetical.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// A device: its posture, or whether it may act.
+    /// A device's posture, or its permission to act.
     Device(DeviceId),
-    /// Anything: the listener was behind and missed some.
+    /// Anything: the listener was slow and missed some news.
     Everything,
     /// Operations, policies, requirements or revocation lists.
     Rules,
-    /// A session: its state.
+    /// The state of a session.
     Session(SessionId),
-    /// A person: account or roles.
+    /// A person's account or roles.
     User(UserId),
 }
 
-/// A change, and when it was announced.
+/// Change and the instant of its announcement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct News {
-    /// What changed.
+    /// Subject of the change.
     pub change: Change,
-    /// Since when; for measuring how long its effect took.
+    /// Instant of the announcement, for measuring how long the change took to have its effect.
     pub at: Instant,
 }
 
-/// Where changes are announced. Clones share their listeners.
+/// Sender of news. Clones share their listeners.
 #[derive(Clone, Debug)]
 pub struct Changes(broadcast::Sender<News>);
 
@@ -47,26 +47,26 @@ impl Default for Changes {
 }
 
 impl Changes {
-    /// Tells all listeners; never waits.
+    /// Tells all listeners, and never waits.
     pub fn announce(&self, change: Change) {
-        // Nobody listens while no connection is open.
+        // An error means that nobody listens, as while no connection is open.
         let _ = self.0.send(News { change, at: Instant::now() });
     }
 
-    /// A change that begins now: it is announced when the answer goes out of scope, however it ended. Take it before the gate of
-    /// a cache, so that it is announced after the gate is free.
+    /// Begins a change that is announced when the returned value goes out of scope, however the change ended. Take it before the gate of a
+    /// cache, so that the announcement comes after the gate is free.
     pub(crate) fn at_end(&self, change: Change) -> Beginning<'_> {
         Beginning { changes: self, change }
     }
 
-    /// Hears of every change from now on.
+    /// Makes a listener that hears of every change from now on.
     #[must_use]
     pub fn listen(&self) -> Listener {
         Listener(self.0.subscribe())
     }
 }
 
-/// A change under way.
+/// Change under way, announced when dropped.
 #[must_use]
 pub(crate) struct Beginning<'a> {
     changes: &'a Changes,
@@ -79,12 +79,13 @@ impl Drop for Beginning<'_> {
     }
 }
 
-/// Who hears of changes.
+/// Listener for news of changes.
 #[derive(Debug)]
 pub struct Listener(broadcast::Receiver<News>);
 
 impl Listener {
-    /// Waits for the next change; `None` when nobody can announce one any more. Safe to drop at any point.
+    /// Waits for the next change; `None` when nobody can announce one any more. A caller may drop the future at any point and loses no
+    /// news.
     pub async fn next(&mut self) -> Option<News> {
         match self.0.recv().await {
             Ok(news) => Some(news),

@@ -6,58 +6,58 @@ use countersign_identity::{DevToken, TokenHash};
 
 use crate::unavailable::Unavailable;
 
-/// A token with what became of it.
+/// Development token with the record of its use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeptDevToken {
-    /// The token.
+    /// The token as it was made, with its revocation.
     pub token: DevToken,
-    /// The phones that it enrolled, in the order of their ids.
+    /// Phones that the token enrolled, in the order of their ids.
     pub phones: Vec<DeviceId>,
-    /// When it was used last.
+    /// Instant of the last use; `None` when the token was never used.
     pub last_used_at: Option<UnixSeconds>,
 }
 
-/// What became of a use. Alphabetical.
+/// Answer to the use of a token. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DevTokenNoted {
-    /// The phone counts among the token's.
+    /// The phone counts among the token's phones.
     Noted,
-    /// It does not: there is no such token, it was revoked, its time is over, or somebody else was its last phone.
+    /// The phone does not count: there is no such token, it was revoked or has expired, or its last place went to another phone.
     Refused,
 }
 
-/// Development tokens.
+/// Development tokens and their use.
 #[async_trait]
 pub trait DevTokens: Send + Sync {
     /// Remembers a new token.
     ///
     /// # Errors
-    /// Our fault only.
+    /// [`Unavailable`] only, when the backend failed.
     async fn create(&self, token: DevToken) -> Result<(), Unavailable>;
 
-    /// The token of that hash, in whatever state.
+    /// Finds the token of this hash, in whatever state.
     ///
     /// # Errors
-    /// Our fault only.
+    /// [`Unavailable`] only, when the backend failed.
     async fn find(&self, hash: &TokenHash) -> Result<Option<KeptDevToken>, Unavailable>;
 
-    /// The newest tokens in whatever state, at most `count_max`.
+    /// Lists the newest tokens in whatever state, at most `count_max`.
     ///
     /// # Errors
-    /// Our fault only.
+    /// [`Unavailable`] only, when the backend failed.
     async fn list(&self, count_max: u32) -> Result<Vec<KeptDevToken>, Unavailable>;
 
-    /// Ends a token for good; the instant of the first revocation stays. `None`: no such token. The phones that it enrolled are
-    /// named, so that they can be cut off; once this returns, no use is noted any more.
+    /// Ends a token for good; the instant of the first revocation stays. The answer names the phones that the token enrolled, so that they
+    /// can be cut off. Once this returns, no use is noted any more. `None` when there is no such token.
     ///
     /// # Errors
-    /// Our fault only.
+    /// [`Unavailable`] only, when the backend failed.
     async fn revoke(&self, id: &DevTokenId, now: UnixSeconds) -> Result<Option<KeptDevToken>, Unavailable>;
 
-    /// Notes that the token enrols a phone, if it still may. Atomic: however many come at once, no more phones than its
-    /// `phones_max` are ever noted; one that is noted already counts once.
+    /// Notes that the token enrols a phone, if the token still may. Atomic: however many phones come at once, no more than its `phones_max`
+    /// are ever noted. A phone that comes again counts once.
     ///
     /// # Errors
-    /// Our fault only.
+    /// [`Unavailable`] only, when the backend failed.
     async fn note_use(&self, id: &DevTokenId, device: &DeviceId, now: UnixSeconds) -> Result<DevTokenNoted, Unavailable>;
 }

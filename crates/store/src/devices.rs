@@ -1,4 +1,4 @@
-//! Promise: what is known about a device, the same on every node.
+//! Promise: the facts about a device are the same on every node.
 
 use async_trait::async_trait;
 use countersign_core::{
@@ -7,55 +7,55 @@ use countersign_core::{
 
 use crate::unavailable::Unavailable;
 
-/// Whether a device may act.
+/// Permission of a device to act.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeviceState {
-    /// Enrolled.
+    /// The device is enrolled and may act.
     Active,
-    /// Cut off for good.
+    /// The device is cut off for good.
     Revoked,
 }
 
-/// A key that cannot sign requests and vouches for the one that does: App Attest's.
+/// Key that cannot sign requests and vouches for the key that does: App Attest's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VouchingKey {
     /// The key as a JWK with the required members only.
     pub jwk: String,
-    /// Which of its counters were seen.
+    /// Counters of the key's assertions that were seen.
     pub counters: CounterWindow,
-    /// Apple's receipt for it, verified when it came; with it Apple is asked for its count.
+    /// Apple's receipt for the key, verified when it came. Apple wants it with the question how many keys the phone had attested.
     pub receipt: Option<Vec<u8>>,
 }
 
-/// An enrolled device.
+/// Enrolled device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Device {
-    /// What is known of it; holds its id and the thumbprint of its key.
+    /// Facts about the device; the posture holds its id and the thumbprint of its key.
     pub posture: Posture,
-    /// Its device key as a JWK with the required members only (RFC 7638 section 3.2).
+    /// Device key as a JWK with the required members only (RFC 7638 section 3.2).
     pub key_jwk: String,
-    /// A name for people, which its person may change.
+    /// Name for people, which the device's person may change.
     pub name: String,
-    /// What its app says it is; for counting, never for trusting.
+    /// Model as the app states it: good for counting, never for trusting.
     pub model: Option<String>,
-    /// The key that vouches for its key, where there is one.
+    /// Key that vouches for the device key; `None` when the platform needs none.
     pub vouching: Option<VouchingKey>,
-    /// When it was enrolled.
+    /// Instant of the first enrolment.
     pub enrolled_at: UnixSeconds,
-    /// Whether it may act.
+    /// Permission to act.
     pub state: DeviceState,
 }
 
-/// The posture of a device that may act. Only a backend that keeps [`Devices::posture`] and [`Devices::posture_by_key`] makes one.
+/// Posture of a device that may act. Only a backend that keeps [`Devices::posture`] and [`Devices::posture_by_key`] makes one.
 #[derive(Debug)]
 #[must_use]
 pub struct LivePosture(Posture);
 
 impl LivePosture {
-    /// The rule itself, the same for every backend.
+    /// Applies the rule, which is the same for every backend: an enrolled device that was not revoked may act.
     ///
     /// # Errors
-    /// When there is no such device or it was revoked.
+    /// [`PostureError::Unknown`] when there is no such device, [`PostureError::Revoked`] when the device was revoked.
     pub(crate) fn of(found: Option<Device>) -> Result<Self, PostureError> {
         let device = found.ok_or(PostureError::Unknown)?;
         match device.state {
@@ -64,32 +64,32 @@ impl LivePosture {
         }
     }
 
-    /// The posture.
+    /// The posture, borrowed.
     #[must_use]
     pub const fn posture(&self) -> &Posture {
         &self.0
     }
 
-    /// The posture itself, for the facts.
+    /// Takes the posture out, for the facts of a decision.
     #[must_use]
     pub fn into_posture(self) -> Posture {
         self.0
     }
 }
 
-/// Why a device may not act.
+/// Reason why a device may not act.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PostureError {
-    /// It was revoked.
+    /// The device was revoked.
     Revoked,
-    /// Our fault.
+    /// The backend failed, which is the fault of this node.
     Unavailable(Unavailable),
     /// There is no such device.
     Unknown,
 }
 
 impl PostureError {
-    /// The stable code.
+    /// Stable code of the refusal.
     #[must_use]
     pub const fn reason(&self) -> Reason {
         match self {
@@ -100,23 +100,23 @@ impl PostureError {
     }
 }
 
-/// Something new about a device.
+/// News about a device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DeviceChange {
-    /// The app spoke.
+    /// A report by the app about its surroundings.
     Report(AppReport),
-    /// Hardware spoke again: the posture as established now, and the counter of the assertion, where there is one.
+    /// Fresh evidence of the platform: the posture as established now, and the counter of the assertion, when an assertion brought it.
     Evidence(Box<Posture>, Option<u32>),
-    /// Its person calls it something else.
+    /// Another name, given by the device's person.
     Name(String),
-    /// Apple counted, and gave a newer receipt.
+    /// Apple's count of attested keys, and the newer receipt that came with it.
     RiskMetric(RiskMetric, Vec<u8>),
-    /// The vendor spoke.
+    /// A verdict of the platform's vendor.
     Verdict(VendorVerdict),
 }
 
 impl DeviceChange {
-    /// The word in the log.
+    /// Stable word for the kind of news, for the log.
     #[must_use]
     pub const fn what(&self) -> &'static str {
         match self {
@@ -128,14 +128,15 @@ impl DeviceChange {
         }
     }
 
-    /// The rule itself, the same for every backend.
+    /// Applies the news to a device. The rule is the same for every backend.
     ///
     /// # Errors
-    /// When an assertion's counter was used before.
+    /// A refusal when the assertion's counter was used before.
     pub fn apply(self, mut device: Device) -> Result<Device, CounterRefusal> {
         match self {
             Self::Report(report) => device.posture = device.posture.with_report(report),
             Self::Evidence(posture, counter) => {
+                // SECURITY: judged in the step that stores the counter, so that of two equal counters one is refused.
                 if let (Some(vouching), Some(counter)) = (&mut device.vouching, counter) {
                     vouching.counters = vouching.counters.after(counter)?;
                 }
@@ -154,19 +155,19 @@ impl DeviceChange {
     }
 }
 
-/// Why a change was not taken in. Alphabetical.
+/// Reason why news were not taken in. Alphabetical.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ChangeError {
-    /// An assertion's counter was used before: a replay, or a copy of the key.
+    /// The assertion's counter was used before: a replay, or a copy of the key.
     Counter(CounterRefusal),
-    /// Our fault.
+    /// The backend failed, which is the fault of this node.
     Unavailable(Unavailable),
     /// There is no such device.
     Unknown,
 }
 
 impl ChangeError {
-    /// The stable code.
+    /// Stable code of the refusal.
     #[must_use]
     pub const fn reason(&self) -> Reason {
         match self {
@@ -183,64 +184,63 @@ impl From<Unavailable> for ChangeError {
     }
 }
 
-/// Devices and their postures.
+/// Enrolled devices and their postures.
 #[async_trait]
 pub trait Devices: Send + Sync {
-    /// Remembers `device`. If its key is enrolled already, the earlier device keeps its id and the name that its
-    /// person may have given it, takes the new posture, and is
-    /// returned; a revoked one stays revoked. Atomic: one key never names two devices.
+    /// Remembers `device`. If its key is enrolled already, the earlier device keeps its id and the name that its person may have given it,
+    /// takes the new posture, and is returned; a revoked device stays revoked. Atomic: one key never names two devices.
     ///
     /// # Errors
-    /// Our fault only.
+    /// [`Unavailable`] only, when the backend failed.
     async fn enrol(&self, device: Device) -> Result<Device, Unavailable>;
 
-    /// The posture, if the device may act. On the way of every request: served from memory where it can be.
+    /// Returns the posture of a device that may act. Every request asks this, so it is served from memory where possible.
     ///
     /// # Errors
-    /// When it may not act, or by our fault.
+    /// The reason why the device may not act, or [`PostureError::Unavailable`] when the backend failed.
     async fn posture(&self, id: &DeviceId) -> Result<LivePosture, PostureError>;
 
-    /// The posture of the device that a key names, if the device may act. As new as [`Devices::posture`].
+    /// Returns the posture of the device that a key names, if the device may act. The answer is as fresh as that of [`Devices::posture`].
     ///
     /// # Errors
-    /// When there is no such device, it may not act, or by our fault.
+    /// The reason why the device may not act, or [`PostureError::Unavailable`] when the backend failed.
     async fn posture_by_key(&self, key: &Thumbprint) -> Result<LivePosture, PostureError>;
 
-    /// The device in whatever state.
+    /// Finds a device in whatever state.
     ///
     /// # Errors
-    /// Our fault only.
+    /// [`Unavailable`] only, when the backend failed.
     async fn find(&self, id: &DeviceId) -> Result<Option<Device>, Unavailable>;
 
-    /// The device that a key names, in whatever state.
+    /// Finds the device that a key names, in whatever state.
     ///
     /// # Errors
-    /// Our fault only.
+    /// [`Unavailable`] only, when the backend failed.
     async fn find_by_key(&self, key: &Thumbprint) -> Result<Option<Device>, Unavailable>;
 
-    /// The newest devices, at most `count_max`.
+    /// Lists the newest devices, at most `count_max`.
     ///
     /// # Errors
-    /// Our fault only.
+    /// [`Unavailable`] only, when the backend failed.
     async fn list(&self, count_max: u32) -> Result<Vec<Device>, Unavailable>;
 
-    /// All devices in whatever state, a page at a time: at most `count_max` of those whose id comes after this one, in the order
-    /// of their ids. Whatever changes meanwhile, a device that is there all the time is in one page.
+    /// Lists all devices in whatever state, a page at a time: at most `count_max` of those whose id comes after `after`, in the order of
+    /// their ids. A device that exists during the whole walk is in exactly one page, whatever changes meanwhile.
     ///
     /// # Errors
-    /// Our fault only.
+    /// [`Unavailable`] only, when the backend failed.
     async fn walk(&self, after: Option<&DeviceId>, count_max: u32) -> Result<Vec<Device>, Unavailable>;
 
-    /// Takes in something new about a device in whatever state; once this returns, no `posture` on this node answers without it.
-    /// Atomic: of two concurrent changes neither is lost, and of two equal counters one is refused.
+    /// Takes in news about a device in whatever state. Once this returns, no `posture` on this node answers without them. Atomic: of two
+    /// concurrent changes neither is lost, and of two equal counters one is refused.
     ///
     /// # Errors
-    /// When it is not taken in, or by our fault.
+    /// The reason why the news were not taken in, or [`ChangeError::Unavailable`] when the backend failed.
     async fn change(&self, id: &DeviceId, change: DeviceChange) -> Result<Device, ChangeError>;
 
-    /// Cuts the device off for good; once this returns, no `posture` on this node answers otherwise. `None`: no such device.
+    /// Cuts the device off for good. Once this returns, no `posture` on this node answers otherwise. `None` when there is no such device.
     ///
     /// # Errors
-    /// Our fault only.
+    /// [`Unavailable`] only, when the backend failed.
     async fn revoke(&self, id: &DeviceId) -> Result<Option<Device>, Unavailable>;
 }

@@ -1,4 +1,4 @@
-//! Promise: a code is redeemed once, and a refresh answered twice is answered the same.
+//! Promise: a code is redeemed once, and a refresh that is sent twice gets the same answer.
 
 use async_trait::async_trait;
 use countersign_core::{Secret, Thumbprint, UnixSeconds};
@@ -6,30 +6,30 @@ use countersign_identity::{CodeGrant, CodeState, RefreshFamily, RefreshState, To
 
 use crate::unavailable::Unavailable;
 
-/// Why a code could not be redeemed after the rule had allowed it.
+/// Reason why a code could not be redeemed after the rule had allowed it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RedeemError {
-    /// Somebody was faster. Ask the rule again.
+    /// Another caller redeemed the code first. Ask the rule again.
     AlreadyExchanged,
-    /// Our fault.
+    /// The backend failed, which is the fault of this node.
     Unavailable(Unavailable),
 }
 
-/// What a refresh is known again by: a retry asks for the same.
+/// Marks by which a repeated refresh is recognised: a retry has the same ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Renewed {
-    /// The refresh token, hashed.
+    /// Hash of the refresh token.
     pub token: TokenHash,
-    /// The key that the access token is bound to.
+    /// Thumbprint of the key that the access token is bound to.
     pub key: Thumbprint,
 }
 
-/// An access token that was given.
+/// Access token that was given.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GivenToken {
-    /// The token. Never stored in plain beyond memory.
+    /// The token in plain text, which is kept in memory only.
     pub token: Secret<String>,
-    /// When the token lapses.
+    /// Instant at which the token expires.
     pub expires_at: UnixSeconds,
 }
 
@@ -39,33 +39,33 @@ pub trait Grants: Send + Sync {
     /// Remembers a code under its hash.
     ///
     /// # Errors
-    /// Our fault only.
+    /// [`Unavailable`] only, when the backend failed.
     async fn issue_code(&self, code: TokenHash, grant: CodeGrant) -> Result<(), Unavailable>;
 
-    /// The code's state.
+    /// Finds the state of a code; `None` when the code is not known.
     ///
     /// # Errors
-    /// Our fault only.
+    /// [`Unavailable`] only, when the backend failed.
     async fn find_code(&self, code: &TokenHash) -> Result<Option<CodeState>, Unavailable>;
 
-    /// Redeems the code: it becomes `Exchanged` and `family` becomes live, both or neither. Atomic: of two callers one redeems. If
+    /// Redeems the code: the code becomes `Exchanged` and `family` becomes live, both or neither. Atomic: of two callers one redeems. If
     /// the family's session has ended meanwhile, the family is revoked from the beginning.
     ///
     /// # Errors
-    /// When somebody was faster, or by our fault.
+    /// [`RedeemError::AlreadyExchanged`] when another caller was first; [`RedeemError::Unavailable`] when the backend failed.
     async fn redeem(&self, code: &TokenHash, family: RefreshFamily) -> Result<(), RedeemError>;
 
-    /// The refresh family that a token belongs to.
+    /// Finds the refresh family that a token belongs to; `None` when the token is not known.
     ///
     /// # Errors
-    /// Our fault only.
+    /// [`Unavailable`] only, when the backend failed.
     async fn find_refresh(&self, token: &TokenHash) -> Result<Option<RefreshState>, Unavailable>;
 
-    /// The one answer to this refresh: `proposed` if none was given within its time, else the one given before. Atomic, so that
-    /// threads, processes and retries that race get the same access token. Forgotten after `until`, its last second.
+    /// Returns the one answer to this refresh: `proposed` if none was given within its time, else the answer that was given before. Atomic,
+    /// so that threads, processes and retries that race get the same access token. The answer is forgotten after `until`, its last second.
     ///
     /// # Errors
-    /// Our fault only.
+    /// [`Unavailable`] only, when the backend failed.
     async fn answer_once(
         &self,
         asked: Renewed,

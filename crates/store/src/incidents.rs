@@ -1,23 +1,23 @@
-//! Promise: what the monitor noticed and did is remembered, and can be undone.
+//! Promise: incidents, and the actions that were taken because of them, are remembered and can be undone.
 
 use async_trait::async_trait;
 use countersign_core::{DecisionId, DeviceId, IncidentId, SessionId, SessionState, SignalKind, UnixMillis, UnixSeconds, UserId};
 
 use crate::unavailable::Unavailable;
 
-/// What became of an incident. Alphabetical.
+/// State of an incident. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum IncidentState {
-    /// Its time is over; what was limited for it is not any more.
+    /// The incident's time is over, and the limits that it brought are lifted.
     Closed,
-    /// An operator or the person said that it was fine, and what was done was undone.
+    /// An operator or the person found the incident benign, and the actions were undone.
     Fine,
-    /// It holds.
+    /// The incident goes on.
     Open,
 }
 
 impl IncidentState {
-    /// The word in API and log.
+    /// Stable word for the state, in the API and the log.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -27,28 +27,28 @@ impl IncidentState {
         }
     }
 
-    /// Reads the word back.
+    /// Reads the word that [`Self::as_str`] writes; `None` for any other text.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         [Self::Closed, Self::Fine, Self::Open].into_iter().find(|state| state.as_str() == text)
     }
 }
 
-/// What happened to an incident that somebody is told of. Alphabetical.
+/// Change of an incident that others are told of. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IncidentChange {
-    /// Something was done.
+    /// An action was taken.
     Acted,
-    /// Its time was over.
+    /// The incident's time was over.
     Closed,
-    /// It was fine.
+    /// The incident was found benign.
     Fine,
-    /// It is new.
+    /// The incident is new.
     Opened,
 }
 
 impl IncidentChange {
-    /// The word on the wire.
+    /// Stable word for the change, on the wire.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -60,82 +60,83 @@ impl IncidentChange {
     }
 }
 
-/// A session that was changed because of an incident.
+/// Session that was changed because of an incident.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Deed {
-    /// Which.
+    /// The session that was changed.
     pub session: SessionId,
-    /// Its state before.
+    /// State before the change.
     pub from: SessionState,
-    /// Its state since.
+    /// State since the change.
     pub to: SessionState,
-    /// The number under which the log has it.
+    /// Number of the decision under which the log has the change.
     pub decision: DecisionId,
 }
 
-/// One line of an incident's timeline.
+/// Line of an incident's timeline.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Moment {
-    /// When.
+    /// Instant of the event, in milliseconds.
     pub at: UnixMillis,
-    /// What happened, in words for an operator, without line breaks.
+    /// Description for an operator, without line breaks.
     pub what: String,
 }
 
-/// One thing that was noticed, however often: of one kind, about one person, device or session.
+/// Observation of one kind about one person, device or session, however often it was made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Incident {
-    /// Its name.
+    /// Identifier of the incident.
     pub id: IncidentId,
-    /// What was noticed.
+    /// Kind of the observation.
     pub kind: SignalKind,
-    /// What became of it.
+    /// Current state of the incident.
     pub state: IncidentState,
-    /// About whom.
+    /// Person that the incident is about; `None` when no person is known.
     pub user: Option<UserId>,
-    /// About which device.
+    /// Device that the incident is about; `None` when no device is known.
     pub device: Option<DeviceId>,
-    /// About which session.
+    /// Session that the incident is about; `None` when no session is known.
     pub session: Option<SessionId>,
-    /// When it was first noticed.
+    /// Instant of the first observation, in milliseconds.
     pub first_at: UnixMillis,
-    /// When it was last noticed.
+    /// Instant of the last observation, in milliseconds.
     pub last_at: UnixMillis,
-    /// How often.
+    /// Number of observations.
     pub count: u64,
-    /// The highest score, where there was one.
+    /// Highest score among the observations; 0 for kinds that are facts and have no score.
     pub score: u8,
-    /// What was done.
+    /// Sessions that were changed because of the incident.
     pub deeds: Vec<Deed>,
-    /// What happened, oldest first; at most fifty lines.
+    /// Events of the incident, oldest first; at most fifty lines.
     pub timeline: Vec<Moment>,
 }
 
 impl Incident {
-    /// Lines of a timeline.
+    /// Upper bound on the lines of a timeline.
     pub(crate) const MOMENTS_MAX: usize = 50;
 
-    /// Adds a line, while there is room.
+    /// Adds a line to the timeline while there is room; beyond the bound the line is dropped.
     pub fn note(&mut self, at: UnixMillis, what: &str) {
         if self.timeline.len() < Self::MOMENTS_MAX {
+            // A line break would make one line two in the column that holds the timeline.
             self.timeline.push(Moment { at, what: what.replace(['\n', '\r'], " ") });
         }
     }
 }
 
-/// What is not to be reacted to, for a while.
+/// Suppression: observations to which there is no reaction for a while.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Suppression {
-    /// Of which kind.
+    /// Kind of the observations.
     pub kind: SignalKind,
-    /// Only about this person.
+    /// Person to whom the suppression is limited; `None` for everybody.
     pub user: Option<UserId>,
-    /// Until when.
+    /// End of the suppression, which does not belong to it.
     pub until: UnixSeconds,
 }
 
 impl Suppression {
-    /// Whether it covers an observation.
+    /// Tells whether the suppression covers an observation.
     #[must_use]
     pub fn covers(&self, kind: SignalKind, user: Option<&UserId>, now: UnixSeconds) -> bool {
         self.kind == kind && now < self.until && self.user.as_ref().is_none_or(|only| Some(only) == user)
@@ -145,34 +146,34 @@ impl Suppression {
 /// Incidents and suppressions.
 #[async_trait]
 pub trait Incidents: Send + Sync {
-    /// Remembers an incident, in the place of what was remembered under its name.
+    /// Remembers an incident, in place of an earlier version with the same id.
     ///
     /// # Errors
-    /// Our fault only.
+    /// [`Unavailable`] only, when the backend failed.
     async fn keep(&self, incident: Incident) -> Result<(), Unavailable>;
 
-    /// The incident of that name.
+    /// Finds the incident of this id.
     ///
     /// # Errors
-    /// Our fault only.
+    /// [`Unavailable`] only, when the backend failed.
     async fn find(&self, id: &IncidentId) -> Result<Option<Incident>, Unavailable>;
 
-    /// The incidents that were noticed last, newest first, at most `count_max`; of one state only, if one is given.
+    /// Lists the incidents that were observed last, newest first, at most `count_max`; of one state only, if one is given.
     ///
     /// # Errors
-    /// Our fault only.
+    /// [`Unavailable`] only, when the backend failed.
     async fn list(&self, state: Option<IncidentState>, count_max: u32) -> Result<Vec<Incident>, Unavailable>;
 
-    /// Suppresses, in the place of what was suppressed of that kind about that person.
+    /// Remembers a suppression, in place of an earlier one of the same kind about the same person.
     ///
     /// # Errors
-    /// Our fault only.
+    /// [`Unavailable`] only, when the backend failed.
     async fn suppress(&self, suppression: Suppression) -> Result<(), Unavailable>;
 
-    /// The suppressions that hold.
+    /// Lists the suppressions that hold at `now`.
     ///
     /// # Errors
-    /// Our fault only.
+    /// [`Unavailable`] only, when the backend failed.
     async fn suppressions(&self, now: UnixSeconds) -> Result<Vec<Suppression>, Unavailable>;
 }
 

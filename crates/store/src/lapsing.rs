@@ -1,4 +1,4 @@
-//! Values that end by themselves: found by key, forgotten by time.
+//! Map whose values end by themselves: found by key, forgotten by time.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -7,7 +7,7 @@ use std::{
 
 use countersign_core::UnixSeconds;
 
-/// Values, each with the last second in which it counts. Forgetting costs no more than remembering did.
+/// Values, each with the last second in which it counts. Forgetting a value costs no more than remembering it did.
 pub struct Lapsing<K, V> {
     values: HashMap<K, (UnixSeconds, V)>,
     // INVARIANT: holds each key of `values` once, under its own end, and nothing else.
@@ -21,23 +21,24 @@ impl<K, V> Default for Lapsing<K, V> {
 }
 
 impl<K: Copy + Eq + Hash, V> Lapsing<K, V> {
-    /// How many are remembered, lapsed ones among them until they are forgotten.
+    /// Number of remembered values, including lapsed ones that were not forgotten yet.
     pub fn len(&self) -> usize {
         self.values.len()
     }
 
-    /// The value, through its last second.
+    /// Finds a value that counts at `now`; each counts through its last second.
     pub fn get(&self, key: &K, now: UnixSeconds) -> Option<&V> {
         self.values.get(key).filter(|(end, _)| *end >= now).map(|(_, value)| value)
     }
 
-    /// Whether it is remembered, lapsed or not.
+    /// Tells whether a value is remembered, lapsed or not.
     pub fn contains(&self, key: &K) -> bool {
         self.values.contains_key(key)
     }
 
-    /// Remembers `value` through `end`, in place of what was there.
+    /// Remembers `value` through the second `end`, in place of an earlier value.
     pub fn insert(&mut self, key: K, value: V, end: UnixSeconds) {
+        // Removed first, so that the key leaves its earlier end as well.
         self.remove(&key);
         self.values.insert(key, (end, value));
         self.ends.entry(end).or_default().insert(key);
@@ -48,6 +49,7 @@ impl<K: Copy + Eq + Hash, V> Lapsing<K, V> {
         let (end, value) = self.values.remove(key)?;
         if let Some(keys) = self.ends.get_mut(&end) {
             keys.remove(key);
+            // An empty set would make forgetting walk over seconds in which nothing ends.
             if keys.is_empty() {
                 self.ends.remove(&end);
             }
@@ -55,14 +57,14 @@ impl<K: Copy + Eq + Hash, V> Lapsing<K, V> {
         Some((end, value))
     }
 
-    /// Forgets what ended before `instant`.
+    /// Forgets every value that ended before `instant`.
     pub fn forget_before(&mut self, instant: UnixSeconds) {
         while self.ends.first_key_value().is_some_and(|(end, _)| *end < instant) {
             self.forget_soonest();
         }
     }
 
-    /// Forgets what ends soonest: everything of one second.
+    /// Forgets the values that end soonest: all of one second.
     pub fn forget_soonest(&mut self) {
         for key in self.ends.pop_first().into_iter().flat_map(|(_, keys)| keys) {
             self.values.remove(&key);

@@ -6,7 +6,7 @@ use countersign_proof::dpop::BoundProof;
 
 use crate::unavailable::Unavailable;
 
-/// A proof that fits its request and was never seen before. Only [`ReplayMemory::spend`] makes one.
+/// Proof that fits its request and was never seen before. Only [`ReplayMemory::spend`] makes one.
 #[derive(Debug)]
 #[must_use]
 pub struct FreshProof {
@@ -18,26 +18,26 @@ impl FreshProof {
         Self { key }
     }
 
-    /// The key that signed it.
+    /// Thumbprint of the key that signed the proof.
     #[must_use]
     pub const fn key(&self) -> &Thumbprint {
         &self.key
     }
 }
 
-/// Why a proof does not count.
+/// Reason why a proof does not count.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SpendError {
-    /// Seen before: an attack, or a retry that should have made a new proof.
+    /// The proof was seen before: an attack, or a retry that should have made a new proof.
     AlreadySpent,
-    /// The memory is full; forgetting an old proof would let it be replayed, so the new one is refused.
+    /// The memory is full. Forgetting an old proof would let it be replayed, so the new one is refused.
     Full,
-    /// Our fault.
+    /// The backend failed, which is the fault of this node.
     Unavailable(Unavailable),
 }
 
 impl SpendError {
-    /// The stable code.
+    /// Stable code of the refusal.
     #[must_use]
     pub const fn reason(&self) -> Reason {
         match self {
@@ -48,7 +48,7 @@ impl SpendError {
     }
 }
 
-/// Remembers which proofs were already used.
+/// Memory of the proofs that were used.
 #[async_trait]
 pub trait ReplayMemory: Send + Sync {
     /// Uses up `proof`. Atomic on every node: of two concurrent calls with the same proof, one gets `FreshProof`.

@@ -1,24 +1,24 @@
-//! Promise: what has ended is not kept (law 9).
+//! Promise: data that has ended is not kept (law 9).
 
 use async_trait::async_trait;
 use countersign_core::UnixSeconds;
 
 use crate::unavailable::Unavailable;
 
-/// What was forgotten.
+/// Numbers of rows that were forgotten.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Forgotten {
-    /// Authorization codes.
+    /// Authorization codes that were forgotten.
     pub codes: u64,
-    /// Refresh families.
+    /// Refresh families that were forgotten.
     pub families: u64,
-    /// Invitations.
+    /// Invitations that were forgotten.
     pub invitations: u64,
-    /// Sessions.
+    /// Sessions that were forgotten.
     pub sessions: u64,
 }
 
-/// Forgets.
+/// Forgetting of data that has ended.
 #[async_trait]
 pub trait Retention: Send + Sync {
     /// Forgets codes, refresh families, invitations, suppressions and sessions that ended before `instant`, and incidents that were
@@ -26,6 +26,6 @@ pub trait Retention: Send + Sync {
     /// its session, so that a second use is still noticed.
     ///
     /// # Errors
-    /// Our fault only.
+    /// [`Unavailable`] only, when the backend failed.
     async fn forget_before(&self, instant: UnixSeconds) -> Result<Forgotten, Unavailable>;
 }

@@ -1,23 +1,24 @@
-//! Promise: what a session may do at this moment, the same on every node.
+//! Promise: the state of a session, and so what it may do at this moment, is the same on every node.
 
 use async_trait::async_trait;
 use countersign_core::{ClientId, DeviceId, Reason, Session, SessionId, SessionState, UnixSeconds, UserId};
 
 use crate::unavailable::Unavailable;
 
-/// A session that may act: active or limited, and not at its end. Only a backend that keeps [`Sessions::live`] makes one.
+/// Session that may act: active or limited, and not at its end. Only a backend that keeps [`Sessions::live`] makes one.
 #[derive(Debug)]
 #[must_use]
 pub struct LiveSession(Session);
 
 impl LiveSession {
-    /// The rule itself, the same for every backend.
+    /// Applies the rule, which is the same for every backend.
     ///
     /// # Errors
-    /// When the session does not exist, has ended, was revoked, or waits for its person.
+    /// The reason why the session may not act.
     pub(crate) fn of(found: Option<Session>, now: UnixSeconds) -> Result<Self, LiveError> {
         let session = found.ok_or(LiveError::Unknown)?;
         match session.state {
+            // The states come before the end, so that a revoked session is reported as revoked also when its time is over.
             SessionState::Revoked => Err(LiveError::Revoked),
             SessionState::Challenged => Err(LiveError::Challenged),
             SessionState::Active | SessionState::Limited if session.expires_at < now => Err(LiveError::Expired),
@@ -25,36 +26,36 @@ impl LiveSession {
         }
     }
 
-    /// The session.
+    /// The session, borrowed.
     #[must_use]
     pub const fn session(&self) -> &Session {
         &self.0
     }
 
-    /// The session itself, for the facts.
+    /// Takes the session out, for the facts of a decision.
     #[must_use]
     pub fn into_session(self) -> Session {
         self.0
     }
 }
 
-/// Why a session may not act.
+/// Reason why a session may not act.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LiveError {
-    /// It waits for its person to sign in again.
+    /// The session waits for its person to sign in again.
     Challenged,
-    /// It has reached its end.
+    /// The session has reached its end.
     Expired,
-    /// It was revoked.
+    /// The session was revoked.
     Revoked,
-    /// Our fault.
+    /// The backend failed, which is the fault of this node.
     Unavailable(Unavailable),
     /// There is no such session.
     Unknown,
 }
 
 impl LiveError {
-    /// The stable code.
+    /// Stable code of the refusal.
     #[must_use]
     pub const fn reason(&self) -> Reason {
         match self {
@@ -67,41 +68,42 @@ impl LiveError {
     }
 }
 
-/// Which sessions to list; everything given must fit.
+/// Filter for sessions; a session must fit everything that is given.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SessionFilter {
-    /// Only this person's.
+    /// Person whose sessions are listed; `None` for everybody.
     pub user: Option<UserId>,
-    /// Only on this device.
+    /// Device whose sessions are listed; `None` for all devices.
     pub device: Option<DeviceId>,
-    /// Only those that have not ended at this instant: whoever signs in and out many times hides no live one behind them.
+    /// Instant at which the sessions must not have ended, so that a person who signs in and out many times cannot hide a live session
+    /// behind ended ones.
     pub live_at: Option<UnixSeconds>,
 }
 
-/// Somebody who is signed in on a device through an app. Ordered as written: by device first.
+/// Presence of a person who is signed in on a device through an app. Ordered as written: by device first.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Presence {
-    /// The device.
+    /// Device on which the person is signed in.
     pub device: DeviceId,
-    /// Who.
+    /// Person who is signed in.
     pub user: UserId,
-    /// Through what.
+    /// App through which the person signed in.
     pub client: ClientId,
 }
 
-/// A state that a session may be given while it goes on. Only [`Sessions::end`] ends one.
+/// State that a session may be given while it goes on. Only [`Sessions::end`] ends a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OpenState {
-    /// May act.
+    /// The session may act.
     Active,
-    /// Waits for its person to sign in again.
+    /// The session waits for its person to sign in again.
     Challenged,
-    /// May look and change nothing.
+    /// The session may read and change nothing.
     Limited,
 }
 
 impl OpenState {
-    /// The state of a session that goes on; `None` for one that ended.
+    /// State of a session that goes on; `None` for a session that ended.
     #[must_use]
     pub const fn of(state: SessionState) -> Option<Self> {
         match state {
@@ -112,7 +114,7 @@ impl OpenState {
         }
     }
 
-    /// The state as a session has it.
+    /// The same state in the words of a session.
     #[must_use]
     pub const fn state(self) -> SessionState {
         match self {
@@ -123,21 +125,21 @@ impl OpenState {
     }
 }
 
-/// Whose sessions end. Alphabetical.
+/// Selection of the sessions that end. Alphabetical.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Whose {
-    /// Everybody's on this device.
+    /// All sessions on this device.
     Device(DeviceId),
-    /// This person's, on whatever device.
+    /// All sessions of this person, on whatever device.
     Person(UserId),
-    /// This person's on this device.
+    /// All sessions of this person on this device.
     PersonOnDevice(UserId, DeviceId),
-    /// This one, even if its time is over.
+    /// This session, even if its time is over.
     Session(SessionId),
 }
 
 impl Whose {
-    /// Whether `session` is to end: it is theirs, and has not ended by `now`. The rule itself, the same for every backend.
+    /// Tells whether `session` is to end: it is selected, and has not ended by `now`. The rule is the same for every backend.
     #[must_use]
     pub fn takes(&self, session: &Session, now: UnixSeconds) -> bool {
         let in_time = session.expires_at >= now;
@@ -151,19 +153,19 @@ impl Whose {
     }
 }
 
-/// What an end ended.
+/// Sessions that were ended by one call.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ended {
-    /// The sessions that ended by this call, each as it was before. Of two callers who race, one is told of a session.
+    /// Sessions that ended by this call, each as it was before. Of two callers who race, only one is told of a session.
     pub sessions: Vec<Session>,
 }
 
-/// What a change of state did.
+/// Answer to a change of state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StateChange {
-    /// The session has the new state now, and had this one before.
+    /// The session has the new state now.
     Changed {
-        /// The state before.
+        /// State before the change.
         from: SessionState,
     },
     /// The session was revoked before, which is final.
@@ -172,59 +174,60 @@ pub enum StateChange {
     Unknown,
 }
 
-/// Sessions and their state.
+/// Sessions and their states.
 #[async_trait]
 pub trait Sessions: Send + Sync {
     /// Remembers a new session.
     ///
     /// # Errors
-    /// Our fault only.
+    /// [`Unavailable`] only, when the backend failed.
     async fn open(&self, session: Session) -> Result<(), Unavailable>;
 
-    /// The session, if it may act now. On the way of every request: served from memory where it can be.
+    /// Returns the session if it may act at `now`. Every request asks this, so it is served from memory where possible.
     ///
     /// # Errors
-    /// When it may not act, or by our fault.
+    /// The reason why the session may not act, or [`LiveError::Unavailable`] when the backend failed.
     async fn live(&self, id: &SessionId, now: UnixSeconds) -> Result<LiveSession, LiveError>;
 
-    /// The session in whatever state.
+    /// Finds a session in whatever state.
     ///
     /// # Errors
-    /// Our fault only.
+    /// [`Unavailable`] only, when the backend failed.
     async fn find(&self, id: &SessionId) -> Result<Option<Session>, Unavailable>;
 
-    /// The newest sessions that fit, at most `count_max`.
+    /// Lists the newest sessions that fit the filter, at most `count_max`.
     ///
     /// # Errors
-    /// Our fault only.
+    /// [`Unavailable`] only, when the backend failed.
     async fn list(&self, filter: &SessionFilter, count_max: u32) -> Result<Vec<Session>, Unavailable>;
 
-    /// Who is signed in on which devices, a page at a time: at most `count_max` of those that come after this one, in order. Somebody
-    /// is signed in while a session of theirs has not ended, be it limited or challenged; several of one kind count once.
+    /// Lists the people who are signed in on devices, a page at a time: at most `count_max` of those that come after `after`, in order. A
+    /// person is signed in while one of their sessions has not ended, be it limited or challenged; several sessions of one person on one
+    /// device through one app count once.
     ///
     /// # Errors
-    /// Our fault only.
+    /// [`Unavailable`] only, when the backend failed.
     async fn walk(&self, after: Option<&Presence>, count_max: u32, now: UnixSeconds) -> Result<Vec<Presence>, Unavailable>;
 
-    /// Changes the state of a session that goes on. Atomic; once this returns, no `live` on this node answers by the old state.
+    /// Changes the state of a session that goes on. Atomic: once this returns, no `live` on this node answers by the old state.
     ///
     /// # Errors
-    /// Our fault only.
+    /// [`Unavailable`] only, when the backend failed.
     async fn set_state(&self, id: &SessionId, state: OpenState) -> Result<StateChange, Unavailable>;
 
-    /// Ends sessions for good, each with its refresh families: both or neither. Once this returns, no `live` and no
-    /// [`crate::Grants::find_refresh`] on this node answers otherwise, and no family of theirs comes to life by
-    /// [`crate::Grants::redeem`]. However many they are, all end that were open when this was called. Ending what has ended changes
-    /// nothing.
+    /// Ends sessions for good, each together with its refresh families: both or neither. Once this returns, no `live` and no
+    /// [`crate::Grants::find_refresh`] on this node answers otherwise, and none of their families comes to life by
+    /// [`crate::Grants::redeem`]. All sessions end that were open when this was called, however many they are. Ending a session that has
+    /// ended changes nothing.
     ///
     /// # Errors
-    /// Our fault only. Of several sessions some may have ended then; asking again ends the rest.
+    /// [`Unavailable`] only, when the backend failed. Some of several sessions may have ended by then; asking again ends the rest.
     async fn end(&self, whose: &Whose, now: UnixSeconds) -> Result<Ended, Unavailable>;
 
-    /// Notes that the person was authenticated again. A `Limited` session is `Active` again, since its person stood for it;
-    /// `Challenged` ones stay as they are, since a sign-in opens a new one. Atomic, like a change of state.
+    /// Notes that the person was authenticated again. A `Limited` session becomes `Active` again, since its person vouched for it; a
+    /// `Challenged` one stays as it is, since a sign-in opens a new session. Atomic, like a change of state.
     ///
     /// # Errors
-    /// Our fault only.
+    /// [`Unavailable`] only, when the backend failed.
     async fn authenticated(&self, id: &SessionId, at: UnixSeconds) -> Result<(), Unavailable>;
 }

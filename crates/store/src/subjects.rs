@@ -6,68 +6,68 @@ use countersign_identity::TokenHash;
 
 use crate::unavailable::Unavailable;
 
-/// Whether a person may sign in.
+/// Permission of a person to sign in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UserState {
-    /// May sign in.
+    /// The person may sign in.
     Active,
-    /// May not.
+    /// The account is closed: the person may not sign in.
     Closed,
 }
 
-/// A person's account.
+/// Account of a person.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
-    /// Its id, known only to us.
+    /// Identifier of the account, known to this service only.
     pub id: UserId,
-    /// What the person calls the account: a user name or an e-mail address. Unique.
+    /// Name that the person gave the account: a user name or an e-mail address. Unique.
     pub name: String,
-    /// The groups of permissions that the person holds.
+    /// Groups of permissions that the person holds.
     pub roles: Vec<Role>,
-    /// When it was made.
+    /// Instant at which the account was made.
     pub created_at: UnixSeconds,
-    /// Whether the person may sign in.
+    /// Permission to sign in.
     pub state: UserState,
 }
 
-/// A passkey that speaks for a person.
+/// Passkey that speaks for a person.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Passkey {
-    /// The credential id (WebAuthn level 3 section 4).
+    /// Credential id (WebAuthn level 3 section 4).
     pub credential: Vec<u8>,
-    /// For whom it speaks.
+    /// Person for whom the passkey speaks.
     pub user: UserId,
-    /// The credential record as the WebAuthn library writes it; public material.
+    /// Credential record as the WebAuthn library writes it; it holds public material only.
     pub record: String,
     /// Signature counter at the last use (WebAuthn level 3 section 6.1.1).
     pub counter: u32,
-    /// When it was registered.
+    /// Instant of the registration.
     pub created_at: UnixSeconds,
 }
 
-/// Leave to make one account.
+/// Permission to make one account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invitation {
     /// Hash of the code that the person types or scans.
     pub code: TokenHash,
-    /// The name that the account will have; `None` leaves it to the person.
+    /// Name that the account will have; `None` leaves the choice to the person.
     pub name: Option<String>,
-    /// The roles that the account will have.
+    /// Roles that the account will have.
     pub roles: Vec<Role>,
-    /// When it lapses.
+    /// Last second in which the invitation counts.
     pub expires_at: UnixSeconds,
 }
 
-/// People, passkeys, invitations.
+/// Accounts, passkeys and invitations.
 #[async_trait]
 pub trait Subjects: Send + Sync {
-    /// Makes an account together with its first passkey, or neither. See [`Created`].
+    /// Makes an account together with its first passkey, or neither. [`Created`] says what happened.
     ///
     /// # Errors
     /// Our fault only.
     async fn create(&self, user: User, passkey: Passkey) -> Result<Created, Unavailable>;
 
-    /// The account.
+    /// Finds the account of this id.
     ///
     /// # Errors
     /// Our fault only.
@@ -79,13 +79,13 @@ pub trait Subjects: Send + Sync {
     /// Our fault only.
     async fn state(&self, id: &UserId) -> Result<Option<UserState>, Unavailable>;
 
-    /// The account of that name.
+    /// Finds the account of this name.
     ///
     /// # Errors
     /// Our fault only.
     async fn find_by_name(&self, name: &str) -> Result<Option<User>, Unavailable>;
 
-    /// The newest accounts, at most `count_max`.
+    /// Lists the newest accounts, at most `count_max`.
     ///
     /// # Errors
     /// Our fault only.
@@ -97,38 +97,39 @@ pub trait Subjects: Send + Sync {
     /// Our fault only.
     async fn update(&self, id: &UserId, state: UserState, roles: &[Role]) -> Result<Option<User>, Unavailable>;
 
-    /// Another passkey for an account. `NameTaken` never, `CredentialTaken` when somebody has it.
+    /// Adds another passkey to an account. [`Created::CredentialTaken`] when an account has the credential already; never
+    /// [`Created::NameTaken`].
     ///
     /// # Errors
     /// Our fault only.
     async fn add_passkey(&self, passkey: Passkey) -> Result<Created, Unavailable>;
 
-    /// The passkey of that credential id.
+    /// Finds the passkey of this credential id.
     ///
     /// # Errors
     /// Our fault only.
     async fn find_passkey(&self, credential: &[u8]) -> Result<Option<Passkey>, Unavailable>;
 
-    /// All passkeys of an account.
+    /// Lists all passkeys of an account.
     ///
     /// # Errors
     /// Our fault only.
     async fn passkeys(&self, user: &UserId) -> Result<Vec<Passkey>, Unavailable>;
 
-    /// Notes a use of the passkey: the new record and counter, if the stored counter is still `counter_before`.
-    /// Of two racing uses of one counter value, one gets `Used::Raced`.
+    /// Notes a use of the passkey: stores the new record and counter, if the stored counter is still `counter_before`. Of two racing uses
+    /// of one counter value, one gets [`Used::Raced`].
     ///
     /// # Errors
     /// Our fault only.
     async fn use_passkey(&self, passkey: Passkey, counter_before: u32) -> Result<Used, Unavailable>;
 
-    /// Remembers an invitation.
+    /// Remembers a new invitation.
     ///
     /// # Errors
     /// Our fault only.
     async fn invite(&self, invitation: Invitation) -> Result<(), Unavailable>;
 
-    /// The invitation, if it has not lapsed, without using it up.
+    /// Finds an invitation that has not expired, without using it up.
     ///
     /// # Errors
     /// Our fault only.
@@ -141,22 +142,22 @@ pub trait Subjects: Send + Sync {
     async fn take_invitation(&self, code: &TokenHash, now: UnixSeconds) -> Result<Option<Invitation>, Unavailable>;
 }
 
-/// What became of a new account or passkey.
+/// Answer to the making of an account or passkey.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Created {
     /// The credential belongs to an account already.
     CredentialTaken,
-    /// It exists now.
+    /// The account or passkey exists now.
     Done,
     /// The name belongs to an account already.
     NameTaken,
 }
 
-/// What became of the use of a passkey.
+/// Answer to the use of a passkey.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Used {
-    /// Noted.
+    /// The use was noted.
     Noted,
-    /// Somebody else used the same counter value first.
+    /// Another caller used the same counter value first.
     Raced,
 }

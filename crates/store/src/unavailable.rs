@@ -1,16 +1,16 @@
-//! Our own fault: the store did not answer.
+//! Fault of this node: the store did not answer.
 
 use std::fmt;
 
-/// The backend failed. Always a refusal for the caller, never the caller's fault.
+/// Failure of the backend. The request is refused, but its caller is not at fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unavailable {
-    /// What was tried, for the operator's log; holds no secret and nothing personal.
+    /// Step that failed, for the operator's log; holds no secret and nothing personal.
     pub what: String,
 }
 
 impl Unavailable {
-    /// Says what was tried.
+    /// Makes a failure from the step that failed.
     #[must_use]
     pub fn new(what: impl Into<String>) -> Self {
         Self { what: what.into() }

@@ -1,4 +1,4 @@
-//! Challenges that wait for their answer.
+//! Challenges in memory, while they wait for their answer.
 
 use std::{collections::HashMap, sync::Mutex};
 
@@ -11,24 +11,24 @@ use crate::{
     unavailable::Unavailable,
 };
 
-/// Outstanding challenges in memory, bounded. Each purpose has a room of its own: whoever fills the one at a door that anybody
-/// may knock at crowds out nobody who signs in.
+/// Outstanding challenges in memory, bounded. Each purpose has a room of its own: anybody may ask for a challenge to enrol, and whoever
+/// fills that room crowds out nobody who signs in.
 pub struct MemoryChallenges {
     waiting: Mutex<Rooms>,
     count_max: usize,
 }
 
-/// What is recalled, by challenge and purpose.
+/// Remembered data, by purpose and challenge.
 type Rooms = HashMap<ChallengePurpose, Lapsing<ChallengeId, Vec<u8>>>;
 
 impl MemoryChallenges {
-    /// Room for as many challenges of each purpose as [`Limits::CHALLENGES_MAX`].
+    /// Makes a memory with room for [`Limits::CHALLENGES_MAX`] challenges of each purpose.
     #[must_use]
     pub fn new() -> Self {
         Self::with_room(Limits::CHALLENGES_MAX)
     }
 
-    /// Room for `count_max` challenges of each purpose.
+    /// Makes a memory with room for `count_max` challenges of each purpose.
     #[must_use]
     pub(crate) fn with_room(count_max: usize) -> Self {
         Self { waiting: Mutex::default(), count_max }
@@ -51,7 +51,7 @@ impl Challenges for MemoryChallenges {
         let mut rooms = self.waiting.lock().map_err(|_| IssueError::Unavailable(gone()))?;
         // SECURITY: an id is 256 unpredictable bits. One that comes twice means broken entropy, and must not replace what waits.
         let (repeated, room) = (rooms.values().any(|room| room.contains(&id)), rooms.entry(purpose).or_default());
-        // None lives longer than a challenge may, so what ends that much earlier than the newest has ended already.
+        // No challenge lives longer than this limit, so whatever ends that much earlier than the newest has ended already.
         room.forget_before(expires_at.minus(Limits::CHALLENGE_LIFE));
         if room.len() >= self.count_max {
             return Err(IssueError::Full);

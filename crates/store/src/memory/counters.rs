@@ -10,7 +10,7 @@ use crate::{
     unavailable::Unavailable,
 };
 
-/// Counters that are kept; beyond it those that have run empty go, and if none has, nothing more is counted in.
+/// Upper bound on the counters in memory. Beyond it empty counters are dropped, and when none is empty, no new one is counted in.
 const COUNTERS_MAX: usize = 100_000;
 
 /// Counters in memory, bounded.
@@ -21,19 +21,19 @@ pub struct MemoryCounters {
 
 #[derive(Default)]
 struct Counters {
-    /// When each will have run empty: milliseconds, times the count of its limit, so that no rate is rounded.
+    /// Instant at which each counter will be empty, in milliseconds times the count of its limit, so that no rate is rounded.
     empty_at: HashMap<(SessionId, Action, RateLimit), u128>,
     swept_at: Option<UnixSeconds>,
 }
 
 impl MemoryCounters {
-    /// Room for a hundred thousand counters.
+    /// Makes a memory with room for a hundred thousand counters.
     #[must_use]
     pub fn new() -> Self {
         Self::with_room(COUNTERS_MAX)
     }
 
-    /// Room for `count_max` counters.
+    /// Makes a memory with room for `count_max` counters.
     #[must_use]
     pub(crate) fn with_room(count_max: usize) -> Self {
         Self { counters: Mutex::default(), count_max }
@@ -47,8 +47,8 @@ impl Default for MemoryCounters {
 }
 
 impl Counters {
-    /// Takes away the counters that have run empty. At most once a second: whoever fills the memory must not make every
-    /// request go through all of it.
+    /// Drops the counters that are empty. At most once a second, so that a client that fills the memory cannot make every request walk
+    /// through all of it.
     fn sweep(&mut self, now: UnixMillis) {
         if self.swept_at == Some(now.seconds()) {
             return;
@@ -58,7 +58,7 @@ impl Counters {
     }
 }
 
-/// Milliseconds in the unit of a limit's counters.
+/// Converts milliseconds into the unit of a limit's counters.
 fn scaled(millis: u64, limit: RateLimit) -> u128 {
     u128::from(millis).saturating_mul(u128::from(limit.count))
 }
@@ -71,10 +71,13 @@ impl RateCounters for MemoryCounters {
         let key = (session.clone(), action.clone(), limit);
         if counters.empty_at.len() >= self.count_max && !counters.empty_at.contains_key(&key) {
             counters.sweep(now);
+            // SECURITY: dropping a counter that is not empty would give its session a fresh rate, so the new one is refused instead.
             if counters.empty_at.len() >= self.count_max {
                 return Err(gone());
             }
         }
+        // In the scaled unit one request costs `window`, and a full burst `window` times the count: nothing is divided, so nothing is
+        // rounded.
         let (window, at) = (limit.window.0.saturating_mul(1000), scaled(now.0, limit));
         let empty_at = counters.empty_at.get(&key).copied().unwrap_or_default().max(at).saturating_add(u128::from(window));
         let over = empty_at.saturating_sub(at).saturating_sub(scaled(window, limit));

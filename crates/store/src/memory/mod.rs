@@ -1,6 +1,6 @@
-//! The fast state of one process: replay memory, challenges, rates. Lost with the process, which only makes clients begin
-//! an exchange again: a node that starts with an empty replay memory asks for new nonces (`NonceKeys::remembering_since`),
-//! so that no captured proof meets the empty memory.
+//! Fast state of one process: replay memory, challenges, rates. It is lost with the process, which only makes clients begin an exchange
+//! again: a node that starts with an empty replay memory asks for new nonces (`NonceKeys::remembering_since`), so that no captured proof
+//! meets the empty memory.
 
 mod challenges;
 mod counters;

@@ -1,4 +1,4 @@
-//! Which proofs were used, by the second up to which each must be remembered.
+//! Memory of used proofs, ordered by the second up to which each must be remembered.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -15,13 +15,13 @@ use crate::{
     unavailable::Unavailable,
 };
 
-/// Parts with a lock each, so that requests rarely wait for one another.
+/// Parts of the memory with a lock each, so that requests rarely wait for one another.
 const SHARDS: u8 = 16;
 
-/// Used proofs in memory, bounded, never forgetting early.
+/// Used proofs in memory: bounded, and never forgotten early.
 pub struct MemoryReplay {
     shards: Vec<Mutex<Shard>>,
-    /// Which shard a proof belongs to: keyed, so that nobody can aim many proofs at one shard and fill it.
+    /// Keyed hasher that chooses the shard of a proof, so that nobody can aim many proofs at one shard and fill it.
     place: RandomState,
     entries_max: usize,
 }
@@ -29,20 +29,20 @@ pub struct MemoryReplay {
 #[derive(Default)]
 struct Shard {
     seen: HashSet<ReplayId>,
-    /// What may be forgotten after each second.
+    /// Proofs that may be forgotten after each second.
     ends: BTreeMap<UnixSeconds, Vec<ReplayId>>,
-    /// The latest second of which something was forgotten.
+    /// Latest second of which proofs were forgotten.
     forgotten: Option<UnixSeconds>,
 }
 
 impl MemoryReplay {
-    /// A memory of as many proofs as [`Limits::REPLAY_ENTRIES_MAX`].
+    /// Makes a memory for [`Limits::REPLAY_ENTRIES_MAX`] proofs.
     #[must_use]
     pub fn new() -> Self {
         Self::with_room(Limits::REPLAY_ENTRIES_MAX)
     }
 
-    /// A memory of about `entries_max` proofs.
+    /// Makes a memory for about `entries_max` proofs.
     #[must_use]
     pub(crate) fn with_room(entries_max: usize) -> Self {
         let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
@@ -57,7 +57,7 @@ impl Default for MemoryReplay {
 }
 
 impl Shard {
-    /// Forgets what cannot be accepted again: each proof counts through its last second.
+    /// Forgets the proofs that cannot be accepted again: each counts through its last second.
     fn forget(&mut self, now: UnixSeconds) {
         while let Some(end) = self.ends.first_entry().filter(|end| *end.key() < now) {
             self.forgotten = self.forgotten.max(Some(*end.key()));
@@ -67,7 +67,7 @@ impl Shard {
         }
     }
 
-    /// Whether a proof to be remembered until then may have been seen and forgotten.
+    /// Tells whether a proof to be remembered through this second may have been seen and forgotten.
     fn may_have_forgotten(&self, remember_until: UnixSeconds) -> bool {
         self.forgotten.is_some_and(|forgotten| remember_until <= forgotten)
     }
@@ -86,6 +86,7 @@ impl ReplayMemory for MemoryReplay {
         if shard.may_have_forgotten(proof.remember_until()) {
             return Err(SpendError::Unavailable(Unavailable::new("the clock was set back behind the replay memory; restart")));
         }
+        // Before the check for room: a replay is refused as one also when the memory is full.
         if shard.seen.contains(&id) {
             return Err(SpendError::AlreadySpent);
         }

@@ -1,4 +1,4 @@
-//! People on devices in SQLite.
+//! Bindings of people to devices in SQLite.
 
 use async_trait::async_trait;
 use countersign_core::{DeviceId, UnixSeconds, UserId};
@@ -107,6 +107,7 @@ impl Bindings for Sqlite {
 
     async fn cut(&self, user: &UserId, device: &DeviceId, cut: BindingState) -> Result<Option<Binding>, Unavailable> {
         let (word, at) = state(cut);
+        // The conditions stand in the statement itself, so that of two callers who cut at once the second one finds the first one's state.
         let done = sqlx::query(
             "UPDATE bindings SET state = $3, cut_at = $4 WHERE user = $1 AND device = $2 \
              AND (state = 'active' OR (state = 'removed' AND $3 = 'disowned'))",

@@ -1,10 +1,10 @@
-//! A cache that is never behind the database.
+//! Cache that is never behind the database.
 
 use std::hash::Hash;
 
 use quick_cache::sync::Cache;
 
-/// Values by key, as the database has them. Those that are not used for long make room.
+/// Values by key, as the database has them. Values that were not used for long make room.
 ///
 /// SECURITY: a value enters or changes only while `gate` is held, and its holder reads or writes the database in the same
 /// hold, always on the one connection that writes. Without the gate, a reader could load an old row, a writer change row and
@@ -16,36 +16,36 @@ pub struct Cached<K, V> {
     values: Cache<K, V>,
 }
 
-/// Leave to change the cache.
+/// Permission to change the cache, held by one caller at a time.
 pub struct Gate<'a, K, V> {
     cached: &'a Cached<K, V>,
     _held: tokio::sync::MutexGuard<'a, ()>,
 }
 
 impl<K: Hash + Eq + Clone, V: Clone> Cached<K, V> {
-    /// A cache of at most `count_max` values.
+    /// Makes a cache of at most `count_max` values.
     pub fn new(count_max: usize) -> Self {
         Self { gate: tokio::sync::Mutex::default(), values: Cache::new(count_max) }
     }
 
-    /// The value, if it is at hand.
+    /// Returns the value, if it is in memory.
     pub fn get(&self, key: &K) -> Option<V> {
         self.values.get(key)
     }
 
-    /// Waits for leave to change it.
+    /// Waits for the permission to change the cache.
     pub async fn gate(&self) -> Gate<'_, K, V> {
         Gate { cached: self, _held: self.gate.lock().await }
     }
 }
 
 impl<K: Hash + Eq + Clone, V: Clone> Gate<'_, K, V> {
-    /// Takes over what the database has now.
+    /// Takes over the value that the database has now.
     pub fn put(&self, key: K, value: V) {
         self.cached.values.insert(key, value);
     }
 
-    /// Forgets a value before it is changed, so that a change of unknown end is read from the database again.
+    /// Forgets a value before it is changed, so that after a change whose outcome is unknown it is read from the database again.
     pub fn forget(&self, key: &K) {
         self.cached.values.remove(key);
     }

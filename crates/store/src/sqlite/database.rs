@@ -26,19 +26,19 @@ use crate::{
     unavailable::Unavailable,
 };
 
-/// For their owner only; SQLite gives the files beside the database the same mode.
+/// File mode for the owner only; SQLite gives the files beside the database the same mode.
 const PRIVATE: u32 = 0o600;
 
-/// How long a writer waits for another one.
+/// Longest wait of a writer for another writer.
 const BUSY_MAX: Duration = Duration::from_secs(5);
 
-/// Readers beside the writer.
+/// Connections that read, beside the one that writes.
 const READERS: u32 = 4;
 
 /// Sessions, and devices, and states of accounts, that are kept in memory.
 const CACHED_MAX: usize = 100_000;
 
-/// A step from one version of the tables to the next. Never changed once it was published: databases remember its digest.
+/// Step from one version of the tables to the next. A published step is never changed: databases remember its digest.
 #[derive(Clone, Copy)]
 pub(super) struct Step {
     version: i64,
@@ -52,7 +52,7 @@ impl Step {
     }
 }
 
-/// The steps of `countersign.db`.
+/// Migrations of `countersign.db`.
 pub(super) const TRUTH: &[Step] = &[
     Step { version: 1, name: "the truth", sql: include_str!("migrations/0001_truth.sql") },
     Step { version: 2, name: "posture", sql: include_str!("migrations/0002_posture.sql") },
@@ -62,24 +62,24 @@ pub(super) const TRUTH: &[Step] = &[
     Step { version: 7, name: "ended families", sql: include_str!("migrations/0007_ended_families.sql") },
 ];
 
-/// The steps of `subject-keys.db`.
+/// Migrations of `subject-keys.db`.
 pub(super) const KEYS: &[Step] = &[Step { version: 1, name: "subject keys", sql: include_str!("migrations/keys_0001.sql") }];
 
-/// Why the database cannot be opened.
+/// Reason why the database cannot be opened.
 #[derive(Debug)]
 pub enum OpenError {
     /// The file cannot be used.
     Io {
         /// Which.
         path: PathBuf,
-        /// The system's word.
+        /// Error of the operating system.
         source: io::Error,
     },
     /// The database does not open, or is of a newer version.
     Database {
         /// Which.
         path: PathBuf,
-        /// SQLite's word.
+        /// Message of SQLite.
         what: String,
     },
 }
@@ -101,7 +101,7 @@ impl fmt::Display for OpenError {
 
 impl std::error::Error for OpenError {}
 
-/// The embedded store: everything that must outlive the process.
+/// Embedded store: all state that must outlive the process.
 pub struct Sqlite {
     pub(crate) writer: SqlitePool,
     pub(crate) readers: SqlitePool,
@@ -110,7 +110,7 @@ pub struct Sqlite {
     pub(crate) devices: Cached<DeviceId, Device>,
     pub(crate) accounts: Cached<UserId, UserState>,
     pub(crate) changes: Changes,
-    /// The answer that was given to each refresh token and request key, while it is repeated.
+    /// Answers that were given to refreshes, by refresh token and request key, while they are repeated.
     pub(crate) answers: Mutex<Lapsing<Renewed, GivenToken>>,
 }
 
@@ -118,7 +118,7 @@ impl Sqlite {
     /// Opens, or makes, `countersign.db` and `subject-keys.db` in a directory, readable by their owner only.
     ///
     /// # Errors
-    /// When a file cannot be used, or is of a newer version.
+    /// [`OpenError::Io`] when a file cannot be used; [`OpenError::Database`] when it is damaged or of a newer version.
     pub async fn open(directory: &Path) -> Result<Self, OpenError> {
         let truth = directory.join("countersign.db");
         let keys = directory.join("subject-keys.db");
@@ -139,13 +139,13 @@ impl Sqlite {
         })
     }
 
-    /// Where this store announces every change of a session, a device or a person.
+    /// Announcements of every change of a session, a device or a person in this store.
     #[must_use]
     pub const fn changes(&self) -> &Changes {
         &self.changes
     }
 
-    /// Closes the files; what was acknowledged is in them already.
+    /// Closes the files. Everything that was acknowledged is in them already.
     pub async fn close(&self) {
         self.readers.close().await;
         self.writer.close().await;
@@ -153,7 +153,7 @@ impl Sqlite {
     }
 }
 
-/// The one connection that writes, to a file that is made or brought up to this version.
+/// Opens the one connection that writes, to a file that is made or brought up to this version.
 pub(super) async fn writer(path: &Path, steps: &[Step]) -> Result<SqlitePool, OpenError> {
     let failed = |source| OpenError::Io { path: path.to_path_buf(), source };
     let file = fs::OpenOptions::new().write(true).create(true).truncate(false).mode(PRIVATE).open(path).map_err(failed)?;
@@ -164,7 +164,7 @@ pub(super) async fn writer(path: &Path, steps: &[Step]) -> Result<SqlitePool, Op
     Ok(pool)
 }
 
-/// Connections that cannot write.
+/// Opens connections that cannot write.
 async fn readers(path: &Path) -> Result<SqlitePool, OpenError> {
     let options = options(path).pragma("query_only", "on");
     SqlitePoolOptions::new().max_connections(READERS).connect_with(options).await.map_err(broken(path))
@@ -184,17 +184,17 @@ fn broken<E: fmt::Display>(path: &Path) -> impl Fn(E) -> OpenError {
     move |error| OpenError::Database { path: path.to_path_buf(), what: error.to_string() }
 }
 
-/// Moves the write-ahead log into the database and cuts it off: what was overwritten must not survive in it.
+/// Moves the write-ahead log into the database and cuts it off: overwritten data must not survive in the log.
 pub async fn wipe_log(pool: &SqlitePool) -> Result<(), Unavailable> {
     let said = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(pool).await.map_err(failed("wiping the log of sealing keys"))?;
-    // The first column says whether somebody stood in the way; the statement itself succeeds then, too.
+    // The first column says whether another connection blocked the checkpoint; the statement itself succeeds in that case, too.
     if Reader::new(&said, "wal_checkpoint").flag("busy")? {
         return Err(Unavailable::new("wiping the log of sealing keys: somebody else reads the database"));
     }
     Ok(())
 }
 
-/// A statement that failed, for the operator; the database's words hold no values.
+/// Turns the error of a failed statement into a message for the operator; the database's own words hold no values.
 pub fn failed(what: &'static str) -> impl Fn(sqlx::Error) -> Unavailable {
     move |error| Unavailable::new(format!("{what}: {error}"))
 }

@@ -30,6 +30,7 @@ fn kept(row: &SqliteRow) -> Result<KeptDevToken, Unavailable> {
         created_at: row.time("created_at")?,
         revoked_at: row.maybe_number("revoked_at")?.map(UnixSeconds),
     };
+    // The view joins the phones by spaces; it has no text when there are none.
     let phones = match row.maybe_text("phones")? {
         Some(_) => row.words("phones", |word| DeviceId::parse(word).ok())?,
         None => Vec::new(),

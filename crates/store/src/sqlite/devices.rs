@@ -56,6 +56,7 @@ fn device(row: &SqliteRow) -> Result<Device, Unavailable> {
 fn certificates(row: &Reader<'_>) -> Result<Vec<SerialDigest>, Unavailable> {
     let bytes = row.bytes("certificates")?;
     match bytes.as_chunks::<16>() {
+        // Left-over bytes mean a damaged row; the digests are never guessed at.
         (digests, []) => Ok(digests.iter().copied().map(SerialDigest).collect()),
         _ => Err(row.broken()),
     }
@@ -79,7 +80,7 @@ fn vouching(row: &Reader<'_>) -> Result<Option<VouchingKey>, Unavailable> {
 
 type Asked<'q> = Query<'q, sqlx::Sqlite, SqliteArguments>;
 
-/// All that may change about a device, in the order in which both statements name it.
+/// Binds all columns that may change about a device, in the order in which both statements name them.
 fn bind<'q>(query: Asked<'q>, device: &'q Device) -> Asked<'q> {
     let posture = &device.posture;
     let certificates: Vec<u8> = posture.certificates.iter().flat_map(|digest| digest.0).collect();
@@ -181,6 +182,7 @@ impl Devices for Sqlite {
     }
 
     async fn find_by_key(&self, key: &Thumbprint) -> Result<Option<Device>, Unavailable> {
+        // SECURITY: asked on the connection that writes, so that the answer waits for a change that is still under way.
         let row = sqlx::query("SELECT * FROM devices WHERE key = $1").bind(key.as_bytes().as_slice()).fetch_optional(&self.writer).await;
         row.map_err(failed("reading a device"))?.as_ref().map(device).transpose()
     }

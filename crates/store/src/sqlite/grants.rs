@@ -14,7 +14,8 @@ use crate::{
     unavailable::Unavailable,
 };
 
-/// Answers that are kept; beyond it those go that would lapse first, and a refresh that repeats one is answered afresh.
+/// Upper bound on the answers in memory; beyond it the answers that expire first are dropped, and a refresh that repeats one of them gets a
+/// new answer.
 const ANSWERS_MAX: usize = 100_000;
 
 fn code(row: &SqliteRow) -> Result<CodeState, Unavailable> {
@@ -34,6 +35,7 @@ fn code(row: &SqliteRow) -> Result<CodeState, Unavailable> {
             family: row.parsed("family", GrantId::parse)?,
             session: row.parsed("session", SessionId::parse)?,
         }),
+        // Both are written by one statement, so one without the other is a damaged row.
         (None, Some(_)) | (Some(_), None) => Err(row.broken()),
     }
 }
@@ -81,6 +83,7 @@ impl Grants for Sqlite {
     async fn redeem(&self, hash: &TokenHash, family: RefreshFamily) -> Result<(), RedeemError> {
         let failing = |error| RedeemError::Unavailable(failed("redeeming a code")(error));
         let mut both = self.writer.begin().await.map_err(failing)?;
+        // The condition decides the race: of two callers one changes the row.
         let taken = sqlx::query("UPDATE codes SET session = $2, family = $3 WHERE hash = $1 AND session IS NULL")
             .bind(hash.as_bytes().as_slice())
             .bind(family.session.as_str())
@@ -89,6 +92,7 @@ impl Grants for Sqlite {
             .await
             .map_err(failing)?;
         if taken.rows_affected() == 0 {
+            // The transaction is dropped here, and with it everything that it wrote.
             return Err(RedeemError::AlreadyExchanged);
         }
         sqlx::query(
@@ -123,11 +127,13 @@ impl Grants for Sqlite {
         until: UnixSeconds,
         now: UnixSeconds,
     ) -> Result<GivenToken, Unavailable> {
+        // The plain token is kept in memory only. After a restart a repeated refresh gets a new token, which is bound to the same key.
         let mut answers = self.answers.lock().map_err(|_| Unavailable::new("the memory of answers"))?;
         answers.forget_before(now);
         if let Some(given) = answers.get(&asked, now) {
             return Ok(given.clone());
         }
+        // The answer that would be forgotten soonest makes room; a retry of it gets another token of the same session.
         if answers.len() >= ANSWERS_MAX {
             answers.forget_soonest();
         }

@@ -13,7 +13,7 @@ use crate::{
     unavailable::Unavailable,
 };
 
-/// What is remembered of how many incidents; beyond, the oldest go.
+/// Upper bound on the remembered incidents; beyond it the oldest are deleted.
 const INCIDENTS_MAX: u32 = 10_000;
 
 fn incident(row: &SqliteRow) -> Result<Incident, Unavailable> {

@@ -1,4 +1,4 @@
-//! Our own keys, and the keys that seal people's fields.
+//! Keys of the node, and the keys that seal people's fields, in SQLite.
 
 use async_trait::async_trait;
 use countersign_core::{KeyId, Secret, UserId};
@@ -66,6 +66,7 @@ impl SubjectKeys for Sqlite {
             .execute(&self.subject_keys)
             .await
             .map_err(failed("making a sealing key"))?;
+        // Read again, not returned as it came: another caller may have stored a key first, or destroyed it.
         self.find(user).await
     }
 
@@ -74,6 +75,7 @@ impl SubjectKeys for Sqlite {
     }
 
     async fn destroy(&self, user: &UserId) -> Result<(), Unavailable> {
+        // The row stays with no key in it: it says that the person was erased, so that no new key is made.
         sqlx::query("INSERT INTO subject_keys (user, secret) VALUES ($1, NULL) ON CONFLICT (user) DO UPDATE SET secret = NULL")
             .bind(user.as_str())
             .execute(&self.subject_keys)
@@ -84,7 +86,7 @@ impl SubjectKeys for Sqlite {
 }
 
 impl Sqlite {
-    /// `None`: nothing is known of the person. `Some(None)`: the key was destroyed.
+    /// Reads a person's key. `None` when nothing is known of the person; `Some(None)` when the key was destroyed.
     async fn read_subject_key(&self, user: &UserId) -> Result<Option<Option<Secret<[u8; 32]>>>, Unavailable> {
         let row =
             sqlx::query("SELECT secret FROM subject_keys WHERE user = $1").bind(user.as_str()).fetch_optional(&self.subject_keys).await;

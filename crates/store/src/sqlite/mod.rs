@@ -1,7 +1,7 @@
-//! The embedded truth: SQLite in write-ahead mode, one writer, several readers, and a cache that is never behind.
+//! Embedded store: SQLite in write-ahead mode, one writer, several readers, and a cache that is never behind.
 //!
-//! One process holds the database, so that what it keeps in memory is the truth as well. The binary sees to that with a lock
-//! on the data directory.
+//! One process holds the database, so that its copies in memory are the truth as well. The binary ensures that with a lock on the data
+//! directory.
 
 mod bindings;
 mod cached;

@@ -1,4 +1,4 @@
-//! Forgetting in SQLite, and in what is served from memory.
+//! Forgetting in SQLite, and in the copies that are kept in memory.
 
 use async_trait::async_trait;
 use countersign_core::{Seconds, SessionId, UnixSeconds};
@@ -12,13 +12,14 @@ use crate::{
     unavailable::Unavailable,
 };
 
-/// How long an incident that is over is kept, for whoever looks back over a quarter.
+/// Time for which an incident that is over is kept, so that operators can look back over a quarter of a year.
 const INCIDENTS_KEPT: Seconds = Seconds(90 * 86_400);
 
 #[async_trait]
 impl Retention for Sqlite {
     async fn forget_before(&self, instant: UnixSeconds) -> Result<Forgotten, Unavailable> {
         let before = signed(instant.0);
+        // Under the gate, so that no reader puts a deleted session back into memory.
         let gate = self.sessions.gate().await;
         let ended = sqlx::query("DELETE FROM sessions WHERE expires_at < $1 RETURNING id").bind(before).fetch_all(&self.writer).await;
         let ended = ended.map_err(failed("forgetting sessions"))?;

@@ -1,11 +1,11 @@
-//! Rows back into types, strictly: a row that does not parse is our fault, and refuses.
+//! Strict reading of rows into types: a row that does not parse is the node's fault, and the request is refused.
 
 use countersign_core::{Acr, Amr, BootState, EvidenceTier, Platform, Provenance, Role, SecurityLevel, Thumbprint, UnixSeconds};
 use sqlx::{Row, sqlite::SqliteRow};
 
 use crate::unavailable::Unavailable;
 
-/// One row of a table.
+/// Reader of one row of a table.
 pub struct Reader<'a> {
     row: &'a SqliteRow,
     table: &'static str,
@@ -16,7 +16,7 @@ impl<'a> Reader<'a> {
         Self { row, table }
     }
 
-    /// What is said of a row that does not parse.
+    /// Failure for a row that does not parse.
     pub fn broken(&self) -> Unavailable {
         Unavailable::new(format!("a row of table `{}` does not parse", self.table))
     }
@@ -55,7 +55,7 @@ impl<'a> Reader<'a> {
         number.map(|number| u64::try_from(number).map_err(|_| self.broken())).transpose()
     }
 
-    /// A column of nought or one.
+    /// Reads a column of 0 or 1 as a boolean.
     pub fn flag(&self, column: &str) -> Result<bool, Unavailable> {
         self.numbered(column, |number| match number {
             0 => Some(false),
@@ -64,7 +64,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// A column through a parser of numbers.
+    /// Reads a number and converts it by `parse`.
     pub fn numbered<T>(&self, column: &str, parse: impl Fn(u64) -> Option<T>) -> Result<T, Unavailable> {
         parse(self.number(column)?).ok_or_else(|| self.broken())
     }
@@ -73,12 +73,12 @@ impl<'a> Reader<'a> {
         self.number(column).map(UnixSeconds)
     }
 
-    /// A column through a parser of texts.
+    /// Reads a text and converts it by `parse`.
     pub fn parsed<T, E>(&self, column: &str, parse: impl Fn(&str) -> Result<T, E>) -> Result<T, Unavailable> {
         parse(&self.text(column)?).map_err(|_| self.broken())
     }
 
-    /// A column of one of a few words.
+    /// Reads a column that holds one of a few words.
     pub fn word<T>(&self, column: &str, words: &[(T, &str)]) -> Result<T, Unavailable>
     where
         T: Copy,
@@ -87,16 +87,16 @@ impl<'a> Reader<'a> {
         words.iter().find(|(_, word)| *word == text).map(|(value, _)| *value).ok_or_else(|| self.broken())
     }
 
-    /// A column of words joined by spaces.
+    /// Reads a column of words that are joined by spaces.
     pub fn words<T>(&self, column: &str, parse: impl Fn(&str) -> Option<T>) -> Result<Vec<T>, Unavailable> {
         self.text(column)?.split(' ').filter(|word| !word.is_empty()).map(|word| parse(word).ok_or_else(|| self.broken())).collect()
     }
 }
 
-/// Words of the platform column.
+/// Words of the column `platform`.
 pub const PLATFORMS: [(Platform, &str); 2] = [(Platform::Android, "android"), (Platform::Ios, "ios")];
 
-/// Words of the tier column.
+/// Words of the column `tier`.
 pub const TIERS: [(EvidenceTier, &str); 4] = [
     (EvidenceTier::None, "none"),
     (EvidenceTier::SelfReported, "self_reported"),
@@ -104,7 +104,7 @@ pub const TIERS: [(EvidenceTier, &str); 4] = [
     (EvidenceTier::Hardware, "hardware"),
 ];
 
-/// Words of the column that says who vouches.
+/// Words of the column `vouched_by`, which names the source of the evidence.
 pub const SOURCES: [(Provenance, &str); 4] = [
     (Provenance::AndroidKeyAttestation, Provenance::AndroidKeyAttestation.as_str()),
     (Provenance::AppAttest, Provenance::AppAttest.as_str()),
@@ -112,14 +112,14 @@ pub const SOURCES: [(Provenance, &str); 4] = [
     (Provenance::PlayIntegrity, Provenance::PlayIntegrity.as_str()),
 ];
 
-/// Words of the security level column.
+/// Words of the column `security_level`.
 pub const LEVELS: [(SecurityLevel, &str); 3] = [
     (SecurityLevel::Software, "software"),
     (SecurityLevel::TrustedEnvironment, "trusted_environment"),
     (SecurityLevel::StrongBox, "strong_box"),
 ];
 
-/// Words of the boot state column.
+/// Words of the column `boot_state`.
 pub const BOOT_STATES: [(BootState, &str); 4] = [
     (BootState::Failed, "failed"),
     (BootState::SelfSigned, "self_signed"),
@@ -127,27 +127,27 @@ pub const BOOT_STATES: [(BootState, &str); 4] = [
     (BootState::Verified, "verified"),
 ];
 
-/// The word of a value.
+/// Returns the word of a value; an empty text, which no reader accepts, for a value that the table lacks.
 pub fn word_of<T: PartialEq>(value: &T, words: &[(T, &'static str)]) -> &'static str {
     words.iter().find(|(known, _)| known == value).map_or("", |(_, word)| word)
 }
 
-/// Roles as one text.
+/// Writes roles as one text, joined by spaces.
 pub fn roles_text(roles: &[Role]) -> String {
     roles.iter().map(Role::as_str).collect::<Vec<_>>().join(" ")
 }
 
-/// Methods as one text.
+/// Writes methods of authentication as one text, joined by spaces.
 pub fn amr_text(amr: &[Amr]) -> String {
     amr.iter().map(|amr| amr.as_str()).collect::<Vec<_>>().join(" ")
 }
 
-/// A strength of authentication from its word.
+/// Reads the level of authentication from its word.
 pub fn acr(text: &str) -> Result<Acr, ()> {
     Acr::parse(text).ok_or(())
 }
 
-/// A number as SQLite keeps it. What does not fit is kept as the largest, which every comparison takes for the same.
+/// Converts a number into SQLite's signed form. A number that does not fit becomes the largest, which every comparison treats alike.
 pub fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }

@@ -1,4 +1,4 @@
-//! What the vendor and the app said, as one JSON text a column.
+//! Vendor's verdicts and apps' reports, each as one JSON text in a column.
 
 use std::collections::BTreeSet;
 
@@ -38,7 +38,7 @@ pub fn report_text(report: &AppReport) -> String {
         app_version: report.app_version,
         installer: report.installer.clone(),
     };
-    // A struct of numbers and texts always has a JSON form; an empty text would not be read back, and refuse.
+    // A struct of numbers and texts always has a JSON form; an empty text would not be read back, so the row would be refused.
     serde_json::to_string(&text).unwrap_or_default()
 }
 
@@ -85,7 +85,7 @@ pub fn verdict(text: &str) -> Option<VendorVerdict> {
     })
 }
 
-/// An absent word stays absent; one that is not known makes the whole unreadable.
+/// Reads an optional word: an absent word stays absent, and an unknown one makes the whole text unreadable.
 fn word<T>(text: Option<String>, parse: impl Fn(&str) -> Option<T>) -> Option<Option<T>> {
     match text {
         None => Some(None),

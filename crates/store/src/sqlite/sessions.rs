@@ -14,7 +14,8 @@ use crate::{
     unavailable::Unavailable,
 };
 
-/// Sessions that end in one transaction. Between two of them others get their turn at the one connection that writes.
+/// Upper bound on the sessions that end in one transaction. Between two transactions other callers get their turn at the one connection
+/// that writes.
 pub(crate) const ENDED_TOGETHER_MAX: u32 = 200;
 
 fn session(row: &SqliteRow) -> Result<Session, Unavailable> {
@@ -45,7 +46,7 @@ fn presence(row: &SqliteRow) -> Result<Presence, Unavailable> {
 }
 
 impl Sqlite {
-    /// The session as the database has it, by way of the cache.
+    /// Finds the session as the database has it, in memory first.
     async fn load_session(&self, id: &SessionId) -> Result<Option<Session>, Unavailable> {
         if let Some(session) = self.sessions.get(id) {
             return Ok(Some(session));
@@ -58,15 +59,15 @@ impl Sqlite {
         Ok(found)
     }
 
-    /// The row itself. Only for holders of the gate.
+    /// Reads the row itself. Only for callers that hold the gate.
     async fn read_session(&self, id: &SessionId) -> Result<Option<Session>, Unavailable> {
         let row = sqlx::query("SELECT * FROM sessions WHERE id = $1").bind(id.as_str()).fetch_optional(&self.writer).await;
         row.map_err(failed("reading a session"))?.as_ref().map(session).transpose()
     }
 
-    /// Ends the next sessions of theirs, at most [`ENDED_TOGETHER_MAX`], with their refresh families: all in one transaction.
+    /// Ends the next selected sessions, at most [`ENDED_TOGETHER_MAX`], with their refresh families: all in one transaction.
     async fn end_some(&self, whose: &Whose, now: UnixSeconds) -> Result<Vec<Session>, Unavailable> {
-        // Announced when this ends, however it ends: the news are dropped after the gate, which is taken after them.
+        // Dropped, and so announced, when this function ends, however it ends: after the gate, which is taken later.
         let mut news: Vec<Beginning<'_>> = Vec::new();
         let gate = self.sessions.gate().await;
         let mut together = self.writer.begin().await.map_err(failed("ending sessions"))?;
@@ -81,7 +82,7 @@ impl Sqlite {
                 .map_err(failed("ending a session"))?;
         }
         match whose {
-            // Whatever became of the session, nothing of it is left to refresh.
+            // Also when the session itself had ended before: nothing of it may be left to refresh.
             Whose::Session(id) => end_families(&mut together, id).await?,
             Whose::Device(_) | Whose::Person(_) | Whose::PersonOnDevice(..) => {
                 for session in &open {
@@ -99,7 +100,7 @@ impl Sqlite {
     }
 }
 
-/// The sessions that are to end, as [`Whose::takes`] says, at most [`ENDED_TOGETHER_MAX`]. One statement for each kind, so that an
+/// Reads the sessions that are to end, as [`Whose::takes`] says, at most [`ENDED_TOGETHER_MAX`]. One statement for each kind, so that an
 /// index answers it.
 async fn open_sessions(connection: &mut SqliteConnection, whose: &Whose, now: UnixSeconds) -> Result<Vec<Session>, Unavailable> {
     let query = match whose {

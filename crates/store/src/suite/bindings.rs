@@ -1,4 +1,4 @@
-//! Which people sign in on which devices.
+//! Tests of the promise about the bindings of people to devices.
 
 use countersign_core::{Acr, Seconds, UnixSeconds};
 use countersign_identity::{Binding, BindingRefusal, BindingRules, BindingState};
@@ -14,7 +14,7 @@ use crate::{
 
 const RULES: BindingRules = BindingRules { devices_max: 2, cool_down: Seconds(100) };
 
-/// The person of one number on the device of another.
+/// Binding of the person of one number to the device of another.
 fn binding(person: u16, phone: u16) -> Binding {
     Binding {
         user: user(person).id,

@@ -1,4 +1,4 @@
-//! A challenge counts once, in its time, for what it was made for.
+//! Tests of the promise that a challenge counts once, in its time, for the purpose it was made for.
 
 use std::sync::Arc;
 
@@ -46,7 +46,7 @@ pub async fn a_challenge_counts_in_its_time_for_its_purpose(fast: &Fast) {
     assert_eq!(fast.challenges.take(&id(99), ChallengePurpose::Login, NOW).await, Ok(None), "never issued");
 }
 
-/// `room`: how many fit.
+/// Fills a purpose up; `room` is the number of challenges that fit.
 pub async fn a_full_memory_forgets_nothing_that_counts(fast: &Fast, room: u16) {
     let issue = async |number: u16, expires_at| fast.challenges.issue(id(number), ChallengePurpose::Login, vec![], expires_at).await;
     let end = NOW.plus(Limits::CHALLENGE_LIFE);

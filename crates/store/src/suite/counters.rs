@@ -1,4 +1,4 @@
-//! No session does more in a span of time than it may.
+//! Tests of the promise that no session makes more requests in a span of time than it may.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Development tokens, and the phones that each enrolled.
+//! Tests of the promise about development tokens and the phones that each enrolled.
 
 use std::sync::Arc;
 
@@ -14,12 +14,12 @@ use crate::{
     },
 };
 
-/// The phone of that number.
+/// Phone of the given number.
 fn phone(number: u16) -> DeviceId {
     device(number).posture.device
 }
 
-/// A token that nobody used.
+/// Development token that was never used.
 fn unused(number: u16) -> KeptDevToken {
     KeptDevToken { token: dev_token(number), phones: Vec::new(), last_used_at: None }
 }
@@ -102,7 +102,7 @@ pub async fn revoked_is_final(home: &dyn Home) {
     assert_eq!(tokens.revoke(&dev_token(9).id, NOW).await, Ok(None));
 }
 
-/// Whatever was noted is among the phones that the revocation names, so that each can be cut off.
+/// Checks that every noted phone is among those that the revocation names, so that each can be cut off.
 pub async fn of_revocation_and_use_one_comes_first(home: &dyn Home) {
     let tokens = home.open().await.dev_tokens;
     for number in 1..=16 {

@@ -1,4 +1,4 @@
-//! What is known about a device.
+//! Tests of the promise about the facts of a device.
 
 use std::sync::{
     Arc,
@@ -24,12 +24,12 @@ async fn posture(devices: &dyn Devices, id: &DeviceId) -> Result<Posture, Postur
     devices.posture(id).await.map(|live| live.into_posture())
 }
 
-/// The same, asked by the device's key.
+/// Asks for the posture by the device's key.
 async fn posture_by_key(devices: &dyn Devices, key: &Thumbprint) -> Result<Posture, PostureError> {
     devices.posture_by_key(key).await.map(|live| live.into_posture())
 }
 
-/// A device of which little is known; each number another kind.
+/// Device of which little is known; each number makes another kind.
 fn odd_device(number: u16) -> Device {
     let (platform, security_level, bootloader_locked) = match number % 3 {
         0 => (Platform::Android, SecurityLevel::Software, None),
@@ -110,7 +110,7 @@ pub async fn a_change_is_kept_and_answered(home: &dyn Home) {
     assert_eq!(devices.change(&device(99).posture.device, DeviceChange::Name(String::new())).await, Err(ChangeError::Unknown));
 }
 
-/// Assertions that overtake each other, each sent twice, and reports between them.
+/// Sends assertions that overtake each other, each sent twice, with reports between them.
 pub async fn racing_changes_are_all_there(home: &dyn Home) {
     const COUNTERS: u32 = 8;
     let devices = home.open().await.devices;
@@ -206,7 +206,7 @@ pub async fn revoked_is_final(home: &dyn Home) {
     assert_eq!(posture(&*devices, &id).await, Err(PostureError::Revoked));
 }
 
-/// Readers who find nothing at hand and a phone that enrols again, while somebody revokes.
+/// Lets readers that find nothing in memory, and a phone that enrols again, race with a revocation.
 pub async fn a_race_leaves_nothing_stale(home: &dyn Home) {
     const DEVICES: u16 = 24;
     let devices = home.open().await.devices;
@@ -239,7 +239,7 @@ pub async fn a_race_leaves_nothing_stale(home: &dyn Home) {
     }
 }
 
-/// Callers who go away while a device is revoked, or enrolled again with a worse posture.
+/// Drops callers while a device is revoked, or enrolled again with a worse posture.
 pub async fn an_abandoned_change_leaves_nothing_stale(home: &dyn Home) {
     let devices = home.open().await.devices;
     let (mut answers, mut done) = (Vec::new(), 0);
@@ -280,7 +280,7 @@ pub async fn lists_are_newest_first(home: &dyn Home) {
     assert_eq!(newest.first().map(|device| device.state), Some(DeviceState::Revoked), "the list is as new as the answer");
 }
 
-/// Pages of every size, and devices that come and go between two of them.
+/// Walks in pages of every size, while devices come and go between two pages.
 pub async fn a_walk_meets_every_device_once(home: &dyn Home) {
     const DEVICES: u16 = 13;
     let devices = home.open().await.devices;

@@ -1,4 +1,4 @@
-//! Sessions end with their refresh families: both or neither, whoever asks.
+//! Tests of the promise that sessions end with their refresh families: both or neither, whoever asks.
 
 use std::sync::{
     Arc,
@@ -18,7 +18,7 @@ use crate::{
     },
 };
 
-/// A session of one person on one phone.
+/// Session of one person on one phone.
 fn of(number: u16, person: u16, phone: u16) -> Session {
     Session { id: session(number).id, user: user(person).id, device: device(phone).posture.device, ..session(number) }
 }
@@ -32,21 +32,21 @@ async fn sign_in(truth: &Truth, number: u16, session: &Session) {
     assert_eq!(truth.grants.redeem(&name, family).await, Ok(()), "a family");
 }
 
-/// Whether the session of that number is open, and whether its family is live.
+/// Tells whether the session of that number is open, and whether its family is live.
 async fn halves(truth: &Truth, number: u16) -> (bool, bool) {
     let found = truth.sessions.find(&session(number).id).await.expect("an answer").expect("a session");
     let family = truth.grants.find_refresh(&family(number).token).await.expect("an answer").expect("a family");
     (found.state != SessionState::Revoked, family != RefreshState::Revoked)
 }
 
-/// Both are as they should be: open and live, or ended.
+/// Checks that session and family agree: open and live, or both ended.
 async fn whole(truth: &Truth, number: u16) -> bool {
     let (session, family) = halves(truth, number).await;
     assert_eq!(session, family, "session {number} and its family");
     session
 }
 
-/// Nine sessions, numbered from `first` on, in every state, of two people on two phones.
+/// Opens nine sessions, numbered from `first` on, in every state, of two people on two phones.
 fn nine(first: u16) -> Vec<(u16, Session)> {
     let (now, over) = (NOW, NOW.minus(Seconds(1)));
     let rows = [
@@ -149,8 +149,8 @@ pub async fn of_racing_ends_each_session_ends_once(home: &dyn Home) {
     }
 }
 
-/// Callers who go away in the middle. However far it came, no session is without its family and no family without its session, and
-/// asking again ends what is left.
+/// Drops callers in the middle of an end. However far the call came, no session is without its family and no family without its session,
+/// and asking again ends the rest.
 pub async fn an_abandoned_end_leaves_nothing_half(home: &dyn Home) {
     let truth = home.open().await;
     let mut answers = Vec::new();
@@ -186,8 +186,8 @@ pub async fn a_lost_end_is_made_good_by_a_retry(home: &dyn Home) {
     }
 }
 
-/// Phones that refresh while somebody ends their session. Whoever asks after the end was acknowledged gets nothing, and nobody ever
-/// sees one half ended without the other.
+/// Lets phones refresh while their session is ended. Whoever asks after the end was acknowledged gets nothing, and nobody ever sees one
+/// half ended without the other.
 pub async fn once_ended_nothing_refreshes(home: &dyn Home) {
     const SESSIONS: u16 = 12;
     let truth = home.open().await;
@@ -221,7 +221,7 @@ pub async fn once_ended_nothing_refreshes(home: &dyn Home) {
     }
 }
 
-/// A code that is redeemed while its session is ended, or after: the code is spent, and nothing comes of it.
+/// Redeems a code while its session is ended, or after: the code is used up, and no live family comes of it.
 pub async fn a_family_of_a_session_that_ended_does_not_live(home: &dyn Home) {
     let truth = home.open().await;
     for number in 1..=8 {

@@ -1,4 +1,4 @@
-//! A store of which the n-th call fails.
+//! Wrapper of a store of which the n-th call fails.
 
 use std::{
     convert::identity,
@@ -33,16 +33,16 @@ use crate::{
     unavailable::Unavailable,
 };
 
-/// How a call fails.
+/// Point at which a call fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lost {
-    /// It took effect, and nobody learned of it.
+    /// The call took effect, and its caller did not learn of it.
     Answer,
-    /// It never reached the store.
+    /// The call never reached the store.
     Call,
 }
 
-/// Which call fails. One for all stores of a test, so that every call of a whole request has its turn:
+/// Choice of the call that fails. One value serves all stores of a test, so that every call of a whole request has its turn:
 ///
 /// ```text
 /// for n in 0.. {
@@ -62,13 +62,13 @@ pub struct Faults {
 }
 
 impl Faults {
-    /// The call of that number fails, counted from 0.
+    /// Lets the call of this number fail, counted from 0.
     #[must_use]
     pub fn at(nth: usize, lost: Lost) -> Arc<Self> {
         Arc::new(Self { nth, lost, calls: AtomicUsize::new(0) })
     }
 
-    /// Whether it came to that call.
+    /// Tells whether that call was reached.
     #[must_use]
     pub fn happened(&self) -> bool {
         self.calls.load(Ordering::SeqCst) > self.nth
@@ -79,7 +79,7 @@ impl Faults {
     }
 }
 
-/// A promise that is kept but for one call.
+/// Store that keeps its promise in all calls but one.
 pub struct FailNth<T: ?Sized> {
     inner: Arc<T>,
     faults: Arc<Faults>,

@@ -1,4 +1,4 @@
-//! Codes and refresh families.
+//! Tests of the promise about codes and refresh families.
 
 use std::sync::Arc;
 
@@ -44,8 +44,8 @@ pub async fn a_code_is_redeemed_once(home: &dyn Home) {
     }
 }
 
-/// Whether a redeemer goes away, or the family cannot be kept: no code is spent without a family, no family lives without its
-/// code.
+/// Drops a redeemer in the middle, or makes the family impossible to store: no code is used up without a family, and no family lives
+/// without its code.
 pub async fn a_code_and_its_family_go_together(home: &dyn Home) {
     let grants = home.open().await.grants;
     for (number, polls) in departures() {
@@ -95,7 +95,7 @@ pub async fn what_was_revoked_stays_revoked(home: &dyn Home) {
     assert_eq!(grants.redeem(&code(1).0, family(9)).await, Err(RedeemError::AlreadyExchanged), "a code does not come back");
 }
 
-/// A refresh with the token and the key of those numbers.
+/// Marks of a refresh with the token and the key of those numbers.
 fn asked(token: u16, key: u16) -> Renewed {
     Renewed { token: hash(token), key: Thumbprint::from_bytes(bytes(key)) }
 }

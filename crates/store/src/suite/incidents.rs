@@ -1,4 +1,4 @@
-//! What the monitor noticed and did.
+//! Tests of the promise about incidents and suppressions.
 
 use countersign_core::{DecisionId, IncidentId, SessionState, SignalKind, UnixMillis, UnixSeconds};
 

@@ -1,4 +1,4 @@
-//! Our own keys, and the keys that seal people's fields.
+//! Tests of the promises about the node's own keys and the keys that seal people's fields.
 
 use std::sync::Arc;
 
@@ -68,7 +68,7 @@ pub async fn racing_callers_get_one_key(home: &dyn Home) {
     assert_eq!(keys.key(&user(2).id, Secret::new([99; 32])).await, Ok(Some(Secret::new([99; 32]))), "another person, another key");
 }
 
-/// A person who was erased stays erased: asked again, after a restart, in a race with somebody who still wants the key, and
+/// Checks that a person who was erased stays erased: asked again, after a restart, in a race with a caller who still wants the key, and
 /// before there ever was one.
 pub async fn destroyed_is_for_good(home: &dyn Home) {
     let keys = home.open().await.subject_keys;

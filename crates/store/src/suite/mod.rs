@@ -1,4 +1,4 @@
-//! The promises as tests. Every backend must pass them, and every user of a store can be tested against one that fails.
+//! Suite that holds every backend to the promises, and stores that fail for the tests of their users.
 //!
 //! Only with the feature `suite`, for tests. [`truth`] holds a backend to what must outlive the process, [`fast`] to what must
 //! be quick: races, restarts, boundaries on both sides, callers who go away in the middle. [`FailNth`] makes the n-th call to
@@ -29,7 +29,7 @@ pub use race::{abandon, departures, race};
 pub use samples::{NOW, code, dev_token, device, family, passkey, session, user};
 pub use world::{Fast, Home, Truth};
 
-/// Holds a backend to everything that must outlive the process. `fresh` makes a home with nothing in it.
+/// Holds a backend to every promise about state that must outlive the process. `fresh` makes an empty home.
 ///
 /// # Panics
 /// At the first promise that is broken; the message says which.
@@ -86,7 +86,8 @@ pub async fn truth<H: Home>(fresh: impl AsyncFn() -> H) {
     keys::destroyed_is_for_good(&fresh().await).await;
 }
 
-/// Holds a backend to the state that need not outlive the process. `fresh` makes it empty, with room for so many of each.
+/// Holds a backend to the promises about state that need not outlive the process. `fresh` makes it empty, with room for the given number of
+/// each kind.
 ///
 /// # Panics
 /// At the first promise that is broken; the message says which.

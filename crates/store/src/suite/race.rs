@@ -1,13 +1,13 @@
-//! Callers who come at the same moment, and callers who go away.
+//! Callers who come at the same moment, and callers who go away in the middle of a call.
 
 use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll};
 
 use tokio::sync::Barrier;
 
-/// What `count` tasks get that begin together, in the order of their numbers.
+/// Runs `count` tasks that begin together, and returns their results in the order of their numbers.
 ///
 /// # Panics
-/// When one of them does.
+/// When one of the tasks panics.
 pub async fn race<T, F>(count: usize, task: impl Fn(usize) -> F) -> Vec<T>
 where
     F: Future<Output = T> + Send + 'static,
@@ -30,14 +30,13 @@ where
     results
 }
 
-/// Numbers for samples, each with how often a caller is woken before it goes away. Every count comes several times, because
-/// how far a call comes by then is up to the threads of the store.
+/// Numbers for samples, each with the number of times that a caller is woken before it goes away. Every count comes several times, because
+/// the threads of the store decide how far a call comes by then.
 pub fn departures() -> impl Iterator<Item = (u16, usize)> {
     (1..=32).map(|number| (number, usize::from(number % 8) + 1))
 }
 
-/// Does as a caller who goes away: lets `call` come as far as it does by being woken `polls` times, and drops it there.
-/// The result, if it was there by then.
+/// Behaves like a caller who goes away: wakes `call` `polls` times, and drops it there. Returns the result if the call had ended by then.
 pub async fn abandon<F: Future>(call: F, polls: usize) -> Option<F::Output> {
     let mut call = pin!(call);
     let mut left = polls;

@@ -1,4 +1,4 @@
-//! A proof counts once.
+//! Tests of the promise that a proof counts once.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::{
     suite::{race::race, samples::NOW, world::Fast},
 };
 
-/// A phone that proves, and the server that it proves to.
+/// Phone that makes proofs, and the server that it sends them to.
 #[derive(Clone)]
 struct Phone {
     key: Arc<SigningKey>,
@@ -29,7 +29,7 @@ impl Phone {
         Self { key: Arc::new(key), target: Target::parse("https://api.example.com/pay").expect("a target") }
     }
 
-    /// The proof of that number, as made at an instant: a captured one is the same again.
+    /// Makes the proof of that number at an instant. The same arguments give the same proof, as a captured one would be.
     fn proof(&self, number: usize, at: UnixSeconds) -> BoundProof {
         let nonces = NonceKeys::new(&Secret::new([1; 32]), None);
         let id = ProofId::parse(&format!("proof-{number}")).expect("an id");
@@ -69,7 +69,7 @@ pub async fn a_proof_is_remembered_through_its_last_second(fast: &Fast) {
     }
 }
 
-/// Whatever is forgotten with time must not come to life when a clock is set back.
+/// Checks that a proof whose use was forgotten with time does not count again when the clock is set back.
 pub async fn whatever_the_clock_does_no_proof_counts_twice(fast: &Fast) {
     let phone = Phone::new();
     let (proof, end) = (phone.proof(0, NOW), phone.proof(0, NOW).remember_until());
@@ -85,7 +85,7 @@ pub async fn whatever_the_clock_does_no_proof_counts_twice(fast: &Fast) {
     assert!(fast.replay.spend(phone.proof(1000, ahead), ahead).await.is_ok(), "the clock is right again, and so are its proofs");
 }
 
-/// `room`: how many fit, at most.
+/// Fills the memory up; `room` is the largest number of proofs that fit.
 pub async fn a_full_memory_refuses_and_forgets_nothing(fast: &Fast, room: usize) {
     let phone = Phone::new();
     let mut remembered = Vec::new();

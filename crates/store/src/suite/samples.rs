@@ -1,4 +1,4 @@
-//! People, devices, sessions and grants by number: the same number gives the same, another number gives another.
+//! Samples by number of people, devices, sessions and grants: the same number gives the same sample, another number another one.
 
 use countersign_core::{
     Acr, Amr, AppId, BootState, ClientId, DevTokenId, DeviceId, EvidenceTier, GrantId, PatchLevel, Platform, Posture, Provenance, Role,
@@ -11,27 +11,27 @@ use crate::{
     subjects::{Passkey, User, UserState},
 };
 
-/// When the tests take place.
+/// Instant at which the tests take place.
 pub const NOW: UnixSeconds = UnixSeconds(1_789_302_400);
 
-/// Bytes that tell numbers apart.
+/// Bytes that differ from number to number.
 pub fn bytes<const N: usize>(number: u16) -> [u8; N] {
     let mut bytes = [7; N];
     bytes.iter_mut().zip(number.to_be_bytes()).for_each(|(to, from)| *to = from);
     bytes
 }
 
-/// The hash of a secret.
+/// Hash of a secret that is made from a number.
 pub fn hash(number: u16) -> TokenHash {
     TokenHash::of(&Secret::new(format!("secret {number}")))
 }
 
-/// The time that a sample of that number is made: the greater the number, the newer.
+/// Instant at which the sample of that number is made: the greater the number, the newer.
 fn made_at(number: u16) -> UnixSeconds {
     NOW.minus(Seconds(100_000)).plus(Seconds(number.into()))
 }
 
-/// A person.
+/// Person of that number.
 #[must_use]
 pub fn user(number: u16) -> User {
     User {
@@ -55,7 +55,7 @@ pub fn passkey(number: u16) -> Passkey {
     }
 }
 
-/// A healthy device.
+/// Healthy device of that number.
 #[must_use]
 pub fn device(number: u16) -> Device {
     Device {

@@ -1,4 +1,4 @@
-//! What a session may do at this moment.
+//! Tests of the promise about the state of a session.
 
 use std::sync::{
     Arc,
@@ -23,7 +23,7 @@ async fn live(sessions: &dyn Sessions, id: &SessionId, now: UnixSeconds) -> Resu
     sessions.live(id, now).await.map(|live| live.into_session())
 }
 
-/// Gives a session a state, or ends it, and says of both in the same words what became of it.
+/// Gives a session a state, or ends it, and reports the outcome of both in the same words.
 async fn turn(sessions: &dyn Sessions, id: &SessionId, state: SessionState) -> Result<StateChange, Unavailable> {
     if let Some(state) = OpenState::of(state) {
         return sessions.set_state(id, state).await;
@@ -36,7 +36,7 @@ async fn turn(sessions: &dyn Sessions, id: &SessionId, state: SessionState) -> R
     }
 }
 
-/// What a session in that state answers while its time lasts.
+/// Expected answer for a session in that state while its time lasts.
 fn in_time(session: &Session) -> Result<Session, LiveError> {
     match session.state {
         SessionState::Active | SessionState::Limited => Ok(session.clone()),
@@ -121,8 +121,8 @@ pub async fn of_racing_revocations_one_revokes(home: &dyn Home) {
     assert_eq!((won, lost), (1, 15));
 }
 
-/// Readers who find nothing at hand, while somebody revokes. The one thing that must not be: a reader who looked before puts
-/// what it saw at hand after.
+/// Lets readers that find nothing in memory race with a revocation. One thing must not happen: a reader who looked before puts what it saw
+/// into memory after.
 pub async fn a_race_leaves_nothing_stale(home: &dyn Home) {
     const SESSIONS: u16 = 24;
     let truth = home.open().await;
@@ -151,8 +151,7 @@ pub async fn a_race_leaves_nothing_stale(home: &dyn Home) {
     }
 }
 
-/// Callers who go away in the middle of a change. However far it came: what the store answers is what is kept, and asking again
-/// for the change makes it.
+/// Drops callers in the middle of a change. However far the call came, the store answers what it keeps, and asking again makes the change.
 pub async fn an_abandoned_change_leaves_nothing_stale(home: &dyn Home) {
     let truth = home.open().await;
     let (mut answers, mut done) = (Vec::new(), 0);

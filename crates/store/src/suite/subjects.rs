@@ -1,4 +1,4 @@
-//! Who the people are and which passkeys speak for them.
+//! Tests of the promise about accounts and the passkeys that speak for them.
 
 use std::sync::Arc;
 

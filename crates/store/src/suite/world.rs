@@ -1,4 +1,4 @@
-//! What a backend under test brings along.
+//! Backend under test, with all that the suite needs of it.
 
 use std::sync::Arc;
 
@@ -23,49 +23,49 @@ use crate::{
     },
 };
 
-/// Where a backend keeps its data, so that a test can restart it.
+/// Place where a backend keeps its data, so that a test can restart it.
 #[async_trait]
 pub trait Home: Send + Sync {
-    /// Opens the store over the same data as before. Whatever was open is closed first, and answers no more.
+    /// Opens the store over the same data as before. An earlier store over them is closed first, and answers no more.
     async fn open(&self) -> Truth;
 }
 
-/// Every promise that must outlive the process.
+/// Stores of every promise that must outlive the process.
 #[derive(Clone)]
 pub struct Truth {
-    /// Who signs in on which devices.
+    /// Bindings of people to devices.
     pub bindings: Arc<dyn Bindings>,
-    /// Development tokens.
+    /// Development tokens and their use.
     pub dev_tokens: Arc<dyn DevTokens>,
-    /// Devices.
+    /// Enrolled devices and their postures.
     pub devices: Arc<dyn Devices>,
     /// Codes and refresh families.
     pub grants: Arc<dyn Grants>,
-    /// Incidents.
+    /// Incidents and suppressions.
     pub incidents: Arc<dyn Incidents>,
-    /// Keys of ours.
+    /// Keys of the node.
     pub keys: Arc<dyn Keys>,
-    /// Sessions.
+    /// Sessions and their states.
     pub sessions: Arc<dyn Sessions>,
     /// Keys that seal people's fields.
     pub subject_keys: Arc<dyn SubjectKeys>,
-    /// People.
+    /// Accounts, passkeys and invitations.
     pub subjects: Arc<dyn Subjects>,
 }
 
-/// Every promise that need not.
+/// Stores of every promise that need not outlive the process.
 #[derive(Clone)]
 pub struct Fast {
-    /// Challenges.
+    /// Challenges that wait for their answer.
     pub challenges: Arc<dyn Challenges>,
-    /// Rates.
+    /// Counters of requests.
     pub counters: Arc<dyn RateCounters>,
-    /// Used proofs.
+    /// Memory of used proofs.
     pub replay: Arc<dyn ReplayMemory>,
 }
 
 impl Truth {
-    /// All promises of one backend.
+    /// Makes the stores of all promises from one backend.
     #[must_use]
     pub fn of<B>(backend: &Arc<B>) -> Self
     where
@@ -84,7 +84,7 @@ impl Truth {
         }
     }
 
-    /// The same, with the n-th call to any of them failing.
+    /// Returns the same stores, with the n-th call to any of them failing.
     #[must_use]
     pub fn failing(&self, faults: &Arc<Faults>) -> Self {
         Self {
@@ -100,10 +100,10 @@ impl Truth {
         }
     }
 
-    /// The person and the device that a session of that number is of.
+    /// Makes the person and the device of the session of that number.
     ///
     /// # Panics
-    /// When they are not made.
+    /// When they cannot be made.
     pub async fn settle(&self, number: u16) {
         let made = self.subjects.create(user(number), passkey(number)).await;
         assert_eq!(made, Ok(Created::Done), "an account");
@@ -111,10 +111,10 @@ impl Truth {
         assert_eq!(enrolled, Ok(device(number)), "a device");
     }
 
-    /// Opens a session, with the person and the device that it is of.
+    /// Opens the session of that number, with its person and its device.
     ///
     /// # Panics
-    /// When it is not opened.
+    /// When the session cannot be opened.
     pub async fn open_session(&self, number: u16) -> Session {
         self.settle(number).await;
         assert_eq!(self.sessions.open(session(number)).await, Ok(()), "a session");
@@ -123,7 +123,7 @@ impl Truth {
 }
 
 impl Fast {
-    /// The same, with the n-th call to any of them failing.
+    /// Returns the same stores, with the n-th call to any of them failing.
     #[must_use]
     pub fn failing(&self, faults: &Arc<Faults>) -> Self {
         Self {
