@@ -1,7 +1,7 @@
 //! The certificates of a receipt: the signer's, and the check that it leads to a trust anchor (RFC 5280 section 6.1).
 
 use const_oid::ObjectIdentifier;
-use countersign_core::UnixSeconds;
+use countersign_core::{Limits, UnixSeconds};
 use der::Decode;
 use x509_cert::ext::pkix::KeyUsage;
 
@@ -9,9 +9,6 @@ use crate::anchors::{Anchor, Anchors, Purpose};
 use crate::apple::receipt::cms::Signer;
 use crate::apple::receipt::refusal::ReceiptRefusal;
 use crate::x509::{Certificate, Issuing};
-
-/// Greatest number of certificates from the signer's to the last one below the anchor; Apple's receipts have two.
-const CHAIN_MAX: usize = 4;
 
 const KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.15");
 
@@ -63,9 +60,9 @@ fn anchored<'a>(
 ) -> Result<(), ReceiptRefusal> {
     let (mut index, mut certificate) = signer;
     // Certificates already passed, so that two that name each other do not form a loop.
-    let mut followed = Vec::with_capacity(CHAIN_MAX);
+    let mut followed = Vec::with_capacity(Limits::RECEIPT_CHAIN_MAX);
     // INVARIANT: the number of steps is bounded, whatever the certificates say about each other.
-    for below in 0..CHAIN_MAX {
+    for below in 0..Limits::RECEIPT_CHAIN_MAX {
         followed.push(index);
         may_issue(index, certificate, below)?;
         understood(index, certificate)?;
