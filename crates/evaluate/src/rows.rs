@@ -7,13 +7,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use countersign_core::UnixSeconds;
+use countersign_core::{Limits, UnixSeconds};
 use flate2::read::MultiGzDecoder;
-
-/// Bytes in one line.
-const LINE_BYTES_MAX: usize = 64 * 1024;
-/// Bytes in a whole file, unpacked.
-const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024 * 1024;
 
 /// Why a file cannot be used.
 #[derive(Debug)]
@@ -105,7 +100,7 @@ impl Rows {
         let file = File::open(path).map_err(unreadable)?;
         let packed = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gz"));
         let source: Box<dyn Read> = if packed { Box::new(MultiGzDecoder::new(BufReader::new(file))) } else { Box::new(file) };
-        let mut lines = BufReader::new(source.take(FILE_BYTES_MAX)).lines();
+        let mut lines = BufReader::new(source.take(Limits::ROWS_FILE_BYTES_MAX)).lines();
         let header = lines.next().transpose().map_err(unreadable)?.ok_or(RowsRefusal::LineMalformed { line: 1 })?;
         let header = split(header.trim_start_matches('\u{feff}'), 1)?;
         let columns = header.into_iter().enumerate().map(|(index, name)| (name, index)).collect();
@@ -146,7 +141,7 @@ impl Iterator for Rows {
 }
 
 fn split(line: &str, number: u64) -> Result<Vec<String>, RowsRefusal> {
-    if line.len() > LINE_BYTES_MAX || line.contains('"') {
+    if line.len() > Limits::ROWS_LINE_BYTES_MAX || line.contains('"') {
         return Err(RowsRefusal::LineMalformed { line: number });
     }
     Ok(line.trim_end_matches('\r').split(',').map(str::to_owned).collect())
@@ -250,7 +245,7 @@ mod tests {
 
     #[test]
     fn files_are_read_strictly() {
-        let long = format!("ts,n\n1970-01-01T00:00:01Z,{}\n", "1".repeat(LINE_BYTES_MAX));
+        let long = format!("ts,n\n1970-01-01T00:00:01Z,{}\n", "1".repeat(Limits::ROWS_LINE_BYTES_MAX));
         let rows: &[(&str, &str, Result<Vec<(u64, u32)>, &str>)] = &[
             ("as it should be", "ts,n\n1970-01-01T00:00:01Z,7\n", Ok(vec![(1, 7)])),
             ("other line ends, a mark, no last one", "\u{feff}ts,n\r\n1970-01-01T00:00:01Z,7", Ok(vec![(1, 7)])),
