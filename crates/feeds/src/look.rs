@@ -6,7 +6,7 @@ use arc_swap::ArcSwapOption;
 use async_trait::async_trait;
 use countersign_codec::calendar::read_imf_fixdate;
 use countersign_compliance::{FeedKind, FeedOutcome, FeedRefusal, Measure, judge_offer};
-use countersign_core::{Clock, Entropy, Seconds, UnixSeconds};
+use countersign_core::{Clock, Entropy, Limits, Seconds, UnixSeconds};
 use countersign_outbound::{CallError, Caller, Patience};
 use http::{StatusCode, header};
 use metrics::{counter, gauge};
@@ -20,14 +20,8 @@ use crate::{
     shelf::{Shelf, State, Version},
 };
 
-/// How long a look may take.
-const WAIT_MAX: Duration = Duration::from_secs(60);
-
 /// How often ages are told.
 const AGES_EVERY: Duration = Duration::from_secs(15);
-
-/// Bytes of an `ETag` that are kept.
-const ETAG_BYTES_MAX: usize = 256;
 
 /// Takes what was fetched into use.
 #[async_trait]
@@ -193,7 +187,7 @@ impl Feeds {
             clock,
             entropy,
             taker,
-            wait_max: WAIT_MAX,
+            wait_max: Duration::from_secs(Limits::FEED_WAIT_MAX.0),
         }
     }
 
@@ -321,7 +315,7 @@ impl Feeds {
             (FeedOutcome::Keep, Some(held)) => self.confirm(feed, held, now).await,
             // What is shipped is offered: it is taken, so that it has an age.
             (FeedOutcome::Keep | FeedOutcome::Take, _) => {
-                let etag = text(header::ETAG).filter(|etag| etag.len() <= ETAG_BYTES_MAX).map(str::to_owned);
+                let etag = text(header::ETAG).filter(|etag| etag.len() <= Limits::FEED_ETAG_BYTES_MAX).map(str::to_owned);
                 let digest = hex::encode(offered.digest);
                 let name = format!("{now}-{}", digest.get(..12).unwrap_or_default());
                 feed.shelf.write(&name, &answer.body).map_err(|why| LookFault::NotUsed(why.to_string()))?;

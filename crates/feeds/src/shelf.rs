@@ -10,7 +10,7 @@ use std::{
 };
 
 use countersign_compliance::FeedKind;
-use countersign_core::UnixSeconds;
+use countersign_core::{Limits, UnixSeconds};
 use serde::{Deserialize, Serialize};
 
 /// The directory of all feeds, below the data directory.
@@ -19,14 +19,8 @@ const DIRECTORY: &str = "feeds";
 /// Names the versions.
 const STATE: &str = "state.json";
 
-/// Bytes of the state.
-const STATE_BYTES_MAX: usize = 64 * 1024;
-
 /// Versions that are kept.
 const KEPT: usize = 2;
-
-/// What was rolled back, as far as it is remembered.
-const ROLLED_BACK_MAX: usize = 16;
 
 /// A version and what is known of its fetching.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,7 +83,7 @@ impl Shelf {
     /// What stands on it. A state that cannot be read is none: then what is shipped counts, and the next look fetches anew.
     #[must_use]
     pub fn state(&self) -> State {
-        let bytes = match read(&self.directory.join(STATE), STATE_BYTES_MAX) {
+        let bytes = match read(&self.directory.join(STATE), Limits::FEED_STATE_BYTES_MAX) {
             Ok(bytes) => bytes,
             Err(why) if why.kind() == io::ErrorKind::NotFound => return State::default(),
             Err(why) => return self.broken(&why.to_string()),
@@ -128,7 +122,8 @@ impl Shelf {
     /// The system's word; the state from before stays.
     pub fn set(&self, state: &State) -> io::Result<()> {
         let versions = state.versions.iter().take(KEPT).map(wire).collect();
-        let wire = WireState { versions, rolled_back: state.rolled_back.iter().take(ROLLED_BACK_MAX).map(hex::encode).collect() };
+        let wire =
+            WireState { versions, rolled_back: state.rolled_back.iter().take(Limits::FEED_ROLLED_BACK_MAX).map(hex::encode).collect() };
         fs::create_dir_all(&self.directory)?;
         replace(&self.directory.join(STATE), serde_json::to_string_pretty(&wire)?.as_bytes())
     }
@@ -239,7 +234,7 @@ mod tests {
             one("", &whole),
             one("1-a", "07"),
             one("1-a", &whole).replace("[]", "[\"x\"]"),
-            " ".repeat(STATE_BYTES_MAX + 1),
+            " ".repeat(Limits::FEED_STATE_BYTES_MAX + 1),
         ] {
             shelf.write("state.json", text.as_bytes()).expect("written");
             assert_eq!(shelf.state(), State::default(), "{text}");
