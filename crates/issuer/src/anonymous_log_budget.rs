@@ -2,10 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use countersign_core::UnixSeconds;
-
-/// Refusals a second about nobody who is known that are recorded: enough to see what is tried, and too few to fill a disk with.
-const RECORDED_A_SECOND_MAX: u32 = 50;
+use countersign_core::{Limits, UnixSeconds};
 
 /// How many refusals of strangers were recorded in this second.
 #[derive(Debug, Default)]
@@ -19,7 +16,7 @@ impl AnonymousLogBudget {
             *held = (now.0, 0);
         }
         held.1 = held.1.saturating_add(1);
-        held.1 <= RECORDED_A_SECOND_MAX
+        held.1 <= Limits::ANONYMOUS_RECORDS_PER_SECOND_MAX
     }
 }
 

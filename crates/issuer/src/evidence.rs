@@ -21,12 +21,6 @@ use crate::{
     state::{App, DeviceTrust, PlayReader},
 };
 
-/// Bytes of a key's name in App Attest: it is a SHA-256, and a longer one matches no key.
-const KEY_ID_BYTES_MAX: usize = 64;
-
-/// How old a receipt may be that comes with an attestation: Apple advises five minutes.
-const RECEIPT_AGE_MAX: Seconds = Seconds(300);
-
 /// Which system a phone runs, as it says; its evidence has to be of that system.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -67,7 +61,7 @@ impl EvidenceWire {
         match self {
             Self::Android { chain } => Ok(Evidence::Android(read_chain(chain)?)),
             Self::Apple { key_id, attestation } => Ok(Evidence::Apple {
-                key_id: decode(key_id, KEY_ID_BYTES_MAX)?,
+                key_id: decode(key_id, Limits::APP_ATTEST_KEY_ID_BYTES_MAX)?,
                 attestation: decode(attestation, Limits::APP_ATTEST_BYTES_MAX)?,
             }),
         }
@@ -136,7 +130,7 @@ impl Evidence {
 /// is for the requirements to say.
 fn receipt(attested: &Attested, anchors: &Anchors, now: UnixSeconds) -> (Option<Vec<u8>>, Option<RiskMetric>) {
     let app_id = attested.app().to_string();
-    let expected = ReceiptOf { app_id: &app_id, key_spki: attested.key().spki(), age: ReceiptAge::FreshWithin(RECEIPT_AGE_MAX) };
+    let expected = ReceiptOf { app_id: &app_id, key_spki: attested.key().spki(), age: ReceiptAge::FreshWithin(Limits::RECEIPT_AGE_MAX) };
     match verify_receipt(attested.receipt(), &expected, anchors, now) {
         Ok(receipt) => {
             let metric = receipt.risk_metric().map(|count| RiskMetric { count, at: receipt.created_at().seconds() });
@@ -228,9 +222,9 @@ mod tests {
     #[test]
     fn evidence_has_the_size_that_its_parser_takes() {
         let rows = [
-            (KEY_ID_BYTES_MAX, Limits::APP_ATTEST_BYTES_MAX, true),
-            (KEY_ID_BYTES_MAX + 1, Limits::APP_ATTEST_BYTES_MAX, false),
-            (KEY_ID_BYTES_MAX, Limits::APP_ATTEST_BYTES_MAX + 1, false),
+            (Limits::APP_ATTEST_KEY_ID_BYTES_MAX, Limits::APP_ATTEST_BYTES_MAX, true),
+            (Limits::APP_ATTEST_KEY_ID_BYTES_MAX + 1, Limits::APP_ATTEST_BYTES_MAX, false),
+            (Limits::APP_ATTEST_KEY_ID_BYTES_MAX, Limits::APP_ATTEST_BYTES_MAX + 1, false),
         ];
         for (key_id, attestation, fits) in rows {
             let [key_id, attestation] = [key_id, attestation].map(|length| STANDARD.encode(vec![0; length]));

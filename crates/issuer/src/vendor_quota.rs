@@ -6,7 +6,7 @@ use std::{
 };
 
 use countersign_compliance::{DailyLimit, Quota, QuotaRefusal, QuotaState};
-use countersign_core::{Reason, Thumbprint, UnixSeconds};
+use countersign_core::{Limits, Reason, Thumbprint, UnixSeconds};
 use metrics::{counter, gauge};
 
 use crate::refusal::Refusal;
@@ -14,9 +14,6 @@ use crate::refusal::Refusal;
 /// How often a day the vendor is asked about one phone. An honest one renews its verdict some times a day; what is more would be taken
 /// from all others.
 const OF_ONE_PHONE: u64 = 24;
-
-/// Phones whose share is counted; when there are more, those whose day is over make room, and else nobody new is asked about.
-const PHONES_MAX: usize = 100_000;
 
 /// A vendor's quota for an app.
 pub struct VendorQuota {
@@ -80,10 +77,10 @@ impl VendorQuota {
 
     fn share(&self, phone: &Thumbprint, now: UnixSeconds) -> Result<(), Refusal> {
         let mut phones = self.phones.lock().unwrap_or_else(PoisonError::into_inner);
-        if phones.len() >= PHONES_MAX && !phones.contains_key(phone) {
+        if phones.len() >= Limits::VENDOR_QUOTA_PHONES_MAX && !phones.contains_key(phone) {
             phones.retain(|_, quota| quota.today(now).0 > 0);
         }
-        let nobody_new = phones.len() >= PHONES_MAX && !phones.contains_key(phone);
+        let nobody_new = phones.len() >= Limits::VENDOR_QUOTA_PHONES_MAX && !phones.contains_key(phone);
         if nobody_new {
             return Quota::new(DailyLimit::Even(0)).room(now).map_err(|why| self.refused(why));
         }
