@@ -7,6 +7,7 @@
 use std::{fs, io::Read as _, net::IpAddr, path::Path};
 
 use arc_swap::ArcSwap;
+use countersign_core::Limits;
 use countersign_risk::{
     geo::Position,
     lists::NetworkLists,
@@ -20,12 +21,6 @@ use crate::{
     geography::places::Places,
     watch::{self, Place},
 };
-
-/// Bytes of a database; the largest commercial ones have a few hundred million.
-const DATABASE_BYTES_MAX: u64 = 2 * 1024 * 1024 * 1024;
-
-/// Bytes of a list, unpacked.
-const LIST_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
 /// How far off a position may be, in kilometres, when its database does not say. Countries are located at their middle.
 const RADIUS_UNKNOWN_KM: f64 = 200.0;
@@ -235,7 +230,7 @@ impl Degrees {
 
 fn database(file: &Path) -> Result<Reader<Vec<u8>>, String> {
     let size = fs::metadata(file).map_err(|e| format!("make it a readable file ({e})"))?.len();
-    if size > DATABASE_BYTES_MAX {
+    if size > Limits::GEO_DATABASE_BYTES_MAX {
         return Err("it is larger than two gigabytes; name the right file".to_owned());
     }
     let reader = Reader::open_readfile(file).map_err(|e| format!("it is no MMDB database ({e}); fetch it again"))?;
@@ -248,9 +243,9 @@ fn unpacked(file: &Path) -> Result<String, String> {
     let packed = fs::File::open(file).map_err(unreadable)?;
     let mut text = String::new();
     let read = if file.extension().is_some_and(|extension| extension == "gz") {
-        MultiGzDecoder::new(packed).take(LIST_BYTES_MAX).read_to_string(&mut text)
+        MultiGzDecoder::new(packed).take(Limits::NETWORK_LIST_BYTES_MAX).read_to_string(&mut text)
     } else {
-        packed.take(LIST_BYTES_MAX).read_to_string(&mut text)
+        packed.take(Limits::NETWORK_LIST_BYTES_MAX).read_to_string(&mut text)
     };
     read.map_err(unreadable).map(|_| text)
 }

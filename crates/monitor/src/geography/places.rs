@@ -7,15 +7,13 @@ use std::{
     net::IpAddr,
 };
 
+use countersign_core::Limits;
 use countersign_risk::{
     geo::Position,
     network::{Asn, NetworkKind},
 };
 
 use crate::watch::Place;
-
-/// Places of all files together.
-const PLACES_MAX: usize = 100_000;
 
 /// The places by prefix.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -40,8 +38,8 @@ impl Places {
                     "line {number} is no place; write `192.0.2.0/24,DE,52.52,13.40,5,fixed`: prefix, country, degrees, kilometres, kind"
                 )
             })?;
-            if self.by_prefix.len() >= PLACES_MAX {
-                return Err(format!("more than {PLACES_MAX} places; a database holds more"));
+            if self.by_prefix.len() >= Limits::GEO_PLACES_MAX {
+                return Err(format!("more than {} places; a database holds more", Limits::GEO_PLACES_MAX));
             }
             self.lengths.insert(key.0);
             self.by_prefix.insert(key, place);

@@ -2,11 +2,8 @@
 
 use std::collections::HashMap;
 
-use countersign_core::{DeviceId, IncidentId, Seconds, SessionId, Signal, SignalKind, UnixMillis, UserId};
+use countersign_core::{DeviceId, IncidentId, Limits, Seconds, SessionId, Signal, SignalKind, UnixMillis, UserId};
 use countersign_store::{Incident, IncidentState};
-
-/// Greatest number of open incidents in memory.
-const OPEN_MAX: usize = 2_000;
 
 /// Subject of an incident: a person where one is known, otherwise a device, otherwise a session, otherwise everybody.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -97,7 +94,7 @@ impl OpenIncidents {
         incident.count = incident.count.saturating_add(1);
         incident.last_at = incident.last_at.max(signal.at);
         incident.score = incident.score.max(signal.view.score);
-        if self.0.len() >= OPEN_MAX {
+        if self.0.len() >= Limits::OPEN_INCIDENTS_MAX {
             // Incidents that restrict nobody are dropped first.
             let least = self.0.iter().min_by_key(|(_, (incident, _))| (!incident.deeds.is_empty(), incident.last_at));
             let least = least.map(|(key, _)| key.clone());
@@ -178,9 +175,9 @@ mod tests {
             let signal = Signal { user: Some(UserId::from_random(name)), ..signal(SignalKind::Scraping, None, u64::from(n)) };
             open.noticed(&signal, || IncidentId::from_random(name), Seconds(60));
         }
-        assert_eq!(open.0.len(), OPEN_MAX);
+        assert_eq!(open.0.len(), Limits::OPEN_INCIDENTS_MAX);
         let changed = open.changed();
-        assert_eq!(changed.len(), OPEN_MAX);
+        assert_eq!(changed.len(), Limits::OPEN_INCIDENTS_MAX);
         changed.into_iter().for_each(|incident| open.put(incident));
         assert_eq!(open.changed().len(), 0, "kept is kept");
     }

@@ -9,9 +9,6 @@ const CAEP: &str = "https://schemas.openid.net/secevent/caep/event-type/";
 const RISC: &str = "https://schemas.openid.net/secevent/risc/event-type/";
 const SSF: &str = "https://schemas.openid.net/secevent/ssf/event-type/";
 
-/// Greatest number of languages in which one reason may be given.
-const LANGUAGES_MAX: usize = 64;
-
 /// Reason why an event is refused. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EventRefusal {
@@ -259,7 +256,7 @@ fn beside(event: &Object<'_>) -> Result<Beside, EventRefusal> {
     });
     let texts = |name: &str| -> Result<BTreeMap<String, String>, EventRefusal> {
         let texts: BTreeMap<String, String> = event.optional(name)?.unwrap_or_default();
-        if texts.len() > LANGUAGES_MAX { Err(EventRefusal::Malformed) } else { Ok(texts) }
+        if texts.len() > Limits::SET_LANGUAGES_MAX { Err(EventRefusal::Malformed) } else { Ok(texts) }
     };
     // Checked and not used: texts of another party are not shown to people.
     texts("reason_user")?;

@@ -11,12 +11,6 @@ use countersign_core::Limits;
 use serde::Deserialize;
 use tokio::sync::Notify;
 
-/// Greatest number of waiting events. Beyond it, the oldest are dropped, and the caller is told.
-const WAITING_MAX: usize = 10_000;
-
-/// Greatest number of events in one answer.
-const GIVEN_MAX: usize = 100;
-
 /// Time for which an answer waits for an event.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -52,14 +46,19 @@ impl PollAsk {
         let refused = |_| PollRefusal;
         let mut settled: Vec<String> = ask.optional("ack").map_err(refused)?.unwrap_or_default();
         let errors: std::collections::BTreeMap<String, WireError> = ask.optional("setErrs").map_err(refused)?.unwrap_or_default();
-        if settled.len().saturating_add(errors.len()) > WAITING_MAX || errors.values().any(|error| error.err.is_empty()) {
+        if settled.len().saturating_add(errors.len()) > Limits::OUTBOX_EVENTS_MAX || errors.values().any(|error| error.err.is_empty()) {
             return Err(PollRefusal);
         }
         let count = errors.len();
         settled.extend(errors.into_keys());
         let events_max: Option<usize> = ask.optional("maxEvents").map_err(refused)?;
         let at_once = ask.optional("returnImmediately").map_err(refused)?.unwrap_or(false);
-        Ok(Self { events_max: events_max.unwrap_or(GIVEN_MAX).min(GIVEN_MAX), at_once, settled, refused: count })
+        Ok(Self {
+            events_max: events_max.unwrap_or(Limits::POLLED_EVENTS_MAX).min(Limits::POLLED_EVENTS_MAX),
+            at_once,
+            settled,
+            refused: count,
+        })
     }
 }
 
@@ -93,7 +92,7 @@ impl Outbox {
     pub fn put(&self, id: String, set: String) -> bool {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.push_back((id, set));
-        let full = waiting.len() > WAITING_MAX;
+        let full = waiting.len() > Limits::OUTBOX_EVENTS_MAX;
         if full {
             waiting.pop_front();
         }

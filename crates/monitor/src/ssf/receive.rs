@@ -6,7 +6,7 @@ use std::{
 };
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
-use countersign_core::{DeviceId, Reason, RiskView, Secret, SessionId, Signal, SignalKind, UnixMillis, UserId};
+use countersign_core::{DeviceId, Limits, Reason, RiskView, Secret, SessionId, Signal, SignalKind, UnixMillis, UserId};
 use countersign_proof::set::{self, ExpectedSet, SetKeys, VerifiedSet};
 use countersign_store::{Sessions, Subjects, Unavailable};
 
@@ -17,9 +17,6 @@ use crate::{
         subject::{Simple, SubjectId},
     },
 };
-
-/// Number of SET identifiers that are remembered; a transmitter repeats a SET within minutes.
-const SEEN_MAX: usize = 20_000;
 
 /// A stream that another party sends to this server.
 pub struct InStream {
@@ -74,7 +71,7 @@ impl Seen {
         if self.names.insert(name.clone()) {
             self.order.push_back(name);
         }
-        if self.order.len() > SEEN_MAX
+        if self.order.len() > Limits::SETS_REMEMBERED_MAX
             && let Some(oldest) = self.order.pop_front()
         {
             self.names.remove(&oldest);

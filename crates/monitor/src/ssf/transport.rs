@@ -10,7 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use countersign_core::{Clock, Entropy, ProofId, Secret, UserId};
+use countersign_core::{Clock, Entropy, Limits, ProofId, Secret, UserId};
 use countersign_outbound::Caller;
 use countersign_proof::set::{SET_TYPE, SetSigningKey, SetToSign};
 use countersign_store::Subjects;
@@ -27,12 +27,6 @@ use crate::ssf::{
     outbox::{Outbox, PollAsk},
     receive::{Answer, Receiver},
 };
-
-/// Bytes of a SET or a poll.
-const BODY_BYTES_MAX: usize = 64 * 1024;
-
-/// Pieces of news that wait to be sent.
-const WAITING_MAX: usize = 1024;
 
 /// How long is waited between attempts of a push.
 const ATTEMPTS: [Duration; 5] =
@@ -58,7 +52,7 @@ impl Others {
     /// A way in, and the news as they come.
     #[must_use]
     pub fn new() -> (Self, mpsc::Receiver<News>) {
-        let (sender, news) = mpsc::channel(WAITING_MAX);
+        let (sender, news) = mpsc::channel(Limits::SIGNALS_WAITING_MAX);
         (Self(sender), news)
     }
 
@@ -124,7 +118,7 @@ pub fn router(sharing: Arc<Sharing>) -> Router {
         .route("/countersign/v1/signals/verify", post(verify))
         .route("/countersign/v1/signals/jwks.json", get(async |State(sharing): State<Arc<Sharing>>| document(sharing.key.jwks())))
         .route("/.well-known/ssf-configuration", get(async |State(sharing): State<Arc<Sharing>>| document(sharing.configuration())))
-        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(DefaultBodyLimit::max(Limits::SIGNAL_BODY_BYTES_MAX))
         .with_state(sharing)
 }
 

@@ -1,6 +1,6 @@
 //! Scoring of logins: how unusual each is for its person, and whether somebody is guessing secrets or sending prompt after prompt.
 
-use countersign_core::{LoginOutcome, SignalKind, UnixSeconds};
+use countersign_core::{Limits, LoginOutcome, SignalKind, UnixSeconds};
 use countersign_risk::{
     credentials::{CredentialRule, Credentials, Source, Try},
     evidence::{Contribution, Feature, Score},
@@ -12,12 +12,6 @@ use countersign_risk::{
 };
 
 use crate::watch::alarms::Alarms;
-
-/// Greatest number of accounts and sources whose alarms are remembered.
-const ALARMS_MAX: usize = 10_000;
-
-/// Greatest number of sessions, opened by an unusual login, that are remembered until their person confirms.
-const UNCONFIRMED_MAX: usize = 10_000;
 
 /// Weight in nats from which guessing and prompt fatigue are certain enough to stop the login.
 const CERTAIN: f64 = 3.0;
@@ -75,8 +69,8 @@ impl Logins {
             monitor,
             credentials: Credentials::default(),
             rule: credentials,
-            alarms: Subjects::new(ALARMS_MAX),
-            unconfirmed: Subjects::new(UNCONFIRMED_MAX),
+            alarms: Subjects::new(Limits::ALARMS_MAX),
+            unconfirmed: Subjects::new(Limits::UNCONFIRMED_SESSIONS_MAX),
         }
     }
 
