@@ -13,6 +13,7 @@ use std::{
     time::Duration,
 };
 
+use countersign_core::Limits;
 use lettre::{
     address::Envelope,
     transport::smtp::{
@@ -29,15 +30,6 @@ use tokio::{
     net::TcpStream,
 };
 use tokio_rustls::TlsConnector;
-
-/// How long everything may take.
-const CARRY_MAX: Duration = Duration::from_secs(30);
-
-/// Bytes that a server may say before TLS.
-const BEFORE_TLS_MAX: u64 = 8 * 1024;
-
-/// Characters of a server's words that are told to an operator.
-const WORDS_MAX: usize = 300;
 
 /// How lettre sees the beginning of a dialogue that we began.
 const GREETING: &[u8] = b"220 after STARTTLS\r\n";
@@ -93,7 +85,7 @@ impl Carrier {
     /// # Errors
     /// Whether to try again, and why.
     pub async fn carry(&self, envelope: &Envelope, mail: &[u8]) -> Result<(), CarryError> {
-        let carried = tokio::time::timeout(CARRY_MAX, self.hand_over(envelope, mail)).await;
+        let carried = tokio::time::timeout(Duration::from_secs(Limits::SMTP_WAIT_MAX.0), self.hand_over(envelope, mail)).await;
         carried.unwrap_or_else(|_| Err(failed(format!("`{}` did not answer in time", self.host))))
     }
 
@@ -137,7 +129,7 @@ impl Carrier {
     /// RFC 3207: greeting, `EHLO`, `STARTTLS`, and not a byte more.
     async fn ask_for_tls(&self, stream: &mut TcpStream) -> Result<(), CarryError> {
         let (read, mut write) = stream.split();
-        let mut replies = BufReader::new(read.take(BEFORE_TLS_MAX));
+        let mut replies = BufReader::new(read.take(Limits::SMTP_BYTES_BEFORE_TLS_MAX));
         expect(&mut replies, "220").await?;
         write.write_all(format!("EHLO {}\r\n", self.hello).as_bytes()).await.map_err(|e| failed(e.to_string()))?;
         let offers = expect(&mut replies, "250").await?;
@@ -187,7 +179,7 @@ fn said(error: &smtp::Error) -> CarryError {
 
 /// A server's words for a terminal: one line, not long.
 fn calm(words: &str) -> String {
-    words.chars().take(WORDS_MAX).map(|c| if c.is_control() { ' ' } else { c }).collect()
+    words.chars().take(Limits::SMTP_REPLY_CHARACTERS_MAX).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 /// A connection as lettre takes it. Where TLS was asked for, the greeting is over: it is said again, by us.

@@ -4,14 +4,8 @@
 
 use std::fmt::Write as _;
 
-use countersign_core::{SessionState, UnixSeconds};
+use countersign_core::{Limits, SessionState, UnixSeconds};
 use countersign_store::{Incident, IncidentState};
-
-/// Greatest length in characters of one line that comes from an incident.
-const LINE_MAX: usize = 400;
-
-/// Greatest number of incidents that one digest lists.
-const DIGEST_LINES_MAX: usize = 100;
 
 /// Occasion of a mail about an incident. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,11 +74,11 @@ impl Writer<'_> {
     #[must_use]
     pub fn digest(&self, incidents: &[(Incident, Phase)]) -> Letter {
         let mut text = format!("{} incidents changed at {} within a short time.\n\n", incidents.len(), plain(self.host));
-        for (incident, phase) in incidents.iter().take(DIGEST_LINES_MAX) {
+        for (incident, phase) in incidents.iter().take(Limits::MAIL_DIGEST_LINES_MAX) {
             let (id, kind, at) = (plain(incident.id.as_str()), incident.kind.as_str(), (self.instant)(incident.first_at.seconds()));
             let _ = writeln!(text, "{at}  {id}  {}  {kind} about {}, {}", phase.as_str(), whom(incident), done(incident));
         }
-        if let Some(more @ 1..) = incidents.len().checked_sub(DIGEST_LINES_MAX) {
+        if let Some(more @ 1..) = incidents.len().checked_sub(Limits::MAIL_DIGEST_LINES_MAX) {
             let _ = writeln!(text, "... and {more} more");
         }
         text += "\nTo see one:      countersign incident show ID\n\
@@ -196,7 +190,7 @@ fn plain(text: &str) -> String {
     let steers = |c: char| {
         c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
-    text.chars().take(LINE_MAX).map(|c| if steers(c) { ' ' } else { c }).collect()
+    text.chars().take(Limits::MAIL_LINE_CHARACTERS_MAX).map(|c| if steers(c) { ' ' } else { c }).collect()
 }
 
 #[cfg(test)]
@@ -261,7 +255,7 @@ mod tests {
         let many: Vec<_> = (0..150).map(|_| (incident(), Phase::Opened)).collect();
         let letter = WRITER.digest(&many);
         assert_eq!(letter.subject, "Countersign: 150 incidents");
-        assert_eq!(letter.text.lines().filter(|line| line.contains("scraping about")).count(), DIGEST_LINES_MAX);
+        assert_eq!(letter.text.lines().filter(|line| line.contains("scraping about")).count(), Limits::MAIL_DIGEST_LINES_MAX);
         assert!(letter.text.contains("... and 50 more"));
         assert!(!WRITER.digest(many.get(..100).expect("some")).text.contains("more"));
     }

@@ -2,16 +2,10 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use countersign_core::{IncidentId, Seconds, UnixMillis};
+use countersign_core::{IncidentId, Limits, Seconds, UnixMillis};
 use countersign_store::{Incident, IncidentChange};
 
 use crate::letter::Phase;
-
-/// Greatest number of waiting mails; beyond it, new ones are refused.
-const WAITING_MAX: usize = 1_000;
-
-/// Greatest number of incidents whose opening mail is remembered as sent.
-const TOLD_MAX: usize = 4_000;
 
 /// Pauses after failed attempts: nine attempts in about three hours, which is longer than the maintenance of a mail server.
 const PAUSES: [Seconds; 8] = [Seconds(2), Seconds(8), Seconds(30), Seconds(90), Seconds(300), Seconds(900), Seconds(3_600), Seconds(7_200)];
@@ -126,7 +120,7 @@ impl Letterbox {
     }
 
     fn push(&mut self, incident: &Incident, phase: Phase, due: UnixMillis) -> Put {
-        if self.waiting.len() >= WAITING_MAX {
+        if self.waiting.len() >= Limits::MAILS_WAITING_MAX {
             return Put::Full;
         }
         self.waiting.push(Waiting { incident: incident.clone(), phase, due, tried: 0 });
@@ -137,7 +131,7 @@ impl Letterbox {
         if self.told.insert(id.clone(), ()).is_none() {
             self.order.push_back(id.clone());
         }
-        while self.order.len() > TOLD_MAX {
+        while self.order.len() > Limits::MAIL_INCIDENTS_REMEMBERED_MAX {
             self.order.pop_front().and_then(|oldest| self.told.remove(&oldest));
         }
     }
@@ -229,12 +223,15 @@ mod tests {
     fn a_flood_fills_the_box_and_no_more() {
         let mut held = Letterbox::default();
         for number in 0..1_500 {
-            let expected = if usize::from(number) < WAITING_MAX { Put::Waits } else { Put::Full };
+            let expected = if usize::from(number) < Limits::MAILS_WAITING_MAX { Put::Waits } else { Put::Full };
             assert_eq!(held.put(IncidentChange::Opened, &incident(number), HOLD, UnixMillis(0)), expected, "{number}");
         }
         for number in 0..5_000 {
             held.remember(&incident(number).id);
         }
-        assert_eq!((held.len(), held.told.len(), held.order.len()), (WAITING_MAX, TOLD_MAX, TOLD_MAX));
+        assert_eq!(
+            (held.len(), held.told.len(), held.order.len()),
+            (Limits::MAILS_WAITING_MAX, Limits::MAIL_INCIDENTS_REMEMBERED_MAX, Limits::MAIL_INCIDENTS_REMEMBERED_MAX)
+        );
     }
 }

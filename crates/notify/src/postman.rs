@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use countersign_core::{Clock, Seconds, UnixMillis, UnixSeconds};
+use countersign_core::{Clock, Limits, Seconds, UnixMillis, UnixSeconds};
 use countersign_store::{Incident, IncidentChange};
 use lettre::{address::Envelope, message::Mailbox};
 use metrics::counter;
@@ -18,12 +18,6 @@ use crate::{
     letter::{Letter, Writer},
     letterbox::{Again, Letterbox, Put, Waiting},
 };
-
-/// Changes that wait to be put into the box; beyond, they are counted and dropped.
-const CHANGES_MAX: usize = 256;
-
-/// So many mails that are due at once stay mails of their own; more become one.
-const ALONE_MAX: usize = 5;
 
 /// How long is slept when nothing waits; whatever comes wakes.
 const IDLE: Duration = Duration::from_secs(3600);
@@ -100,7 +94,7 @@ impl Postman {
     /// A postman, and the task that delivers until the node ends. What waits then is lost; `countersign incident list` has it.
     #[must_use]
     pub fn start(mailing: Mailing, clock: Arc<dyn Clock>, shutdown: CancellationToken) -> Arc<Self> {
-        let (changes, arrived) = mpsc::channel(CHANGES_MAX);
+        let (changes, arrived) = mpsc::channel(Limits::MAIL_CHANGES_WAITING_MAX);
         let postman = Arc::new(Self { mailing, clock, changes, standing: Mutex::default() });
         let round = Arc::clone(&postman);
         tokio::spawn(async move {
@@ -168,7 +162,7 @@ impl Postman {
     async fn round(&self, held: &mut Letterbox) {
         let now = self.clock.now();
         let mut due = held.take_due(now).into_iter().peekable();
-        if due.len() > ALONE_MAX {
+        if due.len() > Limits::MAILS_ALONE_MAX {
             let all: Vec<_> = due.collect();
             let about: Vec<_> = all.iter().map(|waiting| (waiting.incident.clone(), waiting.phase)).collect();
             drop(self.one(held, all, self.mailing.writer().digest(&about), now).await);
