@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use countersign_core::Limits;
 use http::{Method, Request, StatusCode, header};
 use http_body_util::Full;
 use rustls::ClientConfig;
@@ -12,12 +13,6 @@ use tokio_rustls::TlsConnector;
 use url::Url;
 
 use crate::answer::{Answer, CallError, exchange};
-
-/// Bytes of an answer.
-const ANSWER_BYTES_MAX: usize = 1024 * 1024;
-
-/// How long everything may take.
-const CALL_MAX: Duration = Duration::from_secs(10);
 
 /// How much of an answer is read, and how long everything may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +41,7 @@ impl Caller {
     /// # Errors
     /// Why there is no answer; a refusal is an answer.
     pub async fn post(&self, url: &Url, headers: &[(header::HeaderName, &str)], body: String) -> Result<(StatusCode, Bytes), CallError> {
-        let patience = Patience { bytes_max: ANSWER_BYTES_MAX, wait_max: CALL_MAX };
+        let patience = Patience { bytes_max: Limits::ANSWER_BYTES_MAX, wait_max: Duration::from_secs(Limits::CALL_WAIT_MAX.0) };
         let answer = self.ask((Method::POST, url), headers, body, patience).await?;
         Ok((answer.status, answer.body))
     }
