@@ -11,9 +11,6 @@ use crate::{
     jws::{Jws, JwsRefusal, VerifiedPayload},
 };
 
-/// Greatest size of a JWK Set document in bytes, which also bounds its number of keys.
-const SET_BYTES_MAX: usize = 64 * 1024;
-
 /// Public keys by `kid`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KeySet(Vec<(KeyId, PublicKey)>);
@@ -70,7 +67,7 @@ impl KeySet {
     /// # Errors
     /// A refusal when the document, or a key of a known kind, is malformed.
     pub fn from_jwks(text: &str) -> Result<Self, JwkRefusal> {
-        if text.len() > SET_BYTES_MAX {
+        if text.len() > Limits::JWK_SET_BYTES_MAX {
             return Err(JwkRefusal::Malformed);
         }
         let keys: Vec<&RawValue> = Object::parse(text, Limits::JSON_DEPTH_MAX)?.required("keys")?;
@@ -239,7 +236,7 @@ mod tests {
     fn a_set_is_read_strictly() {
         let jwk = key(Algorithm::Es256).public().to_jwk();
         let named = |more: &str| jwk.replace("{\"crv\"", &format!("{{{more}\"crv\""));
-        let huge = format!(r#"{{"keys":[],"a":"{}"}}"#, "a".repeat(SET_BYTES_MAX));
+        let huge = format!(r#"{{"keys":[],"a":"{}"}}"#, "a".repeat(Limits::JWK_SET_BYTES_MAX));
         let rows: &[(&str, String, Result<usize, JwkRefusal>)] = &[
             ("one key", named("\"kid\":\"a\","), Ok(1)),
             ("a key of another kind", r#"{"kty":"RSA","n":"AQ","e":"AQAB"}"#.to_owned(), Ok(0)),
