@@ -3,14 +3,11 @@
 //! Within one process. It says what changed and never to what: whoever hears it asks again, so that a piece of news that comes
 //! twice, late or for nothing does no harm, and one that was missed is heard as [`Change::Everything`].
 
-use countersign_core::{DeviceId, SessionId, UserId};
+use countersign_core::{DeviceId, Limits, SessionId, UserId};
 use tokio::{
     sync::broadcast::{self, error::RecvError},
     time::Instant,
 };
-
-/// News that wait for a listener that is behind; beyond it the listener is told that everything changed.
-const WAITING_MAX: usize = 1024;
 
 /// What may have another answer now. Alphabetical.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,7 +39,7 @@ pub struct Changes(broadcast::Sender<News>);
 
 impl Default for Changes {
     fn default() -> Self {
-        Self(broadcast::Sender::new(WAITING_MAX))
+        Self(broadcast::Sender::new(Limits::CHANGES_WAITING_MAX))
     }
 }
 
@@ -125,7 +122,7 @@ mod tests {
     async fn who_is_behind_is_told_that_everything_changed() {
         let changes = Changes::default();
         let mut listener = changes.listen();
-        for _ in 0..=WAITING_MAX {
+        for _ in 0..=Limits::CHANGES_WAITING_MAX {
             changes.announce(session("s_1"));
         }
         assert_eq!(heard(&mut listener).await, Some(Change::Everything));

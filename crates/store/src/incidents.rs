@@ -1,7 +1,7 @@
 //! Promise: what the monitor noticed and did is remembered, and can be undone.
 
 use async_trait::async_trait;
-use countersign_core::{DecisionId, DeviceId, IncidentId, SessionId, SessionState, SignalKind, UnixMillis, UnixSeconds, UserId};
+use countersign_core::{DecisionId, DeviceId, IncidentId, Limits, SessionId, SessionState, SignalKind, UnixMillis, UnixSeconds, UserId};
 
 use crate::unavailable::Unavailable;
 
@@ -112,12 +112,9 @@ pub struct Incident {
 }
 
 impl Incident {
-    /// Lines of a timeline.
-    pub(crate) const MOMENTS_MAX: usize = 50;
-
     /// Adds a line, while there is room.
     pub fn note(&mut self, at: UnixMillis, what: &str) {
-        if self.timeline.len() < Self::MOMENTS_MAX {
+        if self.timeline.len() < Limits::INCIDENT_MOMENTS_MAX {
             self.timeline.push(Moment { at, what: what.replace(['\n', '\r'], " ") });
         }
     }

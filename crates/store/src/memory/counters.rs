@@ -3,15 +3,12 @@
 use std::{collections::HashMap, sync::Mutex};
 
 use async_trait::async_trait;
-use countersign_core::{Action, RateLimit, Seconds, SessionId, UnixMillis, UnixSeconds};
+use countersign_core::{Action, Limits, RateLimit, Seconds, SessionId, UnixMillis, UnixSeconds};
 
 use crate::{
     counters::{RateCounters, TakeError},
     unavailable::Unavailable,
 };
-
-/// Counters that are kept; beyond it those that have run empty go, and if none has, nothing more is counted in.
-const COUNTERS_MAX: usize = 100_000;
 
 /// Counters in memory, bounded.
 pub struct MemoryCounters {
@@ -30,7 +27,7 @@ impl MemoryCounters {
     /// Room for a hundred thousand counters.
     #[must_use]
     pub fn new() -> Self {
-        Self::with_room(COUNTERS_MAX)
+        Self::with_room(Limits::RATE_COUNTERS_MAX)
     }
 
     /// Room for `count_max` counters.

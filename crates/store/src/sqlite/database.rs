@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use countersign_core::{DeviceId, Session, SessionId};
+use countersign_core::{DeviceId, Limits, Session, SessionId};
 use sqlx::{
     SqlSafeStr, SqlitePool,
     migrate::{Migration, MigrationType, Migrator},
@@ -28,14 +28,8 @@ use crate::{
 /// For their owner only; SQLite gives the files beside the database the same mode.
 const PRIVATE: u32 = 0o600;
 
-/// How long a writer waits for another one.
-const BUSY_MAX: Duration = Duration::from_secs(5);
-
 /// Readers beside the writer.
 const READERS: u32 = 4;
-
-/// Sessions, and devices, that are kept in memory.
-const CACHED_MAX: usize = 100_000;
 
 /// A step from one version of the tables to the next. Never changed once it was published: databases remember its digest.
 #[derive(Clone, Copy)]
@@ -129,8 +123,8 @@ impl Sqlite {
             writer,
             readers,
             subject_keys,
-            sessions: Cached::new(CACHED_MAX),
-            devices: Cached::new(CACHED_MAX),
+            sessions: Cached::new(Limits::CACHED_ROWS_MAX),
+            devices: Cached::new(Limits::CACHED_ROWS_MAX),
             changes: Changes::default(),
             answers: Mutex::default(),
         })
@@ -173,7 +167,7 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
-        .busy_timeout(BUSY_MAX)
+        .busy_timeout(Duration::from_secs(Limits::DATABASE_WAIT_MAX.0))
         .pragma("secure_delete", "on")
 }
 

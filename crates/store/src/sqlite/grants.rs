@@ -1,7 +1,7 @@
 //! Codes and refresh families in SQLite; answers to refreshes in memory.
 
 use async_trait::async_trait;
-use countersign_core::{ClientId, DeviceId, GrantId, SessionId, UnixSeconds, UserId};
+use countersign_core::{ClientId, DeviceId, GrantId, Limits, SessionId, UnixSeconds, UserId};
 use countersign_identity::{CodeChallenge, CodeGrant, CodeState, DeviceBinding, RefreshFamily, RefreshState, TokenHash};
 use sqlx::sqlite::SqliteRow;
 
@@ -13,9 +13,6 @@ use crate::{
     },
     unavailable::Unavailable,
 };
-
-/// Answers that are kept; beyond it those go that would lapse first, and a refresh that repeats one is answered afresh.
-const ANSWERS_MAX: usize = 100_000;
 
 fn code(row: &SqliteRow) -> Result<CodeState, Unavailable> {
     let row = Reader::new(row, "codes");
@@ -128,7 +125,7 @@ impl Grants for Sqlite {
         if let Some(given) = answers.get(&asked, now) {
             return Ok(given.clone());
         }
-        if answers.len() >= ANSWERS_MAX {
+        if answers.len() >= Limits::REPEATED_ANSWERS_MAX {
             answers.forget_soonest();
         }
         answers.insert(asked, proposed.clone(), until);
