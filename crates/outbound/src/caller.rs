@@ -14,6 +14,12 @@ use url::Url;
 
 use crate::answer::{Answer, CallError, exchange};
 
+/// A method and the address that it is asked of.
+struct Target<'a> {
+    method: Method,
+    url: &'a Url,
+}
+
 /// How much of an answer is read, and how long everything may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Patience {
@@ -42,7 +48,7 @@ impl Caller {
     /// Why there is no answer; a refusal is an answer.
     pub async fn post(&self, url: &Url, headers: &[(header::HeaderName, &str)], body: String) -> Result<(StatusCode, Bytes), CallError> {
         let patience = Patience { bytes_max: Limits::ANSWER_BYTES_MAX, wait_max: Duration::from_secs(Limits::CALL_WAIT_MAX.0) };
-        let answer = self.ask((Method::POST, url), headers, body, patience).await?;
+        let answer = self.ask(Target { method: Method::POST, url }, headers, body, patience).await?;
         Ok((answer.status, answer.body))
     }
 
@@ -51,18 +57,19 @@ impl Caller {
     /// # Errors
     /// Why there is no answer; a refusal is an answer.
     pub async fn get(&self, url: &Url, headers: &[(header::HeaderName, &str)], patience: Patience) -> Result<Answer, CallError> {
-        self.ask((Method::GET, url), headers, String::new(), patience).await
+        self.ask(Target { method: Method::GET, url }, headers, String::new(), patience).await
     }
 
     async fn ask(
         &self,
-        (method, url): (Method, &Url),
+        target: Target<'_>,
         headers: &[(header::HeaderName, &str)],
         body: String,
         patience: Patience,
     ) -> Result<Answer, CallError> {
-        let target = url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()));
-        let mut request = Request::builder().method(method).uri(target).header(header::HOST, url.authority());
+        let Target { method, url } = target;
+        let path = url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()));
+        let mut request = Request::builder().method(method).uri(path).header(header::HOST, url.authority());
         for (name, value) in headers {
             request = request.header(name, *value);
         }

@@ -59,15 +59,23 @@ pub struct Receiver {
     seen: Mutex<Seen>,
 }
 
-/// Identifiers of SETs that were accepted, oldest first.
+/// Name of a SET: identifiers are unique within one stream only (RFC 8417 section 2.2).
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct SetName {
+    /// The number of the stream among ours.
+    stream: usize,
+    id: String,
+}
+
+/// Names of SETs that were accepted, oldest first.
 #[derive(Default)]
 struct Seen {
-    names: HashSet<(usize, String)>,
-    order: VecDeque<(usize, String)>,
+    names: HashSet<SetName>,
+    order: VecDeque<SetName>,
 }
 
 impl Seen {
-    fn note(&mut self, name: (usize, String)) {
+    fn note(&mut self, name: SetName) {
         if self.names.insert(name.clone()) {
             self.order.push_back(name);
         }
@@ -102,7 +110,7 @@ impl Receiver {
             Ok(set) => set,
             Err(refusal) => return Answer::Refused { err: refusal.err(), description: format!("{refusal:?}") },
         };
-        let name = (number, set.id.clone());
+        let name = SetName { stream: number, id: set.id.clone() };
         if self.seen.lock().unwrap_or_else(PoisonError::into_inner).names.contains(&name) {
             return Answer::Accepted;
         }

@@ -185,7 +185,9 @@ async fn verify(State(sharing): State<Arc<Sharing>>, headers: HeaderMap, body: S
     let event = ask.state.map_or_else(|| json!({}), |state| json!({ "state": state }));
     let subject = json!({ "format": "opaque", "id": stream.audience });
     let stream = Arc::clone(stream);
-    tokio::spawn(async move { sharing.send(&stream, (Event::VERIFICATION, &event), &subject).await });
+    tokio::spawn(
+        async move { sharing.send(&stream, Statement { event_type: Event::VERIFICATION, event: &event, subject: &subject }).await },
+    );
     StatusCode::NO_CONTENT.into_response()
 }
 
@@ -238,11 +240,11 @@ impl Sharing {
                 Ok(_) | Err(_) => ours,
             },
         };
-        self.send(stream, (event_type, &event), &subject).await;
+        self.send(stream, Statement { event_type, event: &event, subject: &subject }).await;
     }
 
-    async fn send(&self, stream: &OutStream, (event_type, event): (&str, &Value), subject: &Value) {
-        let Some((id, set)) = self.sign(stream, (event_type, event), subject) else {
+    async fn send(&self, stream: &OutStream, statement: Statement<'_>) {
+        let Some((id, set)) = self.sign(stream, statement) else {
             tracing::error!("an event could not be signed");
             return;
         };
@@ -274,7 +276,8 @@ impl Sharing {
         counted("given_up");
     }
 
-    fn sign(&self, stream: &OutStream, (event_type, event): (&str, &Value), subject: &Value) -> Option<(String, String)> {
+    fn sign(&self, stream: &OutStream, statement: Statement<'_>) -> Option<(String, String)> {
+        let Statement { event_type, event, subject } = statement;
         let mut bytes = [0; 16];
         self.entropy.fill(&mut bytes);
         let id = ProofId::parse(&hex::encode(bytes)).ok()?.to_string();
@@ -282,6 +285,14 @@ impl Sharing {
         let set = self.key.sign(&SetToSign { issuer, audience, id: &id, issued_at, subject, event_type, event }).ok()?;
         Some((id, set))
     }
+}
+
+/// An event of a subject, as we tell it.
+#[derive(Clone, Copy)]
+struct Statement<'a> {
+    event_type: &'a str,
+    event: &'a Value,
+    subject: &'a Value,
 }
 
 fn counted(outcome: &'static str) {

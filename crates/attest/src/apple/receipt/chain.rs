@@ -41,7 +41,7 @@ pub fn signer<'a>(
     };
     let mut found = certificates.iter().enumerate().filter(|(_, certificate)| named(certificate));
     let (Some((index, certificate)), None) = (found.next(), found.next()) else { return Err(ReceiptRefusal::SignerMissing) };
-    anchored(certificates, (index, certificate), anchors, now)?;
+    anchored(certificates, Link { index, certificate }, anchors, now)?;
     signs_receipts(certificate)?;
     Ok(certificate)
 }
@@ -49,39 +49,38 @@ pub fn signer<'a>(
 /// Place at which a certificate's issuer was found.
 enum Above<'a> {
     Anchor,
-    Certificate(usize, &'a Certificate),
+    Certificate(Link<'a>),
 }
 
-fn anchored<'a>(
-    certificates: &'a [Certificate],
-    signer: (usize, &'a Certificate),
-    anchors: &Anchors,
-    now: UnixSeconds,
-) -> Result<(), ReceiptRefusal> {
-    let (mut index, mut certificate) = signer;
+/// A certificate of the receipt, with the number of its place there for refusals.
+#[derive(Clone, Copy)]
+struct Link<'a> {
+    index: usize,
+    certificate: &'a Certificate,
+}
+
+fn anchored<'a>(certificates: &'a [Certificate], signer: Link<'a>, anchors: &Anchors, now: UnixSeconds) -> Result<(), ReceiptRefusal> {
+    let mut link = signer;
     // Certificates already passed, so that two that name each other do not form a loop.
     let mut followed = Vec::with_capacity(Limits::RECEIPT_CHAIN_MAX);
     // INVARIANT: the number of steps is bounded, whatever the certificates say about each other.
     for below in 0..Limits::RECEIPT_CHAIN_MAX {
+        let Link { index, certificate } = link;
         followed.push(index);
         may_issue(index, certificate, below)?;
         understood(index, certificate)?;
         in_force(index, certificate, now)?;
-        match above(certificates, &followed, (index, certificate), anchors)? {
+        match above(certificates, &followed, link, anchors)? {
             Above::Anchor => return Ok(()),
-            Above::Certificate(next_index, next) => (index, certificate) = (next_index, next),
+            Above::Certificate(next) => link = next,
         }
     }
     Err(ReceiptRefusal::ChainTooLong)
 }
 
 /// Finds the issuer of a certificate by name and signature: an anchor, or else a certificate of the receipt that was not followed yet.
-fn above<'a>(
-    certificates: &'a [Certificate],
-    followed: &[usize],
-    (index, certificate): (usize, &Certificate),
-    anchors: &Anchors,
-) -> Result<Above<'a>, ReceiptRefusal> {
+fn above<'a>(certificates: &'a [Certificate], followed: &[usize], link: Link<'_>, anchors: &Anchors) -> Result<Above<'a>, ReceiptRefusal> {
+    let Link { index, certificate } = link;
     let mut failure = ReceiptRefusal::AnchorUnknown { issuer: certificate.issuer().to_string() };
     let for_receipts = |anchor: &&Anchor| anchor.source().purpose == Purpose::AppAttestReceipt;
     for anchor in anchors.iter().filter(for_receipts).filter(|anchor| certificate.names_as_issuer(anchor.certificate())) {
@@ -93,7 +92,7 @@ fn above<'a>(
     let candidates = certificates.iter().enumerate().filter(|(index, _)| !followed.contains(index));
     for (next, issuer) in candidates.filter(|(_, issuer)| certificate.names_as_issuer(issuer)) {
         match certificate.verify_signature_of(issuer.key()) {
-            Ok(()) => return Ok(Above::Certificate(next, issuer)),
+            Ok(()) => return Ok(Above::Certificate(Link { index: next, certificate: issuer })),
             Err(why) => failure = ReceiptRefusal::ChainSignatureInvalid { index, why },
         }
     }
