@@ -8,9 +8,7 @@ use countersign_attest::{
     binding::{Purpose, bound_challenge},
     play::{self, PlayRefusal, Verdict},
 };
-use countersign_core::{
-    CounterWindow, DeviceId, Limits, Platform, Posture, Reason, RiskMetric, Seconds, Thumbprint, UnixSeconds, VendorVerdict,
-};
+use countersign_core::{CounterWindow, DeviceId, Limits, Platform, Posture, Reason, RiskMetric, Thumbprint, UnixSeconds, VendorVerdict};
 use countersign_proof::jwk::PublicKey;
 use countersign_store::{ChallengeId, Device, VouchingKey};
 use metrics::counter;
@@ -24,7 +22,7 @@ use crate::{
 /// Which system a phone runs, as it says; its evidence has to be of that system.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum PlatformWire {
+pub(crate) enum PlatformWire {
     Android,
     Ios,
 }
@@ -48,7 +46,7 @@ impl PlatformWire {
 }
 
 /// Evidence for a device key that is to be enrolled, as it was sent: standard base64, as the platforms' own tools write it.
-pub enum EvidenceWire {
+pub(crate) enum EvidenceWire {
     /// Key Attestation of the device key itself, its own certificate first.
     Android { chain: Vec<String> },
     /// App Attest of another key, which vouches for the device key.
@@ -69,7 +67,7 @@ impl EvidenceWire {
 }
 
 /// Evidence for a device key that is to be enrolled.
-pub enum Evidence {
+pub(crate) enum Evidence {
     /// Key Attestation of the device key itself.
     Android(RawChain),
     /// App Attest of another key, which vouches for the device key.
@@ -78,7 +76,7 @@ pub enum Evidence {
 
 /// For which device evidence is given: its name here, and the key that signed the request.
 #[derive(Clone)]
-pub struct Claimant<'a> {
+pub(crate) struct Claimant<'a> {
     pub id: DeviceId,
     pub key: &'a Thumbprint,
     pub app: &'a App,
@@ -87,7 +85,7 @@ pub struct Claimant<'a> {
 }
 
 /// What evidence proves.
-pub struct Vouched {
+pub(crate) struct Vouched {
     pub posture: Posture,
     /// The key that vouches, where it is not the device key.
     pub vouching: Option<VouchingKey>,
@@ -160,7 +158,7 @@ pub fn asserted(app: &App, device: &Device, assertion: &str, challenge: &Challen
 
 /// What a chain for a new key proves of an enrolled phone: the key was made for this challenge and this device key, so that an
 /// honest app on that phone speaks for its own device key.
-pub fn attested_again(
+pub(crate) fn attested_again(
     trust: &DeviceTrust,
     device: Claimant<'_>,
     chain: &[String],

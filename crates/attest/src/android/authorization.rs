@@ -245,7 +245,7 @@ impl AuthorizationList {
 
     /// True when the tags stand in ascending order, as DER requires. Some phones do not keep to it, so nothing is refused for it.
     #[must_use]
-    pub fn tags_ordered(&self) -> bool {
+    pub(crate) fn tags_ordered(&self) -> bool {
         self.entries.is_sorted_by_key(|entry| entry.tag.number())
     }
 

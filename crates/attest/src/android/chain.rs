@@ -13,7 +13,7 @@ use crate::x509::{Certificate, Issuing, PemRefusal, pem_blocks};
 pub const ATTESTATION_EXTENSION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.11129.2.1.17");
 
 /// Object identifier of the extension with which Google's servers mark attestation certificates that they issue remotely.
-pub const PROVISIONING_EXTENSION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.11129.2.1.30");
+pub(crate) const PROVISIONING_EXTENSION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.11129.2.1.30");
 
 /// Attribute `serialNumber` of a name (RFC 4519 section 2.31), by which chains from the factory are recognised.
 const SERIAL_NUMBER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.5");

@@ -14,7 +14,7 @@ const LONG: u8 = 0x80;
 
 /// One element of BER.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Element<'a> {
+pub(crate) struct Element<'a> {
     /// Identifier octet of the element: class, form and number.
     pub tag: u8,
     /// Contents of the element, without the octets that end an indefinite length.
@@ -25,7 +25,7 @@ pub struct Element<'a> {
 
 /// Iterator over the elements that follow each other in some bytes.
 #[derive(Clone, Copy, Debug)]
-pub struct Elements<'a> {
+pub(crate) struct Elements<'a> {
     rest: &'a [u8],
 }
 
@@ -41,7 +41,7 @@ impl<'a> Elements<'a> {
     }
 
     /// Identifier octet of the next element, without reading it.
-    pub fn peek(&self) -> Option<u8> {
+    pub(crate) fn peek(&self) -> Option<u8> {
         self.rest.first().copied()
     }
 
