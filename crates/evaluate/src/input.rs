@@ -60,7 +60,7 @@ impl std::error::Error for EvaluateError {
 }
 
 /// The lines of a file.
-pub struct Lines {
+pub(crate) struct Lines {
     file: String,
     number: u64,
     from: Box<dyn BufRead>,
@@ -90,7 +90,7 @@ impl Lines {
     ///
     /// # Errors
     /// [`EvaluateError::Unreadable`], and [`EvaluateError::Line`] for a line that is too long or not UTF-8.
-    pub fn next_into(&mut self, line: &mut String) -> Result<bool, EvaluateError> {
+    pub(crate) fn next_into(&mut self, line: &mut String) -> Result<bool, EvaluateError> {
         line.clear();
         let mut bytes = std::mem::take(line).into_bytes();
         let read = self.from.by_ref().take(Limits::COMMANDS_LINE_BYTES_MAX).read_until(b'\n', &mut bytes);
@@ -109,13 +109,13 @@ impl Lines {
     }
 
     /// What is wrong with the line that was read last.
-    pub fn wrong(&self, problem: impl Into<String>) -> EvaluateError {
+    pub(crate) fn wrong(&self, problem: impl Into<String>) -> EvaluateError {
         EvaluateError::Line { file: self.file.clone(), number: self.number, problem: problem.into() }
     }
 
     /// A file without a single event.
     #[must_use]
-    pub fn empty(&self) -> EvaluateError {
+    pub(crate) fn empty(&self) -> EvaluateError {
         EvaluateError::Empty { file: self.file.clone() }
     }
 }

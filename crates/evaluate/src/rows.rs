@@ -69,7 +69,7 @@ impl std::fmt::Display for RowsRefusal {
 impl std::error::Error for RowsRefusal {}
 
 /// A file's header and rows.
-pub struct Rows {
+pub(crate) struct Rows {
     columns: BTreeMap<String, usize>,
     lines: std::io::Lines<BufReader<std::io::Take<Box<dyn Read>>>>,
     path: PathBuf,
@@ -77,7 +77,7 @@ pub struct Rows {
 }
 
 /// One row.
-pub struct Row {
+pub(crate) struct Row {
     fields: Vec<String>,
     /// Counted from 1; the header is line 1.
     pub line: u64,
@@ -85,7 +85,7 @@ pub struct Row {
 
 /// A column that the header has.
 #[derive(Clone, Debug)]
-pub struct Column {
+pub(crate) struct Column {
     name: String,
     index: usize,
 }
@@ -111,13 +111,13 @@ impl Rows {
     ///
     /// # Errors
     /// When the header lacks it.
-    pub fn column(&self, name: &str) -> Result<Column, RowsRefusal> {
+    pub(crate) fn column(&self, name: &str) -> Result<Column, RowsRefusal> {
         self.column_if_any(name).ok_or_else(|| RowsRefusal::ColumnMissing { column: name.to_owned() })
     }
 
     /// The column `name`, when the header has it.
     #[must_use]
-    pub fn column_if_any(&self, name: &str) -> Option<Column> {
+    pub(crate) fn column_if_any(&self, name: &str) -> Option<Column> {
         self.columns.get(name).map(|index| Column { name: name.to_owned(), index: *index })
     }
 }
@@ -166,7 +166,7 @@ impl Row {
     ///
     /// # Errors
     /// When it holds something else.
-    pub fn parsed_if_any<T: std::str::FromStr>(&self, column: Option<&Column>) -> Result<Option<T>, RowsRefusal> {
+    pub(crate) fn parsed_if_any<T: std::str::FromStr>(&self, column: Option<&Column>) -> Result<Option<T>, RowsRefusal> {
         match column {
             Some(column) if !self.text(column).is_empty() => self.parsed(column).map(Some),
             Some(_) | None => Ok(None),
@@ -183,7 +183,7 @@ impl Row {
 
     /// The refusal of what `column` holds.
     #[must_use]
-    pub fn malformed(&self, column: &Column) -> RowsRefusal {
+    pub(crate) fn malformed(&self, column: &Column) -> RowsRefusal {
         RowsRefusal::FieldMalformed { line: self.line, column: column.name.clone(), value: self.text(column).chars().take(64).collect() }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 /// One scored event.
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub struct Scored {
+pub(crate) struct Scored {
     /// The model's answer.
     pub score: f64,
     /// The attack it is part of; `None` for ordinary life.
@@ -18,7 +18,7 @@ pub struct Scored {
 
 /// The place of an event in an attack.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Attack {
+pub(crate) struct Attack {
     /// Its class, as an index into the names given to [`Tally::report`].
     pub class: usize,
     /// Events of one attack share a number.
@@ -89,14 +89,14 @@ pub struct Cost {
 
 /// Collects events.
 #[derive(Default)]
-pub struct Tally {
+pub(crate) struct Tally {
     scored: Vec<Scored>,
     took: Vec<Duration>,
 }
 
 impl Tally {
     /// One more event, and what scoring and learning it took.
-    pub fn add(&mut self, scored: Scored, took: Duration) {
+    pub(crate) fn add(&mut self, scored: Scored, took: Duration) {
         self.scored.push(scored);
         self.took.push(took);
     }
