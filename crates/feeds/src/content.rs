@@ -43,7 +43,7 @@ impl Content {
 
     /// What can be said of it beside another version.
     #[must_use]
-    pub fn measure(&self, bytes: &[u8], issued_at: Option<UnixSeconds>) -> Measure {
+    pub(crate) fn measure(&self, bytes: &[u8], issued_at: Option<UnixSeconds>) -> Measure {
         let (entries, version) = match self {
             Self::Anchors(anchors) => (anchors.iter().count(), None),
             Self::BootKeys(keys) => (keys.of(None).count(), Some(keys.version())),

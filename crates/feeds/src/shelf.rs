@@ -68,7 +68,7 @@ struct WireVersion {
 
 /// A feed's directory.
 #[derive(Clone, Debug)]
-pub struct Shelf {
+pub(crate) struct Shelf {
     directory: PathBuf,
     kind: FeedKind,
 }
@@ -129,7 +129,7 @@ impl Shelf {
     }
 
     /// Removes the files that no state names any more.
-    pub fn tidy(&self, state: &State) {
+    pub(crate) fn tidy(&self, state: &State) {
         for entry in fs::read_dir(&self.directory).into_iter().flatten().flatten() {
             let name = entry.file_name();
             let named = state.versions.iter().take(KEPT).any(|version| name == version.name.as_str());
