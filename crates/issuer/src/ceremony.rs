@@ -19,7 +19,7 @@ pub struct Started {
 /// What ends a ceremony.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Finish {
+pub(crate) struct Finish {
     ceremony: String,
     /// The platform's answer, in the platform's own words.
     pub credential: Box<RawValue>,
@@ -51,7 +51,7 @@ pub struct Beginning<'a, T> {
 
 /// A ceremony that this device began through this app, and that nobody can finish again.
 #[derive(Debug)]
-pub struct Resumed<T> {
+pub(crate) struct Resumed<T> {
     /// The app through which it began.
     pub client: ClientId,
     /// What was to be recalled.
@@ -70,7 +70,7 @@ pub async fn start<T: Serialize>(issuer: &Issuer, beginning: Beginning<'_, T>, c
 }
 
 /// Takes the ceremony back, before anything in its answer is looked at: a wrong answer uses it up too (law 5).
-pub async fn resume<T: DeserializeOwned>(
+pub(crate) async fn resume<T: DeserializeOwned>(
     issuer: &Issuer,
     purpose: ChallengePurpose,
     finish: &Finish,
@@ -91,7 +91,7 @@ pub async fn resume<T: DeserializeOwned>(
 }
 
 /// Reads a challenge's name back. One that we did not write is as good as one that lapsed.
-pub fn challenge_id(text: &str) -> Result<ChallengeId, Refusal> {
+pub(crate) fn challenge_id(text: &str) -> Result<ChallengeId, Refusal> {
     let bytes = base64url::decode(text).ok().and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
     bytes.map(ChallengeId).ok_or(Refusal::new(Reason::ChallengeUnknown))
 }

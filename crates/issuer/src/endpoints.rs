@@ -21,10 +21,10 @@ use crate::{
 };
 
 /// Function that answers the requests to an endpoint.
-pub type Handler = for<'a> fn(&'a Issuer, &'a Call, &'a RequestContext) -> BoxFuture<'a, Result<Response, Refusal>>;
+pub(crate) type Handler = for<'a> fn(&'a Issuer, &'a Call, &'a RequestContext) -> BoxFuture<'a, Result<Response, Refusal>>;
 
 /// An endpoint with its handler.
-pub struct Route {
+pub(crate) struct Route {
     /// The endpoint.
     pub endpoint: Endpoint,
     /// Its handler.
@@ -76,7 +76,7 @@ pub fn endpoints() -> impl Iterator<Item = &'static Endpoint> {
 
 impl Route {
     /// The routes at its path, one for each thing to be done there.
-    pub fn neighbours(&self) -> impl Iterator<Item = &'static Self> {
+    pub(crate) fn neighbours(&self) -> impl Iterator<Item = &'static Self> {
         ROUTES.iter().filter(|other| other.endpoint.path == self.endpoint.path)
     }
 }

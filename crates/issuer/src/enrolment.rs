@@ -13,7 +13,7 @@ use crate::{
 /// platform may only be `null`, since some clients write every member that they know.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "platform", rename_all = "snake_case", deny_unknown_fields)]
-pub enum EnrolmentWire {
+pub(crate) enum EnrolmentWire {
     Android {
         client_id: String,
         challenge: String,
@@ -45,7 +45,7 @@ pub enum EnrolmentWire {
 }
 
 /// An enrolment whose members go together.
-pub struct Enrolment {
+pub(crate) struct Enrolment {
     pub client_id: String,
     pub challenge: String,
     pub name: Option<String>,
@@ -57,7 +57,7 @@ pub struct Enrolment {
 }
 
 /// What vouches for a phone.
-pub enum Voucher {
+pub(crate) enum Voucher {
     /// An emulator or test machine: a development token, and how the app was built.
     DevToken { token: String, build: BuildWire },
     /// Its hardware.

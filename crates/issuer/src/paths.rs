@@ -13,6 +13,6 @@ pub const MY_DEVICES: &str = "/countersign/v1/me/devices";
 /// Begins a registration.
 pub const REGISTRATION_START: &str = "/countersign/v1/registration/start";
 /// Ends a session, asked by its app (RFC 7009).
-pub const REVOKE: &str = "/countersign/v1/revoke";
+pub(crate) const REVOKE: &str = "/countersign/v1/revoke";
 /// Issues tokens (RFC 6749 section 3.2).
 pub const TOKEN: &str = "/countersign/v1/token";

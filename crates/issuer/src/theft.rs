@@ -9,7 +9,7 @@ use countersign_store::{OpenState, Whose};
 use crate::{context::RequestContext, refusal::Refusal, state::Issuer};
 
 /// A key other than the device key asked for a refresh or an end: nothing goes on before the person signs in again.
-pub async fn freeze(issuer: &Issuer, session: &SessionId, context: &RequestContext) -> Refusal {
+pub(crate) async fn freeze(issuer: &Issuer, session: &SessionId, context: &RequestContext) -> Refusal {
     context.learn(|known| known.session = Some(session.clone()));
     context.signal(issuer, SignalKind::ForeignRefreshKey, Reason::RefreshForeignKey);
     let frozen = issuer.stores.sessions.set_state(session, OpenState::Challenged).await;

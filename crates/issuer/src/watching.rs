@@ -52,7 +52,13 @@ pub fn look(issuer: &Issuer, who: Who<'_>, device: &Posture, outcome: LoginOutco
 ///
 /// # Errors
 /// [`Reason::LoginAttemptsTooMany`].
-pub fn admit(issuer: &Issuer, who: Who<'_>, device: &Posture, outcome: LoginOutcome, context: &RequestContext) -> Result<(), Refusal> {
+pub(crate) fn admit(
+    issuer: &Issuer,
+    who: Who<'_>,
+    device: &Posture,
+    outcome: LoginOutcome,
+    context: &RequestContext,
+) -> Result<(), Refusal> {
     match look(issuer, who, device, outcome, context) {
         Outcome::Allow | Outcome::Limit | Outcome::StepUp => Ok(()),
         Outcome::Deny => Err(Reason::LoginAttemptsTooMany.into()),
