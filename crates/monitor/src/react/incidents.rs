@@ -34,7 +34,7 @@ enum Kept {
 
 /// An incident after a signal was added.
 #[derive(Debug)]
-pub struct Noticed {
+pub(crate) struct Noticed {
     /// Incident that the signal belongs to, with the signal counted.
     pub incident: Incident,
     /// An older incident about the same subject that is over now.
@@ -43,7 +43,7 @@ pub struct Noticed {
 
 /// The open incidents, by kind and subject.
 #[derive(Debug, Default)]
-pub struct OpenIncidents(HashMap<(SignalKind, About), (Incident, Kept)>);
+pub(crate) struct OpenIncidents(HashMap<(SignalKind, About), (Incident, Kept)>);
 
 impl OpenIncidents {
     /// The incidents that were open when the process ended.
@@ -111,13 +111,13 @@ impl OpenIncidents {
     }
 
     /// Incidents for which this session was changed.
-    pub fn that_touched(&self, session: &SessionId) -> Vec<IncidentId> {
+    pub(crate) fn that_touched(&self, session: &SessionId) -> Vec<IncidentId> {
         let touched = |incident: &Incident| incident.deeds.iter().any(|deed| deed.session == *session);
         self.0.values().filter(|(incident, _)| touched(incident)).map(|(incident, _)| incident.id.clone()).collect()
     }
 
     /// Incidents that were last noticed at `instant` or before.
-    pub fn quiet_since(&self, instant: UnixMillis) -> Vec<IncidentId> {
+    pub(crate) fn quiet_since(&self, instant: UnixMillis) -> Vec<IncidentId> {
         self.0.values().filter(|(incident, _)| incident.last_at <= instant).map(|(incident, _)| incident.id.clone()).collect()
     }
 

@@ -121,11 +121,9 @@ enum Risc {
 
 impl Event {
     /// Type of the event that a session was revoked, which this server sends.
-    pub const SESSION_REVOKED: &'static str = "https://schemas.openid.net/secevent/caep/event-type/session-revoked";
-    /// Type of the event that a device's compliance changed, which this server sends.
-    pub const DEVICE_COMPLIANCE_CHANGE: &'static str = "https://schemas.openid.net/secevent/caep/event-type/device-compliance-change";
+    pub(crate) const SESSION_REVOKED: &'static str = "https://schemas.openid.net/secevent/caep/event-type/session-revoked";
     /// Type of a verification event, which this server sends.
-    pub const VERIFICATION: &'static str = "https://schemas.openid.net/secevent/ssf/event-type/verification";
+    pub(crate) const VERIFICATION: &'static str = "https://schemas.openid.net/secevent/ssf/event-type/verification";
 
     /// Parses an event of the given type.
     ///

@@ -64,7 +64,7 @@ impl PollAsk {
 
 /// Answer to a poll.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PollAnswer {
+pub(crate) struct PollAnswer {
     /// Events with their `jti`, oldest first.
     pub sets: Vec<(String, String)>,
     /// True when more events wait.
@@ -82,7 +82,7 @@ impl PollAnswer {
 
 /// Events that wait for one receiver.
 #[derive(Debug, Default)]
-pub struct Outbox {
+pub(crate) struct Outbox {
     waiting: Mutex<VecDeque<(String, String)>>,
     come: Notify,
 }
@@ -101,7 +101,7 @@ impl Outbox {
     }
 
     /// Answers a poll: removes what was acknowledged and gives what waits. When nothing waits, it waits for an event for some time.
-    pub async fn poll(&self, ask: &PollAsk) -> PollAnswer {
+    pub(crate) async fn poll(&self, ask: &PollAsk) -> PollAnswer {
         // Registered before the look, so that an event between look and wait is not missed.
         let come = self.come.notified();
         let answer = self.look(ask);
