@@ -84,7 +84,7 @@ impl Carrier {
     ///
     /// # Errors
     /// Whether to try again, and why.
-    pub async fn carry(&self, envelope: &Envelope, mail: &[u8]) -> Result<(), CarryError> {
+    pub(crate) async fn carry(&self, envelope: &Envelope, mail: &[u8]) -> Result<(), CarryError> {
         let carried = tokio::time::timeout(Duration::from_secs(Limits::SMTP_WAIT_MAX.0), self.hand_over(envelope, mail)).await;
         carried.unwrap_or_else(|_| Err(failed(format!("`{}` did not answer in time", self.host))))
     }

@@ -9,7 +9,7 @@ use countersign_store::{Incident, IncidentState};
 
 /// Occasion of a mail about an incident. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Phase {
+pub(crate) enum Phase {
     /// The incident is over.
     Ended,
     /// The incident is new.
@@ -32,7 +32,7 @@ impl Phase {
 
 /// Sender of the mails, with the format of times.
 #[derive(Clone, Copy, Debug)]
-pub struct Writer<'a> {
+pub(crate) struct Writer<'a> {
     /// Host name of this installation, which follows the `@` of a `Message-ID`.
     pub host: &'a str,
     /// Function that writes an instant for people.
@@ -41,7 +41,7 @@ pub struct Writer<'a> {
 
 /// One mail without an address. No field but `text` contains a line break.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Letter {
+pub(crate) struct Letter {
     /// Header `Subject`; that of an answer begins with `Re: `, so that mail programs show one thread.
     pub subject: String,
     /// Header `Message-ID`, the same for every attempt, so that a mail that arrives twice is recognised.
@@ -55,7 +55,7 @@ pub struct Letter {
 impl Writer<'_> {
     /// The mail about one incident.
     #[must_use]
-    pub fn letter(&self, incident: &Incident, phase: Phase) -> Letter {
+    pub(crate) fn letter(&self, incident: &Incident, phase: Phase) -> Letter {
         let name = |phase: Phase| format!("<{}.{}@{}>", plain(incident.id.as_str()), phase.as_str(), plain(self.host));
         let subject = format!("Countersign: {} about {} ({})", incident.kind.as_str(), whom(incident), plain(incident.id.as_str()));
         match phase {
@@ -95,7 +95,7 @@ impl Writer<'_> {
 
     /// A test mail, which only shows that mails arrive.
     #[must_use]
-    pub fn trial(&self, now: UnixSeconds) -> Letter {
+    pub(crate) fn trial(&self, now: UnixSeconds) -> Letter {
         Letter {
             subject: "Countersign: a test".to_owned(),
             id: format!("<test.{}@{}>", now.0, plain(self.host)),

@@ -12,7 +12,7 @@ const PAUSES: [Seconds; 8] = [Seconds(2), Seconds(8), Seconds(30), Seconds(90), 
 
 /// Result of adding a change to the queue. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Put {
+pub(crate) enum Put {
     /// The queue is full, so the change is lost.
     Full,
     /// No new mail is needed: one about this incident was sent, or waits and was updated.
@@ -23,7 +23,7 @@ pub enum Put {
 
 /// Result of putting a failed mail back. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Again {
+pub(crate) enum Again {
     /// The mail was tried often enough and is dropped.
     GivenUp,
     /// The mail is tried again later.
@@ -32,7 +32,7 @@ pub enum Again {
 
 /// A mail that waits for its time.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Waiting {
+pub(crate) struct Waiting {
     /// Incident as of its latest change.
     pub incident: Incident,
     /// Occasion of the mail.
@@ -45,7 +45,7 @@ pub struct Waiting {
 
 /// The queue of mails that wait.
 #[derive(Debug, Default)]
-pub struct Letterbox {
+pub(crate) struct Letterbox {
     waiting: Vec<Waiting>,
     told: HashMap<IncidentId, ()>,
     order: VecDeque<IncidentId>,
@@ -53,7 +53,7 @@ pub struct Letterbox {
 
 impl Letterbox {
     /// Adds a change of an incident. The mail about a new incident waits for `hold`, so that it can say what was done.
-    pub fn put(&mut self, change: IncidentChange, incident: &Incident, hold: Seconds, now: UnixMillis) -> Put {
+    pub(crate) fn put(&mut self, change: IncidentChange, incident: &Incident, hold: Seconds, now: UnixMillis) -> Put {
         let waiting = self.waiting.iter_mut().find(|waiting| waiting.incident.id == incident.id && waiting.phase != Phase::Ended);
         match (change, waiting) {
             (IncidentChange::Acted | IncidentChange::Opened, Some(waiting)) => {
@@ -79,7 +79,7 @@ impl Letterbox {
     }
 
     /// Takes out the mails that are due, oldest incident first.
-    pub fn take_due(&mut self, now: UnixMillis) -> Vec<Waiting> {
+    pub(crate) fn take_due(&mut self, now: UnixMillis) -> Vec<Waiting> {
         let (mut due, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut self.waiting).into_iter().partition(|waiting| waiting.due <= now);
         self.waiting = rest;
         due.sort_by_key(|waiting| waiting.incident.first_at);
@@ -95,7 +95,7 @@ impl Letterbox {
     }
 
     /// Puts back a mail that could not be delivered, to be tried again after a growing pause.
-    pub fn put_back(&mut self, mut failed: Waiting, now: UnixMillis) -> Again {
+    pub(crate) fn put_back(&mut self, mut failed: Waiting, now: UnixMillis) -> Again {
         let Some(pause) = PAUSES.get(failed.tried) else {
             // Counted as delivered, so that later changes of the incident do not start a new series of attempts.
             self.delivered(&failed);
@@ -111,12 +111,6 @@ impl Letterbox {
     #[must_use]
     pub fn len(&self) -> usize {
         self.waiting.len()
-    }
-
-    /// True when no mail waits.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.waiting.is_empty()
     }
 
     fn push(&mut self, incident: &Incident, phase: Phase, due: UnixMillis) -> Put {
@@ -187,7 +181,7 @@ mod tests {
         let due = held.take_due(at(30));
         assert_eq!(due.iter().map(|one| one.phase).collect::<Vec<_>>(), [Phase::Ended], "nothing is held back of what is over");
         due.iter().for_each(|one| held.delivered(one));
-        assert!(held.is_empty() && held.told.is_empty());
+        assert!(held.waiting.is_empty() && held.told.is_empty());
     }
 
     #[test]
