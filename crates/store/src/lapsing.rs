@@ -8,7 +8,7 @@ use std::{
 use countersign_core::UnixSeconds;
 
 /// Values, each with the last second in which it counts. Forgetting costs no more than remembering did.
-pub struct Lapsing<K, V> {
+pub(crate) struct Lapsing<K, V> {
     values: HashMap<K, (UnixSeconds, V)>,
     // INVARIANT: holds each key of `values` once, under its own end, and nothing else.
     ends: BTreeMap<UnixSeconds, HashSet<K>>,
@@ -63,7 +63,7 @@ impl<K: Copy + Eq + Hash, V> Lapsing<K, V> {
     }
 
     /// Forgets what ends soonest: everything of one second.
-    pub fn forget_soonest(&mut self) {
+    pub(crate) fn forget_soonest(&mut self) {
         for key in self.ends.pop_first().into_iter().flat_map(|(_, keys)| keys) {
             self.values.remove(&key);
         }

@@ -25,7 +25,7 @@ impl<'a> Reader<'a> {
         self.row.try_get(column).map_err(|_| self.broken())
     }
 
-    pub fn maybe_text(&self, column: &str) -> Result<Option<String>, Unavailable> {
+    pub(crate) fn maybe_text(&self, column: &str) -> Result<Option<String>, Unavailable> {
         self.row.try_get(column).map_err(|_| self.broken())
     }
 
@@ -33,7 +33,7 @@ impl<'a> Reader<'a> {
         self.row.try_get(column).map_err(|_| self.broken())
     }
 
-    pub fn maybe_bytes(&self, column: &str) -> Result<Option<Vec<u8>>, Unavailable> {
+    pub(crate) fn maybe_bytes(&self, column: &str) -> Result<Option<Vec<u8>>, Unavailable> {
         self.row.try_get(column).map_err(|_| self.broken())
     }
 
@@ -50,7 +50,7 @@ impl<'a> Reader<'a> {
         u64::try_from(number).map_err(|_| self.broken())
     }
 
-    pub fn maybe_number(&self, column: &str) -> Result<Option<u64>, Unavailable> {
+    pub(crate) fn maybe_number(&self, column: &str) -> Result<Option<u64>, Unavailable> {
         let number: Option<i64> = self.row.try_get(column).map_err(|_| self.broken())?;
         number.map(|number| u64::try_from(number).map_err(|_| self.broken())).transpose()
     }
@@ -65,7 +65,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A column through a parser of numbers.
-    pub fn numbered<T>(&self, column: &str, parse: impl Fn(u64) -> Option<T>) -> Result<T, Unavailable> {
+    pub(crate) fn numbered<T>(&self, column: &str, parse: impl Fn(u64) -> Option<T>) -> Result<T, Unavailable> {
         parse(self.number(column)?).ok_or_else(|| self.broken())
     }
 
@@ -94,10 +94,10 @@ impl<'a> Reader<'a> {
 }
 
 /// Words of the platform column.
-pub const PLATFORMS: [(Platform, &str); 2] = [(Platform::Android, "android"), (Platform::Ios, "ios")];
+pub(crate) const PLATFORMS: [(Platform, &str); 2] = [(Platform::Android, "android"), (Platform::Ios, "ios")];
 
 /// Words of the tier column.
-pub const TIERS: [(EvidenceTier, &str); 4] = [
+pub(crate) const TIERS: [(EvidenceTier, &str); 4] = [
     (EvidenceTier::None, "none"),
     (EvidenceTier::SelfReported, "self_reported"),
     (EvidenceTier::Platform, "platform"),
@@ -105,7 +105,7 @@ pub const TIERS: [(EvidenceTier, &str); 4] = [
 ];
 
 /// Words of the column that says who vouches.
-pub const SOURCES: [(Provenance, &str); 4] = [
+pub(crate) const SOURCES: [(Provenance, &str); 4] = [
     (Provenance::AndroidKeyAttestation, Provenance::AndroidKeyAttestation.as_str()),
     (Provenance::AppAttest, Provenance::AppAttest.as_str()),
     (Provenance::DevelopmentToken, Provenance::DevelopmentToken.as_str()),
@@ -120,7 +120,7 @@ pub const LEVELS: [(SecurityLevel, &str); 3] = [
 ];
 
 /// Words of the boot state column.
-pub const BOOT_STATES: [(BootState, &str); 4] = [
+pub(crate) const BOOT_STATES: [(BootState, &str); 4] = [
     (BootState::Failed, "failed"),
     (BootState::SelfSigned, "self_signed"),
     (BootState::Unverified, "unverified"),
@@ -128,17 +128,17 @@ pub const BOOT_STATES: [(BootState, &str); 4] = [
 ];
 
 /// The word of a value.
-pub fn word_of<T: PartialEq>(value: &T, words: &[(T, &'static str)]) -> &'static str {
+pub(crate) fn word_of<T: PartialEq>(value: &T, words: &[(T, &'static str)]) -> &'static str {
     words.iter().find(|(known, _)| known == value).map_or("", |(_, word)| word)
 }
 
 /// Roles as one text.
-pub fn roles_text(roles: &[Role]) -> String {
+pub(crate) fn roles_text(roles: &[Role]) -> String {
     roles.iter().map(Role::as_str).collect::<Vec<_>>().join(" ")
 }
 
 /// Methods as one text.
-pub fn amr_text(amr: &[Amr]) -> String {
+pub(crate) fn amr_text(amr: &[Amr]) -> String {
     amr.iter().map(|amr| amr.as_str()).collect::<Vec<_>>().join(" ")
 }
 

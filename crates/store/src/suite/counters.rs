@@ -19,7 +19,7 @@ fn action(name: &str) -> Action {
     Action::parse(name).expect("an id")
 }
 
-pub async fn a_burst_and_then_one_at_a_time(fast: &Fast) {
+pub(crate) async fn a_burst_and_then_one_at_a_time(fast: &Fast) {
     let start = UnixMillis::from(NOW).0;
     let take = async |number: u16, name: &str, limit, after| {
         fast.counters.take(&session(number).id, &action(name), limit, UnixMillis(start + after)).await
@@ -48,7 +48,7 @@ pub async fn a_burst_and_then_one_at_a_time(fast: &Fast) {
     }
 }
 
-pub async fn racing_requests_share_one_rate(fast: &Fast) {
+pub(crate) async fn racing_requests_share_one_rate(fast: &Fast) {
     let taken = race(16, |_| {
         let counters = Arc::clone(&fast.counters);
         async move { counters.take(&session(1).id, &action("a"), RATE, UnixMillis::from(NOW)).await }

@@ -32,13 +32,13 @@ where
 
 /// Numbers for samples, each with how often a caller is woken before it goes away. Every count comes several times, because
 /// how far a call comes by then is up to the threads of the store.
-pub fn departures() -> impl Iterator<Item = (u16, usize)> {
+pub(crate) fn departures() -> impl Iterator<Item = (u16, usize)> {
     (1..=32).map(|number| (number, usize::from(number % 8) + 1))
 }
 
 /// Does as a caller who goes away: lets `call` come as far as it does by being woken `polls` times, and drops it there.
 /// The result, if it was there by then.
-pub async fn abandon<F: Future>(call: F, polls: usize) -> Option<F::Output> {
+pub(crate) async fn abandon<F: Future>(call: F, polls: usize) -> Option<F::Output> {
     let mut call = pin!(call);
     let mut left = polls;
     poll_fn(|context| {
