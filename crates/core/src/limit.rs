@@ -1,9 +1,9 @@
 //! The limits on everything that comes from outside: bytes, counts, depth, rates, waiting times, sizes of files and answers that are read,
 //! and what memory and storage keep because of it. Reaching one has a reason of its own; see `docs/reasons.md`.
 //!
-//! One number stands beside its rule instead: a constant of one algorithm that no input from outside can reach, such as a parameter of a
-//! model in `risk`, the length of a profile that it keeps, the bounds of a latitude, or how many rows one transaction changes. The crate
-//! `codec` imports nothing of ours; whoever calls it passes the limit as an argument.
+//! One kind of number stands beside its rule instead: a constant of one algorithm that no input from outside can reach, such as a parameter
+//! of a model in `risk`, the length of a profile that it keeps, the bounds of a latitude, or how many rows one transaction changes. The
+//! crate `codec` imports nothing of ours; whoever calls it passes the limit as an argument.
 
 use crate::time::Seconds;
 
@@ -109,9 +109,9 @@ impl Limits {
     pub const ANCHORS_MAX: usize = 64;
     /// Fewest certificates in a chain of Android Key Attestation: the attested key's, the one of the key that attests it, and the root.
     pub const KEY_ATTESTATION_CERTIFICATES_MIN: usize = 3;
-    /// Tags in one authorization list of a key description; version 400 of the schema defines about sixty.
+    /// Tags in one authorization list of a key description; 46 are known by name.
     pub const AUTHORIZATION_TAGS_MAX: usize = 128;
-    /// Pairs of the provisioning extension's map that are looked at; Google's have one or two.
+    /// Pairs of the provisioning extension's map that are looked at (RFC 8949 section 3.1 lets a map have any number).
     pub const PROVISIONING_PAIRS_MAX: u64 = 16;
     /// Fewest certificates in an App Attest attestation: the key's own and that of the authority which issued it.
     pub const APP_ATTEST_CERTIFICATES_MIN: usize = 2;
@@ -150,7 +150,7 @@ impl Limits {
     pub const VERDICT_UNKNOWN_MEMBER_BYTES_MAX: usize = 128;
     /// Greatest lead of Apple's or Google's clock over ours, in a receipt or a verdict.
     pub const VENDOR_CLOCK_AHEAD_MAX: Seconds = Seconds(60);
-    /// Bytes of the installer's name in a report of the SDK; a package name of Android has at most about a hundred.
+    /// Bytes of the installer's name in a report of the SDK, which is the name of a package.
     pub const INSTALLER_BYTES_MAX: usize = 128;
     /// Phones whose share of a vendor's daily quota is counted; when there are more, those whose day is over make room, and else nobody new
     /// is asked about.
@@ -192,7 +192,7 @@ impl Limits {
     pub const FEED_WAIT_MAX: Seconds = Seconds(60);
     /// Bytes of an `ETag` that is kept for the next look; a longer one is forgotten (RFC 9110 section 8.8.3 sets no end).
     pub const FEED_ETAG_BYTES_MAX: usize = 256;
-    /// Bytes of the file that says which versions of a feed are kept; ours has a few hundred.
+    /// Bytes of the file that says which versions of a feed are kept; ours has at most about two thousand.
     pub const FEED_STATE_BYTES_MAX: usize = 64 * 1024;
     /// Versions of a feed that are remembered as rolled back, so that they are not taken again.
     pub const FEED_ROLLED_BACK_MAX: usize = 16;
