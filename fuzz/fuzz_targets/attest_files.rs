@@ -13,7 +13,7 @@ fuzz_target!(|text: &str| {
     let _ = StatusList::parse(text, UnixSeconds(0));
     let _ = Anchors::parse(Source { vendor: Vendor::Operator, purpose: Purpose::AndroidHardware }, text);
     if let Ok(keys) = BootKeys::parse(text) {
-        assert!(keys.of(None).count() <= BootKeys::KEYS_MAX);
+        assert!(keys.of(None).count() <= countersign_core::Limits::BOOT_KEYS_MAX);
     }
     if let Ok(cases) = cases::parse(text) {
         for case in cases.iter().take(3) {

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, fmt};
 
-use countersign_core::UnixSeconds;
+use countersign_core::{Limits, UnixSeconds};
 
 use crate::x509::{Certificate, Malformed, PemRefusal, SubjectKey, pem_blocks};
 
@@ -103,7 +103,7 @@ pub enum AnchorsRefusal {
         /// Position of the second certificate, from 0.
         index: usize,
     },
-    /// The text holds more than [`Anchors::COUNT_MAX`] certificates.
+    /// The text holds more than [`Limits::ANCHORS_MAX`] certificates.
     TooMany,
 }
 
@@ -130,9 +130,6 @@ pub struct Anchors {
 }
 
 impl Anchors {
-    /// Greatest number of anchors in one text.
-    pub const COUNT_MAX: usize = 64;
-
     /// An empty set, which refuses every chain.
     #[must_use]
     pub const fn none() -> Self {
@@ -144,7 +141,7 @@ impl Anchors {
     /// # Errors
     /// The first certificate that does not parse or repeats a key, and a text without any certificate.
     pub fn parse(source: Source, pem: &str) -> Result<Self, AnchorsRefusal> {
-        let blocks = pem_blocks(pem, Self::COUNT_MAX).map_err(|why| match why {
+        let blocks = pem_blocks(pem, Limits::ANCHORS_MAX).map_err(|why| match why {
             PemRefusal::BlockMalformed { index } => AnchorsRefusal::Pem { index },
             PemRefusal::TooManyBlocks => AnchorsRefusal::TooMany,
         })?;

@@ -6,7 +6,7 @@
 
 use std::{collections::BTreeSet, fmt};
 
-use countersign_core::BootKey;
+use countersign_core::{BootKey, Limits};
 use serde::Deserialize;
 
 /// The systems and their verified boot keys.
@@ -61,11 +61,6 @@ struct WireKey {
 }
 
 impl BootKeys {
-    /// Greatest size of a file in bytes.
-    pub const BYTES_MAX: usize = 1024 * 1024;
-    /// Greatest number of keys in a file.
-    pub const KEYS_MAX: usize = 4096;
-
     /// Text of the shipped file.
     pub const SHIPPED: &'static str = include_str!("../data/boot_keys.json");
 
@@ -75,11 +70,11 @@ impl BootKeys {
     /// A refusal when the text has another format, or holds a key that could never match.
     pub fn parse(json: &str) -> Result<Self, BootKeysRefusal> {
         // The file may come over the network while the node runs, so its size is bounded before it is parsed.
-        if json.len() > Self::BYTES_MAX {
+        if json.len() > Limits::BOOT_KEYS_BYTES_MAX {
             return Err(BootKeysRefusal::TooLarge);
         }
         let wire: WireKeys = serde_json::from_str(json).map_err(|why| BootKeysRefusal::Malformed(why.to_string()))?;
-        if wire.keys.len() > Self::KEYS_MAX {
+        if wire.keys.len() > Limits::BOOT_KEYS_MAX {
             return Err(BootKeysRefusal::TooLarge);
         }
         let (mut seen, mut keys) = (BTreeSet::new(), Vec::new());
@@ -144,7 +139,7 @@ mod tests {
             ("a byte short", file(&short), Err(BootKeysRefusal::KeyMalformed(short.clone()))),
             ("another alphabet", file(&good.replace('a', "g")), Err(BootKeysRefusal::KeyMalformed(good.replace('a', "g")))),
             ("one key for two", twice, Err(BootKeysRefusal::Repeated(good.to_uppercase()))),
-            ("too much", " ".repeat(BootKeys::BYTES_MAX + 1), Err(BootKeysRefusal::TooLarge)),
+            ("too much", " ".repeat(Limits::BOOT_KEYS_BYTES_MAX + 1), Err(BootKeysRefusal::TooLarge)),
         ];
         for (name, text, expected) in rows {
             assert_eq!(BootKeys::parse(text).map(|_| ()), *expected, "{name}");

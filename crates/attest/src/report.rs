@@ -9,7 +9,7 @@
 
 use std::{collections::BTreeSet, fmt};
 
-use countersign_core::{AppFinding, AppReport, CoarsePlace, Reason, UnixSeconds};
+use countersign_core::{AppFinding, AppReport, CoarsePlace, Limits, Reason, UnixSeconds};
 use countersign_proof::{
     jwk::PublicKey,
     jws::{Jws, JwsRefusal, Type},
@@ -18,9 +18,6 @@ use serde::Deserialize;
 
 /// Media type of a report, the `typ` in its header.
 pub const REPORT_TYPE: &str = "csign-report+jwt";
-
-/// Greatest length of an installer's name in bytes.
-const INSTALLER_BYTES_MAX: usize = 128;
 
 /// Reason why a report is refused. Alphabetical.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -128,7 +125,7 @@ pub fn claims(payload: &[u8], now: UnixSeconds) -> Result<Said, ReportRefusal> {
         // An unknown finding refuses the whole report. To drop it would hide something that the phone admitted.
         findings.insert(AppFinding::parse(&word).ok_or(ReportRefusal::FindingUnknown(word))?);
     }
-    let named = |name: &String| (1..=INSTALLER_BYTES_MAX).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_graphic());
+    let named = |name: &String| (1..=Limits::INSTALLER_BYTES_MAX).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_graphic());
     if !wire.installer.as_ref().is_none_or(named) {
         return Err(ReportRefusal::InstallerMalformed);
     }

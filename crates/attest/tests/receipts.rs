@@ -4,12 +4,12 @@ use aws_lc_rs::digest::{SHA256, digest};
 use countersign_attest::{
     anchors::{Anchors, Purpose},
     apple::{
-        BerRefusal, RECEIPT_BYTES_MAX, Receipt, ReceiptAge, ReceiptEnvironment, ReceiptField, ReceiptKind, ReceiptOf, ReceiptRefusal,
-        receipt_facts, verify_receipt,
+        BerRefusal, Receipt, ReceiptAge, ReceiptEnvironment, ReceiptField, ReceiptKind, ReceiptOf, ReceiptRefusal, receipt_facts,
+        verify_receipt,
     },
     x509::{Malformed, SignatureRefusal},
 };
-use countersign_core::{Reason, Seconds, UnixMillis, UnixSeconds};
+use countersign_core::{Limits, Reason, Seconds, UnixMillis, UnixSeconds};
 use proptest::prelude::*;
 use rcgen::{BasicConstraints, CustomExtension, IsCa, KeyUsagePurpose, PKCS_ECDSA_P384_SHA384, PKCS_RSA_SHA256, date_time_ymd};
 use receipt::{
@@ -116,8 +116,8 @@ fn the_signed_data_is_what_apple_makes() {
         ),
         ("a giant length", |b| b.whole = |all| *all = vec![0x30, 0x88, 255, 255], ReceiptRefusal::NotBer(BerRefusal::LengthTooLong)),
         ("a long tag", |b| b.whole = |all| *all = vec![0x3f, 0x81, 0x01, 0], ReceiptRefusal::NotBer(BerRefusal::TagTooLong)),
-        ("the largest that is read", |b| b.whole = |all| all.resize(RECEIPT_BYTES_MAX, 0), ReceiptRefusal::NotSignedData),
-        ("one byte larger", |b| b.whole = |all| all.resize(RECEIPT_BYTES_MAX + 1, 0), ReceiptRefusal::TooLarge),
+        ("the largest that is read", |b| b.whole = |all| all.resize(Limits::RECEIPT_BYTES_MAX, 0), ReceiptRefusal::NotSignedData),
+        ("one byte larger", |b| b.whole = |all| all.resize(Limits::RECEIPT_BYTES_MAX + 1, 0), ReceiptRefusal::TooLarge),
         ("version 3", |b| b.version = 3, ReceiptRefusal::NotSignedData),
         ("a signer of version 3", |b| b.signer_version = 3, ReceiptRefusal::NotSignedData),
         ("content of another type", |b| b.content_type = SIGNED_DATA, ReceiptRefusal::NotSignedData),
@@ -436,7 +436,7 @@ fn certificates_count_from_their_first_to_their_last_second() {
 fn hostile_bytes_are_refused() {
     let made = make(&honest());
     let judge = |bytes: Vec<u8>| judge_at(&Made { bytes, ..make(&honest()) }, ReceiptAge::Any, NOW).map(|_| ());
-    assert!(judge([0x30, 0x80].repeat(RECEIPT_BYTES_MAX / 2)).is_err(), "nested without end");
+    assert!(judge([0x30, 0x80].repeat(Limits::RECEIPT_BYTES_MAX / 2)).is_err(), "nested without end");
     assert!(judge([0x24, 0x80].repeat(10)).is_err(), "parts of parts");
     assert!(judge([&[0x30, 0x80][..], &[0x05, 0x00].repeat(10_000)].concat()).is_err(), "many elements and no end");
     assert!(judge(vec![0x30, 0x84, 0xff, 0xff, 0xff, 0xff]).is_err(), "a giant length");

@@ -4,16 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use countersign_core::{Platform, Posture, Reason, Stage};
+use countersign_core::{Limits, Platform, Posture, Reason, Stage};
 
 use crate::judgement::{Judgement, UsedBy};
-
-/// Upper bound on the groups of a breakdown that have a line of their own.
-pub const GROUPS_MAX: usize = 50;
-
-/// Upper bound on the groups that are told apart while a fleet is counted. Apps state their phone's model, so that there may be as many
-/// models as devices; a group that comes after so many is counted with the others.
-pub const GROUPS_HELD_MAX: usize = 10_000;
 
 /// Numbers of devices, each device counted at the most severe stage among the requirements that it does not meet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -89,7 +82,7 @@ impl<K> Default for Groups<K> {
 impl<K: Ord> Groups<K> {
     fn count(&mut self, group: K, stage: Option<Stage>) {
         // Groups that are held already go on counting; only a new group finds no room.
-        let full = self.held.len() >= GROUPS_HELD_MAX;
+        let full = self.held.len() >= Limits::FORECAST_GROUPS_HELD_MAX;
         match self.held.get_mut(&group) {
             Some(outcomes) => outcomes.count(stage),
             None if full => self.beyond.count(stage),
@@ -102,7 +95,7 @@ impl<K: Ord> Groups<K> {
         let weight = |outcomes: &Outcomes| (outcomes.refused, outcomes.limited, outcomes.observed, outcomes.devices);
         groups.sort_by_key(|(_, outcomes)| std::cmp::Reverse(weight(outcomes)));
         // The sort is stable and the map is in the order of its keys, so that two reports of one fleet agree.
-        let rest = groups.split_off(groups.len().min(groups_max).min(GROUPS_MAX));
+        let rest = groups.split_off(groups.len().min(groups_max).min(Limits::FORECAST_GROUPS_MAX));
         Breakdown { groups, others: rest.iter().fold(self.beyond, |sum, (_, outcomes)| sum.and(*outcomes)) }
     }
 }
@@ -173,7 +166,8 @@ impl Survey {
         self.by_app_version.count((posture.platform, app_version), stage);
     }
 
-    /// Makes the forecast of all devices counted, with at most `groups_max` lines a breakdown, and never more than [`GROUPS_MAX`].
+    /// Makes the forecast of all devices counted, with at most `groups_max` lines a breakdown, and never more than
+    /// [`Limits::FORECAST_GROUPS_MAX`].
     #[must_use]
     pub fn forecast(self, groups_max: usize) -> Forecast {
         Forecast {
@@ -259,7 +253,7 @@ mod tests {
         for (posture, model, uses) in fleet {
             survey.count(posture, model, &Judgement::of(posture, uses, &Revocations::default(), now));
         }
-        survey.forecast(GROUPS_MAX)
+        survey.forecast(Limits::FORECAST_GROUPS_MAX)
     }
 
     fn one(stage: Option<Stage>) -> Outcomes {
@@ -363,7 +357,7 @@ mod tests {
         let all = requirements(Rollout::all(Enforce), Rollout::all(Observe));
         let uses = [Use { requirements: Some(&all), share: Some(shares().0) }];
         let (sound, soft, rooted) = (sound(), soft(), rooted());
-        let models: Vec<_> = (0..GROUPS_MAX + 2).map(|n| format!("model {n:02}")).collect();
+        let models: Vec<_> = (0..Limits::FORECAST_GROUPS_MAX + 2).map(|n| format!("model {n:02}")).collect();
         let named = |posture, model| (posture, Some(model), uses.as_slice());
         let mut fleet: Vec<_> = models.iter().map(|model| named(&sound, model.as_str())).collect();
         fleet.extend([named(&sound, "model 51"), named(&rooted, "model 51"), named(&soft, "model 51"), named(&rooted, "model 30")]);
@@ -372,7 +366,7 @@ mod tests {
         let groups: Vec<_> = counted.by_model.groups.iter().map(|(model, _)| model.as_deref().expect("a model")).collect();
         assert_eq!(groups.get(..4), Some(&["model 51", "model 30", "model 00", "model 01"][..]), "most refused, then most observed");
         assert_eq!(counted.by_model.groups.first().map(|(_, o)| *o), Some(outcomes(1, 0, 1, 2)));
-        assert_eq!((groups.len(), counted.by_model.others), (GROUPS_MAX, outcomes(0, 0, 0, 2)));
+        assert_eq!((groups.len(), counted.by_model.others), (Limits::FORECAST_GROUPS_MAX, outcomes(0, 0, 0, 2)));
         let sum = counted.by_model.groups.iter().fold(counted.by_model.others, |sum, (_, outcomes)| sum.and(*outcomes));
         assert_eq!(sum, counted.in_force, "every device is in one group");
         fleet.reverse();
@@ -385,7 +379,9 @@ mod tests {
         let uses = [Use { requirements: Some(&Requirements::default()), share: Some(shares().0) }];
         let posture = sound();
         let judgement = Judgement::of(&posture, &uses, &Revocations::default(), NOW);
-        for (models, groups_max, lines, others) in [(3, 3, 3, 0), (3, 2, 2, 1), (3, 0, 0, 3), (GROUPS_MAX + 1, usize::MAX, GROUPS_MAX, 1)] {
+        for (models, groups_max, lines, others) in
+            [(3, 3, 3, 0), (3, 2, 2, 1), (3, 0, 0, 3), (Limits::FORECAST_GROUPS_MAX + 1, usize::MAX, Limits::FORECAST_GROUPS_MAX, 1)]
+        {
             let mut survey = Survey::default();
             (0..models).for_each(|model| survey.count(&posture, Some(&model.to_string()), &judgement));
             let by_model = survey.forecast(groups_max).by_model;
@@ -396,16 +392,16 @@ mod tests {
     #[test]
     fn whatever_apps_say_memory_is_bounded() {
         let mut groups = Groups::default();
-        for n in 0..GROUPS_HELD_MAX + 5 {
+        for n in 0..Limits::FORECAST_GROUPS_HELD_MAX + 5 {
             groups.count(n, None);
         }
         groups.count(0, Some(Limit));
-        groups.count(GROUPS_HELD_MAX, Some(Enforce));
-        assert_eq!(groups.held.len(), GROUPS_HELD_MAX);
+        groups.count(Limits::FORECAST_GROUPS_HELD_MAX, Some(Enforce));
+        assert_eq!(groups.held.len(), Limits::FORECAST_GROUPS_HELD_MAX);
         assert_eq!(groups.beyond, outcomes(1, 0, 0, 5));
         let breakdown = groups.breakdown(1);
         assert_eq!(breakdown.groups, [(0, outcomes(0, 1, 0, 1))], "what is held is counted on");
-        assert_eq!(breakdown.others.devices, u64::try_from(GROUPS_HELD_MAX).expect("a number") + 5);
+        assert_eq!(breakdown.others.devices, u64::try_from(Limits::FORECAST_GROUPS_HELD_MAX).expect("a number") + 5);
     }
 
     #[test]

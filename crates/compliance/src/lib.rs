@@ -19,8 +19,8 @@ mod requirement;
 
 pub use apps::{App, Apps};
 pub use feed::{FeedKind, FeedOutcome, FeedRefusal, Measure, judge_offer};
-pub use forecast::{Breakdown, Forecast, GROUPS_HELD_MAX, GROUPS_MAX, Outcomes, Survey};
+pub use forecast::{Breakdown, Forecast, Outcomes, Survey};
 pub use judgement::{Judgement, Use, UsedBy};
-pub use outage::{AfterGrace, Forgiven, Outage, OutageRule};
+pub use outage::{AfterGrace, Outage, OutageRule};
 pub use quota::{DailyLimit, Quota, QuotaRefusal, QuotaState};
 pub use requirement::{AppRelease, PatchRule, Requirement, Requirements, Revocations, Rollout, Rule, Share, WhenAbsent, worst};

@@ -34,7 +34,7 @@ pub struct Outage {
 
 /// Consequence that an outage takes away from an unmet requirement. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Forgiven {
+pub(crate) enum Forgiven {
     /// All consequences are forgiven: the unmet requirement is only observed.
     Everything,
     /// Nothing is forgiven: the unmet requirement has its usual stage.
@@ -46,7 +46,7 @@ pub enum Forgiven {
 impl Outage {
     /// Decides what is forgiven for evidence that was made at `made_at` and may be at most `age_max` old.
     #[must_use]
-    pub fn forgives(&self, made_at: UnixSeconds, age_max: Seconds, now: UnixSeconds) -> Forgiven {
+    pub(crate) fn forgives(&self, made_at: UnixSeconds, age_max: Seconds, now: UnixSeconds) -> Forgiven {
         // SECURITY: what was stale when the outage began was not made stale by it. Without this check an outage would let in whoever is
         // able to cause one.
         if self.since.since(made_at) > age_max {

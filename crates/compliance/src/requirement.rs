@@ -171,7 +171,7 @@ impl Requirements {
     /// Lists the requirements that the posture would not meet if every one were enforced for everybody; grace periods and outages still
     /// count.
     #[must_use]
-    pub fn lacks_enforced(&self, posture: &Posture, revocations: &Revocations, now: UnixSeconds) -> Vec<Lack> {
+    pub(crate) fn lacks_enforced(&self, posture: &Posture, revocations: &Revocations, now: UnixSeconds) -> Vec<Lack> {
         self.judge(posture, revocations, |_| Stage::Enforce, now)
     }
 

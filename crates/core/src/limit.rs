@@ -1,4 +1,9 @@
-//! The limits on everything that comes from outside. Reaching one has a reason of its own; see `docs/reasons.md`.
+//! The limits on everything that comes from outside: bytes, counts, depth, rates, waiting times, sizes of files and answers that are read,
+//! and what memory and storage keep because of it. Reaching one has a reason of its own; see `docs/reasons.md`.
+//!
+//! One kind of number stands beside its rule instead: a constant of one algorithm that no input from outside can reach, such as a parameter
+//! of a model in `risk`, the length of a profile that it keeps, the bounds of a latitude, or how many rows one transaction changes. The
+//! crate `codec` imports nothing of ours; whoever calls it passes the limit as an argument.
 
 use crate::time::Seconds;
 
@@ -6,6 +11,8 @@ use crate::time::Seconds;
 pub struct Limits;
 
 impl Limits {
+    // --- Tokens and proofs ---
+
     /// Bytes in an identifier.
     pub const ID_BYTES_MAX: usize = 128;
     /// Bytes in one compact JWS: an access token or a proof.
@@ -14,6 +21,9 @@ impl Limits {
     pub const URL_BYTES_MAX: usize = 4 * 1024;
     /// Life of an access token.
     pub const ACCESS_TOKEN_LIFE: Seconds = Seconds(300);
+    /// Life that an access token must have left to be given again to whoever repeats a refresh: nobody is answered with what is about
+    /// to lapse.
+    pub const REPEATED_TOKEN_LIFE_MIN: Seconds = Seconds(60);
     /// Greatest age of a proof without a nonce; RFC 9449 section 11.1 asks for a window of seconds or minutes.
     pub const PROOF_AGE_MAX: Seconds = Seconds(60);
     /// Greatest lead of a phone's clock over ours.
@@ -22,6 +32,13 @@ impl Limits {
     pub const NONCE_LIFE: Seconds = Seconds(300);
     /// Proofs remembered at one time; beyond it new proofs are refused, not old ones forgotten.
     pub const REPLAY_ENTRIES_MAX: usize = 2_000_000;
+    /// Life of an authorization code; RFC 6749 section 4.1.2 recommends at most ten minutes.
+    pub const CODE_LIFE: Seconds = Seconds(60);
+    /// Bytes of a JWK Set, which also bounds its number of keys.
+    pub const JWK_SET_BYTES_MAX: usize = 64 * 1024;
+
+    // --- HTTP ---
+
     /// Bytes in all header names and values of a request.
     pub const HEADER_BYTES_MAX: usize = 32 * 1024;
     /// Header lines in a request.
@@ -36,8 +53,24 @@ impl Limits {
     pub const DOOR_FORM_BYTES_MAX: usize = 16 * 1024;
     /// Parameters in a form.
     pub const FORM_PARAMETERS_MAX: usize = 32;
+
+    // --- JSON ---
+
+    /// Nesting of a JSON document.
+    pub const JSON_DEPTH_MAX: usize = 64;
+
+    // --- Sign-in ---
+
     /// Bytes in the name of an account or a device.
     pub const NAME_BYTES_MAX: usize = 128;
+    /// Life of a challenge for enrolment, passkey registration or login.
+    pub const CHALLENGE_LIFE: Seconds = Seconds(300);
+    /// Challenges outstanding at one time.
+    pub const CHALLENGES_MAX: usize = 100_000;
+    /// Life of a development token.
+    pub const DEV_TOKEN_LIFE_MAX: Seconds = Seconds(90 * 86_400);
+    /// Phones that one development token enrols.
+    pub const DEV_TOKEN_PHONES_MAX: u32 = 100;
     /// Sessions of one person on one device that a step-up reaches.
     pub const STEP_UP_SESSIONS_MAX: u32 = 32;
     /// Age up to which a person's authentication counts as fresh: such a person may cut a device off, and is not asked to step up
@@ -45,12 +78,21 @@ impl Limits {
     pub const FRESH_AUTHENTICATION_AGE_MAX: Seconds = Seconds(300);
     /// Devices of one person that are listed, revoked ones too; the newest come first.
     pub const DEVICES_LISTED_MAX: u32 = 1000;
-    /// Sessions of one person that are listed or ended at once.
+    /// Sessions of one person that are listed, ended at once, or changed because of one signal; a person has a few.
     pub const PERSON_SESSIONS_MAX: u32 = 1000;
     /// Time for which a person's devices hear of a new device, or of one that was cut off.
     pub const NOTICE_LIFE: Seconds = Seconds(30 * 86_400);
-    /// Nesting of a JSON document.
-    pub const JSON_DEPTH_MAX: usize = 64;
+    /// Bytes of a development token as it is handed over: what a camera can read from a QR code on a terminal.
+    pub const DEV_KIT_BYTES_MAX: usize = 1024;
+    /// Bytes of a passkey's credential id (WebAuthn level 3 section 4, "credential ID").
+    pub const CREDENTIAL_ID_BYTES_MAX: usize = 1023;
+    /// Prompts of the login that are remembered at a time; beyond it, a new one takes the place of the oldest.
+    pub const PROMPTS_MAX: usize = 10_000;
+    /// Refusals a second about nobody who is known that are recorded: enough to see what is tried, and too few to fill a disk with.
+    pub const ANONYMOUS_RECORDS_PER_SECOND_MAX: u32 = 50;
+
+    // --- Attestation evidence ---
+
     /// Certificates in an attestation chain.
     pub const CHAIN_CERTIFICATES_MAX: usize = 10;
     /// Bytes of one certificate in an attestation chain.
@@ -63,17 +105,210 @@ impl Limits {
     pub const AUTHENTICATOR_DATA_BYTES_MAX: usize = 2 * 1024;
     /// Entries in the extension map of authenticator data.
     pub const AUTHENTICATOR_EXTENSIONS_MAX: usize = 16;
-    /// Life of a challenge for enrolment, passkey registration or login.
-    pub const CHALLENGE_LIFE: Seconds = Seconds(300);
-    /// Challenges outstanding at one time.
-    pub const CHALLENGES_MAX: usize = 100_000;
-    /// Life of a development token.
-    pub const DEV_TOKEN_LIFE_MAX: Seconds = Seconds(90 * 86_400);
-    /// Phones that one development token enrols.
-    pub const DEV_TOKEN_PHONES_MAX: u32 = 100;
-    /// Life of an authorization code; RFC 6749 section 4.1.2 recommends at most ten minutes.
-    pub const CODE_LIFE: Seconds = Seconds(60);
-    /// Life that an access token must have left to be given again to whoever repeats a refresh: nobody is answered with what is about
-    /// to lapse.
-    pub const REPEATED_TOKEN_LIFE_MIN: Seconds = Seconds(60);
+    /// Trust anchors in one text of certificates. Google publishes two roots and Apple one for each purpose.
+    pub const ANCHORS_MAX: usize = 64;
+    /// Fewest certificates in a chain of Android Key Attestation: the attested key's, the one of the key that attests it, and the root.
+    pub const KEY_ATTESTATION_CERTIFICATES_MIN: usize = 3;
+    /// Tags in one authorization list of a key description; 46 are known by name.
+    pub const AUTHORIZATION_TAGS_MAX: usize = 128;
+    /// Pairs of the provisioning extension's map that are looked at (RFC 8949 section 3.1 lets a map have any number).
+    pub const PROVISIONING_PAIRS_MAX: u64 = 16;
+    /// Fewest certificates in an App Attest attestation: the key's own and that of the authority which issued it.
+    pub const APP_ATTEST_CERTIFICATES_MIN: usize = 2;
+    /// Bytes of a key's name in App Attest, decoded: it is a SHA-256, and a longer one matches no key.
+    pub const APP_ATTEST_KEY_ID_BYTES_MAX: usize = 64;
+    /// Bytes of a bundle version in authenticator data; Apple's rules for `CFBundleVersion` stay far below.
+    pub const BUNDLE_VERSION_BYTES_MAX: usize = 128;
+    /// Bytes of the system's version in an App Attest certificate; `26.1.1` has six.
+    pub const SYSTEM_VERSION_BYTES_MAX: usize = 32;
+    /// Bytes of one receipt of App Attest; Apple's have about four thousand.
+    pub const RECEIPT_BYTES_MAX: usize = 32 * 1024;
+    /// Age up to which a receipt that comes with an attestation is taken: Apple advises five minutes.
+    pub const RECEIPT_AGE_MAX: Seconds = Seconds(300);
+    /// Nesting of elements of indefinite length in a receipt; Apple's nest five.
+    pub const RECEIPT_DEPTH_MAX: usize = 16;
+    /// Octets of one length in a receipt. Four can express 4 GiB, far more than a receipt may have.
+    pub const RECEIPT_LENGTH_OCTETS_MAX: usize = 4;
+    /// Certificates in one receipt; Apple's have three.
+    pub const RECEIPT_CERTIFICATES_MAX: usize = 8;
+    /// Certificates from a receipt's signer to the last one below the anchor; Apple's have two.
+    pub const RECEIPT_CHAIN_MAX: usize = 4;
+    /// Signers of a receipt after which counting stops, since more than one is refused anyway.
+    pub const RECEIPT_SIGNERS_COUNTED_MAX: usize = 8;
+    /// Fields in one receipt; Apple's have ten.
+    pub const RECEIPT_FIELDS_MAX: usize = 64;
+    /// Bytes of a token of Play Integrity, of the verdict in it, and of an answer of Google's that holds one; tokens have about two
+    /// thousand.
+    pub const VERDICT_BYTES_MAX: usize = 64 * 1024;
+    /// Nesting of objects and lists in a verdict; Google's are four deep.
+    pub const VERDICT_DEPTH_MAX: usize = 12;
+    /// Values in one list of labels or digests of a verdict; Google defines fewer than ten labels a list.
+    pub const VERDICT_VALUES_MAX: usize = 32;
+    /// Unknown members of a verdict whose names are kept for the operator.
+    pub const VERDICT_UNKNOWN_MEMBERS_MAX: usize = 16;
+    /// Bytes of an unknown member's path that are kept for the operator.
+    pub const VERDICT_UNKNOWN_MEMBER_BYTES_MAX: usize = 128;
+    /// Greatest lead of Apple's or Google's clock over ours, in a receipt or a verdict.
+    pub const VENDOR_CLOCK_AHEAD_MAX: Seconds = Seconds(60);
+    /// Bytes of the installer's name in a report of the SDK, which is the name of a package.
+    pub const INSTALLER_BYTES_MAX: usize = 128;
+    /// Phones whose share of a vendor's daily quota is counted; when there are more, those whose day is over make room, and else nobody new
+    /// is asked about.
+    pub const VENDOR_QUOTA_PHONES_MAX: usize = 100_000;
+
+    // --- Operations and policies ---
+
+    /// Segments of a path template. Routing may try two ways at each, so the number bounds its cost.
+    pub const PATH_SEGMENTS_MAX: usize = 16;
+    /// Bytes of a path parameter's value.
+    pub const PATH_PARAMETER_BYTES_MAX: usize = 256;
+    /// Bytes of a text field that policies look at.
+    pub const TEXT_FIELD_BYTES_MAX: usize = 1024;
+    /// Bytes of a file of policy cases.
+    pub const CASES_BYTES_MAX: usize = 1024 * 1024;
+    /// Permits of one action that are split to give advice; further ones are left out of the advice.
+    pub const ADVICE_PERMITS_MAX: usize = 64;
+    /// Conjuncts of one permit that are considered; further ones are left out of the advice.
+    pub const ADVICE_CONJUNCTS_MAX: usize = 32;
+
+    // --- Streams ---
+
+    /// Bytes of a message that an operation may declare. One message of each direction is held in memory.
+    pub const STREAM_MESSAGE_BYTES_MAX: u64 = 1024 * 1024;
+    /// Messages per second that an operation may declare.
+    pub const STREAM_MESSAGES_PER_SECOND_MAX: u64 = 100_000;
+
+    // --- Fetched data, and files that are read ---
+
+    /// Bytes of Google's list of revoked attestation keys; the whole list is well below one tenth of it.
+    pub const STATUS_LIST_BYTES_MAX: usize = 32 * 1024 * 1024;
+    /// Entries of the list of revoked attestation keys.
+    pub const STATUS_LIST_ENTRIES_MAX: usize = 500_000;
+    /// Bytes of a file of verified-boot keys.
+    pub const BOOT_KEYS_BYTES_MAX: usize = 1024 * 1024;
+    /// Keys in a file of verified-boot keys.
+    pub const BOOT_KEYS_MAX: usize = 4096;
+    /// Time that one look at a feed may take, from the connection to the last byte.
+    pub const FEED_WAIT_MAX: Seconds = Seconds(60);
+    /// Bytes of an `ETag` that is kept for the next look; a longer one is forgotten (RFC 9110 section 8.8.3 sets no end).
+    pub const FEED_ETAG_BYTES_MAX: usize = 256;
+    /// Bytes of the file that says which versions of a feed are kept; ours has at most about two thousand.
+    pub const FEED_STATE_BYTES_MAX: usize = 64 * 1024;
+    /// Versions of a feed that are remembered as rolled back, so that they are not taken again.
+    pub const FEED_ROLLED_BACK_MAX: usize = 16;
+    /// Time that one call to a vendor or a receiver may take, from the connection to the last byte.
+    pub const CALL_WAIT_MAX: Seconds = Seconds(10);
+    /// Bytes of an answer to a call that we make.
+    pub const ANSWER_BYTES_MAX: usize = 1024 * 1024;
+    /// Entries in all lists of networks together. The largest public lists have some hundred thousand.
+    pub const NETWORK_LIST_ENTRIES_MAX: usize = 4_000_000;
+    /// Bytes of one list of networks, unpacked.
+    pub const NETWORK_LIST_BYTES_MAX: u64 = 256 * 1024 * 1024;
+    /// Bytes of a database of places; the largest commercial ones have a few hundred million.
+    pub const GEO_DATABASE_BYTES_MAX: u64 = 2 * 1024 * 1024 * 1024;
+    /// Places of all plain files of places together; a database holds more.
+    pub const GEO_PLACES_MAX: usize = 100_000;
+
+    // --- Shared signals (SSF) ---
+
+    /// Greatest lead of a transmitter's clock over ours.
+    pub const SET_CLOCK_AHEAD_MAX: Seconds = Seconds(300);
+    /// Audiences of one security event token (RFC 8417).
+    pub const SET_AUDIENCES_MAX: usize = 16;
+    /// Languages in which one reason of an event may be given.
+    pub const SET_LANGUAGES_MAX: usize = 64;
+    /// Identifiers of one `aliases` subject (RFC 9493 section 3.2.8), and addresses of one `ip-addresses` subject.
+    pub const SET_SUBJECT_MEMBERS_MAX: usize = 32;
+    /// Identifiers of events that are remembered; a transmitter repeats an event within minutes.
+    pub const SETS_REMEMBERED_MAX: usize = 20_000;
+    /// Bytes of a pushed event or of a poll (RFC 8935, RFC 8936).
+    pub const SIGNAL_BODY_BYTES_MAX: usize = 64 * 1024;
+    /// Pieces of news that wait to be made into events and sent.
+    pub const SIGNALS_WAITING_MAX: usize = 1024;
+    /// Events that wait for a receiver to poll. Beyond it, the oldest are dropped, and the caller is told.
+    pub const OUTBOX_EVENTS_MAX: usize = 10_000;
+    /// Events in one answer to a poll.
+    pub const POLLED_EVENTS_MAX: usize = 100;
+
+    // --- Monitoring ---
+
+    /// Accounts and sources whose alarms are remembered.
+    pub const ALARMS_MAX: usize = 10_000;
+    /// Sessions, opened by an unusual login, that are remembered until their person confirms.
+    pub const UNCONFIRMED_SESSIONS_MAX: usize = 10_000;
+    /// Network addresses whose places are cached; when it is reached, the cache is emptied.
+    pub const SITES_CACHED_MAX: usize = 4096;
+    /// Phones whose reported place is kept; the one that reported longest ago is dropped first.
+    pub const REPORTED_PLACES_MAX: usize = 100_000;
+    /// Open incidents in memory, those that are loaded after a restart too.
+    pub const OPEN_INCIDENTS_MAX: usize = 2_000;
+
+    // --- Mail and webhooks ---
+
+    /// Changes of incidents that wait to be made into mails; beyond, they are counted and dropped.
+    pub const MAIL_CHANGES_WAITING_MAX: usize = 256;
+    /// Mails that wait to be sent; beyond it, new ones are refused.
+    pub const MAILS_WAITING_MAX: usize = 1_000;
+    /// Mails due at once that stay mails of their own; more become one digest.
+    pub const MAILS_ALONE_MAX: usize = 5;
+    /// Incidents whose opening mail is remembered as sent.
+    pub const MAIL_INCIDENTS_REMEMBERED_MAX: usize = 4_000;
+    /// Characters of one line of a mail that comes from an incident.
+    pub const MAIL_LINE_CHARACTERS_MAX: usize = 400;
+    /// Incidents that one digest lists.
+    pub const MAIL_DIGEST_LINES_MAX: usize = 100;
+    /// Time that handing over one mail may take, from the connection to the server's last reply.
+    pub const SMTP_WAIT_MAX: Seconds = Seconds(30);
+    /// Bytes that a mail server may say before TLS.
+    pub const SMTP_BYTES_BEFORE_TLS_MAX: u64 = 8 * 1024;
+    /// Characters of a mail server's reply that are told to an operator.
+    pub const SMTP_REPLY_CHARACTERS_MAX: usize = 300;
+    /// Messages that wait for one receiver; beyond, they are counted and dropped.
+    pub const WEBHOOK_MESSAGES_WAITING_MAX: usize = 256;
+
+    // --- Devices that are counted ---
+
+    /// Groups of a breakdown of the fleet that have a line of their own.
+    pub const FORECAST_GROUPS_MAX: usize = 50;
+    /// Groups that are told apart while a fleet is counted. Apps state their phone's model, so that there may be as many models as devices;
+    /// a group that comes after so many is counted with the others.
+    pub const FORECAST_GROUPS_HELD_MAX: usize = 10_000;
+
+    // --- Storage ---
+
+    /// Time for which one writer of the database waits for another.
+    pub const DATABASE_WAIT_MAX: Seconds = Seconds(5);
+    /// Sessions, and devices, that are kept in memory.
+    pub const CACHED_ROWS_MAX: usize = 100_000;
+    /// Changes that wait for a listener that is behind; beyond it the listener is told that everything changed.
+    pub const CHANGES_WAITING_MAX: usize = 1024;
+    /// Answers to refreshes that are kept; beyond it those go that would lapse first, and a refresh that repeats one is answered afresh.
+    pub const REPEATED_ANSWERS_MAX: usize = 100_000;
+    /// Counters of rates that are kept; beyond it those that have run empty go, and if none has, nothing more is counted in.
+    pub const RATE_COUNTERS_MAX: usize = 100_000;
+    /// Incidents that are stored; beyond it the oldest go.
+    pub const INCIDENTS_MAX: u32 = 10_000;
+    /// Lines of an incident's timeline.
+    pub const INCIDENT_MOMENTS_MAX: usize = 50;
+
+    // --- Data sets of `countersign evaluate` ---
+
+    /// Bytes of a line of a data set of logins, commands or edges: 15,000 names of 64 bytes fit.
+    pub const COMMANDS_LINE_BYTES_MAX: u64 = 1 << 20;
+    /// Bytes of such a data set, unpacked.
+    pub const COMMANDS_FILE_BYTES_MAX: u64 = 1 << 33;
+    /// People in a data set of commands; the public one has fifty.
+    pub const COMMANDS_PEOPLE_MAX: usize = 10_000;
+    /// Sources and classes of attack that are told apart in a data set of edges.
+    pub const EDGES_NAMES_MAX: usize = 1 << 20;
+    /// People whose states are held while a data set of logins is read.
+    pub const LOGINS_PEOPLE_MAX: usize = 1_000_000;
+    /// Bytes of a line of a data set of rows of numbers.
+    pub const ROWS_LINE_BYTES_MAX: usize = 64 * 1024;
+    /// Bytes of a data set of rows of numbers, unpacked.
+    pub const ROWS_FILE_BYTES_MAX: u64 = 4 * 1024 * 1024 * 1024;
+    /// Columns of a row of numbers and of a model of such rows.
+    pub const ROW_COLUMNS_MAX: usize = 256;
+    /// Bytes of a column's name.
+    pub const ROW_COLUMN_NAME_BYTES_MAX: usize = 128;
 }

@@ -43,7 +43,7 @@ impl Curve {
 
     /// Threshold that at most 1 % of the ordinary events exceed.
     #[must_use]
-    pub fn threshold_at_one_percent(&self) -> Option<f64> {
+    pub(crate) fn threshold_at_one_percent(&self) -> Option<f64> {
         self.detection.get(1).map(|d| d.threshold)
     }
 }
@@ -70,7 +70,7 @@ pub fn auc(scores: &[(f64, bool)]) -> Option<f64> {
 
 /// Computes `part` / `whole`; 0 when `whole` is 0.
 #[must_use]
-pub fn ratio(part: usize, whole: usize) -> f64 {
+pub(crate) fn ratio(part: usize, whole: usize) -> f64 {
     if whole == 0 { 0.0 } else { real(part) / real(whole) }
 }
 

@@ -1,7 +1,8 @@
-//! `evaluate edges`: connections between sources and destinations, in the order of time, against the edge model.
+//! `evaluate edges`: who talks to whom, in time, against the edge model.
 
 use crate::input::{EvaluateError, Lines};
 use crate::tally::{Attack, Report, Scored, Tally};
+use countersign_core::Limits;
 use countersign_risk::EdgeModel;
 use std::collections::HashMap;
 use std::path::Path;
@@ -11,8 +12,6 @@ use std::time::Duration;
 const SEED: [u64; 2] = [1, 2];
 /// Ticks of silence after which the same attack from the same source counts as another one.
 const EPISODE_GAP: u64 = 60;
-/// Upper bound on the sources, and on the classes of attack, that are told apart.
-const NAMES_MAX: usize = 1 << 20;
 
 /// Scores every edge before it is learned, in the order of the file. `clock` returns the time that has passed since a fixed moment.
 ///
@@ -53,7 +52,7 @@ pub fn run(input: &Path, clock: &dyn Fn() -> Duration) -> Result<Report, Evaluat
 
 /// Step for how often the source was heard before, one of four.
 fn depth_of(heard: &mut HashMap<String, usize>, source: &str) -> usize {
-    let room = heard.len() < NAMES_MAX;
+    let room = heard.len() < Limits::EDGES_NAMES_MAX;
     let before = match heard.get_mut(source) {
         Some(times) => {
             *times = times.saturating_add(1);
@@ -95,7 +94,7 @@ impl Attacks {
                 self.episodes
             }
         };
-        if self.running.len() < NAMES_MAX || self.running.contains_key(&key) {
+        if self.running.len() < Limits::EDGES_NAMES_MAX || self.running.contains_key(&key) {
             self.running.insert(key, (episode, tick));
         }
         Some(Attack { class, episode })

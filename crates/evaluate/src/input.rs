@@ -1,5 +1,6 @@
-//! Reader of files of events, line by line, compressed or not, within bounds.
+//! Files of events, line by line, compressed or not, within bounds.
 
+use countersign_core::Limits;
 use flate2::bufread::MultiGzDecoder;
 use lzma_rust2::XzReader;
 use std::fmt;
@@ -7,10 +8,6 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
-/// The longest line, in bytes: 15,000 names of 64 bytes fit.
-const LINE_MAX: u64 = 1 << 20;
-/// The most that a file may unpack to, in bytes.
-const UNPACKED_MAX: u64 = 1 << 33;
 /// The memory that unpacking xz may take: the strongest preset asks for 65 MiB.
 const XZ_MEMORY_KIB: u32 = 256 * 1024;
 
@@ -19,14 +16,14 @@ const XZ_MEMORY_KIB: u32 = 256 * 1024;
 pub enum EvaluateError {
     /// The file ends before its first event.
     Empty {
-        /// Path of the file.
+        /// Which file.
         file: String,
     },
     /// The labels do not fit the events.
     Labels(String),
     /// A line is not what the format says.
     Line {
-        /// Path of the file.
+        /// Which file.
         file: String,
         /// Number of the line, counted from 1.
         number: u64,
@@ -35,7 +32,7 @@ pub enum EvaluateError {
     },
     /// The file cannot be read or unpacked.
     Unreadable {
-        /// Path of the file.
+        /// Which file.
         file: String,
         /// Error of the system.
         source: io::Error,
@@ -63,7 +60,7 @@ impl std::error::Error for EvaluateError {
 }
 
 /// Lines of a file.
-pub struct Lines {
+pub(crate) struct Lines {
     file: String,
     number: u64,
     from: Box<dyn BufRead>,
@@ -85,24 +82,24 @@ impl Lines {
         } else {
             Box::new(raw)
         };
-        Ok(Self { file, number: 0, from: Box::new(BufReader::with_capacity(1 << 16, from.take(UNPACKED_MAX))) })
+        Ok(Self { file, number: 0, from: Box::new(BufReader::with_capacity(1 << 16, from.take(Limits::COMMANDS_FILE_BYTES_MAX))) })
     }
 
     /// Puts the next line into `line`, without its end; returns `false` after the last one.
     ///
     /// # Errors
     /// [`EvaluateError::Unreadable`], and [`EvaluateError::Line`] for a line that is too long or not UTF-8.
-    pub fn next_into(&mut self, line: &mut String) -> Result<bool, EvaluateError> {
+    pub(crate) fn next_into(&mut self, line: &mut String) -> Result<bool, EvaluateError> {
         line.clear();
         let mut bytes = std::mem::take(line).into_bytes();
-        let read = self.from.by_ref().take(LINE_MAX).read_until(b'\n', &mut bytes);
+        let read = self.from.by_ref().take(Limits::COMMANDS_LINE_BYTES_MAX).read_until(b'\n', &mut bytes);
         let read = read.map_err(|source| EvaluateError::Unreadable { file: self.file.clone(), source })?;
         if read == 0 {
             return Ok(false);
         }
         self.number = self.number.saturating_add(1);
         let whole = bytes.pop_if(|byte| *byte == b'\n').is_some();
-        if !whole && u64::try_from(read).unwrap_or(u64::MAX) >= LINE_MAX {
+        if !whole && u64::try_from(read).unwrap_or(u64::MAX) >= Limits::COMMANDS_LINE_BYTES_MAX {
             return Err(self.wrong("is longer than a megabyte"));
         }
         bytes.pop_if(|byte| *byte == b'\r');
@@ -111,13 +108,13 @@ impl Lines {
     }
 
     /// Makes the fault of the line that was read last.
-    pub fn wrong(&self, problem: impl Into<String>) -> EvaluateError {
+    pub(crate) fn wrong(&self, problem: impl Into<String>) -> EvaluateError {
         EvaluateError::Line { file: self.file.clone(), number: self.number, problem: problem.into() }
     }
 
     /// Makes the fault of a file without a single event.
     #[must_use]
-    pub fn empty(&self) -> EvaluateError {
+    pub(crate) fn empty(&self) -> EvaluateError {
         EvaluateError::Empty { file: self.file.clone() }
     }
 }
@@ -169,7 +166,7 @@ mod tests {
 
     #[test]
     fn what_is_no_text_is_refused() {
-        let limit = usize::try_from(LINE_MAX).unwrap();
+        let limit = usize::try_from(Limits::COMMANDS_LINE_BYTES_MAX).unwrap();
         let flipped = |bytes: &[u8], at: usize| bytes.iter().enumerate().map(|(n, b)| if n == at { b ^ 1 } else { *b }).collect();
         let rows: &[(&str, Vec<u8>, &str)] = &[
             ("not UTF-8", vec![0xC0, 0x80, b'\n'], "is not UTF-8"),

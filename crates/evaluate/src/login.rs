@@ -14,7 +14,7 @@ use std::{
 };
 
 use clap::{Args, ValueEnum};
-use countersign_core::UnixSeconds;
+use countersign_core::{Limits, UnixSeconds};
 use countersign_risk::{
     evidence::Contribution,
     fingerprint::{Field, Salt},
@@ -33,8 +33,6 @@ use crate::{
 
 /// Key of the fingerprints. In an evaluation it need not be secret; it has to be the same each time.
 const SALT: Salt = Salt(0x636f_756e_7465_7273);
-/// People whose states are held.
-const PEOPLE_MAX: usize = 1_000_000;
 /// Length of history that the headline figures ask for, as published measurements do.
 const DEPTH_MIN: usize = 3;
 
@@ -251,7 +249,7 @@ const FREEMAN_STEP_UP: f64 = 1.8;
 impl Judge {
     fn new(method: Method, rule: LoginRule) -> Self {
         match method {
-            Method::Evidence => Self::Evidence(Box::new(LoginMonitor::new(rule, SALT, PEOPLE_MAX))),
+            Method::Evidence => Self::Evidence(Box::new(LoginMonitor::new(rule, SALT, Limits::LOGINS_PEOPLE_MAX))),
             Method::Freeman => Self::Freeman { population: Box::default(), people: BTreeMap::new() },
         }
     }

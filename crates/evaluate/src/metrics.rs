@@ -20,7 +20,7 @@ pub fn threshold(honest: &[f64], share: f64) -> Option<f64> {
 
 /// Share of `scores` above `threshold`; `None` when there are no scores.
 #[must_use]
-pub fn share_above(scores: &[f64], threshold: f64) -> Option<f64> {
+pub(crate) fn share_above(scores: &[f64], threshold: f64) -> Option<f64> {
     (!scores.is_empty()).then(|| count(scores.iter().filter(|score| **score > threshold).count()) / count(scores.len()))
 }
 
@@ -40,7 +40,7 @@ pub fn count(things: usize) -> f64 {
 
 /// Converts nanoseconds of a stopwatch into microseconds.
 #[must_use]
-pub fn microseconds(nanoseconds: u64) -> f64 {
+pub(crate) fn microseconds(nanoseconds: u64) -> f64 {
     f64::from(u32::try_from(nanoseconds / 1000).unwrap_or(u32::MAX))
 }
 

@@ -1,4 +1,4 @@
-//! Strict reader of comma-separated rows, plain or gzipped: one header, the same number of fields in each row, no quotes.
+//! Comma-separated rows, plain or gzipped, read strictly: one header, as many fields in each row, no quotes.
 
 use std::{
     collections::BTreeMap,
@@ -7,13 +7,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use countersign_core::UnixSeconds;
+use countersign_core::{Limits, UnixSeconds};
 use flate2::read::MultiGzDecoder;
-
-/// Bytes in one line.
-const LINE_BYTES_MAX: usize = 64 * 1024;
-/// Bytes in a whole file, unpacked.
-const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024 * 1024;
 
 /// Reason why a file cannot be used.
 #[derive(Debug)]
@@ -25,7 +20,7 @@ pub enum RowsRefusal {
     },
     /// A field does not hold what its column promises.
     FieldMalformed {
-        /// Number of the line, counted from 1; the header is line 1.
+        /// Counted from 1; the header is line 1.
         line: u64,
         /// Name of the column.
         column: String,
@@ -34,26 +29,26 @@ pub enum RowsRefusal {
     },
     /// A line has another number of fields than the header, or holds a quote.
     LineMalformed {
-        /// Number of the line, counted from 1; the header is line 1.
+        /// Counted from 1; the header is line 1.
         line: u64,
     },
     /// A row lies before its predecessor in time.
     OutOfOrder {
-        /// Number of the line, counted from 1; the header is line 1.
+        /// Counted from 1; the header is line 1.
         line: u64,
     },
     /// The file cannot be opened or read.
     Unreadable {
-        /// Path of the file.
+        /// Which.
         path: PathBuf,
-        /// Error of the system.
+        /// Why.
         why: std::io::Error,
     },
     /// The file cannot be written.
     Unwritable {
-        /// Path of the file.
+        /// Which.
         path: PathBuf,
-        /// Error of the system.
+        /// Why.
         why: std::io::Error,
     },
 }
@@ -74,7 +69,7 @@ impl std::fmt::Display for RowsRefusal {
 impl std::error::Error for RowsRefusal {}
 
 /// Header and rows of a file.
-pub struct Rows {
+pub(crate) struct Rows {
     columns: BTreeMap<String, usize>,
     lines: std::io::Lines<BufReader<std::io::Take<Box<dyn Read>>>>,
     path: PathBuf,
@@ -82,7 +77,7 @@ pub struct Rows {
 }
 
 /// One row of a file.
-pub struct Row {
+pub(crate) struct Row {
     fields: Vec<String>,
     /// Number of the line, counted from 1; the header is line 1.
     pub line: u64,
@@ -90,7 +85,7 @@ pub struct Row {
 
 /// Column that the header has.
 #[derive(Clone, Debug)]
-pub struct Column {
+pub(crate) struct Column {
     name: String,
     index: usize,
 }
@@ -105,7 +100,7 @@ impl Rows {
         let file = File::open(path).map_err(unreadable)?;
         let packed = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gz"));
         let source: Box<dyn Read> = if packed { Box::new(MultiGzDecoder::new(BufReader::new(file))) } else { Box::new(file) };
-        let mut lines = BufReader::new(source.take(FILE_BYTES_MAX)).lines();
+        let mut lines = BufReader::new(source.take(Limits::ROWS_FILE_BYTES_MAX)).lines();
         let header = lines.next().transpose().map_err(unreadable)?.ok_or(RowsRefusal::LineMalformed { line: 1 })?;
         let header = split(header.trim_start_matches('\u{feff}'), 1)?;
         let columns = header.into_iter().enumerate().map(|(index, name)| (name, index)).collect();
@@ -116,13 +111,13 @@ impl Rows {
     ///
     /// # Errors
     /// An error when the header lacks the column.
-    pub fn column(&self, name: &str) -> Result<Column, RowsRefusal> {
+    pub(crate) fn column(&self, name: &str) -> Result<Column, RowsRefusal> {
         self.column_if_any(name).ok_or_else(|| RowsRefusal::ColumnMissing { column: name.to_owned() })
     }
 
     /// Finds the column `name`; `None` when the header lacks it.
     #[must_use]
-    pub fn column_if_any(&self, name: &str) -> Option<Column> {
+    pub(crate) fn column_if_any(&self, name: &str) -> Option<Column> {
         self.columns.get(name).map(|index| Column { name: name.to_owned(), index: *index })
     }
 }
@@ -146,7 +141,7 @@ impl Iterator for Rows {
 }
 
 fn split(line: &str, number: u64) -> Result<Vec<String>, RowsRefusal> {
-    if line.len() > LINE_BYTES_MAX || line.contains('"') {
+    if line.len() > Limits::ROWS_LINE_BYTES_MAX || line.contains('"') {
         return Err(RowsRefusal::LineMalformed { line: number });
     }
     Ok(line.trim_end_matches('\r').split(',').map(str::to_owned).collect())
@@ -162,7 +157,7 @@ impl Row {
     /// Reads the field of `column` as a `T`.
     ///
     /// # Errors
-    /// An error when the field holds something else.
+    /// When it holds something else.
     pub fn parsed<T: std::str::FromStr>(&self, column: &Column) -> Result<T, RowsRefusal> {
         self.text(column).parse().map_err(|_| self.malformed(column))
     }
@@ -170,8 +165,8 @@ impl Row {
     /// Reads the field of `column` as a `T`; `None` when the field is empty or the file has no such column.
     ///
     /// # Errors
-    /// An error when the field holds something else.
-    pub fn parsed_if_any<T: std::str::FromStr>(&self, column: Option<&Column>) -> Result<Option<T>, RowsRefusal> {
+    /// When it holds something else.
+    pub(crate) fn parsed_if_any<T: std::str::FromStr>(&self, column: Option<&Column>) -> Result<Option<T>, RowsRefusal> {
         match column {
             Some(column) if !self.text(column).is_empty() => self.parsed(column).map(Some),
             Some(_) | None => Ok(None),
@@ -181,14 +176,14 @@ impl Row {
     /// Reads the instant in `column` (RFC 3339 in UTC, with or without a fraction, which is dropped).
     ///
     /// # Errors
-    /// An error when the field holds something else.
+    /// When it holds something else.
     pub fn instant(&self, column: &Column) -> Result<UnixSeconds, RowsRefusal> {
         instant(self.text(column)).ok_or_else(|| self.malformed(column))
     }
 
     /// Makes the refusal of the field of `column`.
     #[must_use]
-    pub fn malformed(&self, column: &Column) -> RowsRefusal {
+    pub(crate) fn malformed(&self, column: &Column) -> RowsRefusal {
         RowsRefusal::FieldMalformed { line: self.line, column: column.name.clone(), value: self.text(column).chars().take(64).collect() }
     }
 }
@@ -250,7 +245,7 @@ mod tests {
 
     #[test]
     fn files_are_read_strictly() {
-        let long = format!("ts,n\n1970-01-01T00:00:01Z,{}\n", "1".repeat(LINE_BYTES_MAX));
+        let long = format!("ts,n\n1970-01-01T00:00:01Z,{}\n", "1".repeat(Limits::ROWS_LINE_BYTES_MAX));
         let rows: &[(&str, &str, Result<Vec<(u64, u32)>, &str>)] = &[
             ("as it should be", "ts,n\n1970-01-01T00:00:01Z,7\n", Ok(vec![(1, 7)])),
             ("other line ends, a mark, no last one", "\u{feff}ts,n\r\n1970-01-01T00:00:01Z,7", Ok(vec![(1, 7)])),

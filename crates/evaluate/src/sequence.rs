@@ -1,7 +1,8 @@
-//! `evaluate sequence`: blocks of commands against each person's history; some blocks were typed by another person.
+//! `evaluate sequence`: blocks of commands, some typed by another person, against histories.
 
 use crate::input::{EvaluateError, Lines};
 use crate::tally::{Attack, Report, Scored, Tally};
+use countersign_core::Limits;
 use countersign_risk::{Familiarity, History, Operation, Population};
 use std::path::Path;
 use std::time::Duration;
@@ -10,8 +11,6 @@ use std::time::Duration;
 const TRAINING: usize = 5000;
 /// Number of commands in a block.
 const BLOCK: usize = 100;
-/// Upper bound on the people in a file.
-const USERS_MAX: usize = 10_000;
 
 /// Trains on the first 5,000 commands of everybody, then scores block after block: everybody's first, everybody's second and so on. `clock`
 /// returns the time that has passed since a fixed moment.
@@ -103,8 +102,8 @@ fn read_people(path: &Path) -> Result<Vec<Vec<Operation>>, EvaluateError> {
             return Err(lines.wrong(format!("has fewer than {TRAINING} commands and one block of {BLOCK}")));
         }
         people.push(commands);
-        if people.len() > USERS_MAX {
-            return Err(lines.wrong(format!("more than {USERS_MAX} people")));
+        if people.len() > Limits::COMMANDS_PEOPLE_MAX {
+            return Err(lines.wrong(format!("more than {} people", Limits::COMMANDS_PEOPLE_MAX)));
         }
     }
     if people.is_empty() { Err(lines.empty()) } else { Ok(people) }

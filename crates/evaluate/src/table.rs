@@ -47,7 +47,7 @@ impl From<&str> for Figure {
 
 impl Report {
     /// Adds `figure` as `name` to `section`.
-    pub fn add(&mut self, section: &str, name: &str, figure: impl Into<Figure>) {
+    pub(crate) fn add(&mut self, section: &str, name: &str, figure: impl Into<Figure>) {
         let entry = (name.to_owned(), figure.into());
         match self.sections.iter_mut().find(|(title, _)| title == section) {
             Some((_, entries)) => entries.push(entry),

@@ -1,4 +1,4 @@
-//! Outcome of every event, and the figures that are computed from it.
+//! What became of every event, and the figures that come of it.
 
 use crate::curve::{Curve, ratio};
 use serde::Serialize;
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 /// One scored event.
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub struct Scored {
+pub(crate) struct Scored {
     /// Answer of the model.
     pub score: f64,
     /// Attack that the event is part of; `None` for an ordinary event.
@@ -18,7 +18,7 @@ pub struct Scored {
 
 /// Place of an event in an attack.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Attack {
+pub(crate) struct Attack {
     /// Class of the attack, as an index into the names given to [`Tally::report`].
     pub class: usize,
     /// Number that all events of one attack share.
@@ -89,14 +89,14 @@ pub struct Cost {
 
 /// Collector of scored events.
 #[derive(Default)]
-pub struct Tally {
+pub(crate) struct Tally {
     scored: Vec<Scored>,
     took: Vec<Duration>,
 }
 
 impl Tally {
     /// Adds an event with the time that scoring and learning it took.
-    pub fn add(&mut self, scored: Scored, took: Duration) {
+    pub(crate) fn add(&mut self, scored: Scored, took: Duration) {
         self.scored.push(scored);
         self.took.push(took);
     }

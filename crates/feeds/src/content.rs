@@ -9,7 +9,7 @@ use countersign_attest::{
 };
 use countersign_codec::sha256;
 use countersign_compliance::{FeedKind, Measure};
-use countersign_core::UnixSeconds;
+use countersign_core::{Limits, UnixSeconds};
 
 use crate::shelf::{Shelf, Version};
 
@@ -43,7 +43,7 @@ impl Content {
 
     /// Measures the version for the comparison with another one.
     #[must_use]
-    pub fn measure(&self, bytes: &[u8], issued_at: Option<UnixSeconds>) -> Measure {
+    pub(crate) fn measure(&self, bytes: &[u8], issued_at: Option<UnixSeconds>) -> Measure {
         let (entries, version) = match self {
             Self::Anchors(anchors) => (anchors.iter().count(), None),
             Self::BootKeys(keys) => (keys.of(None).count(), Some(keys.version())),
@@ -62,8 +62,8 @@ fn say(why: impl std::fmt::Display) -> String {
 pub const fn bytes_max(kind: FeedKind) -> usize {
     match kind {
         FeedKind::AndroidAnchors | FeedKind::AppAttestAnchors | FeedKind::ReceiptAnchors => 256 * 1024,
-        FeedKind::BootKeys => BootKeys::BYTES_MAX,
-        FeedKind::StatusList => StatusList::BYTES_MAX,
+        FeedKind::BootKeys => Limits::BOOT_KEYS_BYTES_MAX,
+        FeedKind::StatusList => Limits::STATUS_LIST_BYTES_MAX,
     }
 }
 

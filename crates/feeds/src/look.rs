@@ -1,4 +1,4 @@
-//! Look at a source: ask, read, compare, then take the offer or keep the held version; and the roll-back by an operator.
+//! One look at a source: ask, read, compare, take or keep; and the way back.
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -6,7 +6,7 @@ use arc_swap::ArcSwapOption;
 use async_trait::async_trait;
 use countersign_codec::calendar::read_imf_fixdate;
 use countersign_compliance::{FeedKind, FeedOutcome, FeedRefusal, Measure, judge_offer};
-use countersign_core::{Clock, Entropy, Seconds, UnixSeconds};
+use countersign_core::{Clock, Entropy, Limits, Seconds, UnixSeconds};
 use countersign_outbound::{CallError, Caller, Patience};
 use http::{StatusCode, header};
 use metrics::{counter, gauge};
@@ -20,14 +20,8 @@ use crate::{
     shelf::{Shelf, State, Version},
 };
 
-/// How long a look may take.
-const WAIT_MAX: Duration = Duration::from_secs(60);
-
 /// How often ages are told.
 const AGES_EVERY: Duration = Duration::from_secs(15);
-
-/// Bytes of an `ETag` that are kept.
-const ETAG_BYTES_MAX: usize = 256;
 
 /// User of fetched data.
 #[async_trait]
@@ -193,7 +187,7 @@ impl Feeds {
             clock,
             entropy,
             taker,
-            wait_max: WAIT_MAX,
+            wait_max: Duration::from_secs(Limits::FEED_WAIT_MAX.0),
         }
     }
 
@@ -307,7 +301,6 @@ impl Feeds {
         let answer = self.caller.get(&feed.source.url, &headers, patience).await.map_err(LookFault::Call)?;
         let now = self.clock.now().seconds();
         match (answer.status, &held) {
-            // Only an answer to our own tag may confirm the held version.
             (StatusCode::NOT_MODIFIED, Some(held)) if etag.is_some() => return self.confirm(feed, held, now).await,
             (StatusCode::OK, _) => {}
             (status, _) => return Err(LookFault::Status(status)),
@@ -316,17 +309,15 @@ impl Feeds {
         let issued_at = text(header::LAST_MODIFIED).and_then(read_imf_fixdate).map(UnixSeconds);
         let offered = Content::parse(kind, &answer.body, now).map_err(LookFault::Malformed)?.measure(&answer.body, issued_at);
         let state = feed.shelf.state();
-        // SECURITY: without a held version the offer is compared with the shipped data, so that a first fetch cannot be worse than that.
         let beside = held.as_ref().map(|held| held.measure).or_else(|| self.without(kind));
         match (judge_offer(kind, beside.as_ref(), &state.rolled_back, &offered), &held) {
             (FeedOutcome::Refuse(why), _) => Err(LookFault::Worse(why)),
             (FeedOutcome::Keep, Some(held)) => self.confirm(feed, held, now).await,
             // The shipped data is offered: it is taken all the same, so that it has an age.
             (FeedOutcome::Keep | FeedOutcome::Take, _) => {
-                let etag = text(header::ETAG).filter(|etag| etag.len() <= ETAG_BYTES_MAX).map(str::to_owned);
+                let etag = text(header::ETAG).filter(|etag| etag.len() <= Limits::FEED_ETAG_BYTES_MAX).map(str::to_owned);
                 let digest = hex::encode(offered.digest);
                 let name = format!("{now}-{}", digest.get(..12).unwrap_or_default());
-                // The file first, then the state that names it.
                 feed.shelf.write(&name, &answer.body).map_err(|why| LookFault::NotUsed(why.to_string()))?;
                 let version = Version { name, digest: offered.digest, taken_at: now, confirmed_at: now, issued_at, etag };
                 let before = held.map(|held| held.version);

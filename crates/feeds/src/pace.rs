@@ -10,7 +10,7 @@ const RETRY: u64 = 60;
 /// Computes the wait until the next look. After a success it is `every`, a tenth sooner or later by `chance`, so that nodes that were
 /// started together do not ask together; after failures it begins with a minute and doubles with each, up to `every`.
 #[must_use]
-pub fn next_look(every: Seconds, failures: u32, chance: u16) -> Duration {
+pub(crate) fn next_look(every: Seconds, failures: u32, chance: u16) -> Duration {
     let wait = match failures {
         0 => every.0,
         _ => RETRY.saturating_mul(1_u64.checked_shl(failures.min(32).saturating_sub(1)).unwrap_or(u64::MAX)).min(every.0),

@@ -1,4 +1,4 @@
-//! Files of fetched versions: `feeds/NAME/VERSION`, the held one and the one before it, and `state.json`, which names them.
+//! Where fetched versions stand: `feeds/NAME/VERSION`, the held one and the one before it, and `state.json`, which names them.
 //!
 //! A version is written before the state names it, and the state is replaced by renaming, so that a crash leaves the old state
 //! or the new one.
@@ -10,7 +10,7 @@ use std::{
 };
 
 use countersign_compliance::FeedKind;
-use countersign_core::UnixSeconds;
+use countersign_core::{Limits, UnixSeconds};
 use serde::{Deserialize, Serialize};
 
 /// Directory of all feeds, below the data directory.
@@ -19,14 +19,8 @@ const DIRECTORY: &str = "feeds";
 /// File that names the versions.
 const STATE: &str = "state.json";
 
-/// Bytes of the state.
-const STATE_BYTES_MAX: usize = 64 * 1024;
-
 /// Versions that are kept.
 const KEPT: usize = 2;
-
-/// What was rolled back, as far as it is remembered.
-const ROLLED_BACK_MAX: usize = 16;
 
 /// Version of a feed, with the facts about its fetching.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,7 +68,7 @@ struct WireVersion {
 
 /// Directory of one feed.
 #[derive(Clone, Debug)]
-pub struct Shelf {
+pub(crate) struct Shelf {
     directory: PathBuf,
     kind: FeedKind,
 }
@@ -89,7 +83,7 @@ impl Shelf {
     /// Reads the state. A state that cannot be read counts as empty: the shipped data is used, and the next look fetches anew.
     #[must_use]
     pub fn state(&self) -> State {
-        let bytes = match read(&self.directory.join(STATE), STATE_BYTES_MAX) {
+        let bytes = match read(&self.directory.join(STATE), Limits::FEED_STATE_BYTES_MAX) {
             Ok(bytes) => bytes,
             Err(why) if why.kind() == io::ErrorKind::NotFound => return State::default(),
             Err(why) => return self.broken(&why.to_string()),
@@ -108,7 +102,7 @@ impl Shelf {
     /// Reads the bytes of a version.
     ///
     /// # Errors
-    /// The error of the operating system, in words.
+    /// The system's word.
     pub fn read(&self, version: &Version, bytes_max: usize) -> Result<Vec<u8>, String> {
         read(&self.directory.join(&version.name), bytes_max).map_err(|why| why.to_string())
     }
@@ -116,7 +110,7 @@ impl Shelf {
     /// Writes the file of a version, which no state names yet.
     ///
     /// # Errors
-    /// The error of the operating system.
+    /// The system's word.
     pub fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
         fs::create_dir_all(&self.directory)?;
         replace(&self.directory.join(name), bytes)
@@ -128,13 +122,14 @@ impl Shelf {
     /// The error of the operating system; the earlier state stays.
     pub fn set(&self, state: &State) -> io::Result<()> {
         let versions = state.versions.iter().take(KEPT).map(wire).collect();
-        let wire = WireState { versions, rolled_back: state.rolled_back.iter().take(ROLLED_BACK_MAX).map(hex::encode).collect() };
+        let wire =
+            WireState { versions, rolled_back: state.rolled_back.iter().take(Limits::FEED_ROLLED_BACK_MAX).map(hex::encode).collect() };
         fs::create_dir_all(&self.directory)?;
         replace(&self.directory.join(STATE), serde_json::to_string_pretty(&wire)?.as_bytes())
     }
 
     /// Removes the files that the state does not name.
-    pub fn tidy(&self, state: &State) {
+    pub(crate) fn tidy(&self, state: &State) {
         for entry in fs::read_dir(&self.directory).into_iter().flatten().flatten() {
             let name = entry.file_name();
             let named = state.versions.iter().take(KEPT).any(|version| name == version.name.as_str());
@@ -187,11 +182,9 @@ fn replace(file: &Path, bytes: &[u8]) -> io::Result<()> {
     let new = file.with_extension("new");
     let mut out = fs::File::create(&new)?;
     out.write_all(bytes)?;
-    // Synced before the renaming: otherwise a power cut could leave the new name with no content.
     out.sync_all()?;
     fs::rename(&new, file)?;
     match file.parent() {
-        // The directory holds the name, so it is synced as well.
         Some(directory) => fs::File::open(directory)?.sync_all(),
         None => Ok(()),
     }
@@ -241,7 +234,7 @@ mod tests {
             one("", &whole),
             one("1-a", "07"),
             one("1-a", &whole).replace("[]", "[\"x\"]"),
-            " ".repeat(STATE_BYTES_MAX + 1),
+            " ".repeat(Limits::FEED_STATE_BYTES_MAX + 1),
         ] {
             shelf.write("state.json", text.as_bytes()).expect("written");
             assert_eq!(shelf.state(), State::default(), "{text}");

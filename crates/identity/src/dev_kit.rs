@@ -6,7 +6,7 @@
 //! server, and only the server decides. The limits in the text are for people, and for an early and exact message.
 
 use countersign_codec::base64url;
-use countersign_core::{ClientId, Platform, Secret, UnixSeconds};
+use countersign_core::{ClientId, Limits, Platform, Secret, UnixSeconds};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -14,9 +14,6 @@ use crate::dev_token::{DevTokenText, Networks};
 
 /// Prefix of every kit. The secret alone begins with `csdev1_`.
 const PREFIX: &str = "csdev1.";
-
-/// Greatest length of a kit in bytes: what a camera can read from a QR code on a terminal.
-const KIT_BYTES_MAX: usize = 1024;
 
 /// A development token with everything that a phone needs to use it.
 pub struct DevKit {
@@ -57,7 +54,7 @@ impl core::fmt::Display for DevKitRefusal {
             Self::Malformed => f.write_str("the development token is incomplete or was changed; copy the whole token"),
             Self::MemberInvalid(name) => write!(f, "`{name}` of the development token is invalid; make a new token"),
             Self::NoKit => write!(f, "a development token must begin with `{PREFIX}`"),
-            Self::TooLong => write!(f, "a development token can have at most {KIT_BYTES_MAX} bytes"),
+            Self::TooLong => write!(f, "a development token has at most {} bytes", Limits::DEV_KIT_BYTES_MAX),
         }
     }
 }
@@ -103,7 +100,7 @@ impl DevKit {
     /// # Errors
     /// The first fault that is found.
     pub fn parse(text: &str) -> Result<Self, DevKitRefusal> {
-        if text.len() > KIT_BYTES_MAX {
+        if text.len() > Limits::DEV_KIT_BYTES_MAX {
             return Err(DevKitRefusal::TooLong);
         }
         let digits = text.strip_prefix(PREFIX).ok_or(DevKitRefusal::NoKit)?;
@@ -203,7 +200,7 @@ mod tests {
             ("no app", with("shop", ""), invalid("a")),
             ("a third platform", with(r#""n":1"#, r#""n":1,"t":"palm""#), invalid("t")),
             ("a third network", with("any", "some"), invalid("w")),
-            ("too long", "x".repeat(KIT_BYTES_MAX + 1), Some(DevKitRefusal::TooLong)),
+            ("too long", "x".repeat(Limits::DEV_KIT_BYTES_MAX + 1), Some(DevKitRefusal::TooLong)),
         ];
         for (name, text, expected) in rows {
             assert_eq!(refusal(&text), expected, "{name}");

@@ -10,7 +10,7 @@
 use std::fmt;
 
 use countersign_codec::base64url;
-use countersign_core::{ContractViolation, Reason, UserId};
+use countersign_core::{ContractViolation, Limits, Reason, UserId};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use url::Url;
@@ -18,9 +18,6 @@ use webauthn_rs::prelude::{
     DiscoverableAuthentication, DiscoverableKey, Passkey, PasskeyRegistration, PublicKeyCredential, RegisterPublicKeyCredential, Uuid,
     Webauthn, WebauthnBuilder, WebauthnError,
 };
-
-/// Greatest length of a credential id in bytes (WebAuthn level 3 section 4, "credential ID").
-const CREDENTIAL_ID_BYTES_MAX: usize = 1023;
 
 /// Origin on which passkeys may be used, exactly as the client writes it into the client data.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -459,7 +456,7 @@ impl RelyingParty {
 /// Checks that a credential is a public key with one name only: `id` is `rawId` in canonical base64url.
 fn names_itself(id: &str, raw_id: &[u8], kind: &str) -> Result<(), PasskeyRefusal> {
     // `id` and `rawId` are one value in two spellings; a difference means that two readers could take two credentials.
-    let named = kind == "public-key" && (1..=CREDENTIAL_ID_BYTES_MAX).contains(&raw_id.len()) && base64url::encode(raw_id) == id;
+    let named = kind == "public-key" && (1..=Limits::CREDENTIAL_ID_BYTES_MAX).contains(&raw_id.len()) && base64url::encode(raw_id) == id;
     if named { Ok(()) } else { Err(PasskeyRefusal::CredentialMalformed) }
 }
 

@@ -1,11 +1,8 @@
-//! Budget of the log for refusals of unknown keys: anybody makes keys, and the log is for decisions about somebody.
+//! How much of the log is given to keys that are nobody's: anybody makes keys, and the log is for decisions about somebody.
 
 use std::sync::{Mutex, PoisonError};
 
-use countersign_core::UnixSeconds;
-
-/// Upper bound on the recorded refusals a second that concern nobody who is known: enough to see what is tried, and too few to fill a disk.
-const RECORDED_A_SECOND_MAX: u32 = 50;
+use countersign_core::{Limits, UnixSeconds};
 
 /// Number of refusals of unknown keys in the current second.
 #[derive(Debug, Default)]
@@ -19,7 +16,7 @@ impl AnonymousLogBudget {
             *held = (now.0, 0);
         }
         held.1 = held.1.saturating_add(1);
-        held.1 <= RECORDED_A_SECOND_MAX
+        held.1 <= Limits::ANONYMOUS_RECORDS_PER_SECOND_MAX
     }
 }
 

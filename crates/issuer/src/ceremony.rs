@@ -1,4 +1,4 @@
-//! Passkey ceremony between its two halves: begun by a device, finished by the same device, once.
+//! A passkey ceremony between its two halves: begun by a device, finished by the same device, once.
 
 use countersign_codec::base64url;
 use countersign_core::{ClientId, DeviceId, Limits, Reason, Thumbprint};
@@ -19,7 +19,7 @@ pub struct Started {
 /// Body of the request that ends a ceremony.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Finish {
+pub(crate) struct Finish {
     ceremony: String,
     /// Credential as the platform wrote it, unread.
     pub credential: Box<RawValue>,
@@ -51,7 +51,7 @@ pub struct Beginning<'a, T> {
 
 /// A ceremony that this device began through this app, and that nobody can finish again.
 #[derive(Debug)]
-pub struct Resumed<T> {
+pub(crate) struct Resumed<T> {
     /// App through which the ceremony began.
     pub client: ClientId,
     /// Data that the kind of ceremony remembered.
@@ -70,7 +70,7 @@ pub async fn start<T: Serialize>(issuer: &Issuer, beginning: Beginning<'_, T>, c
 }
 
 /// Takes the ceremony out of the store, before anything in its answer is looked at: a wrong answer uses it up too (law 5).
-pub async fn resume<T: DeserializeOwned>(
+pub(crate) async fn resume<T: DeserializeOwned>(
     issuer: &Issuer,
     purpose: ChallengePurpose,
     finish: &Finish,
@@ -82,7 +82,6 @@ pub async fn resume<T: DeserializeOwned>(
     let recall: Recall<T> = json::parse(&found.ok_or(Reason::ChallengeUnknown)?).map_err(|_| broken())?;
     let posture = device.live.posture();
     let begun_by = (DeviceId::parse(&recall.device), Thumbprint::parse(&recall.key));
-    // SECURITY: the device and its key, so that a stolen ceremony cannot be finished on another phone.
     if begun_by != (Ok(posture.device.clone()), Ok(posture.key)) {
         return Err(Reason::CeremonyForeignKey.into());
     }
@@ -92,7 +91,7 @@ pub async fn resume<T: DeserializeOwned>(
 }
 
 /// Reads a challenge's id. A text that this server did not write is as good as a challenge that expired.
-pub fn challenge_id(text: &str) -> Result<ChallengeId, Refusal> {
+pub(crate) fn challenge_id(text: &str) -> Result<ChallengeId, Refusal> {
     let bytes = base64url::decode(text).ok().and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
     bytes.map(ChallengeId).ok_or(Refusal::new(Reason::ChallengeUnknown))
 }

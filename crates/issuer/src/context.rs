@@ -58,12 +58,12 @@ impl RequestContext {
     }
 
     /// Notes what a check has established.
-    pub fn learn(&self, note: impl FnOnce(&mut Known)) {
+    pub(crate) fn learn(&self, note: impl FnOnce(&mut Known)) {
         note(&mut self.known.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
     /// Reports a change of a device that no honest phone asks for.
-    pub fn signal_of_change(&self, issuer: &Issuer, error: &ChangeError) {
+    pub(crate) fn signal_of_change(&self, issuer: &Issuer, error: &ChangeError) {
         match error {
             ChangeError::Counter(_) => self.signal(issuer, SignalKind::AssertionReused, error.reason()),
             ChangeError::Unavailable(_) | ChangeError::Unknown => {}

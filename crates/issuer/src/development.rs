@@ -1,4 +1,4 @@
-//! Enrolment by a development token: nothing is known of the phone but that its user holds the token.
+//! Enrolment by a development token: nothing is known of the phone but that somebody holds the token.
 
 use std::net::IpAddr;
 
@@ -17,13 +17,13 @@ use crate::{
 /// Kind of the app's build, as the app states it.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum BuildWire {
+pub(crate) enum BuildWire {
     Debug,
     Release,
 }
 
 /// Token that a phone offers, with the facts that its rules look at.
-pub struct Offer<'a> {
+pub(crate) struct Offer<'a> {
     pub token: &'a str,
     pub build: BuildWire,
     pub client: &'a ClientId,
@@ -33,7 +33,7 @@ pub struct Offer<'a> {
 
 /// Token that admits the phone. Its use is not noted yet: only [`Admitted::spend`] can tell that there was a place left.
 #[must_use]
-pub struct Admitted<'a> {
+pub(crate) struct Admitted<'a> {
     offer: Offer<'a>,
     hash: TokenHash,
     id: DevTokenId,
@@ -48,7 +48,7 @@ impl<'a> Offer<'a> {
     }
 
     /// Asks the rule whether the token enrols this phone.
-    pub async fn admit(self, issuer: &Issuer, claimant: &Claimant<'_>, now: UnixSeconds) -> Result<Admitted<'a>, Refusal> {
+    pub(crate) async fn admit(self, issuer: &Issuer, claimant: &Claimant<'_>, now: UnixSeconds) -> Result<Admitted<'a>, Refusal> {
         let hash = DevTokenText::parse(self.token).ok_or(Reason::DevTokenUnknown)?.hash();
         let kept = issuer.stores.dev_tokens.find(&hash).await?;
         judge(kept.as_ref(), &self, claimant, now)?;
@@ -64,7 +64,7 @@ impl Admitted<'_> {
     }
 
     /// Makes the posture that the token stands for: one of the app's developers uses the phone, and nothing else is known.
-    pub fn vouched(&self, claimant: &Claimant<'_>, now: UnixSeconds) -> Result<Vouched, Refusal> {
+    pub(crate) fn vouched(&self, claimant: &Claimant<'_>, now: UnixSeconds) -> Result<Vouched, Refusal> {
         let posture = Posture {
             device: claimant.id.clone(),
             key: *claimant.key,
@@ -104,7 +104,7 @@ impl Admitted<'_> {
 
     /// Cuts the phone off again if the token was revoked during its enrolment: a revocation cuts off only the phones that are enrolled by
     /// then.
-    pub async fn confirm(&self, issuer: &Issuer, device: &DeviceId) -> Result<(), Refusal> {
+    pub(crate) async fn confirm(&self, issuer: &Issuer, device: &DeviceId) -> Result<(), Refusal> {
         let kept = issuer.stores.dev_tokens.find(&self.hash).await?;
         if kept.is_some_and(|kept| kept.token.revoked_at.is_none()) {
             return Ok(());

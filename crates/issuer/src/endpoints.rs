@@ -1,4 +1,4 @@
-//! Table of all endpoints of the issuer, one row each. A new endpoint is a handler and its row.
+//! Every endpoint of the issuer, one row each. A new one is a handler and its row.
 
 use axum::response::Response;
 use countersign_audit::EventKind::{
@@ -21,10 +21,10 @@ use crate::{
 };
 
 /// Function that answers the requests to an endpoint.
-pub type Handler = for<'a> fn(&'a Issuer, &'a Call, &'a RequestContext) -> BoxFuture<'a, Result<Response, Refusal>>;
+pub(crate) type Handler = for<'a> fn(&'a Issuer, &'a Call, &'a RequestContext) -> BoxFuture<'a, Result<Response, Refusal>>;
 
 /// Endpoint with its handler.
-pub struct Route {
+pub(crate) struct Route {
     /// Endpoint that the request must fit.
     pub endpoint: Endpoint,
     /// Handler of its requests.
@@ -76,7 +76,7 @@ pub fn endpoints() -> impl Iterator<Item = &'static Endpoint> {
 
 impl Route {
     /// Routes at the same path, one for each method.
-    pub fn neighbours(&self) -> impl Iterator<Item = &'static Self> {
+    pub(crate) fn neighbours(&self) -> impl Iterator<Item = &'static Self> {
         ROUTES.iter().filter(|other| other.endpoint.path == self.endpoint.path)
     }
 }

@@ -1,4 +1,4 @@
-//! Body of an enrolment: its members, and the rules about which of them go together.
+//! Body of an enrolment: which members there are, and which of them go together.
 
 use countersign_core::Reason;
 use serde::Deserialize;
@@ -13,7 +13,7 @@ use crate::{
 /// platform may only be `null`, since some clients write every member that they know.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "platform", rename_all = "snake_case", deny_unknown_fields)]
-pub enum EnrolmentWire {
+pub(crate) enum EnrolmentWire {
     Android {
         client_id: String,
         challenge: String,
@@ -45,7 +45,7 @@ pub enum EnrolmentWire {
 }
 
 /// Enrolment whose members go together.
-pub struct Enrolment {
+pub(crate) struct Enrolment {
     pub client_id: String,
     pub challenge: String,
     pub name: Option<String>,
@@ -57,7 +57,7 @@ pub struct Enrolment {
 }
 
 /// Proof that comes with an enrolment and vouches for the phone.
-pub enum Voucher {
+pub(crate) enum Voucher {
     /// Development token of an emulator or test machine, and the kind of the app's build.
     DevToken { token: String, build: BuildWire },
     /// Evidence of the phone's hardware.

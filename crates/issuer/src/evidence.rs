@@ -1,4 +1,4 @@
-//! Evidence as phones send it, and the facts that it proves: the one place where the issuer meets `attest`.
+//! Evidence as phones send it, and what it proves: the one place where the issuer meets `attest`.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use countersign_attest::{
@@ -8,9 +8,7 @@ use countersign_attest::{
     binding::{Purpose, bound_challenge},
     play::{self, PlayRefusal, Verdict},
 };
-use countersign_core::{
-    CounterWindow, DeviceId, Limits, Platform, Posture, Reason, RiskMetric, Seconds, Thumbprint, UnixSeconds, VendorVerdict,
-};
+use countersign_core::{CounterWindow, DeviceId, Limits, Platform, Posture, Reason, RiskMetric, Thumbprint, UnixSeconds, VendorVerdict};
 use countersign_proof::jwk::PublicKey;
 use countersign_store::{ChallengeId, Device, VouchingKey};
 use metrics::counter;
@@ -21,16 +19,10 @@ use crate::{
     state::{App, DeviceTrust, PlayReader},
 };
 
-/// Upper bound on the bytes of a key's id in App Attest. The id is a SHA-256, so a longer one matches no key.
-const KEY_ID_BYTES_MAX: usize = 64;
-
-/// Greatest age of a receipt that comes with an attestation: Apple advises five minutes.
-const RECEIPT_AGE_MAX: Seconds = Seconds(300);
-
 /// Platform that a phone states; its evidence has to be of that platform.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum PlatformWire {
+pub(crate) enum PlatformWire {
     Android,
     Ios,
 }
@@ -54,7 +46,7 @@ impl PlatformWire {
 }
 
 /// Evidence for a device key that is to be enrolled, as it was sent: standard base64, as the platforms' own tools write it.
-pub enum EvidenceWire {
+pub(crate) enum EvidenceWire {
     /// Key Attestation of the device key itself, its own certificate first.
     Android { chain: Vec<String> },
     /// App Attest of another key, which vouches for the device key.
@@ -67,7 +59,7 @@ impl EvidenceWire {
         match self {
             Self::Android { chain } => Ok(Evidence::Android(read_chain(chain)?)),
             Self::Apple { key_id, attestation } => Ok(Evidence::Apple {
-                key_id: decode(key_id, KEY_ID_BYTES_MAX)?,
+                key_id: decode(key_id, Limits::APP_ATTEST_KEY_ID_BYTES_MAX)?,
                 attestation: decode(attestation, Limits::APP_ATTEST_BYTES_MAX)?,
             }),
         }
@@ -75,7 +67,7 @@ impl EvidenceWire {
 }
 
 /// Evidence for a device key that is to be enrolled.
-pub enum Evidence {
+pub(crate) enum Evidence {
     /// Key Attestation of the device key itself.
     Android(RawChain),
     /// App Attest of another key, which vouches for the device key.
@@ -84,7 +76,7 @@ pub enum Evidence {
 
 /// Device for which evidence is given: its id here, and the key that signed the request.
 #[derive(Clone)]
-pub struct Claimant<'a> {
+pub(crate) struct Claimant<'a> {
     pub id: DeviceId,
     pub key: &'a Thumbprint,
     pub app: &'a App,
@@ -93,7 +85,7 @@ pub struct Claimant<'a> {
 }
 
 /// Facts that a voucher proves.
-pub struct Vouched {
+pub(crate) struct Vouched {
     pub posture: Posture,
     /// Key that vouches; `None` when the device key was attested itself.
     pub vouching: Option<VouchingKey>,
@@ -106,7 +98,6 @@ impl Evidence {
         match self {
             Self::Android(chain) => {
                 let evidence = verify(&Chain::parse(&chain)?, &trust.android, &app.android, &challenge.0, now)?;
-                // SECURITY: a chain is public, so it counts only for the key that signs the request, too.
                 if evidence.device_key()?.thumbprint() != key {
                     return Err(Reason::AttestationKeyMismatch.into());
                 }
@@ -114,7 +105,6 @@ impl Evidence {
             }
             Self::Apple { key_id, attestation } => {
                 let requirements = app.ios.as_ref().ok_or(Reason::AppUnknown)?;
-                // Looked at before the work and counted after it, so that false attestations use nothing up.
                 app.app_attest_quota.room(now)?;
                 let hash = bound_challenge(Purpose::Enrol, &challenge.0, key);
                 let attestation = Attestation::parse(&attestation)?;
@@ -138,7 +128,7 @@ impl Evidence {
 /// missing count means.
 fn receipt(attested: &Attested, anchors: &Anchors, now: UnixSeconds) -> (Option<Vec<u8>>, Option<RiskMetric>) {
     let app_id = attested.app().to_string();
-    let expected = ReceiptOf { app_id: &app_id, key_spki: attested.key().spki(), age: ReceiptAge::FreshWithin(RECEIPT_AGE_MAX) };
+    let expected = ReceiptOf { app_id: &app_id, key_spki: attested.key().spki(), age: ReceiptAge::FreshWithin(Limits::RECEIPT_AGE_MAX) };
     match verify_receipt(attested.receipt(), &expected, anchors, now) {
         Ok(receipt) => {
             let metric = receipt.risk_metric().map(|count| RiskMetric { count, at: receipt.created_at().seconds() });
@@ -158,7 +148,6 @@ pub fn asserted(app: &App, device: &Device, assertion: &str, challenge: &Challen
     let (Some(requirements), Some(vouching)) = (&app.ios, &device.vouching) else { return Err(Reason::BodyFieldInvalid.into()) };
     let posture = &device.posture;
     let key = PublicKey::from_jwk(&vouching.jwk).map_err(|_| Refusal::because(Reason::Internal, "a kept key".to_owned()))?;
-    // SECURITY: the app that enrolled the device, not any app of this client.
     let ours = requirements.apps.iter().find(|app| posture.app.as_ref() == Some(app.bundle())).ok_or(Reason::AppUnknown)?;
     let hash = bound_challenge(Purpose::Reattest, &challenge.0, &posture.key);
     let asserted = verify_assertion(&decode(assertion, Limits::APP_ATTEST_ASSERTION_BYTES_MAX)?, &key, ours, &hash)?;
@@ -169,7 +158,7 @@ pub fn asserted(app: &App, device: &Device, assertion: &str, challenge: &Challen
 
 /// Verifies the chain of a new key for an enrolled phone: the key was made for this challenge and this device key, so that an honest app on
 /// that phone speaks for its own device key.
-pub fn attested_again(
+pub(crate) fn attested_again(
     trust: &DeviceTrust,
     device: Claimant<'_>,
     chain: &[String],
@@ -193,7 +182,6 @@ pub async fn verdict(
     let verdict = match &play.reader {
         PlayReader::Ours(keys) => Verdict::parse(play::decrypt_and_verify(token, keys)?.as_str()),
         PlayReader::Google(google) => {
-            // Before Google is asked, whatever it answers: a false token costs a question, too.
             play.quota.spend(key, now)?;
             let body =
                 google.decode(&play.package, token).await.map_err(|fault| Refusal::because(Reason::AttestationUnavailable, fault.what))?;
@@ -232,9 +220,9 @@ mod tests {
     #[test]
     fn evidence_has_the_size_that_its_parser_takes() {
         let rows = [
-            (KEY_ID_BYTES_MAX, Limits::APP_ATTEST_BYTES_MAX, true),
-            (KEY_ID_BYTES_MAX + 1, Limits::APP_ATTEST_BYTES_MAX, false),
-            (KEY_ID_BYTES_MAX, Limits::APP_ATTEST_BYTES_MAX + 1, false),
+            (Limits::APP_ATTEST_KEY_ID_BYTES_MAX, Limits::APP_ATTEST_BYTES_MAX, true),
+            (Limits::APP_ATTEST_KEY_ID_BYTES_MAX + 1, Limits::APP_ATTEST_BYTES_MAX, false),
+            (Limits::APP_ATTEST_KEY_ID_BYTES_MAX, Limits::APP_ATTEST_BYTES_MAX + 1, false),
         ];
         for (key_id, attestation, fits) in rows {
             let [key_id, attestation] = [key_id, attestation].map(|length| STANDARD.encode(vec![0; length]));

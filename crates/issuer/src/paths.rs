@@ -1,4 +1,4 @@
-//! Paths of endpoints that are named outside of the table of endpoints: by the metadata, and by handlers that read their own path.
+//! Paths of endpoints that something besides the table of endpoints names: the metadata, and handlers that read their own path.
 
 /// Path that gives challenges for evidence.
 pub const CHALLENGE: &str = "/countersign/v1/challenge";
@@ -13,6 +13,6 @@ pub const MY_DEVICES: &str = "/countersign/v1/me/devices";
 /// Path that begins a registration.
 pub const REGISTRATION_START: &str = "/countersign/v1/registration/start";
 /// Path at which an app ends its session (RFC 7009).
-pub const REVOKE: &str = "/countersign/v1/revoke";
+pub(crate) const REVOKE: &str = "/countersign/v1/revoke";
 /// Path of the token endpoint (RFC 6749 section 3.2).
 pub const TOKEN: &str = "/countersign/v1/token";

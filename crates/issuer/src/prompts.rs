@@ -5,10 +5,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use countersign_core::{DeviceId, LoginOutcome, UnixSeconds};
-
-/// Upper bound on the remembered prompts; beyond it, a new one takes the place of the oldest.
-const PROMPTS_MAX: usize = 10_000;
+use countersign_core::{DeviceId, Limits, LoginOutcome, UnixSeconds};
 
 /// Prompts that people were shown and have not answered yet. A prompt that is followed by another one was refused, or was itself pestering.
 #[derive(Debug, Default)]
@@ -40,7 +37,7 @@ impl Prompts {
         let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let before = open.remove(device);
         // SECURITY: only the oldest is forgotten. Forgetting all would let a client that fills the memory erase the refusals of others.
-        while open.shown_at.len() >= PROMPTS_MAX {
+        while open.shown_at.len() >= Limits::PROMPTS_MAX {
             let Some((_, oldest)) = open.by_age.pop_first() else { break };
             open.shown_at.remove(&oldest);
         }
@@ -79,12 +76,12 @@ mod tests {
             prompts.shown(&phone(n), UnixSeconds(1));
         }
         let open = prompts.0.lock().expect("a lock");
-        assert_eq!((open.shown_at.len(), open.by_age.len()), (PROMPTS_MAX, PROMPTS_MAX));
+        assert_eq!((open.shown_at.len(), open.by_age.len()), (Limits::PROMPTS_MAX, Limits::PROMPTS_MAX));
     }
 
     #[test]
     fn whoever_fills_the_memory_takes_back_only_what_is_oldest() {
-        let (prompts, most) = (Prompts::default(), u32::try_from(PROMPTS_MAX).expect("a count"));
+        let (prompts, most) = (Prompts::default(), u32::try_from(Limits::PROMPTS_MAX).expect("a count"));
         for n in 0..most {
             prompts.shown(&phone(n), UnixSeconds(u64::from(n)));
         }

@@ -1,4 +1,4 @@
-//! Reaction to a code or a refresh token in the wrong hands.
+//! What happens when a code or a refresh token turns up in the wrong hands.
 //!
 //! The protection comes first and its record with the refusal: a log that is slow must not give a thief time.
 
@@ -10,7 +10,7 @@ use crate::{context::RequestContext, refusal::Refusal, state::Issuer};
 
 /// Freezes the session when another key than the device key asks for a refresh or an end: the session waits until its person signs in
 /// again.
-pub async fn freeze(issuer: &Issuer, session: &SessionId, context: &RequestContext) -> Refusal {
+pub(crate) async fn freeze(issuer: &Issuer, session: &SessionId, context: &RequestContext) -> Refusal {
     context.learn(|known| known.session = Some(session.clone()));
     context.signal(issuer, SignalKind::ForeignRefreshKey, Reason::RefreshForeignKey);
     let frozen = issuer.stores.sessions.set_state(session, OpenState::Challenged).await;

@@ -1,4 +1,4 @@
-//! Quotas of questions to vendors, counted for one app in this process.
+//! How fast a vendor is asked: quotas, counted for one app in this process.
 
 use std::{
     collections::HashMap,
@@ -6,7 +6,7 @@ use std::{
 };
 
 use countersign_compliance::{DailyLimit, Quota, QuotaRefusal, QuotaState};
-use countersign_core::{Reason, Thumbprint, UnixSeconds};
+use countersign_core::{Limits, Reason, Thumbprint, UnixSeconds};
 use metrics::{counter, gauge};
 
 use crate::refusal::Refusal;
@@ -14,10 +14,6 @@ use crate::refusal::Refusal;
 /// Upper bound on the questions a day about one phone. An honest phone renews its verdict some times a day; more would be taken from all
 /// others.
 const OF_ONE_PHONE: u64 = 24;
-
-/// Upper bound on the phones whose share is counted. When there are more, phones whose day is over make room; if none is over, no new phone
-/// is asked about.
-const PHONES_MAX: usize = 100_000;
 
 /// Quota of one vendor for an app.
 pub struct VendorQuota {
@@ -81,12 +77,11 @@ impl VendorQuota {
 
     fn share(&self, phone: &Thumbprint, now: UnixSeconds) -> Result<(), Refusal> {
         let mut phones = self.phones.lock().unwrap_or_else(PoisonError::into_inner);
-        if phones.len() >= PHONES_MAX && !phones.contains_key(phone) {
+        if phones.len() >= Limits::VENDOR_QUOTA_PHONES_MAX && !phones.contains_key(phone) {
             phones.retain(|_, quota| quota.today(now).0 > 0);
         }
-        let nobody_new = phones.len() >= PHONES_MAX && !phones.contains_key(phone);
+        let nobody_new = phones.len() >= Limits::VENDOR_QUOTA_PHONES_MAX && !phones.contains_key(phone);
         if nobody_new {
-            // A quota of zero gives the refusal its wait: until the next day.
             return Quota::new(DailyLimit::Even(0)).room(now).map_err(|why| self.refused(why));
         }
         let quota = phones.entry(*phone).or_insert(Quota::new(DailyLimit::Even(OF_ONE_PHONE)));

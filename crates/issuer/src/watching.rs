@@ -1,4 +1,4 @@
-//! Reports of logins to the watcher, and its judgement of them.
+//! What the watcher hears of logins, and what it makes of them.
 
 use countersign_core::{LoginDevice, LoginOutcome, LoginSeen, Outcome, Platform, Posture, Reason, SessionId, UserId};
 
@@ -52,7 +52,13 @@ pub fn look(issuer: &Issuer, who: Who<'_>, device: &Posture, outcome: LoginOutco
 ///
 /// # Errors
 /// [`Reason::LoginAttemptsTooMany`] when the watcher's judgement denies the login.
-pub fn admit(issuer: &Issuer, who: Who<'_>, device: &Posture, outcome: LoginOutcome, context: &RequestContext) -> Result<(), Refusal> {
+pub(crate) fn admit(
+    issuer: &Issuer,
+    who: Who<'_>,
+    device: &Posture,
+    outcome: LoginOutcome,
+    context: &RequestContext,
+) -> Result<(), Refusal> {
     match look(issuer, who, device, outcome, context) {
         Outcome::Allow | Outcome::Limit | Outcome::StepUp => Ok(()),
         Outcome::Deny => Err(Reason::LoginAttemptsTooMany.into()),

@@ -1,4 +1,4 @@
-//! SMTP client: one mail to one server, over a connection of its own. TLS is done here, the dialogue of SMTP by lettre.
+//! One mail to one server, over a connection of its own. TLS is ours, the dialogue of SMTP is lettre's.
 //!
 //! `STARTTLS` is asked for here and not by lettre, for three reasons: lettre's TLS features, and TLS 1.2 with them, stay out of the
 //! process; a server that does not offer it is refused; and everything that came before the handshake is dropped, so that nobody on the way
@@ -13,6 +13,7 @@ use std::{
     time::Duration,
 };
 
+use countersign_core::Limits;
 use lettre::{
     address::Envelope,
     transport::smtp::{
@@ -29,15 +30,6 @@ use tokio::{
     net::TcpStream,
 };
 use tokio_rustls::TlsConnector;
-
-/// How long everything may take.
-const CARRY_MAX: Duration = Duration::from_secs(30);
-
-/// Bytes that a server may say before TLS.
-const BEFORE_TLS_MAX: u64 = 8 * 1024;
-
-/// Greatest number of characters of a server's message that an operator is shown.
-const WORDS_MAX: usize = 300;
 
 /// Greeting that lettre expects at the beginning of a dialogue, which began here.
 const GREETING: &[u8] = b"220 after STARTTLS\r\n";
@@ -92,8 +84,8 @@ impl Carrier {
     ///
     /// # Errors
     /// [`CarryError`] says whether to try again, and why.
-    pub async fn carry(&self, envelope: &Envelope, mail: &[u8]) -> Result<(), CarryError> {
-        let carried = tokio::time::timeout(CARRY_MAX, self.hand_over(envelope, mail)).await;
+    pub(crate) async fn carry(&self, envelope: &Envelope, mail: &[u8]) -> Result<(), CarryError> {
+        let carried = tokio::time::timeout(Duration::from_secs(Limits::SMTP_WAIT_MAX.0), self.hand_over(envelope, mail)).await;
         carried.unwrap_or_else(|_| Err(failed(format!("`{}` did not answer in time", self.host))))
     }
 
@@ -115,7 +107,6 @@ impl Carrier {
         let peer = stream.peer_addr().map_err(reach)?;
         match &self.way {
             Way::Implicit(trust) => Ok(Box::new(Line { greeting: b"", stream: self.protect(trust, stream).await?, peer })),
-            // SECURITY: the address that was really reached decides, not the name.
             Way::Plain if peer.ip().is_loopback() => Ok(Box::new(Line { greeting: b"", stream, peer })),
             Way::Plain => Err(failed(format!("`{}` is not this machine, and TLS is off", self.host))),
             Way::StartTls(trust) => {
@@ -138,7 +129,7 @@ impl Carrier {
     /// Asks for TLS by RFC 3207: greeting, `EHLO`, `STARTTLS`, and not a byte more.
     async fn ask_for_tls(&self, stream: &mut TcpStream) -> Result<(), CarryError> {
         let (read, mut write) = stream.split();
-        let mut replies = BufReader::new(read.take(BEFORE_TLS_MAX));
+        let mut replies = BufReader::new(read.take(Limits::SMTP_BYTES_BEFORE_TLS_MAX));
         expect(&mut replies, "220").await?;
         write.write_all(format!("EHLO {}\r\n", self.hello).as_bytes()).await.map_err(|e| failed(e.to_string()))?;
         let offers = expect(&mut replies, "250").await?;
@@ -188,7 +179,7 @@ fn said(error: &smtp::Error) -> CarryError {
 
 /// Makes a server's words fit for a terminal: one line of bounded length.
 fn calm(words: &str) -> String {
-    words.chars().take(WORDS_MAX).map(|c| if c.is_control() { ' ' } else { c }).collect()
+    words.chars().take(Limits::SMTP_REPLY_CHARACTERS_MAX).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 /// Connection in lettre's form. After `STARTTLS` the server does not greet again, so the greeting is supplied here.

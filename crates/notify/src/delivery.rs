@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use countersign_core::{Clock, IncidentId};
+use countersign_core::{Clock, IncidentId, Limits};
 use countersign_outbound::Caller;
 use http::{HeaderName, header};
 use metrics::counter;
@@ -11,9 +11,6 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::webhook::{Message, WebhookKey};
-
-/// Messages that wait for their receiver; beyond, they are counted and dropped.
-const MESSAGES_MAX: usize = 256;
 
 /// How long is waited between attempts: five in about two minutes.
 const ATTEMPTS: [Duration; 5] =
@@ -43,7 +40,7 @@ impl Webhook {
     /// incident list` has their incidents.
     #[must_use]
     pub fn start(settings: WebhookSettings, clock: Arc<dyn Clock>, shutdown: CancellationToken) -> Self {
-        let (messages, mut queue) = mpsc::channel::<Queued>(MESSAGES_MAX);
+        let (messages, mut queue) = mpsc::channel::<Queued>(Limits::WEBHOOK_MESSAGES_WAITING_MAX);
         tokio::spawn(async move {
             let deliver = async {
                 let mut number: u64 = 0;

@@ -4,18 +4,12 @@
 
 use std::fmt::Write as _;
 
-use countersign_core::{SessionState, UnixSeconds};
+use countersign_core::{Limits, SessionState, UnixSeconds};
 use countersign_store::{Incident, IncidentState};
-
-/// Greatest length in characters of one line that comes from an incident.
-const LINE_MAX: usize = 400;
-
-/// Greatest number of incidents that one digest lists.
-const DIGEST_LINES_MAX: usize = 100;
 
 /// Occasion of a mail about an incident. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Phase {
+pub(crate) enum Phase {
     /// The incident is over.
     Ended,
     /// The incident is new.
@@ -38,7 +32,7 @@ impl Phase {
 
 /// Sender of the mails, with the format of times.
 #[derive(Clone, Copy, Debug)]
-pub struct Writer<'a> {
+pub(crate) struct Writer<'a> {
     /// Host name of this installation, which follows the `@` of a `Message-ID`.
     pub host: &'a str,
     /// Function that writes an instant for people.
@@ -47,7 +41,7 @@ pub struct Writer<'a> {
 
 /// One mail without an address. No field but `text` contains a line break.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Letter {
+pub(crate) struct Letter {
     /// Header `Subject`; that of an answer begins with `Re: `, so that mail programs show one thread.
     pub subject: String,
     /// Header `Message-ID`, the same for every attempt, so that a mail that arrives twice is recognised.
@@ -61,7 +55,7 @@ pub struct Letter {
 impl Writer<'_> {
     /// The mail about one incident.
     #[must_use]
-    pub fn letter(&self, incident: &Incident, phase: Phase) -> Letter {
+    pub(crate) fn letter(&self, incident: &Incident, phase: Phase) -> Letter {
         let name = |phase: Phase| format!("<{}.{}@{}>", plain(incident.id.as_str()), phase.as_str(), plain(self.host));
         let subject = format!("Countersign: {} about {} ({})", incident.kind.as_str(), whom(incident), plain(incident.id.as_str()));
         match phase {
@@ -80,11 +74,11 @@ impl Writer<'_> {
     #[must_use]
     pub fn digest(&self, incidents: &[(Incident, Phase)]) -> Letter {
         let mut text = format!("{} incidents changed at {} within a short time.\n\n", incidents.len(), plain(self.host));
-        for (incident, phase) in incidents.iter().take(DIGEST_LINES_MAX) {
+        for (incident, phase) in incidents.iter().take(Limits::MAIL_DIGEST_LINES_MAX) {
             let (id, kind, at) = (plain(incident.id.as_str()), incident.kind.as_str(), (self.instant)(incident.first_at.seconds()));
             let _ = writeln!(text, "{at}  {id}  {}  {kind} about {}, {}", phase.as_str(), whom(incident), done(incident));
         }
-        if let Some(more @ 1..) = incidents.len().checked_sub(DIGEST_LINES_MAX) {
+        if let Some(more @ 1..) = incidents.len().checked_sub(Limits::MAIL_DIGEST_LINES_MAX) {
             let _ = writeln!(text, "... and {more} more");
         }
         text += "\nTo see one:      countersign incident show ID\n\
@@ -101,7 +95,7 @@ impl Writer<'_> {
 
     /// A test mail, which only shows that mails arrive.
     #[must_use]
-    pub fn trial(&self, now: UnixSeconds) -> Letter {
+    pub(crate) fn trial(&self, now: UnixSeconds) -> Letter {
         Letter {
             subject: "Countersign: a test".to_owned(),
             id: format!("<test.{}@{}>", now.0, plain(self.host)),
@@ -196,7 +190,7 @@ fn plain(text: &str) -> String {
     let steers = |c: char| {
         c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
-    text.chars().take(LINE_MAX).map(|c| if steers(c) { ' ' } else { c }).collect()
+    text.chars().take(Limits::MAIL_LINE_CHARACTERS_MAX).map(|c| if steers(c) { ' ' } else { c }).collect()
 }
 
 #[cfg(test)]
@@ -261,7 +255,7 @@ mod tests {
         let many: Vec<_> = (0..150).map(|_| (incident(), Phase::Opened)).collect();
         let letter = WRITER.digest(&many);
         assert_eq!(letter.subject, "Countersign: 150 incidents");
-        assert_eq!(letter.text.lines().filter(|line| line.contains("scraping about")).count(), DIGEST_LINES_MAX);
+        assert_eq!(letter.text.lines().filter(|line| line.contains("scraping about")).count(), Limits::MAIL_DIGEST_LINES_MAX);
         assert!(letter.text.contains("... and 50 more"));
         assert!(!WRITER.digest(many.get(..100).expect("some")).text.contains("more"));
     }

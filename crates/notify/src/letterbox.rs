@@ -2,23 +2,17 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use countersign_core::{IncidentId, Seconds, UnixMillis};
+use countersign_core::{IncidentId, Limits, Seconds, UnixMillis};
 use countersign_store::{Incident, IncidentChange};
 
 use crate::letter::Phase;
-
-/// Greatest number of waiting mails; beyond it, new ones are refused.
-const WAITING_MAX: usize = 1_000;
-
-/// Greatest number of incidents whose opening mail is remembered as sent.
-const TOLD_MAX: usize = 4_000;
 
 /// Pauses after failed attempts: nine attempts in about three hours, which is longer than the maintenance of a mail server.
 const PAUSES: [Seconds; 8] = [Seconds(2), Seconds(8), Seconds(30), Seconds(90), Seconds(300), Seconds(900), Seconds(3_600), Seconds(7_200)];
 
 /// Result of adding a change to the queue. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Put {
+pub(crate) enum Put {
     /// The queue is full, so the change is lost.
     Full,
     /// No new mail is needed: one about this incident was sent, or waits and was updated.
@@ -29,7 +23,7 @@ pub enum Put {
 
 /// Result of putting a failed mail back. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Again {
+pub(crate) enum Again {
     /// The mail was tried often enough and is dropped.
     GivenUp,
     /// The mail is tried again later.
@@ -38,7 +32,7 @@ pub enum Again {
 
 /// A mail that waits for its time.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Waiting {
+pub(crate) struct Waiting {
     /// Incident as of its latest change.
     pub incident: Incident,
     /// Occasion of the mail.
@@ -51,7 +45,7 @@ pub struct Waiting {
 
 /// The queue of mails that wait.
 #[derive(Debug, Default)]
-pub struct Letterbox {
+pub(crate) struct Letterbox {
     waiting: Vec<Waiting>,
     told: HashMap<IncidentId, ()>,
     order: VecDeque<IncidentId>,
@@ -59,7 +53,7 @@ pub struct Letterbox {
 
 impl Letterbox {
     /// Adds a change of an incident. The mail about a new incident waits for `hold`, so that it can say what was done.
-    pub fn put(&mut self, change: IncidentChange, incident: &Incident, hold: Seconds, now: UnixMillis) -> Put {
+    pub(crate) fn put(&mut self, change: IncidentChange, incident: &Incident, hold: Seconds, now: UnixMillis) -> Put {
         let waiting = self.waiting.iter_mut().find(|waiting| waiting.incident.id == incident.id && waiting.phase != Phase::Ended);
         match (change, waiting) {
             (IncidentChange::Acted | IncidentChange::Opened, Some(waiting)) => {
@@ -85,7 +79,7 @@ impl Letterbox {
     }
 
     /// Takes out the mails that are due, oldest incident first.
-    pub fn take_due(&mut self, now: UnixMillis) -> Vec<Waiting> {
+    pub(crate) fn take_due(&mut self, now: UnixMillis) -> Vec<Waiting> {
         let (mut due, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut self.waiting).into_iter().partition(|waiting| waiting.due <= now);
         self.waiting = rest;
         due.sort_by_key(|waiting| waiting.incident.first_at);
@@ -101,7 +95,7 @@ impl Letterbox {
     }
 
     /// Puts back a mail that could not be delivered, to be tried again after a growing pause.
-    pub fn put_back(&mut self, mut failed: Waiting, now: UnixMillis) -> Again {
+    pub(crate) fn put_back(&mut self, mut failed: Waiting, now: UnixMillis) -> Again {
         let Some(pause) = PAUSES.get(failed.tried) else {
             // Counted as delivered, so that later changes of the incident do not start a new series of attempts.
             self.delivered(&failed);
@@ -119,14 +113,8 @@ impl Letterbox {
         self.waiting.len()
     }
 
-    /// True when no mail waits.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.waiting.is_empty()
-    }
-
     fn push(&mut self, incident: &Incident, phase: Phase, due: UnixMillis) -> Put {
-        if self.waiting.len() >= WAITING_MAX {
+        if self.waiting.len() >= Limits::MAILS_WAITING_MAX {
             return Put::Full;
         }
         self.waiting.push(Waiting { incident: incident.clone(), phase, due, tried: 0 });
@@ -137,7 +125,7 @@ impl Letterbox {
         if self.told.insert(id.clone(), ()).is_none() {
             self.order.push_back(id.clone());
         }
-        while self.order.len() > TOLD_MAX {
+        while self.order.len() > Limits::MAIL_INCIDENTS_REMEMBERED_MAX {
             self.order.pop_front().and_then(|oldest| self.told.remove(&oldest));
         }
     }
@@ -193,7 +181,7 @@ mod tests {
         let due = held.take_due(at(30));
         assert_eq!(due.iter().map(|one| one.phase).collect::<Vec<_>>(), [Phase::Ended], "nothing is held back of what is over");
         due.iter().for_each(|one| held.delivered(one));
-        assert!(held.is_empty() && held.told.is_empty());
+        assert!(held.waiting.is_empty() && held.told.is_empty());
     }
 
     #[test]
@@ -229,12 +217,15 @@ mod tests {
     fn a_flood_fills_the_box_and_no_more() {
         let mut held = Letterbox::default();
         for number in 0..1_500 {
-            let expected = if usize::from(number) < WAITING_MAX { Put::Waits } else { Put::Full };
+            let expected = if usize::from(number) < Limits::MAILS_WAITING_MAX { Put::Waits } else { Put::Full };
             assert_eq!(held.put(IncidentChange::Opened, &incident(number), HOLD, UnixMillis(0)), expected, "{number}");
         }
         for number in 0..5_000 {
             held.remember(&incident(number).id);
         }
-        assert_eq!((held.len(), held.told.len(), held.order.len()), (WAITING_MAX, TOLD_MAX, TOLD_MAX));
+        assert_eq!(
+            (held.len(), held.told.len(), held.order.len()),
+            (Limits::MAILS_WAITING_MAX, Limits::MAIL_INCIDENTS_REMEMBERED_MAX, Limits::MAIL_INCIDENTS_REMEMBERED_MAX)
+        );
     }
 }

@@ -14,8 +14,6 @@ mod webhook;
 
 pub use carrier::{Carrier, CarryError, Way};
 pub use delivery::{Webhook, WebhookSettings};
-pub use letter::{Letter, Phase, Writer};
-pub use letterbox::{Again, Letterbox, Put, Waiting};
 pub use lettre::{message::Mailbox, transport::smtp::authentication::Credentials};
 pub use postman::{Mailing, Postman, Standing};
 pub use webhook::{Message, WebhookKey, WebhookKeyRefusal};

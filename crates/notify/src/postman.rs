@@ -1,11 +1,11 @@
-//! Mailer: the mails about incidents that wait, their sending, and the figures of both.
+//! Mails about incidents: what waits, what goes out, and what is known of how that went.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use countersign_core::{Clock, Seconds, UnixMillis, UnixSeconds};
+use countersign_core::{Clock, Limits, Seconds, UnixMillis, UnixSeconds};
 use countersign_store::{Incident, IncidentChange};
 use lettre::{address::Envelope, message::Mailbox};
 use metrics::counter;
@@ -18,12 +18,6 @@ use crate::{
     letter::{Letter, Writer},
     letterbox::{Again, Letterbox, Put, Waiting},
 };
-
-/// Changes that wait to be put into the box; beyond, they are counted and dropped.
-const CHANGES_MAX: usize = 256;
-
-/// Greatest number of due mails that are sent one by one; more become one digest.
-const ALONE_MAX: usize = 5;
 
 /// Sleep while nothing waits; a new change ends it.
 const IDLE: Duration = Duration::from_secs(3600);
@@ -51,7 +45,7 @@ pub struct Mailing {
     pub carrier: Carrier,
     /// Sender of the mails.
     pub from: Mailbox,
-    /// Receivers of the mails.
+    /// Who is written to.
     pub to: Vec<Mailbox>,
     /// Time that the first mail about an incident waits, so that it can say what was done.
     pub hold: Seconds,
@@ -101,7 +95,7 @@ impl Postman {
     /// incident list` has their incidents.
     #[must_use]
     pub fn start(mailing: Mailing, clock: Arc<dyn Clock>, shutdown: CancellationToken) -> Arc<Self> {
-        let (changes, arrived) = mpsc::channel(CHANGES_MAX);
+        let (changes, arrived) = mpsc::channel(Limits::MAIL_CHANGES_WAITING_MAX);
         let postman = Arc::new(Self { mailing, clock, changes, standing: Mutex::default() });
         let round = Arc::clone(&postman);
         tokio::spawn(async move {
@@ -134,7 +128,7 @@ impl Postman {
         self.standing.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Receivers of the mails.
+    /// Who is written to.
     pub fn recipients(&self) -> impl Iterator<Item = String> {
         self.mailing.to.iter().map(|mailbox| mailbox.email.to_string())
     }
@@ -169,7 +163,7 @@ impl Postman {
     async fn round(&self, held: &mut Letterbox) {
         let now = self.clock.now();
         let mut due = held.take_due(now).into_iter().peekable();
-        if due.len() > ALONE_MAX {
+        if due.len() > Limits::MAILS_ALONE_MAX {
             let all: Vec<_> = due.collect();
             let about: Vec<_> = all.iter().map(|waiting| (waiting.incident.clone(), waiting.phase)).collect();
             drop(self.one(held, all, self.mailing.writer().digest(&about), now).await);

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use countersign_core::Limits;
 use http::{Method, Request, StatusCode, header};
 use http_body_util::Full;
 use rustls::ClientConfig;
@@ -13,11 +14,11 @@ use url::Url;
 
 use crate::answer::{Answer, CallError, exchange};
 
-/// Bytes of an answer.
-const ANSWER_BYTES_MAX: usize = 1024 * 1024;
-
-/// How long everything may take.
-const CALL_MAX: Duration = Duration::from_secs(10);
+/// A method and the address that it is asked of.
+struct Target<'a> {
+    method: Method,
+    url: &'a Url,
+}
 
 /// Bounds on one exchange: the size of the answer and the time for everything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,8 +47,8 @@ impl Caller {
     /// # Errors
     /// The reason why there is no answer; a refusal by the server is an answer.
     pub async fn post(&self, url: &Url, headers: &[(header::HeaderName, &str)], body: String) -> Result<(StatusCode, Bytes), CallError> {
-        let patience = Patience { bytes_max: ANSWER_BYTES_MAX, wait_max: CALL_MAX };
-        let answer = self.ask((Method::POST, url), headers, body, patience).await?;
+        let patience = Patience { bytes_max: Limits::ANSWER_BYTES_MAX, wait_max: Duration::from_secs(Limits::CALL_WAIT_MAX.0) };
+        let answer = self.ask(Target { method: Method::POST, url }, headers, body, patience).await?;
         Ok((answer.status, answer.body))
     }
 
@@ -56,18 +57,19 @@ impl Caller {
     /// # Errors
     /// The reason why there is no answer; a refusal by the server is an answer.
     pub async fn get(&self, url: &Url, headers: &[(header::HeaderName, &str)], patience: Patience) -> Result<Answer, CallError> {
-        self.ask((Method::GET, url), headers, String::new(), patience).await
+        self.ask(Target { method: Method::GET, url }, headers, String::new(), patience).await
     }
 
     async fn ask(
         &self,
-        (method, url): (Method, &Url),
+        target: Target<'_>,
         headers: &[(header::HeaderName, &str)],
         body: String,
         patience: Patience,
     ) -> Result<Answer, CallError> {
-        let target = url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()));
-        let mut request = Request::builder().method(method).uri(target).header(header::HOST, url.authority());
+        let Target { method, url } = target;
+        let path = url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()));
+        let mut request = Request::builder().method(method).uri(path).header(header::HOST, url.authority());
         for (name, value) in headers {
             request = request.header(name, *value);
         }

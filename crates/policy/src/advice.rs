@@ -5,15 +5,10 @@
 
 use cedar_policy::{Authorizer, Entities, Policy, PolicyId, PolicySet, Request};
 use countersign_core::{
-    Acr, BootState, ContractViolation, EvidenceTier, Facts, PatchLevel, PolicyName, Remedy, SecurityLevel, SessionState, Told, UnixSeconds,
+    Acr, BootState, ContractViolation, EvidenceTier, Facts, Limits, PatchLevel, PolicyName, Remedy, SecurityLevel, SessionState, Told,
+    UnixSeconds,
 };
 use serde_json::{Value, json};
-
-/// Greatest number of permits of one action that are split; further ones are left out of the advice.
-const PERMITS_MAX: usize = 64;
-
-/// Greatest number of conjuncts of one permit that are considered; further ones are left out of the advice.
-const CONJUNCTS_MAX: usize = 32;
 
 /// The permits of one action, split into conjuncts.
 #[derive(Debug, Default)]
@@ -27,12 +22,12 @@ impl Permits {
     pub(crate) fn of<'a>(permits: impl Iterator<Item = (&'a PolicyName, &'a Policy)>) -> Result<Self, ContractViolation> {
         let broken = ContractViolation("a policy that parsed has a JSON form");
         let mut all = Self::default();
-        for (name, policy) in permits.take(PERMITS_MAX) {
+        for (name, policy) in permits.take(Limits::ADVICE_PERMITS_MAX) {
             let mut form = policy.to_json().map_err(|_| broken)?;
             let conditions = form.get_mut("conditions").map(Value::take).unwrap_or_default();
             let mut parts = Vec::new();
             // The first part is the scope alone; it fails when the permit is about other principals or resources.
-            for condition in std::iter::once(None).chain(conjuncts(&conditions).into_iter().map(Some)).take(CONJUNCTS_MAX) {
+            for condition in std::iter::once(None).chain(conjuncts(&conditions).into_iter().map(Some)).take(Limits::ADVICE_CONJUNCTS_MAX) {
                 let id = PolicyId::new(format!("{name}/{}", parts.len()));
                 if let Some(fields) = form.as_object_mut() {
                     fields.insert("conditions".to_owned(), condition.iter().cloned().collect());

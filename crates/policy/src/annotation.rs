@@ -10,7 +10,7 @@ const KNOWN: [&str; 8] = ["acr", "description", "id", "mask", "max_age", "outcom
 
 /// Fault in an annotation. Alphabetical.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AnnotationProblem {
+pub(crate) enum AnnotationProblem {
     /// The annotation belongs to a `forbid` with another outcome.
     Misplaced(String),
     /// The value of the annotation does not parse.

@@ -6,9 +6,9 @@
 use std::collections::BTreeMap;
 
 use countersign_core::{
-    Acr, Action, Amr, BootState, ClientId, DeviceId, EvidenceTier, Facts, FieldValue, IdError, PairwiseId, PatchLevel, Platform, Posture,
-    Provenance, Reason, RequestFacts, ResourceFacts, RiskBar, RiskView, Role, Seconds, SecurityLevel, Session, SessionId, SessionState,
-    Thumbprint, UnixSeconds, UserId,
+    Acr, Action, Amr, BootState, ClientId, DeviceId, EvidenceTier, Facts, FieldValue, IdError, Limits, PairwiseId, PatchLevel, Platform,
+    Posture, Provenance, Reason, RequestFacts, ResourceFacts, RiskBar, RiskView, Role, Seconds, SecurityLevel, Session, SessionId,
+    SessionState, Thumbprint, UnixSeconds, UserId,
 };
 use serde::Deserialize;
 
@@ -19,9 +19,6 @@ const BOUND_AGE_S: u64 = 365 * 86_400;
 
 /// Time of every case: 2026-11-15T00:00:00Z, in the middle of a month, so that patch ages do not depend on the day of a run.
 const NOW: UnixSeconds = UnixSeconds(1_794_700_800);
-
-/// Greatest size of a file of cases in bytes.
-const BYTES_MAX: usize = 1024 * 1024;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -134,7 +131,7 @@ pub struct CaseResult {
 /// # Errors
 /// A problem when the file cannot be read as cases. A case that fails is a result, not an error.
 pub fn run(policies: &Policies, operations: &Operations, json: &str) -> Result<Vec<CaseResult>, CaseProblem> {
-    if json.len() > BYTES_MAX {
+    if json.len() > Limits::CASES_BYTES_MAX {
         return Err(CaseProblem::TooLong);
     }
     let cases: Vec<Case> = serde_json::from_str(json).map_err(|e| CaseProblem::Malformed { line: e.line(), what: e.to_string() })?;

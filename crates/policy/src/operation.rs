@@ -10,12 +10,6 @@ use crate::{
     stream::{StreamProblem, StreamRules, StreamSpec},
 };
 
-/// Greatest length in bytes of a text field that policies look at.
-const TEXT_BYTES_MAX: usize = 1024;
-
-/// Greatest number of segments of a path template. Routing may try two ways at each, so the number bounds its cost.
-const SEGMENTS_MAX: usize = 16;
-
 /// Resource type of operations that declare none: the API as a whole.
 pub(crate) const API: &str = "Api";
 
@@ -90,7 +84,11 @@ impl fmt::Display for OperationProblem {
             Self::FieldsWithoutBody(text) => write!(f, "`{text}` requests have no body; remove `body`"),
             Self::MethodUnknown(text) => write!(f, "`{text}` is not a method; write GET, POST, PUT, PATCH, DELETE, HEAD or OPTIONS"),
             Self::PathMalformed(text) => {
-                write!(f, "`{text}` is not a path template; write `/v1/accounts/{{account}}`, at most {SEGMENTS_MAX} segments")
+                write!(
+                    f,
+                    "`{text}` is not a path template; write `/v1/accounts/{{account}}`, at most {} segments",
+                    Limits::PATH_SEGMENTS_MAX
+                )
             }
             Self::ResourceMalformed(text) => {
                 write!(f, "`{text}` is not a resource type; write a capitalised word other than User, Role or Action")
@@ -221,7 +219,9 @@ fn field(text: &str, kind: FieldKind) -> Option<FieldValue> {
         // `1.0` and `1e2` are other spellings of whole numbers, and another reader might round them differently.
         FieldKind::Long if text.bytes().all(|b| b.is_ascii_digit() || b == b'-') => text.parse().ok().map(FieldValue::Long),
         FieldKind::Long => None,
-        FieldKind::Text => serde_json::from_str::<String>(text).ok().filter(|text| text.len() <= TEXT_BYTES_MAX).map(FieldValue::Text),
+        FieldKind::Text => {
+            serde_json::from_str::<String>(text).ok().filter(|text| text.len() <= Limits::TEXT_FIELD_BYTES_MAX).map(FieldValue::Text)
+        }
     }
 }
 
@@ -235,7 +235,7 @@ fn template(path: &str) -> Option<Vec<Segment>> {
     // Two parameters of one name are refused: the policy would see one of the two values by accident.
     names.sort();
     names.dedup();
-    (segments.len() <= SEGMENTS_MAX && !tail_inside && names.len() == count).then_some(segments)
+    (segments.len() <= Limits::PATH_SEGMENTS_MAX && !tail_inside && names.len() == count).then_some(segments)
 }
 
 fn segment(text: &str) -> Option<Segment> {

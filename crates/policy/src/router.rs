@@ -2,15 +2,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use countersign_core::{Action, FieldValue, OperationRules, PairwiseId, Reason, ResourceFacts};
+use countersign_core::{Action, FieldValue, Limits, OperationRules, PairwiseId, Reason, ResourceFacts};
 
 use crate::{
     operation::{Operation, OperationProblem, OperationSpec, Segment},
     stream::StreamRules,
 };
-
-/// Greatest length of a parameter's value in bytes.
-const PARAMETER_BYTES_MAX: usize = 256;
 
 /// All operations that the API offers. A request for anything else is refused (law 1 of the design).
 #[derive(Debug, Default)]
@@ -111,7 +108,8 @@ fn decoded(text: &str) -> Option<String> {
     }
     let text = String::from_utf8(bytes).ok()?;
     // SECURITY: an encoded `/` is refused. The upstream might take it for a separator and see another path than policies did.
-    let fits = !text.is_empty() && text.len() <= PARAMETER_BYTES_MAX && !text.contains('/') && !text.chars().any(char::is_control);
+    let fits =
+        !text.is_empty() && text.len() <= Limits::PATH_PARAMETER_BYTES_MAX && !text.contains('/') && !text.chars().any(char::is_control);
     fits.then_some(text)
 }
 

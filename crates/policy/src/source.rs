@@ -2,7 +2,7 @@
 
 /// Source of a value: `path.NAME`, `token.sub` or `literal:TEXT`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ValueSource {
+pub(crate) enum ValueSource {
     /// A fixed text, the same for every request.
     Literal(String),
     /// A parameter of the path, by name.
@@ -27,7 +27,7 @@ impl ValueSource {
 
 /// Type of a body field that policies look at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FieldKind {
+pub(crate) enum FieldKind {
     /// A truth value, `true` or `false`.
     Bool,
     /// A whole number of 64 bits, written without fraction or exponent.
@@ -47,7 +47,7 @@ pub enum Presence {
 
 /// A body field that policies look at: `long /amount`, or `text? /note` for one that may be missing.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FieldSpec {
+pub(crate) struct FieldSpec {
     /// Type of the field.
     pub kind: FieldKind,
     /// Statement whether the field may be missing.

@@ -2,14 +2,10 @@
 
 use std::fmt;
 
+use countersign_core::Limits;
+
 /// Greatest size of a message in bytes where the operation declares none.
 const MESSAGE_BYTES_USUAL: usize = 64 * 1024;
-
-/// Greatest size of a message in bytes that an operation may declare. One message of each direction is held in memory.
-const MESSAGE_BYTES_MAX: u64 = 1024 * 1024;
-
-/// Greatest number of messages per second that an operation may declare.
-const MESSAGES_PER_SECOND_MAX: u64 = 100_000;
 
 /// Kind of a connection that stays open. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,7 +67,9 @@ impl fmt::Display for StreamProblem {
             ),
             Self::OutOfRange => write!(
                 f,
-                "`stream` is out of range; write 1 to {MESSAGE_BYTES_MAX} for `message_bytes_max`, 1 to {MESSAGES_PER_SECOND_MAX} for `messages_per_second`"
+                "`stream` is out of range; write 1 to {} for `message_bytes_max`, 1 to {} for `messages_per_second`",
+                Limits::STREAM_MESSAGE_BYTES_MAX,
+                Limits::STREAM_MESSAGES_PER_SECOND_MAX
             ),
         }
     }
@@ -118,12 +116,14 @@ impl StreamRules {
     pub(crate) fn parse(spec: StreamSpec, method: &str) -> Result<Self, StreamProblem> {
         let bytes = match spec.message_bytes_max {
             None => MESSAGE_BYTES_USUAL,
-            Some(bytes) if (1..=MESSAGE_BYTES_MAX).contains(&bytes) => usize::try_from(bytes).map_err(|_| StreamProblem::OutOfRange)?,
+            Some(bytes) if (1..=Limits::STREAM_MESSAGE_BYTES_MAX).contains(&bytes) => {
+                usize::try_from(bytes).map_err(|_| StreamProblem::OutOfRange)?
+            }
             Some(_) => return Err(StreamProblem::OutOfRange),
         };
         let rate = match spec.messages_per_second {
             None => None,
-            Some(rate) if (1..=MESSAGES_PER_SECOND_MAX).contains(&rate) => {
+            Some(rate) if (1..=Limits::STREAM_MESSAGES_PER_SECOND_MAX).contains(&rate) => {
                 Some(u32::try_from(rate).map_err(|_| StreamProblem::OutOfRange)?)
             }
             Some(_) => return Err(StreamProblem::OutOfRange),

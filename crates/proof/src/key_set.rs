@@ -11,9 +11,6 @@ use crate::{
     jws::{Jws, JwsRefusal, VerifiedPayload},
 };
 
-/// Greatest size of a JWK Set document in bytes, which also bounds its number of keys.
-const SET_BYTES_MAX: usize = 64 * 1024;
-
 /// Public keys by `kid`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KeySet(Vec<(KeyId, PublicKey)>);
@@ -70,7 +67,7 @@ impl KeySet {
     /// # Errors
     /// A refusal when the document, or a key of a known kind, is malformed.
     pub fn from_jwks(text: &str) -> Result<Self, JwkRefusal> {
-        if text.len() > SET_BYTES_MAX {
+        if text.len() > Limits::JWK_SET_BYTES_MAX {
             return Err(JwkRefusal::Malformed);
         }
         let keys: Vec<&RawValue> = Object::parse(text, Limits::JSON_DEPTH_MAX)?.required("keys")?;
@@ -129,7 +126,7 @@ impl Rotation {
 
 /// Times of one signing key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct KeyTimes {
+pub(crate) struct KeyTimes {
     /// First second in which the key is in the published set.
     pub published_from: UnixSeconds,
     /// First second in which the key may sign.
@@ -202,11 +199,6 @@ impl KeyRing {
     pub fn over(&self, now: UnixSeconds) -> impl Iterator<Item = &KeyId> {
         self.keys.iter().filter(move |(_, times)| times.published_until <= now).map(|(key, _)| &key.id)
     }
-
-    /// Name and times of each key, oldest first.
-    pub fn times(&self) -> impl Iterator<Item = (&KeyId, &KeyTimes)> {
-        self.keys.iter().map(|(key, times)| (&key.id, times))
-    }
 }
 
 #[cfg(test)]
@@ -239,7 +231,7 @@ mod tests {
     fn a_set_is_read_strictly() {
         let jwk = key(Algorithm::Es256).public().to_jwk();
         let named = |more: &str| jwk.replace("{\"crv\"", &format!("{{{more}\"crv\""));
-        let huge = format!(r#"{{"keys":[],"a":"{}"}}"#, "a".repeat(SET_BYTES_MAX));
+        let huge = format!(r#"{{"keys":[],"a":"{}"}}"#, "a".repeat(Limits::JWK_SET_BYTES_MAX));
         let rows: &[(&str, String, Result<usize, JwkRefusal>)] = &[
             ("one key", named("\"kid\":\"a\","), Ok(1)),
             ("a key of another kind", r#"{"kty":"RSA","n":"AQ","e":"AQAB"}"#.to_owned(), Ok(0)),
@@ -363,6 +355,6 @@ mod tests {
             assert_eq!(both.published(now).find("k11000").is_some(), one.published(now).find("k11000").is_some(), "{now}");
         }
         assert_eq!(both.next_due(), one.next_due());
-        assert_eq!(both.times().count(), 2);
+        assert_eq!(both.keys.len(), 2);
     }
 }

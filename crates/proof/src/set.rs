@@ -34,12 +34,6 @@ pub const SET_TYPE: &str = "secevent+jwt";
 /// Length of a modulus in bytes: 2048 to 8192 bits.
 const MODULUS_BYTES: std::ops::RangeInclusive<usize> = 256..=1024;
 
-/// Seconds by which a transmitter's clock may be ahead of ours.
-const CLOCK_AHEAD_MAX: u64 = 300;
-
-/// Greatest number of audiences of one SET.
-const AUDIENCES_MAX: usize = 16;
-
 /// Reason why a SET is refused. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SetRefusal {
@@ -214,11 +208,11 @@ pub fn claims(payload: &[u8], expected: &ExpectedSet<'_>, now: UnixSeconds) -> R
         Audience::Many(many) => many,
         Audience::One(one) => vec![one],
     };
-    if audiences.len() > AUDIENCES_MAX || !audiences.iter().any(|audience| audience == expected.audience) {
+    if audiences.len() > Limits::SET_AUDIENCES_MAX || !audiences.iter().any(|audience| audience == expected.audience) {
         return Err(SetRefusal::AudienceWrong);
     }
     let issued_at = UnixSeconds(claims.required("iat")?);
-    if issued_at.0 > now.0.saturating_add(CLOCK_AHEAD_MAX) {
+    if issued_at > now.plus(Limits::SET_CLOCK_AHEAD_MAX) {
         return Err(SetRefusal::TooEarly);
     }
     let events =

@@ -46,7 +46,7 @@ impl TimeRefusal {
 /// SECURITY: the time for which the proof must be remembered follows from the last of them. As long as both come from this type, no proof
 /// is forgotten while it is still accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AcceptanceWindow {
+pub(crate) struct AcceptanceWindow {
     first: UnixSeconds,
     last: UnixSeconds,
 }
@@ -54,20 +54,14 @@ pub struct AcceptanceWindow {
 impl AcceptanceWindow {
     /// Window of a proof that states itself when it was made, by a clock that may be a little off.
     #[must_use]
-    pub const fn of_issue(issued_at: UnixSeconds) -> Self {
+    pub(crate) const fn of_issue(issued_at: UnixSeconds) -> Self {
         Self { first: issued_at.minus(Limits::PROOF_SKEW_MAX), last: issued_at.plus(Limits::PROOF_AGE_MAX) }
     }
 
     /// Window of a proof with a nonce of ours. The nonce sets the time, whatever the phone's clock says.
     #[must_use]
-    pub const fn of_nonce(nonce: &NonceTime) -> Self {
+    pub(crate) const fn of_nonce(nonce: &NonceTime) -> Self {
         Self { first: nonce.first(), last: nonce.last() }
-    }
-
-    /// Last second at which this proof would be accepted.
-    #[must_use]
-    pub const fn last(&self) -> UnixSeconds {
-        self.last
     }
 
     /// Last second in which the proof must be remembered. The memory outlives the window by the tolerated clock difference, because a clock
@@ -159,7 +153,7 @@ mod tests {
             let window = AcceptanceWindow::admit(*nonce, *issued_at, *rule, NOW);
             assert_eq!(window.map(|_| ()), *expected, "{name}");
             let Ok(window) = window else { continue };
-            let last = window.last();
+            let last = window.last;
             assert!(AcceptanceWindow::admit(*nonce, *issued_at, *rule, last).is_ok(), "{name}: refused in its window");
             let later = last.plus(Seconds(1));
             assert!(AcceptanceWindow::admit(*nonce, *issued_at, *rule, later).is_err(), "{name}: taken after its window");

@@ -174,7 +174,7 @@ impl Credentials {
         match tried {
             Try::Failed => self.fail(source, Around::Counted, now),
             Try::Succeeded => {
-                self.count_pairs(source, Around::Counted, (Counted::SucceedingPair, Counted::SucceedingAccounts), now);
+                self.count_pairs(source, Around::Counted, PairCounters::SUCCEEDING, now);
             }
             Try::PromptRefused => self.accounts.add(key(Counted::AccountPrompts, source.account), now),
         }
@@ -197,7 +197,7 @@ impl Credentials {
     fn fail(&mut self, source: &Source, around: Around, now: UnixSeconds) {
         let since = *self.since.get_or_insert(stamp(now));
         self.accounts.add(key(Counted::AccountFailures, source.account), now);
-        self.count_pairs(source, around, (Counted::FailingPair, Counted::FailingAccounts), now);
+        self.count_pairs(source, around, PairCounters::FAILING, now);
         self.failures.add(HALF_LIFE, now);
         // The long-run rate starts one half-life late, so that an attack right after the start does not become the usual rate.
         if age(now, since) > HALF_LIFE {
@@ -247,7 +247,8 @@ impl Credentials {
         if recent > ordinary { within(ln(recent / ordinary), 0.0, 1.5) } else { 0.0 }
     }
 
-    fn count_pairs(&mut self, source: &Source, around: Around, (pair, accounts): (Counted, Counted), now: UnixSeconds) {
+    fn count_pairs(&mut self, source: &Source, around: Around, counters: PairCounters, now: UnixSeconds) {
+        let PairCounters { pair, accounts } = counters;
         let counted = |origin: &Origin| matches!((origin, around), (Origin::Device, _) | (_, Around::Counted));
         for (_, of) in origins(source).filter(|(origin, _)| counted(origin)) {
             let both = key(pair, of ^ mix(source.account));
@@ -259,6 +260,18 @@ impl Credentials {
             self.pairs.add(both, now);
         }
     }
+}
+
+/// The counters of one outcome: of each pair of origin and account, and of the accounts of each origin.
+#[derive(Clone, Copy)]
+struct PairCounters {
+    pair: Counted,
+    accounts: Counted,
+}
+
+impl PairCounters {
+    const FAILING: Self = Self { pair: Counted::FailingPair, accounts: Counted::FailingAccounts };
+    const SUCCEEDING: Self = Self { pair: Counted::SucceedingPair, accounts: Counted::SucceedingAccounts };
 }
 
 /// Evidence in nats: half a nat for each count beyond the ordinary ones, at most five nats.

@@ -19,7 +19,7 @@ use crate::{
 /// Magic number at the beginning of every frame: the letters "CSRL".
 const MAGIC: u32 = 0x4c52_5343;
 /// Version of the format that is written, and the only one that is read.
-pub const VERSION: u16 = 1;
+pub(crate) const VERSION: u16 = 1;
 
 /// Content of one frame.
 #[derive(Clone, Debug, PartialEq)]

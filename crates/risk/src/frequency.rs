@@ -95,7 +95,7 @@ impl<const CAPACITY: usize> Tally<CAPACITY> {
     /// Rate at which this person brings new values, 0 to 1: the mean of a beta-binomial. `base` is the rate of everyone with such a
     /// history, and it counts as much as `strength` observations of this person.
     #[must_use]
-    pub fn novelty(&self, base: f64, strength: f64) -> f64 {
+    pub(crate) fn novelty(&self, base: f64, strength: f64) -> f64 {
         // Without the first observation, which `fresh` leaves out as well.
         let own = crate::maths::within(f64::from(self.total) - 1.0, 0.0, f64::MAX);
         (f64::from(self.fresh) + strength * base) / (own + strength)
@@ -139,7 +139,7 @@ impl<const CAPACITY: usize> Tally<CAPACITY> {
     }
 
     /// Multiplies all counts by `factor`, 0 to 1.
-    pub fn fade(&mut self, factor: f64) {
+    pub(crate) fn fade(&mut self, factor: f64) {
         for seen in &mut self.entries {
             seen.count = narrow(f64::from(seen.count) * factor);
         }
@@ -245,7 +245,7 @@ impl Sketch {
     }
 
     /// Multiplies all counts by `factor`, 0 to 1.
-    pub fn fade(&mut self, factor: f64) {
+    pub(crate) fn fade(&mut self, factor: f64) {
         for cell in &mut self.cells {
             *cell = narrow(f64::from(*cell) * factor);
         }

@@ -43,13 +43,13 @@ impl Position {
 
     /// The same position with an accuracy radius of at least `radius_km`.
     #[must_use]
-    pub fn no_better_than(self, radius_km: f32) -> Self {
+    pub(crate) fn no_better_than(self, radius_km: f32) -> Self {
         Self { radius_km: if self.radius_km > radius_km { self.radius_km } else { radius_km }, ..self }
     }
 
     /// Distance between the edges of the two circles in kilometres; 0 when they touch or overlap.
     #[must_use]
-    pub fn excess_km(self, other: Self) -> f64 {
+    pub(crate) fn excess_km(self, other: Self) -> f64 {
         self.excess_km_beyond(other, 1.0)
     }
 

@@ -5,10 +5,9 @@
 
 use std::{collections::BTreeMap, net::IpAddr};
 
-use crate::network::{Asn, NetworkKind};
+use countersign_core::Limits;
 
-/// Greatest number of entries in all lists together. The largest public lists have some hundred thousand.
-pub const ENTRIES_MAX: usize = 4_000_000;
+use crate::network::{Asn, NetworkKind};
 
 /// Reason why a text is not a list. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,7 +17,7 @@ pub enum ListRefusal {
         /// Number of the line, counted from 1.
         line: usize,
     },
-    /// The lists together have more than [`ENTRIES_MAX`] entries.
+    /// The lists together have more than [`Limits::NETWORK_LIST_ENTRIES_MAX`] entries.
     TooMany,
 }
 
@@ -26,7 +25,7 @@ impl std::fmt::Display for ListRefusal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::EntryMalformed { line } => write!(f, "line {line} of the list is neither a comment nor an entry"),
-            Self::TooMany => write!(f, "the lists have more than {ENTRIES_MAX} entries"),
+            Self::TooMany => write!(f, "the lists have more than {} entries", Limits::NETWORK_LIST_ENTRIES_MAX),
         }
     }
 }
@@ -109,7 +108,7 @@ impl NetworkLists {
 
     fn count(&mut self, added: usize) -> Result<usize, ListRefusal> {
         let entries = self.entries.saturating_add(added);
-        if entries > ENTRIES_MAX {
+        if entries > Limits::NETWORK_LIST_ENTRIES_MAX {
             return Err(ListRefusal::TooMany);
         }
         self.entries = entries;
@@ -229,7 +228,7 @@ mod tests {
         for (name, text, line) in rows {
             assert_eq!(lists().add_systems(NetworkKind::Hosting, text), Err(ListRefusal::EntryMalformed { line }), "{name}");
         }
-        let mut full = NetworkLists { entries: ENTRIES_MAX, ..NetworkLists::default() };
+        let mut full = NetworkLists { entries: Limits::NETWORK_LIST_ENTRIES_MAX, ..NetworkLists::default() };
         assert_eq!(full.add_systems(NetworkKind::Hosting, "AS1"), Err(ListRefusal::TooMany));
         assert_eq!(full.add_systems(NetworkKind::Hosting, ""), Ok(0));
     }

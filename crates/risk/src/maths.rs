@@ -8,7 +8,7 @@ use countersign_core::{Seconds, UnixSeconds};
 
 /// Natural logarithm. Values at or below the smallest normal number count as that number, so the result is always finite.
 #[must_use]
-pub fn ln(value: f64) -> f64 {
+pub(crate) fn ln(value: f64) -> f64 {
     libm::log(if value > f64::MIN_POSITIVE { value } else { f64::MIN_POSITIVE })
 }
 
@@ -38,7 +38,7 @@ pub fn seconds(span: Seconds) -> f64 {
 
 /// `instant` in the 32 bits that states keep of it (good until the year 2106).
 #[must_use]
-pub fn stamp(instant: UnixSeconds) -> u32 {
+pub(crate) fn stamp(instant: UnixSeconds) -> u32 {
     u32::try_from(instant.0).unwrap_or(u32::MAX)
 }
 
@@ -64,7 +64,7 @@ pub fn floor_index(value: f64, max: u8) -> u8 {
 /// `value` rounded to the 32-bit float that states keep.
 #[expect(clippy::cast_possible_truncation, reason = "rounding to the nearest 32-bit float is what keeping means")]
 #[must_use]
-pub fn narrow(value: f64) -> f32 {
+pub(crate) fn narrow(value: f64) -> f32 {
     value as f32
 }
 

@@ -64,7 +64,7 @@ impl NetworkKind {
 
     /// Answer whether the position of the network's addresses is the position of the person.
     #[must_use]
-    pub const fn locates(self) -> Locates {
+    pub(crate) const fn locates(self) -> Locates {
         match self {
             Self::Fixed | Self::Mobile | Self::Unknown => Locates::ThePerson,
             Self::Anonymiser | Self::Hosting | Self::Satellite => Locates::SomethingElse,
@@ -74,7 +74,7 @@ impl NetworkKind {
     /// Smallest accuracy radius that is believed, in kilometres, whatever a database claims. The median error is 3 to 16 km on fixed lines
     /// and about 200 km on carriers (arXiv 2605.21937), and the tail beyond the median matters here.
     #[must_use]
-    pub const fn radius_km_min(self) -> f32 {
+    pub(crate) const fn radius_km_min(self) -> f32 {
         match self {
             Self::Fixed => 25.0,
             Self::Hosting | Self::Anonymiser => 50.0,
@@ -87,7 +87,7 @@ impl NetworkKind {
 
 /// Object that a network's position locates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Locates {
+pub(crate) enum Locates {
     /// The network's position is about where the person is.
     ThePerson,
     /// The network's position is that of a machine, a ground station or an exit node.

@@ -10,19 +10,19 @@ use crate::{
 };
 
 /// Half-life of the state: logins of three months ago count half.
-pub const HALF_LIFE: Seconds = Seconds(90 * 86_400);
+pub(crate) const HALF_LIFE: Seconds = Seconds(90 * 86_400);
 /// Number of hours in a day.
-pub const HOURS: usize = 24;
+pub(crate) const HOURS: usize = 24;
 /// Number of classes of intervals between two logins: two for each doubling, from a quarter of an hour to four years.
-pub const INTERVALS: usize = 32;
+pub(crate) const INTERVALS: usize = 32;
 /// Number of classes of the depth of a history: 0, 1-2, 3-6, 7-14, 15-30, 31-62 and more logins.
-pub const DEPTHS: usize = 7;
+pub(crate) const DEPTHS: usize = 7;
 /// Number of fields whose novelty is counted: country, device, network, and prefix by kind of network.
-pub const NOVELTIES: usize = 9;
+pub(crate) const NOVELTIES: usize = 9;
 
 /// Field in which a login may bring a value that is new for the person. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Novelty {
+pub(crate) enum Novelty {
     /// The country of the address.
     Country,
     /// The device's name or key.
@@ -140,7 +140,7 @@ impl Population {
 
     /// Share of logins, by people with a history of `depth`, that bring a value new for the person.
     #[must_use]
-    pub fn novelty(&self, field: Novelty, depth: u32) -> f64 {
+    pub(crate) fn novelty(&self, field: Novelty, depth: u32) -> f64 {
         let class = depth_class(depth);
         // New people bring new values more often.
         let early = match class {
@@ -164,7 +164,7 @@ impl Population {
     /// moment than for the person. The stranger's distribution follows from that of people: a random moment falls into an interval with a
     /// probability that grows with the interval's length.
     #[must_use]
-    pub fn rhythm(&self, interval: Seconds) -> f64 {
+    pub(crate) fn rhythm(&self, interval: Seconds) -> f64 {
         let class = interval_class(interval);
         let share = |counts: &[f32; INTERVALS]| {
             let all: f64 = counts.iter().map(|count| f64::from(*count)).sum();
@@ -174,7 +174,13 @@ impl Population {
     }
 
     /// Counts the values of one login.
-    pub fn add_values(&mut self, country: Option<Fingerprint>, network: Option<Fingerprint>, platform: Fingerprint, kind: NetworkKind) {
+    pub(crate) fn add_values(
+        &mut self,
+        country: Option<Fingerprint>,
+        network: Option<Fingerprint>,
+        platform: Fingerprint,
+        kind: NetworkKind,
+    ) {
         if let Some(country) = country {
             self.countries.add(country);
         }
@@ -188,7 +194,7 @@ impl Population {
     }
 
     /// Counts whether a login, by a person with a history of `depth`, brought a new value.
-    pub fn add_novelty(&mut self, field: Novelty, depth: u32, fresh: Fresh) {
+    pub(crate) fn add_novelty(&mut self, field: Novelty, depth: u32, fresh: Fresh) {
         if let Some(rate) = self.novelties.get_mut(field.index()).and_then(|depths| depths.get_mut(depth_class(depth))) {
             rate.all += 1.0;
             if fresh == Fresh::New {
@@ -198,7 +204,7 @@ impl Population {
     }
 
     /// Counts the hour of a login, and the interval since the person's last one.
-    pub fn add_time(&mut self, hour: usize, interval: Option<Seconds>) {
+    pub(crate) fn add_time(&mut self, hour: usize, interval: Option<Seconds>) {
         if let Some(count) = self.hours.get_mut(hour) {
             *count += 1.0;
         }
@@ -222,7 +228,7 @@ impl Population {
     }
 
     /// Lets all counts fade to `now`. It acts at most once a day, so calling it for every login is cheap.
-    pub fn fade(&mut self, now: UnixSeconds) {
+    pub(crate) fn fade(&mut self, now: UnixSeconds) {
         let since = age(now, self.as_of);
         if self.as_of == 0 {
             self.as_of = stamp(now);
@@ -275,7 +281,7 @@ impl Population {
 
 /// Statement whether a value was new for the person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fresh {
+pub(crate) enum Fresh {
     /// The person had this value before.
     Known,
     /// The person never had this value before.
@@ -300,7 +306,7 @@ fn interval_edge(class: u8) -> f64 {
 
 /// Weights over the 24 hours of a day (UTC): a bell curve around `now` with a standard deviation of one and a half hours; they sum to 1.
 #[must_use]
-pub fn hour_kernel(now: UnixSeconds) -> [f64; HOURS] {
+pub(crate) fn hour_kernel(now: UnixSeconds) -> [f64; HOURS] {
     let hour = seconds(Seconds(now.0.checked_rem(86_400).unwrap_or(0))) / 3600.0;
     let mut kernel = [0.0_f64; HOURS];
     let mut sum = 0.0;
@@ -319,13 +325,13 @@ pub fn hour_kernel(now: UnixSeconds) -> [f64; HOURS] {
 
 /// Hour of the day (UTC), 0 to 23.
 #[must_use]
-pub fn hour_of(now: UnixSeconds) -> usize {
+pub(crate) fn hour_of(now: UnixSeconds) -> usize {
     usize::try_from(now.0.checked_rem(86_400).unwrap_or(0).checked_div(3600).unwrap_or(0)).unwrap_or(0)
 }
 
 /// Sum of the counts weighted by `kernel`.
 #[must_use]
-pub fn smoothed(counts: &[f32; HOURS], kernel: &[f64; HOURS]) -> f64 {
+pub(crate) fn smoothed(counts: &[f32; HOURS], kernel: &[f64; HOURS]) -> f64 {
     counts.iter().zip(kernel).map(|(count, share)| f64::from(*count) * share).sum()
 }
 

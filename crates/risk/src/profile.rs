@@ -12,15 +12,15 @@ use crate::{
 };
 
 /// Half-life of the state: logins of two months ago count half.
-pub const HALF_LIFE: Seconds = Seconds(60 * 86_400);
+pub(crate) const HALF_LIFE: Seconds = Seconds(60 * 86_400);
 /// Number of positions kept of the last logins, for travel.
-pub const TRAIL_MAX: usize = 3;
+pub(crate) const TRAIL_MAX: usize = 3;
 /// Number of places kept where the person was.
-pub const PLACES_MAX: usize = 4;
+pub(crate) const PLACES_MAX: usize = 4;
 /// Number of unusual logins that may wait to be learned.
-pub const PENDING_MAX: usize = 3;
+pub(crate) const PENDING_MAX: usize = 3;
 /// Number of failed step-ups that are remembered.
-pub const REFUSALS_MAX: usize = 3;
+pub(crate) const REFUSALS_MAX: usize = 3;
 
 /// Fingerprint of a device, and how far it can be believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +72,7 @@ pub struct Sight {
 impl Sight {
     /// The position, when it is that of the person and not of a machine in between.
     #[must_use]
-    pub fn whereabouts(&self) -> Option<Position> {
+    pub(crate) fn whereabouts(&self) -> Option<Position> {
         match self.kind.locates() {
             Locates::ThePerson => self.position,
             Locates::SomethingElse => None,
@@ -82,7 +82,7 @@ impl Sight {
 
 /// One position of the trail of the last logins.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Step {
+pub(crate) struct Step {
     /// Time of the login, in seconds since 1970.
     pub at: u32,
     /// Position of the login.
@@ -104,7 +104,7 @@ pub struct Refusal {
 
 /// Running mean and variance of a quantity, with a memory of about 20 observations.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Spread {
+pub(crate) struct Spread {
     /// Number of observations, at most 20; from then on the oldest fade.
     pub count: f32,
     /// Mean of the observations.
@@ -176,7 +176,7 @@ impl Profile {
     }
 
     /// Lets all counts fade to `now`. It acts at most once an hour.
-    pub fn fade(&mut self, now: UnixSeconds) {
+    pub(crate) fn fade(&mut self, now: UnixSeconds) {
         if self.as_of == 0 {
             self.as_of = stamp(now);
         }
@@ -197,7 +197,7 @@ impl Profile {
     }
 
     /// Takes out the waiting logins that are at least `patience` old. Nobody objected to them, so the caller learns them.
-    pub fn ripe(&mut self, patience: Seconds, now: UnixSeconds) -> Vec<Sight> {
+    pub(crate) fn ripe(&mut self, patience: Seconds, now: UnixSeconds) -> Vec<Sight> {
         // The usual case, without an allocation: nothing has waited long enough.
         if self.pending.iter().all(|sight| now.since(sight.at) < patience) {
             return Vec::new();
@@ -208,7 +208,7 @@ impl Profile {
     }
 
     /// Lets `sight` wait to be learned. When a login of the same device, site and country waits already, that one counts for both.
-    pub fn defer(&mut self, sight: Sight) {
+    pub(crate) fn defer(&mut self, sight: Sight) {
         let alike = |other: &Sight| other.device == sight.device && other.prefix == sight.prefix && other.country == sight.country;
         if self.pending.iter().any(alike) {
             return;
@@ -221,7 +221,7 @@ impl Profile {
     }
 
     /// Removes `sight` from the waiting logins, since the person confirmed it by a step-up and it is learned at once.
-    pub fn stop_waiting(&mut self, sight: &Sight) {
+    pub(crate) fn stop_waiting(&mut self, sight: &Sight) {
         self.pending.retain(|other| other != sight);
     }
 
@@ -342,7 +342,7 @@ fn join<T: Copy + PartialEq>(ours: &mut Vec<T>, theirs: &[T], max: usize, when: 
 
 /// Index of the round-trip statistics of a kind of network: carriers and satellites are slower, so they have statistics of their own.
 #[must_use]
-pub const fn round_trip_class(kind: NetworkKind) -> usize {
+pub(crate) const fn round_trip_class(kind: NetworkKind) -> usize {
     match kind {
         NetworkKind::Mobile | NetworkKind::Satellite => 1,
         NetworkKind::Anonymiser | NetworkKind::Fixed | NetworkKind::Hosting | NetworkKind::Unknown => 0,

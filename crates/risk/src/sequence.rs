@@ -129,7 +129,7 @@ impl Population {
 impl Population {
     /// Weighs one request as it comes: the evidence in nats of `operation` after `before`, shrunk as in [`Population::score`].
     #[must_use]
-    pub fn weigh_next(&self, history: &History, before: Option<Operation>, operation: Operation) -> f64 {
+    pub(crate) fn weigh_next(&self, history: &History, before: Option<Operation>, operation: Operation) -> f64 {
         let depth = real(u64::from(history.depth()));
         let odds = Odds::of(self, history, operation);
         // The same floors as in `score`, so that a request alone weighs what it would weigh in a block.

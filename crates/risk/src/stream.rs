@@ -26,6 +26,7 @@ use crate::contribution::Contribution;
 use crate::numbers::{Draw, real_len};
 use crate::snapshot::{Kind, Reader, SnapshotRefusal, Writer};
 use column::{Column, FARTHEST};
+use countersign_core::Limits;
 use std::fmt;
 
 /// Number of rows in the sample.
@@ -42,10 +43,6 @@ const WARM_ROWS: usize = 32;
 const ROWS_PER_SUBJECT: usize = 16;
 /// Number of changes of the sample after which spreads are measured again.
 const STALE_CHANGES: u64 = 16;
-/// Greatest number of columns of a model.
-const COLUMNS_MAX: usize = 256;
-/// Greatest length of a column's name, in bytes.
-const NAME_MAX: usize = 128;
 
 /// Owner of a row.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -114,7 +111,8 @@ impl OutlierModel {
     /// # Errors
     /// [`StreamRefusal::Columns`].
     pub fn new(names: Vec<String>, seed: u64) -> Result<Self, StreamRefusal> {
-        let fits = (1..=COLUMNS_MAX).contains(&names.len()) && names.iter().all(|name| name.len() <= NAME_MAX);
+        let fits = (1..=Limits::ROW_COLUMNS_MAX).contains(&names.len())
+            && names.iter().all(|name| name.len() <= Limits::ROW_COLUMN_NAME_BYTES_MAX);
         if !fits {
             return Err(StreamRefusal::Columns);
         }
@@ -270,8 +268,8 @@ impl OutlierModel {
     /// A refusal when the bytes were damaged, cut off, or belong to another model or version.
     pub fn restore(bytes: &[u8]) -> Result<Self, SnapshotRefusal> {
         let mut from = Reader::open(bytes, Kind::Stream)?;
-        let width = from.len(COLUMNS_MAX)?;
-        let names = (0..width).map(|_| from.text(NAME_MAX)).collect::<Result<Vec<_>, _>>()?;
+        let width = from.len(Limits::ROW_COLUMNS_MAX)?;
+        let names = (0..width).map(|_| from.text(Limits::ROW_COLUMN_NAME_BYTES_MAX)).collect::<Result<Vec<_>, _>>()?;
         let rows = from.len(ROWS)?;
         let mut columns = Vec::with_capacity(width);
         for _ in 0..width {

@@ -133,7 +133,7 @@ impl<T: Default> Subjects<T> {
     }
 
     /// Evicts the least recently used value.
-    pub fn evict(&mut self) {
+    pub(crate) fn evict(&mut self) {
         let at = self.turn();
         if let Some(key) = self.slots.get(at).map(|slot| slot.key) {
             self.remove(key);

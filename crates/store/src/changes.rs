@@ -1,16 +1,13 @@
-//! News of changes, for everything that was judged before and still goes on: open connections.
+//! News of changes, for whatever was judged before and still goes on: open connections.
 //!
 //! The news stay within one process. They say what changed and never to what: listeners ask the store again. So news that come twice, late
 //! or without a change do no harm, and news that were missed are heard as [`Change::Everything`].
 
-use countersign_core::{DeviceId, SessionId, UserId};
+use countersign_core::{DeviceId, Limits, SessionId, UserId};
 use tokio::{
     sync::broadcast::{self, error::RecvError},
     time::Instant,
 };
-
-/// Upper bound on the news that wait for a slow listener; beyond it the listener is told that everything changed.
-const WAITING_MAX: usize = 1024;
 
 /// Subject about which the store may give another answer now. Alphabetical.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,7 +39,7 @@ pub struct Changes(broadcast::Sender<News>);
 
 impl Default for Changes {
     fn default() -> Self {
-        Self(broadcast::Sender::new(WAITING_MAX))
+        Self(broadcast::Sender::new(Limits::CHANGES_WAITING_MAX))
     }
 }
 
@@ -126,7 +123,7 @@ mod tests {
     async fn who_is_behind_is_told_that_everything_changed() {
         let changes = Changes::default();
         let mut listener = changes.listen();
-        for _ in 0..=WAITING_MAX {
+        for _ in 0..=Limits::CHANGES_WAITING_MAX {
             changes.announce(session("s_1"));
         }
         assert_eq!(heard(&mut listener).await, Some(Change::Everything));

@@ -1,7 +1,7 @@
-//! Promise: incidents, and the actions that were taken because of them, are remembered and can be undone.
+//! Promise: what the monitor noticed and did is remembered, and can be undone.
 
 use async_trait::async_trait;
-use countersign_core::{DecisionId, DeviceId, IncidentId, SessionId, SessionState, SignalKind, UnixMillis, UnixSeconds, UserId};
+use countersign_core::{DecisionId, DeviceId, IncidentId, Limits, SessionId, SessionState, SignalKind, UnixMillis, UnixSeconds, UserId};
 
 use crate::unavailable::Unavailable;
 
@@ -112,13 +112,9 @@ pub struct Incident {
 }
 
 impl Incident {
-    /// Upper bound on the lines of a timeline.
-    pub(crate) const MOMENTS_MAX: usize = 50;
-
     /// Adds a line to the timeline while there is room; beyond the bound the line is dropped.
     pub fn note(&mut self, at: UnixMillis, what: &str) {
-        if self.timeline.len() < Self::MOMENTS_MAX {
-            // A line break would make one line two in the column that holds the timeline.
+        if self.timeline.len() < Limits::INCIDENT_MOMENTS_MAX {
             self.timeline.push(Moment { at, what: what.replace(['\n', '\r'], " ") });
         }
     }
@@ -149,31 +145,31 @@ pub trait Incidents: Send + Sync {
     /// Remembers an incident, in place of an earlier version with the same id.
     ///
     /// # Errors
-    /// [`Unavailable`] only, when the backend failed.
+    /// Our fault only.
     async fn keep(&self, incident: Incident) -> Result<(), Unavailable>;
 
     /// Finds the incident of this id.
     ///
     /// # Errors
-    /// [`Unavailable`] only, when the backend failed.
+    /// Our fault only.
     async fn find(&self, id: &IncidentId) -> Result<Option<Incident>, Unavailable>;
 
     /// Lists the incidents that were observed last, newest first, at most `count_max`; of one state only, if one is given.
     ///
     /// # Errors
-    /// [`Unavailable`] only, when the backend failed.
+    /// Our fault only.
     async fn list(&self, state: Option<IncidentState>, count_max: u32) -> Result<Vec<Incident>, Unavailable>;
 
     /// Remembers a suppression, in place of an earlier one of the same kind about the same person.
     ///
     /// # Errors
-    /// [`Unavailable`] only, when the backend failed.
+    /// Our fault only.
     async fn suppress(&self, suppression: Suppression) -> Result<(), Unavailable>;
 
     /// Lists the suppressions that hold at `now`.
     ///
     /// # Errors
-    /// [`Unavailable`] only, when the backend failed.
+    /// Our fault only.
     async fn suppressions(&self, now: UnixSeconds) -> Result<Vec<Suppression>, Unavailable>;
 }
 

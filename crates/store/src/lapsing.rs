@@ -1,4 +1,4 @@
-//! Map whose values end by themselves: found by key, forgotten by time.
+//! Values that end by themselves: found by key, forgotten by time.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -8,7 +8,7 @@ use std::{
 use countersign_core::UnixSeconds;
 
 /// Values, each with the last second in which it counts. Forgetting a value costs no more than remembering it did.
-pub struct Lapsing<K, V> {
+pub(crate) struct Lapsing<K, V> {
     values: HashMap<K, (UnixSeconds, V)>,
     // INVARIANT: holds each key of `values` once, under its own end, and nothing else.
     ends: BTreeMap<UnixSeconds, HashSet<K>>,
@@ -38,7 +38,6 @@ impl<K: Copy + Eq + Hash, V> Lapsing<K, V> {
 
     /// Remembers `value` through the second `end`, in place of an earlier value.
     pub fn insert(&mut self, key: K, value: V, end: UnixSeconds) {
-        // Removed first, so that the key leaves its earlier end as well.
         self.remove(&key);
         self.values.insert(key, (end, value));
         self.ends.entry(end).or_default().insert(key);
@@ -49,7 +48,6 @@ impl<K: Copy + Eq + Hash, V> Lapsing<K, V> {
         let (end, value) = self.values.remove(key)?;
         if let Some(keys) = self.ends.get_mut(&end) {
             keys.remove(key);
-            // An empty set would make forgetting walk over seconds in which nothing ends.
             if keys.is_empty() {
                 self.ends.remove(&end);
             }
@@ -65,7 +63,7 @@ impl<K: Copy + Eq + Hash, V> Lapsing<K, V> {
     }
 
     /// Forgets the values that end soonest: all of one second.
-    pub fn forget_soonest(&mut self) {
+    pub(crate) fn forget_soonest(&mut self) {
         for key in self.ends.pop_first().into_iter().flat_map(|(_, keys)| keys) {
             self.values.remove(&key);
         }

@@ -3,6 +3,7 @@
 //! The parser is tolerant where phones differ (any order of tags, unknown tags) and strict where the meaning depends on it (each tag at
 //! most once, each value of its tag's type, in DER).
 
+use countersign_core::Limits;
 use der::{
     Decode, Reader, SliceReader,
     asn1::{AnyRef, OctetStringRef},
@@ -165,9 +166,6 @@ pub struct AuthorizationList {
 }
 
 impl AuthorizationList {
-    /// Greatest number of tags in one list.
-    pub const TAGS_MAX: usize = 128;
-
     /// A list of these entries, in this order.
     ///
     /// # Errors
@@ -247,13 +245,13 @@ impl AuthorizationList {
 
     /// True when the tags stand in ascending order, as DER requires. Some phones do not keep to it, so nothing is refused for it.
     #[must_use]
-    pub fn tags_ordered(&self) -> bool {
+    pub(crate) fn tags_ordered(&self) -> bool {
         self.entries.is_sorted_by_key(|entry| entry.tag.number())
     }
 
     fn push(&mut self, entry: Authorization) -> Result<(), DescriptionRefusal> {
         // Checked while reading, because the search for repetitions below is linear.
-        if self.entries.len() >= Self::TAGS_MAX {
+        if self.entries.len() >= Limits::AUTHORIZATION_TAGS_MAX {
             return Err(DescriptionRefusal::TooManyTags);
         }
         // SECURITY: of a tag that stands twice, another parser might believe the other value.

@@ -13,13 +13,10 @@ use crate::x509::{Certificate, Issuing, PemRefusal, pem_blocks};
 pub const ATTESTATION_EXTENSION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.11129.2.1.17");
 
 /// Object identifier of the extension with which Google's servers mark attestation certificates that they issue remotely.
-pub const PROVISIONING_EXTENSION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.11129.2.1.30");
+pub(crate) const PROVISIONING_EXTENSION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.11129.2.1.30");
 
 /// Attribute `serialNumber` of a name (RFC 4519 section 2.31), by which chains from the factory are recognised.
 const SERIAL_NUMBER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.5");
-
-/// Least length of a chain: the attested key's certificate, that of the key which attests it, and the root.
-const CERTIFICATES_MIN: usize = 3;
 
 /// Certificates in DER, within the size limits and not yet parsed. The certificate of the attested key comes first.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,7 +113,9 @@ impl Chain {
         let count = certificates.len();
         let mut issuers = certificates.into_iter();
         match (issuers.next(), issuers.next_back()) {
-            (Some(leaf), Some(root)) if count >= CERTIFICATES_MIN => Ok(Self { leaf, issuers: issuers.collect(), root }),
+            (Some(leaf), Some(root)) if count >= Limits::KEY_ATTESTATION_CERTIFICATES_MIN => {
+                Ok(Self { leaf, issuers: issuers.collect(), root })
+            }
             _ => Err(AttestRefusal::ChainTooShort { count }),
         }
     }

@@ -106,20 +106,8 @@ impl KeyDescription {
 
     /// Security patch level of the system.
     #[must_use]
-    pub fn os_patch_level(&self) -> Option<PatchLevel> {
+    pub(crate) fn os_patch_level(&self) -> Option<PatchLevel> {
         self.patch_level(Tag::OsPatchLevel)
-    }
-
-    /// Security patch level of the vendor's partition.
-    #[must_use]
-    pub fn vendor_patch_level(&self) -> Option<PatchLevel> {
-        self.patch_level(Tag::VendorPatchLevel)
-    }
-
-    /// Security patch level of the boot image.
-    #[must_use]
-    pub fn boot_patch_level(&self) -> Option<PatchLevel> {
-        self.patch_level(Tag::BootPatchLevel)
     }
 
     /// The app that made the key. The hardware learns it from Android, so it stands in the software list.
@@ -130,7 +118,7 @@ impl KeyDescription {
 
     /// True when either list lets every app use the key.
     #[must_use]
-    pub fn all_applications(&self) -> bool {
+    pub(crate) fn all_applications(&self) -> bool {
         [&self.software_enforced, &self.hardware_enforced].iter().any(|list| list.find(Tag::AllApplications).is_some())
     }
 

@@ -31,7 +31,7 @@ pub use application::{ApplicationId, Package};
 pub use author::{encode, encode_provisioning_info};
 pub use authorization::{Authorization, AuthorizationList, Tag, Value};
 pub use boot_state::RootOfTrust;
-pub use chain::{ATTESTATION_EXTENSION, Chain, PROVISIONING_EXTENSION, Provisioning, RawChain, chain_from_der_list, chain_from_pem};
+pub use chain::{ATTESTATION_EXTENSION, Chain, Provisioning, RawChain, chain_from_der_list, chain_from_pem};
 pub use evidence::Evidence;
 pub use fields::{Field, description_fields};
 pub use inspect::inspect;

@@ -4,12 +4,14 @@
 //! the phone's maker or of the server. It is informative only. No decision depends on it, so content that does not parse counts as no
 //! information instead of a refusal.
 
+use countersign_core::Limits;
+
 /// Number of certificates issued to the phone in the last thirty days, when the information states it.
 pub(super) fn certificates_issued(cbor: &[u8]) -> Option<u64> {
     let (head, mut rest) = item(cbor)?;
     let Item::Map(pairs) = head else { return None };
     // The number comes from the certificate, so it is bounded.
-    for _ in 0..pairs.min(PAIRS_MAX) {
+    for _ in 0..pairs.min(Limits::PROVISIONING_PAIRS_MAX) {
         let (key, after_key) = item(rest)?;
         let (value, after_value) = item(after_key)?;
         if let (Item::Unsigned(1), Item::Unsigned(count)) = (key, value) {
@@ -19,9 +21,6 @@ pub(super) fn certificates_issued(cbor: &[u8]) -> Option<u64> {
     }
     None
 }
-
-/// Greatest number of pairs that are looked at.
-const PAIRS_MAX: u64 = 16;
 
 /// Kinds of data items that occur in such a map; none of them nests.
 #[derive(Clone, Copy)]

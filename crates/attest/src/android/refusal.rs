@@ -24,7 +24,7 @@ pub enum DescriptionRefusal {
         /// Number of the tag.
         number: u32,
     },
-    /// A list has more tags than [`super::AuthorizationList::TAGS_MAX`].
+    /// A list has more tags than [`countersign_core::Limits::AUTHORIZATION_TAGS_MAX`].
     TooManyTags,
     /// The version is unknown, so the meaning of the content is unknown as well.
     VersionUnknown {

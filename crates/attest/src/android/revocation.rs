@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, fmt};
 
 use countersign_codec::sha256;
 use countersign_compliance::Revocations;
-use countersign_core::{Seconds, SerialDigest, UnixSeconds};
+use countersign_core::{Limits, Seconds, SerialDigest, UnixSeconds};
 use serde::Deserialize;
 
 use crate::android::chain::Chain;
@@ -67,11 +67,6 @@ struct WireEntry {
 }
 
 impl StatusList {
-    /// Greatest size of a list in bytes; Google's whole list is well below one tenth of it.
-    pub const BYTES_MAX: usize = 32 * 1024 * 1024;
-    /// Greatest number of entries of a list.
-    pub const ENTRIES_MAX: usize = 500_000;
-
     /// Parses the JSON of Google's list.
     ///
     /// # Errors
@@ -79,11 +74,11 @@ impl StatusList {
     /// by its age when it gets too old.
     pub fn parse(json: &str, fetched_at: UnixSeconds) -> Result<Self, StatusListRefusal> {
         // Checked before parsing, which allocates.
-        if json.len() > Self::BYTES_MAX {
+        if json.len() > Limits::STATUS_LIST_BYTES_MAX {
             return Err(StatusListRefusal::TooLarge);
         }
         let wire: WireList = serde_json::from_str(json).map_err(|why| StatusListRefusal::Malformed(why.to_string()))?;
-        if wire.entries.len() > Self::ENTRIES_MAX {
+        if wire.entries.len() > Limits::STATUS_LIST_ENTRIES_MAX {
             return Err(StatusListRefusal::TooLarge);
         }
         let mut entries = BTreeMap::new();
@@ -213,7 +208,7 @@ mod tests {
             ("no serial number", serial(""), bad_serial("")),
             ("a serial number of other digits", serial("xyz"), bad_serial("xyz")),
             ("a negative serial number", serial("-8f"), bad_serial("-8f")),
-            ("too large", " ".repeat(StatusList::BYTES_MAX + 1), Err(StatusListRefusal::TooLarge)),
+            ("too large", " ".repeat(Limits::STATUS_LIST_BYTES_MAX + 1), Err(StatusListRefusal::TooLarge)),
         ];
         for (name, json, expected) in rows {
             assert_eq!(StatusList::parse(json, UnixSeconds(0)).map(|list| list.len()), *expected, "{name}");

@@ -37,7 +37,7 @@ pub struct AppleApp {
 
 impl AppleApp {
     /// Length of a team identifier in bytes.
-    pub const TEAM_BYTES: usize = 10;
+    pub(crate) const TEAM_BYTES: usize = 10;
 
     /// Parses an App ID, `TEAMID1234.com.example.app`.
     ///

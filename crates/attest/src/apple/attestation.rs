@@ -40,7 +40,7 @@ impl Attestation {
             chain.push(Certificate::parse(der).map_err(|malformed| AppleRefusal::CertificateMalformed { index, malformed })?);
         }
         match chain.first().cloned() {
-            Some(leaf) if chain.len() >= CERTIFICATES_MIN => {
+            Some(leaf) if chain.len() >= Limits::APP_ATTEST_CERTIFICATES_MIN => {
                 Ok(Self { leaf, chain, receipt: wire.statement.receipt.to_vec(), signed_data: wire.authenticator_data.to_vec(), data })
             }
             Some(_) | None => Err(AppleRefusal::ChainTooShort { count: chain.len() }),
@@ -194,9 +194,6 @@ pub fn verify_attestation(
         launch: data.launch.clone(),
     })
 }
-
-/// Least number of certificates: the key's own and that of the authority which issued it.
-const CERTIFICATES_MIN: usize = 2;
 
 /// The outer CBOR map, with its parts still as bytes.
 struct Wire<'a> {

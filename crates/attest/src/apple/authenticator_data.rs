@@ -88,9 +88,6 @@ const ATTESTED_CREDENTIAL: u8 = 0x40;
 /// Flag ED: extensions follow.
 const EXTENSION_DATA: u8 = 0x80;
 
-/// Greatest length of a bundle version in bytes; Apple's rules for `CFBundleVersion` stay far below.
-const BUNDLE_VERSION_BYTES_MAX: usize = 128;
-
 struct Fixed {
     rp_id_hash: [u8; 32],
     flags: u8,
@@ -167,7 +164,7 @@ fn launch(flags: u8, rest: &[u8]) -> Result<Launch, FormatRefusal> {
 }
 
 fn bundle_version(value: Result<&str, FormatRefusal>) -> Result<String, FormatRefusal> {
-    let printable = |text: &&str| text.len() <= BUNDLE_VERSION_BYTES_MAX && text.bytes().all(|b| b == b' ' || b.is_ascii_graphic());
+    let printable = |text: &&str| text.len() <= Limits::BUNDLE_VERSION_BYTES_MAX && text.bytes().all(|b| b == b' ' || b.is_ascii_graphic());
     value.ok().filter(printable).map(str::to_owned).ok_or(FormatRefusal::ExtensionMalformed)
 }
 

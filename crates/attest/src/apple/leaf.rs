@@ -1,6 +1,7 @@
 //! Apple's extensions in the certificate of an attested key.
 
 use const_oid::ObjectIdentifier;
+use countersign_core::Limits;
 use der::{
     Decode, Reader, SliceReader, Tag,
     asn1::{AnyRef, OctetStringRef},
@@ -16,7 +17,6 @@ pub const NONCE_EXTENSION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.
 /// sequence of explicitly tagged values, of which `[1400]` is the version of the system as text.
 const SYSTEM_EXTENSION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113635.100.8.7");
 const SYSTEM_VERSION_TAG: u32 = 1400;
-const SYSTEM_VERSION_BYTES_MAX: usize = 32;
 
 /// The nonce that Apple put into the certificate.
 pub(super) fn nonce(leaf: &Certificate) -> Result<[u8; 32], AppleRefusal> {
@@ -37,7 +37,7 @@ pub(super) fn system_version(leaf: &Certificate) -> Option<String> {
         if let Some(octets) = explicit(AnyRef::decode(&mut reader).ok()?, SYSTEM_VERSION_TAG) {
             let text = std::str::from_utf8(octets).ok()?;
             // The text goes into reports, so only short printable ASCII is accepted.
-            let plausible = (1..=SYSTEM_VERSION_BYTES_MAX).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
+            let plausible = (1..=Limits::SYSTEM_VERSION_BYTES_MAX).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
             return plausible.then(|| text.to_owned());
         }
     }

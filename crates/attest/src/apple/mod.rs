@@ -30,8 +30,8 @@ pub use inspect::{Asked, AttestationFacts, attestation_refusals};
 pub use leaf::NONCE_EXTENSION;
 pub use posture::{os_version, posture};
 pub use receipt::{
-    BerRefusal, RECEIPT_BYTES_MAX, Receipt, ReceiptAge, ReceiptEnvironment, ReceiptFacts, ReceiptField, ReceiptKind, ReceiptOf,
-    ReceiptRefusal, receipt_facts, verify_receipt,
+    BerRefusal, Receipt, ReceiptAge, ReceiptEnvironment, ReceiptFacts, ReceiptField, ReceiptKind, ReceiptOf, ReceiptRefusal, receipt_facts,
+    verify_receipt,
 };
 pub use refusal::{AppleRefusal, FormatRefusal};
 pub use requirements::{Environment, Requirements};

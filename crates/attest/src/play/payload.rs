@@ -3,15 +3,12 @@
 use std::collections::BTreeSet;
 
 use countersign_codec::base64url;
-use countersign_core::UnixMillis;
+use countersign_core::{Limits, UnixMillis};
 
 use crate::play::label::{AppAccess, Label, Labels, ProtectRisk};
 use crate::play::refusal::VerdictRefusal;
 use crate::play::verdict::{AppIntegrity, Binding, Device, DeviceRecall, RecallBit, Request, Verdict};
 use crate::play::wire::{Group, Unknown};
-
-/// Greatest size in bytes of a payload, or of an answer of Google's that holds one.
-const PAYLOAD_BYTES_MAX: usize = 64 * 1024;
 
 impl Verdict {
     /// Parses a payload, as [`super::decrypt_and_verify`] returns it.
@@ -40,7 +37,7 @@ impl Verdict {
 }
 
 fn outermost(text: &str) -> Result<Group<'_>, VerdictRefusal> {
-    if text.len() > PAYLOAD_BYTES_MAX {
+    if text.len() > Limits::VERDICT_BYTES_MAX {
         return Err(VerdictRefusal::TooLarge);
     }
     Group::outermost(text)
@@ -457,8 +454,8 @@ mod tests {
             ("as deep as is read", nested(11), Ok(())),
             ("one deeper", nested(12), Err(VerdictRefusal::NotTheObject)),
             ("very deep", nested(20_000), Err(VerdictRefusal::NotTheObject)),
-            ("as long as is read", padded(PAYLOAD_BYTES_MAX), Ok(())),
-            ("one byte longer", padded(PAYLOAD_BYTES_MAX + 1), Err(VerdictRefusal::TooLarge)),
+            ("as long as is read", padded(Limits::VERDICT_BYTES_MAX), Ok(())),
+            ("one byte longer", padded(Limits::VERDICT_BYTES_MAX + 1), Err(VerdictRefusal::TooLarge)),
             ("two requests", with("\"requestDetails\":{}"), Err(VerdictRefusal::NotTheObject)),
             ("two requests, one escaped", with("\"\\u0072equestDetails\":{}"), Err(VerdictRefusal::NotTheObject)),
             ("twice the same further in", with("\"a\":{\"b\":[{\"c\":1,\"c\":1}]}"), Err(VerdictRefusal::NotTheObject)),

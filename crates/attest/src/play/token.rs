@@ -13,9 +13,6 @@ use countersign_proof::jws::{Jws, JwsRefusal, Type};
 use crate::play::keys::DecryptionKeys;
 use crate::play::refusal::{PlayRefusal, TokenRefusal, VerdictRefusal};
 
-/// Greatest size of a token in bytes; Google's have about two thousand.
-const TOKEN_BYTES_MAX: usize = 64 * 1024;
-
 /// Header members that would make this reader do more than decrypt what it sees (RFC 7516 section 4.1).
 const REFUSED_MEMBERS: [&str; 4] = ["b64", "jku", "x5u", "zip"];
 
@@ -81,7 +78,7 @@ struct Sealed<'a> {
 
 impl<'a> Sealed<'a> {
     fn read(token: &'a str) -> Result<Self, TokenRefusal> {
-        if token.len() > TOKEN_BYTES_MAX {
+        if token.len() > Limits::VERDICT_BYTES_MAX {
             return Err(TokenRefusal::TooLarge);
         }
         let mut parts = token.split('.');
@@ -229,8 +226,8 @@ mod tests {
             ("four parts", good[..4].join("."), malformed(TokenRefusal::NotFiveParts)),
             ("six parts", format!("{whole}."), malformed(TokenRefusal::NotFiveParts)),
             ("only points", String::from("...."), malformed(TokenRefusal::HeaderMalformed)),
-            ("many points", ".".repeat(TOKEN_BYTES_MAX), malformed(TokenRefusal::NotFiveParts)),
-            ("one byte too long", ".".repeat(TOKEN_BYTES_MAX + 1), malformed(TokenRefusal::TooLarge)),
+            ("many points", ".".repeat(Limits::VERDICT_BYTES_MAX), malformed(TokenRefusal::NotFiveParts)),
+            ("one byte too long", ".".repeat(Limits::VERDICT_BYTES_MAX + 1), malformed(TokenRefusal::TooLarge)),
             ("JSON serialisation", format!(r#"{{"protected":"{}"}}"#, good[0]), malformed(TokenRefusal::NotFiveParts)),
             ("a signed text only", signed.clone(), malformed(TokenRefusal::NotFiveParts)),
             ("no wrapped key", replaced(1, ""), malformed(TokenRefusal::LengthWrong)),

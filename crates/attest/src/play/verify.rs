@@ -1,14 +1,11 @@
 //! The judgement of a verdict: one function that stops at the first broken rule, and one that lists all of them.
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
-use countersign_core::{Seconds, UnixSeconds};
+use countersign_core::{Limits, Seconds, UnixSeconds};
 
 use crate::play::refusal::PlayRefusal;
 use crate::play::requirements::Requirements;
 use crate::play::verdict::Verdict;
-
-/// Seconds by which Google's clock may be ahead of ours.
-const SKEW_MAX: Seconds = Seconds(60);
 
 /// Verifies a verdict: it must answer the request that `binding` stands for (a request hash, or a nonce without padding; see
 /// [`super::request_hash`]), be fresh, and show an app and a phone as required.
@@ -42,7 +39,7 @@ fn answers(verdict: &Verdict, binding: &[u8]) -> Result<(), PlayRefusal> {
 
 const fn not_ahead(verdict: &Verdict, now: UnixSeconds) -> Result<(), PlayRefusal> {
     let at = verdict.request.at.seconds();
-    if at.0 > now.plus(SKEW_MAX).0 { Err(PlayRefusal::VerdictTooEarly { at }) } else { Ok(()) }
+    if at.0 > now.plus(Limits::VENDOR_CLOCK_AHEAD_MAX).0 { Err(PlayRefusal::VerdictTooEarly { at }) } else { Ok(()) }
 }
 
 const fn fresh(verdict: &Verdict, age_max: Seconds, now: UnixSeconds) -> Result<(), PlayRefusal> {

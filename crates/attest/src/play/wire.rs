@@ -3,21 +3,10 @@
 use std::borrow::Cow;
 
 use countersign_codec::json::{NotTheObject, Object};
+use countersign_core::Limits;
 use serde::de::DeserializeOwned;
 
 use crate::play::refusal::VerdictRefusal;
-
-/// Greatest nesting of objects and lists; Google's verdicts are four deep.
-const DEPTH_MAX: usize = 12;
-
-/// Greatest number of values in one list of labels or digests.
-const VALUES_MAX: usize = 32;
-
-/// Greatest number of unknown members whose names are kept.
-const UNKNOWN_MAX: usize = 16;
-
-/// Greatest number of bytes kept of an unknown member's path.
-const UNKNOWN_BYTES_MAX: usize = 128;
 
 /// Paths of unknown members. Bounded in number and length, because the sender chooses the names.
 #[derive(Debug, Default)]
@@ -25,7 +14,7 @@ pub(super) struct Unknown(Vec<String>);
 
 impl Unknown {
     fn note(&mut self, path: &str, name: &str) {
-        if self.0.len() < UNKNOWN_MAX {
+        if self.0.len() < Limits::VERDICT_UNKNOWN_MEMBERS_MAX {
             self.0.push(format!("{path}{name}").chars().scan(0_usize, fitting).collect());
         }
     }
@@ -37,7 +26,7 @@ impl Unknown {
 
 fn fitting(bytes: &mut usize, next: char) -> Option<char> {
     *bytes = bytes.saturating_add(next.len_utf8());
-    (*bytes <= UNKNOWN_BYTES_MAX).then_some(next)
+    (*bytes <= Limits::VERDICT_UNKNOWN_MEMBER_BYTES_MAX).then_some(next)
 }
 
 /// An object from which members are taken one by one; what is left at the end is unknown.
@@ -55,7 +44,7 @@ impl<'a> Group<'a> {
     }
 
     fn open(path: String, text: &'a str) -> Result<Self, NotTheObject> {
-        Ok(Self { path, left: Object::parse(text, DEPTH_MAX)?.into_members().collect() })
+        Ok(Self { path, left: Object::parse(text, Limits::VERDICT_DEPTH_MAX)?.into_members().collect() })
     }
 
     /// The same group with paths that begin here, so that a payload gives the same paths alone and inside Google's answer.
@@ -83,7 +72,7 @@ impl<'a> Group<'a> {
     /// Takes a member that is a list of texts, at most 32 of them.
     pub(super) fn texts(&mut self, name: &'static str) -> Result<Option<Vec<String>>, VerdictRefusal> {
         let texts: Option<Vec<String>> = self.value(name)?;
-        if texts.as_ref().is_some_and(|texts| texts.len() > VALUES_MAX) {
+        if texts.as_ref().is_some_and(|texts| texts.len() > Limits::VERDICT_VALUES_MAX) {
             return Err(VerdictRefusal::TooMany { field: name });
         }
         Ok(texts)

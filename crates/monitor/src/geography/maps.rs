@@ -1,4 +1,4 @@
-//! Place of an address and kind of its network, from files of the operator's choice.
+//! Where an address is and what kind of network it belongs to, from files of the operator's choice.
 //!
 //! Read are MMDB files of any vendor (<https://maxmind.github.io/MaxMind-DB/>): MaxMind's nested schema with an accuracy radius, and the
 //! flat schema without one, as others write it. Read are also lists of prefixes and autonomous systems, plain or gzipped. An address that
@@ -7,6 +7,7 @@
 use std::{fs, io::Read as _, net::IpAddr, path::Path};
 
 use arc_swap::ArcSwap;
+use countersign_core::Limits;
 use countersign_risk::{
     geo::Position,
     lists::NetworkLists,
@@ -20,12 +21,6 @@ use crate::{
     geography::places::Places,
     watch::{self, Place},
 };
-
-/// Greatest size of a database in bytes; the largest commercial ones have a few hundred million.
-const DATABASE_BYTES_MAX: u64 = 2 * 1024 * 1024 * 1024;
-
-/// Greatest size of an unpacked list in bytes.
-const LIST_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
 /// Radius in kilometres around a position whose database states none. Countries are located at their middle.
 const RADIUS_UNKNOWN_KM: f64 = 200.0;
@@ -131,7 +126,7 @@ impl Maps {
     /// Reads a file of places that the operator knows; they count before any database.
     ///
     /// # Errors
-    /// Advice in words about the file.
+    /// What to do about the file, in words.
     pub fn add_places(&mut self, file: &Path) -> Result<(), String> {
         self.places.add(&unpacked(file)?)
     }
@@ -139,7 +134,7 @@ impl Maps {
     /// Reads a list of networks, all of which are of `kind`.
     ///
     /// # Errors
-    /// Advice in words about the file.
+    /// What to do about the file, in words.
     pub fn add_list(&mut self, file: &Path, kind: NetworkKind, of: ListOf) -> Result<(), String> {
         let text = unpacked(file)?;
         let added = match of {
@@ -156,7 +151,6 @@ impl Maps {
     }
 
     fn look(&self, address: IpAddr) -> Place {
-        // So that an IPv4 address in IPv6 form is looked up as IPv4, in databases and in lists.
         let address = address.to_canonical();
         if let Some(place) = self.places.look(address) {
             return place.clone();
@@ -190,7 +184,6 @@ impl Record {
     fn country(&self) -> Option<String> {
         let nested = [&self.country, &self.registered_country].into_iter().flatten().find_map(|country| country.iso_code.clone());
         let code = nested.or_else(|| self.country_code.clone())?;
-        // Databases write special regions in other ways; those count as unknown.
         (code.len() == 2 && code.bytes().all(|b| b.is_ascii_uppercase())).then_some(code)
     }
 
@@ -205,14 +198,12 @@ impl Record {
         let is = |flag: fn(&Traits) -> Option<bool>| self.all_traits().any(|traits| flag(traits) == Some(true));
         let anonymous: [fn(&Traits) -> Option<bool>; 4] =
             [|t| t.is_anonymous_vpn, |t| t.is_public_proxy, |t| t.is_residential_proxy, |t| t.is_tor_exit_node];
-        // Before hosting: many anonymisers run at hosting providers and carry both marks.
         if anonymous.into_iter().any(is) {
             return NetworkKind::Anonymiser;
         }
         if is(|traits| traits.is_hosting_provider) {
             return NetworkKind::Hosting;
         }
-        // After hosting, because some databases set this mark for hosting providers too.
         if is(|traits| traits.is_anonymous) {
             return NetworkKind::Anonymiser;
         }
@@ -239,7 +230,7 @@ impl Degrees {
 
 fn database(file: &Path) -> Result<Reader<Vec<u8>>, String> {
     let size = fs::metadata(file).map_err(|e| format!("give a readable file ({e})"))?.len();
-    if size > DATABASE_BYTES_MAX {
+    if size > Limits::GEO_DATABASE_BYTES_MAX {
         return Err("it is larger than two gigabytes; check that it is the right file".to_owned());
     }
     let reader = Reader::open_readfile(file).map_err(|e| format!("it is not an MMDB database ({e}); download it again"))?;
@@ -253,10 +244,9 @@ fn unpacked(file: &Path) -> Result<String, String> {
     let packed = fs::File::open(file).map_err(unreadable)?;
     let mut text = String::new();
     let read = if file.extension().is_some_and(|extension| extension == "gz") {
-        // SECURITY: the bound is on the unpacked bytes, so that a small file cannot fill the memory.
-        MultiGzDecoder::new(packed).take(LIST_BYTES_MAX).read_to_string(&mut text)
+        MultiGzDecoder::new(packed).take(Limits::NETWORK_LIST_BYTES_MAX).read_to_string(&mut text)
     } else {
-        packed.take(LIST_BYTES_MAX).read_to_string(&mut text)
+        packed.take(Limits::NETWORK_LIST_BYTES_MAX).read_to_string(&mut text)
     };
     read.map_err(unreadable).map(|_| text)
 }

@@ -8,15 +8,13 @@ use std::{
     net::IpAddr,
 };
 
+use countersign_core::Limits;
 use countersign_risk::{
     geo::Position,
     network::{Asn, NetworkKind},
 };
 
 use crate::watch::Place;
-
-/// Greatest number of places in all files together.
-const PLACES_MAX: usize = 100_000;
 
 /// Places by prefix: the length of the prefix in bits of an IPv6 address, and the bits.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -41,8 +39,8 @@ impl Places {
                     "line {number} is not a place; write for example `192.0.2.0/24,DE,52.52,13.40,5,fixed`: prefix, country, degrees, kilometres, kind"
                 )
             })?;
-            if self.by_prefix.len() >= PLACES_MAX {
-                return Err(format!("more than {PLACES_MAX} places; use a database instead"));
+            if self.by_prefix.len() >= Limits::GEO_PLACES_MAX {
+                return Err(format!("more than {} places; a database holds more", Limits::GEO_PLACES_MAX));
             }
             self.lengths.insert(key.0);
             self.by_prefix.insert(key, place);
@@ -54,7 +52,6 @@ impl Places {
     #[must_use]
     pub fn look(&self, address: IpAddr) -> Option<&Place> {
         let bits = bits(address);
-        // From the longest length to the shortest, so that the most exact place is found first.
         self.lengths.iter().rev().find_map(|length| self.by_prefix.get(&(*length, bits & mask(*length))))
     }
 
@@ -74,7 +71,6 @@ fn bits(address: IpAddr) -> u128 {
 }
 
 fn mask(length: u8) -> u128 {
-    // A shift by 128 bits (length 0) is none for `checked_shl`, and its mask is empty.
     u128::MAX.checked_shl(128_u32.saturating_sub(u32::from(length))).unwrap_or(0)
 }
 
@@ -84,7 +80,6 @@ fn place(entry: &str) -> Option<((u8, u128), Place)> {
     let address: IpAddr = prefix.parse().ok()?;
     let length: u8 = length.parse().ok()?;
     let length = match address {
-        // The 96 bits before the IPv4 address in its IPv6 form.
         IpAddr::V4(_) if length <= 32 => length.checked_add(96)?,
         IpAddr::V6(_) if length <= 128 => length,
         IpAddr::V4(_) | IpAddr::V6(_) => return None,
@@ -102,7 +97,6 @@ fn place(entry: &str) -> Option<((u8, u128), Place)> {
         None => None,
         Some(number) => Some(Asn(number.trim_start_matches("AS").parse().ok()?)),
     };
-    // Bits after the prefix are refused: whoever wrote them meant another prefix or another length.
     if fields.next().is_some() || bits(address) & mask(length) != bits(address) {
         return None;
     }

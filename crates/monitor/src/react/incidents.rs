@@ -2,11 +2,8 @@
 
 use std::collections::HashMap;
 
-use countersign_core::{DeviceId, IncidentId, Seconds, SessionId, Signal, SignalKind, UnixMillis, UserId};
+use countersign_core::{DeviceId, IncidentId, Limits, Seconds, SessionId, Signal, SignalKind, UnixMillis, UserId};
 use countersign_store::{Incident, IncidentState};
-
-/// Greatest number of open incidents in memory.
-const OPEN_MAX: usize = 2_000;
 
 /// Subject of an incident: a person where one is known, otherwise a device, otherwise a session, otherwise everybody.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -37,7 +34,7 @@ enum Kept {
 
 /// An incident after a signal was added.
 #[derive(Debug)]
-pub struct Noticed {
+pub(crate) struct Noticed {
     /// Incident that the signal belongs to, with the signal counted.
     pub incident: Incident,
     /// An older incident about the same subject that is over now.
@@ -46,7 +43,7 @@ pub struct Noticed {
 
 /// The open incidents, by kind and subject.
 #[derive(Debug, Default)]
-pub struct OpenIncidents(HashMap<(SignalKind, About), (Incident, Kept)>);
+pub(crate) struct OpenIncidents(HashMap<(SignalKind, About), (Incident, Kept)>);
 
 impl OpenIncidents {
     /// The incidents that were open when the process ended.
@@ -97,7 +94,7 @@ impl OpenIncidents {
         incident.count = incident.count.saturating_add(1);
         incident.last_at = incident.last_at.max(signal.at);
         incident.score = incident.score.max(signal.view.score);
-        if self.0.len() >= OPEN_MAX {
+        if self.0.len() >= Limits::OPEN_INCIDENTS_MAX {
             // Incidents that restrict nobody are dropped first.
             let least = self.0.iter().min_by_key(|(_, (incident, _))| (!incident.deeds.is_empty(), incident.last_at));
             let least = least.map(|(key, _)| key.clone());
@@ -114,13 +111,13 @@ impl OpenIncidents {
     }
 
     /// Incidents for which this session was changed.
-    pub fn that_touched(&self, session: &SessionId) -> Vec<IncidentId> {
+    pub(crate) fn that_touched(&self, session: &SessionId) -> Vec<IncidentId> {
         let touched = |incident: &Incident| incident.deeds.iter().any(|deed| deed.session == *session);
         self.0.values().filter(|(incident, _)| touched(incident)).map(|(incident, _)| incident.id.clone()).collect()
     }
 
     /// Incidents that were last noticed at `instant` or before.
-    pub fn quiet_since(&self, instant: UnixMillis) -> Vec<IncidentId> {
+    pub(crate) fn quiet_since(&self, instant: UnixMillis) -> Vec<IncidentId> {
         self.0.values().filter(|(incident, _)| incident.last_at <= instant).map(|(incident, _)| incident.id.clone()).collect()
     }
 
@@ -178,9 +175,9 @@ mod tests {
             let signal = Signal { user: Some(UserId::from_random(name)), ..signal(SignalKind::Scraping, None, u64::from(n)) };
             open.noticed(&signal, || IncidentId::from_random(name), Seconds(60));
         }
-        assert_eq!(open.0.len(), OPEN_MAX);
+        assert_eq!(open.0.len(), Limits::OPEN_INCIDENTS_MAX);
         let changed = open.changed();
-        assert_eq!(changed.len(), OPEN_MAX);
+        assert_eq!(changed.len(), Limits::OPEN_INCIDENTS_MAX);
         changed.into_iter().for_each(|incident| open.put(incident));
         assert_eq!(open.changed().len(), 0, "kept is kept");
     }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use countersign_core::{
-    Clock, DecisionId, Entropy, IncidentId, RiskReason, Seconds, Session, SessionId, SessionState, Signal, SignalKind, UnixMillis, Watch,
+    Clock, DecisionId, Entropy, IncidentId, Limits, RiskReason, Seconds, Session, SessionId, SessionState, Signal, SignalKind, UnixMillis,
+    Watch,
 };
 use countersign_store::{
     Deed, Incident, IncidentChange, IncidentState, Incidents, OpenState, SessionFilter, Sessions, StateChange, Suppression, Unavailable,
@@ -17,11 +18,6 @@ use crate::react::{
     incidents::{Noticed, OpenIncidents},
     rule::{Mode, ReactRules},
 };
-
-/// Greatest number of sessions that are changed because of one signal; a person has a few.
-const SESSIONS_MAX: u32 = 1_000;
-/// Greatest number of open incidents that are loaded after a restart.
-const TAKEN_UP_MAX: u32 = 2_000;
 
 /// Log in which changes are recorded before they are made (law 8 of the design).
 #[async_trait]
@@ -110,7 +106,8 @@ impl Reactor {
     /// # Errors
     /// [`Unavailable`] when the incidents cannot be loaded.
     pub async fn new(parts: ReactorParts) -> Result<Self, Unavailable> {
-        let held = parts.stores.incidents.list(Some(IncidentState::Open), TAKEN_UP_MAX).await?;
+        let held =
+            parts.stores.incidents.list(Some(IncidentState::Open), u32::try_from(Limits::OPEN_INCIDENTS_MAX).unwrap_or(u32::MAX)).await?;
         Ok(Self { parts, open: Mutex::new(OpenIncidents::of(held)) })
     }
 
@@ -239,7 +236,7 @@ impl Reactor {
             (None, None, None) => Ok(Vec::new()),
             (None, device, user) => {
                 let live_at = Some(self.parts.clock.now().seconds());
-                sessions.list(&SessionFilter { user: user.clone(), device: device.clone(), live_at }, SESSIONS_MAX).await
+                sessions.list(&SessionFilter { user: user.clone(), device: device.clone(), live_at }, Limits::PERSON_SESSIONS_MAX).await
             }
         }
     }

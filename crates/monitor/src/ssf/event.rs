@@ -9,9 +9,6 @@ const CAEP: &str = "https://schemas.openid.net/secevent/caep/event-type/";
 const RISC: &str = "https://schemas.openid.net/secevent/risc/event-type/";
 const SSF: &str = "https://schemas.openid.net/secevent/ssf/event-type/";
 
-/// Greatest number of languages in which one reason may be given.
-const LANGUAGES_MAX: usize = 64;
-
 /// Reason why an event is refused. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EventRefusal {
@@ -124,11 +121,9 @@ enum Risc {
 
 impl Event {
     /// Type of the event that a session was revoked, which this server sends.
-    pub const SESSION_REVOKED: &'static str = "https://schemas.openid.net/secevent/caep/event-type/session-revoked";
-    /// Type of the event that a device's compliance changed, which this server sends.
-    pub const DEVICE_COMPLIANCE_CHANGE: &'static str = "https://schemas.openid.net/secevent/caep/event-type/device-compliance-change";
+    pub(crate) const SESSION_REVOKED: &'static str = "https://schemas.openid.net/secevent/caep/event-type/session-revoked";
     /// Type of a verification event, which this server sends.
-    pub const VERIFICATION: &'static str = "https://schemas.openid.net/secevent/ssf/event-type/verification";
+    pub(crate) const VERIFICATION: &'static str = "https://schemas.openid.net/secevent/ssf/event-type/verification";
 
     /// Parses an event of the given type.
     ///
@@ -259,7 +254,7 @@ fn beside(event: &Object<'_>) -> Result<Beside, EventRefusal> {
     });
     let texts = |name: &str| -> Result<BTreeMap<String, String>, EventRefusal> {
         let texts: BTreeMap<String, String> = event.optional(name)?.unwrap_or_default();
-        if texts.len() > LANGUAGES_MAX { Err(EventRefusal::Malformed) } else { Ok(texts) }
+        if texts.len() > Limits::SET_LANGUAGES_MAX { Err(EventRefusal::Malformed) } else { Ok(texts) }
     };
     // Checked and not used: texts of another party are not shown to people.
     texts("reason_user")?;

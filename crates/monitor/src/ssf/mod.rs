@@ -10,7 +10,7 @@ mod subject;
 mod transport;
 
 pub use event::{Direction, Event, EventRefusal, Initiator};
-pub use outbox::{Outbox, PollAnswer, PollAsk, PollRefusal};
+pub use outbox::{PollAsk, PollRefusal};
 pub use receive::{Answer, InStream, Receiver};
 pub use subject::{Simple, SubjectId, SubjectRefusal};
 pub use transport::{News, Others, OutStream, Sharing, SignalSubject, router, transmit};

@@ -11,12 +11,6 @@ use countersign_core::Limits;
 use serde::Deserialize;
 use tokio::sync::Notify;
 
-/// Greatest number of waiting events. Beyond it, the oldest are dropped, and the caller is told.
-const WAITING_MAX: usize = 10_000;
-
-/// Greatest number of events in one answer.
-const GIVEN_MAX: usize = 100;
-
 /// Time for which an answer waits for an event.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -52,20 +46,25 @@ impl PollAsk {
         let refused = |_| PollRefusal;
         let mut settled: Vec<String> = ask.optional("ack").map_err(refused)?.unwrap_or_default();
         let errors: std::collections::BTreeMap<String, WireError> = ask.optional("setErrs").map_err(refused)?.unwrap_or_default();
-        if settled.len().saturating_add(errors.len()) > WAITING_MAX || errors.values().any(|error| error.err.is_empty()) {
+        if settled.len().saturating_add(errors.len()) > Limits::OUTBOX_EVENTS_MAX || errors.values().any(|error| error.err.is_empty()) {
             return Err(PollRefusal);
         }
         let count = errors.len();
         settled.extend(errors.into_keys());
         let events_max: Option<usize> = ask.optional("maxEvents").map_err(refused)?;
         let at_once = ask.optional("returnImmediately").map_err(refused)?.unwrap_or(false);
-        Ok(Self { events_max: events_max.unwrap_or(GIVEN_MAX).min(GIVEN_MAX), at_once, settled, refused: count })
+        Ok(Self {
+            events_max: events_max.unwrap_or(Limits::POLLED_EVENTS_MAX).min(Limits::POLLED_EVENTS_MAX),
+            at_once,
+            settled,
+            refused: count,
+        })
     }
 }
 
 /// Answer to a poll.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PollAnswer {
+pub(crate) struct PollAnswer {
     /// Events with their `jti`, oldest first.
     pub sets: Vec<(String, String)>,
     /// True when more events wait.
@@ -83,7 +82,7 @@ impl PollAnswer {
 
 /// Events that wait for one receiver.
 #[derive(Debug, Default)]
-pub struct Outbox {
+pub(crate) struct Outbox {
     waiting: Mutex<VecDeque<(String, String)>>,
     come: Notify,
 }
@@ -93,7 +92,7 @@ impl Outbox {
     pub fn put(&self, id: String, set: String) -> bool {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.push_back((id, set));
-        let full = waiting.len() > WAITING_MAX;
+        let full = waiting.len() > Limits::OUTBOX_EVENTS_MAX;
         if full {
             waiting.pop_front();
         }
@@ -102,7 +101,7 @@ impl Outbox {
     }
 
     /// Answers a poll: removes what was acknowledged and gives what waits. When nothing waits, it waits for an event for some time.
-    pub async fn poll(&self, ask: &PollAsk) -> PollAnswer {
+    pub(crate) async fn poll(&self, ask: &PollAsk) -> PollAnswer {
         // Registered before the look, so that an event between look and wait is not missed.
         let come = self.come.notified();
         let answer = self.look(ask);

@@ -6,7 +6,7 @@ use std::{
 };
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
-use countersign_core::{DeviceId, Reason, RiskView, Secret, SessionId, Signal, SignalKind, UnixMillis, UserId};
+use countersign_core::{DeviceId, Limits, Reason, RiskView, Secret, SessionId, Signal, SignalKind, UnixMillis, UserId};
 use countersign_proof::set::{self, ExpectedSet, SetKeys, VerifiedSet};
 use countersign_store::{Sessions, Subjects, Unavailable};
 
@@ -17,9 +17,6 @@ use crate::{
         subject::{Simple, SubjectId},
     },
 };
-
-/// Number of SET identifiers that are remembered; a transmitter repeats a SET within minutes.
-const SEEN_MAX: usize = 20_000;
 
 /// A stream that another party sends to this server.
 pub struct InStream {
@@ -62,19 +59,27 @@ pub struct Receiver {
     seen: Mutex<Seen>,
 }
 
-/// Identifiers of SETs that were accepted, oldest first.
+/// Name of a SET: identifiers are unique within one stream only (RFC 8417 section 2.2).
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct SetName {
+    /// The number of the stream among ours.
+    stream: usize,
+    id: String,
+}
+
+/// Names of SETs that were accepted, oldest first.
 #[derive(Default)]
 struct Seen {
-    names: HashSet<(usize, String)>,
-    order: VecDeque<(usize, String)>,
+    names: HashSet<SetName>,
+    order: VecDeque<SetName>,
 }
 
 impl Seen {
-    fn note(&mut self, name: (usize, String)) {
+    fn note(&mut self, name: SetName) {
         if self.names.insert(name.clone()) {
             self.order.push_back(name);
         }
-        if self.order.len() > SEEN_MAX
+        if self.order.len() > Limits::SETS_REMEMBERED_MAX
             && let Some(oldest) = self.order.pop_front()
         {
             self.names.remove(&oldest);
@@ -105,7 +110,7 @@ impl Receiver {
             Ok(set) => set,
             Err(refusal) => return Answer::Refused { err: refusal.err(), description: format!("{refusal:?}") },
         };
-        let name = (number, set.id.clone());
+        let name = SetName { stream: number, id: set.id.clone() };
         if self.seen.lock().unwrap_or_else(PoisonError::into_inner).names.contains(&name) {
             return Answer::Accepted;
         }

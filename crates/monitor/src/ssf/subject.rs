@@ -6,9 +6,6 @@ use countersign_codec::json::{NotTheObject, Object};
 use countersign_core::Limits;
 use serde_json::value::RawValue;
 
-/// Greatest number of identifiers of one `aliases` subject, and of addresses of one `ip-addresses` subject.
-const MEMBERS_MAX: usize = 32;
-
 /// Refusal of a subject that is not an object with a `format` and the members of that format, each once and of the right type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SubjectRefusal;
@@ -99,7 +96,7 @@ impl Simple {
             "email" => Self::Email(text("email")?),
             "ip-addresses" => {
                 let all: Vec<String> = object.required("ip-addresses")?;
-                if all.is_empty() || all.len() > MEMBERS_MAX {
+                if all.is_empty() || all.len() > Limits::SET_SUBJECT_MEMBERS_MAX {
                     return Err(SubjectRefusal);
                 }
                 let parsed = all.iter().map(|address| address.parse().map_err(|_| SubjectRefusal));
@@ -127,7 +124,7 @@ impl SubjectId {
         match object.text("format")?.as_ref() {
             "aliases" => {
                 let all: Vec<&RawValue> = object.required("identifiers")?;
-                if all.is_empty() || all.len() > MEMBERS_MAX {
+                if all.is_empty() || all.len() > Limits::SET_SUBJECT_MEMBERS_MAX {
                     return Err(SubjectRefusal);
                 }
                 Ok(Self::Aliases(all.iter().map(|one| Simple::parse(one.get())).collect::<Result<_, _>>()?))

@@ -1,4 +1,4 @@
-//! Shared signals over HTTP: the endpoints for events of others, and the delivery of our events to others.
+//! Shared signals on the wire: the doors for events of others, and the way of ours to them.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,7 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use countersign_core::{Clock, Entropy, ProofId, Secret, UserId};
+use countersign_core::{Clock, Entropy, Limits, ProofId, Secret, UserId};
 use countersign_outbound::Caller;
 use countersign_proof::set::{SET_TYPE, SetSigningKey, SetToSign};
 use countersign_store::Subjects;
@@ -27,12 +27,6 @@ use crate::ssf::{
     outbox::{Outbox, PollAsk},
     receive::{Answer, Receiver},
 };
-
-/// Greatest size in bytes of a security event token (SET) or of a poll.
-const BODY_BYTES_MAX: usize = 64 * 1024;
-
-/// Greatest number of pieces of news that wait to be sent; more are dropped and counted.
-const WAITING_MAX: usize = 1024;
 
 /// Times to wait before each attempt of a push. After the last attempt the event is given up.
 const ATTEMPTS: [Duration; 5] =
@@ -58,13 +52,12 @@ impl Others {
     /// Makes a sender and the queue from which [`transmit`] takes the news.
     #[must_use]
     pub fn new() -> (Self, mpsc::Receiver<News>) {
-        let (sender, news) = mpsc::channel(WAITING_MAX);
+        let (sender, news) = mpsc::channel(Limits::SIGNALS_WAITING_MAX);
         (Self(sender), news)
     }
 
     /// Puts a piece of news into the queue; a full queue drops it, and the metric counts that.
     pub fn tell(&self, news: News) {
-        // Whoever ends a session must not wait for a receiver of news.
         if self.0.try_send(news).is_err() {
             counter!("countersign_shared_signals_total", "direction" => "out", "outcome" => "dropped").increment(1);
         }
@@ -126,7 +119,7 @@ pub fn router(sharing: Arc<Sharing>) -> Router {
         .route("/countersign/v1/signals/verify", post(verify))
         .route("/countersign/v1/signals/jwks.json", get(async |State(sharing): State<Arc<Sharing>>| document(sharing.key.jwks())))
         .route("/.well-known/ssf-configuration", get(async |State(sharing): State<Arc<Sharing>>| document(sharing.configuration())))
-        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(DefaultBodyLimit::max(Limits::SIGNAL_BODY_BYTES_MAX))
         .with_state(sharing)
 }
 
@@ -193,8 +186,9 @@ async fn verify(State(sharing): State<Arc<Sharing>>, headers: HeaderMap, body: S
     let event = ask.state.map_or_else(|| json!({}), |state| json!({ "state": state }));
     let subject = json!({ "format": "opaque", "id": stream.audience });
     let stream = Arc::clone(stream);
-    // Sent after the answer: a receiver may wait for the answer before it takes events.
-    tokio::spawn(async move { sharing.send(&stream, (Event::VERIFICATION, &event), &subject).await });
+    tokio::spawn(
+        async move { sharing.send(&stream, Statement { event_type: Event::VERIFICATION, event: &event, subject: &subject }).await },
+    );
     StatusCode::NO_CONTENT.into_response()
 }
 
@@ -204,7 +198,6 @@ pub async fn transmit(sharing: Arc<Sharing>, mut news: mpsc::Receiver<News>, shu
         let Some(news) = (tokio::select! { () = shutdown.cancelled() => None, news = news.recv() => news }) else { return };
         for stream in &sharing.targets {
             let (sharing, stream, news) = (Arc::clone(&sharing), Arc::clone(stream), news.clone());
-            // A task for each receiver, so that one which does not answer holds up no other.
             tokio::spawn(async move { sharing.tell(&stream, &news).await });
         }
     }
@@ -214,7 +207,6 @@ impl Sharing {
     /// Finds the stream whose token a request shows.
     fn stream(&self, headers: &HeaderMap) -> Option<&Arc<OutStream>> {
         let shown = headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")?;
-        // SECURITY: compared in constant time, so that no token can be guessed byte by byte.
         self.targets.iter().find(|stream| verify_slices_are_equal(stream.token.expose().as_bytes(), shown.as_bytes()).is_ok())
     }
 
@@ -246,15 +238,14 @@ impl Sharing {
             SignalSubject::OurName => ours,
             SignalSubject::Email => match self.people.find(user).await {
                 Ok(Some(user)) if user.name.contains('@') => json!({ "format": "email", "email": user.name }),
-                // A failed lookup must not keep the news back; our identifier is always known.
                 Ok(_) | Err(_) => ours,
             },
         };
-        self.send(stream, (event_type, &event), &subject).await;
+        self.send(stream, Statement { event_type, event: &event, subject: &subject }).await;
     }
 
-    async fn send(&self, stream: &OutStream, (event_type, event): (&str, &Value), subject: &Value) {
-        let Some((id, set)) = self.sign(stream, (event_type, event), subject) else {
+    async fn send(&self, stream: &OutStream, statement: Statement<'_>) {
+        let Some((id, set)) = self.sign(stream, statement) else {
             tracing::error!("a security event could not be signed");
             return;
         };
@@ -286,7 +277,8 @@ impl Sharing {
         counted("given_up");
     }
 
-    fn sign(&self, stream: &OutStream, (event_type, event): (&str, &Value), subject: &Value) -> Option<(String, String)> {
+    fn sign(&self, stream: &OutStream, statement: Statement<'_>) -> Option<(String, String)> {
+        let Statement { event_type, event, subject } = statement;
         let mut bytes = [0; 16];
         self.entropy.fill(&mut bytes);
         let id = ProofId::parse(&hex::encode(bytes)).ok()?.to_string();
@@ -294,6 +286,14 @@ impl Sharing {
         let set = self.key.sign(&SetToSign { issuer, audience, id: &id, issued_at, subject, event_type, event }).ok()?;
         Some((id, set))
     }
+}
+
+/// An event of a subject, as we tell it.
+#[derive(Clone, Copy)]
+struct Statement<'a> {
+    event_type: &'a str,
+    event: &'a Value,
+    subject: &'a Value,
 }
 
 fn counted(outcome: &'static str) {

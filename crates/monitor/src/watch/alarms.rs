@@ -7,7 +7,7 @@ const AGAIN: Seconds = Seconds(600);
 
 /// Kinds that were signalled lately, with the time; few at a time.
 #[derive(Clone, Debug, Default)]
-pub struct Alarms(Vec<(SignalKind, UnixSeconds)>);
+pub(crate) struct Alarms(Vec<(SignalKind, UnixSeconds)>);
 
 impl Alarms {
     /// Returns true when `kind`, whose score is high now, has to be signalled.
@@ -26,7 +26,7 @@ impl Alarms {
     }
 
     /// Forgets what was signalled, because it was settled. The next crossing is signalled again.
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.0.clear();
     }
 }

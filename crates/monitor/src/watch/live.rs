@@ -7,8 +7,8 @@ use std::{
 };
 
 use countersign_core::{
-    Action, AnswerSeen, CoarsePlace, DeviceId, LoginDevice, LoginSeen, Reason, RequestSeen, RiskReason, RiskView, Seconds, SessionId,
-    Signal, SignalKind, SignalSink, Told, UnixMillis, UnixSeconds, UserId, Watch,
+    Action, AnswerSeen, CoarsePlace, DeviceId, Limits, LoginDevice, LoginSeen, Reason, RequestSeen, RiskReason, RiskView, Seconds,
+    SessionId, Signal, SignalKind, SignalSink, Told, UnixMillis, UnixSeconds, UserId, Watch,
 };
 use countersign_risk::{
     Operation,
@@ -28,14 +28,8 @@ use crate::watch::{
     requests::Requests,
 };
 
-/// Number of sites whose places are cached; when it is reached, the cache is emptied.
-const SITES_MAX: usize = 4096;
-
 /// Time for which the place of a site is cached. It is short because the maps are replaced while a node runs.
 const SITE_LIFE: Seconds = Seconds(60);
-
-/// Greatest number of phones whose reported place is kept; the one that reported longest ago is dropped first.
-const PHONES_MAX: usize = 100_000;
 
 /// Time for which the place that a phone reported is used.
 const PHONE_PLACE_LIFE: Seconds = Seconds(3600);
@@ -92,7 +86,7 @@ impl LiveWatch {
     pub fn new(config: WatchConfig, places: Arc<dyn Places>, signals: Arc<dyn SignalSink>) -> Self {
         let requests = Requests::new(config.requests, config.people_max);
         let logins = Logins::new(config.logins, config.credentials, config.salt, config.people_max);
-        let phones = Mutex::new(Subjects::new(PHONES_MAX));
+        let phones = Mutex::new(Subjects::new(Limits::REPORTED_PLACES_MAX));
         Self { config, requests, logins: Mutex::new(logins), places, phones, sites: Mutex::default(), signals }
     }
 
@@ -111,7 +105,7 @@ impl LiveWatch {
             return place.clone();
         }
         let place = self.places.look(address);
-        if sites.len() >= SITES_MAX {
+        if sites.len() >= Limits::SITES_CACHED_MAX {
             // Emptied as a whole, which is simple: entries live for a minute only.
             sites.clear();
         }

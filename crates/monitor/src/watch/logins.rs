@@ -1,6 +1,6 @@
 //! Scoring of logins: how unusual each is for its person, and whether somebody is guessing secrets or sending prompt after prompt.
 
-use countersign_core::{LoginOutcome, SignalKind, UnixSeconds};
+use countersign_core::{Limits, LoginOutcome, SignalKind, UnixSeconds};
 use countersign_risk::{
     credentials::{CredentialRule, Credentials, Source, Try},
     evidence::{Contribution, Feature, Score},
@@ -13,12 +13,6 @@ use countersign_risk::{
 
 use crate::watch::alarms::Alarms;
 
-/// Greatest number of accounts and sources whose alarms are remembered.
-const ALARMS_MAX: usize = 10_000;
-
-/// Greatest number of sessions, opened by an unusual login, that are remembered until their person confirms.
-const UNCONFIRMED_MAX: usize = 10_000;
-
 /// Weight in nats from which guessing and prompt fatigue are certain enough to stop the login.
 const CERTAIN: f64 = 3.0;
 
@@ -26,7 +20,7 @@ const CERTAIN: f64 = 3.0;
 const WAVE: f64 = 0.7;
 
 /// One login, prepared for scoring.
-pub struct LoginSight<'a> {
+pub(crate) struct LoginSight<'a> {
     /// Name of the account.
     pub account: &'a str,
     /// Keyed hash of the session that was opened, when one was.
@@ -52,7 +46,7 @@ pub struct Looked {
 }
 
 /// State of everything about logins.
-pub struct Logins {
+pub(crate) struct Logins {
     monitor: LoginMonitor,
     credentials: Credentials,
     rule: CredentialRule,
@@ -75,8 +69,8 @@ impl Logins {
             monitor,
             credentials: Credentials::default(),
             rule: credentials,
-            alarms: Subjects::new(ALARMS_MAX),
-            unconfirmed: Subjects::new(UNCONFIRMED_MAX),
+            alarms: Subjects::new(Limits::ALARMS_MAX),
+            unconfirmed: Subjects::new(Limits::UNCONFIRMED_SESSIONS_MAX),
         }
     }
 
@@ -151,24 +145,24 @@ impl Logins {
     }
 
     /// Learns the login that opened `session` as the person's own, because they passed a step-up.
-    pub fn vouch(&mut self, session: u64) {
+    pub(crate) fn vouch(&mut self, session: u64) {
         if let Some(Some(Unconfirmed { account, assessed })) = self.unconfirmed.remove(session) {
             self.monitor.settle_key(account, &assessed, Settled::StepUpPassed);
         }
     }
 
     /// First frame of a snapshot, with the keys of the people whose frames follow.
-    pub fn first_frame(&self) -> (Vec<u8>, Vec<u64>) {
+    pub(crate) fn first_frame(&self) -> (Vec<u8>, Vec<u64>) {
         (self.monitor.first_frame(), self.monitor.people().keys())
     }
 
     /// Frames of those of `people` who are held.
-    pub fn person_frames(&self, people: &[u64]) -> Vec<Vec<u8>> {
+    pub(crate) fn person_frames(&self, people: &[u64]) -> Vec<Vec<u8>> {
         people.iter().filter_map(|key| self.monitor.person_frame(*key)).collect()
     }
 
     /// Last frame of a snapshot with so many people.
-    pub fn last_frame(&self, people: usize) -> Vec<u8> {
+    pub(crate) fn last_frame(&self, people: usize) -> Vec<u8> {
         self.monitor.last_frame(u64::try_from(people).unwrap_or(u64::MAX))
     }
 

@@ -25,7 +25,7 @@ struct Person {
 }
 
 /// State of all people.
-pub struct Requests {
+pub(crate) struct Requests {
     rule: UseRule,
     everybody: RwLock<Population>,
     shards: Vec<Mutex<Admission<Person>>>,
@@ -78,7 +78,7 @@ impl Requests {
     }
 
     /// Learns the recent use of the session as the person's own, because they passed a step-up.
-    pub fn vouch(&self, person: u64, session: u64, now: UnixSeconds) {
+    pub(crate) fn vouch(&self, person: u64, session: u64, now: UnixSeconds) {
         let learned = self.shard(person).and_then(|mut shard| {
             let held = shard.get_mut(person)?;
             held.alarms.clear();

@@ -13,8 +13,8 @@ use axum::{
     routing::post,
 };
 use countersign_audit::{EventKind, Glance};
-use countersign_compliance::{Apps, Breakdown, Forecast, GROUPS_MAX, Outcomes, Revocations, Survey, UsedBy};
-use countersign_core::{ClientId, Outcome, Platform, Seconds, UnixSeconds};
+use countersign_compliance::{Apps, Breakdown, Forecast, Outcomes, Revocations, Survey, UsedBy};
+use countersign_core::{ClientId, Limits, Outcome, Platform, Seconds, UnixSeconds};
 use countersign_store::{
     DeviceState, Unavailable,
     segments::{self, ReadError},
@@ -59,8 +59,8 @@ async fn report(State(surveyor): State<Surveyor>, Json(ask): Json<ReportAsk>) ->
     let today = surveyor.apps.load_full();
     let judged = ask.what_if.as_ref().map(registry).transpose()?;
     let app = ask.app.as_ref().map(|app| known(app, &today, judged.as_ref())).transpose()?;
-    if !(1..=GROUPS_MAX).contains(&ask.top) {
-        return Err(ActRefusal::Invalid(format!("a table cannot have {} rows; give 1 to {GROUPS_MAX}", ask.top)));
+    if !(1..=Limits::FORECAST_GROUPS_MAX).contains(&ask.top) {
+        return Err(ActRefusal::Invalid(format!("a table cannot have {} rows; give 1 to {}", ask.top, Limits::FORECAST_GROUPS_MAX)));
     }
     let office = &surveyor.office;
     let fleet = Fleet { devices: Arc::clone(&office.stores.devices), sessions: Arc::clone(&office.stores.sessions) };

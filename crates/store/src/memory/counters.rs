@@ -3,15 +3,12 @@
 use std::{collections::HashMap, sync::Mutex};
 
 use async_trait::async_trait;
-use countersign_core::{Action, RateLimit, Seconds, SessionId, UnixMillis, UnixSeconds};
+use countersign_core::{Action, Limits, RateLimit, Seconds, SessionId, UnixMillis, UnixSeconds};
 
 use crate::{
     counters::{RateCounters, TakeError},
     unavailable::Unavailable,
 };
-
-/// Upper bound on the counters in memory. Beyond it empty counters are dropped, and when none is empty, no new one is counted in.
-const COUNTERS_MAX: usize = 100_000;
 
 /// Counters in memory, bounded.
 pub struct MemoryCounters {
@@ -30,7 +27,7 @@ impl MemoryCounters {
     /// Makes a memory with room for a hundred thousand counters.
     #[must_use]
     pub fn new() -> Self {
-        Self::with_room(COUNTERS_MAX)
+        Self::with_room(Limits::RATE_COUNTERS_MAX)
     }
 
     /// Makes a memory with room for `count_max` counters.
@@ -71,13 +68,10 @@ impl RateCounters for MemoryCounters {
         let key = (session.clone(), action.clone(), limit);
         if counters.empty_at.len() >= self.count_max && !counters.empty_at.contains_key(&key) {
             counters.sweep(now);
-            // SECURITY: dropping a counter that is not empty would give its session a fresh rate, so the new one is refused instead.
             if counters.empty_at.len() >= self.count_max {
                 return Err(gone());
             }
         }
-        // In the scaled unit one request costs `window`, and a full burst `window` times the count: nothing is divided, so nothing is
-        // rounded.
         let (window, at) = (limit.window.0.saturating_mul(1000), scaled(now.0, limit));
         let empty_at = counters.empty_at.get(&key).copied().unwrap_or_default().max(at).saturating_add(u128::from(window));
         let over = empty_at.saturating_sub(at).saturating_sub(scaled(window, limit));

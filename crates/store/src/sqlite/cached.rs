@@ -1,4 +1,4 @@
-//! Cache that is never behind the database.
+//! A cache that is never behind the database.
 
 use std::hash::Hash;
 
@@ -11,13 +11,13 @@ use quick_cache::sync::Cache;
 /// cache, and the reader then put the old row back: a revoked session would live on. Without the one connection, the same
 /// could happen to a change whose caller went away: the gate is free then, while the change is still under way in the
 /// database; only what is asked of the same connection waits for its end. Hits wait for nothing.
-pub struct Cached<K, V> {
+pub(crate) struct Cached<K, V> {
     gate: tokio::sync::Mutex<()>,
     values: Cache<K, V>,
 }
 
 /// Permission to change the cache, held by one caller at a time.
-pub struct Gate<'a, K, V> {
+pub(crate) struct Gate<'a, K, V> {
     cached: &'a Cached<K, V>,
     _held: tokio::sync::MutexGuard<'a, ()>,
 }
@@ -34,7 +34,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Cached<K, V> {
     }
 
     /// Waits for the permission to change the cache.
-    pub async fn gate(&self) -> Gate<'_, K, V> {
+    pub(crate) async fn gate(&self) -> Gate<'_, K, V> {
         Gate { cached: self, _held: self.gate.lock().await }
     }
 }

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use countersign_core::{DeviceId, Session, SessionId, UserId};
+use countersign_core::{DeviceId, Limits, Session, SessionId, UserId};
 use sqlx::{
     SqlSafeStr, SqlitePool,
     migrate::{Migration, MigrationType, Migrator},
@@ -29,14 +29,8 @@ use crate::{
 /// File mode for the owner only; SQLite gives the files beside the database the same mode.
 const PRIVATE: u32 = 0o600;
 
-/// Longest wait of a writer for another writer.
-const BUSY_MAX: Duration = Duration::from_secs(5);
-
 /// Connections that read, beside the one that writes.
 const READERS: u32 = 4;
-
-/// Sessions, and devices, and states of accounts, that are kept in memory.
-const CACHED_MAX: usize = 100_000;
 
 /// Step from one version of the tables to the next. A published step is never changed: databases remember its digest.
 #[derive(Clone, Copy)]
@@ -131,9 +125,9 @@ impl Sqlite {
             writer,
             readers,
             subject_keys,
-            sessions: Cached::new(CACHED_MAX),
-            devices: Cached::new(CACHED_MAX),
-            accounts: Cached::new(CACHED_MAX),
+            sessions: Cached::new(Limits::CACHED_ROWS_MAX),
+            devices: Cached::new(Limits::CACHED_ROWS_MAX),
+            accounts: Cached::new(Limits::CACHED_ROWS_MAX),
             changes: Changes::default(),
             answers: Mutex::default(),
         })
@@ -176,7 +170,7 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
-        .busy_timeout(BUSY_MAX)
+        .busy_timeout(Duration::from_secs(Limits::DATABASE_WAIT_MAX.0))
         .pragma("secure_delete", "on")
 }
 

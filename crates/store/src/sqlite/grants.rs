@@ -1,7 +1,7 @@
 //! Codes and refresh families in SQLite; answers to refreshes in memory.
 
 use async_trait::async_trait;
-use countersign_core::{ClientId, DeviceId, GrantId, SessionId, UnixSeconds, UserId};
+use countersign_core::{ClientId, DeviceId, GrantId, Limits, SessionId, UnixSeconds, UserId};
 use countersign_identity::{CodeChallenge, CodeGrant, CodeState, DeviceBinding, RefreshFamily, RefreshState, TokenHash};
 use sqlx::sqlite::SqliteRow;
 
@@ -13,10 +13,6 @@ use crate::{
     },
     unavailable::Unavailable,
 };
-
-/// Upper bound on the answers in memory; beyond it the answers that expire first are dropped, and a refresh that repeats one of them gets a
-/// new answer.
-const ANSWERS_MAX: usize = 100_000;
 
 fn code(row: &SqliteRow) -> Result<CodeState, Unavailable> {
     let row = Reader::new(row, "codes");
@@ -134,7 +130,7 @@ impl Grants for Sqlite {
             return Ok(given.clone());
         }
         // The answer that would be forgotten soonest makes room; a retry of it gets another token of the same session.
-        if answers.len() >= ANSWERS_MAX {
+        if answers.len() >= Limits::REPEATED_ANSWERS_MAX {
             answers.forget_soonest();
         }
         answers.insert(asked, proposed.clone(), until);

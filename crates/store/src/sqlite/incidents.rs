@@ -1,7 +1,7 @@
 //! Incidents in SQLite. Deeds and moments are lines of text in one column each: they are only ever read with their incident.
 
 use async_trait::async_trait;
-use countersign_core::{DecisionId, DeviceId, IncidentId, SessionId, SessionState, SignalKind, UnixMillis, UnixSeconds, UserId};
+use countersign_core::{DecisionId, DeviceId, IncidentId, Limits, SessionId, SessionState, SignalKind, UnixMillis, UnixSeconds, UserId};
 use sqlx::sqlite::SqliteRow;
 
 use crate::{
@@ -12,9 +12,6 @@ use crate::{
     },
     unavailable::Unavailable,
 };
-
-/// Upper bound on the remembered incidents; beyond it the oldest are deleted.
-const INCIDENTS_MAX: u32 = 10_000;
 
 fn incident(row: &SqliteRow) -> Result<Incident, Unavailable> {
     let row = Reader::new(row, "incidents");
@@ -77,7 +74,7 @@ impl Incidents for Sqlite {
         .await;
         kept.map_err(failed("keeping an incident"))?;
         let pruned = sqlx::query("DELETE FROM incidents WHERE id IN (SELECT id FROM incidents ORDER BY last_at DESC LIMIT -1 OFFSET $1)")
-            .bind(INCIDENTS_MAX)
+            .bind(Limits::INCIDENTS_MAX)
             .execute(&self.writer)
             .await;
         pruned.map_err(failed("forgetting incidents")).map(|_| ())

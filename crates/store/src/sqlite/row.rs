@@ -1,4 +1,4 @@
-//! Strict reading of rows into types: a row that does not parse is the node's fault, and the request is refused.
+//! Rows back into types, strictly: a row that does not parse is our fault, and refuses.
 
 use countersign_core::{Acr, Amr, BootState, EvidenceTier, Platform, Provenance, Role, SecurityLevel, Thumbprint, UnixSeconds};
 use sqlx::{Row, sqlite::SqliteRow};
@@ -25,7 +25,7 @@ impl<'a> Reader<'a> {
         self.row.try_get(column).map_err(|_| self.broken())
     }
 
-    pub fn maybe_text(&self, column: &str) -> Result<Option<String>, Unavailable> {
+    pub(crate) fn maybe_text(&self, column: &str) -> Result<Option<String>, Unavailable> {
         self.row.try_get(column).map_err(|_| self.broken())
     }
 
@@ -33,7 +33,7 @@ impl<'a> Reader<'a> {
         self.row.try_get(column).map_err(|_| self.broken())
     }
 
-    pub fn maybe_bytes(&self, column: &str) -> Result<Option<Vec<u8>>, Unavailable> {
+    pub(crate) fn maybe_bytes(&self, column: &str) -> Result<Option<Vec<u8>>, Unavailable> {
         self.row.try_get(column).map_err(|_| self.broken())
     }
 
@@ -50,7 +50,7 @@ impl<'a> Reader<'a> {
         u64::try_from(number).map_err(|_| self.broken())
     }
 
-    pub fn maybe_number(&self, column: &str) -> Result<Option<u64>, Unavailable> {
+    pub(crate) fn maybe_number(&self, column: &str) -> Result<Option<u64>, Unavailable> {
         let number: Option<i64> = self.row.try_get(column).map_err(|_| self.broken())?;
         number.map(|number| u64::try_from(number).map_err(|_| self.broken())).transpose()
     }
@@ -65,7 +65,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads a number and converts it by `parse`.
-    pub fn numbered<T>(&self, column: &str, parse: impl Fn(u64) -> Option<T>) -> Result<T, Unavailable> {
+    pub(crate) fn numbered<T>(&self, column: &str, parse: impl Fn(u64) -> Option<T>) -> Result<T, Unavailable> {
         parse(self.number(column)?).ok_or_else(|| self.broken())
     }
 
@@ -94,10 +94,10 @@ impl<'a> Reader<'a> {
 }
 
 /// Words of the column `platform`.
-pub const PLATFORMS: [(Platform, &str); 2] = [(Platform::Android, "android"), (Platform::Ios, "ios")];
+pub(crate) const PLATFORMS: [(Platform, &str); 2] = [(Platform::Android, "android"), (Platform::Ios, "ios")];
 
 /// Words of the column `tier`.
-pub const TIERS: [(EvidenceTier, &str); 4] = [
+pub(crate) const TIERS: [(EvidenceTier, &str); 4] = [
     (EvidenceTier::None, "none"),
     (EvidenceTier::SelfReported, "self_reported"),
     (EvidenceTier::Platform, "platform"),
@@ -105,7 +105,7 @@ pub const TIERS: [(EvidenceTier, &str); 4] = [
 ];
 
 /// Words of the column `vouched_by`, which names the source of the evidence.
-pub const SOURCES: [(Provenance, &str); 4] = [
+pub(crate) const SOURCES: [(Provenance, &str); 4] = [
     (Provenance::AndroidKeyAttestation, Provenance::AndroidKeyAttestation.as_str()),
     (Provenance::AppAttest, Provenance::AppAttest.as_str()),
     (Provenance::DevelopmentToken, Provenance::DevelopmentToken.as_str()),
@@ -120,7 +120,7 @@ pub const LEVELS: [(SecurityLevel, &str); 3] = [
 ];
 
 /// Words of the column `boot_state`.
-pub const BOOT_STATES: [(BootState, &str); 4] = [
+pub(crate) const BOOT_STATES: [(BootState, &str); 4] = [
     (BootState::Failed, "failed"),
     (BootState::SelfSigned, "self_signed"),
     (BootState::Unverified, "unverified"),
@@ -128,17 +128,17 @@ pub const BOOT_STATES: [(BootState, &str); 4] = [
 ];
 
 /// Returns the word of a value; an empty text, which no reader accepts, for a value that the table lacks.
-pub fn word_of<T: PartialEq>(value: &T, words: &[(T, &'static str)]) -> &'static str {
+pub(crate) fn word_of<T: PartialEq>(value: &T, words: &[(T, &'static str)]) -> &'static str {
     words.iter().find(|(known, _)| known == value).map_or("", |(_, word)| word)
 }
 
 /// Writes roles as one text, joined by spaces.
-pub fn roles_text(roles: &[Role]) -> String {
+pub(crate) fn roles_text(roles: &[Role]) -> String {
     roles.iter().map(Role::as_str).collect::<Vec<_>>().join(" ")
 }
 
 /// Writes methods of authentication as one text, joined by spaces.
-pub fn amr_text(amr: &[Amr]) -> String {
+pub(crate) fn amr_text(amr: &[Amr]) -> String {
     amr.iter().map(|amr| amr.as_str()).collect::<Vec<_>>().join(" ")
 }
 

@@ -30,7 +30,7 @@ struct VerdictText {
     testing: bool,
 }
 
-pub fn report_text(report: &AppReport) -> String {
+pub(crate) fn report_text(report: &AppReport) -> String {
     let text = ReportText {
         at: report.at.0,
         findings: report.findings.iter().map(|finding| finding.as_str().to_owned()).collect(),
@@ -53,7 +53,7 @@ pub fn report(text: &str) -> Option<AppReport> {
     })
 }
 
-pub fn verdict_text(verdict: &VendorVerdict) -> String {
+pub(crate) fn verdict_text(verdict: &VendorVerdict) -> String {
     let text = VerdictText {
         at: verdict.at.0,
         integrity: verdict.integrity.as_str().to_owned(),

@@ -26,7 +26,7 @@ fn binding(person: u16, phone: u16) -> Binding {
     }
 }
 
-pub async fn what_was_bound_is_found_after_a_restart(home: &dyn Home) {
+pub(crate) async fn what_was_bound_is_found_after_a_restart(home: &dyn Home) {
     let truth = home.open().await;
     truth.settle(1).await;
     truth.settle(2).await;
@@ -47,7 +47,7 @@ pub async fn what_was_bound_is_found_after_a_restart(home: &dyn Home) {
     assert_eq!(truth.bindings.of_user(&user(3).id, 9).await, Ok(vec![]));
 }
 
-pub async fn of_racing_sign_ins_one_takes_the_last_place(home: &dyn Home) {
+pub(crate) async fn of_racing_sign_ins_one_takes_the_last_place(home: &dyn Home) {
     let truth = home.open().await;
     for number in 1..=9 {
         truth.settle(number).await;
@@ -63,7 +63,7 @@ pub async fn of_racing_sign_ins_one_takes_the_last_place(home: &dyn Home) {
     assert_eq!(truth.bindings.of_user(&user(1).id, 99).await.map(|found| found.len()), Ok(2));
 }
 
-pub async fn cut_is_for_good_and_for_one_person(home: &dyn Home) {
+pub(crate) async fn cut_is_for_good_and_for_one_person(home: &dyn Home) {
     let truth = home.open().await;
     truth.settle(1).await;
     truth.settle(2).await;

@@ -1,4 +1,4 @@
-//! Tests of the promise that a challenge counts once, in its time, for the purpose it was made for.
+//! A challenge counts once, in its time, for what it was made for.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ fn id(number: u16) -> ChallengeId {
     ChallengeId(bytes(number))
 }
 
-pub async fn a_challenge_counts_once(fast: &Fast) {
+pub(crate) async fn a_challenge_counts_once(fast: &Fast) {
     assert_eq!(fast.challenges.issue(id(1), ChallengePurpose::Login, b"recall".to_vec(), NOW).await, Ok(()));
     let taken = race(16, |_| {
         let challenges = Arc::clone(&fast.challenges);
@@ -31,7 +31,7 @@ pub async fn a_challenge_counts_once(fast: &Fast) {
     assert_eq!(fast.challenges.take(&id(1), ChallengePurpose::Login, NOW).await, Ok(None));
 }
 
-pub async fn a_challenge_counts_in_its_time_for_its_purpose(fast: &Fast) {
+pub(crate) async fn a_challenge_counts_in_its_time_for_its_purpose(fast: &Fast) {
     let late = NOW.plus(Seconds(1));
     for (number, made_for) in (0..).zip(PURPOSES) {
         assert_eq!(fast.challenges.issue(id(number), made_for, vec![], NOW).await, Ok(()));
@@ -47,7 +47,7 @@ pub async fn a_challenge_counts_in_its_time_for_its_purpose(fast: &Fast) {
 }
 
 /// Fills a purpose up; `room` is the number of challenges that fit.
-pub async fn a_full_memory_forgets_nothing_that_counts(fast: &Fast, room: u16) {
+pub(crate) async fn a_full_memory_forgets_nothing_that_counts(fast: &Fast, room: u16) {
     let issue = async |number: u16, expires_at| fast.challenges.issue(id(number), ChallengePurpose::Login, vec![], expires_at).await;
     let end = NOW.plus(Limits::CHALLENGE_LIFE);
     for number in 0..room {

@@ -1,4 +1,4 @@
-//! Tests of the promise about development tokens and the phones that each enrolled.
+//! Development tokens, and the phones that each enrolled.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ fn unused(number: u16) -> KeptDevToken {
     KeptDevToken { token: dev_token(number), phones: Vec::new(), last_used_at: None }
 }
 
-pub async fn what_was_made_is_found_after_a_restart(home: &dyn Home) {
+pub(crate) async fn what_was_made_is_found_after_a_restart(home: &dyn Home) {
     let tokens = home.open().await.dev_tokens;
     for number in 1..=6 {
         assert_eq!(tokens.create(dev_token(number)).await, Ok(()));
@@ -46,7 +46,7 @@ pub async fn what_was_made_is_found_after_a_restart(home: &dyn Home) {
     assert_eq!(tokens.find(&hash(9)).await, Ok(None));
 }
 
-pub async fn racing_phones_share_the_places(home: &dyn Home) {
+pub(crate) async fn racing_phones_share_the_places(home: &dyn Home) {
     let tokens = home.open().await.dev_tokens;
     assert_eq!(tokens.create(dev_token(1)).await, Ok(()));
     // Each of eight phones comes twice, for three places.
@@ -68,7 +68,7 @@ pub async fn racing_phones_share_the_places(home: &dyn Home) {
     }
 }
 
-pub async fn a_use_is_noted_in_its_time(home: &dyn Home) {
+pub(crate) async fn a_use_is_noted_in_its_time(home: &dyn Home) {
     let tokens = home.open().await.dev_tokens;
     assert_eq!(tokens.create(dev_token(1)).await, Ok(()));
     assert_eq!(tokens.create(DevToken { phones_max: 0, ..dev_token(2) }).await, Ok(()));
@@ -86,7 +86,7 @@ pub async fn a_use_is_noted_in_its_time(home: &dyn Home) {
     assert_eq!(tokens.find(&hash(1)).await.map(|kept| kept.and_then(|kept| kept.last_used_at)), Ok(Some(NOW)), "what counted");
 }
 
-pub async fn revoked_is_final(home: &dyn Home) {
+pub(crate) async fn revoked_is_final(home: &dyn Home) {
     let tokens = home.open().await.dev_tokens;
     assert_eq!(tokens.create(dev_token(1)).await, Ok(()));
     assert_eq!(tokens.note_use(&dev_token(1).id, &phone(1), NOW).await, Ok(DevTokenNoted::Noted));
@@ -103,7 +103,7 @@ pub async fn revoked_is_final(home: &dyn Home) {
 }
 
 /// Checks that every noted phone is among those that the revocation names, so that each can be cut off.
-pub async fn of_revocation_and_use_one_comes_first(home: &dyn Home) {
+pub(crate) async fn of_revocation_and_use_one_comes_first(home: &dyn Home) {
     let tokens = home.open().await.dev_tokens;
     for number in 1..=16 {
         assert_eq!(tokens.create(dev_token(number)).await, Ok(()));
@@ -123,7 +123,7 @@ pub async fn of_revocation_and_use_one_comes_first(home: &dyn Home) {
     }
 }
 
-pub async fn lists_are_newest_first(home: &dyn Home) {
+pub(crate) async fn lists_are_newest_first(home: &dyn Home) {
     let tokens = home.open().await.dev_tokens;
     for number in [2, 3, 1] {
         assert_eq!(tokens.create(dev_token(number)).await, Ok(()));

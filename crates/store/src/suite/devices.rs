@@ -1,4 +1,4 @@
-//! Tests of the promise about the facts of a device.
+//! What is known about a device.
 
 use std::sync::{
     Arc,
@@ -82,7 +82,7 @@ fn report(at: u64, findings: &[AppFinding]) -> AppReport {
     AppReport { at: UnixSeconds(at), findings, os_version: Some(1), app_version: None, installer: Some("com.android.vending".to_owned()) }
 }
 
-pub async fn a_change_is_kept_and_answered(home: &dyn Home) {
+pub(crate) async fn a_change_is_kept_and_answered(home: &dyn Home) {
     let devices = home.open().await.devices;
     let first = Device { vouching: Some(VouchingKey { jwk: "{}".to_owned(), counters: CounterWindow::FRESH, receipt: None }), ..device(1) };
     assert!(devices.enrol(first.clone()).await.is_ok());
@@ -111,7 +111,7 @@ pub async fn a_change_is_kept_and_answered(home: &dyn Home) {
 }
 
 /// Sends assertions that overtake each other, each sent twice, with reports between them.
-pub async fn racing_changes_are_all_there(home: &dyn Home) {
+pub(crate) async fn racing_changes_are_all_there(home: &dyn Home) {
     const COUNTERS: u32 = 8;
     let devices = home.open().await.devices;
     let first = Device { vouching: Some(VouchingKey { jwk: "{}".to_owned(), counters: CounterWindow::FRESH, receipt: None }), ..device(1) };
@@ -138,7 +138,7 @@ pub async fn racing_changes_are_all_there(home: &dyn Home) {
     assert_eq!(found.vouching.map(|vouching| vouching.counters), Some(CounterWindow::from_parts(8, 0x1ff)));
 }
 
-pub async fn what_was_enrolled_is_found_after_a_restart(home: &dyn Home) {
+pub(crate) async fn what_was_enrolled_is_found_after_a_restart(home: &dyn Home) {
     let devices = home.open().await.devices;
     let enrolled: Vec<Device> = (0..13).map(|number| if number == 12 { device(number) } else { odd_device(number) }).collect();
     for device in &enrolled {
@@ -160,7 +160,7 @@ pub async fn what_was_enrolled_is_found_after_a_restart(home: &dyn Home) {
     assert_eq!(devices.revoke(&stranger.device).await, Ok(None));
 }
 
-pub async fn one_key_never_names_two_devices(home: &dyn Home) {
+pub(crate) async fn one_key_never_names_two_devices(home: &dyn Home) {
     let devices = home.open().await.devices;
     let enrolled = race(16, |task| {
         let (devices, mut new) = (Arc::clone(&devices), device(1));
@@ -173,7 +173,7 @@ pub async fn one_key_never_names_two_devices(home: &dyn Home) {
     assert_eq!(devices.list(100).await.map(|all| all.len()), Ok(1));
 }
 
-pub async fn a_device_enrolled_again_keeps_its_id(home: &dyn Home) {
+pub(crate) async fn a_device_enrolled_again_keeps_its_id(home: &dyn Home) {
     let devices = home.open().await.devices;
     assert!(devices.enrol(device(1)).await.is_ok());
     assert!(posture(&*devices, &device(1).posture.device).await.is_ok(), "at hand");
@@ -189,7 +189,7 @@ pub async fn a_device_enrolled_again_keeps_its_id(home: &dyn Home) {
     assert_eq!(home.open().await.devices.find(&device(1).posture.device).await, Ok(Some(expected)));
 }
 
-pub async fn revoked_is_final(home: &dyn Home) {
+pub(crate) async fn revoked_is_final(home: &dyn Home) {
     let devices = home.open().await.devices;
     let id = device(1).posture.device;
     assert!(devices.enrol(device(1)).await.is_ok());
@@ -207,7 +207,7 @@ pub async fn revoked_is_final(home: &dyn Home) {
 }
 
 /// Lets readers that find nothing in memory, and a phone that enrols again, race with a revocation.
-pub async fn a_race_leaves_nothing_stale(home: &dyn Home) {
+pub(crate) async fn a_race_leaves_nothing_stale(home: &dyn Home) {
     const DEVICES: u16 = 24;
     let devices = home.open().await.devices;
     for number in 0..DEVICES {
@@ -240,7 +240,7 @@ pub async fn a_race_leaves_nothing_stale(home: &dyn Home) {
 }
 
 /// Drops callers while a device is revoked, or enrolled again with a worse posture.
-pub async fn an_abandoned_change_leaves_nothing_stale(home: &dyn Home) {
+pub(crate) async fn an_abandoned_change_leaves_nothing_stale(home: &dyn Home) {
     let devices = home.open().await.devices;
     let (mut answers, mut done) = (Vec::new(), 0);
     for (number, polls) in departures() {
@@ -266,7 +266,7 @@ pub async fn an_abandoned_change_leaves_nothing_stale(home: &dyn Home) {
     }
 }
 
-pub async fn lists_are_newest_first(home: &dyn Home) {
+pub(crate) async fn lists_are_newest_first(home: &dyn Home) {
     let devices = home.open().await.devices;
     for number in [2, 3, 1] {
         assert!(devices.enrol(device(number)).await.is_ok());
@@ -281,7 +281,7 @@ pub async fn lists_are_newest_first(home: &dyn Home) {
 }
 
 /// Walks in pages of every size, while devices come and go between two pages.
-pub async fn a_walk_meets_every_device_once(home: &dyn Home) {
+pub(crate) async fn a_walk_meets_every_device_once(home: &dyn Home) {
     const DEVICES: u16 = 13;
     let devices = home.open().await.devices;
     assert_eq!(devices.walk(None, 10).await, Ok(Vec::new()));

@@ -1,4 +1,4 @@
-//! Tests of the promise that sessions end with their refresh families: both or neither, whoever asks.
+//! Sessions end with their refresh families: both or neither, whoever asks.
 
 use std::sync::{
     Arc,
@@ -66,7 +66,7 @@ fn nine(first: u16) -> Vec<(u16, Session)> {
         .collect()
 }
 
-pub async fn an_end_takes_what_it_says_with_its_families(home: &dyn Home) {
+pub(crate) async fn an_end_takes_what_it_says_with_its_families(home: &dyn Home) {
     let truth = home.open().await;
     truth.settle(1).await;
     truth.settle(2).await;
@@ -120,7 +120,7 @@ pub async fn an_end_takes_what_it_says_with_its_families(home: &dyn Home) {
     }
 }
 
-pub async fn of_racing_ends_each_session_ends_once(home: &dyn Home) {
+pub(crate) async fn of_racing_ends_each_session_ends_once(home: &dyn Home) {
     const SESSIONS: u16 = 24;
     let truth = home.open().await;
     truth.settle(1).await;
@@ -151,7 +151,7 @@ pub async fn of_racing_ends_each_session_ends_once(home: &dyn Home) {
 
 /// Drops callers in the middle of an end. However far the call came, no session is without its family and no family without its session,
 /// and asking again ends the rest.
-pub async fn an_abandoned_end_leaves_nothing_half(home: &dyn Home) {
+pub(crate) async fn an_abandoned_end_leaves_nothing_half(home: &dyn Home) {
     let truth = home.open().await;
     let mut answers = Vec::new();
     for (number, polls) in departures() {
@@ -170,7 +170,7 @@ pub async fn an_abandoned_end_leaves_nothing_half(home: &dyn Home) {
     }
 }
 
-pub async fn a_lost_end_is_made_good_by_a_retry(home: &dyn Home) {
+pub(crate) async fn a_lost_end_is_made_good_by_a_retry(home: &dyn Home) {
     let truth = home.open().await;
     for (number, lost) in [(1, Lost::Answer), (2, Lost::Call)] {
         truth.settle(number).await;
@@ -188,7 +188,7 @@ pub async fn a_lost_end_is_made_good_by_a_retry(home: &dyn Home) {
 
 /// Lets phones refresh while their session is ended. Whoever asks after the end was acknowledged gets nothing, and nobody ever sees one
 /// half ended without the other.
-pub async fn once_ended_nothing_refreshes(home: &dyn Home) {
+pub(crate) async fn once_ended_nothing_refreshes(home: &dyn Home) {
     const SESSIONS: u16 = 12;
     let truth = home.open().await;
     for number in 1..=SESSIONS {
@@ -222,7 +222,7 @@ pub async fn once_ended_nothing_refreshes(home: &dyn Home) {
 }
 
 /// Redeems a code while its session is ended, or after: the code is used up, and no live family comes of it.
-pub async fn a_family_of_a_session_that_ended_does_not_live(home: &dyn Home) {
+pub(crate) async fn a_family_of_a_session_that_ended_does_not_live(home: &dyn Home) {
     let truth = home.open().await;
     for number in 1..=8 {
         let session = truth.open_session(number).await;

@@ -1,4 +1,4 @@
-//! Tests of the promise about codes and refresh families.
+//! Codes and refresh families.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::{
     },
 };
 
-pub async fn a_code_is_redeemed_once(home: &dyn Home) {
+pub(crate) async fn a_code_is_redeemed_once(home: &dyn Home) {
     let grants = home.open().await.grants;
     let (name, grant) = code(1);
     assert_eq!(grants.find_code(&name).await, Ok(None));
@@ -46,7 +46,7 @@ pub async fn a_code_is_redeemed_once(home: &dyn Home) {
 
 /// Drops a redeemer in the middle, or makes the family impossible to store: no code is used up without a family, and no family lives
 /// without its code.
-pub async fn a_code_and_its_family_go_together(home: &dyn Home) {
+pub(crate) async fn a_code_and_its_family_go_together(home: &dyn Home) {
     let grants = home.open().await.grants;
     for (number, polls) in departures() {
         assert_eq!(grants.issue_code(code(number).0, code(number).1).await, Ok(()));
@@ -68,7 +68,7 @@ pub async fn a_code_and_its_family_go_together(home: &dyn Home) {
     }
 }
 
-pub async fn what_was_revoked_stays_revoked(home: &dyn Home) {
+pub(crate) async fn what_was_revoked_stays_revoked(home: &dyn Home) {
     let Truth { grants, sessions, .. } = home.open().await;
     for number in 1..=3 {
         assert_eq!(grants.issue_code(code(number).0, code(number).1).await, Ok(()));
@@ -100,7 +100,7 @@ fn asked(token: u16, key: u16) -> Renewed {
     Renewed { token: hash(token), key: Thumbprint::from_bytes(bytes(key)) }
 }
 
-pub async fn a_refresh_answered_twice_is_answered_the_same(home: &dyn Home) {
+pub(crate) async fn a_refresh_answered_twice_is_answered_the_same(home: &dyn Home) {
     let grants = home.open().await.grants;
     let token = |text: &str, expires_at| GivenToken { token: Secret::new(text.to_owned()), expires_at };
     let answers = race(16, |task| {

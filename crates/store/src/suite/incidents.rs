@@ -33,7 +33,7 @@ fn incident(number: u16) -> Incident {
     }
 }
 
-pub async fn what_was_noticed_is_found_after_a_restart(home: &dyn Home) {
+pub(crate) async fn what_was_noticed_is_found_after_a_restart(home: &dyn Home) {
     let incidents = home.open().await.incidents;
     let nobody = Incident { user: None, device: None, session: None, deeds: vec![], timeline: vec![], ..incident(2) };
     for kept in [incident(1), nobody.clone()] {
@@ -50,7 +50,7 @@ pub async fn what_was_noticed_is_found_after_a_restart(home: &dyn Home) {
     assert_eq!(incidents.list(Some(IncidentState::Closed), 10).await, Ok(vec![]));
 }
 
-pub async fn suppressions_hold_for_their_time(home: &dyn Home) {
+pub(crate) async fn suppressions_hold_for_their_time(home: &dyn Home) {
     let incidents = home.open().await.incidents;
     let all = Suppression { kind: SignalKind::Scraping, user: None, until: UnixSeconds(100) };
     let one = Suppression { user: Some(session(1).user), until: UnixSeconds(200), ..all.clone() };

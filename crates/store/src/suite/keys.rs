@@ -29,7 +29,7 @@ async fn ids(keys: &dyn Keys, purpose: KeyPurpose) -> Vec<String> {
     listed.iter().map(|key| key.id.as_str().to_owned()).collect()
 }
 
-pub async fn our_keys_are_kept_by_purpose(home: &dyn Home) {
+pub(crate) async fn our_keys_are_kept_by_purpose(home: &dyn Home) {
     let keys = home.open().await.keys;
     for purpose in PURPOSES {
         assert_eq!(ids(&*keys, purpose).await, [""; 0], "{purpose:?}");
@@ -51,7 +51,7 @@ pub async fn our_keys_are_kept_by_purpose(home: &dyn Home) {
     }
 }
 
-pub async fn racing_callers_get_one_key(home: &dyn Home) {
+pub(crate) async fn racing_callers_get_one_key(home: &dyn Home) {
     let keys = home.open().await.subject_keys;
     assert_eq!(keys.find(&user(1).id).await, Ok(None));
     let given = race(16, |task| {
@@ -70,7 +70,7 @@ pub async fn racing_callers_get_one_key(home: &dyn Home) {
 
 /// Checks that a person who was erased stays erased: asked again, after a restart, in a race with a caller who still wants the key, and
 /// before there ever was one.
-pub async fn destroyed_is_for_good(home: &dyn Home) {
+pub(crate) async fn destroyed_is_for_good(home: &dyn Home) {
     let keys = home.open().await.subject_keys;
     assert!(keys.key(&user(1).id, Secret::new([1; 32])).await.is_ok());
     for number in [1, 2] {

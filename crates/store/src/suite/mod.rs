@@ -25,7 +25,7 @@ mod subjects;
 mod world;
 
 pub use fail_nth::{FailNth, Faults, Lost};
-pub use race::{abandon, departures, race};
+pub use race::race;
 pub use samples::{NOW, code, dev_token, device, family, passkey, session, user};
 pub use world::{Fast, Home, Truth};
 

@@ -1,4 +1,4 @@
-//! Callers who come at the same moment, and callers who go away in the middle of a call.
+//! Callers who come at the same moment, and callers who go away.
 
 use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll};
 
@@ -32,12 +32,12 @@ where
 
 /// Numbers for samples, each with the number of times that a caller is woken before it goes away. Every count comes several times, because
 /// the threads of the store decide how far a call comes by then.
-pub fn departures() -> impl Iterator<Item = (u16, usize)> {
+pub(crate) fn departures() -> impl Iterator<Item = (u16, usize)> {
     (1..=32).map(|number| (number, usize::from(number % 8) + 1))
 }
 
 /// Behaves like a caller who goes away: wakes `call` `polls` times, and drops it there. Returns the result if the call had ended by then.
-pub async fn abandon<F: Future>(call: F, polls: usize) -> Option<F::Output> {
+pub(crate) async fn abandon<F: Future>(call: F, polls: usize) -> Option<F::Output> {
     let mut call = pin!(call);
     let mut left = polls;
     poll_fn(|context| {

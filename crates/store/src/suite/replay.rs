@@ -1,4 +1,4 @@
-//! Tests of the promise that a proof counts once.
+//! A proof counts once.
 
 use std::sync::Arc;
 
@@ -41,7 +41,7 @@ impl Phone {
     }
 }
 
-pub async fn a_proof_counts_once(fast: &Fast) {
+pub(crate) async fn a_proof_counts_once(fast: &Fast) {
     let phone = Phone::new();
     let spent = race(16, |_| {
         let (replay, proof) = (Arc::clone(&fast.replay), phone.proof(1, NOW));
@@ -55,7 +55,7 @@ pub async fn a_proof_counts_once(fast: &Fast) {
     assert!(fast.replay.spend(Phone::new().proof(1, NOW), NOW).await.is_ok(), "another phone's proof of the same name");
 }
 
-pub async fn a_proof_is_remembered_through_its_last_second(fast: &Fast) {
+pub(crate) async fn a_proof_is_remembered_through_its_last_second(fast: &Fast) {
     let phone = Phone::new();
     let end = phone.proof(0, NOW).remember_until();
     assert!(fast.replay.spend(phone.proof(0, NOW), NOW).await.is_ok());
@@ -70,7 +70,7 @@ pub async fn a_proof_is_remembered_through_its_last_second(fast: &Fast) {
 }
 
 /// Checks that a proof whose use was forgotten with time does not count again when the clock is set back.
-pub async fn whatever_the_clock_does_no_proof_counts_twice(fast: &Fast) {
+pub(crate) async fn whatever_the_clock_does_no_proof_counts_twice(fast: &Fast) {
     let phone = Phone::new();
     let (proof, end) = (phone.proof(0, NOW), phone.proof(0, NOW).remember_until());
     assert!(fast.replay.spend(proof, NOW).await.is_ok());
@@ -86,7 +86,7 @@ pub async fn whatever_the_clock_does_no_proof_counts_twice(fast: &Fast) {
 }
 
 /// Fills the memory up; `room` is the largest number of proofs that fit.
-pub async fn a_full_memory_refuses_and_forgets_nothing(fast: &Fast, room: usize) {
+pub(crate) async fn a_full_memory_refuses_and_forgets_nothing(fast: &Fast, room: usize) {
     let phone = Phone::new();
     let mut remembered = Vec::new();
     let mut refused = 0;

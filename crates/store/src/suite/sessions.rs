@@ -1,4 +1,4 @@
-//! Tests of the promise about the state of a session.
+//! What a session may do at this moment.
 
 use std::sync::{
     Arc,
@@ -45,7 +45,7 @@ fn in_time(session: &Session) -> Result<Session, LiveError> {
     }
 }
 
-pub async fn what_was_opened_is_found_after_a_restart(home: &dyn Home) {
+pub(crate) async fn what_was_opened_is_found_after_a_restart(home: &dyn Home) {
     let truth = home.open().await;
     let mut opened = Vec::new();
     for (number, state) in (0..).zip(STATES) {
@@ -72,7 +72,7 @@ pub async fn what_was_opened_is_found_after_a_restart(home: &dyn Home) {
     assert_eq!(live(&*truth.sessions, &session(99).id, NOW).await, Err(LiveError::Unknown));
 }
 
-pub async fn state_and_time_decide(home: &dyn Home) {
+pub(crate) async fn state_and_time_decide(home: &dyn Home) {
     let sessions = home.open().await;
     let opened = sessions.open_session(1).await;
     let (last, late) = (opened.expires_at, opened.expires_at.plus(Seconds(1)));
@@ -90,7 +90,7 @@ pub async fn state_and_time_decide(home: &dyn Home) {
     }
 }
 
-pub async fn revoked_is_final(home: &dyn Home) {
+pub(crate) async fn revoked_is_final(home: &dyn Home) {
     let truth = home.open().await;
     let id = truth.open_session(1).await.id;
     assert_eq!(turn(&*truth.sessions, &session(2).id, SessionState::Revoked).await, Ok(StateChange::Unknown));
@@ -108,7 +108,7 @@ pub async fn revoked_is_final(home: &dyn Home) {
     assert_eq!(live(&*home.open().await.sessions, &id, NOW).await, Err(LiveError::Revoked));
 }
 
-pub async fn of_racing_revocations_one_revokes(home: &dyn Home) {
+pub(crate) async fn of_racing_revocations_one_revokes(home: &dyn Home) {
     let truth = home.open().await;
     let id = truth.open_session(1).await.id;
     let changes = race(16, |_| {
@@ -123,7 +123,7 @@ pub async fn of_racing_revocations_one_revokes(home: &dyn Home) {
 
 /// Lets readers that find nothing in memory race with a revocation. One thing must not happen: a reader who looked before puts what it saw
 /// into memory after.
-pub async fn a_race_leaves_nothing_stale(home: &dyn Home) {
+pub(crate) async fn a_race_leaves_nothing_stale(home: &dyn Home) {
     const SESSIONS: u16 = 24;
     let truth = home.open().await;
     for number in 0..SESSIONS {
@@ -152,7 +152,7 @@ pub async fn a_race_leaves_nothing_stale(home: &dyn Home) {
 }
 
 /// Drops callers in the middle of a change. However far the call came, the store answers what it keeps, and asking again makes the change.
-pub async fn an_abandoned_change_leaves_nothing_stale(home: &dyn Home) {
+pub(crate) async fn an_abandoned_change_leaves_nothing_stale(home: &dyn Home) {
     let truth = home.open().await;
     let (mut answers, mut done) = (Vec::new(), 0);
     for (number, polls) in departures() {
@@ -180,7 +180,7 @@ pub async fn an_abandoned_change_leaves_nothing_stale(home: &dyn Home) {
     }
 }
 
-pub async fn an_authentication_is_noted_and_nothing_else(home: &dyn Home) {
+pub(crate) async fn an_authentication_is_noted_and_nothing_else(home: &dyn Home) {
     let truth = home.open().await;
     let opened = truth.open_session(1).await;
     let (earlier, later) = (opened.auth_time.minus(Seconds(1)), opened.auth_time.plus(Seconds(1)));
@@ -200,7 +200,7 @@ pub async fn an_authentication_is_noted_and_nothing_else(home: &dyn Home) {
     assert_eq!(found.auth_time, later.plus(Seconds(1)));
 }
 
-pub async fn lists_are_newest_first_and_fit(home: &dyn Home) {
+pub(crate) async fn lists_are_newest_first_and_fit(home: &dyn Home) {
     let truth = home.open().await;
     for number in [3, 1, 2] {
         truth.open_session(number).await;
@@ -238,7 +238,7 @@ pub async fn lists_are_newest_first_and_fit(home: &dyn Home) {
     assert!(later.iter().all(|session| session.expires_at > end) && later.len() < 3, "one second after: {later:?}");
 }
 
-pub async fn a_walk_meets_everybody_who_is_signed_in_once(home: &dyn Home) {
+pub(crate) async fn a_walk_meets_everybody_who_is_signed_in_once(home: &dyn Home) {
     let truth = home.open().await;
     let sessions = &*truth.sessions;
     assert_eq!(sessions.walk(None, 10, NOW).await, Ok(Vec::new()));

@@ -22,7 +22,7 @@ const SET: u8 = 0x31;
 ///
 /// SECURITY: without attributes, the content itself is signed, so an attacker could try to show one signature in both forms. Neither form
 /// parses as the other: a field of a receipt begins with a number, an attribute with an object identifier.
-pub fn signed_bytes(data: &SignedData<'_>) -> Result<Vec<u8>, ReceiptRefusal> {
+pub(crate) fn signed_bytes(data: &SignedData<'_>) -> Result<Vec<u8>, ReceiptRefusal> {
     let Some(attributes) = data.signer.attributes else { return Ok(data.content.clone()) };
     // The attributes are stored with an implicit context tag, but signed with the tag of a SET (RFC 5652 section 5.4).
     let (_, after_tag) = attributes.split_first().ok_or(ReceiptRefusal::AttributesInvalid)?;

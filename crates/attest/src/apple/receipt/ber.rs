@@ -3,13 +3,10 @@
 //! The code does not recurse: an element of indefinite length is delimited in one pass with a counter, and its inside is parsed only on
 //! request. Elements of definite length are skipped unread, so that certificates reach their own, strict parser unchanged.
 
+use countersign_core::Limits;
+
 use crate::apple::receipt::refusal::BerRefusal;
 
-/// Greatest nesting of elements of indefinite length; Apple's receipts nest five.
-pub const DEPTH_MAX: usize = 16;
-
-/// Greatest number of length octets. Four can express 4 GiB, far more than a receipt may have.
-const LENGTH_OCTETS_MAX: usize = 4;
 const END_OF_CONTENTS: u8 = 0x00;
 const CONSTRUCTED: u8 = 0x20;
 const TAG_NUMBER: u8 = 0x1f;
@@ -17,7 +14,7 @@ const LONG: u8 = 0x80;
 
 /// One element of BER.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Element<'a> {
+pub(crate) struct Element<'a> {
     /// Identifier octet of the element: class, form and number.
     pub tag: u8,
     /// Contents of the element, without the octets that end an indefinite length.
@@ -28,7 +25,7 @@ pub struct Element<'a> {
 
 /// Iterator over the elements that follow each other in some bytes.
 #[derive(Clone, Copy, Debug)]
-pub struct Elements<'a> {
+pub(crate) struct Elements<'a> {
     rest: &'a [u8],
 }
 
@@ -44,7 +41,7 @@ impl<'a> Elements<'a> {
     }
 
     /// Identifier octet of the next element, without reading it.
-    pub fn peek(&self) -> Option<u8> {
+    pub(crate) fn peek(&self) -> Option<u8> {
         self.rest.first().copied()
     }
 
@@ -97,7 +94,7 @@ fn header(bytes: &[u8]) -> Result<(Header, &[u8]), BerRefusal> {
         return if tag & CONSTRUCTED == 0 { Err(BerRefusal::IndefinitePrimitive) } else { Ok((indefinite, rest)) };
     }
     let octets = usize::from(first & !LONG);
-    if octets > LENGTH_OCTETS_MAX {
+    if octets > Limits::RECEIPT_LENGTH_OCTETS_MAX {
         return Err(BerRefusal::LengthTooLong);
     }
     let (octets, rest) = rest.split_at_checked(octets).ok_or(BerRefusal::Truncated)?;
@@ -124,7 +121,7 @@ fn until_end(inside: &[u8]) -> Result<(&[u8], &[u8]), BerRefusal> {
             Length::Definite(length) => after.get(length..).ok_or(BerRefusal::Truncated)?,
             Length::Indefinite => {
                 open = open.saturating_add(1);
-                if open > DEPTH_MAX {
+                if open > Limits::RECEIPT_DEPTH_MAX {
                     return Err(BerRefusal::DepthExceeded);
                 }
                 after
@@ -153,7 +150,7 @@ mod tests {
     #[test]
     fn elements_are_delimited() {
         let long = [&[0x04, 0x82, 0x01, 0x00][..], &[7; 256]].concat();
-        let deepest = nested(DEPTH_MAX);
+        let deepest = nested(Limits::RECEIPT_DEPTH_MAX);
         let rows: &[(&str, &[u8], Result<Vec<(u8, Vec<u8>, usize)>, BerRefusal>)] = &[
             ("nothing", &[], Ok(vec![])),
             ("an empty element", &[0x05, 0x00], Ok(vec![(0x05, vec![], 2)])),
@@ -177,8 +174,12 @@ mod tests {
             ("an indefinite length without an end", &[0x30, 0x80, 0x05, 0x00], Err(BerRefusal::Truncated)),
             ("a primitive element without a length", &[0x04, 0x80, 0x00, 0x00], Err(BerRefusal::IndefinitePrimitive)),
             ("an end with a length", &[0x30, 0x80, 0x00, 0x01, 0x00], Err(BerRefusal::EndMalformed)),
-            ("the deepest that is followed", &deepest, Ok(vec![(0x30, deepest[2..deepest.len() - 2].to_vec(), 4 * DEPTH_MAX)])),
-            ("one deeper", &nested(DEPTH_MAX + 1), Err(BerRefusal::DepthExceeded)),
+            (
+                "the deepest that is followed",
+                &deepest,
+                Ok(vec![(0x30, deepest[2..deepest.len() - 2].to_vec(), 4 * Limits::RECEIPT_DEPTH_MAX)]),
+            ),
+            ("one deeper", &nested(Limits::RECEIPT_DEPTH_MAX + 1), Err(BerRefusal::DepthExceeded)),
             ("very deep", &[0x30, 0x80].repeat(1 << 20), Err(BerRefusal::DepthExceeded)),
         ];
         for (name, bytes, expected) in rows {

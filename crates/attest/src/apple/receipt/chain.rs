@@ -1,7 +1,7 @@
 //! The certificates of a receipt: the signer's, and the check that it leads to a trust anchor (RFC 5280 section 6.1).
 
 use const_oid::ObjectIdentifier;
-use countersign_core::UnixSeconds;
+use countersign_core::{Limits, UnixSeconds};
 use der::Decode;
 use x509_cert::ext::pkix::KeyUsage;
 
@@ -9,9 +9,6 @@ use crate::anchors::{Anchor, Anchors, Purpose};
 use crate::apple::receipt::cms::Signer;
 use crate::apple::receipt::refusal::ReceiptRefusal;
 use crate::x509::{Certificate, Issuing};
-
-/// Greatest number of certificates from the signer's to the last one below the anchor; Apple's receipts have two.
-const CHAIN_MAX: usize = 4;
 
 const KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.15");
 
@@ -44,7 +41,7 @@ pub fn signer<'a>(
     };
     let mut found = certificates.iter().enumerate().filter(|(_, certificate)| named(certificate));
     let (Some((index, certificate)), None) = (found.next(), found.next()) else { return Err(ReceiptRefusal::SignerMissing) };
-    anchored(certificates, (index, certificate), anchors, now)?;
+    anchored(certificates, Link { index, certificate }, anchors, now)?;
     signs_receipts(certificate)?;
     Ok(certificate)
 }
@@ -52,39 +49,38 @@ pub fn signer<'a>(
 /// Place at which a certificate's issuer was found.
 enum Above<'a> {
     Anchor,
-    Certificate(usize, &'a Certificate),
+    Certificate(Link<'a>),
 }
 
-fn anchored<'a>(
-    certificates: &'a [Certificate],
-    signer: (usize, &'a Certificate),
-    anchors: &Anchors,
-    now: UnixSeconds,
-) -> Result<(), ReceiptRefusal> {
-    let (mut index, mut certificate) = signer;
+/// A certificate of the receipt, with the number of its place there for refusals.
+#[derive(Clone, Copy)]
+struct Link<'a> {
+    index: usize,
+    certificate: &'a Certificate,
+}
+
+fn anchored<'a>(certificates: &'a [Certificate], signer: Link<'a>, anchors: &Anchors, now: UnixSeconds) -> Result<(), ReceiptRefusal> {
+    let mut link = signer;
     // Certificates already passed, so that two that name each other do not form a loop.
-    let mut followed = Vec::with_capacity(CHAIN_MAX);
+    let mut followed = Vec::with_capacity(Limits::RECEIPT_CHAIN_MAX);
     // INVARIANT: the number of steps is bounded, whatever the certificates say about each other.
-    for below in 0..CHAIN_MAX {
+    for below in 0..Limits::RECEIPT_CHAIN_MAX {
+        let Link { index, certificate } = link;
         followed.push(index);
         may_issue(index, certificate, below)?;
         understood(index, certificate)?;
         in_force(index, certificate, now)?;
-        match above(certificates, &followed, (index, certificate), anchors)? {
+        match above(certificates, &followed, link, anchors)? {
             Above::Anchor => return Ok(()),
-            Above::Certificate(next_index, next) => (index, certificate) = (next_index, next),
+            Above::Certificate(next) => link = next,
         }
     }
     Err(ReceiptRefusal::ChainTooLong)
 }
 
 /// Finds the issuer of a certificate by name and signature: an anchor, or else a certificate of the receipt that was not followed yet.
-fn above<'a>(
-    certificates: &'a [Certificate],
-    followed: &[usize],
-    (index, certificate): (usize, &Certificate),
-    anchors: &Anchors,
-) -> Result<Above<'a>, ReceiptRefusal> {
+fn above<'a>(certificates: &'a [Certificate], followed: &[usize], link: Link<'_>, anchors: &Anchors) -> Result<Above<'a>, ReceiptRefusal> {
+    let Link { index, certificate } = link;
     let mut failure = ReceiptRefusal::AnchorUnknown { issuer: certificate.issuer().to_string() };
     let for_receipts = |anchor: &&Anchor| anchor.source().purpose == Purpose::AppAttestReceipt;
     for anchor in anchors.iter().filter(for_receipts).filter(|anchor| certificate.names_as_issuer(anchor.certificate())) {
@@ -96,7 +92,7 @@ fn above<'a>(
     let candidates = certificates.iter().enumerate().filter(|(index, _)| !followed.contains(index));
     for (next, issuer) in candidates.filter(|(_, issuer)| certificate.names_as_issuer(issuer)) {
         match certificate.verify_signature_of(issuer.key()) {
-            Ok(()) => return Ok(Above::Certificate(next, issuer)),
+            Ok(()) => return Ok(Above::Certificate(Link { index: next, certificate: issuer })),
             Err(why) => failure = ReceiptRefusal::ChainSignatureInvalid { index, why },
         }
     }

@@ -4,6 +4,7 @@
 //! not skipped.
 
 use const_oid::ObjectIdentifier;
+use countersign_core::Limits;
 use der::Decode;
 use x509_cert::{name::Name, serial_number::SerialNumber};
 
@@ -15,11 +16,6 @@ pub const DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.
 /// Object identifier of SHA-256 (RFC 5754 section 2.2).
 pub const SHA_256: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.2.1");
 const SIGNED_DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.2");
-
-/// Greatest number of certificates in one receipt; Apple's have three.
-const CERTIFICATES_MAX: usize = 8;
-/// Number of signers after which counting stops, since more than one is refused anyway.
-const SIGNERS_COUNTED_MAX: usize = 8;
 
 const INTEGER: u8 = 0x02;
 const OCTET_STRING: u8 = 0x04;
@@ -147,7 +143,7 @@ fn content(element: Element<'_>) -> Result<Vec<u8>, ReceiptRefusal> {
 fn certificates(set: Element<'_>) -> Result<Vec<&[u8]>, ReceiptRefusal> {
     let (mut elements, mut out) = (Elements::of(set.body), Vec::new());
     while !elements.is_empty() {
-        if out.len() >= CERTIFICATES_MAX {
+        if out.len() >= Limits::RECEIPT_CERTIFICATES_MAX {
             return Err(ReceiptRefusal::TooManyCertificates);
         }
         out.push(take(&mut elements, SEQUENCE)?.whole);
@@ -158,7 +154,7 @@ fn certificates(set: Element<'_>) -> Result<Vec<&[u8]>, ReceiptRefusal> {
 fn only_signer(set: Element<'_>) -> Result<Element<'_>, ReceiptRefusal> {
     let (mut elements, mut all) = (Elements::of(set.body), Vec::new());
     // Counted to a bound, so that a receipt full of signers costs nothing.
-    while !elements.is_empty() && all.len() < SIGNERS_COUNTED_MAX {
+    while !elements.is_empty() && all.len() < Limits::RECEIPT_SIGNERS_COUNTED_MAX {
         all.push(take(&mut elements, SEQUENCE)?);
     }
     match all.as_slice() {

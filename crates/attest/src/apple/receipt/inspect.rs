@@ -1,13 +1,12 @@
 //! Inspection of a receipt for a person, before anybody verified it.
 
-use countersign_core::UnixMillis;
+use countersign_core::{Limits, UnixMillis};
 
 use crate::apple::receipt::chain;
 use crate::apple::receipt::cms;
 use crate::apple::receipt::content::{ReceiptEnvironment, ReceiptKind};
 use crate::apple::receipt::payload;
 use crate::apple::receipt::refusal::ReceiptRefusal;
-use crate::apple::receipt::verify::RECEIPT_BYTES_MAX;
 use crate::x509::Certificate;
 
 /// Content of a receipt that nobody verified. No function takes it for evidence; the fields are those of [`super::Receipt`].
@@ -42,7 +41,7 @@ pub struct ReceiptFacts {
 /// # Errors
 /// The first rule of the format that it breaks.
 pub fn receipt_facts(bytes: &[u8]) -> Result<ReceiptFacts, ReceiptRefusal> {
-    if bytes.len() > RECEIPT_BYTES_MAX {
+    if bytes.len() > Limits::RECEIPT_BYTES_MAX {
         return Err(ReceiptRefusal::TooLarge);
     }
     let data = cms::read(bytes)?;

@@ -22,4 +22,4 @@ pub use content::{Receipt, ReceiptEnvironment, ReceiptKind};
 pub use field::ReceiptField;
 pub use inspect::{ReceiptFacts, receipt_facts};
 pub use refusal::{BerRefusal, ReceiptRefusal};
-pub use verify::{RECEIPT_BYTES_MAX, ReceiptAge, ReceiptOf, verify_receipt};
+pub use verify::{ReceiptAge, ReceiptOf, verify_receipt};

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use countersign_core::Secret;
+use countersign_core::{Limits, Secret};
 use der::{Decode, Reader, SliceReader, asn1::OctetStringRef};
 use x509_cert::SubjectPublicKeyInfo;
 
@@ -13,9 +13,6 @@ use crate::apple::receipt::field::ReceiptField;
 use crate::apple::receipt::moment::instant;
 use crate::apple::receipt::refusal::ReceiptRefusal;
 use crate::x509::Certificate;
-
-/// Greatest number of fields in one receipt; Apple's have ten.
-const FIELDS_MAX: usize = 64;
 
 /// Content of a receipt, before it is compared with the expected app and key.
 pub struct Payload {
@@ -57,7 +54,7 @@ impl<'a> Fields<'a> {
     fn read(content: &'a [u8]) -> Result<Self, ReceiptRefusal> {
         let mut out = Self { known: BTreeMap::new(), unknown: 0 };
         for (count, field) in elements(content).map_err(|_| ReceiptRefusal::ContentMalformed)?.into_iter().enumerate() {
-            if count >= FIELDS_MAX {
+            if count >= Limits::RECEIPT_FIELDS_MAX {
                 return Err(ReceiptRefusal::TooManyFields);
             }
             let (number, value) = entry(field).map_err(|_| ReceiptRefusal::ContentMalformed)?;
@@ -87,7 +84,7 @@ fn elements(content: &[u8]) -> der::Result<Vec<&[u8]>> {
     let set = der::asn1::AnyRef::from_der(content)?;
     der::Tagged::tag(&set).assert_eq(der::Tag::Set)?;
     let (mut reader, mut out) = (SliceReader::new(set.value())?, Vec::new());
-    while !reader.is_finished() && out.len() <= FIELDS_MAX {
+    while !reader.is_finished() && out.len() <= Limits::RECEIPT_FIELDS_MAX {
         out.push(reader.tlv_bytes()?);
     }
     Ok(out)

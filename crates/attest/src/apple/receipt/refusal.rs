@@ -143,7 +143,7 @@ pub enum ReceiptRefusal {
     SignerMissing,
     /// The signer's certificate is not one with which Apple signs receipts.
     SignerNotForReceipts,
-    /// The receipt has more bytes than [`super::RECEIPT_BYTES_MAX`].
+    /// The receipt has more bytes than [`countersign_core::Limits::RECEIPT_BYTES_MAX`].
     TooLarge,
     /// The receipt has more certificates than the limit.
     TooManyCertificates,

@@ -1,7 +1,7 @@
 //! The verification of a receipt, in one function.
 
 use const_oid::ObjectIdentifier;
-use countersign_core::{Seconds, UnixSeconds};
+use countersign_core::{Limits, Seconds, UnixSeconds};
 
 use crate::anchors::Anchors;
 use crate::apple::receipt::attributes::signed_bytes;
@@ -11,12 +11,6 @@ use crate::apple::receipt::content::Receipt;
 use crate::apple::receipt::payload;
 use crate::apple::receipt::refusal::ReceiptRefusal;
 use crate::x509::{Certificate, SignatureRefusal};
-
-/// Greatest size of one receipt in bytes; Apple's have about four thousand.
-pub const RECEIPT_BYTES_MAX: usize = 32 * 1024;
-
-/// Seconds by which Apple's clock may be ahead of ours.
-const SKEW_MAX: Seconds = Seconds(60);
 
 const ECDSA_SHA256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.2");
 const RSA_ENCRYPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
@@ -53,7 +47,7 @@ pub struct ReceiptOf<'a> {
 /// The first rule that is broken, in this order.
 pub fn verify_receipt(bytes: &[u8], expected: &ReceiptOf<'_>, anchors: &Anchors, now: UnixSeconds) -> Result<Receipt, ReceiptRefusal> {
     // Checked before parsing, so that a stranger's bytes cost little.
-    if bytes.len() > RECEIPT_BYTES_MAX {
+    if bytes.len() > Limits::RECEIPT_BYTES_MAX {
         return Err(ReceiptRefusal::TooLarge);
     }
     let data = cms::read(bytes)?;
@@ -85,7 +79,7 @@ fn verify_signature(signed: &[u8], signer: &Signer<'_>, certificate: &Certificat
 
 fn timely(receipt: &Receipt, age: ReceiptAge, now: UnixSeconds) -> Result<(), ReceiptRefusal> {
     let (created_at, expires_at) = (receipt.created_at(), receipt.expires_at());
-    if created_at.seconds() > now.plus(SKEW_MAX) {
+    if created_at.seconds() > now.plus(Limits::VENDOR_CLOCK_AHEAD_MAX) {
         return Err(ReceiptRefusal::CreatedInFuture { created_at });
     }
     match age {
