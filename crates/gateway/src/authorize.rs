@@ -39,8 +39,8 @@ pub(crate) fn decide(
     now: UnixSeconds,
 ) -> Result<(Decision, Facts), Refusal> {
     let facts = gather::facts(operation, proven, now);
-    case.weighs(&facts);
     let decision = rules.policies.decide(&facts);
+    case.is_decided(rules.digest, &facts, &decision);
     // Fields are hidden in an answer that is read whole, and what stays open never is.
     let masked = decision.obligations.iter().any(|obligation| matches!(obligation, Obligation::Mask(_)));
     if operation.stream().is_some() && masked {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use countersign_access::Access;
+use countersign_audit::RulesDigest;
 use countersign_compliance::Apps;
 use countersign_core::{Clock, DecisionId, Entropy, RiskBar, SignalSink, Watch};
 use countersign_policy::{Operations, Policies};
@@ -26,6 +27,8 @@ pub struct Rules {
     pub operations: Operations,
     /// Who may do what.
     pub policies: Policies,
+    /// The name of operations and policies together, by which the log says what decided.
+    pub digest: RulesDigest,
     /// From which score on what is asked.
     pub risk: RiskBar,
     /// What each app requires of its phones.

@@ -78,7 +78,7 @@ pub fn run(args: &InitArgs, output: Output) -> Result<Exit> {
         write_new(file, text)?;
     }
     files::private_directory(&config.data).with_context(|| format!("making `{}`", config.data.display()))?;
-    rules::rules(&config)?;
+    rules::rules(&config.file, &config.operations, &config.policies)?;
     let written: Vec<_> = files.iter().map(|(file, _)| file.display().to_string()).collect();
     match output {
         Output::Json => say_json(&json!({ "written": written, "data": config.data.display().to_string(), "public_url": public.as_str() })),

@@ -7,7 +7,11 @@ use serde::Serialize;
 
 use countersign_node::{
     config::{self, Config, Fault, Faults},
-    settings::rules::{self, Declared, Rules},
+    settings::{
+        devices,
+        fetched::Fetched,
+        rules::{self, Declared, Rules},
+    },
 };
 
 use crate::cli::{
@@ -62,7 +66,8 @@ pub fn run(command: &PolicyCommand, place: &Place, output: Output) -> Result<Exi
     match command {
         PolicyCommand::Check => Ok(check(place, output)),
         PolicyCommand::Schema => {
-            let operations = rules::operations(&place.config()?)?;
+            let config = place.config()?;
+            let operations = rules::operations(&config.file, &config.operations)?;
             match output {
                 Output::Json => say_json(&serde_json::json!({ "schema": schema_text(&operations) })),
                 Output::Text => say(schema_text(&operations).trim_end()),
@@ -104,7 +109,9 @@ fn check(place: &Place, output: Output) -> Exit {
 
 /// Loads the rules and runs every file of tests beside them.
 fn examine(config: &Config) -> Result<Report, Faults> {
-    let Rules { operations, policies, declared, .. } = rules::rules(config)?;
+    let Rules { operations, policies, declared, .. } = rules::rules(&config.file, &config.operations, &config.policies)?;
+    // Boot keys that cannot be used keep a node from starting as policies do.
+    devices::apps(&config.file, &config.apps, &config.device, &Fetched { data: &config.data, feeds: &config.feeds })?;
     let mut report = Report { policies: policies.count(), cases: Vec::new(), warnings: policies.warnings().to_vec(), problems: Vec::new() };
     if declared == Declared::BuiltIn {
         report.warnings.push("no `[[operation]]` is declared, so policies know the actions `read` and `write` only".to_owned());

@@ -15,10 +15,10 @@ use std::{
 };
 
 use countersign_attest::android::StatusList;
-use countersign_audit::{Entry, Event, EventKind};
+use countersign_audit::{AtEndpoint, DeviceAttested, DeviceEnrolled, DeviceRevoked, Entry, Event, Identity, Recorded};
 use countersign_compliance::Revocations;
 use countersign_core::{
-    Clock, DecisionId, DeviceId, Facts, Lack, OperationRules, Outcome, PairwiseId, Platform, Reason, RequestFacts, ResourceFacts,
+    ClientId, Clock, DecisionId, DeviceId, Facts, Lack, OperationRules, Outcome, PairwiseId, Platform, Reason, RequestFacts, ResourceFacts,
     RiskFacts, Seconds, Session, Stage, UnixMillis, WhenLimited,
 };
 use countersign_gateway::Rules;
@@ -29,7 +29,7 @@ use countersign_node::{
         wire::{BreakdownView, OutcomesView, ReportView},
     },
     config::{self, Dev},
-    settings::{devices, rules},
+    settings::{devices, fetched::Fetched, rules},
 };
 use countersign_store::{DeviceState, Devices, Sessions, Subjects, sqlite::Sqlite};
 use tempfile::TempDir;
@@ -137,7 +137,10 @@ async fn each_phone_as_it_is_treated(home: &Path, phones: &[Phone], decide: Deci
     let by_id: HashMap<&DeviceId, &Phone> = phones.iter().map(|phone| (&phone.device.posture.device, phone)).collect();
     let sets = Set::ALL.map(|set| {
         let config = config::load(&home.join(file(set))).expect("a config");
-        (set, devices::apps(&config).expect("requirements"), rules::rules(&config).expect("rules").into_gateway())
+        let fetched = Fetched { data: &config.data, feeds: &config.feeds };
+        let apps = Arc::new(devices::apps(&config.file, &config.apps, &config.device, &fetched).expect("requirements"));
+        let rules = rules::rules(&config.file, &config.operations, &config.policies).expect("rules");
+        (set, Arc::clone(&apps), rules.into_gateway(config.monitor.risk, apps))
     });
     let (mut met_once, mut decided) = (BTreeSet::new(), BTreeSet::new());
     let meet = |met: &Met| {
@@ -343,20 +346,24 @@ fn breakdown(report: &ReportView, number: usize) -> &BreakdownView {
 
 /// Phones that come to the doors, and are refused there or not.
 async fn knock(node: &RunningNode) {
-    let rows: [(u64, EventKind, Outcome, &[Reason], &str); 7] = [
-        (0, EventKind::DeviceEnrolled, Outcome::Deny, &[Reason::ChainBroken], SHOP),
-        (1, EventKind::DeviceEnrolled, Outcome::Deny, &[Reason::ChainBroken], SHOP),
-        (2, EventKind::DeviceEnrolled, Outcome::Deny, &[Reason::BootloaderUnlocked], "com.example.bank"),
-        (3, EventKind::DeviceAttested, Outcome::Deny, &[Reason::PlayVerdictMissing], SHOP),
-        (7 * 86_400, EventKind::DeviceAttested, Outcome::Allow, &[], SHOP),
-        (7 * 86_400 + 1, EventKind::DeviceEnrolled, Outcome::Deny, &[Reason::ChainBroken], SHOP),
-        (4, EventKind::DeviceRevoked, Outcome::Allow, &[], SHOP),
+    let attested: fn(AtEndpoint) -> Recorded = |at| Recorded::DeviceAttested(DeviceAttested { at, evidence: None });
+    let enrolled: fn(AtEndpoint) -> Recorded = |at| Recorded::DeviceEnrolled(DeviceEnrolled { at, device: None, dev_token: None });
+    let revoked: fn(AtEndpoint) -> Recorded = |at| Recorded::DeviceRevoked(DeviceRevoked { at: Some(at), by: None, how: None });
+    let rows: [(u64, fn(AtEndpoint) -> Recorded, Outcome, &[Reason], &str); 7] = [
+        (0, enrolled, Outcome::Deny, &[Reason::ChainBroken], SHOP),
+        (1, enrolled, Outcome::Deny, &[Reason::ChainBroken], SHOP),
+        (2, enrolled, Outcome::Deny, &[Reason::BootloaderUnlocked], "com.example.bank"),
+        (3, attested, Outcome::Deny, &[Reason::PlayVerdictMissing], SHOP),
+        (7 * 86_400, attested, Outcome::Allow, &[], SHOP),
+        (7 * 86_400 + 1, enrolled, Outcome::Deny, &[Reason::ChainBroken], SHOP),
+        (4, revoked, Outcome::Allow, &[], SHOP),
     ];
-    for (number, (age, kind, outcome, reasons, client)) in (0..).zip(rows) {
-        let facts = [("client".to_owned(), client.to_owned())].into();
-        let event = Event { facts, reasons: reasons.to_vec(), ..Event::new(kind, outcome) };
+    for (number, (age, of, outcome, reasons, client)) in (0..).zip(rows) {
+        let at = AtEndpoint { endpoint: "/".to_owned(), client: ClientId::parse(client).ok(), cause: None };
+        let of = of(at);
+        let event = Event { outcome, reasons: reasons.to_vec(), of };
         let at = UnixMillis(NOW.minus(Seconds(age)).0 * 1000);
-        let entry = Entry { at, decision: DecisionId::from_random([number; 8]), event, person: None, personal: Vec::new() };
+        let entry = Entry { at, decision: DecisionId::from_random([number; 8]), event, person: None, identity: Identity::default() };
         let _receipt = node.office().stores.recorder.record(entry).await.expect("recorded");
     }
 }

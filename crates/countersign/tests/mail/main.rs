@@ -136,7 +136,8 @@ fn postman(home: &Path, port: u16, more: &str) -> (Arc<Postman>, CancellationTok
     fs::write(home.join("password"), "hunter2\n").expect("written");
     fs::write(home.join("wrong-password"), "hunter3\n").expect("written");
     let config = config::parse(&text(port, more), &home.join("csign.toml")).expect("a config");
-    let settings = mail(&config).expect("read").expect("a section");
+    let settings = mail(&config.file, config.monitor.email.as_ref(), &config.vendors, config.public.host());
+    let settings = settings.expect("read").expect("a section");
     let shutdown = CancellationToken::new();
     (Postman::start(settings.mailing, Arc::new(SystemClock), shutdown.clone()), shutdown)
 }

@@ -34,7 +34,7 @@ async fn whoever_is_let_in_is_introduced() {
     assert_eq!(verdict(answer).await, (200, String::new()));
     assert!(f.world.asked.lock().expect("a lock").is_empty(), "the upstream is the proxy's to ask");
     let recorded = f.world.recorded.lock().expect("a lock").last().expect("an entry").clone();
-    assert_eq!(recorded.event.action.as_ref().map(|action| action.as_str()), Some("accounts.read"));
+    assert_eq!(recorded.event.action().map(|action| action.as_str()), Some("accounts.read"));
     let watched = f.world.watched.lock().expect("a lock").clone();
     assert_eq!(watched, ["GET accounts.read 192.0.2.77 an object", "0 bytes, served"]);
 }

@@ -47,7 +47,7 @@ use http::{Request, Response, request};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 
-use crate::{rules, upstream::upstream};
+use crate::{replayed, rules, upstream::upstream};
 
 pub const NOW: u64 = 1_789_302_400;
 pub const PUBLIC: &str = "https://api.example.com";
@@ -66,6 +66,8 @@ pub struct World {
     /// What the watcher was told, a line each.
     pub watched: Mutex<Vec<String>>,
     pub recorded: Mutex<Vec<Entry>>,
+    /// The same, which no test takes away: all of them are decided again at its end.
+    pub entries: Mutex<Vec<Entry>>,
     /// What the upstream was asked, by method and path.
     pub asked: Mutex<Vec<String>>,
     /// Which call to a store fails, counted from 1; 0 for none.
@@ -89,6 +91,7 @@ impl World {
             looks: Mutex::default(),
             watched: Mutex::default(),
             recorded: Mutex::default(),
+            entries: Mutex::default(),
             asked: Mutex::default(),
             fails_at: AtomicUsize::new(0),
             calls: AtomicUsize::new(0),
@@ -162,6 +165,7 @@ impl ReplayMemory for Backed {
 impl Recorder for Backed {
     async fn record(&self, entry: Entry) -> Result<Receipt, Unavailable> {
         self.world.call()?;
+        self.world.entries.lock().expect("a lock").push(entry.clone());
         self.world.recorded.lock().expect("a lock").push(entry.clone());
         self.log.record(entry).await
     }
@@ -306,6 +310,14 @@ pub struct Fixture {
     issuer_key_id: KeyId,
     pub request_key: SigningKey,
     _directory: tempfile::TempDir,
+}
+
+impl Drop for Fixture {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.world.entries.lock().expect("a lock").iter().for_each(replayed::decides_again);
+        }
+    }
 }
 
 fn key() -> (SigningKey, Secret<Vec<u8>>) {

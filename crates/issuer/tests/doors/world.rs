@@ -165,7 +165,7 @@ impl World {
         let shelf = self.memory.shelf();
         let entry = shelf.entries.last().expect("an entry");
         let reasons: Vec<_> = entry.event.reasons.iter().map(ToString::to_string).collect();
-        format!("{} {} {}", entry.event.kind.as_str(), entry.event.outcome.as_str(), reasons.join(" ")).trim().to_owned()
+        format!("{} {} {}", entry.event.kind().as_str(), entry.event.outcome.as_str(), reasons.join(" ")).trim().to_owned()
     }
 }
 

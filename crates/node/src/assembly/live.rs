@@ -2,16 +2,14 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use countersign_attest::android::StatusRule;
+use countersign_audit::{Activated, RulesDigest};
 use countersign_compliance::{FeedKind, Revocations};
-use countersign_core::{Clock, Seconds};
+use countersign_core::Seconds;
 use countersign_feeds::TakesFeeds;
 use countersign_gateway::{Certificates, House};
-use countersign_issuer::DeviceTrust;
-use countersign_monitor::geography::Geography;
-use countersign_store::{Keys, Retention, Unavailable, sqlite::Sqlite};
+use countersign_store::{Retention, Unavailable};
 use metrics::{counter, gauge};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::task::JoinSet;
@@ -19,9 +17,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     admin::{office::Office, routes::Reload},
-    assembly::{doors::Addresses, lock::DataLock, rotation::Rings},
+    assembly::{base::Assembly, listeners::Addresses, lock::DataLock, reading, rule_archive},
     config::{Config, Dev, Faults},
-    settings::{geography, rules, tls, trust},
+    settings::tls,
 };
 
 /// How often figures are brought up to date. Between two looks the exporter keeps every single measurement.
@@ -37,16 +35,9 @@ const KEPT_AFTER_ITS_END: Seconds = Seconds(86_400);
 pub struct Live {
     pub(super) config: Config,
     pub(super) dev: Dev,
-    pub(super) clock: Arc<dyn Clock>,
-    pub(super) house: Arc<House>,
-    pub(super) trust: Arc<ArcSwap<DeviceTrust>>,
-    pub(super) revocations: Arc<ArcSwap<Revocations>>,
-    pub(super) geography: Arc<Geography>,
+    pub(super) assembly: Arc<Assembly>,
+    pub(super) gateway: Arc<House>,
     pub(super) certificates: Arc<Certificates>,
-    pub(super) rings: Rings,
-    pub(super) keys: Arc<dyn Keys>,
-    pub(super) retention: Arc<dyn Retention>,
-    pub(super) office: Arc<Office>,
 }
 
 impl Live {
@@ -61,15 +52,15 @@ impl Live {
                 Err(why) => faults.extend(why),
             }
         }
-        match geography::maps(&self.config) {
+        match reading::maps(&self.config) {
             Ok(maps) if maps.is_empty() => {}
             Ok(maps) => {
-                let _ = self.activate("geography", "", || self.geography.replace(maps)).await;
+                let _ = self.activate(Activated::Geography, "", None, || self.assembly.geography.replace(maps)).await;
             }
             Err(why) => faults.extend(why),
         }
-        if let Some(files) = &self.config.tls {
-            match tls::from_files(&self.config, files).and_then(|pair| pair.replace(&self.certificates, &self.config, files)) {
+        if let Some(named) = &self.config.tls {
+            match tls::replace(&self.certificates, &self.config.file, named) {
                 Ok(()) => tracing::info!("the certificate was read again"),
                 Err(why) => faults.extend(why),
             }
@@ -79,26 +70,36 @@ impl Live {
 
     /// Policies and requirements; `digest` is of the feed that they are read again for.
     async fn reload_rules(&self, digest: &str) -> Result<Result<(), Unavailable>, Faults> {
-        let rules = rules::rules(&self.config)?;
+        let (rules, apps) = reading::rules(&self.config)?;
         let digest = if digest.is_empty() { rules.digest.clone() } else { digest.to_owned() };
-        Ok(self.activate("policies", &digest, || self.house.replace_rules(rules.into_gateway())).await)
+        let (text, named) = (rules.text.clone(), rules.rules);
+        // What decides from here on is kept before the log names it, or it is not taken into use.
+        if let Err(source) = rule_archive::keep(&self.config.data, &text) {
+            let fault = Unavailable::new(format!("keeping the rules: {source}"));
+            tracing::error!(what = "policies", %fault, "not taken into use, because they could not be kept");
+            return Ok(Err(fault));
+        }
+        let rules = rules.into_gateway(self.config.monitor.risk, apps);
+        Ok(self.activate(Activated::Policies, &digest, Some(named), || self.gateway.replace_rules(rules)).await)
     }
 
     /// Trust anchors and revocation list; `digest` is of the feed that they are read again for.
     async fn reload_trust(&self, digest: &str) -> Result<Result<(), Unavailable>, Faults> {
-        let trust = trust::trust(&self.config, self.dev)?;
+        let trust = reading::trust(&self.config, self.dev)?;
         let change = || {
             // Files know nothing of an outage; it goes on.
-            self.revocations.rcu(|held| Revocations { outage: held.outage, ..trust.revocations.clone() });
-            self.trust.store(Arc::new(trust.devices));
-            self.house.judge_again();
+            self.assembly.revocations.rcu(|held| Revocations { outage: held.outage, ..trust.revocations.clone() });
+            self.assembly.trust.store(Arc::new(trust.devices));
+            self.gateway.judge_again();
         };
-        Ok(self.activate("trust", digest, change).await)
+        Ok(self.activate(Activated::Trust, digest, None, change).await)
     }
 
     /// Takes something into use, once the log has it.
-    async fn activate(&self, what: &'static str, digest: &str, change: impl FnOnce()) -> Result<(), Unavailable> {
-        match self.office.activated(what, digest).await {
+    async fn activate(&self, what: Activated, digest: &str, rules: Option<RulesDigest>, change: impl FnOnce()) -> Result<(), Unavailable> {
+        let recorded = self.assembly.office.activated(what, digest, rules).await;
+        let what = what.as_str();
+        match recorded {
             Ok(decision) => {
                 change();
                 tracing::info!(what, decision = decision.as_str(), "read again and in use");
@@ -131,15 +132,16 @@ impl Live {
     }
 
     async fn turn_keys(&self) {
-        let now = self.clock.now().seconds();
-        if let Err(fault) = self.rings.turn(&*self.keys, &self.house, self.config.public.as_str(), now).await {
+        let now = self.assembly.clock.now().seconds();
+        let Assembly { rings, stores, public, .. } = &*self.assembly;
+        if let Err(fault) = rings.turn(&*stores.keys, &self.gateway, public.as_str(), now).await {
             tracing::error!(%fault, "keys could not take their turn; the next hour tries again");
         }
     }
 
     /// Forgets what has ended (law 9).
     async fn forget(&self) {
-        match self.retention.forget_before(self.clock.now().seconds().minus(KEPT_AFTER_ITS_END)).await {
+        match self.assembly.stores.database().forget_before(self.assembly.clock.now().seconds().minus(KEPT_AFTER_ITS_END)).await {
             Ok(gone) => {
                 for (what, count) in
                     [("code", gone.codes), ("invitation", gone.invitations), ("refresh", gone.families), ("session", gone.sessions)]
@@ -153,7 +155,7 @@ impl Live {
 
     /// How old what we trust by is: what an operator should be woken for before phones are refused.
     fn tell_ages(&self) {
-        let (now, trust) = (self.clock.now().seconds(), self.trust.load());
+        let (now, trust) = (self.assembly.clock.now().seconds(), self.assembly.trust.load());
         if let StatusRule::Required { list: Some(list), .. } = &trust.android.status {
             gauge!("countersign_status_list_age_seconds").set(age(now.since(list.fetched_at()).0));
         }
@@ -194,9 +196,7 @@ pub struct RunningNode {
     pub(super) live: Arc<Live>,
     pub(super) addresses: Addresses,
     pub(super) tls_root_pem: String,
-    pub(super) shutdown: CancellationToken,
     pub(super) tasks: JoinSet<()>,
-    pub(super) database: Arc<Sqlite>,
     pub(super) _lock: DataLock,
 }
 
@@ -216,18 +216,18 @@ impl RunningNode {
     /// Where operators act.
     #[must_use]
     pub fn office(&self) -> &Office {
-        &self.live.office
+        &self.live.assembly.office
     }
 
     /// Where the audit log's segments are.
     #[must_use]
     pub fn log_directory(&self) -> &Path {
-        &self.live.office.log
+        &self.live.assembly.office.log
     }
 
     /// Returns when the node has stopped by itself, because a part of it failed.
     pub async fn stopped(&self) {
-        self.shutdown.cancelled().await;
+        self.live.assembly.shutdown.cancelled().await;
     }
 
     /// Reads again what can change, and logs what is wrong with it.
@@ -241,13 +241,13 @@ impl RunningNode {
 
     /// Takes no new work, lets open requests finish for at most `limit`, and cuts the rest.
     pub async fn shutdown(mut self, limit: Duration) {
-        self.shutdown.cancel();
+        self.live.assembly.shutdown.cancel();
         let ended = tokio::time::timeout(limit, async { while self.tasks.join_next().await.is_some() {} }).await;
         if ended.is_err() {
             tracing::warn!("not everything finished in time");
             self.tasks.shutdown().await;
         }
         // Brings everything into the one file, so that a copy of the directory is whole.
-        self.database.close().await;
+        self.live.assembly.stores.database().close().await;
     }
 }

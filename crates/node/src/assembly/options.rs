@@ -18,3 +18,15 @@ pub struct Options {
     /// node takes none of them.
     pub simulated_signers: Vec<[u8; 32]>,
 }
+
+impl Options {
+    /// The signers of simulated phones that a node of this kind takes.
+    // SECURITY: a node that counts takes none, whatever it is handed: whoever has such a phone can make any number of them.
+    #[must_use]
+    pub fn signers_of(&self, dev: Dev) -> &[[u8; 32]] {
+        match dev {
+            Dev::Off => &[],
+            Dev::On => &self.simulated_signers,
+        }
+    }
+}

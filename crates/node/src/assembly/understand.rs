@@ -1,79 +1,179 @@
 //! The first thing that a node does: read everything that decides, and refuse to go on unless all of it is understood.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 
 use arc_swap::ArcSwap;
-use countersign_compliance::{FeedKind, Revocations};
-use countersign_gateway::{Certificates, Upstream};
+use countersign_compliance::{Apps, FeedKind, Revocations};
+use countersign_core::Action;
+use countersign_feeds::FeedSettings;
+use countersign_gateway::{GatewayConfig, Origin, Upstream};
 use countersign_issuer::{DeviceTrust, IssuerConfig};
-use countersign_monitor::geography::Maps;
+use countersign_monitor::{geography::Maps, react::ReactRules};
 use countersign_notify::WebhookSettings;
+use countersign_outbound::Caller;
 
 use crate::{
-    assembly::options::Options,
+    assembly::{listeners::ListenerSettings, options::Options, reading},
     config::{Config, Dev, Faults, settle},
     settings::{
-        geography, issuing,
+        feeds, gateway,
+        issuing::IssuerSections,
         mail::{self, MailSettings},
-        rules::{self, Declared, Rules},
+        rules::{Declared, Rules},
         signals::{self, SignalSettings},
         tls,
-        trust::{self, Trusted},
-        upstream, webhook,
+        trust::Trusted,
+        upstream, vendors, webhook,
     },
 };
 
-/// Everything that decides, as values.
-pub struct Understood {
-    /// What the API offers and who may do what.
-    pub rules: Rules,
+/// Everything that decides, as values: what all servers stand on, and what each is given.
+pub struct Settings {
+    /// Where the node listens, and with which certificate.
+    pub listeners: ListenerSettings,
+    /// What all servers stand on.
+    pub base: BaseSettings,
+    /// The gateway.
+    pub gateway: GatewaySettings,
+    /// The issuer.
+    pub issuer: IssuerConfig,
+    /// What signals lead to, and who is told.
+    pub monitor: MonitorSettings,
+    /// Who tells us of what ended elsewhere, and whom we tell.
+    pub signals: SignalSettings,
+    /// What is fetched.
+    pub feeds: FeedSettings,
+    /// The client that fetches it.
+    pub caller: Caller,
+}
+
+/// What all servers stand on.
+pub struct BaseSettings {
+    /// The data directory.
+    pub data: PathBuf,
+    /// The origin that clients use; the issuer is called by it.
+    pub public: Origin,
+    /// The registry of apps.
+    pub apps: Arc<Apps>,
     /// Whom we believe about phones.
     pub trust: DeviceTrust,
     /// The certificates that we no longer believe, and since when a vendor is silent.
     pub revocations: Arc<ArcSwap<Revocations>>,
     /// Where addresses are.
     pub maps: Maps,
-    /// Who tells us of what ended elsewhere, and whom we tell.
-    pub signals: SignalSettings,
-    /// Who is told of incidents.
-    pub webhook: Option<WebhookSettings>,
-    /// Who is written to about them.
-    pub mail: Option<MailSettings>,
-    /// The issuer's settings.
-    pub issuer: IssuerConfig,
+    /// What the watcher looks for.
+    pub watch: WatchSettings,
+}
+
+/// What the watcher looks for.
+pub struct WatchSettings {
+    /// Accounts that belong to nobody: whoever tries one is no customer.
+    pub honey_accounts: BTreeSet<String>,
+    /// Actions that no app of ours performs.
+    pub honey_operations: BTreeSet<Action>,
+    /// People whose habits are remembered at a time.
+    pub people_max: usize,
+}
+
+/// What the gateway is given.
+pub struct GatewaySettings {
+    /// The file of the config, which faults name.
+    pub file: PathBuf,
+    /// Its origin and its bounds.
+    pub config: GatewayConfig,
+    /// Operations, policies and apps.
+    pub rules: countersign_gateway::Rules,
+    /// SHA-256 of all policy files, in hexadecimal.
+    pub digest: String,
+    /// Operations and policies as one text, to be kept before they are in use.
+    pub text: String,
     /// The way to the protected API.
     pub upstream: Upstream,
-    /// The operator's certificate; `None` leaves it to a development node to make one.
-    pub certificates: Option<Certificates>,
+    /// The origin of the protected API, for which statements are made.
+    pub audience: String,
+}
+
+/// What the monitor is given.
+pub struct MonitorSettings {
+    /// What signals lead to.
+    pub rules: ReactRules,
+    /// Who is written to about incidents.
+    pub mail: Option<MailSettings>,
+    /// Which system is told of them.
+    pub webhook: Option<WebhookSettings>,
 }
 
 /// Reads everything. Writes nothing and opens nothing.
 ///
 /// # Errors
 /// All that is wrong with the first part that is.
-pub fn understand(config: &Config, dev: Dev, options: &Options) -> Result<Understood, Faults> {
+pub fn understand(config: &Config, dev: Dev, options: &Options) -> Result<Settings, Faults> {
     settle(config, dev)?;
-    let Trusted { devices, revocations } = trust::trust(config, dev)?;
+    let (file, host) = (config.file.as_path(), config.public.host());
+    let Trusted { devices, revocations } = reading::trust(config, dev)?;
     let revocations = Arc::new(ArcSwap::from_pointee(revocations));
-    let rules = rules::rules(config)?;
-    let simulated = match dev {
-        Dev::Off => &[][..],
-        Dev::On => options.simulated_signers.as_slice(),
+    let (rules, apps) = reading::rules(config)?;
+    let maps = reading::maps(config)?;
+    let caller = vendors::caller(file, &config.vendors)?;
+    let signals = signals::signals(file, &config.signals, caller.clone())?;
+    let webhook = webhook::webhook(file, config.monitor.webhook.as_ref(), &caller)?;
+    let mail = mail::mail(file, config.monitor.email.as_ref(), &config.vendors, host)?;
+    let issuer = IssuerSections {
+        file,
+        public: &config.public,
+        apps: &config.apps,
+        login: &config.login,
+        apple_development: config.device.apple_development,
+        vendors: &config.vendors,
+        risk: config.monitor.risk,
+        registry: &apps,
+        simulated: options.signers_of(dev),
+        caller: &caller,
+        clock: &options.clock,
+        revocations: &revocations,
     };
-    let understood = Understood {
-        trust: devices,
-        maps: geography::maps(config)?,
-        signals: signals::signals(config)?,
-        webhook: webhook::webhook(config)?,
-        mail: mail::mail(config)?,
-        issuer: issuing::settings(config, simulated, &rules.apps, &options.clock, &revocations)?,
-        rules,
-        revocations,
-        upstream: upstream::upstream(config)?,
-        certificates: config.tls.as_ref().map(|files| tls::from_files(config, files)?.ready(config, files)).transpose()?,
-    };
-    tell(config, dev, &understood.rules);
-    Ok(understood)
+    let issuer = issuer.read()?;
+    let upstream = upstream::upstream(file, &config.upstream, config.bounds.upstream_max)?;
+    let certificates = config.tls.as_ref().map(|named| tls::certificates(file, named)).transpose()?;
+    tell(config, dev, &rules);
+    Ok(Settings {
+        listeners: ListenerSettings {
+            public: config.listen_address(dev),
+            side: config.metrics,
+            auth_request: config.auth_request.clone(),
+            data: config.data.clone(),
+            host: host.to_owned(),
+            certificates,
+            bounds: config.bounds,
+        },
+        gateway: GatewaySettings {
+            file: config.file.clone(),
+            config: gateway::gateway(&config.public, &config.bounds),
+            digest: rules.digest.clone(),
+            text: rules.text.clone(),
+            rules: rules.into_gateway(config.monitor.risk, Arc::clone(&apps)),
+            upstream,
+            audience: config.upstream.origin.as_str().to_owned(),
+        },
+        base: BaseSettings {
+            data: config.data.clone(),
+            public: config.public.clone(),
+            apps,
+            trust: devices,
+            revocations,
+            maps,
+            watch: WatchSettings {
+                honey_accounts: config.monitor.honey_accounts.clone(),
+                honey_operations: config.monitor.honey_operations.clone(),
+                people_max: config.monitor.people_max,
+            },
+        },
+        issuer,
+        monitor: MonitorSettings { rules: config.monitor.react.clone(), mail, webhook },
+        signals,
+        feeds: feeds::feeds(&config.feeds, &config.data, config.device.status_list.as_ref().map(|(list, _)| list.as_path())),
+        caller,
+    })
 }
 
 /// What an operator should know before the first request.

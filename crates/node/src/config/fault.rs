@@ -18,6 +18,14 @@ pub struct Fault {
     pub remedy: String,
 }
 
+impl Fault {
+    /// What is wrong at a line of a file.
+    #[must_use]
+    pub fn at(file: &Path, line: usize, what: String, remedy: impl Into<String>) -> Self {
+        Self { file: file.to_owned(), line: Some(line), what, remedy: remedy.into() }
+    }
+}
+
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.file.display())?;
@@ -43,6 +51,12 @@ impl Faults {
     #[must_use]
     pub fn of_file(file: &Path, what: &str, remedy: &str) -> Self {
         Self::one(Fault { file: file.to_owned(), line: None, what: what.to_owned(), remedy: remedy.to_owned() })
+    }
+
+    /// One thing that is wrong at a line of a file.
+    #[must_use]
+    pub fn at(file: &Path, line: usize, what: String, remedy: impl Into<String>) -> Self {
+        Self::one(Fault::at(file, line, what, remedy))
     }
 
     /// Notes another thing.

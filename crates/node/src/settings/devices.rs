@@ -1,6 +1,6 @@
 //! What is required of phones: the config's requirements, with the keys of systems that are accepted beside the makers'.
 
-use std::{collections::BTreeSet, fs};
+use std::{collections::BTreeSet, fs, path::Path};
 
 use countersign_attest::{
     android::{
@@ -14,26 +14,26 @@ use countersign_core::{AppId, BootKey, BootState, SecurityLevel, Stage};
 use countersign_feeds::content::Content;
 
 use crate::{
-    config::{App, Config, Fault, Faults, replaced},
-    settings::trust,
+    config::{App, DeviceRules, Fault, Faults, replaced},
+    settings::fetched::Fetched,
 };
 
-/// The registry of apps that a configuration has, whether or not a node runs by it.
+/// The registry of apps that a configuration, whose own file is `file`, has, whether or not a node runs by it.
 ///
 /// # Errors
 /// Each file of boot keys that is missing or is not what it should be.
-pub fn apps(config: &Config) -> Result<Apps, Faults> {
-    let keys = boot_keys(config)?;
+pub fn apps(file: &Path, apps: &[App], device: &DeviceRules, fetched: &Fetched<'_>) -> Result<Apps, Faults> {
+    let keys = boot_keys(file, device, fetched)?;
     let registered = |app: &App| {
         // A bundle id that is no name of an app is refused with the app's other settings; no phone belongs to it.
         let bundle = app.ios.as_ref().and_then(|ios| AppId::parse(&ios.bundle).ok());
-        compliance::App { package: app.package.clone(), bundle, requirements: of_app(config, app, &keys) }
+        compliance::App { package: app.package.clone(), bundle, requirements: of_app(device, app, &keys) }
     };
-    Ok(config.apps.iter().map(|app| (app.client.clone(), registered(app))).collect())
+    Ok(apps.iter().map(|app| (app.client.clone(), registered(app))).collect())
 }
 
-fn of_app(config: &Config, app: &App, accepted: &BTreeSet<BootKey>) -> Requirements {
-    let mut all = replaced(config.device.requirements.clone(), app.overrides.clone());
+fn of_app(device: &DeviceRules, app: &App, accepted: &BTreeSet<BootKey>) -> Requirements {
+    let mut all = replaced(device.requirements.clone(), app.overrides.clone());
     for requirement in &mut all {
         if let Rule::Boot { keys, .. } = &mut requirement.rule {
             keys.extend(accepted.iter().cloned());
@@ -42,13 +42,11 @@ fn of_app(config: &Config, app: &App, accepted: &BTreeSet<BootKey>) -> Requireme
     Requirements(all)
 }
 
-fn boot_keys(config: &Config) -> Result<BTreeSet<BootKey>, Faults> {
+fn boot_keys(config: &Path, device: &DeviceRules, fetched: &Fetched<'_>) -> Result<BTreeSet<BootKey>, Faults> {
     let mut faults = Faults::default();
-    let mut fault = |line: usize, what: String, remedy: String| {
-        faults.push(Fault { file: config.file.clone(), line: Some(line), what, remedy });
-    };
+    let mut fault = |line: usize, what: String, remedy: String| faults.push(Fault::at(config, line, what, remedy));
     let mut accepted = BTreeSet::new();
-    for (file, line) in &config.device.boot_keys {
+    for (file, line) in &device.boot_keys {
         let text = fs::read_to_string(file).map_err(|e| format!("make it a readable file ({e})"));
         match text.and_then(|text| BootKeys::parse(&text).map_err(|why| why.to_string())) {
             Ok(keys) => accepted.extend(keys.of(None).cloned()),
@@ -57,11 +55,11 @@ fn boot_keys(config: &Config) -> Result<BTreeSet<BootKey>, Faults> {
     }
     // What is shipped is pinned by a test, so that without it nothing is accepted, and nothing else goes wrong. What was fetched
     // takes its place.
-    let shipped = match trust::fetched(config, FeedKind::BootKeys) {
+    let shipped = match fetched.of(FeedKind::BootKeys) {
         Some(Content::BootKeys(keys)) => Some(keys),
         Some(Content::Anchors(_) | Content::StatusList(_)) | None => BootKeys::shipped().ok(),
     };
-    for (system, line) in &config.device.systems {
+    for (system, line) in &device.systems {
         let known: Vec<_> = shipped.iter().flat_map(|keys| keys.of(Some(system))).cloned().collect();
         if known.is_empty() {
             let all: Vec<_> = shipped.iter().flat_map(BootKeys::systems).map(|system| format!("`{system}`")).collect();

@@ -82,7 +82,8 @@ impl Google {
     /// # Errors
     /// What is wrong with the file.
     pub fn new(
-        (caller, silence): (Caller, Silence),
+        caller: Caller,
+        silence: Silence,
         endpoint: Url,
         account: &Secret<String>,
         clock: Arc<dyn Clock>,
@@ -247,7 +248,7 @@ mod tests {
         let account = |pem: &str| {
             let account = json!({ "type": "service_account", "client_email": "us@example.iam", "private_key": pem, "token_uri": format!("{origin}/token") });
             let endpoint = Url::parse(&origin).expect("a URL");
-            Google::new((Caller::new(None), silence.clone()), endpoint, &Secret::new(account.to_string()), Arc::new(Still))
+            Google::new(Caller::new(None), silence.clone(), endpoint, &Secret::new(account.to_string()), Arc::new(Still))
         };
         let pem = format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", STANDARD.encode(pkcs8.as_ref()));
         let google = account(&pem).expect("a service account");
@@ -275,7 +276,7 @@ mod tests {
     fn a_file_that_is_no_service_account_is_refused() {
         let new = |text: &str| {
             let endpoint = Url::parse("http://127.0.0.1").expect("a URL");
-            Google::new((Caller::new(None), silence()), endpoint, &Secret::new(text.to_owned()), Arc::new(Still)).err()
+            Google::new(Caller::new(None), silence(), endpoint, &Secret::new(text.to_owned()), Arc::new(Still)).err()
         };
         assert!(matches!(new("{}"), Some(ServiceAccountFault::Malformed(_))));
         let key = KeyPair::generate(KeySize::Rsa2048).expect("a key");

@@ -1,6 +1,6 @@
-//! The issuer, put together from config, keys and promises.
+//! The issuer's settings, made from the sections of the config that concern it, and from the keys that they name.
 
-use std::{collections::BTreeMap, fs, sync::Arc};
+use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
 
 use arc_swap::ArcSwap;
 use countersign_attest::{
@@ -8,72 +8,142 @@ use countersign_attest::{
     play::{self, DecryptionKeys},
 };
 use countersign_compliance::{Apps, DailyLimit, Quota, Revocations};
-use countersign_core::{Clock, Limits, Secret};
+use countersign_core::{Clock, Limits, RiskBar, Secret};
+use countersign_gateway::Origin as PublicOrigin;
 use countersign_identity::{PasskeyOrigin, RelyingParty, Sector};
 use countersign_issuer::{App, IssuerConfig, PlayApp, PlayReader, SignUp, VendorQuota};
-use countersign_outbound::{Caller, Silence, trust};
+use countersign_outbound::{Caller, Silence};
 use countersign_proof::target::Origin;
 use serde::Deserialize;
 
 use crate::{
-    config::{self, Config, Fault, Faults, IosApp, PlaySource},
+    config::{self, Faults, IosApp, Login, PlaySource, Vendors},
     settings::{devices, google::Google},
 };
 
-/// The issuer's settings. `also` are signers beyond each app's own: those of simulated phones on a development node.
-///
-/// # Errors
-/// When public URL and origins make no relying party for passkeys.
-pub fn settings(
-    config: &Config,
-    also: &[[u8; 32]],
-    registry: &Apps,
-    clock: &Arc<dyn Clock>,
-    world: &Arc<ArcSwap<Revocations>>,
-) -> Result<IssuerConfig, Faults> {
-    let fault = |what: String, remedy: String| Faults::one(Fault { file: config.file.clone(), line: None, what, remedy });
-    let public_origin = Origin::parse(config.public.as_str())
-        .map_err(|why| fault("`public_url` cannot be the origin of proofs".to_owned(), why.to_string()))?;
-    let apps = config.apps.iter().map(|app| {
-        let required = registry.of(&app.client).map(|app| &app.requirements).map_err(|_| {
-            let what = format!("the app `{}` is not in the registry of apps", app.client.as_str());
-            fault(what, "this is a fault of ours; please report it".to_owned())
-        })?;
-        let settings = App {
-            sector: Sector(app.sector.clone()),
-            android: devices::key_requirements(app, required, also),
-            ios: app.ios.as_ref().map(|ios| ios_app(config, app, ios)).transpose()?,
-            play: app.play.as_ref().map(|source| play_app((config, clock, world), app, source, also)).transpose()?,
-            app_attest_quota: VendorQuota::app_attest(config.vendors.app_attest_daily.map(Quota::new)),
-        };
-        Ok((app.client.clone(), settings))
-    });
-    Ok(IssuerConfig {
-        public_origin,
-        apps: apps.collect::<Result<BTreeMap<_, _>, Faults>>()?,
-        passkeys: relying_party(config).map_err(|why| fault("passkeys cannot be used with these origins".to_owned(), why))?,
-        sign_up: match config.login.sign_up {
-            config::SignUp::Invite => SignUp::Invite,
-            config::SignUp::Open => SignUp::Open,
-        },
-        bindings: config.login.bindings,
-        session_life: config.login.session_life,
-        risk: config.monitor.risk,
-        access_token_life: Limits::ACCESS_TOKEN_LIFE,
-    })
+/// What the issuer's settings are made of: the sections of the config that concern it, and what the node lends it.
+pub struct IssuerSections<'a> {
+    /// The file of the config, which faults name.
+    pub file: &'a Path,
+    /// The origin that clients use.
+    pub public: &'a PublicOrigin,
+    /// The apps.
+    pub apps: &'a [config::App],
+    /// Sign-in.
+    pub login: &'a Login,
+    /// Whether App Attest's development environment is taken as well.
+    pub apple_development: bool,
+    /// How vendors are asked.
+    pub vendors: &'a Vendors,
+    /// From which score on what is asked at a login.
+    pub risk: RiskBar,
+    /// The registry of apps: what is required of their devices.
+    pub registry: &'a Apps,
+    /// Signers beyond each app's own: those of simulated phones, on a development node.
+    pub simulated: &'a [[u8; 32]],
+    /// The client that asks vendors.
+    pub caller: &'a Caller,
+    /// The time of day.
+    pub clock: &'a Arc<dyn Clock>,
+    /// Where the outage of a vendor is noted.
+    pub revocations: &'a Arc<ArcSwap<Revocations>>,
 }
 
-/// What makes a key of App Attest one of the app's.
-fn ios_app(config: &Config, app: &config::App, ios: &IosApp) -> Result<apple::Requirements, Faults> {
-    let named = AppleApp::parse(&format!("{}.{}", ios.team, ios.bundle)).map_err(|why| {
-        let what = format!("`ios` of `{}` is no app of Apple's", app.client);
-        Faults::one(Fault { file: config.file.clone(), line: Some(app.line), what, remedy: why.to_string() })
-    })?;
-    let mut environments = vec![Environment::Production];
-    if config.device.apple_development {
-        environments.push(Environment::Development);
+impl IssuerSections<'_> {
+    /// The issuer's settings.
+    ///
+    /// # Errors
+    /// When public URL and origins make no relying party for passkeys, or an app's keys cannot be read.
+    pub fn read(&self) -> Result<IssuerConfig, Faults> {
+        let fault = |what: &str, remedy: String| Faults::of_file(self.file, what, &remedy);
+        let public_origin =
+            Origin::parse(self.public.as_str()).map_err(|why| fault("`public_url` cannot be the origin of proofs", why.to_string()))?;
+        let apps = self.apps.iter().map(|app| Ok((app.client.clone(), self.app(app)?)));
+        Ok(IssuerConfig {
+            public_origin,
+            apps: apps.collect::<Result<BTreeMap<_, _>, Faults>>()?,
+            passkeys: self.relying_party().map_err(|why| fault("passkeys cannot be used with these origins", why))?,
+            sign_up: match self.login.sign_up {
+                config::SignUp::Invite => SignUp::Invite,
+                config::SignUp::Open => SignUp::Open,
+            },
+            bindings: self.login.bindings,
+            session_life: self.login.session_life,
+            risk: self.risk,
+            access_token_life: Limits::ACCESS_TOKEN_LIFE,
+        })
     }
-    Ok(apple::Requirements { apps: vec![named], environments })
+
+    fn app(&self, app: &config::App) -> Result<App, Faults> {
+        let required = self.registry.of(&app.client).map(|app| &app.requirements).map_err(|_| {
+            let what = format!("the app `{}` is not in the registry of apps", app.client.as_str());
+            Faults::of_file(self.file, &what, "this is a fault of ours; please report it")
+        })?;
+        Ok(App {
+            sector: Sector(app.sector.clone()),
+            android: devices::key_requirements(app, required, self.simulated),
+            ios: app.ios.as_ref().map(|ios| self.ios_app(app, ios)).transpose()?,
+            play: app.play.as_ref().map(|source| self.play_app(app, source)).transpose()?,
+            app_attest_quota: VendorQuota::app_attest(self.vendors.app_attest_daily.map(Quota::new)),
+        })
+    }
+
+    /// What makes a key of App Attest one of the app's.
+    fn ios_app(&self, app: &config::App, ios: &IosApp) -> Result<apple::Requirements, Faults> {
+        let named = AppleApp::parse(&format!("{}.{}", ios.team, ios.bundle))
+            .map_err(|why| Faults::at(self.file, app.line, format!("`ios` of `{}` is no app of Apple's", app.client), why.to_string()))?;
+        let mut environments = vec![Environment::Production];
+        if self.apple_development {
+            environments.push(Environment::Development);
+        }
+        Ok(apple::Requirements { apps: vec![named], environments })
+    }
+
+    /// How verdicts of Google Play about the app are read, about its package and signers, for a fresh challenge.
+    fn play_app(&self, app: &config::App, source: &PlaySource) -> Result<PlayApp, Faults> {
+        let (PlaySource::Keys(file, line) | PlaySource::ServiceAccount(file, line)) = source;
+        let unusable = |why: String| Faults::at(self.file, *line, format!("`{}` cannot be used for Play Integrity", file.display()), why);
+        let text = Secret::new(fs::read_to_string(file).map_err(|e| unusable(format!("make it a readable file ({e})")))?);
+        let reader = match source {
+            PlaySource::Keys(..) => {
+                let PlayKeys { decryption, verification } = serde_json::from_str(text.expose()).map_err(|e| {
+                    unusable(format!("write `{{\"decryption\": \"...\", \"verification\": \"...\"}}` as the Play Console shows them ({e})"))
+                })?;
+                let keys = DecryptionKeys::parse(&Secret::new(decryption), &verification).map_err(|why| unusable(why.to_string()))?;
+                PlayReader::Ours(Box::new(keys))
+            }
+            PlaySource::ServiceAccount(..) => {
+                let silence = Silence::new(Arc::clone(self.revocations), self.vendors.outage);
+                let endpoint = self.vendors.play_endpoint.clone();
+                let google = Google::new(self.caller.clone(), silence, endpoint, &text, Arc::clone(self.clock));
+                PlayReader::Google(Arc::new(google.map_err(|why| unusable(why.to_string()))?))
+            }
+        };
+        let signers = app.signers.iter().chain(self.simulated).copied().collect();
+        let requirements = play::Requirements {
+            app: play::AppRule::OneOf(vec![play::App { package: app.package.clone(), signers, version_min: 0 }]),
+            age_max: Limits::CHALLENGE_LIFE,
+            testing: play::TestingRule::Refused,
+            ..play::Requirements::observe()
+        };
+        let quota = VendorQuota::play(Some(Quota::new(DailyLimit::Even(self.vendors.play_daily))));
+        Ok(PlayApp { package: app.package.clone(), reader, requirements, quota })
+    }
+
+    /// Passkeys belong to the public host. They are taken from its own origin, from every Android app that is named by its
+    /// signer, and from the origins that the config adds.
+    fn relying_party(&self) -> Result<RelyingParty, String> {
+        let mut origins = vec![PasskeyOrigin::parse(self.public.as_str()).map_err(|why| format!("`{}`: {why}", self.public.as_str()))?];
+        for signer in self.apps.iter().flat_map(|app| &app.signers) {
+            origins.push(PasskeyOrigin::of_android_app(signer).map_err(|why| why.to_string())?);
+        }
+        for origin in &self.login.origins {
+            if !origins.contains(origin) {
+                origins.push(origin.clone());
+            }
+        }
+        RelyingParty::new(self.public.host(), &origins).map_err(|why| why.to_string())
+    }
 }
 
 /// The keys of the Play Console as a file keeps them.
@@ -82,71 +152,4 @@ fn ios_app(config: &Config, app: &config::App, ios: &IosApp) -> Result<apple::Re
 struct PlayKeys {
     decryption: String,
     verification: String,
-}
-
-/// How verdicts of Google Play about the app are read, about its package and signers, for a fresh challenge.
-fn play_app(
-    (config, clock, world): (&Config, &Arc<dyn Clock>, &Arc<ArcSwap<Revocations>>),
-    app: &config::App,
-    source: &PlaySource,
-    also: &[[u8; 32]],
-) -> Result<PlayApp, Faults> {
-    let (PlaySource::Keys(file, line) | PlaySource::ServiceAccount(file, line)) = source;
-    let unusable = |why: String| {
-        let what = format!("`{}` cannot be used for Play Integrity", file.display());
-        Faults::one(Fault { file: config.file.clone(), line: Some(*line), what, remedy: why })
-    };
-    let text = Secret::new(fs::read_to_string(file).map_err(|e| unusable(format!("make it a readable file ({e})")))?);
-    let reader = match source {
-        PlaySource::Keys(..) => {
-            let PlayKeys { decryption, verification } = serde_json::from_str(text.expose()).map_err(|e| {
-                unusable(format!("write `{{\"decryption\": \"...\", \"verification\": \"...\"}}` as the Play Console shows them ({e})"))
-            })?;
-            let keys = DecryptionKeys::parse(&Secret::new(decryption), &verification).map_err(|why| unusable(why.to_string()))?;
-            PlayReader::Ours(Box::new(keys))
-        }
-        PlaySource::ServiceAccount(..) => {
-            let silence = Silence::new(Arc::clone(world), config.vendors.outage);
-            let google = Google::new((caller(config)?, silence), config.vendors.play_endpoint.clone(), &text, Arc::clone(clock));
-            PlayReader::Google(Arc::new(google.map_err(|why| unusable(why.to_string()))?))
-        }
-    };
-    let signers = app.signers.iter().chain(also).copied().collect();
-    let requirements = play::Requirements {
-        app: play::AppRule::OneOf(vec![play::App { package: app.package.clone(), signers, version_min: 0 }]),
-        age_max: Limits::CHALLENGE_LIFE,
-        testing: play::TestingRule::Refused,
-        ..play::Requirements::observe()
-    };
-    let quota = VendorQuota::play(Some(Quota::new(DailyLimit::Even(config.vendors.play_daily))));
-    Ok(PlayApp { package: app.package.clone(), reader, requirements, quota })
-}
-
-/// Asks others than phones, by the authorities of the config.
-///
-/// # Errors
-/// When these cannot be read.
-pub fn caller(config: &Config) -> Result<Caller, Faults> {
-    let trust = config.vendors.ca.as_ref().map(|(file, line)| {
-        trust(file).map(Arc::new).map_err(|why| {
-            let what = format!("`vendors.ca` cannot be `{}`", file.display());
-            Faults::one(Fault { file: config.file.clone(), line: Some(*line), what, remedy: why })
-        })
-    });
-    Ok(Caller::new(trust.transpose()?))
-}
-
-/// Passkeys belong to the public host. They are taken from its own origin, from every Android app that is named by its
-/// signer, and from the origins that the config adds.
-fn relying_party(config: &Config) -> Result<RelyingParty, String> {
-    let mut origins = vec![PasskeyOrigin::parse(config.public.as_str()).map_err(|why| format!("`{}`: {why}", config.public.as_str()))?];
-    for signer in config.apps.iter().flat_map(|app| &app.signers) {
-        origins.push(PasskeyOrigin::of_android_app(signer).map_err(|why| why.to_string())?);
-    }
-    for origin in &config.login.origins {
-        if !origins.contains(origin) {
-            origins.push(origin.clone());
-        }
-    }
-    RelyingParty::new(config.public.host(), &origins).map_err(|why| why.to_string())
 }

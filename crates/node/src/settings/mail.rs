@@ -1,13 +1,13 @@
 //! Mails about incidents: the way to the server, with its password and its authorities read.
 
-use std::{fs, sync::Arc};
+use std::{fs, path::Path, sync::Arc};
 
 use countersign_codec::calendar;
 use countersign_monitor::react::Act;
 use countersign_notify::{Carrier, Credentials, Mailing, Way};
 use countersign_outbound::trust;
 
-use crate::config::{Config, Fault, Faults, MailTls};
+use crate::config::{Email, Faults, MailTls, Vendors};
 
 /// Who is written to, and about what.
 pub struct MailSettings {
@@ -17,15 +17,15 @@ pub struct MailSettings {
     pub min_severity: Act,
 }
 
-/// The settings that the config names, if it names any.
+/// The settings that the config names, if it names any. `host` is how this installation is called.
 ///
 /// # Errors
 /// When the password or the authorities cannot be read.
-pub fn mail(config: &Config) -> Result<Option<MailSettings>, Faults> {
-    let Some(email) = config.monitor.email.clone() else { return Ok(None) };
-    let fault = |what: String, remedy: String| Faults::one(Fault { file: config.file.clone(), line: Some(email.line), what, remedy });
+pub fn mail(file: &Path, email: Option<&Email>, vendors: &Vendors, host: &str) -> Result<Option<MailSettings>, Faults> {
+    let Some(email) = email.cloned() else { return Ok(None) };
+    let fault = |what: String, remedy: String| Faults::at(file, email.line, what, remedy);
     let verified = || {
-        let ca = email.ca.as_ref().or(config.vendors.ca.as_ref().map(|(file, _)| file)).ok_or_else(|| {
+        let ca = email.ca.as_ref().or(vendors.ca.as_ref().map(|(file, _)| file)).ok_or_else(|| {
             let what = "there is nothing to verify the mail server by".to_owned();
             fault(what, "name its authorities with `ca` here or with `vendors.ca`".to_owned())
         })?;
@@ -43,7 +43,7 @@ pub fn mail(config: &Config) -> Result<Option<MailSettings>, Faults> {
         })?;
         Ok::<_, Faults>(Credentials::new(login.username.clone(), text.trim().to_owned()))
     });
-    let host = config.public.host().to_owned();
+    let host = host.to_owned();
     let carrier = Carrier { host: email.host, port: email.port, way, login: login.transpose()?, hello: host.clone() };
     let mailing = Mailing { carrier, from: email.from, to: email.to, hold: email.hold, host, instant: |at| calendar::instant(at.0) };
     Ok(Some(MailSettings { mailing, min_severity: email.min_severity }))

@@ -3,39 +3,37 @@
 use std::{fs, path::Path, sync::Arc};
 
 use aws_lc_rs::digest;
+use countersign_audit::RulesDigest;
 use countersign_compliance::Apps;
 use countersign_core::RiskBar;
-use countersign_policy::{OperationSpec, Operations, Policies, PolicySource};
+use countersign_policy::{OperationSpec, Operations, Policies, PolicySource, RuleSet};
 
-use crate::{
-    config::{Config, Fault, Faults, Operation},
-    settings::devices,
-};
+use crate::config::{Fault, Faults, Operation};
 
 /// Bytes of a policy file.
 const POLICY_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
-/// Where the rules come from and what they are.
+/// What the API offers and who may do what.
 pub struct Rules {
     /// What the API offers.
     pub operations: Operations,
     /// Who may do what.
     pub policies: Policies,
-    /// From which score on what is asked.
-    pub risk: RiskBar,
-    /// What each app requires of its phones.
-    pub apps: Arc<Apps>,
     /// Whether the operations are the operator's.
     pub declared: Declared,
     /// SHA-256 of all policy files, by which the log says what was in use; in hexadecimal.
     pub digest: String,
+    /// Operations and policies as one text, to be kept before they are taken into use.
+    pub text: String,
+    /// The name of that text, by which each decision says what decided.
+    pub rules: RulesDigest,
 }
 
 impl Rules {
-    /// As the gateway takes them.
+    /// As the gateway takes them: with the scores from which on something is asked, and the registry of apps.
     #[must_use]
-    pub fn into_gateway(self) -> countersign_gateway::Rules {
-        countersign_gateway::Rules { operations: self.operations, policies: self.policies, risk: self.risk, apps: self.apps }
+    pub fn into_gateway(self, risk: RiskBar, apps: Arc<Apps>) -> countersign_gateway::Rules {
+        countersign_gateway::Rules { operations: self.operations, policies: self.policies, digest: self.rules, risk, apps }
     }
 }
 
@@ -48,19 +46,20 @@ pub enum Declared {
     ByOperator,
 }
 
-/// Reads and validates everything.
+/// Reads and validates everything: what `file` declares, and the policies of `directory`.
 ///
 /// # Errors
 /// All that is wrong with operations, and then with policies.
-pub fn rules(config: &Config) -> Result<Rules, Faults> {
-    let operations = operations(config)?;
-    let sources = sources(&config.policies)?;
+pub fn rules(file: &Path, declared: &[Operation], directory: &Path) -> Result<Rules, Faults> {
+    let specs = specs(file, declared)?;
+    let operations = understood(file, declared, &specs)?;
+    let sources = sources(directory)?;
     let policies = Policies::load(&sources, &operations).map_err(|problems| {
         let mut faults = Faults::default();
         for problem in problems {
             let remedy = problem.help.unwrap_or_else(|| "`countersign policy schema` shows what policies can look at".to_owned());
             faults.push(Fault {
-                file: config.policies.join(problem.file),
+                file: directory.join(problem.file),
                 line: Some(problem.line).filter(|line| *line > 0),
                 what: problem.what,
                 remedy,
@@ -68,30 +67,37 @@ pub fn rules(config: &Config) -> Result<Rules, Faults> {
         }
         faults
     })?;
-    let declared = if config.operations.is_empty() { Declared::BuiltIn } else { Declared::ByOperator };
-    let apps = Arc::new(devices::apps(config)?);
-    Ok(Rules { operations, policies, risk: config.monitor.risk, apps, declared, digest: digest(&sources) })
+    let declared = if declared.is_empty() { Declared::BuiltIn } else { Declared::ByOperator };
+    let digest = digest(&sources);
+    let text = RuleSet { operations: specs, policies: sources }.to_text();
+    let rules = RulesDigest::of(&text);
+    Ok(Rules { operations, policies, declared, digest, text, rules })
 }
 
 /// Reads the operations alone.
 ///
 /// # Errors
 /// All that is wrong with them.
-pub fn operations(config: &Config) -> Result<Operations, Faults> {
+pub fn operations(file: &Path, declared: &[Operation]) -> Result<Operations, Faults> {
+    understood(file, declared, &specs(file, declared)?)
+}
+
+/// The operations as they are declared.
+fn specs(file: &Path, declared: &[Operation]) -> Result<Vec<OperationSpec>, Faults> {
     let mut faults = Faults::default();
-    let specs: Vec<_> = if config.operations.is_empty() {
-        built_in()
-    } else {
-        config.operations.iter().filter_map(|operation| spec(operation, config, &mut faults)).collect()
-    };
-    faults.or(())?;
-    Operations::new(&specs).map_err(|problems| {
+    let specs: Vec<_> =
+        if declared.is_empty() { built_in() } else { declared.iter().filter_map(|operation| spec(operation, file, &mut faults)).collect() };
+    faults.or(specs)
+}
+
+fn understood(file: &Path, declared: &[Operation], specs: &[OperationSpec]) -> Result<Operations, Faults> {
+    Operations::new(specs).map_err(|problems| {
         let mut faults = Faults::default();
         for (position, problem) in problems {
-            let line = config.operations.get(position).map(|operation| operation.line);
+            let line = declared.get(position).map(|operation| operation.line);
             let text = problem.to_string();
             let (what, remedy) = text.split_once("; ").unwrap_or((&text, "see `[[operation]]` in the README"));
-            faults.push(Fault { file: config.file.clone(), line, what: what.to_owned(), remedy: remedy.to_owned() });
+            faults.push(Fault { file: file.to_owned(), line, what: what.to_owned(), remedy: remedy.to_owned() });
         }
         faults
     })
@@ -109,11 +115,10 @@ fn built_in() -> Vec<OperationSpec> {
         .into()
 }
 
-fn spec(operation: &Operation, config: &Config, faults: &mut Faults) -> Option<OperationSpec> {
+fn spec(operation: &Operation, file: &Path, faults: &mut Faults) -> Option<OperationSpec> {
     let Some((method, path)) = operation.pattern.split_once(' ') else {
         let what = format!("`match` cannot be `{}`", operation.pattern);
-        let remedy = "write method and path: `GET /v1/accounts/{id}`".to_owned();
-        faults.push(Fault { file: config.file.clone(), line: Some(operation.line), what, remedy });
+        faults.push(Fault::at(file, operation.line, what, "write method and path: `GET /v1/accounts/{id}`"));
         return None;
     };
     Some(OperationSpec {

@@ -7,10 +7,7 @@ use countersign_monitor::ssf::{InStream, OutStream};
 use countersign_outbound::Caller;
 use countersign_proof::set::SetKeys;
 
-use crate::{
-    config::{Config, Fault, Faults},
-    settings::issuing,
-};
+use crate::config::{Fault, Faults, SharedSignals};
 
 /// Streams as the config declares them.
 pub struct SignalSettings {
@@ -26,22 +23,21 @@ pub struct SignalSettings {
 ///
 /// # Errors
 /// Each file that cannot be used.
-pub fn signals(config: &Config) -> Result<SignalSettings, Faults> {
+pub fn signals(file: &Path, config: &SharedSignals, caller: Caller) -> Result<SignalSettings, Faults> {
     let mut faults = Faults::default();
     let mut text = |path: &Path, line: usize| {
         fs::read_to_string(path).map(|text| text.trim().to_owned()).map_err(|why| {
             let what = format!("`{}` cannot be read ({why})", path.display());
-            let remedy = "make it a readable file".to_owned();
-            faults.push(Fault { file: config.file.clone(), line: Some(line), what, remedy });
+            faults.push(Fault::at(file, line, what, "make it a readable file"));
         })
     };
     let mut found = Vec::new();
-    for source in &config.signals.sources {
+    for source in &config.sources {
         let (Ok(keys), Ok(token)) = (text(&source.jwks, source.line), text(&source.token, source.line)) else { continue };
         found.push((source, keys, token));
     }
     let mut targets = Vec::new();
-    for target in &config.signals.targets {
+    for target in &config.targets {
         let Ok(token) = text(&target.token, target.line) else { continue };
         let stream = OutStream::new(target.audience.clone(), target.push.clone(), Secret::new(token), target.subject);
         targets.push(Arc::new(stream));
@@ -55,14 +51,13 @@ pub fn signals(config: &Config) -> Result<SignalSettings, Faults> {
                 keys,
                 bearer: Secret::new(token),
             }),
-            Err(_) => faults.push(Fault {
-                file: config.file.clone(),
-                line: Some(source.line),
-                what: format!("`{}` holds no key that could sign events", source.jwks.display()),
-                remedy: "it takes a JWK Set with RSA keys of at least 2048 bits for RS256, each with a `kid`".to_owned(),
-            }),
+            Err(_) => faults.push(Fault::at(
+                file,
+                source.line,
+                format!("`{}` holds no key that could sign events", source.jwks.display()),
+                "it takes a JWK Set with RSA keys of at least 2048 bits for RS256, each with a `kid`",
+            )),
         }
     }
-    faults.or(())?;
-    Ok(SignalSettings { sources, targets, caller: issuing::caller(config)? })
+    faults.or(SignalSettings { sources, targets, caller })
 }

@@ -12,10 +12,13 @@ use countersign_attest::{
 };
 use countersign_compliance::{FeedKind, Revocations};
 use countersign_core::{Seconds, UnixSeconds};
-use countersign_feeds::content::{self, Content};
+use countersign_feeds::content::Content;
 use countersign_issuer::DeviceTrust;
 
-use crate::config::{Config, Dev, Fault, Faults, WhenStale};
+use crate::{
+    config::{Dev, DeviceRules, Fault, Faults, WhenStale},
+    settings::fetched::Fetched,
+};
 
 /// Below the data directory of a development node: further anchors, one PEM file each.
 pub const DEV_ANCHORS: &str = "dev/anchors";
@@ -32,30 +35,29 @@ pub struct Trusted {
 ///
 /// # Errors
 /// Each file that is missing or is not what it should be.
-pub fn trust(config: &Config, dev: Dev) -> Result<Trusted, Faults> {
+pub fn trust(config: &Path, rules: &DeviceRules, fetched: &Fetched<'_>, dev: Dev) -> Result<Trusted, Faults> {
     let mut faults = Faults::default();
     let mut further = |files: &[(PathBuf, usize)], purpose| {
         let mut all = Anchors::none();
         for (file, line) in files {
             match anchors(file, purpose) {
                 Ok(more) => all = all.and(more),
-                Err(why) => faults.push(fault(config, *line, format!("the trust anchors `{}` cannot be used", file.display()), why)),
+                Err(why) => faults.push(Fault::at(config, *line, format!("the trust anchors `{}` cannot be used", file.display()), why)),
             }
         }
         all
     };
     // What was fetched takes the place of what is shipped, and stands beside what the operator names.
-    let vendors = |kind, shipped: Result<Anchors, _>| match fetched(config, kind) {
+    let vendors = |kind, shipped: Result<Anchors, _>| match fetched.of(kind) {
         Some(Content::Anchors(anchors)) => anchors,
         Some(Content::BootKeys(_) | Content::StatusList(_)) | None => shipped.unwrap_or_else(|_| Anchors::none()),
     };
-    let mut all = vendors(FeedKind::AndroidAnchors, Anchors::google()).and(further(&config.device.anchors, Purpose::AndroidHardware));
-    let apple =
-        vendors(FeedKind::AppAttestAnchors, Anchors::apple_app_attest()).and(further(&config.device.apple_anchors, Purpose::AppAttest));
+    let mut all = vendors(FeedKind::AndroidAnchors, Anchors::google()).and(further(&rules.anchors, Purpose::AndroidHardware));
+    let apple = vendors(FeedKind::AppAttestAnchors, Anchors::apple_app_attest()).and(further(&rules.apple_anchors, Purpose::AppAttest));
     let receipts =
-        vendors(FeedKind::ReceiptAnchors, Anchors::apple_receipt()).and(further(&config.device.apple_anchors, Purpose::AppAttestReceipt));
+        vendors(FeedKind::ReceiptAnchors, Anchors::apple_receipt()).and(further(&rules.apple_anchors, Purpose::AppAttestReceipt));
     if dev == Dev::On {
-        for file in pem_files(&config.data.join(DEV_ANCHORS)) {
+        for file in pem_files(&fetched.data.join(DEV_ANCHORS)) {
             match anchors(&file, Purpose::AndroidHardware) {
                 Ok(more) => all = all.and(more),
                 Err(why) => faults.push(Fault { file, line: None, what: "the trust anchors cannot be used".to_owned(), remedy: why }),
@@ -63,14 +65,14 @@ pub fn trust(config: &Config, dev: Dev) -> Result<Trusted, Faults> {
         }
     }
     let mut revocations = Revocations::default();
-    let age_max = status_list_age_max(config);
-    let status = match (fetched(config, FeedKind::StatusList), &config.device.status_list) {
+    let age_max = status_list_age_max(rules);
+    let status = match (fetched.of(FeedKind::StatusList), &rules.status_list) {
         (Some(Content::StatusList(list)), _) => {
             revocations = list.revocations();
             StatusRule::Required { list: Some(list), age_max }
         }
         // A list is fetched and none is there yet: nobody is believed until it is.
-        (Some(Content::Anchors(_) | Content::BootKeys(_)) | None, None) if feeds(config, FeedKind::StatusList) => {
+        (Some(Content::Anchors(_) | Content::BootKeys(_)) | None, None) if fetched.names(FeedKind::StatusList) => {
             StatusRule::Required { list: None, age_max }
         }
         (Some(Content::Anchors(_) | Content::BootKeys(_)) | None, None) => StatusRule::NotAsked,
@@ -80,7 +82,7 @@ pub fn trust(config: &Config, dev: Dev) -> Result<Trusted, Faults> {
                 StatusRule::Required { list: Some(list), age_max }
             }
             Err(why) => {
-                faults.push(fault(config, *line, format!("the revocation list `{}` cannot be used", file.display()), why));
+                faults.push(Fault::at(config, *line, format!("the revocation list `{}` cannot be used", file.display()), why));
                 StatusRule::Required { list: None, age_max }
             }
         },
@@ -88,27 +90,13 @@ pub fn trust(config: &Config, dev: Dev) -> Result<Trusted, Faults> {
     faults.or(Trusted { devices: DeviceTrust { android: Trust { anchors: all, status }, apple, receipts }, revocations })
 }
 
-/// What was fetched of a feed that is configured.
-pub fn fetched(config: &Config, kind: FeedKind) -> Option<Content> {
-    feeds(config, kind).then(|| content::held(&config.data, kind)).flatten().map(|held| held.content)
-}
-
-fn feeds(config: &Config, kind: FeedKind) -> bool {
-    config.feeds.iter().any(|feed| feed.kind == kind)
-}
-
 /// How old the list may be for evidence to be looked at. Where an outage of its vendor limits phones instead of refusing them,
 /// an old list is better than none, and the requirement on its age limits.
-fn status_list_age_max(config: &Config) -> Seconds {
-    let rules = &config.device;
+fn status_list_age_max(rules: &DeviceRules) -> Seconds {
     match rules.status_list_then {
         WhenStale::Limit => Seconds(u64::MAX),
         WhenStale::Refuse => Seconds(rules.status_list_age_max.0.saturating_add(rules.status_list_grace.0)),
     }
-}
-
-fn fault(config: &Config, line: usize, what: String, remedy: String) -> Fault {
-    Fault { file: config.file.clone(), line: Some(line), what, remedy }
 }
 
 /// Reads a file of anchors that the operator trusts.

@@ -7,7 +7,10 @@ use countersign_compliance::{Requirement, Requirements, Revocations, Rule};
 use countersign_core::{Posture, Reason, UnixSeconds};
 use serde_json::{Value, json};
 
-use countersign_node::{config, settings::devices};
+use countersign_node::{
+    config,
+    settings::{devices, fetched::Fetched},
+};
 
 /// The answer, for people and for programs.
 pub struct Answer {
@@ -20,7 +23,8 @@ pub struct Answer {
 /// Asks every requirement of the configuration's apps, each by itself, of a device of which only this evidence is known.
 pub fn what_if(file: &Path, posture: &Posture, now: UnixSeconds) -> Result<Answer> {
     let config = config::load(file).map_err(|faults| anyhow!(faults))?;
-    let registry = devices::apps(&config).map_err(|faults| anyhow!(faults))?;
+    let fetched = Fetched { data: &config.data, feeds: &config.feeds };
+    let registry = devices::apps(&config.file, &config.apps, &config.device, &fetched).map_err(|faults| anyhow!(faults))?;
     // In the order of the file.
     let found = config.apps.iter().filter_map(|app| Some((&app.client, registry.of(&app.client).ok()?)));
     let asked: Vec<_> = found.filter(|(_, app)| app.may_have_enrolled(posture).is_ok()).collect();

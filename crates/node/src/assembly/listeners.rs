@@ -1,0 +1,113 @@
+//! The listeners of a node, bound before anything is served: the public one, the side one, the operators', and that of another proxy.
+
+use std::{
+    io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use countersign_gateway::{Certificates, ListenConfig};
+use tokio::net::TcpListener;
+
+use crate::{
+    admin::socket::Socket,
+    assembly::{auth_requests::AuthRequests, development, start_error::StartError},
+    config::{AuthRequestDoor, Bounds},
+    layout,
+    settings::gateway,
+};
+
+/// Where a node listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Addresses {
+    /// Phones.
+    pub public: SocketAddr,
+    /// Health and metrics.
+    pub side: SocketAddr,
+    /// Operators.
+    pub admin: PathBuf,
+}
+
+/// Where a node is to listen, and with which certificate.
+pub struct ListenerSettings {
+    /// The address for phones.
+    pub public: SocketAddr,
+    /// The address for health and metrics.
+    pub side: SocketAddr,
+    /// Where another proxy asks, if one does.
+    pub auth_request: Option<AuthRequestDoor>,
+    /// The data directory, in which the admin socket is.
+    pub data: PathBuf,
+    /// The host that a certificate for development is made for.
+    pub host: String,
+    /// The operator's certificate; `None` leaves it to a development node to make one.
+    pub certificates: Option<Certificates>,
+    /// Bounds of what is taken.
+    pub bounds: Bounds,
+}
+
+/// The listeners, bound and not yet served.
+pub struct Listeners {
+    /// Phones.
+    pub public: TcpListener,
+    /// How connections of phones are taken.
+    pub public_config: ListenConfig,
+    /// Health and metrics.
+    pub side: TcpListener,
+    /// Another proxy, where one asks.
+    pub auth_requests: Option<AuthRequests>,
+    /// Operators.
+    pub admin: Socket,
+    /// Where they are.
+    pub addresses: Addresses,
+    /// What the public listener shows.
+    pub certificates: Arc<Certificates>,
+    /// The root of it, when it is of our own making; else empty.
+    pub root_pem: String,
+}
+
+impl Listeners {
+    /// Binds all of them. The data directory is ours by now.
+    ///
+    /// # Errors
+    /// What is taken, or cannot be made.
+    pub async fn bind(settings: ListenerSettings) -> Result<Self, StartError> {
+        let (certificates, root_pem) = match settings.certificates {
+            Some(certificates) => (certificates, String::new()),
+            None => made(&settings.data, &settings.host).map_err(|why| io_error("a certificate for development", io::Error::other(why)))?,
+        };
+        let certificates = Arc::new(certificates);
+        let public = listener(settings.public, "the public port").await?;
+        let side = listener(settings.side, "the port of metrics").await?;
+        let path = settings.data.join(layout::ADMIN_SOCKET);
+        let admin = Socket::bind(&path).map_err(|source| io_error(&format!("the admin socket `{}`", path.display()), source))?;
+        let auth_requests = match &settings.auth_request {
+            Some(door) => {
+                Some(AuthRequests::bind(door).await.map_err(|(what, source)| io_error(&format!("{what}, cannot be bound"), source))?)
+            }
+            None => None,
+        };
+        let addresses = Addresses { public: address(&public)?, side: address(&side)?, admin: path };
+        let public_config = gateway::listener(Arc::clone(&certificates), &settings.bounds);
+        Ok(Self { public, public_config, side, auth_requests, admin, addresses, certificates, root_pem })
+    }
+}
+
+fn made(data: &Path, host: &str) -> Result<(Certificates, String), String> {
+    let made = development::development(data, host)?;
+    tracing::info!(root = %made.root_file.display(), "a certificate for development; clients trust it by this root");
+    Ok((made.certificates, made.root_pem))
+}
+
+async fn listener(address: SocketAddr, what: &str) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|source| io_error(&format!("{what}, `{address}`, cannot be bound"), source))
+}
+
+fn address(listener: &TcpListener) -> Result<SocketAddr, StartError> {
+    listener.local_addr().map_err(|source| io_error("a port that was just bound", source))
+}
+
+fn io_error(what: &str, source: io::Error) -> StartError {
+    StartError::Io { what: what.to_owned(), source }
+}

@@ -1,0 +1,26 @@
+//! The bounds of the gateway, and of the connections that it takes.
+
+use std::sync::Arc;
+
+use countersign_gateway::{Certificates, GatewayConfig, ListenConfig, Origin, Transport};
+
+use crate::config::Bounds;
+
+/// The gateway at `public`, within these bounds.
+#[must_use]
+pub fn gateway(public: &Origin, bounds: &Bounds) -> GatewayConfig {
+    let mut config = GatewayConfig::new(public.clone());
+    config.streams.bytes_max = bounds.body_bytes_max;
+    config.held.connections_max = bounds.open_connections_max;
+    config.held.interval = bounds.judged_every;
+    config
+}
+
+/// The public listener with this certificate, within these bounds.
+#[must_use]
+pub fn listener(certificates: Arc<Certificates>, bounds: &Bounds) -> ListenConfig {
+    let mut config = ListenConfig::new(Transport::Tls(certificates));
+    config.connections_max = bounds.connections_max;
+    config.drain_max = bounds.drain_max;
+    config
+}
