@@ -71,6 +71,8 @@ impl Limits {
     pub const DEV_TOKEN_LIFE_MAX: Seconds = Seconds(90 * 86_400);
     /// Phones that one development token enrols.
     pub const DEV_TOKEN_PHONES_MAX: u32 = 100;
+    /// Verified access tokens remembered at one time; about a kilobyte each.
+    pub const TOKENS_REMEMBERED_MAX: usize = 20_000;
     /// Life of an authorization code; RFC 6749 section 4.1.2 recommends at most ten minutes.
     pub const CODE_LIFE: Seconds = Seconds(60);
     /// Life that an access token must have left to be given again to whoever repeats a refresh: nobody is answered with what is about
