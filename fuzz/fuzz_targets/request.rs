@@ -21,7 +21,8 @@ fuzz_target!(|bytes: &[u8]| {
     let peer = Peer::new(std::net::SocketAddr::from(([127, 0, 0, 1], 1)));
     if let Ok(received) = parse_request(&head, &peer, &PublicHost::of(&origin)) {
         assert_eq!(normal_path(received.path()), Ok(received.path()));
-        let _ = (received.token(), received.proof());
+        let credentials = received.credentials();
+        let _ = (credentials.token(), credentials.proof());
     }
 });
 

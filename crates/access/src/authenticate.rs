@@ -17,34 +17,34 @@ use http::Method;
 
 use crate::{
     credentials::Credentials,
-    refusal::{AccessRefusal, SignedBy, Unauthenticated},
+    refusal::{AccessRefusal, Unauthenticated},
     tokens::Tokens,
 };
 
 /// Everything that says who asks. One for all servers of a node, so that no two of them can answer differently.
 pub struct Access {
-    /// Verifies access tokens.
+    /// Verifier of access tokens, with those that it has verified.
     pub tokens: Tokens,
     /// Makes and recognises nonces, the same on every node.
     pub nonces: NonceKeys,
     /// The registry of apps; replaced whole when what they require changes.
     pub apps: Arc<ArcSwap<Apps>>,
-    /// Which certificates of devices were revoked; replaced whole when the list changes.
+    /// Revoked certificates of devices; replaced whole when the list changes.
     pub revocations: Arc<ArcSwap<Revocations>>,
-    /// What is remembered between requests.
+    /// Promises about proofs, sessions, devices and accounts.
     pub stores: Stores,
 }
 
 /// The promises of the store that say who asks.
 #[derive(Clone)]
 pub struct Stores {
-    /// Which proofs were used.
+    /// Memory of used proofs.
     pub replay: Arc<dyn ReplayMemory>,
-    /// What sessions may do.
+    /// Sessions and their state.
     pub sessions: Arc<dyn Sessions>,
-    /// What is known of devices.
+    /// Devices and their postures.
     pub devices: Arc<dyn Devices>,
-    /// Whose accounts are active.
+    /// Accounts and their state.
     pub subjects: Arc<dyn Subjects>,
 }
 
@@ -63,12 +63,12 @@ impl Authenticated {
         &self.fresh
     }
 
-    /// Who it is.
+    /// The caller, as things stand.
     pub const fn holder(&self) -> &Holder {
         &self.holder
     }
 
-    /// Who it is, for the facts of a decision.
+    /// The caller, for the facts of a decision.
     pub fn into_holder(self) -> Holder {
         self.holder
     }
@@ -95,24 +95,24 @@ pub struct Holder {
 }
 
 impl Holder {
-    /// The token.
+    /// The access token, verified.
     pub const fn token(&self) -> &Arc<VerifiedToken> {
         &self.token
     }
 
-    /// The session.
+    /// The session, which may act.
     #[must_use]
     pub const fn session(&self) -> &Session {
         self.session.session()
     }
 
-    /// What is known of the device.
+    /// Posture of the device, which may act.
     #[must_use]
     pub const fn posture(&self) -> &Posture {
         self.posture.posture()
     }
 
-    /// What the app requires of the device and the device does not meet, at any stage.
+    /// Requirements of the app that the device does not meet, at any stage.
     #[must_use]
     pub fn unmet(&self) -> &[Lack] {
         &self.unmet
@@ -141,7 +141,7 @@ pub async fn authenticate(
 
     // 4. A proof by the token's key, for this very request, now, and never seen before.
     let proof = credentials.proof().map_err(|why| Unauthenticated::with_token(&token, why))?;
-    let signed = dpop::read(proof).map_err(|why| Unauthenticated::with_token(&token, AccessRefusal::Proof(why, SignedBy::Nobody)))?;
+    let signed = dpop::read(proof).map_err(|why| Unauthenticated::with_token(&token, AccessRefusal::Proof(why)))?;
     let key = *signed.key().thumbprint();
     let expected = Expected {
         method: method.as_str(),
@@ -150,8 +150,8 @@ pub async fn authenticate(
         nonces: NonceRule::Accepted(&access.nonces),
     };
     let bound = dpop::bind(signed, &expected, now).map_err(|why| {
-        let signed_by = if key == *token.key() { SignedBy::TheTokensKey } else { SignedBy::AForeignKey };
-        Unauthenticated::with_token(&token, AccessRefusal::Proof(why, signed_by))
+        let refusal = if key == *token.key() { AccessRefusal::Proof(why) } else { AccessRefusal::ProofByForeignKey(why) };
+        Unauthenticated::with_token(&token, refusal)
     })?;
     let fresh = access.stores.replay.spend(bound, now).await;
     let fresh = fresh.map_err(|why| Unauthenticated::with_token(&token, why).proved_by(key))?;
@@ -201,7 +201,7 @@ async fn on_a_phone(
     Ok((posture, unmet))
 }
 
-/// What the device of a session does not meet of what its app requires, for its person.
+/// Finds the requirements of a session's app that its device does not meet, for its person.
 ///
 /// # Errors
 /// [`AccessRefusal::AppUnknown`].

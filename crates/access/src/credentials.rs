@@ -11,7 +11,7 @@ pub static DPOP: HeaderName = HeaderName::from_static("dpop");
 pub enum CredentialRefusal {
     /// A token of ours, or somebody's, came as `Bearer`.
     Bearer,
-    /// No `DPoP` header.
+    /// The `DPoP` header is missing.
     ProofMissing,
     /// Two `DPoP` headers, or a list in one.
     ProofRepeated,
@@ -21,12 +21,12 @@ pub enum CredentialRefusal {
     TokenIllegible,
     /// No `Authorization` header, or one of another scheme.
     TokenMissing,
-    /// Two `Authorization` headers.
+    /// The `Authorization` header stands there twice.
     TokenRepeated,
 }
 
 impl CredentialRefusal {
-    /// The stable code.
+    /// Stable code of the refusal, for the log and for the class that the client is told.
     #[must_use]
     pub const fn reason(self) -> Reason {
         match self {
@@ -50,7 +50,7 @@ pub struct Credentials<'a> {
 }
 
 impl<'a> Credentials<'a> {
-    /// Reads them.
+    /// Reads both headers, each strictly.
     #[must_use]
     pub fn read(headers: &'a HeaderMap) -> Self {
         Self { token: token(headers), proof: proof(headers) }

@@ -15,5 +15,5 @@ mod tokens;
 
 pub use authenticate::{Access, Authenticated, Holder, Stores, authenticate, recheck, unmet};
 pub use credentials::{CredentialRefusal, Credentials, DPOP};
-pub use refusal::{AccessRefusal, Known, SignedBy, Unauthenticated};
+pub use refusal::{AccessRefusal, Known, Unauthenticated};
 pub use tokens::Tokens;

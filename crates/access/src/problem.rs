@@ -14,7 +14,7 @@ pub static DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 /// Media type of a problem (RFC 9457 section 3).
 pub const PROBLEM_JSON: &str = "application/problem+json";
 
-/// When to come again for a client that got no better advice.
+/// Wait for a client that got no better advice.
 const RETRY_LATER: Seconds = Seconds(5);
 
 /// The algorithms that proofs may have (RFC 9449 section 7.1).
@@ -29,9 +29,9 @@ pub struct Problem<'a> {
     pub status: StatusCode,
     /// Number of the decision; absent where none was made.
     pub decision: Option<&'a DecisionId>,
-    /// What the person can do, as buttons.
+    /// Remedies of the person, shown as buttons.
     pub remedies: &'a [Remedy],
-    /// Whether and when to come again.
+    /// Advice on whether and when to come again.
     pub retry: Retry,
     /// The version of the app that is asked for, where that is the cure.
     pub update: Option<&'a Update>,
@@ -75,7 +75,7 @@ struct RemedyWire<'a> {
 }
 
 impl<'a> Problem<'a> {
-    /// What the class says, where nobody knows better.
+    /// Problem of a class with the remedies of the class, where nobody knows better.
     #[must_use]
     pub const fn of(told: Told, status: StatusCode, decision: Option<&'a DecisionId>) -> Self {
         Self { told, status, decision, remedies: told.remedies(), retry: told.retry(), update: None }
@@ -131,12 +131,12 @@ fn written(wire: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(wire).unwrap_or_default()
 }
 
-/// What a challenge says beside its error.
+/// Parameters of a challenge beside its error.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Wanted {
-    /// How strongly the person has to authenticate (RFC 9470 section 3).
+    /// Strength of the authentication that is asked for (RFC 9470 section 3).
     pub acr: Option<Acr>,
-    /// How long ago that may have been, or how old evidence about the device may be.
+    /// Greatest age of that authentication, or of evidence about the device.
     pub max_age: Option<Seconds>,
 }
 

@@ -22,14 +22,16 @@ pub enum AccessRefusal {
     AppUnknown,
     /// Token and session were made for different apps; one of the two is not what it seems.
     ClientMismatch,
-    /// No usable credentials.
+    /// Token or proof is missing, repeated or no text of its grammar.
     Credentials(CredentialRefusal),
     /// No device that may act.
     Device(PostureError),
     /// The device was enrolled by another app. What it proved to one is no proof to another, which may ask for more.
     DeviceOfAnotherApp,
-    /// No proof of possession that fits the request.
-    Proof(ProofRefusal, SignedBy),
+    /// A proof of possession that does not fit the request.
+    Proof(ProofRefusal),
+    /// A proof by another key than the token's: a stolen token looks like this, whatever else is wrong with the proof.
+    ProofByForeignKey(ProofRefusal),
     /// A proof that does not count.
     Replay(SpendError),
     /// No session that may act.
@@ -38,19 +40,8 @@ pub enum AccessRefusal {
     Token(TokenRefusal),
 }
 
-/// Whose key signed a proof that was refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SignedBy {
-    /// A key that is not the token's: a stolen token looks like this, whatever else is wrong with the proof.
-    AForeignKey,
-    /// Nobody's that could be told: the proof does not parse, or its signature does not verify.
-    Nobody,
-    /// The key that the token is bound to.
-    TheTokensKey,
-}
-
 impl AccessRefusal {
-    /// The stable code.
+    /// Stable code of the refusal, for the log and for the class that the client is told.
     #[must_use]
     pub const fn reason(&self) -> Reason {
         match self {
@@ -61,18 +52,18 @@ impl AccessRefusal {
             Self::Credentials(refusal) => refusal.reason(),
             Self::Device(error) => error.reason(),
             Self::DeviceOfAnotherApp => Reason::AppUnknown,
-            Self::Proof(refusal, _) => refusal.reason(),
+            Self::Proof(refusal) | Self::ProofByForeignKey(refusal) => refusal.reason(),
             Self::Replay(error) => error.reason(),
             Self::Session(error) => error.reason(),
             Self::Token(refusal) => refusal.reason(),
         }
     }
 
-    /// What the monitor should hear of it: only what no honest client does.
+    /// Signal for the monitor, of what no honest client does.
     #[must_use]
     pub const fn signal(&self) -> Option<SignalKind> {
         match self {
-            Self::Proof(_, SignedBy::AForeignKey) => Some(SignalKind::ForeignProofKey),
+            Self::ProofByForeignKey(_) => Some(SignalKind::ForeignProofKey),
             Self::Replay(SpendError::AlreadySpent) => Some(SignalKind::ProofReplayed),
             Self::AccountNotActive
             | Self::AccountUnavailable(_)
@@ -81,7 +72,7 @@ impl AccessRefusal {
             | Self::Credentials(_)
             | Self::Device(_)
             | Self::DeviceOfAnotherApp
-            | Self::Proof(_, SignedBy::Nobody | SignedBy::TheTokensKey)
+            | Self::Proof(_)
             | Self::Replay(SpendError::Full | SpendError::Unavailable(_))
             | Self::Session(_)
             | Self::Token(_) => None,
@@ -104,16 +95,16 @@ from! { Credentials(CredentialRefusal), Device(PostureError), Replay(SpendError)
 /// Somebody who is not let in.
 #[derive(Debug)]
 pub struct Unauthenticated {
-    /// Why.
+    /// The first rule that was broken.
     pub refusal: AccessRefusal,
-    /// Who it was, as far as checks had passed: for the record, and for nothing that is decided.
+    /// Identity of the caller as far as checks had passed: for the record, and for nothing that is decided.
     pub known: Known,
 }
 
-/// What the checks that passed before the refusal say of who asked. Each member is there only if those before it are.
+/// Findings of the checks that passed before the refusal. Each member is there only if those before it are.
 #[derive(Debug, Default)]
 pub struct Known {
-    /// The token.
+    /// The token, which is ours and was not over.
     pub token: Option<Arc<VerifiedToken>>,
     /// The key that signed a proof that fits the request. Absent where no proof is asked for, as with an open connection.
     pub proved_by: Option<Thumbprint>,

@@ -3,12 +3,9 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use countersign_core::UnixSeconds;
+use countersign_core::{Limits, UnixSeconds};
 use countersign_proof::access_token::{TokenRefusal, TokenVerifier, VerifiedToken, token_hash};
 use quick_cache::sync::Cache;
-
-/// Tokens remembered at one time; about a kilobyte each.
-const TOKENS_REMEMBERED_MAX: usize = 20_000;
 
 /// The verifier, and what it verified.
 pub struct Tokens {
@@ -58,7 +55,7 @@ impl Tokens {
 
 impl Epoch {
     fn new(verifier: TokenVerifier) -> Self {
-        Self { verifier, remembered: Cache::new(TOKENS_REMEMBERED_MAX) }
+        Self { verifier, remembered: Cache::new(Limits::TOKENS_REMEMBERED_MAX) }
     }
 }
 

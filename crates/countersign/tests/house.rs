@@ -282,6 +282,7 @@ const PARSERS: &[(&str, &str)] = &[
     ("gateway/src/streams/frame.rs: FrameReader::frame", "frames"),
     ("gateway/src/path.rs: normal_path", "request"),
     ("gateway/src/receive.rs: parse_request", "request"),
+    ("gateway/src/receive.rs: Received::credentials", "request"),
     ("identity/src/dev_kit.rs: DevKit::parse", "dev_kit"),
     ("identity/src/passkey.rs: LoginCredential::parse", "doors"),
     ("issuer/src/form.rs: Form::parse", "doors"),

@@ -77,7 +77,7 @@ fn status_of(refusal: &Refusal, told: Told) -> StatusCode {
     StatusCode::from_u16(told.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
-/// What would cure the refusal: an authentication as the policies ask for, or evidence that is younger.
+/// Cure of the refusal: an authentication as the policies ask for, or evidence that is younger.
 fn wanted(challenge: Challenge, refusal: &Refusal) -> Wanted {
     let decision = refusal.decision();
     match challenge {

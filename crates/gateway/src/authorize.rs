@@ -12,7 +12,7 @@ use crate::{
     refusal::Refusal,
 };
 
-/// Notes who asks.
+/// Notes who asks, for the record.
 pub(crate) fn identified(case: &mut Case, holder: &Holder) {
     case.names(holder.token());
     case.belongs_to(holder.session());

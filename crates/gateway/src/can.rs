@@ -5,12 +5,12 @@ use countersign_policy::Found;
 
 use crate::permit::Permit;
 
-/// Whether a door can do something.
+/// An ability of a door, had or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ability {
-    /// It can.
+    /// The door can do it.
     Able,
-    /// It cannot, and refuses what needs it.
+    /// The door cannot do it, and refuses what needs it.
     Unable,
 }
 
@@ -26,7 +26,7 @@ pub(crate) struct Can {
 }
 
 impl Can {
-    /// Whether the door can serve `operation` at all. Asked before anything about the caller, since the answer is the same for all.
+    /// Takes an operation that the door can serve. Asked before anything about the caller, since the answer is the same for all.
     ///
     /// # Errors
     /// [`Reason::StreamUndeclared`], [`Reason::BodyMalformed`] or [`Reason::BodyTooLarge`]: the reason of a request that lacks what
@@ -44,7 +44,7 @@ impl Can {
         }
     }
 
-    /// Whether the door can keep all that `permit` obliges to. Rates are kept for every door.
+    /// Takes a permit whose obligations the door can keep. Rates are kept for every door.
     ///
     /// # Errors
     /// [`Reason::ResponseNotMaskable`].

@@ -17,7 +17,7 @@ use crate::{
 /// Longest that the body may take which policy looks at: as much as is read, at 140 kbit/s.
 const READ_MAX: Duration = Duration::from_secs(60);
 
-/// Who asks, and what shows that it is the holder of the token's key.
+/// The caller, with what shows that it is the holder of the token's key.
 pub(crate) enum Asking {
     /// A proof, made for this request.
     Now(Authenticated),
@@ -25,7 +25,7 @@ pub(crate) enum Asking {
     WhenOpened(Holder),
 }
 
-/// What was proved of a request; each part is the witness of its steps.
+/// Everything that was proved of a request; each part is the witness of its steps.
 pub(crate) struct Proven {
     /// Steps 3 to 6.
     pub(crate) who: Asking,

@@ -133,7 +133,7 @@ impl House {
         self.slots.end().await;
     }
 
-    /// What says who asks, for keys that change.
+    /// The authenticator, for keys that change.
     #[must_use]
     pub const fn access(&self) -> &Arc<Access> {
         &self.access

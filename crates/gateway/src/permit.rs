@@ -8,7 +8,7 @@ use countersign_proof::access_token::VerifiedToken;
 
 use crate::refusal::Refusal;
 
-/// What the admission of a connection that stays open rests on, and by which it is judged again.
+/// Ground on which a connection that stays open was admitted, and by which it is judged again.
 #[derive(Debug)]
 pub(crate) struct Basis {
     /// The token; its proof was for the request, and is not asked again.

@@ -12,16 +12,16 @@ use crate::{
 
 /// A request as it came.
 pub(crate) struct RawRequest {
-    /// Its head.
+    /// Head of the message, as it came.
     pub(crate) head: Parts,
-    /// Its body.
+    /// Body of the message, which is read within bounds only.
     pub(crate) body: RawBody,
-    /// Who sent it.
+    /// The peer that sent it.
     pub(crate) peer: Peer,
 }
 
 impl RawRequest {
-    /// Takes it in.
+    /// Takes in a message and its peer.
     pub(crate) fn new<B>(request: Request<B>, peer: Peer) -> Self
     where
         B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
@@ -40,7 +40,7 @@ impl RawRequest {
 
 /// A body that nobody reads but through bounds, and that nobody forwards but as it was judged.
 pub(crate) enum RawBody {
-    /// As it came.
+    /// A body as it came.
     Unread(Body),
     /// Within the bounds of its operation, and read by policy where policy reads it: the same bytes.
     Judged(Body),

@@ -103,20 +103,20 @@ fn offered(house: &House, declared: Option<StreamRules>, wanted: Wanted, headers
 /// A request that may pass, by whichever door.
 #[must_use]
 pub(crate) struct Admission {
-    /// Leave to pass.
+    /// Leave to pass, to be spent by the door.
     pub(crate) permit: Permit,
     /// The log's word that it is recorded.
     pub(crate) receipt: Receipt,
-    /// What became known of the request.
+    /// Everything that became known of the request.
     pub(crate) case: Case,
 }
 
 /// A request that may not pass.
 #[must_use]
 pub(crate) struct Refused {
-    /// Why.
+    /// The first thing that was wrong.
     pub(crate) refusal: Refusal,
-    /// What became known of the request.
+    /// Everything that became known of the request.
     pub(crate) case: Case,
 }
 

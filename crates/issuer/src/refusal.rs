@@ -103,7 +103,7 @@ impl From<AccessRefusal> for Refusal {
         match refusal {
             AccessRefusal::AccountUnavailable(fault) => fault.into(),
             AccessRefusal::Device(error) => error.into(),
-            AccessRefusal::Proof(refusal, _) => refusal.into(),
+            AccessRefusal::Proof(refusal) | AccessRefusal::ProofByForeignKey(refusal) => refusal.into(),
             AccessRefusal::Replay(error) => error.into(),
             AccessRefusal::Session(error) => error.into(),
             AccessRefusal::AccountNotActive

@@ -25,45 +25,12 @@ use tokio::{net::TcpListener, time::Instant};
 
 const APP: &str = "com.example.notes";
 
-const POLICIES: &str = r#"
-@id("all") permit (principal, action, resource);
-@id("masked") @outcome("limit") @mask("/iban") forbid (principal, action == Action::"notes.masked", resource);
-@id("never") forbid (principal, action == Action::"notes.never", resource);
-"#;
-
-const OPERATIONS: &str = r#"
-[doors.auth_request]
-listen = "unix:auth.sock"
-[[operation]]
-method = "GET"
-path   = "/v1/notes/{note}"
-action = "notes.read"
-[[operation]]
-method = "POST"
-path   = "/v1/notes"
-action = "notes.write"
-[[operation]]
-method = "GET"
-path   = "/v1/masked"
-action = "notes.masked"
-[[operation]]
-method = "GET"
-path   = "/v1/never"
-action = "notes.never"
-[[operation]]
-method = "GET"
-path   = "/v1/live"
-action = "notes.live"
-stream = { kind = "websocket" }
-[[operation]]
-method = "POST"
-path   = "/v1/transfers"
-action = "notes.transfer"
-body   = { amount = "long /amount" }
-"#;
-
 /// What the API was asked, in order: method, target, headers.
 type Asked = Arc<Mutex<Vec<(String, String, HeaderMap)>>>;
+
+fn fixture(name: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/auth_request").join(name)).expect("a fixture")
+}
 
 struct Place {
     home: TempDir,
@@ -85,21 +52,25 @@ impl Place {
     async fn new() -> Self {
         let ports = [(); 3].map(|()| free_port().expect("a port"));
         let place = Self { home: tempfile::tempdir().expect("a directory"), ports, asked: Asked::default() };
-        let [_, public, api] = place.ports;
+        let [.., api] = place.ports;
         fs::create_dir(place.path().join("policies")).expect("a directory");
-        fs::write(place.path().join("policies/app.cedar"), POLICIES).expect("written");
-        let text = format!(
-            "public_url = \"{}\"\nupstream = \"http://127.0.0.1:{api}\"\nlisten = \"127.0.0.1:{public}\"\n\
-             [app.\"{APP}\"]\n[login]\nsign_up = \"open\"\n[metrics]\nlisten = \"127.0.0.1:0\"\n{OPERATIONS}",
-            place.origin()
-        );
-        fs::write(place.path().join("csign.toml"), text).expect("written");
+        fs::write(place.path().join("policies/app.cedar"), fixture("app.cedar")).expect("written");
+        fs::write(place.path().join("csign.toml"), place.filled_in(&fixture("csign.toml"))).expect("written");
         place.serve_the_api(api).await;
         place
     }
 
     fn path(&self) -> &Path {
         self.home.path()
+    }
+
+    /// A fixture with the ports and the directory of this place.
+    fn filled_in(&self, text: &str) -> String {
+        let [nginx, public, api] = self.ports.map(|port| port.to_string());
+        let home = self.path().display().to_string();
+        [("NGINX_PORT", nginx), ("PUBLIC_PORT", public), ("API_PORT", api), ("HOME", home)]
+            .iter()
+            .fold(text.to_owned(), |text, (name, value)| text.replace(name, value))
     }
 
     /// What clients use: nginx.
@@ -131,13 +102,7 @@ impl Place {
         let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).expect("a certificate");
         fs::write(self.path().join("cert.pem"), made.cert.pem()).expect("written");
         fs::write(self.path().join("key.pem"), made.signing_key.serialize_pem()).expect("written");
-        let [nginx, public, api] = self.ports;
-        let text = include_str!("nginx.conf")
-            .replace("NGINX_PORT", &nginx.to_string())
-            .replace("PUBLIC_PORT", &public.to_string())
-            .replace("API_PORT", &api.to_string())
-            .replace("HOME", &self.path().display().to_string());
-        fs::write(self.path().join("nginx.conf"), text).expect("written");
+        fs::write(self.path().join("nginx.conf"), self.filled_in(&fixture("nginx.conf"))).expect("written");
         let command = Command::new("nginx")
             .args(["-e", "stderr", "-c", "nginx.conf", "-p"])
             .arg(self.path())

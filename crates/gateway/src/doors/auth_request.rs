@@ -41,7 +41,7 @@ static OF_THE_PROXY: [HeaderName; 4] =
 enum NoRequest {
     /// The proxy does not say what it was asked, or says it twice. To be mended in its configuration.
     NotTold(&'static str),
-    /// What it was asked is no request of HTTP. The client's fault.
+    /// The proxy was asked something that is no request of HTTP: the client's fault.
     NotHttp,
 }
 
@@ -116,7 +116,7 @@ fn original(mut head: Parts) -> Result<RawRequest, NoRequest> {
     Ok(RawRequest::bodiless(head, Peer::new((address, 0).into())))
 }
 
-/// What the proxy says once. SECURITY: of two, one may be the client's.
+/// Reads a header that the proxy sets once. SECURITY: of two, one may be the client's.
 fn told<'a>(headers: &'a HeaderMap, name: &'static HeaderName) -> Result<&'a str, NoRequest> {
     let mut values = headers.get_all(name).iter();
     match (values.next().map(HeaderValue::to_str), values.next()) {
