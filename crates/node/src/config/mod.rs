@@ -1,5 +1,6 @@
 //! `csign.toml`: read strictly, or not at all. Every fault names file, line and remedy, and all are found in one go.
 
+mod defaults;
 mod device;
 mod email;
 mod fault;
@@ -18,8 +19,8 @@ use std::{fs, path::Path};
 pub use device::replaced;
 pub use fault::{Fault, Faults};
 pub use model::{
-    App, Bounds, Config, Dev, DeviceRules, Email, FeedSource, GeoList, GeographyFiles, IosApp, Listen, Login, METRICS_LISTEN, MailLogin,
-    MailTls, MonitorRules, Operation, PlaySource, SharedSignals, SignUp, SignalSource, SignalTarget, TlsFiles, Upstream, Vendors, Webhook,
+    App, Bounds, Config, Dev, DeviceRules, Email, FeedSource, GeoList, GeographyFiles, IosApp, Listen, Login, MailLogin, MailTls,
+    MonitorRules, Operation, PlaySource, SharedSignals, SignUp, SignalSource, SignalTarget, TlsFiles, Upstream, Vendors, Webhook,
     WhenStale,
 };
 pub use settle::settle;
