@@ -47,7 +47,8 @@ impl Caller {
     /// Why there is no answer; a refusal is an answer.
     pub async fn post(&self, url: &Url, headers: &[(header::HeaderName, &str)], body: String) -> Result<(StatusCode, Bytes), CallError> {
         let patience = Patience { bytes_max: ANSWER_BYTES_MAX, wait_max: CALL_MAX };
-        let answer = self.ask((Method::POST, url), headers, body, patience).await?;
+        let request = request(Method::POST, url, headers, body)?;
+        let answer = self.within(patience, url, request).await?;
         Ok((answer.status, answer.body))
     }
 
@@ -56,22 +57,10 @@ impl Caller {
     /// # Errors
     /// Why there is no answer; a refusal is an answer.
     pub async fn get(&self, url: &Url, headers: &[(header::HeaderName, &str)], patience: Patience) -> Result<Answer, CallError> {
-        self.ask((Method::GET, url), headers, String::new(), patience).await
+        self.within(patience, url, request(Method::GET, url, headers, String::new())?).await
     }
 
-    async fn ask(
-        &self,
-        (method, url): (Method, &Url),
-        headers: &[(header::HeaderName, &str)],
-        body: String,
-        patience: Patience,
-    ) -> Result<Answer, CallError> {
-        let target = url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()));
-        let mut request = Request::builder().method(method).uri(target).header(header::HOST, url.authority());
-        for (name, value) in headers {
-            request = request.header(name, *value);
-        }
-        let request = request.body(Full::new(Bytes::from(body))).map_err(|e| CallError::Broken(e.to_string()))?;
+    async fn within(&self, patience: Patience, url: &Url, request: Request<Full<Bytes>>) -> Result<Answer, CallError> {
         tokio::time::timeout(patience.wait_max, self.call(url, request, patience.bytes_max)).await.map_err(|_| CallError::TooSlow)?
     }
 
@@ -90,4 +79,13 @@ impl Caller {
             _ => Err(refused()),
         }
     }
+}
+
+fn request(method: Method, url: &Url, headers: &[(header::HeaderName, &str)], body: String) -> Result<Request<Full<Bytes>>, CallError> {
+    let target = url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()));
+    let mut request = Request::builder().method(method).uri(target).header(header::HOST, url.authority());
+    for (name, value) in headers {
+        request = request.header(name, *value);
+    }
+    request.body(Full::new(Bytes::from(body))).map_err(|e| CallError::Broken(e.to_string()))
 }

@@ -96,6 +96,13 @@ impl OutStream {
     }
 }
 
+/// One event, before it is signed.
+struct ToTell {
+    event_type: &'static str,
+    event: Value,
+    subject: Value,
+}
+
 /// Everything that sharing leans on.
 pub struct Sharing {
     /// Our name as an issuer.
@@ -191,7 +198,8 @@ async fn verify(State(sharing): State<Arc<Sharing>>, headers: HeaderMap, body: S
     let event = ask.state.map_or_else(|| json!({}), |state| json!({ "state": state }));
     let subject = json!({ "format": "opaque", "id": stream.audience });
     let stream = Arc::clone(stream);
-    tokio::spawn(async move { sharing.send(&stream, (Event::VERIFICATION, &event), &subject).await });
+    let event = ToTell { event_type: Event::VERIFICATION, event, subject };
+    tokio::spawn(async move { sharing.send(&stream, &event).await });
     StatusCode::NO_CONTENT.into_response()
 }
 
@@ -244,11 +252,11 @@ impl Sharing {
                 Ok(_) | Err(_) => ours,
             },
         };
-        self.send(stream, (event_type, &event), &subject).await;
+        self.send(stream, &ToTell { event_type, event, subject }).await;
     }
 
-    async fn send(&self, stream: &OutStream, (event_type, event): (&str, &Value), subject: &Value) {
-        let Some((id, set)) = self.sign(stream, (event_type, event), subject) else {
+    async fn send(&self, stream: &OutStream, event: &ToTell) {
+        let Some((id, set)) = self.sign(stream, event) else {
             tracing::error!("an event could not be signed");
             return;
         };
@@ -280,7 +288,8 @@ impl Sharing {
         counted("given_up");
     }
 
-    fn sign(&self, stream: &OutStream, (event_type, event): (&str, &Value), subject: &Value) -> Option<(String, String)> {
+    fn sign(&self, stream: &OutStream, event: &ToTell) -> Option<(String, String)> {
+        let ToTell { event_type, event, subject } = event;
         let mut bytes = [0; 16];
         self.entropy.fill(&mut bytes);
         let id = ProofId::parse(&hex::encode(bytes)).ok()?.to_string();
