@@ -11,7 +11,7 @@ help:
 	@printf 'make scoring  what judging a request costs with a million people in memory\n'
 	@printf 'make figures  how the code is built: sizes of files and functions, imports, floors, comments\n'
 	@printf 'make evaluate  how well the risk models tell attacks from ordinary life, beside the anchors; DATA=../shared/data/risk\n'
-	@printf 'make foreign  clients and servers of other makers: gRPC and SMTP for Python, HTTP/2 of Node (needs node, python3)\n'
+	@printf 'make foreign  clients and servers of other makers: gRPC and SMTP for Python, HTTP/2 of Node, nginx (needs node, python3, nginx)\n'
 	@printf 'make fuzz   every fuzz target, SECONDS=600 each (nightly, cargo-fuzz)\n'
 	@printf 'make crash  kill -9 a loaded node ROUNDS=50 times and look for what was lost\n'
 
@@ -50,6 +50,7 @@ evaluate: build
 foreign:
 	scripts/foreign
 	scripts/mail
+	scripts/auth_request
 
 SECONDS ?= 600
 fuzz:

@@ -1,6 +1,6 @@
 //! The log as text: what a person sees with `less`, and what a machine verifies.
 //!
-//! A segment begins with `countersign-log 1 ORIGIN FIRST PEAKS`. Then come records, `r SEQ LEAFHASH JSON`, and after each
+//! A segment begins with `countersign-log 2 ORIGIN FIRST PEAKS`, or with a 1 if its entries are of format 1. Then come records, `r SEQ LEAFHASH JSON`, and after each
 //! group of records that was written together one commit, `c SIZE ROOT MILLIS SIGNATURE`: a signed checkpoint. Records
 //! after the last commit were never acknowledged.
 
@@ -21,9 +21,33 @@ pub(crate) const JSON_BYTES_MAX: usize = 60 * 1024;
 /// Characters of a signature: base64url of a key's hash (4 bytes) and an Ed25519 signature (64).
 const SIGNATURE_CHARS: usize = 91;
 
+/// How the entries of a segment are written. The tree over them is the same: a log that began in an earlier format goes on in a
+/// later one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Format {
+    /// Facts as words, a commitment for each personal field.
+    One,
+    /// A struct for each kind of event, one commitment for all personal fields.
+    Two,
+}
+
+impl Format {
+    /// What is written.
+    pub const WRITTEN: Self = Self::Two;
+
+    const fn number(self) -> &'static str {
+        match self {
+            Self::One => "1",
+            Self::Two => "2",
+        }
+    }
+}
+
 /// The first line of a segment: which log, and the tree that it continues.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {
+    /// How its entries are written.
+    pub format: Format,
     /// The log's name.
     pub origin: String,
     /// The tree before the segment's first record.
@@ -36,7 +60,7 @@ impl Header {
     pub fn render(&self) -> String {
         let peaks: Vec<_> = self.before.peaks().iter().map(Hash::to_string).collect();
         let peaks = if peaks.is_empty() { "-".to_owned() } else { peaks.join(",") };
-        format!("countersign-log 1 {} {} {peaks}\n", self.origin, self.before.size())
+        format!("countersign-log {} {} {} {peaks}\n", self.format.number(), self.origin, self.before.size())
     }
 }
 
@@ -115,9 +139,8 @@ fn commit(rest: &str) -> Result<Line<'_>, LineRefusal> {
 
 fn header(rest: &str) -> Result<Line<'_>, LineRefusal> {
     let mut parts = rest.split(' ');
-    if parts.next() != Some("1") {
-        return Err(LineRefusal::VersionUnknown);
-    }
+    let named = parts.next().and_then(|number| [Format::One, Format::Two].into_iter().find(|format| format.number() == number));
+    let format = named.ok_or(LineRefusal::VersionUnknown)?;
     let origin = parts.next().filter(|text| !text.is_empty()).ok_or(LineRefusal::Malformed)?;
     let size = parts.next().and_then(number).ok_or(LineRefusal::Malformed)?;
     let peaks = match parts.next() {
@@ -127,7 +150,7 @@ fn header(rest: &str) -> Result<Line<'_>, LineRefusal> {
     };
     let before = Frontier::resume(size, peaks).ok_or(LineRefusal::Malformed)?;
     match parts.next() {
-        None => Ok(Line::Header(Header { origin: origin.to_owned(), before })),
+        None => Ok(Line::Header(Header { format, origin: origin.to_owned(), before })),
         Some(_) => Err(LineRefusal::Malformed),
     }
 }
@@ -172,7 +195,8 @@ mod tests {
             ("a commit", format!("c 1 {hash} 5 {signature}"), None),
             ("the first header", "countersign-log 1 a 0 -".to_owned(), None),
             ("a later header", format!("countersign-log 1 a 2 {hash}"), None),
-            ("a newer format", "countersign-log 2 a 0 -".to_owned(), Some(LineRefusal::VersionUnknown)),
+            ("the format that is written", "countersign-log 2 a 0 -".to_owned(), None),
+            ("a newer format", "countersign-log 3 a 0 -".to_owned(), Some(LineRefusal::VersionUnknown)),
             ("too many peaks", format!("countersign-log 1 a 2 {hash},{hash}"), Some(LineRefusal::Malformed)),
             ("a number with a zero before it", format!("r 00 {hash} {{}}"), Some(LineRefusal::Malformed)),
             ("a short hash", "r 0 abc {}".to_owned(), Some(LineRefusal::Malformed)),
@@ -199,10 +223,10 @@ mod tests {
         }
 
         #[test]
-        fn headers_come_back(leaves in 0_u64..100) {
+        fn headers_come_back(leaves in 0_u64..100, second: bool) {
             let mut before = Frontier::default();
             (0..leaves).for_each(|n| before.append(leaf_hash(&n.to_be_bytes())));
-            let header = Header { origin: "a".to_owned(), before };
+            let header = Header { format: if second { Format::Two } else { Format::One }, origin: "a".to_owned(), before };
             let text = header.render();
             prop_assert_eq!(Line::parse(text.trim_end()), Ok(Line::Header(header)));
         }

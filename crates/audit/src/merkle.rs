@@ -155,6 +155,14 @@ pub struct VerifiedConsistency(());
 /// # Errors
 /// When it is not, or the path does not fit.
 pub fn verify_inclusion(leaf: Hash, index: u64, size: u64, path: &[Hash], root: Hash) -> Result<VerifiedInclusion, ProofRefusal> {
+    if root_above(leaf, index, size, path)? == root { Ok(VerifiedInclusion { root }) } else { Err(ProofRefusal::RootMismatch) }
+}
+
+/// The root to which a path leads from leaf `index` of a tree of `size` leaves (RFC 9162 section 2.1.3.2).
+///
+/// # Errors
+/// When the path does not fit.
+pub(crate) fn root_above(leaf: Hash, index: u64, size: u64, path: &[Hash]) -> Result<Hash, ProofRefusal> {
     if index >= size {
         return Err(ProofRefusal::OutOfRange);
     }
@@ -173,10 +181,7 @@ pub fn verify_inclusion(leaf: Hash, index: u64, size: u64, path: &[Hash], root: 
         }
         (node, last) = (node >> 1, last >> 1);
     }
-    if last != 0 {
-        return Err(ProofRefusal::WrongLength);
-    }
-    if hash == root { Ok(VerifiedInclusion { root }) } else { Err(ProofRefusal::RootMismatch) }
+    if last == 0 { Ok(hash) } else { Err(ProofRefusal::WrongLength) }
 }
 
 /// A tree's size and root.

@@ -7,10 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     checkpoint::{Checkpoint, CheckpointRefusal, CheckpointVerifier},
-    entry::{PersonalField, PersonalName},
     hash::{Hash, leaf_hash},
+    identity::{PersonalField, PersonalName},
     merkle::{ProofRefusal, inclusion_proof, verify_inclusion},
-    seal::{Disclosure, SealRefusal, check_disclosure},
+    record::{Disclosure, check_disclosure},
+    seal_refusal::SealRefusal,
+    tree::Place,
 };
 
 /// Bytes of a proof file.
@@ -35,10 +37,24 @@ struct WireField {
     name: String,
     salt: String,
     value: String,
+    /// Where it stands under the entry's commitment, if that commits to several fields.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    place: Option<WirePlace>,
 }
 
-/// The format that is written and read.
-const FORMAT: &str = "countersign-proof 1";
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WirePlace {
+    index: usize,
+    count: usize,
+    path: Vec<String>,
+}
+
+/// The format of a proof that shows no field, or fields of an entry of format 1.
+const FORMAT_1: &str = "countersign-proof 1";
+
+/// The format of a proof that shows fields with their places.
+const FORMAT_2: &str = "countersign-proof 2";
 
 /// Why a proof file proves nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,8 +101,9 @@ pub struct CheckedEntry {
 #[must_use]
 pub fn prove(seq: u64, json: &str, leaves: &[Hash], note: &str, disclosed: &[Disclosure]) -> Option<String> {
     let path = inclusion_proof(leaves, usize::try_from(seq).ok()?)?;
+    let format = if disclosed.iter().any(|disclosure| disclosure.place.is_some()) { FORMAT_2 } else { FORMAT_1 };
     let wire = Wire {
-        format: FORMAT.to_owned(),
+        format: format.to_owned(),
         seq,
         entry: json.to_owned(),
         path: path.iter().map(Hash::to_string).collect(),
@@ -105,11 +122,12 @@ pub fn check(text: &str, key: &CheckpointVerifier) -> Result<CheckedEntry, Proof
         return Err(ProofFileRefusal::Malformed);
     }
     let wire: Wire = serde_json::from_str(text).map_err(|_| ProofFileRefusal::Malformed)?;
-    if wire.format != FORMAT {
-        return Err(ProofFileRefusal::Malformed);
+    let placed = wire.disclosed.iter().any(|field| field.place.is_some());
+    match (wire.format.as_str(), placed) {
+        (FORMAT_1, false) | (FORMAT_2, true | false) => {}
+        (_, true | false) => return Err(ProofFileRefusal::Malformed),
     }
-    let path: Option<Vec<_>> = wire.path.iter().map(|hash| Hash::parse(hash)).collect();
-    let path = path.ok_or(ProofFileRefusal::Malformed)?;
+    let path = read_path(&wire.path)?;
     let checkpoint = key.open_note(&wire.checkpoint).map_err(ProofFileRefusal::Checkpoint)?;
     let leaf = leaf_hash(wire.entry.as_bytes());
     let _included = verify_inclusion(leaf, wire.seq, checkpoint.size, &path, checkpoint.root).map_err(ProofFileRefusal::Inclusion)?;
@@ -117,15 +135,28 @@ pub fn check(text: &str, key: &CheckpointVerifier) -> Result<CheckedEntry, Proof
     Ok(CheckedEntry { seq: wire.seq, json: wire.entry, checkpoint, disclosed })
 }
 
+fn read_path(texts: &[String]) -> Result<Vec<Hash>, ProofFileRefusal> {
+    texts.iter().map(|hash| Hash::parse(hash).ok_or(ProofFileRefusal::Malformed)).collect()
+}
+
 fn write_field(disclosure: &Disclosure) -> WireField {
     let PersonalField { name, value } = &disclosure.field;
-    WireField { name: name.as_str().to_owned(), salt: URL_SAFE_NO_PAD.encode(disclosure.salt), value: value.clone() }
+    let place =
+        |place: &Place| WirePlace { index: place.index, count: place.count, path: place.path.iter().map(Hash::to_string).collect() };
+    WireField {
+        name: name.as_str().to_owned(),
+        salt: URL_SAFE_NO_PAD.encode(disclosure.salt),
+        value: value.clone(),
+        place: disclosure.place.as_ref().map(place),
+    }
 }
 
 fn read_field(wire: &WireField, json: &str) -> Result<PersonalField, ProofFileRefusal> {
     let name = PersonalName::parse(&wire.name).ok_or(ProofFileRefusal::Malformed)?;
     let salt = URL_SAFE_NO_PAD.decode(&wire.salt).ok().and_then(|salt| salt.try_into().ok()).ok_or(ProofFileRefusal::Malformed)?;
-    let disclosure = Disclosure { field: PersonalField { name, value: wire.value.clone() }, salt };
+    let place = |wire: &WirePlace| Ok(Place { index: wire.index, count: wire.count, path: read_path(&wire.path)? });
+    let place = wire.place.as_ref().map(place).transpose()?;
+    let disclosure = Disclosure { field: PersonalField { name, value: wire.value.clone() }, salt, place };
     check_disclosure(json, &disclosure).map_err(ProofFileRefusal::Disclosure)
 }
 
@@ -134,8 +165,9 @@ mod tests {
     use super::*;
     use crate::{
         merkle::root,
+        record::disclose,
         samples::{entry, key, person_key, seal_bytes},
-        seal::{disclose, seal},
+        seal::seal,
     };
     use countersign_core::UnixMillis;
     use proptest::prelude::*;
@@ -161,7 +193,13 @@ mod tests {
             ),
             ("another name of the shown field", text.replace("\"user\"", "\"name\""), Err(ProofFileRefusal::Malformed)),
             ("a member more", text.replacen("{", "{\"more\": 1,", 1), Err(ProofFileRefusal::Malformed)),
-            ("another format", text.replace("proof 1", "proof 2"), Err(ProofFileRefusal::Malformed)),
+            ("another format", text.replace("proof 2", "proof 3"), Err(ProofFileRefusal::Malformed)),
+            ("places, which the first format does not have", text.replace("proof 2", "proof 1"), Err(ProofFileRefusal::Malformed)),
+            (
+                "another place of the shown field",
+                text.replace("\"index\": 1", "\"index\": 0"),
+                Err(ProofFileRefusal::Disclosure(SealRefusal::CommitmentMismatch)),
+            ),
             ("too long", " ".repeat(BYTES_MAX + 1), Err(ProofFileRefusal::Malformed)),
         ];
         for (name, text, expected) in rows {

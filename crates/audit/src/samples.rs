@@ -1,12 +1,15 @@
 //! Keys and entries for the tests of several files.
 
 use aws_lc_rs::{rand::SystemRandom, signature::Ed25519KeyPair};
-use countersign_core::{DecisionId, Outcome, Secret, UnixMillis, UserId};
+use countersign_core::{DecisionId, Secret, UnixMillis, UserId};
 
 use crate::{
     checkpoint::{CheckpointKey, CheckpointVerifier},
-    entry::{Entry, Event, EventKind, PersonalField, PersonalName},
-    seal::{PersonKey, SealBytes},
+    entry::Entry,
+    event::{Event, Recorded},
+    format2::SealBytes,
+    identity::Identity,
+    person_key::PersonKey,
 };
 
 /// A new key of the log called `origin`, and what verifies it.
@@ -22,12 +25,13 @@ pub fn entry(number: u8) -> Entry {
     Entry {
         at: UnixMillis(1_700_000_000_000),
         decision: DecisionId::from_random([number; 8]),
-        event: Event::new(EventKind::Request, Outcome::Allow),
+        event: Event::allowed(Recorded::Request(Box::default())),
         person: Some(UserId::from_random([number; 16])),
-        personal: vec![
-            PersonalField { name: PersonalName::User, value: format!("u_{number}") },
-            PersonalField { name: PersonalName::Address, value: "203.0.113.0".to_owned() },
-        ],
+        identity: Identity {
+            address: Some("203.0.113.0".to_owned()),
+            user: UserId::parse(&format!("u_{number}")).ok(),
+            ..Identity::default()
+        },
     }
 }
 

@@ -244,7 +244,7 @@ mod tests {
     use super::*;
     use crate::{
         checkpoint::CheckpointKey,
-        line::{Header, commit_line, record_line},
+        line::{Format, Header, commit_line, record_line},
         samples::{entry, key, person_key, seal_bytes},
         seal::seal,
     };
@@ -258,7 +258,7 @@ mod tests {
         let mut checkpoint = Checkpoint { size: 0, root: frontier.root(), at: UnixMillis(0) };
         let mut segments = Vec::new();
         for records in [0..12_u64, 12..20] {
-            let mut lines = vec![Header { origin: key.origin().to_owned(), before: frontier.clone() }.render()];
+            let mut lines = vec![Header { format: Format::Two, origin: key.origin().to_owned(), before: frontier.clone() }.render()];
             for seq in records {
                 let json = seal(&entry(seq as u8), Some(&person_key(1)), &seal_bytes(salt)).expect("sealed");
                 let (line, hash) = record_line(seq, &json);

@@ -88,10 +88,10 @@ fn consistency() {
 #[test]
 fn erasing_a_person_changes_no_proof_and_leaves_nothing_to_read_or_guess() {
     use countersign_audit::{
-        Disclosure, Entry, Event, EventKind, PersonKey, PersonalField, PersonalName, SealBytes, check_disclosure, disclose,
+        Disclosure, Entry, Event, Identity, PersonKey, PersonalField, PersonalName, Recorded, SealBytes, check_disclosure, disclose,
         inclusion_proof, leaf_hash, open, root, seal,
     };
-    use countersign_core::{DecisionId, Outcome, Secret, UnixMillis};
+    use countersign_core::{DecisionId, Secret, UnixMillis};
     let keys: Vec<_> = (0..5_u8).map(|n| PersonKey::new(&Secret::new([n; 32])).expect("a key")).collect();
     let mut records = Vec::new();
     for n in 0..5_000_u32 {
@@ -100,9 +100,9 @@ fn erasing_a_person_changes_no_proof_and_leaves_nothing_to_read_or_guess() {
         let entry = Entry {
             at: UnixMillis(u64::from(n)),
             decision: DecisionId::from_random(u64::from(n).to_be_bytes()),
-            event: Event::new(EventKind::Request, Outcome::Allow),
+            event: Event::allowed(Recorded::Request(Box::default())),
             person: None,
-            personal: vec![PersonalField { name: PersonalName::Address, value: format!("203.0.{}.0", n % 5) }],
+            identity: Identity { address: Some(format!("203.0.{}.0", n % 5)), ..Identity::default() },
         };
         let key = keys.get(usize::try_from(n % 5).expect("small")).expect("a key");
         records.push(seal(&entry, Some(key), &SealBytes::new(&bytes)).expect("sealed"));
@@ -124,7 +124,9 @@ fn erasing_a_person_changes_no_proof_and_leaves_nothing_to_read_or_guess() {
     // Whoever tries every /24 needs the salt, which is in the box: with it the right one shows, without it none does.
     let fits = |salt: [u8; 16]| {
         let field = |n: u8| PersonalField { name: PersonalName::Address, value: format!("203.0.{n}.0") };
-        (0..=255_u8).filter(|n| check_disclosure(record, &Disclosure { field: field(*n), salt }).is_ok()).collect::<Vec<_>>()
+        (0..=255_u8)
+            .filter(|n| check_disclosure(record, &Disclosure { field: field(*n), salt, place: remembered.place.clone() }).is_ok())
+            .collect::<Vec<_>>()
     };
     assert_eq!(fits(remembered.salt), [3], "the attack itself works");
     let others = records.iter().zip(0..5_000_u32).filter(|(_, n)| n % 5 == 0).take(100);

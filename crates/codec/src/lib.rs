@@ -1,5 +1,5 @@
 //! Strict readings of what everybody writes: JSON with one meaning ([`json`]), canonical base64url ([`base64url`]), SHA-256
-//! ([`sha256`]) and the calendar ([`calendar`]).
+//! ([`sha256()`]) and the calendar ([`calendar`]).
 //!
 //! Every room reads these formats here, so that no text has one meaning at one door and another at the next. This crate knows
 //! no word of ours: instants are plain seconds and limits are arguments, and callers turn its refusals into their own. It reads

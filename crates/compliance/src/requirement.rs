@@ -350,7 +350,7 @@ mod tests {
     use countersign_core::{AppReport, DeviceId, EvidenceTier, RiskMetric, Thumbprint};
 
     const DAY: u64 = 86_400;
-    /// 2026-11-01.
+    /// First of November 2026 at midnight in UTC, the day of all judgements here.
     const NOW: UnixSeconds = UnixSeconds(1_793_491_200);
 
     fn android() -> Posture {

@@ -1,12 +1,14 @@
 //! Risk of a request: a comparison with what is usual, and the score from which it has consequences.
 
+use std::borrow::Cow;
+
 use crate::decision::Outcome;
 
 /// One part of a risk score.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RiskReason {
-    /// Stable word that names the feature.
-    pub name: &'static str,
+    /// Stable word that names the feature; one of ours, or one that an earlier version wrote into the log.
+    pub name: Cow<'static, str>,
     /// Evidence in tenths of a nat; a negative weight speaks for the person.
     pub weight_tenths: i32,
 }
@@ -14,7 +16,7 @@ pub struct RiskReason {
 impl RiskReason {
     /// The weight in nats as text, such as `+1.4` or `-0.3`.
     #[must_use]
-    pub fn in_nats(self) -> String {
+    pub fn in_nats(&self) -> String {
         let sign = if self.weight_tenths < 0 { '-' } else { '+' };
         let tenths = self.weight_tenths.unsigned_abs();
         format!("{sign}{}.{}", tenths / 10, tenths % 10)

@@ -4,71 +4,24 @@
 //! and one with a bad clock asks again once in the life of a nonce. Every answer made here is dated by our clock, so that a
 //! phone can learn the time from it.
 
+use countersign_access::problem::{self, DECISION, DPOP_NONCE, PROBLEM_JSON, Problem, Wanted};
 use countersign_codec::calendar::imf_fixdate;
-use countersign_core::{Challenge, DecisionId, Outcome, Reason, Remedy, Retry, Told, UnixMillis};
+use countersign_core::{Challenge, DecisionId, Outcome, Reason, Retry, Told, UnixMillis};
 use countersign_proof::nonce::NonceKeys;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
-use serde::Serialize;
 
 use crate::{
     body::{self, Body},
     refusal::Refusal,
 };
 
-/// The header that names the decision, to clients and upstreams.
-pub(crate) static DECISION: HeaderName = HeaderName::from_static("countersign-decision");
-static DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
-
-/// Where a client that got no better advice may come again, in seconds.
-const RETRY_LATER_SECONDS: u64 = 5;
-
-/// The algorithms that proofs may have (RFC 9449 section 7.1).
-const ALGORITHMS: &str = r#"algs="ES256 EdDSA""#;
-
-/// RFC 9457 section 3.1, with the members that the SDKs read.
-#[derive(Serialize)]
-struct Problem<'a> {
-    #[serde(rename = "type")]
-    kind: String,
-    title: &'a str,
-    status: u16,
-    code: &'a str,
-    detail: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    instance: Option<String>,
-    remedies: Vec<WireRemedy<'a>>,
-    retry: &'a str,
-}
-
-#[derive(Serialize)]
-struct WireRemedy<'a> {
-    kind: &'static str,
-    label: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    min_version: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    url: Option<&'a str>,
-}
-
-impl<'a> WireRemedy<'a> {
-    fn of(remedy: Remedy, refusal: &'a Refusal) -> Self {
-        let update = refusal.update().filter(|_| remedy == Remedy::UpdateApp);
-        Self {
-            kind: remedy.kind(),
-            label: remedy.label(),
-            min_version: update.map(|update| update.min_version.as_str()),
-            url: update.and_then(|update| update.store.as_deref()),
-        }
-    }
-}
-
 /// The answer to a refused request.
 pub(crate) fn refusal(refusal: &Refusal, id: &DecisionId, nonces: &NonceKeys, now: UnixMillis) -> Response<Body> {
     let told = class(refusal);
     let mut answer = problem(refusal, told, Some(id), now);
     let headers = answer.headers_mut();
-    if let Some(challenge) = challenge(told, refusal) {
-        insert(headers, header::WWW_AUTHENTICATE, &challenge);
+    if let Some(challenge) = problem::challenge(told.challenge(), wanted(told.challenge(), refusal)) {
+        headers.insert(header::WWW_AUTHENTICATE, challenge);
     }
     if told.offers_nonce() {
         insert(headers, DPOP_NONCE.clone(), &nonces.issue(now.seconds()));
@@ -99,28 +52,21 @@ fn problem(refusal: &Refusal, told: Told, id: Option<&DecisionId>, now: UnixMill
     let mut answer = Response::new(body::full(written(refusal, told, id)));
     *answer.status_mut() = status_of(refusal, told);
     let headers = answer.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     insert(headers, header::DATE, &imf_fixdate(now.seconds().0));
-    if let Some(seconds) = retry_after(told, refusal) {
-        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    if let Some(seconds) = problem::retry_after(told, refusal.retry_after()) {
+        headers.insert(header::RETRY_AFTER, seconds);
     }
     answer
 }
 
 fn written(refusal: &Refusal, told: Told, id: Option<&DecisionId>) -> Vec<u8> {
-    let (remedies, retry) = remedies(refusal, told);
-    let problem = Problem {
-        kind: format!("https://docs.countersign.dev/p/{}", told.code()),
-        title: told.title(),
-        status: status_of(refusal, told).as_u16(),
-        code: told.code(),
-        detail: told.for_person(),
-        instance: id.map(|id| format!("urn:csign:decision:{id}")),
-        remedies: remedies.iter().map(|remedy| WireRemedy::of(*remedy, refusal)).collect(),
-        retry: retry.as_str(),
-    };
-    serde_json::to_vec(&problem).unwrap_or_default()
+    let of_class = Problem { update: refusal.update(), ..Problem::of(told, status_of(refusal, told), id) };
+    // What policy found out beats what the class says in general.
+    let advised = &refusal.decision().advice.remedies;
+    let problem = if advised.is_empty() { of_class } else { Problem { remedies: advised, retry: Retry::AfterRemedy, ..of_class } };
+    problem.document()
 }
 
 /// A fault of ours that nobody foresaw is a 500; all that was foreseen has the status of its class.
@@ -131,39 +77,16 @@ fn status_of(refusal: &Refusal, told: Told) -> StatusCode {
     StatusCode::from_u16(told.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
-/// What policy found out beats what the class says in general.
-fn remedies(refusal: &Refusal, told: Told) -> (&[Remedy], Retry) {
-    let advised = &refusal.decision().advice.remedies;
-    if advised.is_empty() { (told.remedies(), told.retry()) } else { (advised, Retry::AfterRemedy) }
-}
-
-fn retry_after(told: Told, refusal: &Refusal) -> Option<u64> {
-    told.says_when().then(|| refusal.retry_after().map_or(RETRY_LATER_SECONDS, |wait| wait.0))
-}
-
-/// `WWW-Authenticate` of a 401 (RFC 9449 sections 7.1 and 9, RFC 9470 section 3).
-fn challenge(told: Told, refusal: &Refusal) -> Option<String> {
-    let challenge = told.challenge();
-    let details = match challenge {
-        Challenge::Absent => return None,
-        Challenge::InsufficientUserAuthentication => authentication_wanted(refusal),
-        Challenge::UseFreshAttestation => evidence_age(refusal),
-        Challenge::InvalidDpopProof | Challenge::InvalidToken | Challenge::SchemeOnly | Challenge::UseDpopNonce => String::new(),
-    };
-    let error = challenge.error().map(|error| format!(r#"error="{error}"{details}, "#)).unwrap_or_default();
-    Some(format!("DPoP {error}{ALGORITHMS}"))
-}
-
-/// RFC 9470's `max_age` for how old evidence may be: the client makes new evidence and asks again, and the person notices nothing.
-fn evidence_age(refusal: &Refusal) -> String {
-    refusal.evidence_age_max().map(|age| format!(r#", max_age="{}""#, age.0)).unwrap_or_default()
-}
-
-fn authentication_wanted(refusal: &Refusal) -> String {
+/// What would cure the refusal: an authentication as the policies ask for, or evidence that is younger.
+fn wanted(challenge: Challenge, refusal: &Refusal) -> Wanted {
     let decision = refusal.decision();
-    let acr = decision.acr.map(|acr| format!(r#", acr_values="{}""#, acr.as_str())).unwrap_or_default();
-    let age = decision.max_age.map(|age| format!(r#", max_age="{}""#, age.0)).unwrap_or_default();
-    acr + &age
+    match challenge {
+        Challenge::InsufficientUserAuthentication => Wanted { acr: decision.acr, max_age: decision.max_age },
+        Challenge::UseFreshAttestation => Wanted { acr: None, max_age: refusal.evidence_age_max() },
+        Challenge::Absent | Challenge::InvalidDpopProof | Challenge::InvalidToken | Challenge::SchemeOnly | Challenge::UseDpopNonce => {
+            Wanted::default()
+        }
+    }
 }
 
 /// Inserts a text of ours, which has no byte that a header cannot have.
@@ -176,7 +99,7 @@ fn insert(headers: &mut HeaderMap, name: HeaderName, text: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use countersign_core::{Acr, Matched, Obligation, Permitted, PolicyName, PolicyReason, RateLimit, Seconds, Secret};
+    use countersign_core::{Acr, Matched, Obligation, Permitted, PolicyName, PolicyReason, RateLimit, Remedy, Seconds, Secret};
     use countersign_store::TakeError;
     use http_body_util::BodyExt;
     use std::fmt::Write as _;

@@ -1,14 +1,10 @@
 //! What is known of a request so far, and the entry that it becomes: a refusal is recorded with all that led to it.
 
-use std::{
-    collections::BTreeMap,
-    net::{IpAddr, Ipv6Addr},
-};
+use std::net::{IpAddr, Ipv6Addr};
 
-use countersign_audit::{Entry, Event, EventKind, PersonalField, PersonalName};
+use countersign_audit::{ConnectionCut, DeviceName, Entry, Event, Identity, Recorded, RecordedFacts, RequestJudged, RulesDigest};
 use countersign_core::{
-    Action, Decision, DecisionId, DeviceId, Facts, FieldValue, PairwiseId, Posture, RiskView, Session, SessionId, Signal, SignalKind,
-    UnixMillis, UserId,
+    Action, Decision, DecisionId, DeviceId, Facts, PairwiseId, RiskView, Session, SessionId, Signal, SignalKind, UnixMillis, UserId,
 };
 use countersign_proof::access_token::VerifiedToken;
 
@@ -36,8 +32,15 @@ pub(crate) struct Case {
     session: Option<SessionId>,
     user: Option<UserId>,
     device: Option<DeviceId>,
-    facts: BTreeMap<String, String>,
+    decided: Option<Decided>,
     watched: Option<Watched>,
+}
+
+/// What the decision function was asked and answered. What ends a request afterwards, a rate or a panic, does not undo it.
+struct Decided {
+    rules: RulesDigest,
+    facts: RecordedFacts,
+    decision: Decision,
 }
 
 impl Case {
@@ -54,7 +57,7 @@ impl Case {
             session: None,
             user: None,
             device: None,
-            facts: BTreeMap::new(),
+            decided: None,
             watched: None,
         }
     }
@@ -117,34 +120,16 @@ impl Case {
         if self.user.is_none() { self.session.clone() } else { None }
     }
 
-    /// All facts are there. What identifies nobody is noted for `why`, in the words that policies use.
-    pub(crate) fn weighs(&mut self, facts: &Facts) {
+    /// The decision is made: by which rules, of what, and how.
+    pub(crate) fn is_decided(&mut self, rules: RulesDigest, facts: &Facts, decision: &Decision) {
         self.resource = Some(facts.resource.id.clone());
-        let mut note = |name: &str, value: String| {
-            self.facts.insert(name.to_owned(), value);
-        };
-        note("auth.acr", facts.session.acr.as_str().to_owned());
-        note("auth.age_s", facts.now.since(facts.session.auth_time).0.to_string());
-        note("client", facts.session.client.as_str().to_owned());
-        note("resource.kind", facts.resource.kind.clone());
-        note("session.state", facts.session.state.as_str().to_owned());
-        note_posture(&facts.posture, facts, &mut note);
-        note_risk(&facts.risk.view, &mut note);
-        for (name, value) in &facts.request.fields {
-            // Texts may be names or notes of people; numbers and truth values are what policies compare.
-            match value {
-                FieldValue::Bool(value) => note(&format!("request.{name}"), value.to_string()),
-                FieldValue::Long(value) => note(&format!("request.{name}"), value.to_string()),
-                FieldValue::Text(_) => {}
-            }
-        }
+        self.decided = Some(Decided { rules, facts: RecordedFacts::of(facts, self.at), decision: decision.clone() });
     }
 
     /// The entry of an open connection that is cut: a decision of its own, and which one had opened it.
     pub(crate) fn cut_entry(&mut self, refusal: &Refusal, opened: &DecisionId) -> Entry {
-        self.facts.insert("connection.opened_by".to_owned(), opened.to_string());
-        let event = self.event(EventKind::ConnectionCut, refusal.decision());
-        Entry { at: self.at, decision: self.id.clone(), event, person: self.user.clone(), personal: self.personal() }
+        let opened_by = opened.clone();
+        self.entry_of(refusal.decision(), |judged| Recorded::ConnectionCut(ConnectionCut { opened_by, judged }))
     }
 
     /// The entry that the log gets, before anything else happens.
@@ -153,42 +138,40 @@ impl Case {
             Ok(permit) => permit.decision(),
             Err(refusal) => refusal.decision(),
         };
+        self.entry_of(decision, Recorded::Request)
+    }
+
+    fn entry_of(&mut self, end: &Decision, of: impl FnOnce(Box<RequestJudged>) -> Recorded) -> Entry {
+        let mut identity = self.identity();
+        let mut judged = RequestJudged { action: self.action.clone(), grounds: end.into(), ..RequestJudged::default() };
+        if let Some(Decided { rules, facts, decision }) = self.decided.take() {
+            judged.rules = Some(rules);
+            judged.facts = Some(facts.open);
+            judged.decided = (decision != *end).then(|| (&decision).into());
+            identity.facts = Some(facts.sealed);
+        }
         Entry {
             at: self.at,
             decision: self.id.clone(),
-            event: self.event(EventKind::Request, decision),
+            event: Event { outcome: end.outcome, reasons: end.reasons.clone(), of: of(Box::new(judged)) },
             person: self.user.clone(),
-            personal: self.personal(),
+            identity,
         }
     }
 
-    fn event(&mut self, kind: EventKind, decision: &Decision) -> Event {
-        Event {
-            kind,
-            action: self.action.clone(),
-            outcome: decision.outcome,
-            reasons: decision.reasons.clone(),
-            policies: decision.policies.clone(),
-            facts: std::mem::take(&mut self.facts),
-            nearest: decision.advice.nearest.clone(),
-            unmet: decision.advice.unmet.clone(),
-            remedies: decision.advice.remedies.clone(),
-        }
-    }
-
-    fn personal(&self) -> Vec<PersonalField> {
+    fn identity(&self) -> Identity {
         // Without a person there is no key of theirs, and so no word about them.
-        let of_person = |value: Option<String>| if self.user.is_some() { value } else { None };
-        let known = [
-            (PersonalName::Address, Some(coarse(self.address))),
-            (PersonalName::Device, self.device.as_ref().map(ToString::to_string)),
-            (PersonalName::Path, Some(self.path.clone())),
-            (PersonalName::Resource, self.resource.clone()),
-            (PersonalName::Session, of_person(self.session.as_ref().map(ToString::to_string))),
-            (PersonalName::Subject, of_person(self.subject.as_ref().map(ToString::to_string))),
-            (PersonalName::User, self.user.as_ref().map(ToString::to_string)),
-        ];
-        known.into_iter().filter_map(|(name, value)| value.map(|value| PersonalField { name, value })).collect()
+        let known = self.user.is_some();
+        Identity {
+            address: Some(coarse(self.address)),
+            device: self.device.clone().map(DeviceName::Enrolled),
+            path: Some(self.path.clone()),
+            resource: self.resource.clone(),
+            session: self.session.clone().filter(|_| known),
+            subject: self.subject.clone().filter(|_| known),
+            user: self.user.clone(),
+            facts: None,
+        }
     }
 
     /// What the monitor hears of it.
@@ -202,42 +185,6 @@ impl Case {
             view: RiskView::default(),
             at: self.at,
         }
-    }
-}
-
-fn note_posture(posture: &Posture, facts: &Facts, note: &mut impl FnMut(&str, String)) {
-    note("device.trust", posture.trust().to_string());
-    note("device.vouched_by", posture.by.as_str().to_owned());
-    note("device.evidence_age_s", posture.evidence_age(facts.now).0.to_string());
-    if let Some(level) = posture.patch_level {
-        note("device.patch_level", level.number().to_string());
-        note("device.patch_age_days", (level.age(facts.now).0 / 86_400).to_string());
-    }
-    if let Some(version) = posture.os_version_known() {
-        note("device.os_version", format!("{} ({})", version.value, version.by.as_str()));
-    }
-    if let Some(version) = posture.app_version_known() {
-        note("device.app_version", format!("{} ({})", version.value, version.by.as_str()));
-    }
-    if let Some(verdict) = &posture.verdict {
-        note("device.integrity", verdict.integrity.as_str().to_owned());
-        note("device.verdict_age_s", facts.now.since(verdict.at).0.to_string());
-    }
-    if let Some(report) = posture.report.as_ref().filter(|report| !report.findings.is_empty()) {
-        note("device.findings", report.findings.iter().map(|finding| finding.as_str()).collect::<Vec<_>>().join(" "));
-    }
-    if !facts.lacks.is_empty() {
-        let lacks = facts.lacks.iter().map(|lack| format!("{}={}", lack.reason, lack.stage.as_str()));
-        note("device.lacks", lacks.collect::<Vec<_>>().join(" "));
-    }
-}
-
-/// Nothing is noted of what looks as usual: it would say where and when people are.
-fn note_risk(view: &RiskView, note: &mut impl FnMut(&str, String)) {
-    if view.score > 0 {
-        note("risk.score", view.score.to_string());
-        let reasons = view.reasons.iter().map(|reason| format!("{}={}", reason.name, reason.in_nats()));
-        note("risk.reasons", reasons.collect::<Vec<_>>().join(" "));
     }
 }
 

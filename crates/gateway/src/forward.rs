@@ -3,25 +3,21 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use countersign_core::{DecisionId, Facts, MaskPath, Reason, UnixSeconds};
+use countersign_core::{DecisionId, MaskPath, Reason};
 use countersign_policy::StreamRules;
 use countersign_store::Receipt;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::upgrade::OnUpgrade;
 
 use crate::{
-    answer::DECISION,
     body::{self, Body},
-    held::{call, socket, standing::Open, stream},
     house::House,
+    introduce::{introduce, name_decision},
     media::Media,
     permit::Permit,
     raw::RawRequest,
-    statement::Admitted,
+    streams::{call, open::Open, socket, stream},
 };
-
-static IDENTITY: HeaderName = HeaderName::from_static("countersign-identity");
-static USER: HeaderName = HeaderName::from_static("countersign-user");
 
 /// Forwards one request. It takes the permit and the receipt of its record, so nothing passes that was not decided and recorded.
 ///
@@ -36,7 +32,8 @@ pub(crate) async fn send(
 ) -> Result<Response<Body>, Reason> {
     tracing::trace!(decision = %id, seq = receipt.seq(), "recorded");
     let masks = permit.masks();
-    let (facts, body, standing) = permit.spend();
+    let (facts, basis) = permit.spend();
+    let body = raw.body.judged()?;
     let method = raw.head.method.clone();
     let upgrade = raw.head.extensions.remove::<OnUpgrade>();
     let mut head = house.route.readdress(raw.head, &raw.peer).ok_or(Reason::Internal)?;
@@ -44,15 +41,15 @@ pub(crate) async fn send(
     if !masks.is_empty() {
         ask_in_plain(&mut head.headers);
     }
-    if let Some(standing) = standing {
-        let open = Open::new(standing, facts, id.clone(), raw.peer.address.ip());
+    if let Some(basis) = basis {
+        let open = Open::new(basis, facts, id.clone(), raw.peer.address.ip());
         let mut answer = hold(house, Request::from_parts(head, body), upgrade, open).await?;
-        insert(answer.headers_mut(), &DECISION, id.as_str().to_owned())?;
+        name_decision(answer.headers_mut(), id)?;
         return Ok(answer);
     }
     let answer = house.route.send(Request::from_parts(head, body)).await?;
     let mut answer = if masks.is_empty() { answer } else { masked(answer, &masks, &method).await? };
-    insert(answer.headers_mut(), &DECISION, id.as_str().to_owned())?;
+    name_decision(answer.headers_mut(), id)?;
     Ok(answer)
 }
 
@@ -69,30 +66,6 @@ async fn hold(house: &Arc<House>, request: Request<Body>, upgrade: Option<OnUpgr
         StreamRules::Grpc { .. } => call::open(house, Request::from_parts(head, body), open).await,
         StreamRules::Stream => stream::open(house, Request::from_parts(head, body), open).await,
     }
-}
-
-/// Tells the upstream who was let in, and by which decision.
-fn introduce(headers: &mut HeaderMap, house: &House, facts: &Facts, id: &DecisionId) -> Result<(), Reason> {
-    let session = &facts.session;
-    let admitted = Admitted {
-        subject: &facts.subject,
-        device: &session.device,
-        client: &session.client,
-        acr: session.acr,
-        auth_time: session.auth_time,
-        decision: id,
-    };
-    let now: UnixSeconds = facts.now;
-    let statement = house.statements.sign(&admitted, now).map_err(|_| Reason::Internal)?;
-    insert(headers, &IDENTITY, statement)?;
-    insert(headers, &USER, facts.subject.as_str().to_owned())?;
-    insert(headers, &DECISION, id.as_str().to_owned())
-}
-
-fn insert(headers: &mut HeaderMap, name: &HeaderName, text: String) -> Result<(), Reason> {
-    let value = HeaderValue::from_maybe_shared(Bytes::from(text)).map_err(|_| Reason::Internal)?;
-    headers.insert(name.clone(), value);
-    Ok(())
 }
 
 /// What must be read must not be compressed, and must be whole.

@@ -2,10 +2,9 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use countersign_core::{Facts, FieldValue, Lack, Limits, Reason, RequestFacts, ResourceFacts, RiskFacts, UnixSeconds};
+use countersign_access::{Authenticated, Holder};
+use countersign_core::{Facts, FieldValue, Limits, Reason, RequestFacts, ResourceFacts, RiskFacts, UnixSeconds};
 use countersign_policy::Found;
-use countersign_proof::access_token::VerifiedToken;
-use countersign_store::{FreshProof, LivePosture, LiveSession};
 use http::request;
 use http_body::Body as _;
 
@@ -18,24 +17,18 @@ use crate::{
 /// Longest that the body may take which policy looks at: as much as is read, at 140 kbit/s.
 const READ_MAX: Duration = Duration::from_secs(60);
 
-/// What shows that it is the holder of the token's key who asks.
-pub(crate) enum Shown {
+/// Who asks, and what shows that it is the holder of the token's key.
+pub(crate) enum Asking {
     /// A proof, made for this request.
-    Now(FreshProof),
+    Now(Authenticated),
     /// The request that opened the connection, which had one.
-    WhenOpened,
+    WhenOpened(Holder),
 }
 
-/// What was proved of a request; each part is the witness of one step.
+/// What was proved of a request; each part is the witness of its steps.
 pub(crate) struct Proven {
-    /// Step 4.
-    pub(crate) proof: Shown,
-    /// Step 5.
-    pub(crate) session: LiveSession,
-    /// Step 6.
-    pub(crate) posture: LivePosture,
-    /// Step 6: what the posture lacks of what is required.
-    pub(crate) lacks: Vec<Lack>,
+    /// Steps 3 to 6.
+    pub(crate) who: Asking,
     /// Step 7: what it is about.
     pub(crate) resource: ResourceFacts,
     /// Step 7.
@@ -74,19 +67,15 @@ pub(crate) async fn body(
 }
 
 /// Everything that the decision may look at.
-pub(crate) fn facts(operation: &Found<'_>, token: &VerifiedToken, proven: Proven, now: UnixSeconds) -> Result<Facts, Refusal> {
-    // The key that signed the proof is the token's: `bind` saw to it, and the memory of used proofs took it up.
-    match proven.proof {
-        Shown::Now(proof) => drop(proof),
-        Shown::WhenOpened => {}
-    }
-    let session = proven.session.into_session();
-    // A token and its session were made for one app; when they differ, one of the two is not what it seems.
-    if session.client != *token.client() {
-        return Err(Reason::SessionUnknown.into());
-    }
-    Ok(Facts {
-        subject: token.subject().clone(),
+pub(crate) fn facts(operation: &Found<'_>, proven: Proven, now: UnixSeconds) -> Facts {
+    let holder = match proven.who {
+        Asking::Now(authenticated) => authenticated.into_holder(),
+        Asking::WhenOpened(holder) => holder,
+    };
+    let subject = holder.token().subject().clone();
+    let (session, posture, lacks) = holder.into_facts();
+    Facts {
+        subject,
         resource: proven.resource,
         request: RequestFacts {
             action: operation.action().clone(),
@@ -94,10 +83,10 @@ pub(crate) fn facts(operation: &Found<'_>, token: &VerifiedToken, proven: Proven
             rules: operation.rules(),
             fields: proven.fields,
         },
-        lacks: proven.lacks,
+        lacks,
         risk: proven.risk,
-        posture: proven.posture.into_posture(),
+        posture,
         session,
         now,
-    })
+    }
 }

@@ -4,19 +4,25 @@
 //! that is all there is ("Trailers-Only"). A status of ours is told from the upstream's by `countersign-reason`, which no upstream
 //! can say.
 
+use std::time::Duration;
+
 use bytes::{Buf, Bytes, BytesMut};
+use countersign_access::problem::{DECISION, REASON};
 use countersign_core::{DecisionId, Reason, Told};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 
 use crate::{
     answer,
-    body::{self, Body},
+    body::{self, Body, Bounds},
     refusal::Refusal,
 };
 
 static STATUS: HeaderName = HeaderName::from_static("grpc-status");
 static MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
-static REASON: HeaderName = HeaderName::from_static("countersign-reason");
+
+/// Bounds on each direction of a call. It ends with its token, long before this; until then either side may be silent: HTTP/2
+/// itself asks whether it is there.
+pub(crate) const CALL_BOUNDS: Bounds = Bounds { bytes_max: u64::MAX, idle_max: Duration::from_secs(3600) };
 
 /// Whether a message is one of gRPC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +66,7 @@ pub(crate) fn trailers(refusal: &Refusal, id: &DecisionId) -> HeaderMap {
     let told = answer::class(refusal);
     let mut trailers = HeaderMap::with_capacity(4);
     trailers.insert(STATUS.clone(), HeaderValue::from(u16::from(status(refusal.reason(), told))));
-    for (name, text) in [(&MESSAGE, told.code()), (&REASON, told.code()), (&answer::DECISION, id.as_str())] {
+    for (name, text) in [(&MESSAGE, told.code()), (&REASON, told.code()), (&DECISION, id.as_str())] {
         if let Ok(value) = HeaderValue::from_str(text) {
             trailers.insert(name.clone(), value);
         }
@@ -202,7 +208,7 @@ mod tests {
             let trailers = trailers(&refusal, &id);
             let read = |name: &HeaderName| trailers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
             assert_eq!((read(&STATUS).as_str(), read(&MESSAGE).as_str()), (status, code), "{reason:?}");
-            assert_eq!((read(&REASON).as_str(), read(&answer::DECISION).as_str()), (code, id.as_str()), "{reason:?}");
+            assert_eq!((read(&REASON).as_str(), read(&DECISION).as_str()), (code, id.as_str()), "{reason:?}");
         }
     }
 

@@ -3,19 +3,20 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use countersign_compliance::{Apps, Revocations, Share};
-use countersign_core::{Clock, DecisionId, Entropy, Lack, Posture, Reason, RiskBar, Session, SignalSink, UnixSeconds, Watch};
+use countersign_access::Access;
+use countersign_audit::RulesDigest;
+use countersign_compliance::Apps;
+use countersign_core::{Clock, DecisionId, Entropy, RiskBar, SignalSink, Watch};
 use countersign_policy::{Operations, Policies};
-use countersign_proof::{nonce::NonceKeys, target};
+use countersign_proof::target;
 use countersign_risk::fingerprint::Salt;
-use countersign_store::{Change, Changes, Devices, RateCounters, Recorder, ReplayMemory, Sessions};
+use countersign_store::{Change, Changes, RateCounters, Recorder};
 
 use crate::{
     config::{GatewayConfig, OriginError, PublicHost},
-    held::places::Places,
     relay::Route,
+    slots::Slots,
     statement::Statements,
-    tokens::Tokens,
     upstream::Upstream,
 };
 
@@ -26,20 +27,12 @@ pub struct Rules {
     pub operations: Operations,
     /// Who may do what.
     pub policies: Policies,
+    /// The name of operations and policies together, by which the log says what decided.
+    pub digest: RulesDigest,
     /// From which score on what is asked.
     pub risk: RiskBar,
     /// What each app requires of its phones.
     pub apps: Arc<Apps>,
-}
-
-impl Rules {
-    /// What the device of a session lacks.
-    ///
-    /// # Errors
-    /// [`Reason::ClientUnknown`] for a session of an app that is no longer configured.
-    pub fn lacks(&self, session: &Session, posture: &Posture, revocations: &Revocations, now: UnixSeconds) -> Result<Vec<Lack>, Reason> {
-        Ok(self.apps.of(&session.client)?.lacks(posture, revocations, Some(Share::of(&session.user)), now))
-    }
 }
 
 /// What a house is built of: every promise meets its implementation in the binary, once.
@@ -48,14 +41,8 @@ pub struct HouseParts {
     pub config: GatewayConfig,
     /// Operations, policies and apps.
     pub rules: Rules,
-    /// The registry of apps as the rest of the node reads it. The house replaces it together with the rules that hold it.
-    pub apps: Arc<ArcSwap<Apps>>,
-    /// Which certificates of devices were revoked; replaced whole when the list changes.
-    pub revocations: Arc<ArcSwap<Revocations>>,
-    /// Verifies access tokens.
-    pub tokens: Tokens,
-    /// Makes and recognises nonces.
-    pub nonces: NonceKeys,
+    /// Says who asks; the issuer's as well.
+    pub access: Arc<Access>,
     /// Signs statements to the upstream.
     pub statements: Statements,
     /// The API that is protected.
@@ -74,15 +61,9 @@ pub struct HouseParts {
     pub entropy: Arc<dyn Entropy>,
 }
 
-/// The promises of the store that the way of a request needs.
+/// The promises of the store that the way of a request needs, beside those of [`Access`].
 #[derive(Clone)]
 pub struct Stores {
-    /// Which proofs were used.
-    pub replay: Arc<dyn ReplayMemory>,
-    /// What sessions may do.
-    pub sessions: Arc<dyn Sessions>,
-    /// What is known of devices.
-    pub devices: Arc<dyn Devices>,
     /// How often sessions did what.
     pub rates: Arc<dyn RateCounters>,
     /// The log.
@@ -96,10 +77,7 @@ pub struct House {
     pub(crate) host: PublicHost,
     pub(crate) origin: target::Origin,
     pub(crate) rules: ArcSwap<Rules>,
-    apps: Arc<ArcSwap<Apps>>,
-    pub(crate) revocations: Arc<ArcSwap<Revocations>>,
-    pub(crate) tokens: Tokens,
-    pub(crate) nonces: ArcSwap<NonceKeys>,
+    pub(crate) access: Arc<Access>,
     pub(crate) statements: Statements,
     pub(crate) route: Route,
     pub(crate) stores: Stores,
@@ -108,7 +86,7 @@ pub struct House {
     pub(crate) objects: Salt,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
-    pub(crate) held: Places,
+    pub(crate) slots: Slots,
 }
 
 impl House {
@@ -118,15 +96,12 @@ impl House {
     /// When the public origin cannot be the origin of a proof's `htu`.
     pub fn new(parts: HouseParts) -> Result<Self, OriginError> {
         let origin = target::Origin::parse(parts.config.public.as_str()).map_err(|_| OriginError::Malformed)?;
-        parts.apps.store(Arc::clone(&parts.rules.apps));
+        parts.access.apps.store(Arc::clone(&parts.rules.apps));
         Ok(Self {
             host: PublicHost::of(&parts.config.public),
             origin,
             rules: ArcSwap::from_pointee(parts.rules),
-            apps: parts.apps,
-            revocations: parts.revocations,
-            tokens: parts.tokens,
-            nonces: ArcSwap::from_pointee(parts.nonces),
+            access: parts.access,
             statements: parts.statements,
             route: Route::new(&parts.config.public, parts.upstream, parts.config.streams),
             stores: parts.stores,
@@ -135,7 +110,7 @@ impl House {
             objects: parts.objects,
             clock: parts.clock,
             entropy: parts.entropy,
-            held: Places::new(parts.config.held),
+            slots: Slots::new(parts.config.held),
         })
     }
 
@@ -143,7 +118,7 @@ impl House {
     /// node: at the doors where phones enrol the same is required as on the way of a request.
     pub fn replace_rules(&self, rules: Rules) {
         // INVARIANT: nobody else stores apps, so that those of a request's rules are those of everybody.
-        self.apps.store(Arc::clone(&rules.apps));
+        self.access.apps.store(Arc::clone(&rules.apps));
         self.rules.store(Arc::new(rules));
         self.stores.changes.announce(Change::Rules);
     }
@@ -155,18 +130,13 @@ impl House {
 
     /// Ends all open connections, with a word to their clients, and waits until they have ended. New ones are refused.
     pub async fn end_open_connections(&self) {
-        self.held.end().await;
+        self.slots.end().await;
     }
 
-    /// Makes nonces by other keys from now on.
-    pub fn replace_nonces(&self, nonces: NonceKeys) {
-        self.nonces.store(Arc::new(nonces));
-    }
-
-    /// The tokens' verifier, for keys that change.
+    /// What says who asks, for keys that change.
     #[must_use]
-    pub const fn tokens(&self) -> &Tokens {
-        &self.tokens
+    pub const fn access(&self) -> &Arc<Access> {
+        &self.access
     }
 
     /// The statements' signer, for keys that change.

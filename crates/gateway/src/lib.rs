@@ -8,16 +8,20 @@
 //! What this crate does not do: it issues no tokens, enrols no device, changes no session, reads no file and no environment.
 
 mod answer;
+mod authorize;
 pub mod body;
+mod can;
 mod case;
 mod config;
+mod doors;
 mod forward;
 mod framing;
 mod gather;
 mod grpc;
-mod held;
+mod handshake;
 mod house;
 mod hygiene;
+mod introduce;
 mod link;
 mod listen;
 mod media;
@@ -29,33 +33,32 @@ mod raw;
 mod receive;
 mod refusal;
 mod relay;
+mod slots;
 mod statement;
+mod streams;
 mod tls;
-mod tokens;
 mod upstream;
 mod watching;
 mod way;
-mod weigh;
 
 pub use config::{ForeignHost, GatewayConfig, HeldConfig, Origin, OriginError, Protocol, PublicHost, Scheme, UpstreamConfig};
+pub use doors::{auth_request::answer_auth_request, proxy::serve};
 pub use framing::{Scanner, Wire};
 pub use grpc::{MessageRefusal, Messages, Whole};
-pub use held::{
-    events::{EventTooLarge, Events},
-    frame::{Frame, FrameRefusal, Opcode, Part, Reader as FrameReader, Sender as FrameSender},
-    handshake::{HandshakeRefusal, Wanted},
-};
+pub use handshake::{HandshakeRefusal, Wanted};
 pub use house::{House, HouseParts, Rules, Stores};
 pub use listen::{ListenConfig, Transport, listen};
 pub use observe::describe as describe_metrics;
 pub use path::{PathRefusal, normal as normal_path};
 pub use peer::Peer;
 pub use permit::Permit;
-pub use receive::{CredentialRefusal, Received, RequestRefusal, parse as parse_request};
+pub use receive::{Received, RequestRefusal, parse as parse_request};
 pub use refusal::Refusal;
 pub use relay::PassThrough;
 pub use statement::{Admitted, STATEMENT_TYPE, StatementKey, Statements};
+pub use streams::{
+    events::{EventTooLarge, Events},
+    frame::{Frame, FrameRefusal, Opcode, Part, Reader as FrameReader, Sender as FrameSender},
+};
 pub use tls::{CertificateError, Certificates};
-pub use tokens::Tokens;
 pub use upstream::{Upstream, UpstreamError};
-pub use way::serve;

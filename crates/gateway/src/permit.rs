@@ -1,21 +1,36 @@
-//! Leave to forward one request.
+//! Leave to let one request pass.
+
+use std::sync::Arc;
 
 use countersign_core::{Decision, Facts, MaskPath, Obligation, Outcome, RateLimit};
+use countersign_policy::StreamRules;
+use countersign_proof::access_token::VerifiedToken;
 
-use crate::{body::Body, held::standing::Standing, refusal::Refusal};
+use crate::refusal::Refusal;
 
-/// Leave to forward one request: it was decided, and the decision allows it. It is spent, not shown.
+/// What the admission of a connection that stays open rests on, and by which it is judged again.
+#[derive(Debug)]
+pub(crate) struct Basis {
+    /// The token; its proof was for the request, and is not asked again.
+    pub(crate) token: Arc<VerifiedToken>,
+    /// The request's path, by which the operation is found again.
+    pub(crate) path: String,
+    /// The operation's rules for its connection, as they are declared.
+    pub(crate) rules: StreamRules,
+}
+
+/// Leave to let one request pass: it was decided, and the decision allows it. It is spent, not shown.
 ///
 /// Nobody outside of this crate can make one,
 ///
 /// ```compile_fail,E0451
-/// # fn f(decision: countersign_core::Decision, facts: countersign_core::Facts, body: countersign_gateway::body::Body) {
-/// let permit = countersign_gateway::Permit { decision, facts, body, standing: None };
+/// # fn f(decision: countersign_core::Decision, facts: countersign_core::Facts) {
+/// let permit = countersign_gateway::Permit { decision, facts, basis: None };
 /// # }
 /// ```
 /// ```compile_fail,E0624
-/// # fn f(decision: countersign_core::Decision, facts: countersign_core::Facts, body: countersign_gateway::body::Body) {
-/// let permit = countersign_gateway::Permit::from(decision, facts, body);
+/// # fn f(decision: countersign_core::Decision, facts: countersign_core::Facts) {
+/// let permit = countersign_gateway::Permit::from(decision, facts);
 /// # }
 /// ```
 /// nor have two of one,
@@ -32,7 +47,7 @@ use crate::{body::Body, held::standing::Standing, refusal::Refusal};
 /// spend(permit);
 /// # }
 /// ```
-/// and the same holds for the receipt of its record, without which it forwards nothing:
+/// and the same holds for the receipt of its record, without which nothing passes:
 ///
 /// ```compile_fail,E0451
 /// let receipt = countersign_store::Receipt { seq: 0 };
@@ -72,22 +87,21 @@ use crate::{body::Body, held::standing::Standing, refusal::Refusal};
 pub struct Permit {
     decision: Decision,
     facts: Facts,
-    body: Body,
-    standing: Option<Standing>,
+    basis: Option<Basis>,
 }
 
 impl Permit {
     /// A decision that allows becomes a permit; every other one a refusal.
-    pub(crate) fn from(decision: Decision, facts: Facts, body: Body) -> Result<Self, Refusal> {
+    pub(crate) fn from(decision: Decision, facts: Facts) -> Result<Self, Refusal> {
         match decision.outcome {
-            Outcome::Allow | Outcome::Limit => Ok(Self { decision, facts, body, standing: None }),
+            Outcome::Allow | Outcome::Limit => Ok(Self { decision, facts, basis: None }),
             Outcome::StepUp | Outcome::Deny => Err(Refusal::of(decision, &facts)),
         }
     }
 
     /// What is let through stays open, and stands as long as this does.
-    pub(crate) fn held(self, standing: Option<Standing>) -> Self {
-        Self { standing, ..self }
+    pub(crate) fn held(self, basis: Option<Basis>) -> Self {
+        Self { basis, ..self }
     }
 
     /// The decision.
@@ -119,7 +133,7 @@ impl Permit {
     }
 
     /// Gives what it let through.
-    pub(crate) fn spend(self) -> (Facts, Body, Option<Standing>) {
-        (self.facts, self.body, self.standing)
+    pub(crate) fn spend(self) -> (Facts, Option<Basis>) {
+        (self.facts, self.basis)
     }
 }

@@ -1,6 +1,7 @@
 //! A request as it came: nothing of it is believed yet.
 
 use bytes::Bytes;
+use countersign_core::Reason;
 use http::{Request, request::Parts};
 use http_body_util::BodyExt;
 
@@ -14,7 +15,7 @@ pub(crate) struct RawRequest {
     /// Its head.
     pub(crate) head: Parts,
     /// Its body.
-    pub(crate) body: Unread,
+    pub(crate) body: RawBody,
     /// Who sent it.
     pub(crate) peer: Peer,
 }
@@ -28,16 +29,44 @@ impl RawRequest {
     {
         let (head, body) = request.into_parts();
         let body = if body.is_end_stream() { body::empty() } else { body.map_err(|cause| BodyError::Broken(cause.into())).boxed_unsync() };
-        Self { head, body: Unread(body), peer }
+        Self { head, body: RawBody::Unread(body), peer }
+    }
+
+    /// A head whose body, if it has one, is in other hands.
+    pub(crate) fn bodiless(head: Parts, peer: Peer) -> Self {
+        Self { head, body: RawBody::Unread(body::empty()), peer }
     }
 }
 
-/// A body that nobody reads but through bounds.
-pub(crate) struct Unread(Body);
+/// A body that nobody reads but through bounds, and that nobody forwards but as it was judged.
+pub(crate) enum RawBody {
+    /// As it came.
+    Unread(Body),
+    /// Within the bounds of its operation, and read by policy where policy reads it: the same bytes.
+    Judged(Body),
+}
 
-impl Unread {
+impl RawBody {
     /// The body, of which there is only one; it will keep to `bounds` whoever reads it.
     pub(crate) fn take(&mut self, bounds: Bounds) -> Body {
-        body::bounded(std::mem::replace(&mut self.0, body::empty()), bounds)
+        match std::mem::replace(self, Self::Unread(body::empty())) {
+            Self::Unread(body) | Self::Judged(body) => body::bounded(body, bounds),
+        }
+    }
+
+    /// Puts back what was taken, after it was judged.
+    pub(crate) fn keep(&mut self, body: Body) {
+        *self = Self::Judged(body);
+    }
+
+    /// The body, for the upstream.
+    ///
+    /// # Errors
+    /// A fault of ours: nobody has judged it.
+    pub(crate) fn judged(self) -> Result<Body, Reason> {
+        match self {
+            Self::Judged(body) => Ok(body),
+            Self::Unread(_) => Err(Reason::Internal),
+        }
     }
 }

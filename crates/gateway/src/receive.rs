@@ -3,13 +3,14 @@
 //! hyper has parsed the message; this is the strict layer on top. Nothing is repaired: what has two readings is refused, so
 //! that the form that is judged, the form that is proved and the form that is forwarded are the same bytes.
 
+use countersign_access::Credentials;
 use countersign_core::{Limits, Reason};
 use http::{HeaderMap, HeaderName, Method, Version, header, request};
 
 use crate::{
     config::PublicHost,
     framing::Wire,
-    held::handshake::{self, Form, HandshakeRefusal, Wanted},
+    handshake::{self, Form, HandshakeRefusal, Wanted},
     path,
     peer::Peer,
 };
@@ -91,41 +92,6 @@ pub struct Received<'a> {
     wanted: Wanted,
 }
 
-/// Why a request has no usable credentials. Alphabetical.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CredentialRefusal {
-    /// A token of ours, or somebody's, came as `Bearer`.
-    Bearer,
-    /// No `DPoP` header.
-    ProofMissing,
-    /// Two `DPoP` headers, or a list in one.
-    ProofRepeated,
-    /// Bytes that no JWS has.
-    ProofUnreadable,
-    /// Bytes that no token has.
-    TokenIllegible,
-    /// No `Authorization` header, or one of another scheme.
-    TokenMissing,
-    /// Two `Authorization` headers.
-    TokenRepeated,
-}
-
-impl CredentialRefusal {
-    /// The stable code.
-    #[must_use]
-    pub const fn reason(self) -> Reason {
-        match self {
-            Self::Bearer => Reason::BearerDowngrade,
-            Self::ProofMissing => Reason::ProofMissing,
-            Self::ProofRepeated => Reason::ProofRepeatedHeader,
-            Self::ProofUnreadable => Reason::ProofMalformed,
-            Self::TokenIllegible => Reason::TokenMalformed,
-            Self::TokenMissing => Reason::TokenMissing,
-            Self::TokenRepeated => Reason::TokenRepeatedHeader,
-        }
-    }
-}
-
 impl<'a> Received<'a> {
     /// The method; `GET` for the handshake of a WebSocket, in whichever version of HTTP.
     #[must_use]
@@ -145,43 +111,11 @@ impl<'a> Received<'a> {
         self.wanted
     }
 
-    /// The access token (RFC 9449 section 7.1). The scheme is case-insensitive (RFC 9110 section 11.1).
-    ///
-    /// # Errors
-    /// When there is none, more than one, or one of another scheme.
-    pub fn token(&self) -> Result<&'a str, CredentialRefusal> {
-        let value = only(self.headers, &header::AUTHORIZATION, CredentialRefusal::TokenMissing, CredentialRefusal::TokenRepeated)?;
-        let text = std::str::from_utf8(value).map_err(|_| CredentialRefusal::TokenIllegible)?;
-        let (scheme, token) = text.split_once(' ').unwrap_or((text, ""));
-        if scheme.eq_ignore_ascii_case("bearer") {
-            return Err(CredentialRefusal::Bearer);
-        }
-        if !scheme.eq_ignore_ascii_case("dpop") || token.is_empty() {
-            return Err(CredentialRefusal::TokenMissing);
-        }
-        if token.bytes().all(is_token68) { Ok(token) } else { Err(CredentialRefusal::TokenIllegible) }
+    /// Token and proof.
+    #[must_use]
+    pub fn credentials(&self) -> Credentials<'a> {
+        Credentials::read(self.headers)
     }
-
-    /// The proof (RFC 9449 section 4.3, check 1).
-    ///
-    /// # Errors
-    /// When there is none or more than one.
-    pub fn proof(&self) -> Result<&'a str, CredentialRefusal> {
-        let value = only(self.headers, &DPOP, CredentialRefusal::ProofMissing, CredentialRefusal::ProofRepeated)?;
-        let text = std::str::from_utf8(value).map_err(|_| CredentialRefusal::ProofUnreadable)?;
-        if text.contains(',') {
-            return Err(CredentialRefusal::ProofRepeated);
-        }
-        if text.bytes().all(is_token68) { Ok(text) } else { Err(CredentialRefusal::ProofUnreadable) }
-    }
-}
-
-/// The header that carries a proof.
-pub(crate) static DPOP: HeaderName = HeaderName::from_static("dpop");
-
-/// `token68` of RFC 9110 section 11.2, which every compact JWS is made of.
-const fn is_token68(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/' | b'=')
 }
 
 fn only<'a, E>(headers: &'a HeaderMap, name: &HeaderName, missing: E, repeated: E) -> Result<&'a [u8], E> {
@@ -427,44 +361,6 @@ mod tests {
         assert_eq!(parse(&head, &watched, &ours()).map(|_| ()), Err(RequestRefusal::WireAmbiguous));
     }
 
-    #[test]
-    fn credentials_are_one_token_and_one_proof() {
-        use CredentialRefusal as C;
-        const TOKEN: (&str, &str) = ("authorization", "DPoP a.b.c");
-        const PROOF: (&str, &str) = ("dpop", "d.e.f");
-        let rows: &[(&str, &[(&str, &str)], Result<(&str, &str), C>)] = &[
-            ("one of each", &[TOKEN, PROOF], Ok(("a.b.c", "d.e.f"))),
-            ("the scheme in upper case", &[("authorization", "DPOP a.b.c"), PROOF], Ok(("a.b.c", "d.e.f"))),
-            ("no token", &[PROOF], Err(C::TokenMissing)),
-            ("an empty token", &[("authorization", "DPoP "), PROOF], Err(C::TokenMissing)),
-            ("the scheme alone", &[("authorization", "DPoP"), PROOF], Err(C::TokenMissing)),
-            ("another scheme", &[("authorization", "Basic YTpi"), PROOF], Err(C::TokenMissing)),
-            ("a bearer token", &[("authorization", "Bearer a.b.c"), PROOF], Err(C::Bearer)),
-            ("a bearer token in lower case", &[("authorization", "bearer a.b.c"), PROOF], Err(C::Bearer)),
-            ("two tokens", &[TOKEN, TOKEN, PROOF], Err(C::TokenRepeated)),
-            ("a bearer token beside it", &[TOKEN, ("authorization", "Bearer a.b.c"), PROOF], Err(C::TokenRepeated)),
-            ("a list of tokens", &[("authorization", "DPoP a.b.c, DPoP d.e.f"), PROOF], Err(C::TokenIllegible)),
-            ("two spaces", &[("authorization", "DPoP  a.b.c"), PROOF], Err(C::TokenIllegible)),
-            ("a token beyond ASCII", &[("authorization", "DPoP \u{e4}"), PROOF], Err(C::TokenIllegible)),
-            ("no proof", &[TOKEN], Err(C::ProofMissing)),
-            ("two proofs", &[TOKEN, PROOF, PROOF], Err(C::ProofRepeated)),
-            ("a list of proofs", &[TOKEN, ("dpop", "d.e.f,d.e.f")], Err(C::ProofRepeated)),
-            ("a proof beyond ASCII", &[TOKEN, ("dpop", "\u{e4}")], Err(C::ProofUnreadable)),
-            ("a proof with a space", &[TOKEN, ("dpop", "d.e f")], Err(C::ProofUnreadable)),
-        ];
-        for (name, given, expected) in rows {
-            let mut head = head("GET", "/a", Version::HTTP_11, &[("host", "api.example.com")]);
-            for (name, value) in *given {
-                head.headers.append(HeaderName::from_static(name), HeaderValue::from_bytes(value.as_bytes()).expect("a value"));
-            }
-            let peer = peer();
-            let host = ours();
-            let received = parse(&head, &peer, &host).expect("an unambiguous request");
-            let got = received.token().and_then(|token| received.proof().map(|proof| (token, proof)));
-            assert_eq!(got, *expected, "{name}");
-        }
-    }
-
     proptest! {
         #[test]
         fn any_head_is_taken_or_refused(
@@ -480,7 +376,7 @@ mod tests {
                 let (head, ()) = request.into_parts();
                 if let Ok(received) = parse(&head, &peer(), &ours()) {
                     prop_assert!(received.path().starts_with('/'));
-                    let _ = (received.token(), received.proof());
+                    let _ = received.credentials();
                 }
             }
         }

@@ -1,10 +1,10 @@
 //! What judging a request can end in when it does not end in a permit.
 
+use countersign_access::AccessRefusal;
 use countersign_core::{Decision, Facts, Reason, Seconds, SignalKind, Stage, Update};
-use countersign_proof::{access_token::TokenRefusal, dpop::ProofRefusal};
-use countersign_store::{LiveError, PostureError, SpendError, TakeError};
+use countersign_store::TakeError;
 
-use crate::receive::{CredentialRefusal, RequestRefusal};
+use crate::receive::RequestRefusal;
 
 /// A decision that forwards nothing, and what the answer to it needs besides.
 #[derive(Debug)]
@@ -13,6 +13,7 @@ pub struct Refusal {
     retry_after: Option<Seconds>,
     update: Option<Update>,
     evidence_age_max: Option<Seconds>,
+    signal: Option<SignalKind>,
 }
 
 impl Refusal {
@@ -25,7 +26,7 @@ impl Refusal {
     /// Refused by the policies. To refuse is safe whatever the decision says, so that any is taken.
     #[must_use]
     pub fn by(decision: Decision) -> Self {
-        Self { decision: Box::new(decision), retry_after: None, update: None, evidence_age_max: None }
+        Self { decision: Box::new(decision), retry_after: None, update: None, evidence_age_max: None, signal: None }
     }
 
     /// Refused by the policies, with what the facts say about a cure.
@@ -63,28 +64,22 @@ impl Refusal {
 
     /// What the monitor should hear of it: only what no honest client does.
     #[must_use]
-    pub fn signal(&self) -> Option<SignalKind> {
-        if *self.reason() == Reason::ProofReplayed {
-            Some(SignalKind::ProofReplayed)
-        } else if *self.reason() == Reason::ProofKeyMismatch {
-            Some(SignalKind::ForeignProofKey)
-        } else {
-            None
-        }
+    pub const fn signal(&self) -> Option<SignalKind> {
+        self.signal
     }
 }
 
-macro_rules! refused_because {
-    ($($error:ty),*) => {$(
-        impl From<$error> for Refusal {
-            fn from(error: $error) -> Self {
-                Self::because(error.reason())
-            }
-        }
-    )*};
+impl From<AccessRefusal> for Refusal {
+    fn from(refusal: AccessRefusal) -> Self {
+        Self { signal: refusal.signal(), ..Self::because(refusal.reason()) }
+    }
 }
 
-refused_because!(CredentialRefusal, LiveError, PostureError, ProofRefusal, RequestRefusal, SpendError, TokenRefusal);
+impl From<RequestRefusal> for Refusal {
+    fn from(refusal: RequestRefusal) -> Self {
+        Self::because(refusal.reason())
+    }
+}
 
 impl From<Reason> for Refusal {
     fn from(reason: Reason) -> Self {

@@ -1,110 +1,93 @@
 //! THE WAY OF A REQUEST, top to bottom. Each step is a call into whoever owns it; the order is the argument.
 //!
 //! A step that passes yields what the next one needs; a step that does not ends the way with a [`Refusal`]. Whatever the end,
-//! it is recorded before it has any effect, and only the two witnesses together, [`Permit`] and the log's receipt, forward.
+//! it is recorded before it has any effect, and only the two witnesses together, [`Permit`] and the log's receipt, let a door
+//! pass the request on (step 11, in `doors/`).
 
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
-use bytes::Bytes;
-use countersign_core::{Reason, UnixMillis, UnixSeconds};
+use countersign_access::authenticate;
+use countersign_core::Reason;
 use countersign_policy::StreamRules;
-use countersign_proof::{
-    dpop::{self, BoundTo, Expected},
-    window::NonceRule,
-};
+use countersign_store::Receipt;
 use futures_util::FutureExt;
-use http::{HeaderMap, Request, Response};
+use http::HeaderMap;
 use tokio::time::Instant;
 
 use crate::{
-    answer,
-    body::Body,
+    authorize,
+    can::Can,
     case::Case,
-    forward,
-    gather::{self, Proven, Shown},
+    gather::{self, Asking, Proven},
     grpc::{self, Kind},
-    held::{
-        call,
-        handshake::{self, Wanted},
-        standing::Standing,
-    },
+    handshake::{self, Wanted},
     house::House,
     observe,
-    peer::Peer,
-    permit::Permit,
+    permit::{Basis, Permit},
     raw::RawRequest,
     receive,
     refusal::Refusal,
-    watching, weigh,
+    watching,
 };
 
 /// Steps 1 to 9: a permit, or the first thing that is wrong.
-async fn judge(house: &House, raw: &mut RawRequest, case: &mut Case, mut now: UnixSeconds) -> Result<Permit, Refusal> {
+async fn judge(house: &House, raw: &mut RawRequest, can: Can, case: &mut Case) -> Result<Permit, Refusal> {
+    let mut now = case.at().seconds();
     let rules = house.rules.load_full();
 
     // 1. One normal form.
     let request = receive::parse(&raw.head, &raw.peer, &house.host)?;
 
-    // 2. Something that the API offers, and asked for as it is offered.
+    // 2. Something that the API offers, asked for as it is offered, at a door that can serve it.
     let operation = rules.operations.find(request.method().as_str(), request.path())?;
     case.is_about(operation.action());
+    can.serve(&operation)?;
     offered(house, operation.stream(), request.wanted(), &raw.head.headers)?;
     let bounds = match operation.stream() {
-        Some(StreamRules::Grpc { .. }) => call::BOUNDS,
+        Some(StreamRules::Grpc { .. }) => grpc::CALL_BOUNDS,
         Some(StreamRules::Events { .. } | StreamRules::Stream | StreamRules::WebSocket { .. }) | None => house.route.streams(),
     };
 
-    // 3. A token of ours, for us, that has not expired.
-    let token = house.tokens.verify(request.token()?, now)?;
-    case.names(&token);
-
-    // 4. A proof by the token's key, for this very request, now, and never seen before.
+    // 3 to 6. Who asks: a token, a proof by its key, a live session, a device that may act and what it lacks.
     let target = house.origin.target(request.path()).map_err(|_| Refusal::because(Reason::PathAmbiguous))?;
-    let nonces = house.nonces.load();
-    let expected = Expected {
-        method: request.method().as_str(),
-        target: &target,
-        bound_to: BoundTo::AccessToken { key: token.key(), hash: token.hash() },
-        nonces: NonceRule::Accepted(&nonces),
-    };
-    let bound = dpop::bind(dpop::read(request.proof()?)?, &expected, now)?;
-    let fresh = house.stores.replay.spend(bound, now).await?;
-
-    // 5. A session that may act. 6. A device that may act, what is known of it, and what it lacks.
-    let (mut session, mut posture, mut lacks) = weigh::standing(house, &rules, &token, case, now).await?;
+    let asked = authenticate(&house.access, request.credentials(), &target, request.method(), now).await;
+    let mut who = asked.map_err(|refused| authorize::unidentified(case, refused))?;
+    authorize::identified(case, who.holder());
 
     // 7. How it looks beside what is usual.
-    let resource = operation.resource(token.subject());
-    let view = watching::observe(house, case, session.session(), request.method().as_str(), &resource);
+    let resource = operation.resource(who.holder().token().subject());
+    let view = watching::observe(house, case, who.holder().session(), request.method().as_str(), &resource);
     let risk = rules.risk.judge(view);
 
     // 8. Parameters and body as the operation declares them. What policy looks at is parsed here, once; the rest streams.
     let (fields, body) = gather::body(&operation, &raw.head, raw.body.take(bounds), bounds).await?;
+    raw.body.keep(body);
     if operation.reads_body() {
         // Whoever sends a body decides how long that takes. What ended meanwhile has ended.
         now = house.clock.now().seconds();
-        token.fresh(now)?;
-        (session, posture, lacks) = weigh::standing(house, &rules, &token, case, now).await?;
+        who = who.recheck(&house.access, now).await.map_err(|refused| authorize::unidentified(case, refused))?;
     }
 
     // 9. The decision: pure, and the same for every door.
-    let proven = Proven { proof: Shown::Now(fresh), session, posture, lacks, resource, risk, fields };
-    let (decision, facts) = weigh::decide(&rules, &operation, &token, (proven, case), now)?;
-    let permit = Permit::from(decision, facts, body)?;
+    let token = Arc::clone(who.holder().token());
+    let proven = Proven { who: Asking::Now(who), resource, risk, fields };
+    let (decision, facts) = authorize::decide(&rules, &operation, proven, case, now)?;
+    let permit = Permit::from(decision, facts)?;
+    can.keep(&permit)?;
     for rate in permit.rates() {
         let facts = permit.facts();
         house.stores.rates.take(&facts.session.id, &facts.request.action, rate, case.at()).await?;
     }
     // What stays open stands on this, and is weighed again by steps 5, 6 and 9.
-    let standing = operation.stream().map(|rules| Standing { token, path: request.path().to_owned(), rules });
-    Ok(permit.held(standing))
+    let basis = operation.stream().map(|rules| Basis { token, path: request.path().to_owned(), rules });
+    Ok(permit.held(basis))
 }
 
 /// A WebSocket or a call where one is declared, and nothing else there.
 fn offered(house: &House, declared: Option<StreamRules>, wanted: Wanted, headers: &HeaderMap) -> Result<(), Reason> {
     match (declared, wanted) {
         (Some(StreamRules::WebSocket { .. }), Wanted::WebSocket) => {
-            if handshake::may_open(headers, house.origin.as_str(), &house.held.config().origins) {
+            if handshake::may_open(headers, house.origin.as_str(), &house.slots.config().origins) {
                 Ok(())
             } else {
                 Err(Reason::OriginForeign)
@@ -117,18 +100,32 @@ fn offered(house: &House, declared: Option<StreamRules>, wanted: Wanted, headers
     }
 }
 
-/// Takes one request its whole way and answers it.
-pub async fn serve<B>(house: &Arc<House>, request: Request<B>, peer: Peer) -> Response<Body>
-where
-    B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
+/// A request that may pass, by whichever door.
+#[must_use]
+pub(crate) struct Admission {
+    /// Leave to pass.
+    pub(crate) permit: Permit,
+    /// The log's word that it is recorded.
+    pub(crate) receipt: Receipt,
+    /// What became known of the request.
+    pub(crate) case: Case,
+}
+
+/// A request that may not pass.
+#[must_use]
+pub(crate) struct Refused {
+    /// Why.
+    pub(crate) refusal: Refusal,
+    /// What became known of the request.
+    pub(crate) case: Case,
+}
+
+/// Steps 1 to 10, the same for every door: a request is judged, and its record is on disk. What an admission leads to is the
+/// door's affair, within what it says that it `can` keep.
+pub(crate) async fn admit(house: &House, raw: &mut RawRequest, can: Can) -> Result<Admission, Refused> {
     let (now, began) = (house.clock.now(), Instant::now());
-    let mut case = Case::open(house.next_decision(), request.uri().path(), peer.address.ip(), now);
-    let kind = Kind::of(request.headers());
-    let refuse = |case: &Case, refusal: &Refusal| refuse(house, case, refusal, kind, now);
-    let mut raw = RawRequest::new(request, peer);
-    let verdict = AssertUnwindSafe(judge(house, &mut raw, &mut case, now.seconds())).catch_unwind().await;
+    let mut case = Case::open(house.next_decision(), raw.head.uri.path(), raw.peer.address.ip(), now);
+    let verdict = AssertUnwindSafe(judge(house, raw, can, &mut case)).catch_unwind().await;
     // A panic is a refusal as well, and recorded as one (law 1).
     let verdict = verdict.unwrap_or_else(|_| {
         observe::panicked(case.id());
@@ -144,21 +141,12 @@ where
         Ok(receipt) => receipt,
         Err(cause) => {
             observe::unrecorded(case.id(), &cause);
-            return refuse(&case, &Refusal::because(Reason::AuditUnavailable));
+            return Err(Refused { refusal: Refusal::because(Reason::AuditUnavailable), case });
         }
     };
-
-    // 11. A permit is spent, not shown.
     match verdict {
-        Ok(permit) => match forward::send(house, raw, permit, receipt, case.id()).await {
-            Ok(answer) => watching::counted(house, &case, answer),
-            Err(reason) => {
-                observe::unanswered(case.id(), &reason);
-                watching::refused(house, &case, &reason);
-                refuse(&case, &Refusal::because(reason))
-            }
-        },
-        Err(refusal) => refuse(&case, &refusal),
+        Ok(permit) => Ok(Admission { permit, receipt, case }),
+        Err(refusal) => Err(Refused { refusal, case }),
     }
 }
 
@@ -166,7 +154,7 @@ where
 /// person is recorded under the key that erases it, or not at all.
 async fn whose(house: &House, case: &mut Case) {
     if let Some(id) = case.of_nobody_yet()
-        && let Ok(Some(session)) = house.stores.sessions.find(&id).await
+        && let Ok(Some(session)) = house.access.stores.sessions.find(&id).await
     {
         case.belongs_to(&session);
     }
@@ -183,14 +171,5 @@ fn tell(house: &House, case: &Case, verdict: &Result<Permit, Refusal>, began: In
         && let Some(kind) = refusal.signal()
     {
         house.signals.emit(case.signal(kind, refusal));
-    }
-}
-
-/// Answers in the caller's language.
-fn refuse(house: &House, case: &Case, refusal: &Refusal, kind: Kind, now: UnixMillis) -> Response<Body> {
-    let answer = answer::refusal(refusal, case.id(), &house.nonces.load(), now);
-    match kind {
-        Kind::Grpc | Kind::Like => grpc::refused(answer, refusal, case.id()),
-        Kind::Other => answer,
     }
 }

@@ -1,23 +1,16 @@
 //! What an endpoint answers: the one place where reasons become bytes on the wire, coarse for whoever reads them (law 7).
 
 use axum::{body::Body, response::Response};
+use countersign_access::problem::{self, DECISION, DPOP_NONCE, PROBLEM_JSON, Problem, Wanted};
 use countersign_codec::calendar::imf_fixdate;
-use countersign_core::{Challenge, DecisionId, Limits, OAuthError, Reason, Remedy, Told, UnixSeconds, Update};
+use countersign_core::{Challenge, DecisionId, Limits, OAuthError, Reason, Told, UnixSeconds};
 use http::{
-    HeaderName, HeaderValue, StatusCode,
+    HeaderValue, StatusCode,
     header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, DATE, RETRY_AFTER, WWW_AUTHENTICATE},
 };
 use serde::Serialize;
 
 use crate::{endpoint::ErrorFormat, refusal::Refusal};
-
-/// Header by which people and support name an answer.
-const DECISION: HeaderName = HeaderName::from_static("countersign-decision");
-/// Header with the nonce for the next proof (RFC 9449 section 8.1).
-const NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
-
-/// Seconds after which a fault of ours may be over.
-const RETRY_AFTER_SECONDS: u64 = 5;
 
 /// Reasons whose HTTP status says more than that of their class.
 const STATUS: &[(Reason, StatusCode)] = &[
@@ -31,67 +24,14 @@ const STATUS: &[(Reason, StatusCode)] = &[
 const ERRORS: &[(Reason, OAuthError)] =
     &[(Reason::ClientUnknown, OAuthError::InvalidClient), (Reason::GrantTypeUnknown, OAuthError::UnsupportedGrantType)];
 
-/// The algorithms that proofs may have (RFC 9449 section 7.1).
-const ALGORITHMS: &str = r#"algs="ES256 EdDSA""#;
-
-/// What to do about a refusal, as a button.
-#[derive(Serialize)]
-struct RemedyWire<'a> {
-    kind: &'static str,
-    label: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    min_version: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    url: Option<&'a str>,
-}
-
-impl<'a> RemedyWire<'a> {
-    fn all(remedies: &'static [Remedy], update: Option<&'a Update>) -> Vec<Self> {
-        let one = |remedy: &Remedy| {
-            let update = update.filter(|_| *remedy == Remedy::UpdateApp);
-            Self {
-                kind: remedy.kind(),
-                label: remedy.label(),
-                min_version: update.map(|update| update.min_version.as_str()),
-                url: update.and_then(|update| update.store.as_deref()),
-            }
-        };
-        remedies.iter().map(one).collect()
-    }
-}
-
-/// RFC 9457, with our members.
-#[derive(Serialize)]
-struct Problem<'a> {
-    r#type: String,
-    title: &'static str,
-    status: u16,
-    code: &'static str,
-    detail: &'static str,
-    instance: String,
-    remedies: Vec<RemedyWire<'a>>,
-    retry: &'static str,
-}
-
-/// RFC 6749 section 5.2, with our members.
-#[derive(Serialize)]
-struct OAuthAnswer<'a> {
-    error: &'static str,
-    error_description: &'static str,
-    reason: &'static str,
-    instance: String,
-    remedies: Vec<RemedyWire<'a>>,
-    retry: &'static str,
-}
-
 /// An answer with a JSON body.
 pub fn json(status: StatusCode, body: &impl Serialize) -> Response {
-    document(status, "application/json", serde_json::to_string(body).unwrap_or_default())
+    document(status, "application/json", serde_json::to_vec(body).unwrap_or_default())
 }
 
 /// An answer with a text that is JSON already.
-pub fn document(status: StatusCode, kind: &'static str, text: String) -> Response {
-    let mut response = Response::new(Body::from(text));
+pub fn document(status: StatusCode, kind: &'static str, text: impl Into<Body>) -> Response {
+    let mut response = Response::new(text.into());
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     response
@@ -107,42 +47,21 @@ pub fn empty(status: StatusCode) -> Response {
 /// The answer to a request that is refused. Only the class of the reason leaves the house.
 pub fn refusal(refusal: &Refusal, format: ErrorFormat, number: &DecisionId) -> Response {
     let told = refusal.reason.told();
-    let instance = format!("urn:csign:decision:{number}");
-    let mut response = match format {
-        ErrorFormat::OAuth => {
-            let body = OAuthAnswer {
-                error: oauth_error(&refusal.reason).code(),
-                error_description: told.for_person(),
-                reason: told.code(),
-                instance,
-                remedies: RemedyWire::all(told.remedies(), refusal.update.as_ref()),
-                retry: told.retry().as_str(),
-            };
-            json(oauth_status(&refusal.reason), &body)
-        }
-        ErrorFormat::Problem => {
-            let status = problem_status(&refusal.reason);
-            let body = Problem {
-                r#type: format!("https://docs.countersign.dev/p/{}", told.code()),
-                title: told.title(),
-                status: status.as_u16(),
-                code: told.code(),
-                detail: told.for_person(),
-                instance,
-                remedies: RemedyWire::all(told.remedies(), refusal.update.as_ref()),
-                retry: told.retry().as_str(),
-            };
-            let text = serde_json::to_string(&body).unwrap_or_default();
-            document(status, "application/problem+json", text)
-        }
+    let status = match format {
+        ErrorFormat::OAuth => oauth_status(&refusal.reason),
+        ErrorFormat::Problem => problem_status(&refusal.reason),
     };
-    let unauthorized = response.status() == StatusCode::UNAUTHORIZED;
+    let problem = Problem { update: refusal.update.as_ref(), ..Problem::of(told, status, Some(number)) };
+    let mut response = match format {
+        ErrorFormat::OAuth => document(status, "application/json", problem.oauth_document(oauth_error(&refusal.reason))),
+        ErrorFormat::Problem => document(status, PROBLEM_JSON, problem.document()),
+    };
     let headers = response.headers_mut();
-    if let Some(challenge) = challenge(told).filter(|_| unauthorized) {
+    if let Some(challenge) = challenge(told).filter(|_| status == StatusCode::UNAUTHORIZED) {
         headers.insert(WWW_AUTHENTICATE, challenge);
     }
-    if told.says_when() {
-        headers.insert(RETRY_AFTER, HeaderValue::from(refusal.retry_after.map_or(RETRY_AFTER_SECONDS, |wait| wait.0)));
+    if let Some(seconds) = problem::retry_after(told, refusal.retry_after) {
+        headers.insert(RETRY_AFTER, seconds);
     }
     response
 }
@@ -159,9 +78,9 @@ pub fn allow(response: &mut Response, methods: &[http::Method]) {
 pub fn dress(response: &mut Response, number: &DecisionId, nonce: &str, now: UnixSeconds) {
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    for (name, value) in [(DATE, imf_fixdate(now.0).as_str()), (DECISION, number.as_str()), (NONCE, nonce)] {
+    for (name, value) in [(&DATE, imf_fixdate(now.0).as_str()), (&DECISION, number.as_str()), (&DPOP_NONCE, nonce)] {
         if let Ok(value) = HeaderValue::from_str(value) {
-            headers.insert(name, value);
+            headers.insert(name.clone(), value);
         }
     }
 }
@@ -187,21 +106,17 @@ fn class_status(reason: &Reason) -> StatusCode {
     StatusCode::from_u16(reason.told().status()).unwrap_or(StatusCode::SERVICE_UNAVAILABLE)
 }
 
-/// `WWW-Authenticate` of a 401 (RFC 9449 section 7.1).
+/// `WWW-Authenticate` of a 401. Keys are proved here, mostly without a token: what is wrong with a token, or with evidence, stands in
+/// the body alone.
 fn challenge(told: Told) -> Option<HeaderValue> {
-    let challenge = told.challenge();
-    let (error, details) = match challenge {
-        Challenge::Absent => return None,
+    let (asked, wanted) = match told.challenge() {
         Challenge::InsufficientUserAuthentication => {
-            // RFC 9470 section 3.
-            (challenge.error(), format!(r#", max_age="{}""#, Limits::FRESH_AUTHENTICATION_AGE_MAX.0))
+            (told.challenge(), Wanted { acr: None, max_age: Some(Limits::FRESH_AUTHENTICATION_AGE_MAX) })
         }
-        Challenge::InvalidDpopProof | Challenge::UseDpopNonce => (challenge.error(), String::new()),
-        // Keys are proved here, mostly without a token: what is wrong with a token, or with evidence, stands in the body.
-        Challenge::InvalidToken | Challenge::SchemeOnly | Challenge::UseFreshAttestation => (None, String::new()),
+        Challenge::Absent | Challenge::InvalidDpopProof | Challenge::UseDpopNonce => (told.challenge(), Wanted::default()),
+        Challenge::InvalidToken | Challenge::SchemeOnly | Challenge::UseFreshAttestation => (Challenge::SchemeOnly, Wanted::default()),
     };
-    let error = error.map(|error| format!(r#"error="{error}"{details}, "#)).unwrap_or_default();
-    HeaderValue::try_from(format!("DPoP {error}{ALGORITHMS}")).ok()
+    problem::challenge(asked, wanted)
 }
 
 #[cfg(test)]

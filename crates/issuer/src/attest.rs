@@ -1,6 +1,7 @@
 //! An enrolled device proves itself again, without its person: fresh evidence for the same device key.
 
 use axum::response::Response;
+use countersign_audit::Evidence;
 use countersign_core::{Posture, Provenance, Reason};
 use countersign_store::{ChallengePurpose, DeviceChange};
 use http::StatusCode;
@@ -14,7 +15,7 @@ use crate::{
     json, posture,
     proven::prove_device,
     receive::Call,
-    record::{self, Facts},
+    record::{self, Seen},
     refusal::Refusal,
     state::Issuer,
 };
@@ -69,7 +70,7 @@ pub async fn attest(issuer: &Issuer, call: &Call, context: &RequestContext) -> R
         (None | Some(_), None | Some(_), None | Some(_)) => return Err(Reason::BodyFieldInvalid.into()),
     };
     // Taken in whatever it shows: what is worse than before must count, and the way of a request judges it.
-    record::allowed(issuer, Facts::from([("evidence".to_owned(), change.what().to_owned())]), context).await?;
+    record::allowed(issuer, Seen { evidence: Some(named(&change)), ..Seen::default() }, context).await?;
     let changed = issuer.stores.devices.change(proven.id(), change).await;
     let changed = changed.map_err(|error| {
         context.signal_of_change(issuer, &error);
@@ -77,4 +78,15 @@ pub async fn attest(issuer: &Issuer, call: &Call, context: &RequestContext) -> R
     })?;
     let lacks = required.lacks(&changed.posture, &issuer.revocations.load(), None, now);
     Ok(answer::json(StatusCode::OK, &Renewed { posture: posture::wire(&changed.posture, &lacks) }))
+}
+
+/// What the log calls a change.
+const fn named(change: &DeviceChange) -> Evidence {
+    match change {
+        DeviceChange::Evidence(..) => Evidence::Hardware,
+        DeviceChange::Name(_) => Evidence::Name,
+        DeviceChange::Report(_) => Evidence::Report,
+        DeviceChange::RiskMetric(..) => Evidence::RiskMetric,
+        DeviceChange::Verdict(_) => Evidence::Verdict,
+    }
 }

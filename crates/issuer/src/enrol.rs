@@ -17,7 +17,7 @@ use crate::{
     json, name, posture,
     proven::prove_key,
     receive::Call,
-    record,
+    record::{self, Seen},
     refusal::Refusal,
     state::Issuer,
 };
@@ -114,11 +114,9 @@ pub async fn enrol(issuer: &Issuer, call: &Call, context: &RequestContext) -> Re
     }
     context.learn(|known| known.device = Some(claimant.id.clone()));
     let lacks = required.met_by(&vouched.posture, &issuer.revocations.load(), context.second())?;
-    let mut facts = posture::facts(&vouched.posture, &lacks);
-    if let Some(admitted) = &development {
-        facts.insert("dev_token".to_owned(), admitted.id().to_string());
-    }
-    record::allowed(issuer, facts, context).await?;
+    let dev_token = development.as_ref().map(|admitted| admitted.id().clone());
+    let seen = Seen { device: Some(posture::seen(&vouched.posture, &lacks)), dev_token, ..Seen::default() };
+    record::allowed(issuer, seen, context).await?;
     if let Some(admitted) = &development {
         admitted.spend(issuer, &claimant, context.second()).await?;
     }

@@ -1,6 +1,7 @@
 //! Sign-in with a passkey on an enrolled device, natively: it gives an authorization code, or steps a session up (RFC 9470).
 
 use axum::response::Response;
+use countersign_audit as audit;
 use countersign_core::{Acr, ClientId, Limits, LoginOutcome, Reason, SessionState, SignalKind, Told};
 use countersign_identity::{
     Assurance, CodeChallenge, CodeGrant, DeviceBinding, LoginCeremony, LoginCredential, PasskeyRefusal, StoredPasskey, TokenHash,
@@ -16,7 +17,7 @@ use crate::{
     json, name,
     proven::{ProvenDevice, prove_device},
     receive::Call,
-    record::{self, Facts},
+    record::{self, Seen},
     refusal::Refusal,
     state::Issuer,
     watching::{self, Who},
@@ -197,7 +198,7 @@ async fn give_code(issuer: &Issuer, login: Login, challenge: CodeChallenge, cont
         auth_time: context.second(),
         expires_at: context.second().plus(Limits::CODE_LIFE),
     };
-    record::allowed(issuer, purpose("sign_in"), context).await?;
+    record::allowed(issuer, for_what(audit::Purpose::SignIn), context).await?;
     issuer.stores.grants.issue_code(TokenHash::of(&code), grant).await?;
     Ok(answer::json(StatusCode::OK, &CodeAnswer { code: code.expose(), expires_in: Limits::CODE_LIFE.0 }))
 }
@@ -215,7 +216,7 @@ async fn step_up(issuer: &Issuer, login: &Login, context: &RequestContext) -> Re
     let fitting: Vec<_> = sessions.into_iter().filter(|s| s.client == *client && may_act(s.state) && now <= s.expires_at).collect();
     let newest = fitting.first().ok_or(Reason::SessionUnknown)?;
     context.learn(|known| known.session = Some(newest.id.clone()));
-    record::allowed(issuer, purpose("step_up"), context).await?;
+    record::allowed(issuer, for_what(audit::Purpose::StepUp), context).await?;
     issuer.prompts.answered(device.id());
     for session in &fitting {
         issuer.stores.sessions.authenticated(&session.id, now).await?;
@@ -226,6 +227,6 @@ async fn step_up(issuer: &Issuer, login: &Login, context: &RequestContext) -> Re
     Ok(answer::json(StatusCode::OK, &StepUpAnswer { acr: acr.as_str(), auth_time: now.0 }))
 }
 
-fn purpose(word: &str) -> Facts {
-    Facts::from([("purpose".to_owned(), word.to_owned())])
+fn for_what(purpose: audit::Purpose) -> Seen {
+    Seen { purpose: Some(purpose), ..Seen::default() }
 }

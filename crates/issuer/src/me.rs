@@ -3,6 +3,7 @@
 //! What is answered is coarse where coarse will do: days, not seconds, for when a device was first and last seen.
 
 use axum::response::Response;
+use countersign_audit::CutOff;
 use countersign_core::{DeviceId, Limits, Platform, Provenance, Reason, Session, SessionState, SignalKind, UnixSeconds};
 use countersign_identity::{self as identity, Binding, BindingState};
 use countersign_store::{Device, DeviceChange, DeviceState, OpenState, SessionFilter, Whose};
@@ -16,7 +17,7 @@ use crate::{
     json, name, paths,
     person::{self, Person},
     receive::Call,
-    record::{self, Facts},
+    record::{self, Seen},
     refusal::Refusal,
     state::Issuer,
 };
@@ -149,7 +150,7 @@ pub async fn rename(issuer: &Issuer, call: &Call, context: &RequestContext) -> R
     let theirs = theirs(issuer, &person).await?;
     let binding = theirs.iter().find(|binding| binding.device == id && binding.active()).ok_or(Reason::DeviceNotYours)?;
     context.learn(|known| known.device = Some(id.clone()));
-    record::allowed(issuer, Facts::new(), context).await?;
+    record::allowed(issuer, Seen::default(), context).await?;
     let device = issuer.stores.devices.change(&id, DeviceChange::Name(name)).await?;
     let sessions = sessions(issuer, &person, Some(&id)).await?;
     let shown = Shown { binding, device: &device, theirs: &theirs, sessions: &sessions, asking: &person };
@@ -170,7 +171,7 @@ pub async fn disown(issuer: &Issuer, call: &Call, context: &RequestContext) -> R
 async fn cut(issuer: &Issuer, call: &Call, state: BindingState, context: &RequestContext) -> Result<Response, Refusal> {
     let person = person::prove(issuer, call, context).await?;
     person.may_change()?;
-    person.stands(issuer, context)?;
+    person.stands()?;
     if context.endpoint.body == BodyKind::Json {
         let Nothing {} = json::parse(&call.body)?;
     }
@@ -180,7 +181,7 @@ async fn cut(issuer: &Issuer, call: &Call, state: BindingState, context: &Reques
     let found = found.map_err(|why| Refusal::new(why.reason()))?;
     // The record and the signal are about the device that is cut off; the session says who asked.
     context.learn(|known| known.device = Some(id.clone()));
-    record::allowed(issuer, Facts::from([("state".to_owned(), word(state).to_owned())]), context).await?;
+    record::allowed(issuer, Seen { how: cut_off(state), ..Seen::default() }, context).await?;
     // The binding goes first: once it is cut, no sign-in and no renewal of this person passes on that device.
     issuer.stores.bindings.cut(&found.user, &id, state).await?;
     let ended = issuer.stores.sessions.end(&Whose::PersonOnDevice(found.user.clone(), id.clone()), context.second()).await?.sessions;
@@ -242,6 +243,15 @@ async fn shown(issuer: &Issuer, binding: &Binding, now: UnixSeconds) -> Result<O
 
 fn newer_than_the_first(theirs: &[Binding], binding: &Binding) -> bool {
     theirs.iter().any(|other| other.device != binding.device && other.bound_at <= binding.bound_at)
+}
+
+/// How the log calls it that a binding was cut.
+const fn cut_off(state: BindingState) -> Option<CutOff> {
+    match state {
+        BindingState::Active => None,
+        BindingState::Disowned { .. } => Some(CutOff::Disowned),
+        BindingState::Removed { .. } => Some(CutOff::Removed),
+    }
 }
 
 const fn word(state: BindingState) -> &'static str {

@@ -1,44 +1,29 @@
 //! A person who speaks for themselves: their own access token, and a proof by the key that it is bound to (RFC 9449 section 7).
 
-use countersign_core::{DeviceId, Reason, Session, SessionState, SignalKind, UnixSeconds};
+use countersign_access::{Authenticated, Known, Unauthenticated, authenticate};
+use countersign_core::{DeviceId, Reason, Session, SessionState, Stage};
 use countersign_identity::Asking;
-use countersign_proof::{
-    access_token::TokenVerifier,
-    dpop::{self, BoundTo, Expected, ProofRefusal},
-    window::NonceRule,
-};
-use countersign_store::{LivePosture, LiveSession, UserState};
-use http::header::AUTHORIZATION;
 
-use crate::{
-    context::RequestContext,
-    proven::{self, DPOP},
-    receive::{Call, Header},
-    refusal::Refusal,
-    state::Issuer,
-};
+use crate::{context::RequestContext, receive::Call, refusal::Refusal, state::Issuer};
 
 /// A person with an account, a live session on a device that may act, and a token whose key signed this very request.
 #[derive(Debug)]
-pub struct Person {
-    live: LiveSession,
-    in_hand: LivePosture,
-}
+pub struct Person(Authenticated);
 
 impl Person {
     /// The session in which they ask.
     pub const fn session(&self) -> &Session {
-        self.live.session()
+        self.0.holder().session()
     }
 
     /// The device in their hand.
     pub const fn device(&self) -> &DeviceId {
-        &self.live.session().device
+        &self.session().device
     }
 
     /// What the rules look at.
     pub const fn asking(&self) -> Asking<'_> {
-        Asking { device: self.device(), auth_time: self.live.session().auth_time }
+        Asking { device: self.device(), auth_time: self.session().auth_time }
     }
 
     /// Limited sessions may look and change nothing: one that was opened by a stolen passkey is limited until its person stands for it.
@@ -46,7 +31,7 @@ impl Person {
     /// # Errors
     /// [`Reason::SessionSuspect`], which a step-up cures.
     pub fn may_change(&self) -> Result<(), Reason> {
-        match self.live.session().state {
+        match self.session().state {
             SessionState::Limited => Err(Reason::SessionSuspect),
             SessionState::Active | SessionState::Challenged | SessionState::Revoked => Ok(()),
         }
@@ -56,72 +41,46 @@ impl Person {
     ///
     /// # Errors
     /// The first requirement that it lacks at the stage that refuses.
-    pub fn stands(&self, issuer: &Issuer, context: &RequestContext) -> Result<(), Refusal> {
-        let apps = issuer.apps();
-        apps.of(&self.live.session().client)?.met_by(self.in_hand.posture(), &issuer.revocations.load(), context.second())?;
-        Ok(())
-    }
-}
-
-/// Proves who asks. The same checks as a request to the API passes, by the same rules.
-pub async fn prove(issuer: &Issuer, call: &Call, context: &RequestContext) -> Result<Person, Refusal> {
-    let now = context.second();
-    let token = verifier(issuer, now).verify(token(call)?, now).map_err(|why| Refusal::new(why.reason()))?;
-    let proof = match call.header(&DPOP) {
-        Header::Absent => return Err(Reason::ProofMissing.into()),
-        Header::Repeated => return Err(Reason::ProofRepeatedHeader.into()),
-        Header::Unreadable => return Err(Reason::ProofMalformed.into()),
-        Header::Once(text) => dpop::read(text)?,
-    };
-    let target = issuer.config.public_origin.target(&call.path).map_err(|_| Refusal::new(Reason::RequestMalformed))?;
-    let expected = Expected {
-        method: call.method.as_str(),
-        target: &target,
-        bound_to: BoundTo::AccessToken { key: token.key(), hash: token.hash() },
-        nonces: NonceRule::Accepted(&issuer.keys.nonces),
-    };
-    let signed_by = *proof.key().thumbprint();
-    let bound = dpop::bind(proof, &expected, now).map_err(|why: ProofRefusal| {
-        context.learn(|known| known.session = Some(token.session().clone()));
-        if signed_by != *token.key() {
-            context.signal(issuer, SignalKind::ForeignProofKey, why.reason());
+    pub fn stands(&self) -> Result<(), Refusal> {
+        match self.0.holder().unmet().iter().find(|unmet| unmet.stage == Stage::Enforce) {
+            Some(unmet) => Err(unmet.clone().into()),
+            None => Ok(()),
         }
-        Refusal::from(why)
-    })?;
-    context.learn(|known| {
-        known.key = Some(signed_by);
-        known.client = Some(token.client().clone());
-        known.session = Some(token.session().clone());
-    });
-    let _fresh = proven::spend(issuer, bound, context).await?;
-    let live = issuer.stores.sessions.live(token.session(), now).await?;
-    context.learn(|known| {
-        known.user = Some(live.session().user.clone());
-        known.device = Some(live.session().device.clone());
-    });
-    let user = issuer.stores.subjects.find(&live.session().user).await?;
-    user.filter(|user| user.state == UserState::Active).ok_or(Reason::UserUnknown)?;
-    let device = issuer.stores.devices.posture(&live.session().device).await?;
-    issuer.apps().of(&live.session().client)?.enrolled(device.posture())?;
-    Ok(Person { live, in_hand: device })
-}
-
-fn verifier(issuer: &Issuer, now: UnixSeconds) -> TokenVerifier {
-    let origin = issuer.config.public_origin.as_str();
-    TokenVerifier { issuer: origin.to_owned(), audience: origin.to_owned(), keys: issuer.keys.access.load().published(now) }
-}
-
-/// The token, which never comes as a bearer's (law 4).
-fn token(call: &Call) -> Result<&str, Refusal> {
-    let text = match call.header(&AUTHORIZATION) {
-        Header::Absent => return Err(Reason::TokenMissing.into()),
-        Header::Repeated => return Err(Reason::TokenRepeatedHeader.into()),
-        Header::Unreadable => return Err(Reason::TokenMalformed.into()),
-        Header::Once(text) => text,
-    };
-    match text.split_once(' ') {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("dpop") => Ok(token),
-        Some((scheme, _)) if scheme.eq_ignore_ascii_case("bearer") => Err(Reason::BearerDowngrade.into()),
-        Some(_) | None => Err(Reason::TokenMissing.into()),
     }
+}
+
+/// Proves who asks. The same checks as a request to the API passes, by the same function.
+pub async fn prove(issuer: &Issuer, call: &Call, context: &RequestContext) -> Result<Person, Refusal> {
+    let target = issuer.config.public_origin.target(&call.path).map_err(|_| Refusal::new(Reason::RequestMalformed))?;
+    match authenticate(&issuer.access, call.credentials(), &target, &call.method, context.second()).await {
+        Ok(authenticated) => {
+            let (holder, key) = (authenticated.holder(), *authenticated.fresh().key());
+            context.learn(|known| {
+                known.key = Some(key);
+                known.client = Some(holder.token().client().clone());
+                known.session = Some(holder.token().session().clone());
+                known.user = Some(holder.session().user.clone());
+                known.device = Some(holder.session().device.clone());
+            });
+            Ok(Person(authenticated))
+        }
+        Err(refused) => Err(unproven(issuer, refused, context)),
+    }
+}
+
+/// Notes who it was, as far as that was known, and reports what no honest app does.
+fn unproven(issuer: &Issuer, refused: Unauthenticated, context: &RequestContext) -> Refusal {
+    let Unauthenticated { refusal, known: Known { token, proved_by, session } } = refused;
+    context.learn(|known| {
+        known.key = proved_by;
+        known.session = token.as_ref().map(|token| token.session().clone());
+        // Without a proof, nobody has said that they use the token.
+        known.client = token.filter(|_| proved_by.is_some()).map(|token| token.client().clone());
+        known.user = session.as_ref().map(|session| session.user.clone());
+        known.device = session.map(|session| session.device);
+    });
+    if let Some(kind) = refusal.signal() {
+        context.signal(issuer, kind, refusal.reason());
+    }
+    refusal.into()
 }

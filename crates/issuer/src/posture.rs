@@ -1,9 +1,8 @@
 //! What is said of a posture: to the phone itself, and in the log.
 
+use countersign_audit::DeviceSeen;
 use countersign_core::{BootState, EvidenceTier, Lack, Platform, Posture, SecurityLevel, Stage};
 use serde::Serialize;
-
-use crate::record::Facts;
 
 /// What the phone may know of what we know of it.
 #[derive(Serialize)]
@@ -24,22 +23,8 @@ pub struct PostureWire {
 }
 
 /// What the log learns.
-pub fn facts(posture: &Posture, lacks: &[Lack]) -> Facts {
-    let mut facts = Facts::new();
-    let mut say = |name: &str, value: Option<String>| facts.extend(value.map(|value| (format!("device.{name}"), value)));
-    say("tier", Some(tier(posture.tier).to_owned()));
-    say("trust", Some(posture.trust().to_string()));
-    say("security_level", Some(security_level(posture.security_level).to_owned()));
-    say("boot_state", posture.boot_state.map(|state| boot_state(state).to_owned()));
-    say("bootloader_locked", posture.bootloader_locked.map(|locked| locked.to_string()));
-    say("os_version", posture.os_version.map(|version| version.to_string()));
-    say("patch_level", posture.patch_level.map(|level| level.to_string()));
-    say("app", posture.app.as_ref().map(ToString::to_string));
-    say("app_version", posture.app_version.map(|version| version.to_string()));
-    say("vouched_by", Some(posture.by.as_str().to_owned()));
-    let lacks: Vec<_> = lacks.iter().map(|lack| format!("{}={}", lack.reason, lack.stage.as_str())).collect();
-    say("lacks", Some(lacks.join(" ")).filter(|lacks| !lacks.is_empty()));
-    facts
+pub fn seen(posture: &Posture, lacks: &[Lack]) -> DeviceSeen {
+    DeviceSeen { posture: posture.into(), lacks: lacks.iter().map(Into::into).collect() }
 }
 
 /// What the phone learns.

@@ -1,5 +1,6 @@
 //! Whoever speaks to an endpoint proves a key first (RFC 9449 section 4.3), and mostly a device with it.
 
+use countersign_access::DPOP;
 use countersign_core::{DeviceId, Reason, SignalKind};
 use countersign_proof::{
     dpop::{self, BoundProof, BoundTo, Expected},
@@ -8,7 +9,6 @@ use countersign_proof::{
     window::NonceRule,
 };
 use countersign_store::{FreshProof, LivePosture, PostureError, SpendError};
-use http::HeaderName;
 
 use crate::{
     context::RequestContext,
@@ -17,8 +17,6 @@ use crate::{
     refusal::Refusal,
     state::Issuer,
 };
-
-pub const DPOP: HeaderName = HeaderName::from_static("dpop");
 
 /// A key that signed this very request, now, for the first time.
 #[derive(Debug)]
@@ -72,7 +70,7 @@ pub fn bound(issuer: &Issuer, call: &Call, context: &RequestContext) -> Result<(
         method: context.endpoint.method.as_str(),
         target: &target,
         bound_to: BoundTo::TokenRequest,
-        nonces: NonceRule::Accepted(&issuer.keys.nonces),
+        nonces: NonceRule::Accepted(&issuer.access.nonces),
     };
     let bound = dpop::bind(proof, &expected, context.second())?;
     Ok((key, bound))

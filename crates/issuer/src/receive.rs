@@ -6,6 +6,7 @@ use axum::{
     body::{Bytes, to_bytes},
     extract::Request,
 };
+use countersign_access::Credentials;
 use countersign_core::{Limits, Reason};
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method,
@@ -49,6 +50,11 @@ pub enum Header<'a> {
 }
 
 impl Call {
+    /// Token and proof of a person.
+    pub fn credentials(&self) -> Credentials<'_> {
+        Credentials::read(&self.headers)
+    }
+
     /// Looks a header up without ever choosing one of several.
     pub fn header(&self, name: &HeaderName) -> Header<'_> {
         header(&self.headers, name)

@@ -1,20 +1,35 @@
 //! Every answer to somebody who proved a key is written down before it is given (law 8).
 
-use std::collections::BTreeMap;
-
-use countersign_audit::{Entry, Event, PersonalField, PersonalName};
-use countersign_core::{Outcome, Reason};
+use countersign_audit::{
+    AtEndpoint, CutOff, DeviceAttested, DeviceEnrolled, DeviceName, DeviceReported, DeviceRevoked, DeviceSeen, Entry, Event, EventKind,
+    Evidence, Identity, Purpose, Recorded, SignedIn,
+};
+use countersign_core::{DevTokenId, Outcome, Reason};
 use metrics::counter;
 
 use crate::{context::RequestContext, refusal::Refusal, state::Issuer};
 
-/// What an answer looked at and identifies nobody, by name.
-pub type Facts = BTreeMap<String, String>;
+/// What an answer looked at and identifies nobody, beside the app that asked. Which of these an endpoint's record has is said in
+/// [`recorded`].
+#[derive(Debug, Default)]
+pub struct Seen {
+    /// What is known of the device.
+    pub device: Option<DeviceSeen>,
+    /// The development token that vouches for it.
+    pub dev_token: Option<DevTokenId>,
+    /// What a device proved itself by.
+    pub evidence: Option<Evidence>,
+    /// How a device was cut off.
+    pub how: Option<CutOff>,
+    /// What a sign-in was for.
+    pub purpose: Option<Purpose>,
+}
 
 /// Records that what was asked for is done. Nothing may come of it unless this succeeds.
-pub async fn allowed(issuer: &Issuer, facts: Facts, context: &RequestContext) -> Result<(), Refusal> {
+pub async fn allowed(issuer: &Issuer, seen: Seen, context: &RequestContext) -> Result<(), Refusal> {
     let Some(kind) = context.endpoint.event else { return Ok(()) };
-    write(issuer, Event { facts, ..Event::new(kind, Outcome::Allow) }, context).await
+    let of = recorded(kind, at(context, None), seen)?;
+    write(issuer, Event::allowed(of), context).await
 }
 
 /// Records a refusal, if whoever is refused had proved a key: a decision about somebody. What comes before is noise that
@@ -22,41 +37,58 @@ pub async fn allowed(issuer: &Issuer, facts: Facts, context: &RequestContext) ->
 /// makes keys.
 pub async fn refused(issuer: &Issuer, refusal: &Refusal, context: &RequestContext) -> Result<(), Refusal> {
     let known = context.known();
+    let cause = Some(refusal.cause.clone()).filter(|cause| !cause.is_empty());
     let (Some(kind), Some(_)) = (context.endpoint.event, known.key) else { return Ok(()) };
     let stranger = known.device.is_none() && known.user.is_none() && known.session.is_none();
     if stranger && !issuer.anonymous_log_budget.room(context.second()) {
         counter!("countersign_refusals_unrecorded_total", "door" => context.endpoint.path).increment(1);
         return Ok(());
     }
-    let mut facts = Facts::new();
-    if !refusal.cause.is_empty() {
-        facts.insert("cause".to_owned(), refusal.cause.clone());
-    }
-    let event = Event { facts, reasons: vec![refusal.reason.clone()], ..Event::new(kind, Outcome::Deny) };
-    write(issuer, event, context).await
+    let of = recorded(kind, at(context, cause), Seen::default())?;
+    write(issuer, Event { outcome: Outcome::Deny, reasons: vec![refusal.reason.clone()], of }, context).await
 }
 
-async fn write(issuer: &Issuer, mut event: Event, context: &RequestContext) -> Result<(), Refusal> {
+fn at(context: &RequestContext, cause: Option<String>) -> AtEndpoint {
+    AtEndpoint { endpoint: context.endpoint.path.to_owned(), client: context.known().client, cause }
+}
+
+async fn write(issuer: &Issuer, event: Event, context: &RequestContext) -> Result<(), Refusal> {
     let known = context.known();
-    event.facts.insert("door".to_owned(), context.endpoint.path.to_owned());
-    event.facts.extend(known.client.map(|client| ("client".to_owned(), client.to_string())));
-    let field = |name: PersonalName, value: Option<String>| value.map(|value| PersonalField { name, value });
     // A key that is no device's is all that is known of a thief's tool.
-    let device = known.device.map(|device| device.to_string()).or(known.key.map(|key| key.to_string()));
-    let personal = [
-        field(PersonalName::Device, device),
-        field(PersonalName::Session, known.session.map(|session| session.to_string())),
-        field(PersonalName::User, known.user.as_ref().map(ToString::to_string)),
-    ];
-    let entry = Entry {
-        at: context.now,
-        decision: context.number.clone(),
-        event,
-        person: known.user,
-        personal: personal.into_iter().flatten().collect(),
-    };
+    let device = known.device.map(DeviceName::Enrolled).or(known.key.map(DeviceName::Key));
+    let identity = Identity { device, session: known.session, user: known.user.clone(), ..Identity::default() };
+    let entry = Entry { at: context.now, decision: context.number.clone(), event, person: known.user, identity };
     match issuer.stores.recorder.record(entry).await {
         Ok(_receipt) => Ok(()),
         Err(fault) => Err(Refusal::because(Reason::AuditUnavailable, fault.what)),
     }
+}
+
+/// The record of an endpoint's answer: `kind` is the endpoint's column in the table, and each kind takes of `seen` what belongs to it.
+///
+/// # Errors
+/// For a kind that is no endpoint's: nothing is answered that cannot be recorded.
+fn recorded(kind: EventKind, at: AtEndpoint, seen: Seen) -> Result<Recorded, Refusal> {
+    let Seen { device, dev_token, evidence, how, purpose } = seen;
+    Ok(match kind {
+        EventKind::DeviceAttested => Recorded::DeviceAttested(DeviceAttested { at, evidence }),
+        EventKind::DeviceEnrolled => Recorded::DeviceEnrolled(DeviceEnrolled { at, device, dev_token }),
+        EventKind::DeviceRenamed => Recorded::DeviceRenamed(at),
+        EventKind::DeviceReported => Recorded::DeviceReported(DeviceReported { at, device }),
+        EventKind::DeviceRevoked => Recorded::DeviceRevoked(DeviceRevoked { at: Some(at), by: None, how }),
+        EventKind::PasskeyRegistered => Recorded::PasskeyRegistered(at),
+        EventKind::SignedIn => Recorded::SignedIn(SignedIn { at, purpose }),
+        EventKind::TokensIssued => Recorded::TokensIssued(at),
+        EventKind::TokensRevoked => Recorded::TokensRevoked(at),
+        EventKind::ConfigActivated
+        | EventKind::ConnectionCut
+        | EventKind::DevTokenCreated
+        | EventKind::DevTokenRevoked
+        | EventKind::IncidentJudged
+        | EventKind::PersonErased
+        | EventKind::Request
+        | EventKind::SessionChanged
+        | EventKind::UserChanged
+        | EventKind::UserInvited => return Err(Refusal::because(Reason::Internal, format!("`{}` is no endpoint's event", kind.as_str()))),
+    })
 }

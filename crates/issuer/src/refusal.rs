@@ -1,5 +1,6 @@
 //! Refusal of a request: the exact reason for the log, and nothing for the wire.
 
+use countersign_access::AccessRefusal;
 use countersign_attest::{android::AttestRefusal, apple::AppleRefusal, play::PlayRefusal, report::ReportRefusal};
 use countersign_codec::json::JsonRefusal;
 use countersign_core::{ContractViolation, Lack, Reason, Seconds, Update};
@@ -92,6 +93,25 @@ impl From<LiveError> for Refusal {
         match error {
             LiveError::Challenged | LiveError::Expired | LiveError::Revoked | LiveError::Unknown => Self::new(reason),
             LiveError::Unavailable(fault) => fault.into(),
+        }
+    }
+}
+
+impl From<AccessRefusal> for Refusal {
+    fn from(refusal: AccessRefusal) -> Self {
+        let reason = refusal.reason();
+        match refusal {
+            AccessRefusal::AccountUnavailable(fault) => fault.into(),
+            AccessRefusal::Device(error) => error.into(),
+            AccessRefusal::Proof(refusal, _) => refusal.into(),
+            AccessRefusal::Replay(error) => error.into(),
+            AccessRefusal::Session(error) => error.into(),
+            AccessRefusal::AccountNotActive
+            | AccessRefusal::AppUnknown
+            | AccessRefusal::ClientMismatch
+            | AccessRefusal::Credentials(_)
+            | AccessRefusal::DeviceOfAnotherApp
+            | AccessRefusal::Token(_) => Self::new(reason),
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::{
     json, name,
     proven::prove_device,
     receive::Call,
-    record::{self, Facts},
+    record::{self, Seen},
     refusal::Refusal,
     state::{Issuer, SignUp},
 };
@@ -89,7 +89,7 @@ pub async fn finish(issuer: &Issuer, call: &Call, context: &RequestContext) -> R
     let stored = issuer.config.passkeys.finish_registration(&ceremony, finish.credential.get())?.into_stored();
     let user = UserHandle::from_random(begun.handle).user();
     context.learn(|known| known.user = Some(user.clone()));
-    record::allowed(issuer, Facts::new(), context).await?;
+    record::allowed(issuer, Seen::default(), context).await?;
     let subjects = &issuer.stores.subjects;
     let invitation = match begun.invitation {
         None => None,

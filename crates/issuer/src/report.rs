@@ -9,7 +9,14 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    answer, context::RequestContext, enrol::known_client, json, posture, proven::prove_device_key, receive::Call, record, refusal::Refusal,
+    answer,
+    context::RequestContext,
+    enrol::known_client,
+    json, posture,
+    proven::prove_device_key,
+    receive::Call,
+    record::{self, Seen},
+    refusal::Refusal,
     state::Issuer,
 };
 
@@ -36,7 +43,7 @@ pub async fn report(issuer: &Issuer, call: &Call, context: &RequestContext) -> R
     let report::Said { report, place } = report::read(&said.report, key.key(), context.second())?;
     let after = device.live.posture().clone().with_report(report.clone());
     let lacks = app.lacks(&after, &issuer.revocations.load(), None, context.second());
-    record::allowed(issuer, posture::facts(&after, &lacks), context).await?;
+    record::allowed(issuer, Seen { device: Some(posture::seen(&after, &lacks)), ..Seen::default() }, context).await?;
     issuer.stores.devices.change(device.id(), DeviceChange::Report(report)).await?;
     if let Some(place) = place {
         issuer.world.watch.located(device.id(), place, context.now);

@@ -12,7 +12,7 @@ use crate::{
     form::Form,
     proven,
     receive::Call,
-    record::{self, Facts},
+    record::{self, Seen},
     refusal::Refusal,
     state::Issuer,
     theft,
@@ -34,7 +34,7 @@ pub async fn revoke(issuer: &Issuer, call: &Call, context: &RequestContext) -> R
     match renew(state.as_ref(), &request, context.second()) {
         Renewal::Issue(family) => {
             theft::whose(issuer, &family.session, context).await?;
-            record::allowed(issuer, Facts::new(), context).await?;
+            record::allowed(issuer, Seen::default(), context).await?;
             issuer.stores.sessions.end(&Whose::Session(family.session), context.second()).await?;
             Ok(answer::empty(StatusCode::OK))
         }

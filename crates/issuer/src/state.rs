@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use aws_lc_rs::hmac;
+use countersign_access::Access;
 use countersign_attest::{
     anchors::Anchors,
     android::{Requirements as KeyRequirements, Trust},
@@ -17,7 +18,7 @@ use countersign_core::{
     Secret, SessionId, SignalSink, UnixMillis, UserId, Watch,
 };
 use countersign_identity::{BindingRules, PairwiseKey, RelyingParty, Sector};
-use countersign_proof::{key_set::KeyRing, nonce::NonceKeys, target::Origin};
+use countersign_proof::{key_set::KeyRing, target::Origin};
 use countersign_store::{Bindings, Challenges, DevTokens, Devices, Grants, Recorder, ReplayMemory, Sessions, Subjects};
 
 use crate::{anonymous_log_budget::AnonymousLogBudget, prompts::Prompts, vendor_quota::VendorQuota};
@@ -64,8 +65,6 @@ pub struct IssuerKeys {
     pub access: Arc<ArcSwap<KeyRing>>,
     /// Sign statements to upstreams; only published here.
     pub statements: Arc<ArcSwap<KeyRing>>,
-    /// Make and recognise nonces, the same on every node.
-    pub nonces: Arc<NonceKeys>,
     /// Makes refresh tokens, the same on every node.
     pub refresh: RefreshKey,
     /// Makes pairwise subjects, the same on every node.
@@ -208,6 +207,8 @@ pub struct Issuer {
     pub stores: Stores,
     /// What it sees of the world.
     pub world: World,
+    /// Says who asks; the gateway's as well.
+    pub access: Arc<Access>,
     /// Its keys.
     pub keys: IssuerKeys,
     /// Its settings.

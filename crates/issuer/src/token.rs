@@ -27,7 +27,7 @@ use crate::{
     me,
     proven::{self, target},
     receive::{Call, Header},
-    record::{self, Facts},
+    record::{self, Seen},
     refusal::Refusal,
     state::{App, Issuer},
     theft,
@@ -117,7 +117,7 @@ async fn prove(issuer: &Issuer, call: &Call, grant: &TokenHash, context: &Reques
         Header::Once(text) => {
             let target = target(issuer, context.endpoint)?;
             let grant = GrantHash::from_bytes(*grant.as_bytes());
-            let nonces = NonceRule::Accepted(&issuer.keys.nonces);
+            let nonces = NonceRule::Accepted(&issuer.access.nonces);
             let expected = Expected { target: &target, grant: &grant, request_key: &request, nonces };
             Some(delegation::bind(delegation::read(text)?, &expected, context.second())?)
         }
@@ -289,7 +289,7 @@ async fn give(
     let key = ring.current(now).ok_or(Refusal::because(Reason::Internal, "no signing key is due; make one".to_owned()))?;
     let fresh = access_token::issue(&key.key, &key.id, &claims)?;
     let refresh = issuer.keys.refresh.token(&granted.family);
-    record::allowed(issuer, Facts::new(), context).await?;
+    record::allowed(issuer, Seen::default(), context).await?;
     let until = expires_at.minus(Limits::REPEATED_TOKEN_LIFE_MIN).max(now);
     let asked = Renewed { token: TokenHash::of(&refresh), key: *request_key };
     let given = issuer.stores.grants.answer_once(asked, GivenToken { token: fresh, expires_at }, until, now).await?;

@@ -111,7 +111,7 @@ impl Scene {
 
     /// A signal about a session that does not name the person.
     fn signal(&self, kind: SignalKind, number: u16) -> Signal {
-        let reasons = vec![RiskReason { name: "objects", weight_tenths: 31 }];
+        let reasons = vec![RiskReason { name: "objects".into(), weight_tenths: 31 }];
         Signal {
             kind,
             reason: Reason::RiskRaised,

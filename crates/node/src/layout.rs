@@ -6,6 +6,9 @@ pub const LOG: &str = "log";
 /// The log's public key, for whoever verifies.
 pub const LOG_KEY: &str = "log.pub";
 
+/// The sets of rules that were in use, a file each.
+pub const RULES: &str = "rules";
+
 /// What the monitor learned.
 pub const WATCH: &str = "watch.state";
 

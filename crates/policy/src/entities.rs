@@ -134,7 +134,7 @@ fn device(facts: &Facts) -> Vec<(&'static str, Value)> {
 
 fn risk(view: &RiskView) -> Vec<(&'static str, Value)> {
     let against = view.reasons.iter().filter(|reason| reason.weight_tenths > 0);
-    vec![("score", Value::new_long(view.score.into())), ("reasons", texts(against.map(|reason| reason.name)))]
+    vec![("score", Value::new_long(view.score.into())), ("reasons", texts(against.map(|reason| &*reason.name)))]
 }
 
 fn session(facts: &Facts) -> Vec<(&'static str, Value)> {

@@ -73,6 +73,12 @@ pub trait Subjects: Send + Sync {
     /// Our fault only.
     async fn find(&self, id: &UserId) -> Result<Option<User>, Unavailable>;
 
+    /// State of the account, `None` when there is none. On the way of every request: served from memory where it can be.
+    ///
+    /// # Errors
+    /// Our fault only.
+    async fn state(&self, id: &UserId) -> Result<Option<UserState>, Unavailable>;
+
     /// The account of that name.
     ///
     /// # Errors
@@ -85,7 +91,7 @@ pub trait Subjects: Send + Sync {
     /// Our fault only.
     async fn list(&self, count_max: u32) -> Result<Vec<User>, Unavailable>;
 
-    /// Changes state and roles. `None`: no such account.
+    /// Changes state and roles; once this returns, no `state` on this node answers by the old one. `None`: no such account.
     ///
     /// # Errors
     /// Our fault only.

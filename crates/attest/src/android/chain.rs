@@ -121,7 +121,7 @@ impl Chain {
         }
     }
 
-    /// The first certificate. It is that of the attested key, unless somebody appended certificates below; [`super::verify`] checks that.
+    /// The first certificate. It is that of the attested key, unless somebody appended certificates below; [`super::verify()`] checks that.
     #[must_use]
     pub const fn leaf(&self) -> &Certificate {
         &self.leaf

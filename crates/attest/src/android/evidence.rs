@@ -15,7 +15,7 @@ use crate::android::refusal::AttestRefusal;
 use crate::android::requirements::KeyRule;
 use crate::x509::SubjectKey;
 
-/// A key and a phone, proved by a chain that was valid at a certain time. Only [`super::verify`] makes one.
+/// A key and a phone, proved by a chain that was valid at a certain time. Only [`super::verify()`] makes one.
 #[must_use]
 pub struct Evidence {
     pub(super) description: KeyDescription,

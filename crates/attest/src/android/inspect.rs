@@ -1,4 +1,4 @@
-//! Inspection of a chain: the rules of [`super::verify`], but every certificate is shown and every broken rule is listed.
+//! Inspection of a chain: the rules of [`super::verify()`], but every certificate is shown and every broken rule is listed.
 
 use countersign_core::UnixSeconds;
 
@@ -15,7 +15,7 @@ use crate::android::verify::answers;
 use crate::x509::{Certificate, Malformed};
 
 /// Inspects a chain as a verification would, and goes on where that would stop. Without a challenge, none is compared. The report is not
-/// evidence: only [`super::verify`] makes that.
+/// evidence: only [`super::verify()`] makes that.
 #[must_use]
 pub fn inspect(raw: &RawChain, trust: &Trust, requirements: &Requirements, challenge: Option<&[u8]>, now: UnixSeconds) -> Report {
     let parsed: Vec<_> = raw.ders().iter().map(|der| Certificate::parse(der)).collect();
@@ -88,7 +88,7 @@ fn facts(certificate: &Certificate, anchors: &Anchors) -> CertificateFacts {
     }
 }
 
-/// Refusals of the rules on the chain, in the order in which [`super::verify`] applies them.
+/// Refusals of the rules on the chain, in the order in which [`super::verify()`] applies them.
 fn chain_refusals(chain: &Chain, trust: &Trust, now: UnixSeconds) -> Vec<AttestRefusal> {
     let provisioning = chain.provisioning();
     let mut out: Vec<AttestRefusal> = anchored(chain, &trust.anchors).err().into_iter().collect();
@@ -105,7 +105,7 @@ fn chain_refusals(chain: &Chain, trust: &Trust, now: UnixSeconds) -> Vec<AttestR
     out
 }
 
-/// Refusals of the rules on the key description, in the order in which [`super::verify`] applies them.
+/// Refusals of the rules on the key description, in the order in which [`super::verify()`] applies them.
 fn description_refusals(chain: &Chain, requirements: &Requirements, challenge: Option<&[u8]>) -> Vec<AttestRefusal> {
     // A missing attestation is reported by the rules on the chain.
     let Ok((_, content)) = chain.attestation() else { return Vec::new() };

@@ -3,8 +3,8 @@
 //! See <https://source.android.com/docs/security/features/keystore/attestation> for the format and
 //! <https://developer.android.com/privacy-and-security/security-key-attestation> for the rules of verification.
 //!
-//! [`verify`] applies all rules, [`inspect`] explains a chain to a person, [`encode`] is the inverse of the parser for test chains. This
-//! module fetches nothing: anchors and the revocation list are arguments.
+//! [`verify()`] applies all rules, [`inspect()`] explains a chain to a person, [`encode`] is the inverse of the parser for test chains.
+//! This module fetches nothing: anchors and the revocation list are arguments.
 
 mod application;
 mod author;

@@ -33,7 +33,7 @@ pub enum DescriptionRefusal {
     },
 }
 
-/// Reason why an attestation is refused: the first rule that is broken, in the order of [`super::verify`]. Alphabetical.
+/// Reason why an attestation is refused: the first rule that is broken, in the order of [`super::verify()`]. Alphabetical.
 ///
 /// Positions count from the attested key's certificate, which is 0.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -111,7 +111,7 @@ pub enum PurposeRule {
 /// Rule for the hardware's statement how the phone booted. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RootOfTrustRule {
-    /// When there is no statement, the rules on boot state and bootloader are skipped, except that `Locked` is never met.
+    /// The statement may be absent; then the rules on boot state and bootloader are skipped, except that `Locked` is never met.
     Optional,
     /// The statement must be there.
     Required,

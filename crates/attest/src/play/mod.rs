@@ -2,7 +2,7 @@
 //!
 //! See <https://developer.android.com/google/play/integrity/overview>. A phone asks Google for a token over [`request_hash`]. Either
 //! [`decrypt_and_verify`] opens the token with the keys from the Play Console, or Google decodes it and [`Verdict::from_decoded`] parses
-//! the answer. [`verify`] checks the [`Verdict`] against [`Requirements`], and [`refusals`] lists everything that is wrong with it.
+//! the answer. [`verify()`] checks the [`Verdict`] against [`Requirements`], and [`refusals`] lists everything that is wrong with it.
 //!
 //! Google gives out the keys for classic requests only; a token of a standard request has to be decoded by Google.
 //!

@@ -57,7 +57,7 @@ pub enum VerdictRefusal {
 }
 
 /// Reason why a token or a verdict of Google Play is refused: the first rule that is broken, in the order of [`super::decrypt_and_verify`]
-/// and then of [`super::verify`]. Alphabetical.
+/// and then of [`super::verify()`]. Alphabetical.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PlayRefusal {
     /// Other apps on the phone have access that is not accepted.

@@ -7,9 +7,9 @@ use std::{
 
 use anyhow::{Context, Result, anyhow, bail};
 use clap::{Args, Subcommand};
-use countersign_audit::{Checkpoint, CheckpointVerifier, check, prove};
+use countersign_audit::{Checkpoint, CheckpointVerifier, Record, check, prove};
 use countersign_core::DecisionId;
-use countersign_store::segments::{self, Record};
+use countersign_store::segments;
 use serde_json::{Value, json};
 
 use countersign_node::layout;
@@ -155,7 +155,7 @@ fn prove_entry(args: &ProveArgs, place: &Place) -> Result<Exit> {
     Ok(Exit::Fine)
 }
 
-fn find(log: &Path, entry: &str) -> Result<Record> {
+fn find(log: &Path, entry: &str) -> Result<segments::Record> {
     let record = match entry.parse() {
         Ok(seq) => segments::read_record(log, seq)?,
         Err(_) => segments::find_decision(
@@ -171,7 +171,7 @@ fn check_proof(args: &CheckArgs, output: Output) -> Result<Exit> {
     let text = fs::read_to_string(&args.proof).with_context(|| format!("reading the proof `{}`", args.proof.display()))?;
     match check(&text, &key) {
         Ok(entry) => {
-            let json: Value = serde_json::from_str(&entry.json).unwrap_or_default();
+            let json = Record::read(&entry.json).map(|entry| entry.document()).unwrap_or_default();
             match output {
                 Output::Json => {
                     say_json(&json!({ "holds": true, "seq": entry.seq, "entry": json, "checkpoint": document(&entry.checkpoint) }))

@@ -4,9 +4,9 @@ use std::{path::Path, time::Duration};
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
-use countersign_core::UnixMillis;
-use countersign_store::segments::{self, Record};
-use serde_json::{Value, json};
+use countersign_audit::Record;
+use countersign_store::segments;
+use serde_json::json;
 
 use crate::cli::{
     output::{Exit, Output, say, say_json},
@@ -74,44 +74,39 @@ async fn follow(log: &Path, mut next: u64, args: &TailArgs, output: Output) -> R
     }
 }
 
-async fn read(log: &Path, from: u64) -> Result<Vec<Record>> {
+async fn read(log: &Path, from: u64) -> Result<Vec<segments::Record>> {
     let log = log.to_owned();
     Ok(tokio::task::spawn_blocking(move || segments::tail(&log, from, RECORDS_MAX)).await??)
 }
 
-fn fits(record: &Record, args: &TailArgs) -> Option<(u64, Value)> {
-    let entry: Value = serde_json::from_str(&record.json).ok()?;
-    let text = |name: &str| entry.get(name).and_then(Value::as_str).unwrap_or_default();
-    let outcome_fits = args.decision.is_empty() || args.decision.iter().any(|outcome| outcome == text("outcome"));
+/// What is no entry is not shown; `countersign audit verify` says what was done to it.
+fn fits(record: &segments::Record, args: &TailArgs) -> Option<(u64, Record)> {
+    let entry = record.read().ok()?;
+    let outcome_fits = args.decision.is_empty() || args.decision.iter().any(|outcome| outcome == entry.event.outcome.as_str());
+    let action = entry.event.action().map_or("", |action| action.as_str());
     let action_fits = args
         .action
         .as_deref()
-        .is_none_or(|wanted| text("action").strip_prefix(wanted).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')));
+        .is_none_or(|wanted| action.strip_prefix(wanted).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')));
     (outcome_fits && action_fits).then_some((record.seq, entry))
 }
 
-fn print(seq: u64, entry: &Value, output: Output) {
+fn print(seq: u64, entry: &Record, output: Output) {
     match output {
-        Output::Json => say_json(&json!({ "seq": seq, "entry": entry })),
+        Output::Json => say_json(&json!({ "seq": seq, "entry": entry.document() })),
         Output::Text => say(line(entry)),
     }
 }
 
 /// One decision on one line: words carry the meaning, so nothing is lost without colour.
-fn line(entry: &Value) -> String {
-    let text = |name: &str| entry.get(name).and_then(Value::as_str).unwrap_or_default();
-    let list = |name: &str| {
-        entry
-            .get(name)
-            .and_then(Value::as_array)
-            .map(|all| all.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" "))
-            .unwrap_or_default()
-    };
-    let at = UnixMillis(entry.get("at").and_then(Value::as_u64).unwrap_or_default());
-    let what = if text("action").is_empty() { text("event") } else { text("action") };
-    let why = if list("reasons").is_empty() { list("policies") } else { list("reasons") };
-    let outcome = text("outcome").to_uppercase().replace('_', "-");
-    format!("{} {outcome:<8} {what:<24} {why:<32} {}", when::clock(at), text("decision"))
+fn line(entry: &Record) -> String {
+    let event = &entry.event;
+    let what = event.action().map_or(event.kind().as_str(), |action| action.as_str());
+    let reasons: Vec<_> = event.reasons.iter().map(|reason| reason.code()).collect();
+    let policies: Vec<_> = event.policies().iter().map(|policy| policy.as_str()).collect();
+    let why = if reasons.is_empty() { policies } else { reasons }.join(" ");
+    let outcome = event.outcome.as_str().to_uppercase().replace('_', "-");
+    format!("{} {outcome:<8} {what:<24} {why:<32} {}", when::clock(entry.at), entry.decision)
 }
 
 #[cfg(test)]
@@ -120,7 +115,7 @@ mod tests {
 
     #[test]
     fn only_what_was_asked_for_is_shown() {
-        let record = Record {
+        let record = segments::Record {
             seq: 7,
             json: r#"{"at":1000,"decision":"D-1","event":"request","action":"accounts.read","outcome":"deny","reasons":["no_permit"]}"#
                 .to_owned(),

@@ -2,7 +2,8 @@
 
 use anyhow::{Result, anyhow};
 use clap::Args;
-use countersign_core::{DecisionId, Reason, Remedy, UnixMillis};
+use countersign_audit::Record;
+use countersign_core::{DecisionId, Reason};
 use countersign_store::segments;
 use serde_json::{Value, json};
 
@@ -25,67 +26,45 @@ pub fn run(args: &WhyArgs, place: &Place, output: Output) -> Result<Exit> {
         DecisionId::parse(&args.decision).map_err(|why| anyhow!("`{}` is not the number of a decision: {why}", args.decision))?;
     let record = segments::find_decision(&place.log()?, &decision)?
         .ok_or_else(|| anyhow!("the log has no decision `{decision}`; `countersign logs tail` shows the newest"))?;
-    let entry: Value = serde_json::from_str(&record.json)?;
+    let entry = record.read()?;
     match output {
-        Output::Json => say_json(&json!({ "seq": record.seq, "entry": entry, "reasons": explained(&entry) })),
+        Output::Json => say_json(&json!({ "seq": record.seq, "entry": entry.document(), "reasons": explained(&entry) })),
         Output::Text => say(story(record.seq, &entry)),
     }
     Ok(Exit::Fine)
 }
 
-fn texts<'a>(entry: &'a Value, name: &str) -> Vec<&'a str> {
-    entry.get(name).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect()
-}
-
 /// Each reason with what an operator should know about it.
-fn explained(entry: &Value) -> Value {
-    texts(entry, "reasons").iter().map(|code| json!({ "code": code, "meaning": meaning(code) })).collect()
+fn explained(entry: &Record) -> Value {
+    entry.event.reasons.iter().map(|reason| json!({ "code": reason.code(), "meaning": Reason::for_operator(reason) })).collect()
 }
 
-fn meaning(code: &str) -> &'static str {
-    Reason::ALL.iter().find(|reason| reason.code() == code).map_or("a policy of yours says so", Reason::for_operator)
-}
-
-fn label(kind: &str) -> &'static str {
-    const ALL: [Remedy; 7] = [
-        Remedy::AttestDevice,
-        Remedy::ConfirmItsYou,
-        Remedy::ContactSupport,
-        Remedy::SetScreenLock,
-        Remedy::SignInAgain,
-        Remedy::UpdateApp,
-        Remedy::UpdateSystem,
-    ];
-    ALL.iter().find(|remedy| remedy.kind() == kind).map_or("", |remedy| remedy.label())
-}
-
-fn story(seq: u64, entry: &Value) -> String {
-    let text = |name: &str| entry.get(name).and_then(Value::as_str).unwrap_or_default();
-    let at = UnixMillis(entry.get("at").and_then(Value::as_u64).unwrap_or_default());
-    let what = if text("action").is_empty() { text("event") } else { text("action") };
-    let outcome = text("outcome").to_uppercase().replace('_', "-");
-    let mut out = format!("{}   {outcome}   {what}   {}\n", text("decision"), when::instant(at.seconds()));
-    for code in texts(entry, "reasons") {
-        out += &format!("\n  why            {code}: {}", meaning(code));
+fn story(seq: u64, entry: &Record) -> String {
+    let event = &entry.event;
+    let what = event.action().map_or(event.kind().as_str(), |action| action.as_str());
+    let outcome = event.outcome.as_str().to_uppercase().replace('_', "-");
+    let mut out = format!("{}   {outcome}   {what}   {}\n", entry.decision, when::instant(entry.at.seconds()));
+    for reason in &event.reasons {
+        out += &format!("\n  why            {reason}: {}", reason.for_operator());
     }
-    let policies = texts(entry, "policies");
-    if !policies.is_empty() {
+    if !event.policies().is_empty() {
+        let policies: Vec<_> = event.policies().iter().map(|policy| policy.as_str()).collect();
         out += &format!("\n  rules          {}", policies.join(", "));
     }
-    if !text("nearest").is_empty() {
-        out += &format!("\n  nearest rule   {}", text("nearest"));
+    if let Some(nearest) = event.nearest() {
+        out += &format!("\n  nearest rule   {nearest}");
     }
-    for unmet in texts(entry, "unmet") {
+    for unmet in event.unmet() {
         out += &format!("\n  not met        {unmet}");
     }
-    for remedy in texts(entry, "remedies") {
-        out += &format!("\n  would help     {remedy}: {}", label(remedy));
+    for remedy in event.remedies() {
+        out += &format!("\n  would help     {}: {}", remedy.kind(), remedy.label());
     }
     out += "\n\n  inputs\n";
-    for (name, value) in entry.get("facts").and_then(Value::as_object).into_iter().flatten() {
-        out += &format!("    {name:<26} {}\n", value.as_str().unwrap_or_default());
+    for (name, word) in entry.words() {
+        out += &format!("    {name:<26} {word}\n");
     }
-    let sealed: Vec<_> = entry.get("personal").and_then(Value::as_object).into_iter().flatten().map(|(name, _)| name.as_str()).collect();
+    let sealed: Vec<_> = entry.commitments().into_iter().map(|(name, _)| name).collect();
     if !sealed.is_empty() {
         out += &format!("    {:<26} sealed under the person's key\n", sealed.join(", "));
     }
@@ -103,7 +82,7 @@ mod tests {
             "reasons": ["no_permit"], "nearest": "own_accounts_only", "unmet": ["context.device.trust >= 2"], "remedies": ["attest_device"],
             "facts": { "device.trust": "1" }, "personal": { "user": "x" },
         });
-        let story = story(88, &entry);
+        let story = story(88, &Record::read(&entry.to_string()).expect("an entry"));
         for part in [
             "D-7Q4K   DENY   accounts.read   2024-02-29 00:00:01Z",
             "why            no_permit: no policy permits this",

@@ -15,10 +15,10 @@ use std::{
 };
 
 use countersign_attest::android::StatusList;
-use countersign_audit::{Entry, Event, EventKind};
+use countersign_audit::{AtEndpoint, DeviceAttested, DeviceEnrolled, DeviceRevoked, Entry, Event, Identity, Recorded};
 use countersign_compliance::Revocations;
 use countersign_core::{
-    Clock, DecisionId, DeviceId, Facts, Lack, OperationRules, Outcome, PairwiseId, Platform, Reason, RequestFacts, ResourceFacts,
+    ClientId, Clock, DecisionId, DeviceId, Facts, Lack, OperationRules, Outcome, PairwiseId, Platform, Reason, RequestFacts, ResourceFacts,
     RiskFacts, Seconds, Session, Stage, UnixMillis, WhenLimited,
 };
 use countersign_gateway::Rules;
@@ -154,7 +154,8 @@ async fn each_phone_as_it_is_treated(home: &Path, phones: &[Phone], decide: Deci
             assert_eq!((&forecast_is, forecast.enforced), (&fate.reasons, fate.enforced), "{set:?}: {:?}", phone.defects);
             let mut treated = BTreeMap::new();
             for session in phone.open() {
-                let lacks = rules.lacks(session, &phone.device.posture, &revocations, NOW);
+                let lacks =
+                    countersign_access::unmet(apps, session, &phone.device.posture, &revocations, NOW).map_err(|refusal| refusal.reason());
                 if let Ok(lacks) = &lacks {
                     let kind: Vec<_> = lacks.iter().map(|lack| (lack.reason.clone(), lack.stage)).collect();
                     if decided.insert(kind) || decide == Decide::EachRequest {
@@ -345,20 +346,24 @@ fn breakdown(report: &ReportView, number: usize) -> &BreakdownView {
 
 /// Phones that come to the doors, and are refused there or not.
 async fn knock(node: &RunningNode) {
-    let rows: [(u64, EventKind, Outcome, &[Reason], &str); 7] = [
-        (0, EventKind::DeviceEnrolled, Outcome::Deny, &[Reason::ChainBroken], SHOP),
-        (1, EventKind::DeviceEnrolled, Outcome::Deny, &[Reason::ChainBroken], SHOP),
-        (2, EventKind::DeviceEnrolled, Outcome::Deny, &[Reason::BootloaderUnlocked], "com.example.bank"),
-        (3, EventKind::DeviceAttested, Outcome::Deny, &[Reason::PlayVerdictMissing], SHOP),
-        (7 * 86_400, EventKind::DeviceAttested, Outcome::Allow, &[], SHOP),
-        (7 * 86_400 + 1, EventKind::DeviceEnrolled, Outcome::Deny, &[Reason::ChainBroken], SHOP),
-        (4, EventKind::DeviceRevoked, Outcome::Allow, &[], SHOP),
+    let attested: fn(AtEndpoint) -> Recorded = |at| Recorded::DeviceAttested(DeviceAttested { at, evidence: None });
+    let enrolled: fn(AtEndpoint) -> Recorded = |at| Recorded::DeviceEnrolled(DeviceEnrolled { at, device: None, dev_token: None });
+    let revoked: fn(AtEndpoint) -> Recorded = |at| Recorded::DeviceRevoked(DeviceRevoked { at: Some(at), by: None, how: None });
+    let rows: [(u64, fn(AtEndpoint) -> Recorded, Outcome, &[Reason], &str); 7] = [
+        (0, enrolled, Outcome::Deny, &[Reason::ChainBroken], SHOP),
+        (1, enrolled, Outcome::Deny, &[Reason::ChainBroken], SHOP),
+        (2, enrolled, Outcome::Deny, &[Reason::BootloaderUnlocked], "com.example.bank"),
+        (3, attested, Outcome::Deny, &[Reason::PlayVerdictMissing], SHOP),
+        (7 * 86_400, attested, Outcome::Allow, &[], SHOP),
+        (7 * 86_400 + 1, enrolled, Outcome::Deny, &[Reason::ChainBroken], SHOP),
+        (4, revoked, Outcome::Allow, &[], SHOP),
     ];
-    for (number, (age, kind, outcome, reasons, client)) in (0..).zip(rows) {
-        let facts = [("client".to_owned(), client.to_owned())].into();
-        let event = Event { facts, reasons: reasons.to_vec(), ..Event::new(kind, outcome) };
+    for (number, (age, of, outcome, reasons, client)) in (0..).zip(rows) {
+        let at = AtEndpoint { endpoint: "/".to_owned(), client: ClientId::parse(client).ok(), cause: None };
+        let of = of(at);
+        let event = Event { outcome, reasons: reasons.to_vec(), of };
         let at = UnixMillis(NOW.minus(Seconds(age)).0 * 1000);
-        let entry = Entry { at, decision: DecisionId::from_random([number; 8]), event, person: None, personal: Vec::new() };
+        let entry = Entry { at, decision: DecisionId::from_random([number; 8]), event, person: None, identity: Identity::default() };
         let _receipt = node.office().stores.recorder.record(entry).await.expect("recorded");
     }
 }

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Instant};
 
 use anyhow::{Context, Result, anyhow};
-use countersign_audit::{CheckpointKey, Entry, Event, EventKind, PersonalField, PersonalName};
+use countersign_audit::{CheckpointKey, Entry, Event, Identity, Recorded, RecordedFacts, RequestJudged};
 use countersign_core::{
     Acr, Action, Amr, AppId, BootState, ClientId, Clock, DecisionId, DeviceId, EvidenceTier, Facts, OperationRules, Outcome, PairwiseId,
     PatchLevel, Platform, Posture, ProofId, Provenance, RequestFacts, ResourceFacts, RiskFacts, Seconds, Secret, SecurityLevel, Session,
@@ -113,7 +113,7 @@ async fn append() -> Result<Vec<Part>> {
                     let mut took = Vec::new();
                     for n in 0..TIMES / 10 {
                         let began = Instant::now();
-                        let _ = log.record(entry(caller * TIMES + n)).await?;
+                        let _ = log.record(entry(caller * TIMES + n)?).await?;
                         took.push(began.elapsed().as_nanos() as f64 / 1000.0);
                     }
                     anyhow::Ok(took)
@@ -129,17 +129,20 @@ async fn append() -> Result<Vec<Part>> {
     Ok(parts)
 }
 
-fn entry(n: usize) -> Entry {
-    Entry {
+fn entry(n: usize) -> Result<Entry> {
+    let facts = RecordedFacts::from(&facts()?);
+    Ok(Entry {
         at: SystemClock.now(),
         decision: DecisionId::from_random((n as u64).to_be_bytes()),
-        event: Event::new(EventKind::Request, Outcome::Allow),
+        event: Event::allowed(Recorded::Request(Box::new(RequestJudged { facts: Some(facts.open), ..RequestJudged::default() }))),
         person: Some(UserId::from_random([1; 16])),
-        personal: vec![
-            PersonalField { name: PersonalName::User, value: "u_0123456789".to_owned() },
-            PersonalField { name: PersonalName::Path, value: "/v1/customers/p_me/accounts".to_owned() },
-        ],
-    }
+        identity: Identity {
+            user: Some(UserId::from_random([1; 16])),
+            path: Some("/v1/customers/p_me/accounts".to_owned()),
+            facts: Some(facts.sealed),
+            ..Identity::default()
+        },
+    })
 }
 
 fn facts() -> Result<Facts> {

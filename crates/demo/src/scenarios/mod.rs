@@ -7,9 +7,11 @@ mod devices;
 mod honest;
 mod live;
 mod ordinary_week;
+mod replayed;
 mod report;
 mod run;
 mod world;
 
+pub use replayed::decided_again;
 pub use run::{After, Form, run};
 pub use world::{Watching, World, free_port};

@@ -183,9 +183,8 @@ impl World {
         };
         match segments::find_decision(self.node.log_directory(), &decision) {
             Ok(Some(record)) => {
-                let entry: Value = serde_json::from_str(&record.json).unwrap_or_default();
-                let reasons = entry.get("reasons").and_then(Value::as_array).into_iter().flatten();
-                reasons.filter_map(Value::as_str).collect::<Vec<_>>().join(" ")
+                let reasons = record.read().map(|entry| entry.event.reasons).unwrap_or_default();
+                reasons.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
             }
             Ok(None) => "not recorded".to_owned(),
             Err(fault) => fault.to_string(),
@@ -260,7 +259,8 @@ impl World {
         Ok(segments::verify(directory, &key, None)?)
     }
 
-    fn data(&self) -> std::path::PathBuf {
+    /// Where the node keeps its data.
+    pub(crate) fn data(&self) -> std::path::PathBuf {
         self.home.path().join("data")
     }
 

@@ -13,6 +13,7 @@ use std::{
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
+use countersign_access::{Access, Tokens};
 use countersign_audit::{CheckpointKey, Entry};
 use countersign_compliance::Revocations;
 use countersign_core::{
@@ -21,11 +22,12 @@ use countersign_core::{
     Session, SessionId, SessionState, Signal, SignalSink, UnixMillis, UnixSeconds, UserId, Watch,
 };
 use countersign_gateway::{
-    GatewayConfig, HeldConfig, House, HouseParts, Origin, Peer, Protocol, StatementKey, Statements, Stores, Tokens, Upstream,
-    UpstreamConfig,
+    GatewayConfig, HeldConfig, House, HouseParts, Origin, Peer, Protocol, StatementKey, Statements, Stores, Upstream, UpstreamConfig,
+    answer_auth_request,
     body::{self, Body},
     serve,
 };
+use countersign_identity::TokenHash;
 use countersign_proof::{
     access_token::{self, Claims, TokenVerifier},
     dpop::{self, ProofToMake},
@@ -36,15 +38,16 @@ use countersign_proof::{
 };
 use countersign_risk::fingerprint::Salt;
 use countersign_store::{
-    Change, ChangeError, Changes, Device, DeviceChange, DeviceState, Devices, Ended, FreshProof, LiveError, LivePosture, LiveSession,
-    OpenState, PostureError, Presence, RateCounters, Receipt, Recorder, ReplayMemory, SessionFilter, Sessions, SpendError, StateChange,
-    SubjectKeys, TakeError, Unavailable, Whose, backend, memory::MemoryReplay, segments::SegmentLog,
+    Change, ChangeError, Changes, Created, Device, DeviceChange, DeviceState, Devices, Ended, FreshProof, Invitation, LiveError,
+    LivePosture, LiveSession, OpenState, Passkey, PostureError, Presence, RateCounters, Receipt, Recorder, ReplayMemory, SessionFilter,
+    Sessions, SpendError, StateChange, SubjectKeys, Subjects, TakeError, Unavailable, Used, User, UserState, Whose, backend,
+    memory::MemoryReplay, segments::SegmentLog,
 };
 use http::{Request, Response, request};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 
-use crate::{rules, upstream::upstream};
+use crate::{replayed, rules, upstream::upstream};
 
 pub const NOW: u64 = 1_789_302_400;
 pub const PUBLIC: &str = "https://api.example.com";
@@ -55,6 +58,7 @@ pub struct World {
     pub counter: AtomicU64,
     pub sessions: Mutex<HashMap<SessionId, Session>>,
     pub devices: Mutex<HashMap<DeviceId, Device>>,
+    pub accounts: Mutex<HashMap<UserId, UserState>>,
     pub rates: Mutex<Result<(), TakeError>>,
     pub signals: Mutex<Vec<Signal>>,
     /// How requests look to the watcher.
@@ -62,6 +66,8 @@ pub struct World {
     /// What the watcher was told, a line each.
     pub watched: Mutex<Vec<String>>,
     pub recorded: Mutex<Vec<Entry>>,
+    /// The same, which no test takes away: all of them are decided again at its end.
+    pub entries: Mutex<Vec<Entry>>,
     /// What the upstream was asked, by method and path.
     pub asked: Mutex<Vec<String>>,
     /// Which call to a store fails, counted from 1; 0 for none.
@@ -79,11 +85,13 @@ impl World {
             counter: AtomicU64::new(1),
             sessions: Mutex::new(HashMap::from([(session().id.clone(), session())])),
             devices: Mutex::new(HashMap::from([(device().posture.device.clone(), device())])),
+            accounts: Mutex::new(HashMap::from([(session().user, UserState::Active)])),
             rates: Mutex::new(Ok(())),
             signals: Mutex::default(),
             looks: Mutex::default(),
             watched: Mutex::default(),
             recorded: Mutex::default(),
+            entries: Mutex::default(),
             asked: Mutex::default(),
             fails_at: AtomicUsize::new(0),
             calls: AtomicUsize::new(0),
@@ -157,6 +165,7 @@ impl ReplayMemory for Backed {
 impl Recorder for Backed {
     async fn record(&self, entry: Entry) -> Result<Receipt, Unavailable> {
         self.world.call()?;
+        self.world.entries.lock().expect("a lock").push(entry.clone());
         self.world.recorded.lock().expect("a lock").push(entry.clone());
         self.log.record(entry).await
     }
@@ -233,6 +242,50 @@ impl Devices for Backed {
     }
 }
 
+#[async_trait]
+impl Subjects for Backed {
+    async fn state(&self, id: &UserId) -> Result<Option<UserState>, Unavailable> {
+        self.world.call()?;
+        Ok(self.world.accounts.lock().expect("a lock").get(id).copied())
+    }
+    async fn create(&self, _: User, _: Passkey) -> Result<Created, Unavailable> {
+        Err(Unavailable::new(UNASKED))
+    }
+    async fn find(&self, _: &UserId) -> Result<Option<User>, Unavailable> {
+        Err(Unavailable::new(UNASKED))
+    }
+    async fn find_by_name(&self, _: &str) -> Result<Option<User>, Unavailable> {
+        Err(Unavailable::new(UNASKED))
+    }
+    async fn list(&self, _: u32) -> Result<Vec<User>, Unavailable> {
+        Err(Unavailable::new(UNASKED))
+    }
+    async fn update(&self, _: &UserId, _: UserState, _: &[Role]) -> Result<Option<User>, Unavailable> {
+        Err(Unavailable::new(UNASKED))
+    }
+    async fn add_passkey(&self, _: Passkey) -> Result<Created, Unavailable> {
+        Err(Unavailable::new(UNASKED))
+    }
+    async fn find_passkey(&self, _: &[u8]) -> Result<Option<Passkey>, Unavailable> {
+        Err(Unavailable::new(UNASKED))
+    }
+    async fn passkeys(&self, _: &UserId) -> Result<Vec<Passkey>, Unavailable> {
+        Err(Unavailable::new(UNASKED))
+    }
+    async fn use_passkey(&self, _: Passkey, _: u32) -> Result<Used, Unavailable> {
+        Err(Unavailable::new(UNASKED))
+    }
+    async fn invite(&self, _: Invitation) -> Result<(), Unavailable> {
+        Err(Unavailable::new(UNASKED))
+    }
+    async fn find_invitation(&self, _: &TokenHash, _: UnixSeconds) -> Result<Option<Invitation>, Unavailable> {
+        Err(Unavailable::new(UNASKED))
+    }
+    async fn take_invitation(&self, _: &TokenHash, _: UnixSeconds) -> Result<Option<Invitation>, Unavailable> {
+        Err(Unavailable::new(UNASKED))
+    }
+}
+
 struct OneKey;
 
 #[async_trait]
@@ -257,6 +310,14 @@ pub struct Fixture {
     issuer_key_id: KeyId,
     pub request_key: SigningKey,
     _directory: tempfile::TempDir,
+}
+
+impl Drop for Fixture {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.world.entries.lock().expect("a lock").iter().for_each(replayed::decides_again);
+        }
+    }
 }
 
 fn key() -> (SigningKey, Secret<Vec<u8>>) {
@@ -367,20 +428,21 @@ impl Fixture {
         let house = House::new(HouseParts {
             config: GatewayConfig { held, ..GatewayConfig::new(public) },
             rules: rules::rules(),
-            apps: Arc::default(),
-            revocations: Arc::clone(&revocations),
-            tokens: Tokens::new(verifier),
-            nonces: NonceKeys::new(&Secret::new([7; 32]), None),
+            access: Arc::new(Access {
+                tokens: Tokens::new(verifier),
+                nonces: NonceKeys::new(&Secret::new([7; 32]), None),
+                apps: Arc::default(),
+                revocations: Arc::clone(&revocations),
+                stores: countersign_access::Stores {
+                    replay: Arc::clone(&backed) as _,
+                    sessions: Arc::clone(&backed) as _,
+                    devices: Arc::clone(&backed) as _,
+                    subjects: Arc::clone(&backed) as _,
+                },
+            }),
             statements: Statements::new(PUBLIC, upstream.origin().as_str(), statement),
             upstream,
-            stores: Stores {
-                replay: Arc::clone(&backed) as _,
-                sessions: Arc::clone(&backed) as _,
-                devices: Arc::clone(&backed) as _,
-                rates: Arc::clone(&backed) as _,
-                recorder: backed,
-                changes: changes.clone(),
-            },
+            stores: Stores { rates: Arc::clone(&backed) as _, recorder: backed, changes: changes.clone() },
             signals: Arc::clone(&world) as _,
             watch: Arc::clone(&world) as _,
             objects: Salt(1),
@@ -452,6 +514,18 @@ impl Fixture {
 
     pub async fn serve(&self, request: Request<Full<Bytes>>) -> Response<Body> {
         serve(&self.house, request, Peer::new("192.0.2.77:50000".parse().expect("an address"))).await
+    }
+
+    /// What nginx asks when `request` comes to it, as docs/auth_request.md configures it.
+    pub async fn ask_as_nginx(&self, request: Request<Full<Bytes>>) -> Response<Body> {
+        let (mut head, _) = request.into_parts();
+        let uri = head.uri.to_string();
+        for (name, value) in [("x-original-method", head.method.as_str()), ("x-original-uri", &uri), ("x-real-ip", "192.0.2.77")] {
+            head.headers.insert(name, value.parse().expect("a value"));
+        }
+        head.headers.insert("connection", "close".parse().expect("a value"));
+        (head.method, head.uri) = (http::Method::GET, "/".parse().expect("a URI"));
+        answer_auth_request(&self.house, Request::from_parts(head, ())).await
     }
 
     pub fn set_session(&self, change: impl FnOnce(&mut Session)) {

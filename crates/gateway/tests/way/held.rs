@@ -165,9 +165,9 @@ async fn closed(socket: &mut Socket) -> (u16, String) {
 
 pub fn cuts(fixture: &Fixture) -> Vec<(Outcome, Vec<Reason>)> {
     let recorded = fixture.world.recorded.lock().expect("a lock");
-    let cuts = recorded.iter().filter(|entry| entry.event.kind == EventKind::ConnectionCut);
+    let cuts = recorded.iter().filter(|entry| entry.event.kind() == EventKind::ConnectionCut);
     cuts.map(|entry| {
-        assert!(entry.event.facts.contains_key("connection.opened_by"));
+        assert!(entry.words().contains_key("connection.opened_by"));
         assert_eq!(entry.person.as_ref().map(ToString::to_string).as_deref(), Some("u_alice"));
         (entry.event.outcome, entry.event.reasons.clone())
     })

@@ -2,10 +2,15 @@
 
 #![expect(clippy::expect_used, reason = "what fails outside of the test functions fails the test too")]
 
+mod access;
+mod auth_request;
 mod calls;
+#[path = "../../../access/tests/shared/cases.rs"]
+mod cases;
 mod fixture;
 mod foreign;
 mod held;
+mod replayed;
 mod rules;
 mod slow;
 mod sockets;
@@ -47,18 +52,19 @@ async fn story(name: &str, fixture: &Fixture, sent: &str, answer: Response<Body>
     for entry in fixture.world.recorded.lock().expect("a lock").drain(..) {
         let event = &entry.event;
         let reasons: Vec<_> = event.reasons.iter().map(Reason::code).collect();
-        let policies: Vec<_> = event.policies.iter().map(PolicyName::as_str).collect();
+        let policies: Vec<_> = event.policies().iter().map(PolicyName::as_str).collect();
         let _ = writeln!(
             out,
             "--- recorded\n{} {} action={:?} policies={}",
             event.outcome.as_str(),
             reasons.join(","),
-            event.action.as_ref().map(ToString::to_string),
+            event.action().map(ToString::to_string),
             policies.join(",")
         );
-        let facts: Vec<_> = event.facts.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let facts: Vec<_> = entry.words().into_iter().map(|(name, value)| format!("{name}={value}")).collect();
         let _ = writeln!(out, "facts: {}", facts.join(" "));
-        let personal: Vec<_> = entry.personal.iter().map(|field| format!("{}={}", field.name.as_str(), field.value)).collect();
+        let personal: Vec<_> =
+            entry.identity.identifying().iter().map(|field| format!("{}={}", field.name.as_str(), field.value)).collect();
         let _ = writeln!(out, "sealed for {:?}: {}", entry.person.as_ref().map(ToString::to_string), personal.join(" "));
     }
     for signal in fixture.world.signals.lock().expect("a lock").drain(..) {
@@ -147,7 +153,10 @@ async fn what_looks_unusual_is_confirmed_or_refused() {
     let fixture = Fixture::new().await;
     fixture.set_session(|session| session.auth_time = countersign_core::UnixSeconds(NOW - 301));
     let looks = |score| {
-        let reasons = vec![RiskReason { name: "new_network", weight_tenths: 21 }, RiskReason { name: "same_device", weight_tenths: -7 }];
+        let reasons = vec![
+            RiskReason { name: "new_network".into(), weight_tenths: 21 },
+            RiskReason { name: "same_device".into(), weight_tenths: -7 },
+        ];
         *fixture.world.looks.lock().expect("a lock") = RiskView { score, reasons };
     };
     let read = || fixture.request("GET", "/v1/accounts/a1", "");
@@ -336,7 +345,7 @@ async fn every_store_may_fail() {
     let answer = fixture.serve(fixture.request("GET", "/v1/accounts/a1", "")).await;
     assert_eq!(answer.status(), 200);
     let calls = fixture.world.calls.swap(0, Ordering::SeqCst);
-    assert_eq!(calls, 5, "replay, session, device, rate, record");
+    assert_eq!(calls, 6, "replay, session, account, device, rate, record");
     fixture.world.asked.lock().expect("a lock").clear();
     for failing in 1..=calls {
         fixture.world.calls.store(0, Ordering::SeqCst);

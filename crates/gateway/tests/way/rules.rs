@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use countersign_audit::RulesDigest;
 use countersign_compliance::{App, AppRelease, Apps, Requirement, Requirements, Rollout, Rule};
 use countersign_core::{AppFinding, AppId, ClientId, Platform, RiskBar, Seconds, Stage, WhenLimited};
 use countersign_gateway::Rules;
-use countersign_policy::{OperationSpec, Operations, Policies, PolicySource, StreamKind, StreamSpec};
+use countersign_policy::{OperationSpec, Operations, Policies, PolicySource, RuleSet, StreamKind, StreamSpec};
 
 const POLICIES: &str = r#"
 @id("own_accounts")
@@ -72,12 +73,14 @@ pub fn rules() -> Rules {
             ..of_account(operation("POST", "/bank.v1.Unary/{call}", "open.unary"))
         },
     ]);
-    let operations = Operations::new(&specs.collect::<Vec<_>>()).expect("sound operations");
-    let source = PolicySource { file: "bank.cedar".to_owned(), text: POLICIES.to_owned() };
-    let policies = Policies::load(&[source], &operations).expect("sound policies");
+    let policies = vec![PolicySource { file: "bank.cedar".to_owned(), text: POLICIES.to_owned() }];
+    let set = RuleSet { operations: specs.collect(), policies };
+    let operations = Operations::new(&set.operations).expect("sound operations");
+    let policies = Policies::load(&set.policies, &operations).expect("sound policies");
     Rules {
         operations,
         policies,
+        digest: RulesDigest::of(&set.to_text()),
         risk: RiskBar::SHIPPED,
         apps: Arc::new(Apps::from_iter([(ClientId::parse("com.example.bank").expect("an id"), bank())])),
     }

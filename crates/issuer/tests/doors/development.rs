@@ -94,7 +94,7 @@ async fn a_token_enrols_a_phone_that_is_worth_little() {
             (shelf.dev_tokens[0].phones.as_slice(), shelf.dev_tokens[0].last_used_at),
             (&[known.device.clone()][..], Some(UnixSeconds(START)))
         );
-        let facts = &shelf.entries.last().expect("an entry").event.facts;
+        let facts = shelf.entries.last().expect("an entry").words();
         assert_eq!(facts.get("dev_token").map(String::as_str), Some(token().id.as_str()), "every use is in the log");
         assert_eq!(facts.get("device.vouched_by").map(String::as_str), Some("development_token"));
     }

@@ -60,10 +60,11 @@ async fn a_day_in_whole_messages() {
 /// An entry in three lines; a key's thumbprint differs every time.
 fn written(entry: &Entry) -> String {
     let reasons: Vec<_> = entry.event.reasons.iter().map(ToString::to_string).collect();
-    let facts: Vec<_> = entry.event.facts.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let facts: Vec<_> = entry.words().into_iter().map(|(name, value)| format!("{name}={value}")).collect();
     let stable = |value: &str| if value.len() == 43 { "[key]".to_owned() } else { value.to_owned() };
-    let personal: Vec<_> = entry.personal.iter().map(|field| format!("{}={}", field.name.as_str(), stable(&field.value))).collect();
-    let (kind, outcome) = (entry.event.kind.as_str(), entry.event.outcome.as_str());
+    let personal: Vec<_> =
+        entry.identity.identifying().iter().map(|field| format!("{}={}", field.name.as_str(), stable(&field.value))).collect();
+    let (kind, outcome) = (entry.event.kind().as_str(), entry.event.outcome.as_str());
     let person = entry.person.as_ref().map_or("nobody known", |user| user.as_str());
     format!("{kind} {outcome} {}\n  {}\n  {person}: {}", reasons.join(" "), facts.join(" "), personal.join(" "))
 }

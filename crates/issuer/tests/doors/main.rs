@@ -1,6 +1,9 @@
 //! The issuer from outside: whole messages, every refusal of every door, races, lost answers, and stores that fail.
 #![expect(clippy::expect_used, clippy::indexing_slicing, reason = "tests, in helpers that clippy does not know as such")]
 
+mod access;
+#[path = "../../../access/tests/shared/cases.rs"]
+mod cases;
 mod development;
 mod device_trust;
 mod faults;

@@ -47,9 +47,12 @@ async fn a_life_of_devices_in_whole_messages() {
     let kinds: Vec<_> = world.memory.shelf().signals.iter().map(|signal| signal.kind).collect();
     assert_eq!(kinds, [SignalKind::DeviceDisowned]);
     let shelf = world.memory.shelf();
-    let last = shelf.entries.iter().rev().find(|entry| entry.event.kind.as_str() == "device_revoked").expect("an entry");
-    assert_eq!(last.event.facts["state"], "disowned");
-    assert!(last.personal.iter().any(|field| field.value == shelf.devices[1].posture.device.to_string()), "about the thief's phone");
+    let last = shelf.entries.iter().rev().find(|entry| entry.event.kind().as_str() == "device_revoked").expect("an entry");
+    assert_eq!(last.words()["state"], "disowned");
+    assert!(
+        last.identity.identifying().iter().any(|field| field.value == shelf.devices[1].posture.device.to_string()),
+        "about the thief's phone"
+    );
 }
 
 #[tokio::test]

@@ -422,6 +422,10 @@ impl Subjects for Memory {
         Ok(self.call()?.users.iter().find(|user| user.id == *id).cloned())
     }
 
+    async fn state(&self, id: &UserId) -> Result<Option<UserState>, Unavailable> {
+        Ok(self.call()?.users.iter().find(|user| user.id == *id).map(|user| user.state))
+    }
+
     async fn find_by_name(&self, name: &str) -> Result<Option<User>, Unavailable> {
         Ok(self.call()?.users.iter().find(|user| user.name == name).cloned())
     }

@@ -10,6 +10,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use axum::{Router, body::Body};
+use countersign_access::{Access, Tokens};
 use countersign_attest::{
     anchors::{Anchors, Purpose, Source, Vendor},
     android::{self, AppRule, ApplicationsRule, KeyRule, OriginRule, PurposeRule, StatusRule, Trust},
@@ -26,6 +27,7 @@ use countersign_issuer::{
     Stores, VendorQuota, VendorSilent, World as Windows, router,
 };
 use countersign_proof::{
+    access_token::TokenVerifier,
     jwk::{Algorithm, SigningKey},
     key_set::{KeyRing, RingKey, Rotation},
     nonce::NonceKeys,
@@ -78,6 +80,8 @@ impl World {
         let clock = Arc::new(StillClock(AtomicU64::new(START * 1000)));
         let source = Source { vendor: Vendor::Operator, purpose: Purpose::AndroidHardware };
         let anchors = Anchors::parse(source, &maker.root_pem()).expect("an anchor");
+        let signing = Arc::new(ArcSwap::from_pointee(ring("access")));
+        let (apps, revocations) = (Arc::new(ArcSwap::from_pointee(apps())), Arc::default());
         let issuer = Arc::new(Issuer {
             stores: Stores {
                 bindings: memory.clone(),
@@ -97,9 +101,8 @@ impl World {
                 watch: Arc::new(NoWatch),
             },
             keys: IssuerKeys {
-                access: Arc::new(ArcSwap::from_pointee(ring("access"))),
+                access: Arc::clone(&signing),
                 statements: Arc::new(ArcSwap::from_pointee(ring("statement"))),
-                nonces: Arc::new(NonceKeys::new(&Secret::new([1; 32]), None)),
                 refresh: RefreshKey::new(&Secret::new([2; 32])),
                 pairwise: PairwiseKey::new(&Secret::new([3; 32])),
             },
@@ -113,13 +116,29 @@ impl World {
                 risk: RiskBar::SHIPPED,
                 access_token_life: Seconds(300),
             },
-            apps: Arc::new(ArcSwap::from_pointee(apps())),
+            apps: Arc::clone(&apps),
+            access: Arc::new(Access {
+                tokens: Tokens::new(TokenVerifier {
+                    issuer: ORIGIN.to_owned(),
+                    audience: ORIGIN.to_owned(),
+                    keys: signing.load().published(UnixSeconds(START)),
+                }),
+                nonces: NonceKeys::new(&Secret::new([1; 32]), None),
+                apps,
+                revocations: Arc::clone(&revocations),
+                stores: countersign_access::Stores {
+                    replay: memory.clone(),
+                    sessions: memory.clone(),
+                    devices: memory.clone(),
+                    subjects: memory.clone(),
+                },
+            }),
             trust: Arc::new(ArcSwap::from_pointee(DeviceTrust {
                 android: Trust { anchors, status: StatusRule::NotAsked },
                 apple: Anchors::none(),
                 receipts: Anchors::none(),
             })),
-            revocations: Arc::default(),
+            revocations,
             prompts: Prompts::default(),
             anonymous_log_budget: AnonymousLogBudget::default(),
         });
@@ -146,7 +165,7 @@ impl World {
         let shelf = self.memory.shelf();
         let entry = shelf.entries.last().expect("an entry");
         let reasons: Vec<_> = entry.event.reasons.iter().map(ToString::to_string).collect();
-        format!("{} {} {}", entry.event.kind.as_str(), entry.event.outcome.as_str(), reasons.join(" ")).trim().to_owned()
+        format!("{} {} {}", entry.event.kind().as_str(), entry.event.outcome.as_str(), reasons.join(" ")).trim().to_owned()
     }
 }
 

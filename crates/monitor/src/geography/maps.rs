@@ -1,8 +1,8 @@
-//! Where an address is and what kind of network it belongs to, from files of the operator's choice.
+//! Place of an address and kind of its network, from files of the operator's choice.
 //!
-//! MMDB files of any vendor (<https://maxmind.github.io/MaxMind-DB/>): MaxMind's nested schema with an accuracy radius, and the
-//! flat one without, as others write it. Lists of prefixes and autonomous systems, plain or gzipped. What no file knows is
-//! unknown, never risky. Nothing is bundled: GeoLite's licence does not allow it.
+//! Read are MMDB files of any vendor (<https://maxmind.github.io/MaxMind-DB/>): MaxMind's nested schema with an accuracy radius, and the
+//! flat schema without one, as others write it. Read are also lists of prefixes and autonomous systems, plain or gzipped. An address that
+//! no file knows is unknown, never risky. No data is bundled, because GeoLite's licence does not allow it.
 
 use std::{fs, io::Read as _, net::IpAddr, path::Path};
 
@@ -21,25 +21,25 @@ use crate::{
     watch::{self, Place},
 };
 
-/// Bytes of a database; the largest commercial ones have a few hundred million.
+/// Greatest size of a database in bytes; the largest commercial ones have a few hundred million.
 const DATABASE_BYTES_MAX: u64 = 2 * 1024 * 1024 * 1024;
 
-/// Bytes of a list, unpacked.
+/// Greatest size of an unpacked list in bytes.
 const LIST_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
-/// How far off a position may be, in kilometres, when its database does not say. Countries are located at their middle.
+/// Radius in kilometres around a position whose database states none. Countries are located at their middle.
 const RADIUS_UNKNOWN_KM: f64 = 200.0;
 
-/// What stands in each line of a list of networks.
+/// Content of each line of a list of networks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ListOf {
-    /// A prefix or an address.
+    /// A prefix (`192.0.2.0/24`) or an address.
     Prefixes,
-    /// An autonomous system.
+    /// The number of an autonomous system.
     Systems,
 }
 
-/// All files, read and verified.
+/// All files of the operator, read and verified.
 #[derive(Default)]
 pub struct Maps {
     databases: Vec<Reader<Vec<u8>>>,
@@ -47,11 +47,11 @@ pub struct Maps {
     places: Places,
 }
 
-/// The files in use; replaced whole, without a restart.
+/// Files in use; replaced as a whole, without a restart.
 #[derive(Default)]
 pub struct Geography(ArcSwap<Maps>);
 
-/// The members that any of the known schemas has; each database fills some.
+/// Record of a database: the members that any of the known schemas has. Each database fills some of them.
 #[derive(Debug, Default, Deserialize)]
 struct Record {
     location: Option<Location>,
@@ -72,7 +72,7 @@ struct Location {
     accuracy_radius: Option<u16>,
 }
 
-/// Flat schemas write degrees as numbers or as texts.
+/// Degrees, which flat schemas write as numbers or as texts.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 enum Degrees {
@@ -100,13 +100,13 @@ struct Traits {
 }
 
 impl Geography {
-    /// Begins with these.
+    /// Begins with these files in use.
     #[must_use]
     pub fn new(maps: Maps) -> Self {
         Self(ArcSwap::from_pointee(maps))
     }
 
-    /// Takes others into use.
+    /// Takes other files into use, in place of all before.
     pub fn replace(&self, maps: Maps) {
         self.0.store(maps.into());
     }
@@ -119,10 +119,10 @@ impl watch::Places for Geography {
 }
 
 impl Maps {
-    /// Reads and verifies a database. Of two that know something the one added first is believed.
+    /// Reads and verifies a database. Where two databases know the same fact, the one that was added first is believed.
     ///
     /// # Errors
-    /// What to do about a file that is missing, damaged or something else, in words.
+    /// Advice in words about a file that is missing, damaged or no database.
     pub fn add_database(&mut self, file: &Path) -> Result<(), String> {
         self.databases.push(database(file)?);
         Ok(())
@@ -131,15 +131,15 @@ impl Maps {
     /// Reads a file of places that the operator knows; they count before any database.
     ///
     /// # Errors
-    /// What to do about the file, in words.
+    /// Advice in words about the file.
     pub fn add_places(&mut self, file: &Path) -> Result<(), String> {
         self.places.add(&unpacked(file)?)
     }
 
-    /// Reads a list of networks of one kind.
+    /// Reads a list of networks, all of which are of `kind`.
     ///
     /// # Errors
-    /// What to do about the file, in words.
+    /// Advice in words about the file.
     pub fn add_list(&mut self, file: &Path, kind: NetworkKind, of: ListOf) -> Result<(), String> {
         let text = unpacked(file)?;
         let added = match of {
@@ -149,13 +149,14 @@ impl Maps {
         added.map(|_| ()).map_err(|why| why.to_string())
     }
 
-    /// Whether no file is named.
+    /// Tells whether no file was added.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.databases.is_empty() && self.places.is_empty() && self.lists == NetworkLists::default()
     }
 
     fn look(&self, address: IpAddr) -> Place {
+        // So that an IPv4 address in IPv6 form is looked up as IPv4, in databases and in lists.
         let address = address.to_canonical();
         if let Some(place) = self.places.look(address) {
             return place.clone();
@@ -189,6 +190,7 @@ impl Record {
     fn country(&self) -> Option<String> {
         let nested = [&self.country, &self.registered_country].into_iter().flatten().find_map(|country| country.iso_code.clone());
         let code = nested.or_else(|| self.country_code.clone())?;
+        // Databases write special regions in other ways; those count as unknown.
         (code.len() == 2 && code.bytes().all(|b| b.is_ascii_uppercase())).then_some(code)
     }
 
@@ -203,12 +205,14 @@ impl Record {
         let is = |flag: fn(&Traits) -> Option<bool>| self.all_traits().any(|traits| flag(traits) == Some(true));
         let anonymous: [fn(&Traits) -> Option<bool>; 4] =
             [|t| t.is_anonymous_vpn, |t| t.is_public_proxy, |t| t.is_residential_proxy, |t| t.is_tor_exit_node];
+        // Before hosting: many anonymisers run at hosting providers and carry both marks.
         if anonymous.into_iter().any(is) {
             return NetworkKind::Anonymiser;
         }
         if is(|traits| traits.is_hosting_provider) {
             return NetworkKind::Hosting;
         }
+        // After hosting, because some databases set this mark for hosting providers too.
         if is(|traits| traits.is_anonymous) {
             return NetworkKind::Anonymiser;
         }
@@ -239,6 +243,7 @@ fn database(file: &Path) -> Result<Reader<Vec<u8>>, String> {
         return Err("it is larger than two gigabytes; name the right file".to_owned());
     }
     let reader = Reader::open_readfile(file).map_err(|e| format!("it is no MMDB database ({e}); fetch it again"))?;
+    // Verified once here, so that a damaged file is found now and not at some request.
     reader.verify().map_err(|e| format!("it is damaged ({e}); fetch it again"))?;
     Ok(reader)
 }
@@ -248,6 +253,7 @@ fn unpacked(file: &Path) -> Result<String, String> {
     let packed = fs::File::open(file).map_err(unreadable)?;
     let mut text = String::new();
     let read = if file.extension().is_some_and(|extension| extension == "gz") {
+        // SECURITY: the bound is on the unpacked bytes, so that a small file cannot fill the memory.
         MultiGzDecoder::new(packed).take(LIST_BYTES_MAX).read_to_string(&mut text)
     } else {
         packed.take(LIST_BYTES_MAX).read_to_string(&mut text)

@@ -1,4 +1,4 @@
-//! Where an address is and what kind of network it belongs to, from files of the operator's choice.
+//! Place of an address and kind of its network, from files of the operator's choice.
 
 mod maps;
 mod places;

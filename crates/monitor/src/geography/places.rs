@@ -1,6 +1,7 @@
 //! Places that an operator knows better than any database: offices, branches, the exits of a company's own network.
 //!
-//! One a line: `prefix,country,latitude,longitude,radius_km,kind` and, where it is known, the autonomous system; comments after `#`. The longest prefix that fits counts.
+//! Each line has one place: `prefix,country,latitude,longitude,radius_km,kind` and, where it is known, the autonomous system; comments
+//! begin with `#`. The longest prefix that fits an address counts.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,10 +15,10 @@ use countersign_risk::{
 
 use crate::watch::Place;
 
-/// Places of all files together.
+/// Greatest number of places in all files together.
 const PLACES_MAX: usize = 100_000;
 
-/// The places by prefix.
+/// Places by prefix: the length of the prefix in bits of an IPv6 address, and the bits.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Places {
     by_prefix: BTreeMap<(u8, u128), Place>,
@@ -25,10 +26,10 @@ pub struct Places {
 }
 
 impl Places {
-    /// Adds the places of a text.
+    /// Adds the places of a text, one a line.
     ///
     /// # Errors
-    /// The first line that is none, or too many; in words.
+    /// Advice in words about the first line that is no place, or about a text with too many places.
     pub fn add(&mut self, text: &str) -> Result<(), String> {
         for (number, line) in (1_usize..).zip(text.lines()) {
             let entry = line.split('#').next().unwrap_or_default().trim();
@@ -49,21 +50,22 @@ impl Places {
         Ok(())
     }
 
-    /// The place of an address.
+    /// Finds the place of an address by the longest prefix that fits; `None` when none fits.
     #[must_use]
     pub fn look(&self, address: IpAddr) -> Option<&Place> {
         let bits = bits(address);
+        // From the longest length to the shortest, so that the most exact place is found first.
         self.lengths.iter().rev().find_map(|length| self.by_prefix.get(&(*length, bits & mask(*length))))
     }
 
-    /// Whether there is none.
+    /// Tells whether no place was added.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.by_prefix.is_empty()
     }
 }
 
-/// IPv4 as RFC 4291 section 2.5.5.2 maps it, so that one rule serves both.
+/// Bits of an address; IPv4 in the form of RFC 4291 section 2.5.5.2, so that one rule serves both versions.
 fn bits(address: IpAddr) -> u128 {
     match address {
         IpAddr::V4(ip) => ip.to_ipv6_mapped().to_bits(),
@@ -72,6 +74,7 @@ fn bits(address: IpAddr) -> u128 {
 }
 
 fn mask(length: u8) -> u128 {
+    // A shift by 128 bits (length 0) is none for `checked_shl`, and its mask is empty.
     u128::MAX.checked_shl(128_u32.saturating_sub(u32::from(length))).unwrap_or(0)
 }
 
@@ -81,6 +84,7 @@ fn place(entry: &str) -> Option<((u8, u128), Place)> {
     let address: IpAddr = prefix.parse().ok()?;
     let length: u8 = length.parse().ok()?;
     let length = match address {
+        // The 96 bits before the IPv4 address in its IPv6 form.
         IpAddr::V4(_) if length <= 32 => length.checked_add(96)?,
         IpAddr::V6(_) if length <= 128 => length,
         IpAddr::V4(_) | IpAddr::V6(_) => return None,
@@ -98,6 +102,7 @@ fn place(entry: &str) -> Option<((u8, u128), Place)> {
         None => None,
         Some(number) => Some(Asn(number.trim_start_matches("AS").parse().ok()?)),
     };
+    // Bits after the prefix are refused: whoever wrote them meant another prefix or another length.
     if fields.next().is_some() || bits(address) & mask(length) != bits(address) {
         return None;
     }

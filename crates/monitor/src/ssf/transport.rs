@@ -1,4 +1,4 @@
-//! Shared signals on the wire: the doors for events of others, and the way of ours to them.
+//! Shared signals over HTTP: the endpoints for events of others, and the delivery of our events to others.
 
 use std::{sync::Arc, time::Duration};
 
@@ -28,20 +28,20 @@ use crate::ssf::{
     receive::{Answer, Receiver},
 };
 
-/// Bytes of a SET or a poll.
+/// Greatest size in bytes of a security event token (SET) or of a poll.
 const BODY_BYTES_MAX: usize = 64 * 1024;
 
-/// Pieces of news that wait to be sent.
+/// Greatest number of pieces of news that wait to be sent; more are dropped and counted.
 const WAITING_MAX: usize = 1024;
 
-/// How long is waited between attempts of a push.
+/// Times to wait before each attempt of a push. After the last attempt the event is given up.
 const ATTEMPTS: [Duration; 5] =
     [Duration::ZERO, Duration::from_secs(2), Duration::from_secs(8), Duration::from_secs(30), Duration::from_secs(90)];
 
-/// The type of a closed account (RISC 1.0 section 2.3).
+/// Event type of a closed account (RISC 1.0 section 2.3).
 const ACCOUNT_DISABLED: &str = "https://schemas.openid.net/secevent/risc/event-type/account-disabled";
 
-/// What others are told. Alphabetical.
+/// News that receivers of our events are told. Alphabetical.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum News {
     /// An account was closed.
@@ -50,36 +50,37 @@ pub enum News {
     SessionRevoked(UserId),
 }
 
-/// Where news are put; never waits.
+/// Sender of news to all receivers of our events. Sending never waits.
 #[derive(Clone, Debug)]
 pub struct Others(mpsc::Sender<News>);
 
 impl Others {
-    /// A way in, and the news as they come.
+    /// Makes a sender and the queue from which [`transmit`] takes the news.
     #[must_use]
     pub fn new() -> (Self, mpsc::Receiver<News>) {
         let (sender, news) = mpsc::channel(WAITING_MAX);
         (Self(sender), news)
     }
 
-    /// Tells of something.
+    /// Puts a piece of news into the queue; a full queue drops it, and the metric counts that.
     pub fn tell(&self, news: News) {
+        // Whoever ends a session must not wait for a receiver of news.
         if self.0.try_send(news).is_err() {
             counter!("countersign_shared_signals_total", "direction" => "out", "outcome" => "dropped").increment(1);
         }
     }
 }
 
-/// Under which name people are told of.
+/// Name under which a receiver learns of a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SignalSubject {
-    /// By the name of their account, where it is an e-mail address.
+    /// Name of the account, when it is an e-mail address; otherwise as [`Self::OurName`].
     Email,
-    /// By our id, which says nothing to others.
+    /// Our identifier of the person, which means nothing to others.
     OurName,
 }
 
-/// Somebody whom we send events.
+/// Receiver of our events.
 pub struct OutStream {
     audience: String,
     push: Option<Url>,
@@ -89,41 +90,42 @@ pub struct OutStream {
 }
 
 impl OutStream {
-    /// A stream to `audience`: pushed to `push` with `token`, or polled by whoever shows it.
+    /// Makes a stream to `audience`. Its events are pushed to `push` with `token`; without `push` they are kept for whoever polls with that
+    /// token.
     #[must_use]
     pub fn new(audience: String, push: Option<Url>, token: Secret<String>, subject: SignalSubject) -> Self {
         Self { audience, push, token, subject, outbox: Outbox::default() }
     }
 }
 
-/// One event, before it is signed.
+/// Event before it is signed.
 struct ToTell {
     event_type: &'static str,
     event: Value,
     subject: Value,
 }
 
-/// Everything that sharing leans on.
+/// Keys, receivers and services that the exchange of signals needs.
 pub struct Sharing {
-    /// Our name as an issuer.
+    /// Our name as the issuer of events, a URL.
     pub issuer: String,
-    /// Signs events.
+    /// Key that signs our events.
     pub key: SetSigningKey,
-    /// Takes events.
+    /// Receiver that checks and takes the events of others.
     pub receiver: Receiver,
-    /// Whom we tell.
+    /// Receivers of our events.
     pub targets: Vec<Arc<OutStream>>,
-    /// The client that pushes events.
+    /// HTTP client that pushes our events.
     pub caller: Caller,
-    /// People, for their names.
+    /// Directory of people, for the names of their accounts.
     pub people: Arc<dyn Subjects>,
-    /// The time of day.
+    /// Clock for the times in events.
     pub clock: Arc<dyn Clock>,
-    /// Unpredictable bytes, for names of events.
+    /// Source of unpredictable bytes, for the identifiers of events.
     pub entropy: Arc<dyn Entropy>,
 }
 
-/// The doors.
+/// Routes of the endpoints for shared signals.
 pub fn router(sharing: Arc<Sharing>) -> Router {
     Router::new()
         .route("/countersign/v1/signals/events", post(events))
@@ -147,7 +149,7 @@ fn unauthorized() -> Response {
     (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, "Bearer")]).into_response()
 }
 
-/// Events of others (RFC 8935).
+/// Takes a pushed event of others (RFC 8935).
 async fn events(State(sharing): State<Arc<Sharing>>, headers: HeaderMap, body: Bytes) -> Response {
     let text = |name: header::HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     let media = text(header::CONTENT_TYPE).and_then(|kind| kind.split(';').next()).unwrap_or_default().trim();
@@ -172,7 +174,7 @@ async fn events(State(sharing): State<Arc<Sharing>>, headers: HeaderMap, body: B
     }
 }
 
-/// Events that wait for their receiver (RFC 8936).
+/// Answers a poll with the events that wait for this receiver (RFC 8936).
 async fn poll(State(sharing): State<Arc<Sharing>>, headers: HeaderMap, body: String) -> Response {
     let Some(stream) = sharing.stream(&headers) else { return unauthorized() };
     match PollAsk::parse(&body) {
@@ -191,7 +193,7 @@ struct Verify {
     _stream: Option<String>,
 }
 
-/// A verification event, which its receiver asks for to see that events arrive (SSF 1.0 section 8.1.4).
+/// Sends a verification event, for which a receiver asks to see that events arrive (SSF 1.0 section 8.1.4).
 async fn verify(State(sharing): State<Arc<Sharing>>, headers: HeaderMap, body: String) -> Response {
     let Some(stream) = sharing.stream(&headers) else { return unauthorized() };
     let Ok(ask) = serde_json::from_str::<Verify>(&body) else { return StatusCode::BAD_REQUEST.into_response() };
@@ -199,29 +201,32 @@ async fn verify(State(sharing): State<Arc<Sharing>>, headers: HeaderMap, body: S
     let subject = json!({ "format": "opaque", "id": stream.audience });
     let stream = Arc::clone(stream);
     let event = ToTell { event_type: Event::VERIFICATION, event, subject };
+    // Sent after the answer: a receiver may wait for the answer before it takes events.
     tokio::spawn(async move { sharing.send(&stream, &event).await });
     StatusCode::NO_CONTENT.into_response()
 }
 
-/// Tells others, until the node ends.
+/// Sends news to all receivers until the node ends.
 pub async fn transmit(sharing: Arc<Sharing>, mut news: mpsc::Receiver<News>, shutdown: CancellationToken) {
     loop {
         let Some(news) = (tokio::select! { () = shutdown.cancelled() => None, news = news.recv() => news }) else { return };
         for stream in &sharing.targets {
             let (sharing, stream, news) = (Arc::clone(&sharing), Arc::clone(stream), news.clone());
+            // A task for each receiver, so that one which does not answer holds up no other.
             tokio::spawn(async move { sharing.tell(&stream, &news).await });
         }
     }
 }
 
 impl Sharing {
-    /// The stream whose token a request shows.
+    /// Finds the stream whose token a request shows.
     fn stream(&self, headers: &HeaderMap) -> Option<&Arc<OutStream>> {
         let shown = headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")?;
+        // SECURITY: compared in constant time, so that no token can be guessed byte by byte.
         self.targets.iter().find(|stream| verify_slices_are_equal(stream.token.expose().as_bytes(), shown.as_bytes()).is_ok())
     }
 
-    /// SSF 1.0 section 7.1.
+    /// Configuration of this transmitter (SSF 1.0 section 7.1).
     fn configuration(&self) -> String {
         let at = |path: &str| format!("{}{path}", self.issuer.trim_end_matches('/'));
         let urn = |rfc: &str| format!("urn:ietf:rfc:{rfc}");
@@ -249,6 +254,7 @@ impl Sharing {
             SignalSubject::OurName => ours,
             SignalSubject::Email => match self.people.find(user).await {
                 Ok(Some(user)) if user.name.contains('@') => json!({ "format": "email", "email": user.name }),
+                // A failed lookup must not keep the news back; our identifier is always known.
                 Ok(_) | Err(_) => ours,
             },
         };
@@ -277,7 +283,7 @@ impl Sharing {
             match self.caller.post(url, &headers, set.clone()).await {
                 Ok((status, _)) if status == StatusCode::ACCEPTED => return counted("delivered"),
                 Ok((status, body)) if status == StatusCode::BAD_REQUEST => {
-                    // It will not be taken another time either.
+                    // The receiver will refuse the same event another time too.
                     tracing::error!(audience = stream.audience, said = %String::from_utf8_lossy(&body), "an event was refused");
                     return counted("refused");
                 }

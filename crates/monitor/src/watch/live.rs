@@ -236,8 +236,11 @@ impl Watch for LiveWatch {
             at: now,
         };
         let looked = self.logins.lock().unwrap_or_else(PoisonError::into_inner).look(&sight);
-        let reasons =
-            looked.reasons.iter().map(|part| RiskReason { name: part.feature.as_str(), weight_tenths: tenths(part.weight) }).collect();
+        let reasons = looked
+            .reasons
+            .iter()
+            .map(|part| RiskReason { name: part.feature.as_str().into(), weight_tenths: tenths(part.weight) })
+            .collect();
         let view = RiskView { score: looked.score, reasons };
         let whose = Whose { user: seen.user, session: seen.session, device: seen.installation };
         if self.config.honey_accounts.contains(seen.account) {
@@ -271,7 +274,7 @@ impl Watch for LiveWatch {
 fn reasons_of_use(evidence: &UseEvidence) -> Vec<RiskReason> {
     let mut against: Vec<_> = evidence.contributions().filter(|(_, weight)| *weight > 0.0).collect();
     against.sort_by(|(a, heavy), (b, light)| light.total_cmp(heavy).then(a.cmp(b)));
-    against.into_iter().map(|(feature, weight)| RiskReason { name: feature.as_str(), weight_tenths: tenths(weight) }).collect()
+    against.into_iter().map(|(feature, weight)| RiskReason { name: feature.as_str().into(), weight_tenths: tenths(weight) }).collect()
 }
 
 /// Weight in tenths of a nat, at most 250. Evidence is a few nats; anything larger, or not a number, is cut to the range.

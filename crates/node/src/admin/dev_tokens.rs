@@ -1,6 +1,6 @@
 //! What an operator does with development tokens: make, look, revoke.
 
-use countersign_audit::EventKind;
+use countersign_audit::{Actor, DevTokenCreated, DevTokenRevoked, FromNetworks, Identity, Recorded};
 use countersign_core::{ClientId, DevTokenId, Limits, Platform, Provenance, Seconds, Stage, UnixSeconds};
 use countersign_identity::{DevToken, DevTokenText, Networks};
 use countersign_store::{DeviceState, KeptDevToken};
@@ -77,16 +77,19 @@ impl Office {
             created_at,
             revoked_at: None,
         };
-        let (expires_at, phones) = (token.expires_at.to_string(), token.phones_max.to_string());
-        let facts = [
-            ("dev_token", token.id.as_str()),
-            ("client", client.as_str()),
-            ("platform", platform_word(platform)),
-            ("networks", networks_word(token.networks)),
-            ("expires_at", &expires_at),
-            ("phones_max", &phones),
-        ];
-        self.record(EventKind::DevTokenCreated, &facts, None, Vec::new()).await?;
+        let made = DevTokenCreated {
+            by: Actor::Operator,
+            dev_token: token.id.clone(),
+            client: client.clone(),
+            platform,
+            networks: match token.networks {
+                Networks::Any => FromNetworks::Any,
+                Networks::Private => FromNetworks::Private,
+            },
+            expires_at: token.expires_at,
+            phones_max: token.phones_max,
+        };
+        self.record(Recorded::DevTokenCreated(made), None, Identity::default()).await?;
         self.stores.dev_tokens.create(token.clone()).await?;
         Ok(Made { text, token, refused_at })
     }
@@ -108,8 +111,8 @@ impl Office {
         let Some(known) = all.iter().find(|kept| kept.token.id.as_str() == id) else {
             return Err(ActRefusal::NotFound(format!("there is no dev-token `{id}`; `countersign dev-token list` shows those there are")));
         };
-        let facts = [("dev_token", known.token.id.as_str()), ("client", known.token.client.as_str()), ("state", "revoked")];
-        let decision = self.record(EventKind::DevTokenRevoked, &facts, None, Vec::new()).await?;
+        let revoked = DevTokenRevoked { by: Actor::Operator, dev_token: known.token.id.clone(), client: known.token.client.clone() };
+        let decision = self.record(Recorded::DevTokenRevoked(revoked), None, Identity::default()).await?;
         let revoked = self.stores.dev_tokens.revoke(&known.token.id, self.clock.now().seconds()).await?;
         let mut ended = Ended { devices: 0, act: Act { decision, sessions_ended: 0 } };
         for phone in revoked.into_iter().flat_map(|kept| kept.phones) {

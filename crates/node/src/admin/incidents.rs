@@ -7,6 +7,7 @@ use axum::{
     extract::{Path, Query, State},
     routing::{get, post},
 };
+use countersign_audit::{About, Judged};
 use countersign_core::{Seconds, SignalKind, UserId};
 use countersign_monitor::react::{Reactor, UndoRefusal};
 use countersign_store::{IncidentState, Suppression};
@@ -59,7 +60,7 @@ async fn show(State(tower): State<Watchtower>, Path(id): Path<String>) -> Answer
 
 async fn fine(State(tower): State<Watchtower>, Path(id): Path<String>) -> Answer<IncidentView> {
     let incident = tower.office.incident(&id).await?;
-    tower.office.said_of(incident.id.as_str(), "fine").await?;
+    tower.office.said_of(About::Incident(incident.id.clone()), Judged::Fine).await?;
     let undone = tower.reactor.fine(&incident.id).await.map_err(|why| match why {
         UndoRefusal::NotOpen => ActRefusal::Invalid(format!("incident `{id}` is not open; there is nothing to undo")),
         UndoRefusal::Unavailable(fault) => ActRefusal::Unavailable(fault),
@@ -86,7 +87,7 @@ async fn suppress(State(tower): State<Watchtower>, Json(ask): Json<Suppress>) ->
     let user = ask.user.map(|text| UserId::parse(&text).map_err(|why| invalid(&text, why))).transpose()?;
     let until = tower.office.clock.now().seconds().plus(Seconds(ask.hours.saturating_mul(3600)));
     let suppression = Suppression { kind, user, until };
-    tower.office.said_of(kind.as_str(), "suppressed").await?;
+    tower.office.said_of(About::Kind(kind), Judged::Suppressed).await?;
     tower.reactor.suppress(suppression.clone()).await?;
     Ok(Json(view(&suppression)))
 }

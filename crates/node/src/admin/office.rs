@@ -1,14 +1,17 @@
 //! What an operator does: look, invite, revoke. Every change is in the log before it is made (law 8).
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc};
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use countersign_audit::{CheckpointVerifier, Entry, Event, EventKind, PersonalField, PersonalName};
+use countersign_audit::{
+    About, AccountState, Activated, Actor, CheckpointVerifier, ConfigActivated, CutOff, DeviceName, DeviceRevoked, Entry, Event, Identity,
+    IncidentJudged, IncidentSeen, Judged, Recorded, RulesDigest, SessionChanged, UserChanged, UserInvited,
+};
 use countersign_compliance::Apps;
 use countersign_core::{
-    Clock, DecisionId, DeviceId, Entropy, IncidentId, Outcome, Role, Seconds, Secret, Session, SessionId, SessionState, SignalKind, UserId,
+    Clock, DecisionId, DeviceId, Entropy, IncidentId, Role, Seconds, Secret, Session, SessionId, SessionState, SignalKind, UserId,
 };
 use countersign_identity::TokenHash;
 use countersign_monitor::{
@@ -160,7 +163,8 @@ impl Office {
     /// When there is none, or by our fault.
     pub async fn revoke_session(&self, id: &str) -> Result<Act, ActRefusal> {
         let session = self.session(id).await?;
-        let decision = self.record(EventKind::SessionChanged, &[("state", "revoked")], Some(&session.user), personal(&session)).await?;
+        let changed = SessionChanged { by: Actor::Operator, from: None, to: SessionState::Revoked, incident: None };
+        let decision = self.record(Recorded::SessionChanged(changed), Some(&session.user), identity(&session)).await?;
         self.end(&Whose::Session(session.id)).await?;
         self.others.tell(News::SessionRevoked(session.user));
         Ok(Act { decision, sessions_ended: 1 })
@@ -172,8 +176,9 @@ impl Office {
     /// When there is none, or by our fault.
     pub async fn revoke_device(&self, id: &str) -> Result<Act, ActRefusal> {
         let device = self.device(id).await?.posture.device;
-        let field = PersonalField { name: PersonalName::Device, value: device.to_string() };
-        let decision = self.record(EventKind::DeviceRevoked, &[("state", "revoked")], None, vec![field]).await?;
+        let identity = Identity { device: Some(DeviceName::Enrolled(device.clone())), ..Identity::default() };
+        let revoked = DeviceRevoked { at: None, by: Some(Actor::Operator), how: Some(CutOff::Revoked) };
+        let decision = self.record(Recorded::DeviceRevoked(revoked), None, identity).await?;
         self.stores.devices.revoke(&device).await?;
         let sessions_ended = self.end(&Whose::Device(device)).await?;
         Ok(Act { decision, sessions_ended })
@@ -185,8 +190,9 @@ impl Office {
     /// When there is none, or by our fault.
     pub async fn close_user(&self, who: &str) -> Result<Act, ActRefusal> {
         let (user, _) = self.user(who).await?;
-        let field = PersonalField { name: PersonalName::User, value: user.id.to_string() };
-        let decision = self.record(EventKind::UserChanged, &[("state", "closed")], Some(&user.id), vec![field]).await?;
+        let identity = Identity { user: Some(user.id.clone()), ..Identity::default() };
+        let changed = UserChanged { by: Actor::Operator, state: AccountState::Closed };
+        let decision = self.record(Recorded::UserChanged(changed), Some(&user.id), identity).await?;
         self.stores.subjects.update(&user.id, UserState::Closed, &user.roles).await?;
         let sessions_ended = self.end(&Whose::Person(user.id.clone())).await?;
         self.others.tell(News::AccountDisabled(user.id));
@@ -211,19 +217,20 @@ impl Office {
         }
         let code = Secret::new(format!("csi_{}", URL_SAFE_NO_PAD.encode(self.random::<16>())));
         let expires_at = self.clock.now().seconds().plus(Seconds(hours.saturating_mul(3600)));
-        let said: Vec<_> = roles.iter().map(Role::as_str).collect();
-        self.record(EventKind::UserInvited, &[("roles", &said.join(" "))], None, Vec::new()).await?;
+        let invited = UserInvited { by: Actor::Operator, roles: roles.clone() };
+        self.record(Recorded::UserInvited(invited), None, Identity::default()).await?;
         let invitation = Invitation { code: TokenHash::of(&code), name: Some(name.to_owned()), roles, expires_at };
         self.stores.subjects.invite(invitation.clone()).await?;
         Ok((code, invitation))
     }
 
-    /// Notes in the log what an operator said of an incident.
+    /// Notes in the log what an operator said of an incident, or of all incidents of a kind.
     ///
     /// # Errors
     /// Our fault only; then it must not be.
-    pub async fn said_of(&self, incident: &str, what: &str) -> Result<DecisionId, Unavailable> {
-        self.record(EventKind::SessionChanged, &[("incident", incident), ("what", what)], None, Vec::new()).await
+    pub async fn said_of(&self, about: About, judged: Judged) -> Result<DecisionId, Unavailable> {
+        let judged = IncidentJudged { by: Actor::Operator, about, judged };
+        self.record(Recorded::IncidentJudged(judged), None, Identity::default()).await
     }
 
     /// The newest incidents, of one state only if one is given.
@@ -246,16 +253,15 @@ impl Office {
         found.ok_or_else(|| unknown("incident", id, "list"))
     }
 
-    /// Notes in the log that something was taken into use, and by which SHA-256 it can be recognised; empty where by none.
+    /// Notes in the log that something was taken into use, by which SHA-256 its files can be recognised (empty where there are
+    /// none), and which rules decide from here on, where these were taken into use.
     ///
     /// # Errors
     /// Our fault only; then it must not be.
-    pub async fn activated(&self, what: &str, digest: &str) -> Result<DecisionId, Unavailable> {
-        let mut facts = vec![("what", what)];
-        if !digest.is_empty() {
-            facts.push(("sha256", digest));
-        }
-        self.record(EventKind::ConfigActivated, &facts, None, Vec::new()).await
+    pub async fn activated(&self, what: Activated, digest: &str, rules: Option<RulesDigest>) -> Result<DecisionId, Unavailable> {
+        let sha256 = Some(digest.to_owned()).filter(|digest| !digest.is_empty());
+        let activated = ConfigActivated { by: Actor::Operator, what, sha256, rules };
+        self.record(Recorded::ConfigActivated(activated), None, Identity::default()).await
     }
 
     /// What the log has about a decision.
@@ -309,18 +315,10 @@ impl Office {
         bytes
     }
 
-    pub(super) async fn record(
-        &self,
-        kind: EventKind,
-        facts: &[(&str, &str)],
-        person: Option<&UserId>,
-        personal: Vec<PersonalField>,
-    ) -> Result<DecisionId, Unavailable> {
+    pub(super) async fn record(&self, of: Recorded, person: Option<&UserId>, identity: Identity) -> Result<DecisionId, Unavailable> {
         let decision = DecisionId::from_random(self.random());
-        let mut said: BTreeMap<_, _> = facts.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        said.entry("by".to_owned()).or_insert_with(|| "operator".to_owned());
-        let event = Event { facts: said, ..Event::new(kind, Outcome::Allow) };
-        let entry = Entry { at: self.clock.now(), decision: decision.clone(), event, person: person.cloned(), personal };
+        let event = Event::allowed(of);
+        let entry = Entry { at: self.clock.now(), decision: decision.clone(), event, person: person.cloned(), identity };
         let _receipt = self.stores.recorder.record(entry).await?;
         Ok(decision)
     }
@@ -329,14 +327,9 @@ impl Office {
 #[async_trait]
 impl Ledger for Office {
     async fn acted(&self, session: &Session, to: SessionState, incident: &Incident) -> Result<DecisionId, Unavailable> {
-        let facts = [
-            ("by", "monitor"),
-            ("from", session.state.as_str()),
-            ("incident", incident.id.as_str()),
-            ("kind", incident.kind.as_str()),
-            ("state", to.as_str()),
-        ];
-        let decision = self.record(EventKind::SessionChanged, &facts, Some(&session.user), personal(session)).await?;
+        let seen = IncidentSeen { id: incident.id.clone(), kind: incident.kind };
+        let changed = SessionChanged { by: Actor::Monitor, from: Some(session.state), to, incident: Some(seen) };
+        let decision = self.record(Recorded::SessionChanged(changed), Some(&session.user), identity(session)).await?;
         // What came from others is not passed on, or two nodes would tell each other for ever.
         let from_others =
             matches!(incident.kind, SignalKind::SharedCredentialChange | SignalKind::SharedRevocation | SignalKind::SharedRisk);
@@ -352,11 +345,11 @@ fn unknown(kind: &str, name: &str, list: &str) -> ActRefusal {
     ActRefusal::NotFound(format!("there is no {kind} `{name}`; `countersign {command} {list}` shows those there are"))
 }
 
-fn personal(session: &Session) -> Vec<PersonalField> {
-    let field = |name, value: String| PersonalField { name, value };
-    vec![
-        field(PersonalName::Device, session.device.to_string()),
-        field(PersonalName::Session, session.id.to_string()),
-        field(PersonalName::User, session.user.to_string()),
-    ]
+fn identity(session: &Session) -> Identity {
+    Identity {
+        device: Some(DeviceName::Enrolled(session.device.clone())),
+        session: Some(session.id.clone()),
+        user: Some(session.user.clone()),
+        ..Identity::default()
+    }
 }

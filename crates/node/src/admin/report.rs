@@ -12,14 +12,13 @@ use axum::{
     extract::{DefaultBodyLimit, State},
     routing::post,
 };
-use countersign_audit::EventKind;
+use countersign_audit::{EventKind, Glance};
 use countersign_compliance::{Apps, Breakdown, Forecast, GROUPS_MAX, Outcomes, Revocations, Survey, UsedBy};
 use countersign_core::{ClientId, Outcome, Platform, Seconds, UnixSeconds};
 use countersign_store::{
     DeviceState, Unavailable,
     segments::{self, ReadError},
 };
-use serde_json::Value;
 
 use crate::{
     admin::{
@@ -176,27 +175,24 @@ async fn doors(log: PathBuf, app: Option<ClientId>, top: usize, now: UnixSeconds
 }
 
 fn refused_at(log: &Path, app: Option<&ClientId>, top: usize, now: UnixSeconds) -> Result<DoorsView, ReadError> {
-    let kinds = [EventKind::DeviceAttested, EventKind::DeviceEnrolled].map(EventKind::as_str);
     let oldest = now.minus(DOORS_AGE_MAX);
     let (segments_left, since) = (std::cell::Cell::new(SEGMENTS_MAX), std::cell::Cell::new(now));
-    let ends = |first: &str| {
-        let at = serde_json::from_str(first).ok().and_then(|entry: Value| time(&entry)).unwrap_or(oldest);
+    let ends = |first: Option<Glance>| {
+        let at = first.map_or(oldest, |first| first.at.seconds());
         since.set(at.max(oldest));
         segments_left.set(segments_left.get().saturating_sub(1));
         segments_left.get() == 0 || at < oldest
     };
+    let wanted = |seen: Glance| matches!(seen.kind, EventKind::DeviceAttested | EventKind::DeviceEnrolled) && seen.at.seconds() >= oldest;
     let (mut accepted, mut counts) = (0_u64, BTreeMap::<(String, String), u64>::new());
-    segments::holding(log, "\"event\":\"device_", ends, |json| {
-        let Ok(entry) = serde_json::from_str::<Value>(json) else { return };
-        let text = |pointer: &str| entry.pointer(pointer).and_then(Value::as_str);
-        let Some(event) = text("/event").filter(|event| kinds.contains(event)) else { return };
-        let of_app = app.is_none_or(|app| text("/facts/client") == Some(app.as_str()));
-        if !of_app || time(&entry).is_none_or(|at| at < oldest) {
+    segments::walk_back(log, wanted, ends, |entry| {
+        let event = &entry.event;
+        if app.is_some_and(|app| event.client().as_ref() != Some(app)) {
             return;
         }
-        match text("/reasons/0") {
-            Some(reason) if text("/outcome") == Some(Outcome::Deny.as_str()) => {
-                let count = counts.entry((event.to_owned(), reason.to_owned())).or_default();
+        match event.reasons.first() {
+            Some(reason) if event.outcome == Outcome::Deny => {
+                let count = counts.entry((event.kind().as_str().to_owned(), reason.code().to_owned())).or_default();
                 *count = count.saturating_add(1);
             }
             Some(_) | None => accepted = accepted.saturating_add(1),
@@ -207,8 +203,4 @@ fn refused_at(log: &Path, app: Option<&ClientId>, top: usize, now: UnixSeconds) 
     groups.sort_by_key(|group| std::cmp::Reverse(group.count));
     let others = groups.split_off(groups.len().min(top)).iter().map(|group| group.count).sum();
     Ok(DoorsView { since: since.get().0, accepted, refused, groups, others })
-}
-
-fn time(entry: &Value) -> Option<UnixSeconds> {
-    entry.get("at").and_then(Value::as_u64).map(|ms| UnixSeconds(ms / 1000))
 }

@@ -280,7 +280,8 @@ fn session_view(session: &Session) -> SessionView {
 }
 
 fn record_view(record: Record) -> RecordView {
-    RecordView { seq: record.seq, entry: serde_json::from_str(&record.json).unwrap_or_default() }
+    // What cannot be read is shown as nothing; `countersign audit verify` says what was done to it.
+    RecordView { seq: record.seq, entry: record.read().map(|entry| entry.document()).unwrap_or_default() }
 }
 
 fn changed(act: Act) -> Changed {

@@ -3,6 +3,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use arc_swap::ArcSwap;
+use countersign_access::{Access, Tokens};
 use countersign_compliance::{Apps, Revocations};
 use countersign_core::{Clock, Entropy, Secret, SignalSink, UnixSeconds};
 use countersign_gateway::Origin;
@@ -49,6 +50,8 @@ pub struct Assembly {
     pub rings: Rings,
     /// Makes fingerprints that mean nothing elsewhere.
     pub salt: Salt,
+    /// The one authenticator, for every door.
+    pub access: Arc<Access>,
     /// The registry of apps, which the gateway replaces.
     pub apps: Arc<ArcSwap<Apps>>,
     /// Whom we believe about phones, exchangeable.
@@ -65,7 +68,6 @@ pub struct Assembly {
     pub office: Arc<Office>,
     /// Cancelled when the node takes no new work.
     pub shutdown: CancellationToken,
-    nonce: Secret<[u8; 32]>,
 }
 
 /// What the servers say to each other, for whoever listens.
@@ -87,8 +89,6 @@ impl Assembly {
         let stores = Stores::open(&settings.data, settings.public.host(), &clock, &entropy).await?;
         let rings = Rings::load(&*stores.keys, started_at).await?;
         let salt = keys::salt(&*stores.keys, &*entropy, started_at).await?;
-        let mut nonce = [0; 32];
-        entropy.fill(&mut nonce);
 
         let (signals, arrived) = Signals::new(Arc::clone(&clock));
         let signals: Arc<dyn SignalSink> = Arc::new(signals);
@@ -97,6 +97,17 @@ impl Assembly {
         monitoring::recall(&watch, &settings.data);
 
         let apps = Arc::new(ArcSwap::new(settings.apps));
+        let mut nonce = [0; 32];
+        entropy.fill(&mut nonce);
+        let access = Access {
+            tokens: Tokens::new(rings.verifier(settings.public.as_str(), started_at)),
+            // The memory of used proofs begins empty with the process. Nonces of an earlier one do not count, and proofs from
+            // before need one, so that nothing captured earlier can be replayed now.
+            nonces: NonceKeys::new(&Secret::new(nonce), None).remembering_since(started_at),
+            apps: Arc::clone(&apps),
+            revocations: Arc::clone(&settings.revocations),
+            stores: stores.for_access(),
+        };
         let (others, news) = Others::new();
         let office = Office {
             stores: stores.for_office(),
@@ -116,6 +127,7 @@ impl Assembly {
             stores,
             rings,
             salt,
+            access: Arc::new(access),
             apps,
             trust: Arc::new(ArcSwap::from_pointee(settings.trust)),
             revocations: settings.revocations,
@@ -124,18 +136,8 @@ impl Assembly {
             watch,
             office: Arc::new(office),
             shutdown: CancellationToken::new(),
-            nonce: Secret::new(nonce),
         };
         Ok((assembly, Inbox { signals: arrived, news }))
-    }
-
-    /// What makes and recognises nonces, alike at every server.
-    ///
-    /// The memory of used proofs begins empty with the process. Nonces of an earlier one do not count, and proofs from before need
-    /// one, so that nothing captured earlier can be replayed now.
-    #[must_use]
-    pub fn nonces(&self) -> NonceKeys {
-        NonceKeys::new(&self.nonce, None).remembering_since(self.started_at)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use countersign_gateway::{House, HouseParts, Statements, Tokens};
+use countersign_gateway::{House, HouseParts, Statements};
 
 use crate::{
     assembly::{base::Assembly, start_error::StartError, understand::GatewaySettings},
@@ -14,16 +14,13 @@ use crate::{
 /// # Errors
 /// When the store does not answer, or the public origin cannot be that of proofs.
 pub async fn gateway(assembly: &Assembly, settings: GatewaySettings) -> Result<Arc<House>, StartError> {
-    let GatewaySettings { file, config, rules, digest: _, upstream, audience } = settings;
+    let GatewaySettings { file, config, rules, digest: _, text: _, upstream, audience } = settings;
     let (issuer, now) = (assembly.public.as_str(), assembly.started_at);
     let statement_key = assembly.rings.statement_key(&*assembly.stores.keys, now).await?;
     let house = House::new(HouseParts {
         config,
         rules,
-        apps: Arc::clone(&assembly.apps),
-        revocations: Arc::clone(&assembly.revocations),
-        tokens: Tokens::new(assembly.rings.verifier(issuer, now)),
-        nonces: assembly.nonces(),
+        access: Arc::clone(&assembly.access),
         statements: Statements::new(issuer, &audience, statement_key),
         upstream,
         stores: assembly.stores.for_gateway(),

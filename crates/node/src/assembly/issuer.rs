@@ -24,10 +24,10 @@ pub async fn issuer(assembly: &Assembly, config: IssuerConfig) -> Result<Arc<Iss
             signals: Arc::clone(&assembly.signals),
             watch: Arc::clone(&assembly.watch) as _,
         },
+        access: Arc::clone(&assembly.access),
         keys: IssuerKeys {
             access: Arc::clone(&assembly.rings.access),
             statements: Arc::clone(&assembly.rings.statements),
-            nonces: Arc::new(assembly.nonces()),
             refresh: RefreshKey::new(&refresh),
             pairwise: PairwiseKey::new(&pairwise),
         },

@@ -1,4 +1,4 @@
-//! The three listeners of a node, bound before anything is served: the public one, the side one, the operators'.
+//! The listeners of a node, bound before anything is served: the public one, the side one, the operators', and that of another proxy.
 
 use std::{
     io,
@@ -12,8 +12,8 @@ use tokio::net::TcpListener;
 
 use crate::{
     admin::socket::Socket,
-    assembly::{development, start_error::StartError},
-    config::Bounds,
+    assembly::{auth_requests::AuthRequests, development, start_error::StartError},
+    config::{AuthRequestDoor, Bounds},
     layout,
     settings::gateway,
 };
@@ -35,6 +35,8 @@ pub struct ListenerSettings {
     pub public: SocketAddr,
     /// The address for health and metrics.
     pub side: SocketAddr,
+    /// Where another proxy asks, if one does.
+    pub auth_request: Option<AuthRequestDoor>,
     /// The data directory, in which the admin socket is.
     pub data: PathBuf,
     /// The host that a certificate for development is made for.
@@ -53,6 +55,8 @@ pub struct Listeners {
     pub public_config: ListenConfig,
     /// Health and metrics.
     pub side: TcpListener,
+    /// Another proxy, where one asks.
+    pub auth_requests: Option<AuthRequests>,
     /// Operators.
     pub admin: Socket,
     /// Where they are.
@@ -78,9 +82,15 @@ impl Listeners {
         let side = listener(settings.side, "the port of metrics").await?;
         let path = settings.data.join(layout::ADMIN_SOCKET);
         let admin = Socket::bind(&path).map_err(|source| io_error(&format!("the admin socket `{}`", path.display()), source))?;
+        let auth_requests = match &settings.auth_request {
+            Some(door) => {
+                Some(AuthRequests::bind(door).await.map_err(|(what, source)| io_error(&format!("{what}, cannot be bound"), source))?)
+            }
+            None => None,
+        };
         let addresses = Addresses { public: address(&public)?, side: address(&side)?, admin: path };
         let public_config = gateway::listener(Arc::clone(&certificates), &settings.bounds);
-        Ok(Self { public, public_config, side, admin, addresses, certificates, root_pem })
+        Ok(Self { public, public_config, side, auth_requests, admin, addresses, certificates, root_pem })
     }
 }
 

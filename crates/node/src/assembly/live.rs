@@ -4,6 +4,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use countersign_attest::android::StatusRule;
+use countersign_audit::{Activated, RulesDigest};
 use countersign_compliance::{FeedKind, Revocations};
 use countersign_core::Seconds;
 use countersign_feeds::TakesFeeds;
@@ -16,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     admin::{office::Office, routes::Reload},
-    assembly::{base::Assembly, listeners::Addresses, lock::DataLock, reading},
+    assembly::{base::Assembly, listeners::Addresses, lock::DataLock, reading, rule_archive},
     config::{Config, Dev, Faults},
     settings::tls,
 };
@@ -54,7 +55,7 @@ impl Live {
         match reading::maps(&self.config) {
             Ok(maps) if maps.is_empty() => {}
             Ok(maps) => {
-                let _ = self.activate("geography", "", || self.assembly.geography.replace(maps)).await;
+                let _ = self.activate(Activated::Geography, "", None, || self.assembly.geography.replace(maps)).await;
             }
             Err(why) => faults.extend(why),
         }
@@ -71,8 +72,15 @@ impl Live {
     async fn reload_rules(&self, digest: &str) -> Result<Result<(), Unavailable>, Faults> {
         let (rules, apps) = reading::rules(&self.config)?;
         let digest = if digest.is_empty() { rules.digest.clone() } else { digest.to_owned() };
+        let (text, named) = (rules.text.clone(), rules.rules);
+        // What decides from here on is kept before the log names it, or it is not taken into use.
+        if let Err(source) = rule_archive::keep(&self.config.data, &text) {
+            let fault = Unavailable::new(format!("keeping the rules: {source}"));
+            tracing::error!(what = "policies", %fault, "not taken into use, because they could not be kept");
+            return Ok(Err(fault));
+        }
         let rules = rules.into_gateway(self.config.monitor.risk, apps);
-        Ok(self.activate("policies", &digest, || self.gateway.replace_rules(rules)).await)
+        Ok(self.activate(Activated::Policies, &digest, Some(named), || self.gateway.replace_rules(rules)).await)
     }
 
     /// Trust anchors and revocation list; `digest` is of the feed that they are read again for.
@@ -84,12 +92,14 @@ impl Live {
             self.assembly.trust.store(Arc::new(trust.devices));
             self.gateway.judge_again();
         };
-        Ok(self.activate("trust", digest, change).await)
+        Ok(self.activate(Activated::Trust, digest, None, change).await)
     }
 
     /// Takes something into use, once the log has it.
-    async fn activate(&self, what: &'static str, digest: &str, change: impl FnOnce()) -> Result<(), Unavailable> {
-        match self.assembly.office.activated(what, digest).await {
+    async fn activate(&self, what: Activated, digest: &str, rules: Option<RulesDigest>, change: impl FnOnce()) -> Result<(), Unavailable> {
+        let recorded = self.assembly.office.activated(what, digest, rules).await;
+        let what = what.as_str();
+        match recorded {
             Ok(decision) => {
                 change();
                 tracing::info!(what, decision = decision.as_str(), "read again and in use");

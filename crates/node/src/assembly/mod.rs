@@ -1,6 +1,7 @@
 //! The assembly: a node is started from a config, in this process, with a clock and a generator of the caller's choice. Here every
 //! promise meets its implementation, once. [`start`] reads in the order in which a node comes up; each server has a step of its own.
 
+mod auth_requests;
 mod base;
 mod clock;
 mod development;
@@ -17,7 +18,9 @@ mod monitor;
 mod monitoring;
 mod options;
 mod reading;
+pub mod replaying;
 mod rotation;
+mod rule_archive;
 mod serve;
 mod sharing;
 mod side;

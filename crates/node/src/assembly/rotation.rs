@@ -54,7 +54,7 @@ impl Rings {
         let statements = keys::ring(store, KeyPurpose::Statement, now).await?;
         self.access.store(Arc::new(access));
         self.statements.store(Arc::new(statements));
-        house.tokens().replace(self.verifier(issuer, now));
+        house.access().tokens.replace(self.verifier(issuer, now));
         house.statements().replace(self.statement_key(store, now).await?);
         Ok(())
     }

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     admin::socket::Socket,
     assembly::{
+        auth_requests::AuthRequests,
         base::Assembly,
         front::Front,
         side::{self, Side},
@@ -24,6 +25,12 @@ pub fn public(assembly: &Assembly, listener: TcpListener, config: ListenConfig, 
     tasks.spawn(end_open_connections(Arc::clone(&front.house), shutdown.clone()));
     let served = listen(listener, config, clock, shutdown.clone(), move |request, peer| front.clone().answer(request, peer));
     tasks.spawn(until_it_fails("the public port", served, shutdown));
+}
+
+/// Answers another proxy that asks whether a request may pass.
+pub fn auth_requests(assembly: &Assembly, door: AuthRequests, gateway: Arc<House>, tasks: &mut JoinSet<()>) {
+    let shutdown = assembly.shutdown.clone();
+    tasks.spawn(until_it_fails("the door of another proxy", door.serve(gateway, shutdown.clone()), shutdown));
 }
 
 /// Serves operators.

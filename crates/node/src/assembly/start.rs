@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use countersign_audit::Activated;
 use countersign_feeds::Feeds;
 use countersign_monitor::ssf;
 use tokio::task::JoinSet;
@@ -24,7 +25,7 @@ use crate::{
         metering,
         monitor::monitor,
         options::Options,
-        serve,
+        rule_archive, serve,
         sharing::sharing,
         start_error::StartError,
         understand::{Settings, understand},
@@ -47,8 +48,10 @@ pub async fn start(config: Config, options: Options) -> Result<RunningNode, Star
     let (assembly, Inbox { signals: arrived, news }) = Assembly::open(base, options).await?;
     let unless_it_serves = assembly.shutdown.clone().drop_guard();
 
-    // The log says what is in use before any of it is.
-    assembly.office.activated("start", &for_gateway.digest).await?;
+    // What decides is kept, and the log names it, before any of it is in use.
+    rule_archive::keep(&assembly.data, &for_gateway.text)
+        .map_err(|source| StartError::Io { what: "keeping the rules".to_owned(), source })?;
+    assembly.office.activated(Activated::Start, &for_gateway.digest, Some(for_gateway.rules.digest)).await?;
     let mut tasks = JoinSet::new();
     let gateway = gateway(&assembly, for_gateway).await?;
     let issuer = issuer(&assembly, for_issuer).await?;
@@ -66,6 +69,9 @@ pub async fn start(config: Config, options: Options) -> Result<RunningNode, Star
     tasks.spawn(Arc::clone(&live).keep_house(metrics.clone(), assembly.shutdown.clone()));
 
     // From here on it is served.
+    if let Some(door) = listeners.auth_requests {
+        serve::auth_requests(&assembly, door, Arc::clone(&gateway), &mut tasks);
+    }
     let front = Front { house: gateway, issuer: countersign_issuer::router(issuer), signals: ssf::router(sharing) };
     serve::public(&assembly, listeners.public, listeners.public_config, front, &mut tasks);
     let desk = Desk {

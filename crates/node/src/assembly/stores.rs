@@ -96,13 +96,21 @@ impl Stores {
         Arc::clone(&self.sqlite)
     }
 
-    /// What the way of a request leans on.
+    /// What says who asks leans on.
     #[must_use]
-    pub fn for_gateway(&self) -> countersign_gateway::Stores {
-        countersign_gateway::Stores {
+    pub fn for_access(&self) -> countersign_access::Stores {
+        countersign_access::Stores {
             replay: Arc::clone(&self.replay) as _,
             sessions: Arc::clone(&self.sqlite) as _,
             devices: Arc::clone(&self.sqlite) as _,
+            subjects: Arc::clone(&self.sqlite) as _,
+        }
+    }
+
+    /// What the way of a request leans on beside that.
+    #[must_use]
+    pub fn for_gateway(&self) -> countersign_gateway::Stores {
+        countersign_gateway::Stores {
             rates: Arc::clone(&self.counters) as _,
             recorder: Arc::clone(&self.log) as _,
             changes: self.sqlite.changes().clone(),

@@ -85,6 +85,8 @@ pub struct GatewaySettings {
     pub rules: countersign_gateway::Rules,
     /// SHA-256 of all policy files, in hexadecimal.
     pub digest: String,
+    /// Operations and policies as one text, to be kept before they are in use.
+    pub text: String,
     /// The way to the protected API.
     pub upstream: Upstream,
     /// The origin of the protected API, for which statements are made.
@@ -138,6 +140,7 @@ pub fn understand(config: &Config, dev: Dev, options: &Options) -> Result<Settin
         listeners: ListenerSettings {
             public: config.listen_address(dev),
             side: config.metrics,
+            auth_request: config.auth_request.clone(),
             data: config.data.clone(),
             host: host.to_owned(),
             certificates,
@@ -147,6 +150,7 @@ pub fn understand(config: &Config, dev: Dev, options: &Options) -> Result<Settin
             file: config.file.clone(),
             config: gateway::gateway(&config.public, &config.bounds),
             digest: rules.digest.clone(),
+            text: rules.text.clone(),
             rules: rules.into_gateway(config.monitor.risk, Arc::clone(&apps)),
             upstream,
             audience: config.upstream.origin.as_str().to_owned(),

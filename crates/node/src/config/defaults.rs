@@ -149,6 +149,11 @@ pub const MAIL_HOLD: Seconds = Seconds(30);
 /// Under which name people are told of.
 pub const SIGNAL_SUBJECT: SignalSubject = SignalSubject::OurName;
 
+// --- [doors.auth_request] ---
+
+/// Who may open the socket at which another proxy asks: this user alone.
+pub const SOCKET_MODE: u32 = 0o600;
+
 // --- [limits], [metrics] ---
 
 /// Bounds that differ between installations.
@@ -295,6 +300,8 @@ mod tests {
             ("`limits.judged_every`", seconds(BOUNDS.judged_every)),
             ("`limits.drain`", seconds(BOUNDS.drain_max)),
             ("`limits.upstream_timeout`", seconds(BOUNDS.upstream_max)),
+            ("`doors.auth_request.listen`", text("nobody asks")),
+            ("`doors.auth_request.mode`", word(&format!("{SOCKET_MODE:04o}"))),
             ("`metrics.listen`", word(&METRICS_LISTEN.to_string())),
         ]
     }

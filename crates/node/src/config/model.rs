@@ -73,6 +73,8 @@ pub struct Config {
     pub monitor: MonitorRules,
     /// Who tells us of what ended elsewhere, and whom we tell.
     pub signals: SharedSignals,
+    /// Where another proxy asks whether it may pass requests on; `None` where none does.
+    pub auth_request: Option<AuthRequestDoor>,
     /// The certificate to show; `None` leaves it to a development node to make one.
     pub tls: Option<TlsFiles>,
     /// What the API offers; empty for the two built-in operations.
@@ -81,6 +83,29 @@ pub struct Config {
     pub bounds: Bounds,
     /// Where health and metrics are served.
     pub metrics: SocketAddr,
+}
+
+/// The door of another proxy: whoever reaches it is believed when it says what a client asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuthRequestDoor {
+    /// Where it listens.
+    pub listen: DoorListen,
+    /// The line on which it begins.
+    pub line: usize,
+}
+
+/// Where a door listens that clients must not reach.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DoorListen {
+    /// A loopback address.
+    Loopback(SocketAddr),
+    /// A socket's file.
+    Unix {
+        /// The file.
+        path: PathBuf,
+        /// Its mode: `0600` or `0660`.
+        mode: u32,
+    },
 }
 
 /// Where the public listener binds.

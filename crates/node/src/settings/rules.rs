@@ -3,9 +3,10 @@
 use std::{fs, path::Path, sync::Arc};
 
 use aws_lc_rs::digest;
+use countersign_audit::RulesDigest;
 use countersign_compliance::Apps;
 use countersign_core::RiskBar;
-use countersign_policy::{OperationSpec, Operations, Policies, PolicySource};
+use countersign_policy::{OperationSpec, Operations, Policies, PolicySource, RuleSet};
 
 use crate::config::{Fault, Faults, Operation};
 
@@ -22,13 +23,17 @@ pub struct Rules {
     pub declared: Declared,
     /// SHA-256 of all policy files, by which the log says what was in use; in hexadecimal.
     pub digest: String,
+    /// Operations and policies as one text, to be kept before they are taken into use.
+    pub text: String,
+    /// The name of that text, by which each decision says what decided.
+    pub rules: RulesDigest,
 }
 
 impl Rules {
     /// As the gateway takes them: with the scores from which on something is asked, and the registry of apps.
     #[must_use]
     pub fn into_gateway(self, risk: RiskBar, apps: Arc<Apps>) -> countersign_gateway::Rules {
-        countersign_gateway::Rules { operations: self.operations, policies: self.policies, risk, apps }
+        countersign_gateway::Rules { operations: self.operations, policies: self.policies, digest: self.rules, risk, apps }
     }
 }
 
@@ -46,7 +51,8 @@ pub enum Declared {
 /// # Errors
 /// All that is wrong with operations, and then with policies.
 pub fn rules(file: &Path, declared: &[Operation], directory: &Path) -> Result<Rules, Faults> {
-    let operations = operations(file, declared)?;
+    let specs = specs(file, declared)?;
+    let operations = understood(file, declared, &specs)?;
     let sources = sources(directory)?;
     let policies = Policies::load(&sources, &operations).map_err(|problems| {
         let mut faults = Faults::default();
@@ -62,7 +68,10 @@ pub fn rules(file: &Path, declared: &[Operation], directory: &Path) -> Result<Ru
         faults
     })?;
     let declared = if declared.is_empty() { Declared::BuiltIn } else { Declared::ByOperator };
-    Ok(Rules { operations, policies, declared, digest: digest(&sources) })
+    let digest = digest(&sources);
+    let text = RuleSet { operations: specs, policies: sources }.to_text();
+    let rules = RulesDigest::of(&text);
+    Ok(Rules { operations, policies, declared, digest, text, rules })
 }
 
 /// Reads the operations alone.
@@ -70,11 +79,19 @@ pub fn rules(file: &Path, declared: &[Operation], directory: &Path) -> Result<Ru
 /// # Errors
 /// All that is wrong with them.
 pub fn operations(file: &Path, declared: &[Operation]) -> Result<Operations, Faults> {
+    understood(file, declared, &specs(file, declared)?)
+}
+
+/// The operations as they are declared.
+fn specs(file: &Path, declared: &[Operation]) -> Result<Vec<OperationSpec>, Faults> {
     let mut faults = Faults::default();
     let specs: Vec<_> =
         if declared.is_empty() { built_in() } else { declared.iter().filter_map(|operation| spec(operation, file, &mut faults)).collect() };
-    faults.or(())?;
-    Operations::new(&specs).map_err(|problems| {
+    faults.or(specs)
+}
+
+fn understood(file: &Path, declared: &[Operation], specs: &[OperationSpec]) -> Result<Operations, Faults> {
+    Operations::new(specs).map_err(|problems| {
         let mut faults = Faults::default();
         for (position, problem) in problems {
             let line = declared.get(position).map(|operation| operation.line);

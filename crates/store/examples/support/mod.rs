@@ -11,8 +11,14 @@ use std::{
 
 use anyhow::{Context, Result, anyhow};
 use async_trait::async_trait;
-use countersign_audit::{CheckpointKey, CheckpointVerifier, Entry, Event, EventKind, PersonalField, PersonalName};
-use countersign_core::{Acr, Clock, DecisionId, Entropy, Outcome, PolicyName, Secret, UnixMillis, UserId};
+use countersign_audit::{
+    CheckpointKey, CheckpointVerifier, DeviceName, Entry, Event, Grounds, Identity, Recorded, RecordedFacts, RequestJudged, RulesDigest,
+};
+use countersign_core::{
+    Acr, Action, Amr, AppId, BootState, ClientId, Clock, DecisionId, DeviceId, Entropy, EvidenceTier, Facts, FieldValue, OperationRules,
+    PairwiseId, PatchLevel, Platform, PolicyName, Posture, Provenance, RequestFacts, ResourceFacts, RiskFacts, Role, Secret, SecurityLevel,
+    Session, SessionId, SessionState, Thumbprint, UnixMillis, UnixSeconds, UserId, WhenLimited,
+};
 use countersign_store::{SubjectKeys, Unavailable, segments::SegmentLog};
 
 /// The Ed25519 key of RFC 8410 section 10.3, in PKCS#8: anybody knows it, and an example needs no other.
@@ -93,20 +99,79 @@ pub fn open(directory: &Path) -> Result<SegmentLog> {
 
 /// An entry as a request leaves it: number `number`, of one of a thousand people.
 pub fn entry(number: u64) -> Result<Entry> {
-    let person = UserId::parse(&format!("u_{:026}", number % 1000)).map_err(|error| anyhow!(error))?;
-    let mut event = Event::new(EventKind::Request, Outcome::Allow);
-    event.policies = vec![PolicyName::new("owners-read-their-accounts")];
-    event.facts.insert("auth.acr".to_owned(), Acr::PhishingResistant.as_str().to_owned());
-    event.facts.insert("device.trust".to_owned(), "hardware".to_owned());
-    event.facts.insert("client".to_owned(), "com.example.bank".to_owned());
-    let field = |name, value: &str| PersonalField { name, value: value.to_owned() };
-    let personal = vec![
-        field(PersonalName::Address, "203.0.113.0/24"),
-        field(PersonalName::Device, "d_7Q4K2M9X0C3V7Q4K2M9X0C3V7Q"),
-        field(PersonalName::Path, "/v1/accounts/acc-12345/transfers"),
-        field(PersonalName::Session, "s_7Q4K2M9X0C3V7Q4K2M9X0C3V7Q"),
-        field(PersonalName::User, person.as_str()),
-    ];
+    let user = UserId::parse(&format!("u_{:026}", number % 1000)).map_err(|error| anyhow!(error))?;
+    let (device, session) = (DeviceId::from_random([7; 16]), SessionId::from_random([8; 16]));
+    let recorded = RecordedFacts::of(&facts(&user, &device, &session)?, UnixMillis(number));
+    let judged = RequestJudged {
+        action: Action::parse("transfers.create").ok(),
+        grounds: Grounds { policies: vec![PolicyName::new("owners-read-their-accounts")], ..Grounds::default() },
+        rules: Some(RulesDigest::of("")),
+        facts: Some(recorded.open),
+        decided: None,
+    };
+    let identity = Identity {
+        address: Some("203.0.113.0/24".to_owned()),
+        device: Some(DeviceName::Enrolled(device)),
+        path: Some("/v1/accounts/acc-12345/transfers".to_owned()),
+        resource: Some("acc-12345".to_owned()),
+        session: Some(session),
+        subject: PairwiseId::parse("p_7Q4K2M9X0C3V7Q4K2M9X0C3V7Q").ok(),
+        user: Some(user.clone()),
+        facts: Some(recorded.sealed),
+    };
     let decision = DecisionId::from_random(number.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
-    Ok(Entry { at: UnixMillis(number), decision, event, person: Some(person), personal })
+    let event = Event::allowed(Recorded::Request(Box::new(judged)));
+    Ok(Entry { at: UnixMillis(number), decision, event, person: Some(user), identity })
+}
+
+/// The facts of a payment from a phone of today.
+fn facts(user: &UserId, device: &DeviceId, session: &SessionId) -> Result<Facts> {
+    let subject = PairwiseId::parse("p_7Q4K2M9X0C3V7Q4K2M9X0C3V7Q").map_err(|error| anyhow!(error))?;
+    Ok(Facts {
+        session: Session {
+            id: session.clone(),
+            user: user.clone(),
+            roles: vec![Role::parse("customer").map_err(|error| anyhow!(error))?],
+            device: device.clone(),
+            client: ClientId::parse("com.example.bank").map_err(|error| anyhow!(error))?,
+            state: SessionState::Active,
+            acr: Acr::PhishingResistant,
+            amr: vec![Amr::HardwareKey, Amr::UserVerified],
+            auth_time: UnixSeconds(1_789_300_000),
+            bound_at: UnixSeconds(1_780_000_000),
+            created_at: UnixSeconds(1_789_000_000),
+            expires_at: UnixSeconds(1_790_000_000),
+        },
+        posture: Posture {
+            device: device.clone(),
+            key: Thumbprint::from_bytes([3; 32]),
+            platform: Platform::Android,
+            tier: EvidenceTier::Hardware,
+            by: Provenance::AndroidKeyAttestation,
+            established_at: UnixSeconds(1_789_000_000),
+            security_level: SecurityLevel::TrustedEnvironment,
+            bootloader_locked: Some(true),
+            boot_state: Some(BootState::Verified),
+            boot_key: None,
+            os_version: Some(160_000),
+            patch_level: PatchLevel::from_number(202_608),
+            app: AppId::parse("com.example.bank").ok(),
+            app_version: Some(7),
+            certificates: Vec::new(),
+            verdict: None,
+            report: None,
+            risk_metric: None,
+        },
+        lacks: Vec::new(),
+        risk: RiskFacts::default(),
+        request: RequestFacts {
+            action: Action::parse("transfers.create").map_err(|error| anyhow!(error))?,
+            method: "POST".to_owned(),
+            rules: OperationRules { when_limited: WhenLimited::Refuse, evidence_age_max: None },
+            fields: [("amount".to_owned(), FieldValue::Long(2500)), ("note".to_owned(), FieldValue::Text("for lunch".to_owned()))].into(),
+        },
+        resource: ResourceFacts { kind: "Account".to_owned(), id: "acc-12345".to_owned(), owner: Some(subject.to_string()) },
+        subject,
+        now: UnixSeconds(1_789_302_400),
+    })
 }

@@ -34,7 +34,7 @@ use crate::{
 };
 
 pub use files::ReadError;
-pub use read::{Record, find_decision, holding, latest_note, leaves, proof, read_record, tail, verify};
+pub use read::{Record, find_decision, latest_note, leaves, proof, read_record, tail, verify, walk_back};
 pub use recover::OpenError;
 
 /// Entries that may wait for the disk; beyond it new ones are refused.
@@ -174,7 +174,7 @@ fn nobody(at: UnixMillis) -> Result<UserId, Unavailable> {
 #[async_trait]
 impl Recorder for SegmentLog {
     async fn record(&self, entry: Entry) -> Result<Receipt, Unavailable> {
-        let key = if entry.personal.is_empty() { None } else { self.person_key(&entry).await? };
+        let key = if entry.identity.is_empty() { None } else { self.person_key(&entry).await? };
         let mut bytes = [0; SealBytes::LENGTH];
         self.entropy.fill(&mut bytes);
         let json =

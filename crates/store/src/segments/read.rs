@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use countersign_audit::{Checkpoint, CheckpointVerifier, Disclosure, Hash, Line, Report, Verifier, prove};
+use countersign_audit::{
+    self as audit, Checkpoint, CheckpointVerifier, Disclosure, Glance, Hash, Line, Report, SealRefusal, Verifier, prove,
+};
 use countersign_core::DecisionId;
 
 use crate::segments::files::{ReadError, each_line, each_line_from, first_of, list, offset_before, offset_near_end};
@@ -14,6 +16,16 @@ pub struct Record {
     pub seq: u64,
     /// The entry, as hashed.
     pub json: String,
+}
+
+impl Record {
+    /// What the entry says, whatever its format.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn read(&self) -> Result<audit::Record, SealRefusal> {
+        audit::Record::read(&self.json)
+    }
 }
 
 /// Calls `take` with every record of a segment from `offset` on that a commit follows: others were never acknowledged.
@@ -37,15 +49,15 @@ fn records(path: &Path, offset: u64, mut take: impl FnMut(u64, Hash, &str)) -> R
 /// # Errors
 /// When the directory cannot be read.
 pub fn find_decision(directory: &Path, decision: &DecisionId) -> Result<Option<Record>, ReadError> {
-    let wanted = format!("\"decision\":\"{decision}\"");
     for path in list(directory)?.iter().rev() {
-        // Lines are parsed only where they hold the number: a long log is searched at the pace of the disk.
+        // Entries are read only where the number stands in their line: a long log is searched at the pace of the disk.
         let (mut candidate, mut found) = (None, None);
         each_line(path, |text, _| {
             if text.starts_with("c ") {
                 found = candidate.take().or(found.take());
-            } else if text.contains(&wanted)
+            } else if text.contains(decision.as_str())
                 && let Ok(Line::Record { seq, json, .. }) = Line::parse(text)
+                && audit::Record::read(json).is_ok_and(|entry| entry.decision == *decision)
             {
                 candidate = Some(Record { seq, json: json.to_owned() });
             }
@@ -96,21 +108,29 @@ pub fn tail(directory: &Path, from: u64, count_max: usize) -> Result<Vec<Record>
     Ok(found)
 }
 
-/// Calls `take` with every record whose text holds `wanted`, from the newest segment back, up to and with the first one whose
-/// first record is one of those that `ends` names.
+/// Calls `take` with every entry that `wanted` picks at a glance, from the newest segment back, up to and with the first segment
+/// whose first entry is one of those that `ends` picks. What is no entry is passed over; verification finds it.
 ///
 /// # Errors
 /// When the directory cannot be read.
-pub fn holding(directory: &Path, wanted: &str, ends: impl Fn(&str) -> bool, mut take: impl FnMut(&str)) -> Result<(), ReadError> {
+pub fn walk_back(
+    directory: &Path,
+    wanted: impl Fn(Glance) -> bool,
+    ends: impl Fn(Option<Glance>) -> bool,
+    mut take: impl FnMut(audit::Record),
+) -> Result<(), ReadError> {
     for path in list(directory)?.iter().rev() {
-        let mut first = None;
+        let mut ended = None;
         records(path, 0, |_, _, json| {
-            first.get_or_insert_with(|| ends(json));
-            if json.contains(wanted) {
-                take(json);
+            let glance = Glance::read(json);
+            ended.get_or_insert_with(|| ends(glance));
+            if glance.is_some_and(&wanted)
+                && let Ok(entry) = audit::Record::read(json)
+            {
+                take(entry);
             }
         })?;
-        if first == Some(true) {
+        if ended == Some(true) {
             break;
         }
     }

@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use countersign_audit::{Checkpoint, CheckpointKey, CheckpointVerifier, Frontier, Header, Line, leaf_hash};
+use countersign_audit::{Checkpoint, CheckpointKey, CheckpointVerifier, Format, Frontier, Header, Line, leaf_hash};
 
 use crate::segments::files::{self, ReadError};
 
@@ -20,7 +20,7 @@ const HEADER_BYTES_MAX: u64 = 4096;
 pub struct Tail {
     /// The tree so far.
     pub frontier: Frontier,
-    /// The segment that is continued, and its length.
+    /// The segment that is continued, and its length; `None` when a new one has to be begun.
     pub segment: Option<(PathBuf, u64)>,
 }
 
@@ -88,9 +88,15 @@ pub fn recover(directory: &Path, key: &CheckpointKey) -> Result<Tail, OpenError>
             follows(&read, &path, segments.last(), &verifier)?;
         }
         let failed = |source| OpenError::Io { path: path.clone(), source };
+        // A segment has one format: the log goes on in a new one, whose name would be this one's if this one holds nothing.
+        if read.format != Format::WRITTEN && read.last.is_none() {
+            fs::remove_file(&path).map_err(failed)?;
+            return Ok(Tail { frontier: read.committed, segment: None });
+        }
         let file = fs::OpenOptions::new().write(true).open(&path).map_err(failed)?;
         file.set_len(read.length).and_then(|()| file.sync_all()).map_err(failed)?;
-        return Ok(Tail { frontier: read.committed, segment: Some((path, read.length)) });
+        let segment = (read.format == Format::WRITTEN).then_some((path, read.length));
+        return Ok(Tail { frontier: read.committed, segment });
     }
     Ok(Tail { frontier: Frontier::default(), segment: None })
 }
@@ -118,6 +124,7 @@ struct Odd {
 
 /// A segment read from its header to its last commit.
 struct Replay {
+    format: Format,
     frontier: Frontier,
     committed: Frontier,
     length: u64,
@@ -167,7 +174,7 @@ impl Replay {
         } else {
             None
         };
-        Self { frontier: header.before.clone(), committed: header.before, length, last: None, odd: None, fault }
+        Self { format: header.format, frontier: header.before.clone(), committed: header.before, length, last: None, odd: None, fault }
     }
 
     fn take(&mut self, line: Option<Line<'_>>, text: &str, number: u64, offset: u64) {

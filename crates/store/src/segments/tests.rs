@@ -2,9 +2,10 @@
 
 use super::*;
 use countersign_audit::{
-    CheckpointVerifier, Event, EventKind, FaultKind, Frontier, Header, Line, PersonalField, PersonalName, check, leaf_hash,
+    CheckpointVerifier, Event, EventKind, FaultKind, Format, Frontier, Glance, Header, Identity, Line, PersonalName, Recorded, check,
+    check_disclosure, disclose, leaf_hash,
 };
-use countersign_core::{DecisionId, Outcome};
+use countersign_core::DecisionId;
 use std::{
     fs,
     sync::atomic::{AtomicU64, Ordering},
@@ -82,9 +83,9 @@ fn entry(number: u64, user: &str) -> Entry {
     Entry {
         at: UnixMillis(number),
         decision: DecisionId::from_random((number << 8).to_be_bytes()),
-        event: Event::new(EventKind::Request, Outcome::Allow),
+        event: Event::allowed(Recorded::Request(Box::default())),
         person: Some(UserId::parse(user).expect("an id")),
-        personal: vec![PersonalField { name: PersonalName::User, value: user.to_owned() }],
+        identity: Identity { user: UserId::parse(user).ok(), ..Identity::default() },
     }
 }
 
@@ -183,7 +184,7 @@ async fn a_log_that_does_not_verify_is_not_continued() {
         ("rubbish between", genuine.replacen("\nc 1 ", "\nx\nc 1 ", 1), Err("none of the log")),
         ("zeros between", genuine.replacen("\nc 1 ", "\n\0\nc 1 ", 1), Err("none of the log")),
         ("another log", genuine.replacen("log.example", "bog.example", 1), Err("another log")),
-        ("another format", genuine.replacen("countersign-log 1", "countersign-log 2", 1), Err("no header")),
+        ("another format", genuine.replacen("countersign-log 2", "countersign-log 3", 1), Err("no header")),
         ("a header somewhere", format!("{genuine}{header}\n"), Err("none of the log")),
         ("rubbish for a header", "x".repeat(5000), Err("no header")),
         ("the last commit's time", without_commit.clone() + &last.replacen("c 3 ", "c 3 9", 1) + "\n", Err("none of the log")),
@@ -200,6 +201,8 @@ async fn a_log_that_does_not_verify_is_not_continued() {
         ("a record at the end", format!("{genuine}r 3 {} {{}}\n", leaf_hash(b"{}")), Ok(3)),
         ("zeros at the end", genuine.clone() + &"\0".repeat(9000), Ok(3)),
         ("zeros in lines at the end", format!("{genuine}r 3 \0\0\n\0\0 x\nr 4"), Ok(3)),
+        // Last, because it begins a segment of its own.
+        ("an earlier format", genuine.replacen("countersign-log 2", "countersign-log 1", 1), Ok(3)),
     ];
     for (name, text, expected) in rows {
         fs::write(&path, text).expect("writable");
@@ -227,7 +230,7 @@ async fn a_segment_without_entries_must_continue_the_one_before() {
             _ => None,
         });
         records.take(upto).for_each(|leaf| tree.append(leaf));
-        Header { origin: "log.example.com".to_owned(), before: tree }.render()
+        Header { format: Format::Two, origin: "log.example.com".to_owned(), before: tree }.render()
     };
     let rows: &[(&str, u64, String, Option<&str>)] = &[
         ("it does", 3, tree(3), None),
@@ -293,16 +296,16 @@ async fn a_log_of_many_segments_is_read_from_anywhere() {
         assert_eq!(check(&text, &verifier()).map(|entry| entry.seq), Ok(seq));
     }
     assert_eq!(proof(home.path(), &verifier(), 60, &[]).expect("readable"), None);
-    let held = |wanted: &str, ends: fn(&str) -> bool| {
+    let held = |wanted: fn(Glance) -> bool, ends: fn(Option<Glance>) -> bool| {
         let mut found = Vec::new();
-        holding(home.path(), wanted, ends, |json| found.push(json.to_owned())).expect("readable");
+        walk_back(home.path(), wanted, ends, |entry| found.push(entry.decision)).expect("readable");
         found
     };
-    assert_eq!(held("\"event\":\"request\"", |_| false).len(), 60);
-    assert_eq!(held("\"event\":\"signed_in\"", |_| false).len(), 0);
-    let newest = held("", |_| true);
+    assert_eq!(held(|seen| seen.kind == EventKind::Request, |_| false).len(), 60);
+    assert_eq!(held(|seen| seen.kind == EventKind::SignedIn, |_| false).len(), 0);
+    let newest = held(|_| true, |_| true);
     assert!((1..20).contains(&newest.len()), "the newest segment alone: {}", newest.len());
-    assert!(newest.last().is_some_and(|json| json.contains(entry(19, "u_1").decision.as_str())), "in their order");
+    assert!(newest.last() == Some(&entry(19, "u_1").decision), "in their order");
     // A segment that is missing is missed.
     fs::remove_file(files::list(home.path()).expect("readable").remove(4)).expect("removed");
     let faults = verify(home.path(), &verifier(), None).expect("readable").faults;
@@ -496,7 +499,7 @@ async fn without_a_key_nothing_personal_is_written_and_without_a_store_nothing_a
     let home = tempfile::tempdir().expect("a directory");
     let log = open(home.path()).expect("opens");
     let _ = log.record(entry(0, "u_erased")).await.expect("recorded");
-    assert!(!read_record(home.path(), 0).expect("readable").expect("a record").json.contains("personal"));
+    assert!(!read_record(home.path(), 0).expect("readable").expect("a record").json.contains("sealed"));
     assert_eq!(log.record(entry(1, "u_away")).await.err(), Some(Unavailable::new("away")));
     assert_eq!(verify(home.path(), &verifier(), None).expect("readable").committed, 1);
 }
@@ -506,4 +509,45 @@ async fn a_log_that_cannot_be_written_is_not_begun() {
     let home = tempfile::tempdir().expect("a directory");
     fs::create_dir(home.path().join(files::name(0))).expect("writable");
     assert!(open(home.path()).is_err());
+}
+
+/// A log that began in format 1 goes on in format 2: one tree, one verification, one reader.
+#[tokio::test]
+async fn a_log_of_format_1_goes_on_in_format_2() {
+    let home = tempfile::tempdir().expect("a directory");
+    let old = Path::new(env!("CARGO_MANIFEST_DIR")).join("../audit/tests/fixtures/format1/log").join(files::name(0));
+    fs::copy(&old, home.path().join(files::name(0))).expect("copied");
+    let before = latest_note(home.path(), &verifier()).expect("readable").expect("a checkpoint").0;
+    write(home.path(), 3).await;
+    write(home.path(), 2).await;
+    let names = [files::name(0), files::name(6)].map(|name| home.path().join(name));
+    assert_eq!(files::list(home.path()).expect("readable"), names, "one new segment, and the old one is not touched");
+    assert_eq!(fs::read(&names[0]).expect("a segment"), fs::read(&old).expect("a segment"));
+    let report = verify(home.path(), &verifier(), Some(before)).expect("readable");
+    assert_eq!((report.committed, report.faults), (11, vec![]));
+    let kinds: Vec<_> =
+        tail(home.path(), 0, 100).expect("readable").iter().map(|record| record.read().expect("an entry").event.kind()).collect();
+    assert_eq!((kinds.len(), kinds[1], kinds[10]), (11, EventKind::DeviceEnrolled, EventKind::Request));
+    let key = PersonKey::new(&Secret::new([7; 32])).expect("a key");
+    for (seq, name, value) in [(3, PersonalName::Resource, "a1"), (10, PersonalName::User, "u_1")] {
+        let record = read_record(home.path(), seq).expect("readable").expect("a record");
+        let found = find_decision(home.path(), &record.read().expect("an entry").decision).expect("readable");
+        assert_eq!(found, Some(record.clone()));
+        let shown = disclose(&record.json, &key, &[name]).expect("opens");
+        assert_eq!(check_disclosure(&record.json, &shown[0]).map(|field| field.value).as_deref(), Ok(value));
+        let text = proof(home.path(), &verifier(), seq, &shown).expect("readable").expect("a proof");
+        assert_eq!(check(&text, &verifier()).map(|entry| (entry.seq, entry.disclosed.len())), Ok((seq, 1)));
+    }
+}
+
+/// A segment of format 1 that was begun and never used makes room for one of format 2.
+#[tokio::test]
+async fn an_empty_segment_of_format_1_is_begun_again() {
+    let home = tempfile::tempdir().expect("a directory");
+    let header = Header { format: Format::One, origin: "log.example.com".to_owned(), before: Frontier::default() };
+    fs::write(home.path().join(files::name(0)), header.render()).expect("written");
+    write(home.path(), 1).await;
+    let text = fs::read_to_string(home.path().join(files::name(0))).expect("a segment");
+    assert!(text.starts_with("countersign-log 2 "), "{text}");
+    assert_eq!(verify(home.path(), &verifier(), None).expect("readable").committed, 1);
 }

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use countersign_audit::{Checkpoint, CheckpointKey, Frontier, Header, commit_line, record_line};
+use countersign_audit::{Checkpoint, CheckpointKey, Format, Frontier, Header, commit_line, record_line};
 use countersign_core::Clock;
 use tokio::sync::{mpsc, oneshot};
 
@@ -44,7 +44,7 @@ pub struct Writer {
 impl Writer {
     /// Begins a segment that continues the tree.
     pub fn begin(&mut self) -> io::Result<()> {
-        let header = Header { origin: self.key.origin().to_owned(), before: self.frontier.clone() }.render();
+        let header = Header { format: Format::WRITTEN, origin: self.key.origin().to_owned(), before: self.frontier.clone() }.render();
         self.disk.begin(self.frontier.size(), &header)
     }
 

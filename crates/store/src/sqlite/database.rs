@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use countersign_core::{DeviceId, Session, SessionId};
+use countersign_core::{DeviceId, Session, SessionId, UserId};
 use sqlx::{
     SqlSafeStr, SqlitePool,
     migrate::{Migration, MigrationType, Migrator},
@@ -22,6 +22,7 @@ use crate::{
     grants::{GivenToken, Renewed},
     lapsing::Lapsing,
     sqlite::{cached::Cached, row::Reader},
+    subjects::UserState,
     unavailable::Unavailable,
 };
 
@@ -34,7 +35,7 @@ const BUSY_MAX: Duration = Duration::from_secs(5);
 /// Readers beside the writer.
 const READERS: u32 = 4;
 
-/// Sessions, and devices, that are kept in memory.
+/// Sessions, and devices, and states of accounts, that are kept in memory.
 const CACHED_MAX: usize = 100_000;
 
 /// A step from one version of the tables to the next. Never changed once it was published: databases remember its digest.
@@ -107,6 +108,7 @@ pub struct Sqlite {
     pub(crate) subject_keys: SqlitePool,
     pub(crate) sessions: Cached<SessionId, Session>,
     pub(crate) devices: Cached<DeviceId, Device>,
+    pub(crate) accounts: Cached<UserId, UserState>,
     pub(crate) changes: Changes,
     /// The answer that was given to each refresh token and request key, while it is repeated.
     pub(crate) answers: Mutex<Lapsing<Renewed, GivenToken>>,
@@ -131,6 +133,7 @@ impl Sqlite {
             subject_keys,
             sessions: Cached::new(CACHED_MAX),
             devices: Cached::new(CACHED_MAX),
+            accounts: Cached::new(CACHED_MAX),
             changes: Changes::default(),
             answers: Mutex::default(),
         })

@@ -101,6 +101,18 @@ impl Subjects for Sqlite {
         row.map_err(failed("reading an account"))?.as_ref().map(user).transpose()
     }
 
+    async fn state(&self, id: &UserId) -> Result<Option<UserState>, Unavailable> {
+        if let Some(state) = self.accounts.get(id) {
+            return Ok(Some(state));
+        }
+        let gate = self.accounts.gate().await;
+        let found = self.find(id).await?.map(|user| user.state);
+        if let Some(state) = found {
+            gate.put(id.clone(), state);
+        }
+        Ok(found)
+    }
+
     async fn find_by_name(&self, name: &str) -> Result<Option<User>, Unavailable> {
         let row = sqlx::query("SELECT * FROM users WHERE name = $1").bind(name).fetch_optional(&self.writer).await;
         row.map_err(failed("reading an account"))?.as_ref().map(user).transpose()
@@ -114,6 +126,8 @@ impl Subjects for Sqlite {
 
     async fn update(&self, id: &UserId, state: UserState, roles: &[Role]) -> Result<Option<User>, Unavailable> {
         let _news = self.changes.at_end(Change::User(id.clone()));
+        let gate = self.accounts.gate().await;
+        gate.forget(id);
         let row = sqlx::query("UPDATE users SET state = $2, roles = $3 WHERE id = $1 RETURNING *")
             .bind(id.as_str())
             .bind(state_word(state))

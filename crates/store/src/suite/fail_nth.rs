@@ -350,6 +350,10 @@ impl Subjects for FailNth<dyn Subjects> {
         self.call(identity, self.inner.find(id)).await
     }
 
+    async fn state(&self, id: &UserId) -> Result<Option<UserState>, Unavailable> {
+        self.call(identity, self.inner.state(id)).await
+    }
+
     async fn find_by_name(&self, name: &str) -> Result<Option<User>, Unavailable> {
         self.call(identity, self.inner.find_by_name(name)).await
     }

@@ -70,6 +70,7 @@ pub async fn truth<H: Home>(fresh: impl AsyncFn() -> H) {
     devices::a_walk_meets_every_device_once(&fresh().await).await;
     subjects::what_was_made_is_found_after_a_restart(&fresh().await).await;
     subjects::an_account_comes_with_its_passkey_or_not_at_all(&fresh().await).await;
+    subjects::a_closed_account_is_never_remembered_as_active(&fresh().await).await;
     subjects::of_racing_accounts_one_is_made(&fresh().await).await;
     subjects::a_counter_is_used_once(&fresh().await).await;
     subjects::an_invitation_is_taken_once_in_its_time(&fresh().await).await;

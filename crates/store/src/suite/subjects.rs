@@ -20,9 +20,11 @@ pub async fn what_was_made_is_found_after_a_restart(home: &dyn Home) {
     assert_eq!(subjects.add_passkey(second.clone()).await, Ok(Created::Done));
     assert_eq!(subjects.add_passkey(second.clone()).await, Ok(Created::CredentialTaken));
     let roles = ["admin", "customer"].map(|role| Role::parse(role).expect("an id"));
+    assert_eq!(subjects.state(&user(1).id).await, Ok(Some(UserState::Active)));
     for (state, roles) in [(UserState::Closed, &roles[..0]), (UserState::Active, &roles[..])] {
         let changed = User { state, roles: roles.to_vec(), ..user(1) };
         assert_eq!(subjects.update(&user(1).id, state, roles).await, Ok(Some(changed)));
+        assert_eq!(subjects.state(&user(1).id).await, Ok(Some(state)), "not what it was before");
     }
     assert_eq!(subjects.update(&user(9).id, UserState::Closed, &[]).await, Ok(None));
     let subjects = home.open().await.subjects;
@@ -32,6 +34,7 @@ pub async fn what_was_made_is_found_after_a_restart(home: &dyn Home) {
     assert_eq!(subjects.passkeys(&user(1).id).await, Ok(vec![passkey(1), second.clone()]));
     assert_eq!(subjects.find_passkey(&second.credential).await, Ok(Some(second)));
     assert_eq!(subjects.find(&user(9).id).await, Ok(None));
+    assert_eq!(subjects.state(&user(9).id).await, Ok(None));
     assert_eq!(subjects.find_by_name("Person 1").await, Ok(None), "a name is the name as it is written");
     assert_eq!(subjects.find_passkey(&passkey(9).credential).await, Ok(None));
     assert_eq!(subjects.passkeys(&user(9).id).await, Ok(vec![]));
@@ -51,6 +54,26 @@ pub async fn an_account_comes_with_its_passkey_or_not_at_all(home: &dyn Home) {
     assert_eq!(subjects.find_passkey(&passkey(2).credential).await, Ok(None));
     assert_eq!(subjects.find_passkey(&passkey(1).credential).await, Ok(Some(passkey(1))));
     assert_eq!(subjects.create(user(2), passkey(2)).await, Ok(Created::Done), "nothing of it was left behind");
+}
+
+/// Whoever asks while an account is being closed may hear either; whoever asks after it was closed hears that.
+pub async fn a_closed_account_is_never_remembered_as_active(home: &dyn Home) {
+    let subjects = home.open().await.subjects;
+    for number in 1..=20 {
+        assert_eq!(subjects.create(user(number), passkey(number)).await, Ok(Created::Done));
+        race(8, |task| {
+            let subjects = Arc::clone(&subjects);
+            async move {
+                if task == 4 {
+                    subjects.update(&user(number).id, UserState::Closed, &[]).await.map(|_| ()).expect("an answer");
+                } else {
+                    subjects.state(&user(number).id).await.map(|_| ()).expect("an answer");
+                }
+            }
+        })
+        .await;
+        assert_eq!(subjects.state(&user(number).id).await, Ok(Some(UserState::Closed)));
+    }
 }
 
 pub async fn of_racing_accounts_one_is_made(home: &dyn Home) {

@@ -1,0 +1,217 @@
+//! Steps 3 to 6 of the way of a request, in order: token, proof, session, phone. The order is the argument.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use countersign_compliance::{Apps, Revocations, Share};
+use countersign_core::{Lack, Posture, Session, UnixSeconds};
+use countersign_proof::{
+    access_token::VerifiedToken,
+    dpop::{self, BoundTo, Expected},
+    nonce::NonceKeys,
+    target::Target,
+    window::NonceRule,
+};
+use countersign_store::{Devices, FreshProof, LivePosture, LiveSession, ReplayMemory, Sessions, Subjects, UserState};
+use http::Method;
+
+use crate::{
+    credentials::Credentials,
+    refusal::{AccessRefusal, SignedBy, Unauthenticated},
+    tokens::Tokens,
+};
+
+/// Everything that says who asks. One for all servers of a node, so that no two of them can answer differently.
+pub struct Access {
+    /// Verifies access tokens.
+    pub tokens: Tokens,
+    /// Makes and recognises nonces, the same on every node.
+    pub nonces: NonceKeys,
+    /// The registry of apps; replaced whole when what they require changes.
+    pub apps: Arc<ArcSwap<Apps>>,
+    /// Which certificates of devices were revoked; replaced whole when the list changes.
+    pub revocations: Arc<ArcSwap<Revocations>>,
+    /// What is remembered between requests.
+    pub stores: Stores,
+}
+
+/// The promises of the store that say who asks.
+#[derive(Clone)]
+pub struct Stores {
+    /// Which proofs were used.
+    pub replay: Arc<dyn ReplayMemory>,
+    /// What sessions may do.
+    pub sessions: Arc<dyn Sessions>,
+    /// What is known of devices.
+    pub devices: Arc<dyn Devices>,
+    /// Whose accounts are active.
+    pub subjects: Arc<dyn Subjects>,
+}
+
+/// Somebody who holds a token and proved by its key that this very request is theirs, in a live session of an active account, on a
+/// device that may act and that the session's app enrolled. Only [`authenticate`] makes one.
+#[derive(Debug)]
+#[must_use]
+pub struct Authenticated {
+    fresh: FreshProof,
+    holder: Holder,
+}
+
+impl Authenticated {
+    /// The proof, which counts this once.
+    pub const fn fresh(&self) -> &FreshProof {
+        &self.fresh
+    }
+
+    /// Who it is.
+    pub const fn holder(&self) -> &Holder {
+        &self.holder
+    }
+
+    /// Who it is, for the facts of a decision.
+    pub fn into_holder(self) -> Holder {
+        self.holder
+    }
+
+    /// Asks again for all that time can change: a request may take long to arrive, and what ended meanwhile has ended.
+    ///
+    /// # Errors
+    /// The first rule that does not hold any more.
+    pub async fn recheck(self, access: &Access, now: UnixSeconds) -> Result<Self, Unauthenticated> {
+        let key = *self.fresh.key();
+        let holder = recheck(access, &self.holder.token, now).await.map_err(|refused| refused.proved_by(key))?;
+        Ok(Self { holder, ..self })
+    }
+}
+
+/// The holder of a token, as things stand: session, device, and what the device lacks. Only [`authenticate`] and [`recheck`] make one.
+#[derive(Debug)]
+#[must_use]
+pub struct Holder {
+    token: Arc<VerifiedToken>,
+    session: LiveSession,
+    posture: LivePosture,
+    unmet: Vec<Lack>,
+}
+
+impl Holder {
+    /// The token.
+    pub const fn token(&self) -> &Arc<VerifiedToken> {
+        &self.token
+    }
+
+    /// The session.
+    #[must_use]
+    pub const fn session(&self) -> &Session {
+        self.session.session()
+    }
+
+    /// What is known of the device.
+    #[must_use]
+    pub const fn posture(&self) -> &Posture {
+        self.posture.posture()
+    }
+
+    /// What the app requires of the device and the device does not meet, at any stage.
+    #[must_use]
+    pub fn unmet(&self) -> &[Lack] {
+        &self.unmet
+    }
+
+    /// All of it, for the facts of a decision.
+    #[must_use]
+    pub fn into_facts(self) -> (Session, Posture, Vec<Lack>) {
+        (self.session.into_session(), self.posture.into_posture(), self.unmet)
+    }
+}
+
+/// Finds out who asks. The same for every door: the API's, the issuer's own, and those of other proxies.
+///
+/// # Errors
+/// The first rule that is broken, with what is known by then.
+pub async fn authenticate(
+    access: &Access,
+    credentials: Credentials<'_>,
+    target: &Target,
+    method: &Method,
+    now: UnixSeconds,
+) -> Result<Authenticated, Unauthenticated> {
+    // 3. A token of ours, for us, that has not expired.
+    let token = access.tokens.verify(credentials.token()?, now)?;
+
+    // 4. A proof by the token's key, for this very request, now, and never seen before.
+    let proof = credentials.proof().map_err(|why| Unauthenticated::with_token(&token, why))?;
+    let signed = dpop::read(proof).map_err(|why| Unauthenticated::with_token(&token, AccessRefusal::Proof(why, SignedBy::Nobody)))?;
+    let key = *signed.key().thumbprint();
+    let expected = Expected {
+        method: method.as_str(),
+        target,
+        bound_to: BoundTo::AccessToken { key: token.key(), hash: token.hash() },
+        nonces: NonceRule::Accepted(&access.nonces),
+    };
+    let bound = dpop::bind(signed, &expected, now).map_err(|why| {
+        let signed_by = if key == *token.key() { SignedBy::TheTokensKey } else { SignedBy::AForeignKey };
+        Unauthenticated::with_token(&token, AccessRefusal::Proof(why, signed_by))
+    })?;
+    let fresh = access.stores.replay.spend(bound, now).await;
+    let fresh = fresh.map_err(|why| Unauthenticated::with_token(&token, why).proved_by(key))?;
+
+    let holder = holder(access, &token, now).await.map_err(|refused| refused.proved_by(key))?;
+    Ok(Authenticated { fresh, holder })
+}
+
+/// Asks again for all of a token's holder that time can change, without a proof: for what was proved when it began and goes on.
+///
+/// # Errors
+/// The first rule that does not hold any more.
+pub async fn recheck(access: &Access, token: &Arc<VerifiedToken>, now: UnixSeconds) -> Result<Holder, Unauthenticated> {
+    token.fresh(now).map_err(|why| Unauthenticated::with_token(token, why))?;
+    holder(access, token, now).await
+}
+
+async fn holder(access: &Access, token: &Arc<VerifiedToken>, now: UnixSeconds) -> Result<Holder, Unauthenticated> {
+    // 5. A session that may act.
+    let session = access.stores.sessions.live(token.session(), now).await.map_err(|why| Unauthenticated::with_token(token, why))?;
+    match on_a_phone(access, token, session.session(), now).await {
+        Ok((posture, unmet)) => Ok(Holder { token: Arc::clone(token), session, posture, unmet }),
+        Err(refusal) => Err(Unauthenticated::with_token(token, refusal).in_session(session.into_session())),
+    }
+}
+
+/// 5, of an active account; 6, a device that may act, of the app that token and session were made for, and what it lacks.
+async fn on_a_phone(
+    access: &Access,
+    token: &VerifiedToken,
+    session: &Session,
+    now: UnixSeconds,
+) -> Result<(LivePosture, Vec<Lack>), AccessRefusal> {
+    match access.stores.subjects.state(&session.user).await {
+        Ok(Some(UserState::Active)) => {}
+        Ok(Some(UserState::Closed) | None) => return Err(AccessRefusal::AccountNotActive),
+        Err(fault) => return Err(AccessRefusal::AccountUnavailable(fault)),
+    }
+    let posture = access.stores.devices.posture(&session.device).await?;
+    let apps = access.apps.load();
+    let unmet = unmet(&apps, session, posture.posture(), &access.revocations.load(), now)?;
+    if session.client != *token.client() {
+        return Err(AccessRefusal::ClientMismatch);
+    }
+    let app = apps.of(&session.client).map_err(|_| AccessRefusal::AppUnknown)?;
+    app.enrolled(posture.posture()).map_err(|_| AccessRefusal::DeviceOfAnotherApp)?;
+    Ok((posture, unmet))
+}
+
+/// What the device of a session does not meet of what its app requires, for its person.
+///
+/// # Errors
+/// [`AccessRefusal::AppUnknown`].
+pub fn unmet(
+    apps: &Apps,
+    session: &Session,
+    posture: &Posture,
+    revocations: &Revocations,
+    now: UnixSeconds,
+) -> Result<Vec<Lack>, AccessRefusal> {
+    let app = apps.of(&session.client).map_err(|_| AccessRefusal::AppUnknown)?;
+    Ok(app.lacks(posture, revocations, Some(Share::of(&session.user)), now))
+}
