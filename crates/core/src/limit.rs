@@ -19,6 +19,8 @@ impl Limits {
     pub const JWS_BYTES_MAX: usize = 8 * 1024;
     /// Bytes in a proof's `htu`.
     pub const URL_BYTES_MAX: usize = 4 * 1024;
+    /// Verified access tokens remembered at one time; about a kilobyte each.
+    pub const TOKENS_REMEMBERED_MAX: usize = 20_000;
     /// Life of an access token.
     pub const ACCESS_TOKEN_LIFE: Seconds = Seconds(300);
     /// Life that an access token must have left to be given again to whoever repeats a refresh: nobody is answered with what is about

@@ -96,11 +96,17 @@ pub struct ReactRules {
 
 impl Default for ReactRules {
     fn default() -> Self {
-        Self { own: BTreeMap::new(), together: Seconds(3600), limited_for: Seconds(86_400) }
+        Self { own: BTreeMap::new(), together: Self::TOGETHER, limited_for: Self::LIMITED_FOR }
     }
 }
 
 impl ReactRules {
+    /// Time within which signals about the same subject are one incident, as shipped.
+    pub const TOGETHER: Seconds = Seconds(3600);
+
+    /// Time for which a session stays limited when nobody confirms and nobody objects, as shipped.
+    pub const LIMITED_FOR: Seconds = Seconds(86_400);
+
     /// The rule for a kind of signal.
     #[must_use]
     pub fn of(&self, kind: SignalKind) -> ReactRule {

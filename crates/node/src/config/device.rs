@@ -9,20 +9,11 @@ use countersign_compliance::{AppRelease, PatchRule, Requirement, Rollout, Rule, 
 use countersign_core::{AppAccess, AppFinding, BootState, Integrity, Platform, PlayProtect, Seconds, SecurityLevel, Stage};
 
 use crate::config::{
+    defaults,
     model::{DeviceRules, WhenStale},
     section::{At, Section},
     value,
 };
-
-/// Age of a revocation list when nothing is said. Google asks to look daily; a week bridges an outage.
-const STATUS_LIST_AGE_MAX: Seconds = Seconds(7 * 86_400);
-
-/// What is required of phones when nothing is said, each at the stage of `device.mode`.
-const ALWAYS: [&str; 5] = ["security_level", "boot", "bootloader_locked", "not_revoked", "no_development"];
-
-/// What the app may not find when nothing is said; claims are easily made, so that these limit and do not refuse.
-const FINDINGS: [AppFinding; 5] =
-    [AppFinding::Debugger, AppFinding::Emulator, AppFinding::Hooked, AppFinding::Rooted, AppFinding::Tampered];
 
 const STAGES: [(&str, Stage); 3] = [("observe", Stage::Observe), ("limit", Stage::Limit), ("enforce", Stage::Enforce)];
 
@@ -48,20 +39,20 @@ pub fn device(section: Option<Section<'_>>, here: &Path) -> DeviceRules {
         systems: Vec::new(),
         anchors: Vec::new(),
         apple_anchors: Vec::new(),
-        apple_development: false,
+        apple_development: defaults::APPLE_DEVELOPMENT,
         status_list: None,
-        status_list_age_max: STATUS_LIST_AGE_MAX,
-        status_list_grace: Seconds(0),
-        status_list_then: WhenStale::Refuse,
+        status_list_age_max: defaults::STATUS_LIST_AGE_MAX,
+        status_list_grace: defaults::STATUS_LIST_GRACE,
+        status_list_then: defaults::STATUS_LIST_THEN,
     };
     let mut flat = Flat {
-        security_level_min: SecurityLevel::TrustedEnvironment,
-        boot_states: vec![BootState::Verified],
-        locked: true,
-        allow_dev_tokens: false,
+        security_level_min: defaults::SECURITY_LEVEL_MIN,
+        boot_states: defaults::BOOT_STATES.to_vec(),
+        locked: defaults::REQUIRE_LOCKED,
+        allow_dev_tokens: defaults::ALLOW_DEV_TOKENS,
     };
     let Some(mut section) = section else {
-        rules.requirements = usual(&flat, Rollout::all(Stage::Enforce));
+        rules.requirements = usual(&flat, Rollout::all(defaults::STAGE));
         return rules;
     };
     if let Some(at) = section.word("security_level_min", &LEVELS) {
@@ -70,14 +61,14 @@ pub fn device(section: Option<Section<'_>>, here: &Path) -> DeviceRules {
     if let Some(texts) = section.texts("boot_state") {
         flat.boot_states = boot_states(&section, &texts);
     }
-    flat.locked = section.flag("require_locked").is_none_or(|at| at.value);
-    flat.allow_dev_tokens = section.flag("allow_dev_tokens").is_some_and(|at| at.value);
+    flat.locked = section.flag("require_locked").map_or(defaults::REQUIRE_LOCKED, |at| at.value);
+    flat.allow_dev_tokens = section.flag("allow_dev_tokens").map_or(defaults::ALLOW_DEV_TOKENS, |at| at.value);
     rules.boot_keys = paths(&mut section, "boot_keys", here);
     let systems = section.texts("systems").unwrap_or_default();
     rules.systems = systems.into_iter().map(|At { value, line }| (value.to_owned(), line)).collect();
     rules.anchors = paths(&mut section, "anchors", here);
     rules.apple_anchors = paths(&mut section, "apple_anchors", here);
-    rules.apple_development = section.flag("apple_development").is_some_and(|at| at.value);
+    rules.apple_development = section.flag("apple_development").map_or(defaults::APPLE_DEVELOPMENT, |at| at.value);
     rules.status_list = status_list(&mut section, here);
     if let Some(span) = section.span("status_list_age_max") {
         rules.status_list_age_max = span;
@@ -88,7 +79,7 @@ pub fn device(section: Option<Section<'_>>, here: &Path) -> DeviceRules {
     if let Some(at) = section.word("status_list_then", &[("limit", WhenStale::Limit), ("refuse", WhenStale::Refuse)]) {
         rules.status_list_then = at.value;
     }
-    let general = rollout(&mut section, Rollout::all(Stage::Enforce));
+    let general = rollout(&mut section, Rollout::all(defaults::STAGE));
     rules.requirements = usual(&flat, general);
     if rules.status_list_then == WhenStale::Limit {
         let age_max = rules.status_list_age_max.0.saturating_add(rules.status_list_grace.0);
@@ -102,7 +93,7 @@ pub fn device(section: Option<Section<'_>>, here: &Path) -> DeviceRules {
 
 /// `[app.ID.require.NAME]`: an app's own requirements.
 pub fn overrides(app: &mut Section<'_>) -> Vec<Requirement> {
-    app.table("require", "require").map(|section| required(section, Rollout::all(Stage::Enforce))).unwrap_or_default()
+    app.table("require", "require").map(|section| required(section, Rollout::all(defaults::STAGE))).unwrap_or_default()
 }
 
 /// Requirements of which a later one takes the place of an earlier one of the same kind.
@@ -132,8 +123,9 @@ fn usual(flat: &Flat, rollout: Rollout) -> Vec<Requirement> {
         "not_revoked" => Some(Rule::NotRevoked),
         _ => (!flat.allow_dev_tokens).then_some(Rule::NoDevelopment),
     };
-    let always = ALWAYS.iter().filter_map(|name| rule(name)).map(|rule| Requirement { rule, rollout });
-    let found = FINDINGS.iter().map(|finding| Requirement { rule: Rule::Without(*finding), rollout: at_most(rollout, Stage::Limit) });
+    let always = defaults::REQUIRED.iter().filter_map(|name| rule(name)).map(|rule| Requirement { rule, rollout });
+    let found =
+        defaults::FINDINGS.iter().map(|finding| Requirement { rule: Rule::Without(*finding), rollout: at_most(rollout, Stage::Limit) });
     always.chain(found).collect()
 }
 
@@ -147,7 +139,7 @@ fn rollout(section: &mut Section<'_>, general: Rollout) -> Rollout {
         (None, None) if mode.is_none() => general,
         (None, None) => Rollout::all(stage),
         (Some(percent), otherwise) => {
-            let otherwise = otherwise.map_or(Stage::Observe, |at| at.value);
+            let otherwise = otherwise.map_or(defaults::STAGE_OTHERWISE, |at| at.value);
             Rollout { stage, percent: u8::try_from(percent.value).unwrap_or(100), otherwise }
         }
         (None, Some(At { line, .. })) => {
@@ -224,7 +216,7 @@ const READERS: &[(&str, Read)] = &[
         let max = table.number("max", 0..=u64::from(u32::MAX));
         needed(table, max.is_some(), "max", "max = 5");
         let words = [("pass", WhenAbsent::Pass), ("unmet", WhenAbsent::Unmet)];
-        let absent = table.word("without_count", &words).map_or(WhenAbsent::Pass, |at| at.value);
+        let absent = table.word("without_count", &words).map_or(defaults::WITHOUT_COUNT, |at| at.value);
         max.and_then(|at| u32::try_from(at.value).ok()).map(|max| Rule::RiskMetric(max, absent))
     }),
     ("security_level", |table| needed_word(table, "min", &LEVELS).map(Rule::SecurityLevel)),
@@ -256,7 +248,9 @@ fn needed_word<T: Copy>(table: &mut Section<'_>, key: &'static str, words: &[(&'
 
 /// `without_verdict`: a phone without the vendor's services may pass or not.
 fn absent(table: &mut Section<'_>) -> WhenAbsent {
-    table.word("without_verdict", &[("pass", WhenAbsent::Pass), ("unmet", WhenAbsent::Unmet)]).map_or(WhenAbsent::Unmet, |at| at.value)
+    table
+        .word("without_verdict", &[("pass", WhenAbsent::Pass), ("unmet", WhenAbsent::Unmet)])
+        .map_or(defaults::WITHOUT_VERDICT, |at| at.value)
 }
 
 fn patch_level(table: &mut Section<'_>) -> Option<Rule> {

@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, path::Path};
 
 use crate::config::{
+    defaults,
     model::{AuthRequestDoor, DoorListen},
     section::Section,
 };
@@ -22,7 +23,9 @@ fn auth_request(mut section: Section<'_>, here: &Path) -> Option<AuthRequestDoor
     let mode = section.word("mode", &MODES);
     let at = section.required_text("listen", "\"unix:auth.sock\"");
     let listen = at.and_then(|at| match (at.value.strip_prefix("unix:"), at.value.parse::<SocketAddr>()) {
-        (Some(path), _) if !path.is_empty() => Some(DoorListen::Unix { path: here.join(path), mode: mode.map_or(0o600, |at| at.value) }),
+        (Some(path), _) if !path.is_empty() => {
+            Some(DoorListen::Unix { path: here.join(path), mode: mode.map_or(defaults::SOCKET_MODE, |at| at.value) })
+        }
         (_, Ok(address)) if address.ip().is_loopback() => {
             if let Some(mode) = mode {
                 section.fault(

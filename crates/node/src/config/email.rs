@@ -10,14 +10,12 @@ use countersign_monitor::react::Act;
 use lettre::message::Mailbox;
 
 use crate::config::{
+    defaults,
     model::{Email, MailLogin, MailTls},
     section::{At, Section},
 };
 
 const TLS: [(&str, MailTls); 3] = [("implicit", MailTls::Implicit), ("none", MailTls::None), ("starttls", MailTls::StartTls)];
-
-/// How long is waited before the first mail about an incident, when nothing is said.
-const HOLD: Seconds = Seconds(30);
 
 /// Longest wait before that mail.
 const HOLD_MAX: Seconds = Seconds(3600);
@@ -31,7 +29,7 @@ const MAILBOX: &str = "write an address, with or without a name, such as `Counte
 pub fn email(mut section: Section<'_>, here: &Path, acts: &[(&'static str, Act)]) -> Option<Email> {
     let line = section.line().unwrap_or(1);
     let host = section.required_text("host", "\"mail.example.com\"");
-    let tls = section.word("tls", &TLS).map_or(MailTls::StartTls, |at| at.value);
+    let tls = section.word("tls", &TLS).map_or(defaults::MAIL_TLS, |at| at.value);
     let port = section.number("port", 1..=65_535).and_then(|at| u16::try_from(at.value).ok()).unwrap_or(tls.port());
     let ca = section.text("ca").map(|at| here.join(at.value));
     let login = login(&mut section, line, here);
@@ -40,8 +38,8 @@ pub fn email(mut section: Section<'_>, here: &Path, acts: &[(&'static str, Act)]
     }
     let from = section.parsed("from", MAILBOX, mailbox);
     let to = recipients(&mut section, line);
-    let min_severity = section.word("min_severity", acts).map_or(Act::Alert, |at| at.value);
-    let hold = section.span("hold").unwrap_or(HOLD);
+    let min_severity = section.word("min_severity", acts).map_or(defaults::MAIL_MIN_SEVERITY, |at| at.value);
+    let hold = section.span("hold").unwrap_or(defaults::MAIL_HOLD);
     if hold > HOLD_MAX {
         section.fault(Some(line), "`hold` is longer than an hour", "write at most `1h`; no mail is sent during this time");
     }
@@ -137,7 +135,7 @@ mod tests {
     #[test]
     fn what_is_not_said_is_safe() {
         let email = read(WHOLE).expect("understood").expect("a section");
-        assert_eq!((email.tls, email.port, email.hold, email.min_severity), (MailTls::StartTls, 587, HOLD, Act::Alert));
+        assert_eq!((email.tls, email.port, email.hold, email.min_severity), (MailTls::StartTls, 587, defaults::MAIL_HOLD, Act::Alert));
         assert_eq!((email.to.len(), email.from.name.as_deref()), (2, Some("Wächter")));
         let rows = [("implicit", "mail.example.com", 465), ("none", "localhost", 25), ("none", "::1", 25), ("none", "127.0.0.1", 25)];
         for (tls, host, port) in rows {

@@ -5,18 +5,13 @@ use countersign_core::Seconds;
 use url::Url;
 
 use crate::config::{
+    defaults,
     model::FeedSource,
     section::{At, Section},
 };
 
-/// How often is looked when nothing is said; Google asks to look daily.
-const EVERY: Seconds = Seconds(86_400);
-
 /// The shortest time between looks: whoever asks more often is turned away by vendors.
 const EVERY_MIN: Seconds = Seconds(60);
-
-/// The age from which is warned when nothing is said: two looks were missed.
-const WARN_AFTER: Seconds = Seconds(3 * 86_400);
 
 /// The section.
 pub fn feeds(section: Option<Section<'_>>) -> Vec<FeedSource> {
@@ -31,8 +26,8 @@ fn source(kind: FeedKind, mut section: Section<'_>) -> Option<FeedSource> {
     let line = section.line().unwrap_or(1);
     let example = "\"https://android.googleapis.com/attestation/status\"";
     let url = section.required_text("url", example).and_then(|at| url(&section, at));
-    let every = section.span("every").unwrap_or(EVERY);
-    let warn_after = section.span("warn_after").unwrap_or(Seconds(WARN_AFTER.0.max(every.0.saturating_mul(3))));
+    let every = section.span("every").unwrap_or(defaults::FEED_EVERY);
+    let warn_after = section.span("warn_after").unwrap_or(Seconds(defaults::FEED_WARN_AFTER.0.max(every.0.saturating_mul(3))));
     if every < EVERY_MIN {
         section.fault(Some(line), "`every` is less than a minute", "write at least `1m`; vendors refuse more frequent requests");
     }
@@ -68,7 +63,10 @@ mod tests {
         );
         let feeds = parse(&text, Path::new("csign.toml")).expect("understood").feeds;
         let read: Vec<_> = feeds.iter().map(|feed| (feed.kind, feed.every, feed.warn_after, feed.line)).collect();
-        let expected = [(FeedKind::BootKeys, EVERY, WARN_AFTER, 10), (FeedKind::StatusList, Seconds(21_600), Seconds(172_800), 6)];
+        let expected = [
+            (FeedKind::BootKeys, defaults::FEED_EVERY, defaults::FEED_WARN_AFTER, 10),
+            (FeedKind::StatusList, Seconds(21_600), Seconds(172_800), 6),
+        ];
         assert_eq!(read, expected);
     }
 

@@ -1,5 +1,6 @@
 //! `csign.toml`: read strictly, or not at all. Every fault names file, line and remedy, and all are found in one go.
 
+mod defaults;
 mod device;
 mod doors;
 mod email;
@@ -20,8 +21,8 @@ pub use device::replaced;
 pub use fault::{Fault, Faults};
 pub use model::{
     App, AuthRequestDoor, Bounds, Config, Dev, DeviceRules, DoorListen, Email, FeedSource, GeoList, GeographyFiles, IosApp, Listen, Login,
-    METRICS_LISTEN, MailLogin, MailTls, MonitorRules, Operation, PlaySource, SharedSignals, SignUp, SignalSource, SignalTarget, TlsFiles,
-    Upstream, Vendors, Webhook, WhenStale,
+    MailLogin, MailTls, MonitorRules, Operation, PlaySource, SharedSignals, SignUp, SignalSource, SignalTarget, TlsFiles, Upstream,
+    Vendors, Webhook, WhenStale,
 };
 pub use settle::settle;
 pub use value::span;

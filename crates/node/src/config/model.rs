@@ -8,7 +8,7 @@ use std::{
 };
 
 use countersign_compliance::{DailyLimit, FeedKind, OutageRule, Requirement};
-use countersign_core::{Action, AppId, ClientId, Limits, RiskBar, Seconds, WhenLimited};
+use countersign_core::{Action, AppId, ClientId, RiskBar, Seconds, WhenLimited};
 use countersign_gateway::{Origin, Protocol};
 use countersign_identity::{BindingRules, PasskeyOrigin};
 use countersign_monitor::{
@@ -19,9 +19,6 @@ use countersign_monitor::{
 use countersign_policy::StreamSpec;
 use countersign_risk::network::NetworkKind;
 use lettre::message::Mailbox;
-
-/// Where metrics and health are served when nothing is said: loopback, so that nobody outside reads them.
-pub const METRICS_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7442);
 
 /// Whether this is a development node: self-signed certificate, loopback only, software phones admitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -451,7 +448,7 @@ pub struct Operation {
     pub stream: Option<StreamSpec>,
 }
 
-/// Bounds that differ between installations; all others are constants of [`Limits`].
+/// Bounds that differ between installations; all others are constants of `countersign_core::Limits`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
     /// Connections at one time.
@@ -466,18 +463,6 @@ pub struct Bounds {
     pub open_connections_max: usize,
     /// How often an open connection is judged again when nothing is heard of a change.
     pub judged_every: Duration,
-}
-
-impl Bounds {
-    /// The usual ones.
-    pub const USUAL: Self = Self {
-        connections_max: 10_000,
-        drain_max: Duration::from_secs(25),
-        upstream_max: Duration::from_secs(30),
-        body_bytes_max: Limits::STREAMED_BODY_BYTES_MAX,
-        open_connections_max: 10_000,
-        judged_every: Duration::from_secs(30),
-    };
 }
 
 impl Config {

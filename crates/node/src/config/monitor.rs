@@ -7,7 +7,7 @@ use countersign_monitor::react::{Act, Mode, ReactRule, ReactRules};
 use url::Url;
 
 use crate::config::{
-    email,
+    defaults, email,
     model::{MonitorRules, Webhook},
     section::{At, Section},
 };
@@ -19,16 +19,16 @@ const ACTS: [(&str, Act); 4] = [("alert", Act::Alert), ("challenge", Act::Challe
 /// The section; `here` is the directory of the file.
 pub fn monitor(section: Option<Section<'_>>, here: &Path) -> MonitorRules {
     let mut rules = MonitorRules {
-        risk: RiskBar::SHIPPED,
-        react: ReactRules::default(),
-        people_max: 100_000,
+        risk: defaults::RISK,
+        react: ReactRules { together: defaults::TOGETHER, limited_for: defaults::LIMITED_FOR, ..ReactRules::default() },
+        people_max: defaults::PEOPLE_MAX,
         honey_accounts: BTreeSet::new(),
         honey_operations: BTreeSet::new(),
         webhook: None,
         email: None,
     };
     let Some(mut section) = section else { return rules };
-    let mode = section.word("mode", &MODES).map_or(Mode::Enforce, |at| at.value);
+    let mode = section.word("mode", &MODES).map_or(defaults::MONITOR_MODE, |at| at.value);
     if let Some(at) = section.number("step_up_at", 1..=100) {
         rules.risk.step_up_at = u8::try_from(at.value).ok();
     }

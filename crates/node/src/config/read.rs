@@ -5,10 +5,10 @@ use std::{
     time::Duration,
 };
 
-use countersign_compliance::{AfterGrace, DailyLimit, OutageRule};
+use countersign_compliance::{AfterGrace, DailyLimit};
 use countersign_core::{AppId, ClientId, Limits, Seconds, WhenLimited};
 use countersign_gateway::{Origin, Protocol, Scheme};
-use countersign_identity::{BindingRules, PasskeyOrigin};
+use countersign_identity::PasskeyOrigin;
 use countersign_monitor::geography::ListOf;
 use countersign_policy::{StreamKind, StreamSpec};
 use countersign_risk::network::NetworkKind;
@@ -16,24 +16,17 @@ use toml::de::DeTable;
 use url::Url;
 
 use crate::config::{
-    device, doors,
+    defaults, device, doors,
     fault::Faults,
     feeds,
     model::{
-        App, Bounds, Config, Dev, GeoList, GeographyFiles, IosApp, Listen, Login, METRICS_LISTEN, Operation, PlaySource, SignUp, TlsFiles,
-        Upstream, Vendors,
+        App, Bounds, Config, Dev, GeoList, GeographyFiles, IosApp, Listen, Login, Operation, PlaySource, SignUp, TlsFiles, Upstream,
+        Vendors,
     },
     monitor,
     section::{At, Section, Source},
     signals, value,
 };
-
-/// Life of a session when nothing is said: a month, after which the passkey is shown again.
-const SESSION_HOURS: u64 = 30 * 24;
-/// Devices on which one person may be signed in, unless the config says otherwise.
-const DEVICES_MAX: u32 = 20;
-/// How long a device is new to a person who has others.
-const COOL_DOWN_HOURS: u64 = 24;
 
 /// Reads the text of `file`.
 pub fn config(text: &str, file: &Path) -> Result<Config, Faults> {
@@ -76,9 +69,9 @@ fn top_level(top: &mut Section<'_>, file: &Path, here: &Here) -> Option<Config> 
     let public = public(top);
     let upstream = upstream(top, here);
     let listen = address(top, "listen").map_or(Listen::ByPublicUrl, |At { value, line }| Listen::On { address: value, line });
-    let data = top.text("data").map_or_else(|| here.path("data"), |at| here.path(at.value));
-    let policies = top.text("policies").map_or_else(|| here.path("policies"), |at| here.path(at.value));
-    let dev = if top.flag("dev").is_some_and(|at| at.value) { Dev::On } else { Dev::Off };
+    let data = top.text("data").map_or_else(|| here.path(defaults::DATA), |at| here.path(at.value));
+    let policies = top.text("policies").map_or_else(|| here.path(defaults::POLICIES), |at| here.path(at.value));
+    let dev = top.flag("dev").map_or(defaults::DEV, |at| if at.value { Dev::On } else { Dev::Off });
     let apps = apps(top, here);
     let login = login(top.table("login", "[login]"));
     let device = device::device(top.table("device", "[device]"), &here.0);
@@ -152,7 +145,7 @@ fn upstream(top: &mut Section<'_>, here: &Here) -> Option<Upstream> {
     {
         top.fault(Some(said.line), "`upstream_protocol = \"negotiated\"` needs an `https` upstream", "write `http1` or `http2`");
     }
-    Some(Upstream { origin, line: at.line, ca, protocol: protocol.map_or(Protocol::Http1, |said| said.value) })
+    Some(Upstream { origin, line: at.line, ca, protocol: protocol.map_or(defaults::UPSTREAM_PROTOCOL, |said| said.value) })
 }
 
 fn origin(section: &Section<'_>, key: &str, at: At<&str>) -> Option<Origin> {
@@ -245,21 +238,12 @@ fn play(android: &mut Section<'_>, here: &Here) -> Option<PlaySource> {
     }
 }
 
-/// Where Google decodes tokens.
-const PLAY_ENDPOINT: &str = "https://playintegrity.googleapis.com";
-
-/// What Google decodes in a day unless it is asked for more.
-const PLAY_DAILY: u64 = 10_000;
-
-/// What happens while a vendor is down when nothing is said.
-const NO_GRACE: OutageRule = OutageRule { grace: Seconds(0), then: AfterGrace::Refuse };
-
 fn vendors(section: Option<Section<'_>>, here: &Here) -> Option<Vendors> {
     let mut vendors = Vendors {
         ca: None,
-        play_endpoint: Url::parse(PLAY_ENDPOINT).ok()?,
-        outage: NO_GRACE,
-        play_daily: PLAY_DAILY,
+        play_endpoint: Url::parse(defaults::PLAY_ENDPOINT).ok()?,
+        outage: defaults::OUTAGE,
+        play_daily: defaults::PLAY_DAILY,
         app_attest_daily: None,
     };
     let Some(mut section) = section else { return Some(vendors) };
@@ -313,8 +297,8 @@ fn ios(mut section: Section<'_>) -> Option<IosApp> {
 }
 
 fn login(section: Option<Section<'_>>) -> Login {
-    let bindings = BindingRules { devices_max: DEVICES_MAX, cool_down: Seconds(COOL_DOWN_HOURS * 3600) };
-    let mut login = Login { sign_up: SignUp::Invite, origins: Vec::new(), bindings, session_life: Seconds(SESSION_HOURS * 3600) };
+    let mut login =
+        Login { sign_up: defaults::SIGN_UP, origins: Vec::new(), bindings: defaults::BINDINGS, session_life: defaults::SESSION_LIFE };
     let Some(mut section) = section else { return login };
     if let Some(at) = section.word("sign_up", &[("invite", SignUp::Invite), ("open", SignUp::Open)]) {
         login.sign_up = at.value;
@@ -332,7 +316,7 @@ fn login(section: Option<Section<'_>>) -> Login {
         login.bindings.cool_down = Seconds(hours.value.saturating_mul(3600));
     }
     if let Some(count) = section.number("devices_max", 1..=1000) {
-        login.bindings.devices_max = u32::try_from(count.value).unwrap_or(DEVICES_MAX);
+        login.bindings.devices_max = u32::try_from(count.value).unwrap_or(u32::MAX);
     }
     section.end();
     login
@@ -357,7 +341,7 @@ fn geography(section: Option<Section<'_>>, here: &Here) -> GeographyFiles {
             list.fault(list.line(), "`kind` is missing in `[[geography.list]]`", "add `kind = \"anonymiser\"`, or another kind of network");
         }
         let kind = list.word("kind", &kinds);
-        let of = list.word("of", &[("prefixes", ListOf::Prefixes), ("systems", ListOf::Systems)]).map_or(ListOf::Prefixes, |at| at.value);
+        let of = list.word("of", &[("prefixes", ListOf::Prefixes), ("systems", ListOf::Systems)]).map_or(defaults::LIST_OF, |at| at.value);
         if let (Some((file, line)), Some(At { value: kind, .. })) = (file, kind) {
             files.lists.push(GeoList { file, line, kind, of });
         }
@@ -416,7 +400,7 @@ fn stream(mut section: Section<'_>) -> Option<StreamSpec> {
 }
 
 fn limits(section: Option<Section<'_>>) -> Bounds {
-    let mut bounds = Bounds::USUAL;
+    let mut bounds = defaults::BOUNDS;
     let Some(mut section) = section else { return bounds };
     if let Some(at) = section.number("connections_max", 1..=1_000_000) {
         bounds.connections_max = usize::try_from(at.value).unwrap_or(usize::MAX);
@@ -441,7 +425,7 @@ fn limits(section: Option<Section<'_>>) -> Bounds {
 }
 
 fn metrics(section: Option<Section<'_>>) -> std::net::SocketAddr {
-    let Some(mut section) = section else { return METRICS_LISTEN };
+    let Some(mut section) = section else { return defaults::METRICS_LISTEN };
     let listen = address(&mut section, "listen");
     if let Some(At { value, line }) = listen
         && !value.ip().is_loopback()
@@ -453,5 +437,5 @@ fn metrics(section: Option<Section<'_>>) -> std::net::SocketAddr {
         );
     }
     section.end();
-    listen.map_or(METRICS_LISTEN, |at| at.value)
+    listen.map_or(defaults::METRICS_LISTEN, |at| at.value)
 }

@@ -6,6 +6,7 @@ use countersign_monitor::ssf::SignalSubject;
 use url::Url;
 
 use crate::config::{
+    defaults,
     model::{SharedSignals, SignalSource, SignalTarget},
     section::Section,
 };
@@ -38,7 +39,7 @@ fn target(mut section: Section<'_>, here: &Path) -> Option<SignalTarget> {
         .map(|at| at.value);
     let token = section.required_text("token_file", "\"partner.token\"").map(|at| here.join(at.value));
     let words = [("email", SignalSubject::Email), ("iss_sub", SignalSubject::OurName)];
-    let subject = section.word("subject", &words).map_or(SignalSubject::OurName, |at| at.value);
+    let subject = section.word("subject", &words).map_or(defaults::SIGNAL_SUBJECT, |at| at.value);
     section.end();
     Some(SignalTarget { audience: audience?, push, token: token?, subject, line })
 }
