@@ -142,7 +142,7 @@ mod tests {
             "10.0.0.0/8,DE,52.52,13.40,50,fixed,AS64496,more",
         ] {
             let said = places(&format!("10.0.0.0/8,DE,52.52,13.40,50,fixed\n{bad}")).expect_err(bad);
-            assert!(said.starts_with("line 2 is no place"), "{said}");
+            assert!(said.starts_with("line 2 is not a place"), "{said}");
         }
     }
 }

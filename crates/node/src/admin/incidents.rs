@@ -78,7 +78,7 @@ async fn suppressions(State(tower): State<Watchtower>) -> Answer<Vec<Suppressed>
 async fn suppress(State(tower): State<Watchtower>, Json(ask): Json<Suppress>) -> Answer<Suppressed> {
     let kind = SignalKind::parse(&ask.kind)
         .filter(|kind| *kind != SignalKind::SteppedUp)
-        .ok_or_else(|| ActRefusal::Invalid(format!("`{}` is not a signal of the monitor", ask.kind)))?;
+        .ok_or_else(|| ActRefusal::Invalid(format!("`{}` is not a signal of the monitor; see the list in docs/incidents.md", ask.kind)))?;
     if !(1..=HOURS_MAX).contains(&ask.hours) {
         let what = format!("a signal cannot be suppressed for {} hours; give 1 to {HOURS_MAX}, or change `monitor.rule`", ask.hours);
         return Err(ActRefusal::Invalid(what));

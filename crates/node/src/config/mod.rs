@@ -37,7 +37,7 @@ const CONFIG_BYTES_MAX: u64 = 1024 * 1024;
 pub fn load(file: &Path) -> Result<Config, Faults> {
     let unreadable = |what: String, remedy: &str| Faults::one(Fault { file: file.to_owned(), line: None, what, remedy: remedy.to_owned() });
     let size = fs::metadata(file).map_err(|e| {
-        unreadable(format!("the file cannot be read ({e})"), "give another file with `--config`, or create one with `countersign init`")
+        unreadable(format!("the file cannot be read ({e})"), "check the path, or create a configuration with `countersign init`")
     })?;
     if size.len() > CONFIG_BYTES_MAX {
         return Err(unreadable(

@@ -17,7 +17,7 @@ use crate::config::{
     spelling, value,
 };
 
-/// How the most common type is called.
+/// Name of the most common type in messages.
 const STRING: &str = "a string in quotes";
 
 /// The file that is read, and what was found wrong with it so far.
@@ -257,7 +257,7 @@ fn one_of(given: &str, known: &[&'static str]) -> String {
     }
 }
 
-/// What is wrong with a value of another type than is wanted. Strings are not repeated: one may be a secret in the wrong place.
+/// Description of a value of another type than is wanted. Strings are not repeated: one may be a secret in the wrong place.
 fn mistyped(key: &str, value: &DeValue<'_>) -> String {
     match value {
         DeValue::String(_) => format!("`{key}` is a string"),

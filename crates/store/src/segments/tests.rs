@@ -181,18 +181,18 @@ async fn a_log_that_does_not_verify_is_not_continued() {
         ("a record changed", genuine.replacen("allow", "alloW", 1), Err("does not match its hash")),
         ("a record numbered otherwise", genuine.replacen("r 0 ", "r 7 ", 1), Err("another number")),
         ("another checkpoint", genuine.replacen("\nc 1 ", "\nc 2 ", 1), Err("do not match the signed checkpoint")),
-        ("rubbish between", genuine.replacen("\nc 1 ", "\nx\nc 1 ", 1), Err("none of the log")),
-        ("zeros between", genuine.replacen("\nc 1 ", "\n\0\nc 1 ", 1), Err("none of the log")),
+        ("rubbish between", genuine.replacen("\nc 1 ", "\nx\nc 1 ", 1), Err("not a line of a log")),
+        ("zeros between", genuine.replacen("\nc 1 ", "\n\0\nc 1 ", 1), Err("not a line of a log")),
         ("another log", genuine.replacen("log.example", "bog.example", 1), Err("another log")),
         ("another format", genuine.replacen("countersign-log 2", "countersign-log 3", 1), Err("no header")),
-        ("a header somewhere", format!("{genuine}{header}\n"), Err("none of the log")),
+        ("a header somewhere", format!("{genuine}{header}\n"), Err("not a line of a log")),
         ("rubbish for a header", "x".repeat(5000), Err("no header")),
-        ("the last commit's time", without_commit.clone() + &last.replacen("c 3 ", "c 3 9", 1) + "\n", Err("none of the log")),
+        ("the last commit's time", without_commit.clone() + &last.replacen("c 3 ", "c 3 9", 1) + "\n", Err("not a line of a log")),
         ("the last commit's signature", without_commit.clone() + last.split_at(last.len() - 8).0 + "AAAAAAAA\n", Err("signature")),
         // A damaged commit may have acknowledged what stands before it: that must not be cut off.
-        ("the last commit's kind", without_commit.clone() + &last.replacen("c 3 ", "x 3 ", 1) + "\n", Err("none of the log")),
-        ("the last commit's size", without_commit.clone() + &last.replacen("c 3 ", "c 3x ", 1) + "\n", Err("none of the log")),
-        ("rubbish at the end", format!("{genuine}x\n"), Err("none of the log")),
+        ("the last commit's kind", without_commit.clone() + &last.replacen("c 3 ", "x 3 ", 1) + "\n", Err("not a line of a log")),
+        ("the last commit's size", without_commit.clone() + &last.replacen("c 3 ", "c 3x ", 1) + "\n", Err("not a line of a log")),
+        ("rubbish at the end", format!("{genuine}x\n"), Err("not a line of a log")),
         ("a foreign record at the end", format!("{genuine}r 7 {} {{}}\n", leaf_hash(b"{}")), Err("another number")),
         ("a changed record at the end", format!("{genuine}r 3 {} {{ }}\n", leaf_hash(b"{}")), Err("does not match its hash")),
         // What a torn write leaves is cut off.
@@ -248,7 +248,7 @@ async fn a_segment_without_entries_must_continue_the_one_before() {
     let alone = tempfile::tempdir().expect("a directory");
     fs::write(alone.path().join(files::name(3)), tree(3)).expect("writable");
     let error = open(alone.path()).err().expect("nothing is before it").to_string();
-    assert!(error.contains("does not continue the one before"), "{error}");
+    assert!(error.contains("does not continue the previous one"), "{error}");
 }
 
 fn copy(from: &Path) -> tempfile::TempDir {

@@ -549,7 +549,10 @@ async fn what_this_version_does_not_know_is_refused() {
     };
     for file in ["countersign.db", "subject-keys.db"] {
         let said = newer(file).await;
-        assert!(said.contains(file) && said.contains("9999") && said.contains("a newer version's data needs that version"), "{said}");
+        assert!(
+            said.contains(file) && said.contains("9999") && said.contains("if it was written by a newer version, use that version"),
+            "{said}"
+        );
     }
     let directory = Directory::new();
     fs::write(directory.place.path().join("countersign.db"), "this is no database, but a text of some length").expect("a file");
