@@ -41,7 +41,7 @@ scoring:
 	cargo run --release --locked --quiet --package countersign-monitor --example scoring
 
 figures:
-	cargo test --locked --quiet --package countersign --test house -- --ignored figures --nocapture
+	cargo test --locked --quiet --package countersign --test architecture -- --ignored figures --nocapture
 
 DATA ?= ../shared/data/risk
 evaluate: build

@@ -4,8 +4,8 @@
 //! one from a promise. A backend that stands in a crate of its own, such as a cluster's database or a double in the tests of a server,
 //! makes them here, and takes over what the witnesses say:
 //!
-//! - The value that it passes in was read from the truth in this very call. It is never kept from an earlier one, unless every change of it
-//! also changes the kept copy, before the change is acknowledged (see [`crate::Sessions::end`] and [`crate::Devices::revoke`]).
+//! - The value that it passes in was read from the truth in this very call. It is never kept from an earlier one, unless every change
+//!   of it also changes the kept copy, before the change is acknowledged (see [`crate::Sessions::end`] and [`crate::Devices::revoke`]).
 //!
 //! The module exists only with the feature `backend`. Backends and tests turn it on; no server does, so that a product without another
 //! backend holds no way to make a witness. A test beside this crate reads the manifests for it.

@@ -4,24 +4,17 @@
 //! they are tested themselves: `architecture/planted.rs` plants violations into a small house and expects each to be found. What there
 //! was before a check was made stands in `architecture/known/`, lists that may only become shorter.
 //!
-//! `cargo test -p countersign --test house -- --ignored figures --nocapture` prints the figures of the house.
+//! `cargo test -p countersign --test architecture -- --ignored figures --nocapture` prints the figures of the house.
 
 #![expect(clippy::expect_used, clippy::panic, reason = "what fails here fails the test")]
 #![expect(clippy::wildcard_enum_match_arm, reason = "kinds of syntax are many and not ours; those that are not named hold nothing to read")]
 
-#[path = "architecture/checks.rs"]
 mod checks;
-#[path = "architecture/circles.rs"]
 mod circles;
-#[path = "architecture/code.rs"]
 mod code;
-#[path = "architecture/figures.rs"]
 mod figures;
-#[path = "architecture/planted.rs"]
 mod planted;
-#[path = "architecture/tree.rs"]
 mod tree;
-#[path = "architecture/workspace.rs"]
 mod workspace;
 
 use std::{
