@@ -205,3 +205,18 @@ async fn behind_a_real_nginx() {
     assert_eq!(phone.call(&honest).await.expect("an answer").status, 200);
     node.shutdown(Duration::from_secs(2)).await;
 }
+
+/// What the guide tells operators is what runs here.
+#[test]
+fn the_guides_configuration_is_the_one_that_is_tested() {
+    let guide = include_str!("../../../../docs/auth_request.md");
+    let (_, rest) = guide.split_once("        location / {\n").expect("the location of the API");
+    let (block, _) = rest.split_once("\n    }\n").expect("the end of the server");
+    let tested = fixture("nginx.conf");
+    let lines = block
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with('#') && !line.starts_with("proxy_pass http://127"));
+    let missing: Vec<_> = lines.filter(|line| !tested.contains(line)).collect();
+    assert!(missing.is_empty() && block.contains("X-Original-URI"), "{missing:#?}");
+}
