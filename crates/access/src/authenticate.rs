@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use countersign_compliance::{Apps, Revocations, Share};
-use countersign_core::{Lack, Posture, Session, UnixSeconds};
+use countersign_compliance::{Apps, Bucket, Revocations};
+use countersign_core::{Posture, Session, UnixSeconds, Unmet};
 use countersign_proof::{
     access_token::VerifiedToken,
     dpop::{self, BoundTo, Expected},
@@ -91,7 +91,7 @@ pub struct Holder {
     token: Arc<VerifiedToken>,
     session: LiveSession,
     posture: LivePosture,
-    unmet: Vec<Lack>,
+    unmet: Vec<Unmet>,
 }
 
 impl Holder {
@@ -114,13 +114,13 @@ impl Holder {
 
     /// Requirements of the app that the device does not meet, at any stage.
     #[must_use]
-    pub fn unmet(&self) -> &[Lack] {
+    pub fn unmet(&self) -> &[Unmet] {
         &self.unmet
     }
 
     /// All of it, for the facts of a decision.
     #[must_use]
-    pub fn into_facts(self) -> (Session, Posture, Vec<Lack>) {
+    pub fn into_facts(self) -> (Session, Posture, Vec<Unmet>) {
         (self.session.into_session(), self.posture.into_posture(), self.unmet)
     }
 }
@@ -184,7 +184,7 @@ async fn on_a_phone(
     token: &VerifiedToken,
     session: &Session,
     now: UnixSeconds,
-) -> Result<(LivePosture, Vec<Lack>), AccessRefusal> {
+) -> Result<(LivePosture, Vec<Unmet>), AccessRefusal> {
     match access.stores.subjects.state(&session.user).await {
         Ok(Some(UserState::Active)) => {}
         Ok(Some(UserState::Closed) | None) => return Err(AccessRefusal::AccountNotActive),
@@ -211,7 +211,7 @@ pub fn unmet(
     posture: &Posture,
     revocations: &Revocations,
     now: UnixSeconds,
-) -> Result<Vec<Lack>, AccessRefusal> {
+) -> Result<Vec<Unmet>, AccessRefusal> {
     let app = apps.of(&session.client).map_err(|_| AccessRefusal::AppUnknown)?;
-    Ok(app.lacks(posture, revocations, Some(Share::of(&session.user)), now))
+    Ok(app.unmet(posture, revocations, Some(Bucket::of(&session.user)), now))
 }

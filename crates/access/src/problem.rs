@@ -1,7 +1,7 @@
 //! What a refusal looks like on the wire, whoever refuses: a problem (RFC 9457), an OAuth error (RFC 6749 section 5.2), a challenge
 //! (RFC 9110 section 11.6.1). Only the class of a reason gets here, so that no server can say more by mistake.
 
-use countersign_core::{Acr, Challenge, DecisionId, OAuthError, Remedy, Retry, Seconds, Told, Update};
+use countersign_core::{Acr, Challenge, DecisionId, OAuthError, PublicReason, Remedy, Retry, Seconds, Update};
 use http::{HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
 
@@ -24,7 +24,7 @@ const ALGORITHMS: &str = r#"algs="ES256 EdDSA""#;
 #[derive(Clone, Copy, Debug)]
 pub struct Problem<'a> {
     /// The class of the reason.
-    pub told: Told,
+    pub told: PublicReason,
     /// Status of the answer.
     pub status: StatusCode,
     /// Number of the decision; absent where none was made.
@@ -77,7 +77,7 @@ struct RemedyWire<'a> {
 impl<'a> Problem<'a> {
     /// Problem of a class with the remedies of the class, where nobody knows better.
     #[must_use]
-    pub const fn of(told: Told, status: StatusCode, decision: Option<&'a DecisionId>) -> Self {
+    pub const fn of(told: PublicReason, status: StatusCode, decision: Option<&'a DecisionId>) -> Self {
         Self { told, status, decision, remedies: told.remedies(), retry: told.retry(), update: None }
     }
 
@@ -160,7 +160,7 @@ fn details(wanted: Wanted) -> String {
 
 /// `Retry-After` (RFC 9110 section 10.2.3) of an answer that says when to come again; `known` where somebody knows.
 #[must_use]
-pub fn retry_after(told: Told, known: Option<Seconds>) -> Option<HeaderValue> {
+pub fn retry_after(told: PublicReason, known: Option<Seconds>) -> Option<HeaderValue> {
     told.says_when().then(|| HeaderValue::from(known.unwrap_or(RETRY_LATER).0))
 }
 
@@ -202,7 +202,7 @@ mod tests {
     #[test]
     fn a_store_is_named_beside_the_remedy_that_needs_it() {
         let update = Update { min_version: "7.1".to_owned(), store: Some("https://store.example".to_owned()) };
-        for told in Told::ALL {
+        for told in PublicReason::ALL {
             let problem = Problem { update: Some(&update), ..Problem::of(*told, StatusCode::FORBIDDEN, None) };
             let named = String::from_utf8(problem.document()).expect("text").contains("https://store.example");
             assert_eq!(named, told.remedies().contains(&Remedy::UpdateApp), "{told:?}");
@@ -212,8 +212,8 @@ mod tests {
     #[test]
     fn when_to_come_again_is_said_where_there_is_a_time() {
         let header = |told, known| retry_after(told, known).map(|value| value.to_str().expect("text").to_owned());
-        assert_eq!(header(Told::Unavailable, None).as_deref(), Some("5"));
-        assert_eq!(header(Told::TooMany, Some(Seconds(17))).as_deref(), Some("17"));
-        assert_eq!(header(Told::TokenMissing, Some(Seconds(17))), None);
+        assert_eq!(header(PublicReason::Unavailable, None).as_deref(), Some("5"));
+        assert_eq!(header(PublicReason::TooMany, Some(Seconds(17))).as_deref(), Some("17"));
+        assert_eq!(header(PublicReason::TokenMissing, Some(Seconds(17))), None);
     }
 }

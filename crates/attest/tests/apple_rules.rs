@@ -15,7 +15,7 @@ use countersign_attest::{
     },
     x509::{Malformed, SignatureRefusal},
 };
-use countersign_core::{Limits, Reason, Told, UnixSeconds};
+use countersign_core::{Limits, PublicReason, Reason, UnixSeconds};
 use countersign_proof::jwk::PublicKey;
 use rcgen::{BasicConstraints, CustomExtension, IsCa, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P384_SHA384, PKCS_ED25519, PublicKeyData};
 
@@ -63,7 +63,7 @@ fn assert_rows(rows: Vec<Row<'_>>) {
         let refusal = scene.judge().map(drop);
         assert_eq!(refusal.clone().map_err(|refusal| (refusal.clone(), refusal.reason())), expected, "{name}");
         if let Err(refusal) = refusal {
-            assert_eq!(refusal.reason().told(), Told::DeviceUnproven, "{name}");
+            assert_eq!(refusal.reason().public(), PublicReason::DeviceUnproven, "{name}");
             assert!(!refusal.to_string().is_empty() && !refusal.to_string().ends_with('.'), "{name}: {refusal}");
         }
     }

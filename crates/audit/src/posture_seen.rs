@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 
 use countersign_core::{
-    AppFinding, AppId, AppReport, BootState, DeviceId, EvidenceTier, Integrity, Lack, Licensing, PatchLevel, Platform, Posture, Provenance,
-    Reason, Recognition, RiskMetric, SecurityLevel, Stage, Thumbprint, UnixSeconds, VendorVerdict,
+    AppFinding, AppId, AppReport, BootState, DeviceId, EvidenceTier, Integrity, Licensing, PatchLevel, Platform, Posture, Provenance,
+    Reason, Recognition, RiskMetric, SecurityLevel, Stage, Thumbprint, UnixSeconds, Unmet, VendorVerdict,
 };
 use serde::{Deserialize, Serialize};
 
@@ -96,21 +96,21 @@ pub struct ReportSeen {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LackSeen {
-    /// As [`Lack::reason`].
+    /// As [`Unmet::reason`].
     #[serde(with = "word")]
     pub reason: Reason,
-    /// As [`Lack::stage`].
+    /// As [`Unmet::stage`].
     #[serde(with = "word")]
     pub stage: Stage,
 }
 
-impl From<&Lack> for LackSeen {
-    fn from(lack: &Lack) -> Self {
+impl From<&Unmet> for LackSeen {
+    fn from(lack: &Unmet) -> Self {
         Self { reason: lack.reason.clone(), stage: lack.stage }
     }
 }
 
-impl From<&LackSeen> for Lack {
+impl From<&LackSeen> for Unmet {
     /// Where an update is found is for the person at that time; no rule reads it.
     fn from(seen: &LackSeen) -> Self {
         Self { reason: seen.reason.clone(), stage: seen.stage, update: None }

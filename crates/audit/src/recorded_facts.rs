@@ -216,7 +216,7 @@ impl From<&Facts> for RecordedFacts {
                 evidence_age_max: request.rules.evidence_age_max,
                 fields,
                 posture: PostureSeen::from(&facts.posture),
-                lacks: facts.lacks.iter().map(LackSeen::from).collect(),
+                lacks: facts.unmet.iter().map(LackSeen::from).collect(),
                 risk,
             },
             sealed: SealedFacts {

@@ -73,7 +73,7 @@ pub fn facts(event: &Event, identity: &Identity, at: UnixMillis) -> Result<Facts
             expires_at: sealed.times.expires_at,
         },
         posture: open.posture.posture(device.clone(), sealed.times.report_at),
-        lacks: open.lacks.iter().map(Into::into).collect(),
+        unmet: open.lacks.iter().map(Into::into).collect(),
         risk: risk(open.risk.as_ref(), &sealed.usual),
         request: RequestFacts {
             action: action.clone(),

@@ -203,10 +203,10 @@ fn weighed(posture: &Posture, facts: &OpenFacts, now: UnixSeconds, say: &mut imp
         say("device.patch_age_days", &(level.age(now).0 / 86_400).to_string());
     }
     if let Some(version) = posture.os_version_known() {
-        say("device.os_version", &format!("{} ({})", version.value, version.by.as_str()));
+        say("device.os_version", &format!("{} ({})", version.value, version.source.as_str()));
     }
     if let Some(version) = posture.app_version_known() {
-        say("device.app_version", &format!("{} ({})", version.value, version.by.as_str()));
+        say("device.app_version", &format!("{} ({})", version.value, version.source.as_str()));
     }
     if let Some(verdict) = &posture.verdict {
         say("device.integrity", verdict.integrity.as_str());

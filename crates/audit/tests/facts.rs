@@ -10,9 +10,9 @@ use countersign_audit::{
 };
 use countersign_core::{
     Acr, Action, Amr, AppFinding, AppId, AppReport, BootKey, BootState, ClientId, DecisionId, DeviceId, EvidenceTier, Facts, FieldValue,
-    Integrity, Lack, Licensing, OperationRules, Outcome, PairwiseId, PatchLevel, Platform, Posture, Provenance, Reason, Recognition,
+    Integrity, Licensing, OperationRules, Outcome, PairwiseId, PatchLevel, Platform, Posture, Provenance, Reason, Recognition,
     RequestFacts, ResourceFacts, RiskFacts, RiskMetric, RiskReason, RiskView, Role, Seconds, Secret, SecurityLevel, SerialDigest, Session,
-    SessionId, SessionState, Stage, Thumbprint, UnixMillis, UnixSeconds, Update, UserId, VendorVerdict, WhenLimited,
+    SessionId, SessionState, Stage, Thumbprint, UnixMillis, UnixSeconds, Unmet, Update, UserId, VendorVerdict, WhenLimited,
 };
 use proptest::{collection::btree_map, prelude::*};
 
@@ -80,10 +80,10 @@ fn facts(n: u64, bits: u32, text: &str, fields: std::collections::BTreeMap<Strin
             }),
             risk_metric: bit(30).then_some(RiskMetric { count: 7, at: when(8) }),
         },
-        lacks: [(Reason::Rooted, Stage::Limit), (Reason::AppVersionTooOld, Stage::Observe)]
+        unmet: [(Reason::Rooted, Stage::Limit), (Reason::AppVersionTooOld, Stage::Observe)]
             .into_iter()
             .take(pick(2, 3))
-            .map(|(reason, stage)| Lack { reason, stage, update: Some(Update { min_version: "2.0".to_owned(), store: None }) })
+            .map(|(reason, stage)| Unmet { reason, stage, update: Some(Update { min_version: "2.0".to_owned(), store: None }) })
             .collect(),
         risk: RiskFacts {
             view: RiskView {
@@ -129,7 +129,7 @@ fn visible(mut facts: Facts) -> Facts {
     if let Some(report) = &mut posture.report {
         report.installer = None;
     }
-    facts.lacks.iter_mut().for_each(|lack| lack.update = None);
+    facts.unmet.iter_mut().for_each(|lack| lack.update = None);
     facts
 }
 

@@ -5,9 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use countersign_core::{AppId, ClientId, Lack, Platform, Posture, Reason, Stage, UnixSeconds};
+use countersign_core::{AppId, ClientId, Platform, Posture, Reason, Stage, UnixSeconds, Unmet};
 
-use crate::requirement::{Requirement, Requirements, Revocations, Rule, Share};
+use crate::requirement::{Bucket, Requirement, Requirements, Revocations, Rule};
 
 /// An app by its names on each platform, and what it requires of its phones.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,20 +94,20 @@ impl App {
     ///
     /// # Errors
     /// The first unmet requirement whose stage is [`Stage::Enforce`].
-    pub fn met_by(&self, posture: &Posture, revocations: &Revocations, now: UnixSeconds) -> Result<Vec<Lack>, Lack> {
-        let lacks = self.lacks(posture, revocations, None, now);
+    pub fn met_by(&self, posture: &Posture, revocations: &Revocations, now: UnixSeconds) -> Result<Vec<Unmet>, Unmet> {
+        let unmet = self.unmet(posture, revocations, None, now);
         // The order of the requirements decides which refusal the phone hears of.
-        match lacks.iter().find(|lack| lack.stage == Stage::Enforce) {
-            Some(lack) => Err(lack.clone()),
-            None => Ok(lacks),
+        match unmet.iter().find(|unmet| unmet.stage == Stage::Enforce) {
+            Some(unmet) => Err(unmet.clone()),
+            None => Ok(unmet),
         }
     }
 
     /// Lists the requirements that a phone does not meet, with their stages for a person of this share, or, when `share` is `None`, for
     /// nobody in particular.
     #[must_use]
-    pub fn lacks(&self, posture: &Posture, revocations: &Revocations, share: Option<Share>, now: UnixSeconds) -> Vec<Lack> {
-        self.requirements.lacks(posture, revocations, share, now)
+    pub fn unmet(&self, posture: &Posture, revocations: &Revocations, bucket: Option<Bucket>, now: UnixSeconds) -> Vec<Unmet> {
+        self.requirements.unmet(posture, revocations, bucket, now)
     }
 
     /// Stage that the app's rules give to phones that a development token enrolled; `None` when no rule is about such phones.
@@ -205,10 +205,10 @@ mod tests {
             rollout: Rollout { stage, percent: 50, otherwise: Stage::Limit },
         };
         let (found, none) = (posture(Platform::Android, Some("a.shop")), Revocations::default());
-        let lack = |stage| Lack { reason: Reason::KeyNotHardware, stage, update: None };
+        let unmet = |stage| Unmet { reason: Reason::KeyNotHardware, stage, update: None };
         let rows = [
-            ("half of the people", requirement(Stage::Enforce), Ok(vec![lack(Stage::Limit)])),
-            ("everybody", Requirement { rollout: Rollout::all(Stage::Enforce), ..requirement(Stage::Enforce) }, Err(lack(Stage::Enforce))),
+            ("half of the people", requirement(Stage::Enforce), Ok(vec![unmet(Stage::Limit)])),
+            ("everybody", Requirement { rollout: Rollout::all(Stage::Enforce), ..requirement(Stage::Enforce) }, Err(unmet(Stage::Enforce))),
         ];
         for (name, required, expected) in rows {
             assert_eq!(app("a.shop", None, vec![required]).met_by(&found, &none, NOW), expected, "{name}");

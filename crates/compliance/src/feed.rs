@@ -56,7 +56,7 @@ impl FeedKind {
 
 /// Facts about a version that can be told without knowing what it is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Measure {
+pub struct Summary {
     /// SHA-256 of the version's bytes as fetched.
     pub digest: [u8; 32],
     /// Number of entries: roots, keys or revoked certificates.
@@ -141,7 +141,7 @@ pub enum FeedOutcome {
 /// Judges an offered version beside the held one (`None` when nothing is held) and beside the digests of the versions that an operator
 /// rolled back.
 #[must_use]
-pub fn judge_offer(kind: FeedKind, held: Option<&Measure>, rolled_back: &[[u8; 32]], offered: &Measure) -> FeedOutcome {
+pub fn judge_offer(kind: FeedKind, held: Option<&Summary>, rolled_back: &[[u8; 32]], offered: &Summary) -> FeedOutcome {
     // Before all else: an empty list is an accident or an attack, also when nothing is held yet.
     if offered.entries == 0 {
         return FeedOutcome::Refuse(FeedRefusal::Empty);
@@ -180,20 +180,20 @@ pub fn judge_offer(kind: FeedKind, held: Option<&Measure>, rolled_back: &[[u8; 3
 mod tests {
     use super::*;
 
-    fn held() -> Measure {
-        Measure { digest: [1; 32], entries: 100, issued_at: Some(UnixSeconds(1_000)), version: Some(7) }
+    fn held() -> Summary {
+        Summary { digest: [1; 32], entries: 100, issued_at: Some(UnixSeconds(1_000)), version: Some(7) }
     }
 
     /// A good offer beside `held`.
-    fn offer() -> Measure {
-        Measure { digest: [2; 32], entries: 101, issued_at: Some(UnixSeconds(1_001)), version: Some(8) }
+    fn offer() -> Summary {
+        Summary { digest: [2; 32], entries: 101, issued_at: Some(UnixSeconds(1_001)), version: Some(8) }
     }
 
     #[test]
     fn what_is_worse_is_not_taken() {
         use FeedKind::{AndroidAnchors, StatusList};
         use FeedOutcome::{Keep, Refuse, Take};
-        type Row = (&'static str, FeedKind, fn(&mut Measure), FeedOutcome);
+        type Row = (&'static str, FeedKind, fn(&mut Summary), FeedOutcome);
         let shrunk = |offered| Refuse(FeedRefusal::Shrunk { held: 100, offered });
         let (held_at, lower) = (UnixSeconds(1_000), FeedRefusal::VersionLower { held: 7, offered: 6 });
         let rows: &[Row] = &[
@@ -226,7 +226,7 @@ mod tests {
 
     #[test]
     fn without_a_held_one_anything_is_taken_that_says_something() {
-        let rows: &[(&str, fn(&mut Measure), FeedOutcome)] = &[
+        let rows: &[(&str, fn(&mut Summary), FeedOutcome)] = &[
             ("something", |_| {}, FeedOutcome::Take),
             ("nothing", |o| o.entries = 0, FeedOutcome::Refuse(FeedRefusal::Empty)),
             ("the one that was rolled back", |o| o.digest = [9; 32], FeedOutcome::Refuse(FeedRefusal::RolledBack)),

@@ -189,7 +189,7 @@ mod tests {
     use super::*;
     use crate::{
         judgement::Use,
-        requirement::{AppRelease, Requirement, Requirements, Revocations, Rollout, Rule, Share},
+        requirement::{AppRelease, Bucket, Requirement, Requirements, Revocations, Rollout, Rule},
     };
     use countersign_core::{
         AppFinding, AppReport, BootState, DeviceId, EvidenceTier, Provenance, Seconds, SecurityLevel, Thumbprint, UnixSeconds, UserId,
@@ -238,10 +238,10 @@ mod tests {
     }
 
     /// A share below ten of a hundred, and one above.
-    fn shares() -> (Share, Share) {
+    fn buckets() -> (Bucket, Bucket) {
         let rollout = Rollout { stage: Enforce, percent: 10, otherwise: Observe };
-        let all: Vec<_> = (0..200_u8).map(|n| Share::of(&UserId::from_random([n; 16]))).collect();
-        let one = |stage| *all.iter().find(|share| rollout.stage_for(Some(**share)) == stage).expect("of two hundred");
+        let all: Vec<_> = (0..200_u8).map(|n| Bucket::of(&UserId::from_random([n; 16]))).collect();
+        let one = |stage| *all.iter().find(|bucket| rollout.stage_for(Some(**bucket)) == stage).expect("of two hundred");
         (one(Enforce), one(Observe))
     }
 
@@ -268,12 +268,12 @@ mod tests {
 
     #[test]
     fn the_worst_of_all_uses_counts() {
-        let (reached, other) = shares();
+        let (reached, other) = buckets();
         let staged = requirements(Rollout { stage: Enforce, percent: 10, otherwise: Limit }, Rollout::all(Observe));
         let watched = requirements(Rollout::all(Observe), Rollout::all(Observe));
-        let by = |share| Use { requirements: Some(&staged), share };
-        let through_another = Use { requirements: Some(&watched), share: Some(reached) };
-        let unknown = Use { requirements: None, share: Some(other) };
+        let by = |bucket| Use { requirements: Some(&staged), bucket };
+        let through_another = Use { requirements: Some(&watched), bucket: Some(reached) };
+        let unknown = Use { requirements: None, bucket: Some(other) };
         let rows: Vec<(&str, Posture, Vec<Use<'_>>, Option<Stage>, Vec<(Reason, Stage)>, Option<Stage>)> = vec![
             ("sound", sound(), vec![by(Some(reached))], None, vec![], None),
             ("reached", soft(), vec![by(Some(reached))], Some(Enforce), vec![(Reason::KeyNotHardware, Enforce)], Some(Enforce)),
@@ -329,7 +329,7 @@ mod tests {
             Requirement { rule: Rule::Boot { states: vec![BootState::Verified], keys: [].into() }, rollout: Rollout::all(Limit) },
         ]);
         let bare = Posture { bootloader_locked: None, boot_state: None, ..sound() };
-        let uses = [Use { requirements: Some(&both), share: Some(shares().0) }];
+        let uses = [Use { requirements: Some(&both), bucket: Some(buckets().0) }];
         let forecast = forecast([(&bare, None, uses.as_slice())], NOW);
         assert_eq!(forecast.by_reason.groups, [(Reason::RootOfTrustMissing, outcomes(0, 1, 0, 0))]);
     }
@@ -340,7 +340,7 @@ mod tests {
         let release = AppRelease { min: 311, min_text: "3.1.1".to_owned(), grace_until: Some(until), store: None };
         let rule = Rule::AppVersion([(Platform::Android, release)].into());
         let all = Requirements(vec![Requirement { rule, rollout: Rollout::all(Limit) }]);
-        let uses = [Use { requirements: Some(&all), share: Some(shares().0) }];
+        let uses = [Use { requirements: Some(&all), bucket: Some(buckets().0) }];
         let posture = sound();
         let rows = [
             ("the last second of grace", NOW.plus(Seconds(59)), outcomes(0, 0, 1, 0), outcomes(0, 0, 1, 0)),
@@ -355,7 +355,7 @@ mod tests {
     #[test]
     fn breakdowns_have_bounds_and_an_order() {
         let all = requirements(Rollout::all(Enforce), Rollout::all(Observe));
-        let uses = [Use { requirements: Some(&all), share: Some(shares().0) }];
+        let uses = [Use { requirements: Some(&all), bucket: Some(buckets().0) }];
         let (sound, soft, rooted) = (sound(), soft(), rooted());
         let models: Vec<_> = (0..Limits::FORECAST_GROUPS_MAX + 2).map(|n| format!("model {n:02}")).collect();
         let named = |posture, model| (posture, Some(model), uses.as_slice());
@@ -376,7 +376,7 @@ mod tests {
 
     #[test]
     fn as_many_lines_as_are_asked_for() {
-        let uses = [Use { requirements: Some(&Requirements::default()), share: Some(shares().0) }];
+        let uses = [Use { requirements: Some(&Requirements::default()), bucket: Some(buckets().0) }];
         let posture = sound();
         let judgement = Judgement::of(&posture, &uses, &Revocations::default(), NOW);
         for (models, groups_max, lines, others) in
@@ -406,10 +406,10 @@ mod tests {
 
     #[test]
     fn nobodys_devices_are_counted_apart() {
-        let (reached, _) = shares();
+        let (reached, _) = buckets();
         let staged = requirements(Rollout { stage: Enforce, percent: 10, otherwise: Limit }, Rollout::all(Observe));
-        let by = |share| Use { requirements: Some(&staged), share };
-        let gone = Use { requirements: None, share: None };
+        let by = |bucket| Use { requirements: Some(&staged), bucket };
+        let gone = Use { requirements: None, bucket: None };
         let (sound, soft) = (sound(), soft());
         let (out, both, lost) = ([by(None)], [by(None), by(Some(reached))], [gone]);
         let rows: [(&str, &Posture, &[Use<'_>], UsedBy, Option<Stage>, Option<Stage>); 5] = [

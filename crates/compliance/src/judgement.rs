@@ -5,9 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use countersign_core::{Lack, Posture, Reason, Stage, UnixSeconds};
+use countersign_core::{Posture, Reason, Stage, UnixSeconds, Unmet};
 
-use crate::requirement::{Requirements, Revocations, Share, worst};
+use crate::requirement::{Bucket, Requirements, Revocations, worst};
 
 /// One person's requests from a device through one app, or those that come before a person is known.
 #[derive(Clone, Copy, Debug)]
@@ -15,7 +15,7 @@ pub struct Use<'a> {
     /// Requirements of the app for its devices; `None` when the app is not configured, so that all of its requests are refused.
     pub requirements: Option<&'a Requirements>,
     /// Share that the person belongs to; `None` while nobody is signed in.
-    pub share: Option<Share>,
+    pub bucket: Option<Bucket>,
 }
 
 /// Answer to the question whether the people who use a device, and so their shares, are known.
@@ -43,24 +43,24 @@ impl Judgement {
     /// Judges a device by everybody's use of it. Without uses nothing is asked of the device, so nothing is lacking.
     #[must_use]
     pub fn of(posture: &Posture, uses: &[Use<'_>], revocations: &Revocations, now: UnixSeconds) -> Self {
-        let by = if uses.iter().any(|one| one.share.is_some()) { UsedBy::Somebody } else { UsedBy::Nobody };
+        let by = if uses.iter().any(|one| one.bucket.is_some()) { UsedBy::Somebody } else { UsedBy::Nobody };
         let mut judgement = Self { by, reasons: BTreeMap::new(), enforced: None };
-        for Use { requirements, share } in uses {
-            let (lacks, enforced) = match requirements {
+        for Use { requirements, bucket } in uses {
+            let (unmet, enforced) = match requirements {
                 Some(requirements) => {
-                    (requirements.lacks(posture, revocations, *share, now), worst(&requirements.lacks_enforced(posture, revocations, now)))
+                    (requirements.unmet(posture, revocations, *bucket, now), worst(&requirements.unmet_enforced(posture, revocations, now)))
                 }
                 None => {
                     // SECURITY: an app that is not in the configuration has no requirements to meet, which must not read as meeting all.
-                    let lack = Lack { reason: Reason::ClientUnknown, stage: Stage::Enforce, update: None };
-                    (vec![lack], Some(Stage::Enforce))
+                    let unmet = Unmet { reason: Reason::ClientUnknown, stage: Stage::Enforce, update: None };
+                    (vec![unmet], Some(Stage::Enforce))
                 }
             };
             judgement.enforced = judgement.enforced.max(enforced);
-            for lack in lacks {
-                let stage = judgement.reasons.entry(lack.reason).or_insert(lack.stage);
+            for unmet in unmet {
+                let stage = judgement.reasons.entry(unmet.reason).or_insert(unmet.stage);
                 // Two apps may ask the same of one phone at different stages.
-                *stage = lack.stage.max(*stage);
+                *stage = unmet.stage.max(*stage);
             }
         }
         judgement

@@ -18,9 +18,9 @@ mod quota;
 mod requirement;
 
 pub use apps::{App, Apps};
-pub use feed::{FeedKind, FeedOutcome, FeedRefusal, Measure, judge_offer};
+pub use feed::{FeedKind, FeedOutcome, FeedRefusal, Summary, judge_offer};
 pub use forecast::{Breakdown, Forecast, Outcomes, Survey};
 pub use judgement::{Judgement, Use, UsedBy};
 pub use outage::{AfterGrace, Outage, OutageRule};
 pub use quota::{DailyLimit, Quota, QuotaRefusal, QuotaState};
-pub use requirement::{AppRelease, PatchRule, Requirement, Requirements, Revocations, Rollout, Rule, Share, WhenAbsent, worst};
+pub use requirement::{AppRelease, Bucket, PatchRule, Requirement, Requirements, Revocations, Rollout, Rule, WhenAbsent, worst};

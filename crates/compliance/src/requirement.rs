@@ -6,17 +6,17 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use countersign_core::{
-    AppAccess, AppFinding, BootKey, BootState, Integrity, Lack, Licensing, PatchLevel, Platform, PlayProtect, Posture, Provenance, Reason,
-    Recognition, Seconds, SecurityLevel, SerialDigest, Stage, UnixSeconds, Update, UserId, VendorVerdict,
+    AppAccess, AppFinding, BootKey, BootState, Integrity, Licensing, PatchLevel, Platform, PlayProtect, Posture, Provenance, Reason,
+    Recognition, Seconds, SecurityLevel, SerialDigest, Stage, UnixSeconds, Unmet, Update, UserId, VendorVerdict,
 };
 
 use crate::outage::{Forgiven, Outage};
 
 /// Hundredth of the people that a person belongs to, from 0 to 99: the same at every node and on every day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Share(u8);
+pub struct Bucket(u8);
 
-impl Share {
+impl Bucket {
     /// Computes the share of a person. Identifiers are random, so that all shares are about equally large.
     #[must_use]
     pub fn of(user: &UserId) -> Self {
@@ -48,10 +48,10 @@ impl Rollout {
     /// Stage for one person. Before the person is known (`None`), the milder of the two stages holds, unless the rollout has reached
     /// everybody.
     #[must_use]
-    pub fn stage_for(self, share: Option<Share>) -> Stage {
-        match share {
+    pub fn stage_for(self, bucket: Option<Bucket>) -> Stage {
+        match bucket {
             // Shares below the percentage are reached, so that a person who was reached stays so when it grows.
-            Some(Share(share)) if share < self.percent => self.stage,
+            Some(Bucket(bucket)) if bucket < self.percent => self.stage,
             Some(_) => self.otherwise,
             None if self.percent >= 100 => self.stage,
             None => self.stage.min(self.otherwise),
@@ -164,18 +164,18 @@ impl Requirements {
     /// Lists the requirements that the posture does not meet, in their order, with their stages for a person of this share. A requirement
     /// in its grace period, or forgiven by an outage, has a milder stage.
     #[must_use]
-    pub fn lacks(&self, posture: &Posture, revocations: &Revocations, share: Option<Share>, now: UnixSeconds) -> Vec<Lack> {
-        self.judge(posture, revocations, |rollout| rollout.stage_for(share), now)
+    pub fn unmet(&self, posture: &Posture, revocations: &Revocations, bucket: Option<Bucket>, now: UnixSeconds) -> Vec<Unmet> {
+        self.judge(posture, revocations, |rollout| rollout.stage_for(bucket), now)
     }
 
     /// Lists the requirements that the posture would not meet if every one were enforced for everybody; grace periods and outages still
     /// count.
     #[must_use]
-    pub(crate) fn lacks_enforced(&self, posture: &Posture, revocations: &Revocations, now: UnixSeconds) -> Vec<Lack> {
+    pub(crate) fn unmet_enforced(&self, posture: &Posture, revocations: &Revocations, now: UnixSeconds) -> Vec<Unmet> {
         self.judge(posture, revocations, |_| Stage::Enforce, now)
     }
 
-    fn judge(&self, posture: &Posture, revocations: &Revocations, stage: impl Fn(Rollout) -> Stage, now: UnixSeconds) -> Vec<Lack> {
+    fn judge(&self, posture: &Posture, revocations: &Revocations, stage: impl Fn(Rollout) -> Stage, now: UnixSeconds) -> Vec<Unmet> {
         let one = |Requirement { rule, rollout }: &Requirement| {
             // A rule that has no meaning for the device is dropped here, before any stage is asked for.
             let reason = rule.broken(posture, revocations, now).filter(|_| !rule.passes_over(posture))?;
@@ -190,7 +190,7 @@ impl Requirements {
                 Forgiven::Refusal => stage(*rollout).min(Stage::Limit),
             };
             let update = release.map(|release| Update { min_version: release.min_text.clone(), store: release.store.clone() });
-            Some(Lack { reason, stage, update })
+            Some(Unmet { reason, stage, update })
         };
         self.0.iter().filter_map(one).collect()
     }
@@ -198,8 +198,8 @@ impl Requirements {
 
 /// Most severe stage of a list of lacks; `None` for an empty list.
 #[must_use]
-pub fn worst(lacks: &[Lack]) -> Option<Stage> {
-    lacks.iter().map(|lack| lack.stage).max()
+pub fn worst(unmet: &[Unmet]) -> Option<Stage> {
+    unmet.iter().map(|unmet| unmet.stage).max()
 }
 
 impl Rule {
@@ -435,7 +435,7 @@ mod tests {
 
     fn reason(rule: Rule, posture: &Posture, now: UnixSeconds) -> Option<Reason> {
         let all = Requirements(vec![Requirement { rule, rollout: Rollout::all(Stage::Enforce) }]);
-        all.lacks(posture, &revocations(), None, now).into_iter().next().map(|lack| lack.reason)
+        all.unmet(posture, &revocations(), None, now).into_iter().next().map(|unmet| unmet.reason)
     }
 
     fn unlisted(change: impl FnOnce(&mut VendorVerdict)) -> Posture {
@@ -631,15 +631,15 @@ mod tests {
         ];
         for (name, rule, posture, world, now, expected) in rows {
             let all = Requirements(vec![Requirement { rule: (*rule).clone(), rollout: Rollout::all(Stage::Enforce) }]);
-            assert_eq!(worst(&all.lacks(posture, world, None, UnixSeconds(*now))), *expected, "{name}");
+            assert_eq!(worst(&all.unmet(posture, world, None, UnixSeconds(*now))), *expected, "{name}");
         }
     }
 
     #[test]
     fn without_a_list_nothing_is_fresh() {
         let all = Requirements(vec![Requirement { rule: Rule::StatusListAge(Seconds(u64::MAX)), rollout: Rollout::all(Stage::Limit) }]);
-        let lacks = all.lacks(&android(), &Revocations::default(), None, NOW);
-        assert_eq!(lacks, vec![Lack { reason: Reason::StatusListMissing, stage: Stage::Limit, update: None }]);
+        let unmet = all.unmet(&android(), &Revocations::default(), None, NOW);
+        assert_eq!(unmet, vec![Unmet { reason: Reason::StatusListMissing, stage: Stage::Limit, update: None }]);
     }
 
     #[test]
@@ -650,8 +650,8 @@ mod tests {
         let all = Requirements(vec![Requirement { rule: Rule::AppVersion(releases), rollout: Rollout::all(Stage::Enforce) }]);
         let update = Some(Update { min_version: "3.1.0".to_owned(), store: Some("https://store".to_owned()) });
         for (now, stage) in [(NOW, Stage::Observe), (until, Stage::Enforce)] {
-            let lacks = all.lacks(&android(), &revocations(), None, now);
-            assert_eq!(lacks, vec![Lack { reason: Reason::AppVersionTooOld, stage, update: update.clone() }]);
+            let unmet = all.unmet(&android(), &revocations(), None, now);
+            assert_eq!(unmet, vec![Unmet { reason: Reason::AppVersionTooOld, stage, update: update.clone() }]);
         }
     }
 
@@ -659,9 +659,9 @@ mod tests {
     fn a_rollout_reaches_its_share() {
         let rollout = Rollout { stage: Stage::Enforce, percent: 10, otherwise: Stage::Limit };
         let rows =
-            [(Some(Share(9)), Stage::Enforce), (Some(Share(10)), Stage::Limit), (Some(Share(99)), Stage::Limit), (None, Stage::Limit)];
-        for (share, stage) in rows {
-            assert_eq!(rollout.stage_for(share), stage, "{share:?}");
+            [(Some(Bucket(9)), Stage::Enforce), (Some(Bucket(10)), Stage::Limit), (Some(Bucket(99)), Stage::Limit), (None, Stage::Limit)];
+        for (bucket, stage) in rows {
+            assert_eq!(rollout.stage_for(bucket), stage, "{bucket:?}");
         }
         assert_eq!(Rollout::all(Stage::Enforce).stage_for(None), Stage::Enforce);
     }
@@ -672,8 +672,8 @@ mod tests {
         for n in 0..20_000_u32 {
             let mut random = [0; 16];
             random[..4].copy_from_slice(&n.wrapping_mul(2_654_435_761).to_be_bytes());
-            let Share(share) = Share::of(&UserId::from_random(random));
-            counts[usize::from(share)] += 1;
+            let Bucket(bucket) = Bucket::of(&UserId::from_random(random));
+            counts[usize::from(bucket)] += 1;
         }
         assert!(counts.iter().all(|count| (140..=260).contains(count)), "{counts:?}");
     }

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use crate::{
     id::{Action, PairwiseId},
-    lack::{Lack, Stage},
     posture::Posture,
     risk::RiskFacts,
     session::{Session, SessionState},
     time::{Seconds, UnixSeconds},
+    unmet::{Stage, Unmet},
 };
 
 /// A value that policies may look at. Path parameters and body fields are converted into it once, as the operation declares.
@@ -74,7 +74,7 @@ pub struct Facts {
     /// The device, as its evidence shows it.
     pub posture: Posture,
     /// Requirements that the device does not meet.
-    pub lacks: Vec<Lack>,
+    pub unmet: Vec<Unmet>,
     /// Risk: a comparison of the request with what is usual.
     pub risk: RiskFacts,
     /// The request, as policies see it.
@@ -89,6 +89,6 @@ impl Facts {
     /// True when less is allowed than policies allow, because of the session's state or because of an unmet requirement on its device.
     #[must_use]
     pub fn limited(&self) -> bool {
-        self.session.state == SessionState::Limited || self.lacks.iter().any(|lack| lack.stage == Stage::Limit)
+        self.session.state == SessionState::Limited || self.unmet.iter().any(|unmet| unmet.stage == Stage::Limit)
     }
 }

@@ -10,9 +10,9 @@ mod counter;
 mod decision;
 mod facts;
 mod id;
-mod lack;
 mod limit;
 mod oauth_error;
+mod observer;
 mod posture;
 mod reason;
 mod remedy;
@@ -21,8 +21,8 @@ mod secret;
 mod session;
 mod signal;
 mod time;
+mod unmet;
 mod vendor_verdict;
-mod watch;
 
 pub use app_report::{AppFinding, AppReport};
 pub use challenge::Challenge;
@@ -34,18 +34,18 @@ pub use id::{
     Action, AppId, ClientId, ContractViolation, DecisionId, DevTokenId, DeviceId, GrantId, IdError, IncidentId, KeyId, PairwiseId, ProofId,
     Role, SessionId, Thumbprint, UserId,
 };
-pub use lack::{Lack, Stage, Update};
 pub use limit::Limits;
 pub use oauth_error::OAuthError;
+pub use observer::{AnswerSeen, LoginDevice, LoginOutcome, LoginSeen, NoObserver, Observer, RequestSeen};
 pub use posture::{
-    BootKey, BootState, EvidenceTier, Known, PatchLevel, Platform, Posture, Provenance, RiskMetric, SecurityLevel, SerialDigest,
+    BootKey, BootState, EvidenceTier, PatchLevel, Platform, Posture, Provenance, RiskMetric, SecurityLevel, SerialDigest, Sourced,
 };
-pub use reason::{PolicyReason, Reason, Retry, Told};
+pub use reason::{PolicyReason, PublicReason, Reason, Retry};
 pub use remedy::Remedy;
 pub use risk::{RiskBar, RiskFacts, RiskReason, RiskView};
 pub use secret::Secret;
 pub use session::{Amr, Session, SessionState};
 pub use signal::{Signal, SignalKind, SignalSink};
 pub use time::{Clock, Entropy, Seconds, UnixMillis, UnixSeconds};
+pub use unmet::{Stage, Unmet, Update};
 pub use vendor_verdict::{AppAccess, Integrity, Licensing, PlayProtect, Recognition, VendorVerdict};
-pub use watch::{AnswerSeen, LoginDevice, LoginOutcome, LoginSeen, NoWatch, RequestSeen, Watch};

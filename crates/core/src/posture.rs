@@ -86,11 +86,11 @@ impl Provenance {
 
 /// A value with its source and age.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Known<T> {
+pub struct Sourced<T> {
     /// The value, as its source states it.
     pub value: T,
     /// Source of the value.
-    pub by: Provenance,
+    pub source: Provenance,
     /// Time at which the value was established.
     pub at: UnixSeconds,
 }
@@ -259,20 +259,20 @@ impl Posture {
     /// Version of the system: the lower of the proved and the claimed one. Where evidence proves none, as on an iPhone, the claim stands
     /// alone; a rule that must not believe it can look at its source.
     #[must_use]
-    pub fn os_version_known(&self) -> Option<Known<u64>> {
+    pub fn os_version_known(&self) -> Option<Sourced<u64>> {
         self.lower(self.os_version, self.report.as_ref().and_then(|report| report.os_version))
     }
 
     /// Version of the app: the lower of the proved and the claimed one.
     #[must_use]
-    pub fn app_version_known(&self) -> Option<Known<u64>> {
+    pub fn app_version_known(&self) -> Option<Sourced<u64>> {
         self.lower(self.app_version, self.report.as_ref().and_then(|report| report.app_version))
     }
 
-    fn lower(&self, proved: Option<u64>, claimed: Option<u64>) -> Option<Known<u64>> {
-        let proved = proved.map(|value| Known { value, by: self.by, at: self.established_at });
+    fn lower(&self, proved: Option<u64>, claimed: Option<u64>) -> Option<Sourced<u64>> {
+        let proved = proved.map(|value| Sourced { value, source: self.by, at: self.established_at });
         let claimed_at = self.report.as_ref().map_or(self.established_at, |report| report.at);
-        let claimed = claimed.map(|value| Known { value, by: Provenance::AppReport, at: claimed_at });
+        let claimed = claimed.map(|value| Sourced { value, source: Provenance::AppReport, at: claimed_at });
         match (proved, claimed) {
             (Some(proved), Some(claimed)) if claimed.value < proved.value => Some(claimed),
             (Some(proved), _) => Some(proved),
@@ -386,7 +386,7 @@ mod tests {
         ];
         for (name, proved, claimed, expected) in rows {
             let posture = Posture { os_version: *proved, ..phone() }.with_report(report(2_000, &[], *claimed));
-            assert_eq!(posture.os_version_known().map(|known| (known.value, known.by)), *expected, "{name}");
+            assert_eq!(posture.os_version_known().map(|known| (known.value, known.source)), *expected, "{name}");
         }
     }
 

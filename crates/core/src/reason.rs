@@ -54,10 +54,10 @@ macro_rules! reasons {
 
             /// What the client is told: a class so coarse that it does not help an attacker to change anything.
             #[must_use]
-            pub const fn told(&self) -> Told {
+            pub const fn public(&self) -> PublicReason {
                 match self {
-                    $(Self::$variant => Told::$told,)*
-                    Self::Policy(_) => Told::NotPermitted,
+                    $(Self::$variant => PublicReason::$told,)*
+                    Self::Policy(_) => PublicReason::NotPermitted,
                 }
             }
         }
@@ -268,7 +268,7 @@ impl Retry {
     }
 }
 
-macro_rules! tolds {
+macro_rules! public_reasons {
     ($(
         $(#[$doc:meta])*
         $variant:ident = $status:literal, $code:literal, $challenge:ident, $oauth:ident, $retry:ident, [$($remedy:ident),*], $title:literal,
@@ -276,11 +276,11 @@ macro_rules! tolds {
     )*) => {
         /// The coarse class of a refusal: all that a client learns. Codes are API. Alphabetical.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum Told {
+        pub enum PublicReason {
             $($(#[$doc])* $variant,)*
         }
 
-        impl Told {
+        impl PublicReason {
             /// Every class, in alphabetical order.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
@@ -336,7 +336,7 @@ macro_rules! tolds {
 }
 
 // Status, code, challenge, OAuth error, retry, remedies, title, text.
-tolds! {
+public_reasons! {
     /// The app is too old; the answer names the version and the store.
     AppOutdated = 403, "app_outdated", Absent, InvalidGrant, AfterRemedy, [UpdateApp], "Please update the app", "This version of the app is no longer supported. Please install the newest one.";
     /// The phone's clock is far off; the answer carries a nonce and our time.
@@ -397,7 +397,7 @@ tolds! {
     UseNonce = 401, "use_dpop_nonce", UseDpopNonce, UseDpopNonce, WithNonce, [], "One moment", "One moment.";
 }
 
-impl Told {
+impl PublicReason {
     /// Whether the answer carries a nonce for the next proof (RFC 9449 sections 8 and 9): where the challenge asks for one.
     #[must_use]
     pub fn offers_nonce(self) -> bool {
@@ -422,26 +422,26 @@ mod tests {
         let codes: BTreeSet<_> = Reason::ALL.iter().map(Reason::code).collect();
         assert_eq!(codes.len(), Reason::ALL.len());
         assert!(codes.iter().all(|code| PolicyReason::parse(code).is_some()));
-        let told: BTreeSet<_> = Told::ALL.iter().map(|told| told.code()).collect();
-        assert_eq!(told.len(), Told::ALL.len());
+        let told: BTreeSet<_> = PublicReason::ALL.iter().map(|told| told.code()).collect();
+        assert_eq!(told.len(), PublicReason::ALL.len());
     }
 
     #[test]
     fn every_refusal_is_an_error_status() {
-        assert!(Told::ALL.iter().all(|told| (400..=599).contains(&told.status())));
+        assert!(PublicReason::ALL.iter().all(|told| (400..=599).contains(&told.status())));
     }
 
     /// RFC 9110 section 11.6.1 asks for a challenge with every 401; elsewhere one would ask in vain.
     #[test]
     fn a_challenge_comes_with_every_401_and_with_nothing_else() {
-        for told in Told::ALL {
+        for told in PublicReason::ALL {
             assert_eq!(told.challenge() != Challenge::Absent, told.status() == 401, "{told:?}");
         }
     }
 
     #[test]
     fn what_a_client_does_next_agrees_with_what_it_is_given() {
-        for told in Told::ALL {
+        for told in PublicReason::ALL {
             assert_eq!(told.offers_nonce(), told.retry() == Retry::WithNonce, "{told:?}");
             assert_eq!(told.offers_nonce(), told.oauth_error() == OAuthError::UseDpopNonce, "{told:?}");
             assert!(!told.says_when() || told.retry() == Retry::Later, "{told:?}");
@@ -454,7 +454,7 @@ mod tests {
     #[test]
     fn all_device_checks_sound_the_same() {
         for reason in [Reason::BootNotVerified, Reason::CertificateRevoked, Reason::KeyNotHardware, Reason::AppSignerUnknown] {
-            assert_eq!(reason.told(), Told::DeviceUnproven, "{reason}");
+            assert_eq!(reason.public(), PublicReason::DeviceUnproven, "{reason}");
         }
     }
 

@@ -121,10 +121,10 @@ async fn operators_act_and_the_log_has_it() {
         assert_eq!(got, *status, "{name}: {answer}");
         assert!(answer.pointer(pointer).is_some(), "{name}: {answer}");
     }
-    let records = node.office().records(0, 100).await.expect("records");
+    let records = node.admin_service().records(0, 100).await.expect("records");
     let events: Vec<_> = records.iter().map(|record| record.read().expect("an entry").event.kind().as_str()).collect();
     assert_eq!(events, ["config_activated", "user_invited", "config_activated", "config_activated"]);
-    let report = segments::verify(node.log_directory(), &node.office().log_key, None).expect("a log");
+    let report = segments::verify(node.log_directory(), &node.admin_service().log_key, None).expect("a log");
     assert_eq!((report.committed, report.faults), (4, Vec::new()));
     node.shutdown(Duration::from_secs(5)).await;
 }
@@ -261,7 +261,7 @@ async fn feeds_are_fetched_and_rolled_back() {
         let (status, answer) = ask(&node, "POST", &format!("/v1/feeds/{name}/roll-back"), "{}").await;
         assert_eq!(status, expected, "{name}: {answer}");
     }
-    let records = node.office().records(0, 100).await.expect("records");
+    let records = node.admin_service().records(0, 100).await.expect("records");
     let activated = records.iter().filter(|record| record.json.contains("config_activated")).count();
     assert_eq!(activated, 3, "the start, the list, the way back");
     node.shutdown(Duration::from_secs(5)).await;

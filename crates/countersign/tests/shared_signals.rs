@@ -115,14 +115,14 @@ async fn what_ends_on_one_node_ends_on_the_other() {
     let (on_a, on_b) = (a.person(&node_a, "ana@example.com").await, b.person(&node_b, "ana@example.com").await);
     let other = b.person(&node_b, "bob@example.com").await;
     assert_eq!((status(&on_a).await, status(&on_b).await, status(&other).await), (503, 503, 503), "all are let in");
-    node_a.office().revoke_session(&session_of(&on_a).await).await.expect("revoked");
+    node_a.admin_service().revoke_session(&session_of(&on_a).await).await.expect("revoked");
     let began = Instant::now();
     while status(&on_b).await != 401 {
         assert!(began.elapsed() < Duration::from_secs(5), "the other node never heard of it");
     }
     println!("from the end on one node to the refusal on the other: {:.1} ms", began.elapsed().as_secs_f64() * 1000.0);
     assert_eq!(status(&other).await, 503, "nobody else is concerned");
-    let incidents = node_b.office().incidents(None).await.expect("incidents");
+    let incidents = node_b.admin_service().incidents(None).await.expect("incidents");
     let [incident] = incidents.as_slice() else { panic!("one incident: {incidents:?}") };
     assert_eq!(incident.kind.as_str(), "shared_revocation");
 

@@ -35,9 +35,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 #[tokio::main]
 async fn main() -> Result<()> {
     let world = World::start(Watching::AsShipped).await?;
-    let mut thieves = Vec::new();
+    let mut attackers = Vec::new();
     for number in 0..ROUNDS {
-        thieves.push(world.customer(&format!("thief{number}@example.com"), &Handset::genuine()).await?);
+        attackers.push(world.customer(&format!("thief{number}@example.com"), &Handset::genuine()).await?);
     }
     let (over, served) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
     let mut readers = Vec::new();
@@ -47,7 +47,7 @@ async fn main() -> Result<()> {
     }
     let began = Instant::now();
     let (mut requests, mut connections) = (Vec::new(), Vec::new());
-    for phone in &thieves {
+    for phone in &attackers {
         let (request, connection) = ended(phone).await?;
         requests.push(request);
         connections.push(connection);

@@ -13,7 +13,7 @@ use countersign_risk::{
     geo::Position,
     login::LoginRule,
     network::NetworkKind,
-    profile::{Device, Profile, Sight},
+    profile::{Device, Observation, Profile},
 };
 
 use crate::{
@@ -61,12 +61,12 @@ pub fn run(args: &TravelArgs, rule: &LoginRule, nanoseconds: &dyn Fn() -> u64) -
             return Err(RowsRefusal::OutOfOrder { line: row.line });
         }
         person.span = Some((first, at));
-        let sight = sight(position, at);
+        let observation = observation(position, at);
         let start = nanoseconds();
-        if rule.travel_evidence(&sight, &person.profile) > 0.0 {
+        if rule.travel_evidence(&observation, &person.profile) > 0.0 {
             person.alarms = person.alarms.saturating_add(1);
         }
-        person.profile.learn(&sight, Vouched::Yes);
+        person.profile.learn(&observation, Vouched::Yes);
         spent = spent.saturating_add(nanoseconds().saturating_sub(start));
         events = events.saturating_add(1);
     }
@@ -83,9 +83,9 @@ pub fn run(args: &TravelArgs, rule: &LoginRule, nanoseconds: &dyn Fn() -> u64) -
     Ok(report)
 }
 
-fn sight(position: Position, at: UnixSeconds) -> Sight {
+fn observation(position: Position, at: UnixSeconds) -> Observation {
     let salt = Salt(0);
-    Sight {
+    Observation {
         at,
         device: Device::Unnamed,
         system: 0,

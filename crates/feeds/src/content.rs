@@ -8,10 +8,10 @@ use countersign_attest::{
     boot_keys::BootKeys,
 };
 use countersign_codec::sha256;
-use countersign_compliance::{FeedKind, Measure};
+use countersign_compliance::{FeedKind, Summary};
 use countersign_core::{Limits, UnixSeconds};
 
-use crate::shelf::{Shelf, Version};
+use crate::feed_cache::{FeedCache, Version};
 
 /// Content of a version, parsed.
 #[derive(Debug)]
@@ -43,13 +43,13 @@ impl Content {
 
     /// Measures the version for the comparison with another one.
     #[must_use]
-    pub(crate) fn measure(&self, bytes: &[u8], issued_at: Option<UnixSeconds>) -> Measure {
+    pub(crate) fn summary(&self, bytes: &[u8], issued_at: Option<UnixSeconds>) -> Summary {
         let (entries, version) = match self {
             Self::Anchors(anchors) => (anchors.iter().count(), None),
             Self::BootKeys(keys) => (keys.of(None).count(), Some(keys.version())),
             Self::StatusList(list) => (list.len(), None),
         };
-        Measure { digest: sha256(&[bytes]), entries, issued_at, version }
+        Summary { digest: sha256(&[bytes]), entries, issued_at, version }
     }
 }
 
@@ -75,25 +75,25 @@ pub struct Held {
     /// Content of the version, parsed.
     pub content: Content,
     /// Measure of the version, for the comparison with others.
-    pub measure: Measure,
+    pub summary: Summary,
 }
 
 /// Reads the newest version that is whole; with `None`, the data that is shipped or the operator's file counts.
 #[must_use]
 pub fn held(data: &Path, kind: FeedKind) -> Option<Held> {
-    let shelf = Shelf::of(data, kind);
-    for version in shelf.state().versions {
-        let read = shelf.read(&version, bytes_max(kind)).and_then(|bytes| {
+    let cache = FeedCache::of(data, kind);
+    for version in cache.state().versions {
+        let read = cache.read(&version, bytes_max(kind)).and_then(|bytes| {
             // The bytes on the disk must be those that were judged when they were taken.
             if sha256(&[&bytes]) != version.digest {
                 return Err("its content was changed on disk".to_owned());
             }
             let content = Content::parse(kind, &bytes, version.confirmed_at)?;
-            let measure = content.measure(&bytes, version.issued_at);
-            Ok((content, measure))
+            let summary = content.summary(&bytes, version.issued_at);
+            Ok((content, summary))
         });
         match read {
-            Ok((content, measure)) => return Some(Held { version, content, measure }),
+            Ok((content, summary)) => return Some(Held { version, content, summary }),
             Err(why) => tracing::warn!(
                 feed = kind.as_str(),
                 version = version.name,
@@ -107,12 +107,12 @@ pub fn held(data: &Path, kind: FeedKind) -> Option<Held> {
 
 /// Measures the data that is shipped; `None` when none is shipped for this kind.
 #[must_use]
-pub fn shipped(kind: FeedKind) -> Option<Measure> {
-    let of = |anchors: Option<Anchors>| anchors.map(|anchors| Content::Anchors(anchors).measure(&[], None));
+pub fn shipped(kind: FeedKind) -> Option<Summary> {
+    let of = |anchors: Option<Anchors>| anchors.map(|anchors| Content::Anchors(anchors).summary(&[], None));
     match kind {
         FeedKind::AndroidAnchors => of(Anchors::google().ok()),
         FeedKind::AppAttestAnchors => of(Anchors::apple_app_attest().ok()),
-        FeedKind::BootKeys => BootKeys::shipped().ok().map(|keys| Content::BootKeys(keys).measure(BootKeys::SHIPPED.as_bytes(), None)),
+        FeedKind::BootKeys => BootKeys::shipped().ok().map(|keys| Content::BootKeys(keys).summary(BootKeys::SHIPPED.as_bytes(), None)),
         FeedKind::ReceiptAnchors => of(Anchors::apple_receipt().ok()),
         FeedKind::StatusList => None,
     }

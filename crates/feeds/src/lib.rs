@@ -4,9 +4,9 @@
 //! records that, and uses it.
 
 pub mod content;
+pub mod feed_cache;
 mod look;
 mod pace;
-pub mod shelf;
 
 pub use look::{FeedRow, FeedSettings, FeedSource, Feeds, Look, LookFault, RollBackRefusal, TakesFeeds};
 

@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use arc_swap::ArcSwapOption;
 use async_trait::async_trait;
 use countersign_codec::calendar::read_imf_fixdate;
-use countersign_compliance::{FeedKind, FeedOutcome, FeedRefusal, Measure, judge_offer};
+use countersign_compliance::{FeedKind, FeedOutcome, FeedRefusal, Summary, judge_offer};
 use countersign_core::{Clock, Entropy, Limits, Seconds, UnixSeconds};
 use countersign_outbound::{CallError, Caller, Patience};
 use http::{StatusCode, header};
@@ -16,8 +16,8 @@ use url::Url;
 
 use crate::{
     content::{self, Content, Held},
+    feed_cache::{FeedCache, State, Version},
     pace::next_look,
-    shelf::{Shelf, State, Version},
 };
 
 /// How often ages are told.
@@ -141,7 +141,7 @@ pub struct FeedSettings {
 
 struct Feed {
     source: FeedSource,
-    shelf: Shelf,
+    cache: FeedCache,
     /// Lock that is held during a look and a roll-back: one at a time.
     turn: Mutex<()>,
     /// Outcome of the last look.
@@ -173,7 +173,7 @@ impl Feeds {
     ) -> Self {
         let FeedSettings { sources, data, status_list } = settings;
         let feed = |source: FeedSource| Feed {
-            shelf: Shelf::of(&data, source.kind),
+            cache: FeedCache::of(&data, source.kind),
             source,
             turn: Mutex::default(),
             last: ArcSwapOption::empty(),
@@ -196,13 +196,13 @@ impl Feeds {
         let mut rows = Vec::new();
         for feed in &self.feeds {
             let held = content::held(&self.data, feed.source.kind);
-            let versions = feed.shelf.state().versions;
+            let versions = feed.cache.state().versions;
             let at = held.as_ref().and_then(|held| versions.iter().position(|version| version.name == held.version.name));
             rows.push(FeedRow {
                 kind: feed.source.kind,
                 url: feed.source.url.to_string(),
                 previous: at.and_then(|at| versions.get(at.saturating_add(1))).map(|version| version.name.clone()),
-                entries: held.as_ref().map(|held| held.measure.entries),
+                entries: held.as_ref().map(|held| held.summary.entries),
                 confirmed_at: held.as_ref().map(|held| held.version.confirmed_at),
                 version: held.map(|held| held.version.name),
                 last: feed.last.load().as_deref().copied(),
@@ -255,7 +255,7 @@ impl Feeds {
 
     /// Counts the seconds since the source confirmed the version in use; since the start of the node, where it never did.
     fn age(&self, kind: FeedKind) -> u64 {
-        let from = self.feed(kind).and_then(|feed| feed.shelf.state().versions.first().map(|version| version.confirmed_at));
+        let from = self.feed(kind).and_then(|feed| feed.cache.state().versions.first().map(|version| version.confirmed_at));
         self.clock.now().seconds().since(from.unwrap_or(self.since)).0
     }
 
@@ -307,9 +307,9 @@ impl Feeds {
         }
         let text = |name: header::HeaderName| answer.headers.get(name).and_then(|value| value.to_str().ok());
         let issued_at = text(header::LAST_MODIFIED).and_then(read_imf_fixdate).map(UnixSeconds);
-        let offered = Content::parse(kind, &answer.body, now).map_err(LookFault::Malformed)?.measure(&answer.body, issued_at);
-        let state = feed.shelf.state();
-        let beside = held.as_ref().map(|held| held.measure).or_else(|| self.without(kind));
+        let offered = Content::parse(kind, &answer.body, now).map_err(LookFault::Malformed)?.summary(&answer.body, issued_at);
+        let state = feed.cache.state();
+        let beside = held.as_ref().map(|held| held.summary).or_else(|| self.without(kind));
         match (judge_offer(kind, beside.as_ref(), &state.rolled_back, &offered), &held) {
             (FeedOutcome::Refuse(why), _) => Err(LookFault::Worse(why)),
             (FeedOutcome::Keep, Some(held)) => self.confirm(feed, held, now).await,
@@ -318,13 +318,13 @@ impl Feeds {
                 let etag = text(header::ETAG).filter(|etag| etag.len() <= Limits::FEED_ETAG_BYTES_MAX).map(str::to_owned);
                 let digest = hex::encode(offered.digest);
                 let name = format!("{now}-{}", digest.get(..12).unwrap_or_default());
-                feed.shelf.write(&name, &answer.body).map_err(|why| LookFault::NotUsed(why.to_string()))?;
+                feed.cache.write(&name, &answer.body).map_err(|why| LookFault::NotUsed(why.to_string()))?;
                 let version = Version { name, digest: offered.digest, taken_at: now, confirmed_at: now, issued_at, etag };
                 let before = held.map(|held| held.version);
                 let new =
                     State { versions: [Some(version), before].into_iter().flatten().collect(), rolled_back: state.rolled_back.clone() };
                 self.change(feed, &state, &new, &digest).await.map_err(LookFault::NotUsed)?;
-                feed.shelf.tidy(&new);
+                feed.cache.tidy(&new);
                 Ok(Look::Taken)
             }
         }
@@ -332,7 +332,7 @@ impl Feeds {
 
     /// Notes that the held version is as fresh as this look.
     async fn confirm(&self, feed: &Feed, held: &Held, now: UnixSeconds) -> Result<Look, LookFault> {
-        let state = feed.shelf.state();
+        let state = feed.cache.state();
         let mut new = state.clone();
         for version in new.versions.iter_mut().filter(|version| version.name == held.version.name) {
             version.confirmed_at = now;
@@ -344,25 +344,25 @@ impl Feeds {
                 self.change(feed, &state, &new, &digest).await.map_err(LookFault::NotUsed)?;
             }
             FeedKind::AndroidAnchors | FeedKind::AppAttestAnchors | FeedKind::BootKeys | FeedKind::ReceiptAnchors => {
-                feed.shelf.set(&new).map_err(|why| LookFault::NotUsed(why.to_string()))?;
+                feed.cache.set(&new).map_err(|why| LookFault::NotUsed(why.to_string()))?;
             }
         }
         Ok(Look::Kept)
     }
 
     /// Measures the data that counts when nothing was fetched.
-    fn without(&self, kind: FeedKind) -> Option<Measure> {
+    fn without(&self, kind: FeedKind) -> Option<Summary> {
         let Some(file) = self.status_list.as_ref().filter(|_| kind == FeedKind::StatusList) else { return content::shipped(kind) };
         let bytes = std::fs::read(file).ok()?;
-        Content::parse(kind, &bytes, self.since).ok().map(|content| content.measure(&bytes, None))
+        Content::parse(kind, &bytes, self.since).ok().map(|content| content.summary(&bytes, None))
     }
 
     /// Takes a state into use, or leaves everything as it was.
     async fn change(&self, feed: &Feed, old: &State, new: &State, digest: &str) -> Result<(), String> {
-        feed.shelf.set(new).map_err(|why| why.to_string())?;
+        feed.cache.set(new).map_err(|why| why.to_string())?;
         let taken = self.taker.take(feed.source.kind, digest).await;
         if taken.is_err()
-            && let Err(why) = feed.shelf.set(old)
+            && let Err(why) = feed.cache.set(old)
         {
             tracing::error!(feed = feed.source.kind.as_str(), %why, "the previous state could not be restored");
         }
@@ -377,13 +377,13 @@ impl Feeds {
         let feed = self.feed(kind).ok_or(RollBackRefusal::Unknown)?;
         let _turn = feed.turn.lock().await;
         let held = content::held(&self.data, kind).ok_or(RollBackRefusal::Nothing)?;
-        let state = feed.shelf.state();
+        let state = feed.cache.state();
         let older = state.versions.iter().skip_while(|version| version.name != held.version.name).skip(1).cloned().collect();
         let rolled_back = std::iter::once(held.version.digest).chain(state.rolled_back.iter().copied()).collect();
         let new = State { versions: older, rolled_back };
         let digest = new.versions.first().map(|version| hex::encode(version.digest)).unwrap_or_default();
         self.change(feed, &state, &new, &digest).await.map_err(RollBackRefusal::NotUsed)?;
-        feed.shelf.tidy(&new);
+        feed.cache.tidy(&new);
         counter!("countersign_feed_rolled_back_total", "feed" => kind.as_str()).increment(1);
         Ok(())
     }
@@ -391,11 +391,11 @@ impl Feeds {
 
 /// Drops the versions whose files turned out to be broken from the state.
 fn mend(feed: &Feed, held: Option<&Held>) {
-    let state = feed.shelf.state();
+    let state = feed.cache.state();
     let whole = |version: &Version| held.is_some_and(|held| held.version.name == version.name);
     let versions: Vec<_> = state.versions.iter().skip_while(|version| !whole(version)).cloned().collect();
     if versions.len() < state.versions.len()
-        && let Err(why) = feed.shelf.set(&State { versions, rolled_back: state.rolled_back })
+        && let Err(why) = feed.cache.set(&State { versions, rolled_back: state.rolled_back })
     {
         tracing::warn!(feed = feed.source.kind.as_str(), %why, "damaged versions could not be deleted");
     }

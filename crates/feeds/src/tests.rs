@@ -148,7 +148,7 @@ impl World {
     }
 
     fn entries(&self, kind: FeedKind) -> Option<usize> {
-        content::held(&self.data(), kind).map(|held| held.measure.entries)
+        content::held(&self.data(), kind).map(|held| held.summary.entries)
     }
 }
 

@@ -6,7 +6,7 @@
 
 use countersign_access::problem::{self, DECISION, DPOP_NONCE, PROBLEM_JSON, Problem, Wanted};
 use countersign_codec::calendar::imf_fixdate;
-use countersign_core::{Challenge, DecisionId, Outcome, Reason, Retry, Told, UnixMillis};
+use countersign_core::{Challenge, DecisionId, Outcome, PublicReason, Reason, Retry, UnixMillis};
 use countersign_proof::nonce::NonceKeys;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 
@@ -32,14 +32,14 @@ pub(crate) fn refusal(refusal: &Refusal, id: &DecisionId, nonces: &NonceKeys, no
 
 /// The answer in place of one that never came about.
 pub(crate) fn fault(now: UnixMillis) -> Response<Body> {
-    problem(&Refusal::because(Reason::Internal), Told::Unavailable, None, now)
+    problem(&Refusal::because(Reason::Internal), PublicReason::Unavailable, None, now)
 }
 
 /// The class that the client is told. A curable refusal is always `step_up`, whatever the policy's reason is called.
-pub(crate) fn class(refusal: &Refusal) -> Told {
+pub(crate) fn class(refusal: &Refusal) -> PublicReason {
     match refusal.decision().outcome {
-        Outcome::StepUp => Told::StepUp,
-        Outcome::Allow | Outcome::Limit | Outcome::Deny => refusal.reason().told(),
+        Outcome::StepUp => PublicReason::StepUp,
+        Outcome::Allow | Outcome::Limit | Outcome::Deny => refusal.reason().public(),
     }
 }
 
@@ -48,7 +48,7 @@ pub(crate) fn document(refusal: &Refusal, id: &DecisionId) -> Vec<u8> {
     written(refusal, class(refusal), Some(id))
 }
 
-fn problem(refusal: &Refusal, told: Told, id: Option<&DecisionId>, now: UnixMillis) -> Response<Body> {
+fn problem(refusal: &Refusal, told: PublicReason, id: Option<&DecisionId>, now: UnixMillis) -> Response<Body> {
     let mut answer = Response::new(body::full(written(refusal, told, id)));
     *answer.status_mut() = status_of(refusal, told);
     let headers = answer.headers_mut();
@@ -61,7 +61,7 @@ fn problem(refusal: &Refusal, told: Told, id: Option<&DecisionId>, now: UnixMill
     answer
 }
 
-fn written(refusal: &Refusal, told: Told, id: Option<&DecisionId>) -> Vec<u8> {
+fn written(refusal: &Refusal, told: PublicReason, id: Option<&DecisionId>) -> Vec<u8> {
     let of_class = Problem { update: refusal.update(), ..Problem::of(told, status_of(refusal, told), id) };
     // What policy found out beats what the class says in general.
     let advised = &refusal.decision().advice.remedies;
@@ -70,7 +70,7 @@ fn written(refusal: &Refusal, told: Told, id: Option<&DecisionId>) -> Vec<u8> {
 }
 
 /// A fault of ours that nobody foresaw is a 500; all that was foreseen has the status of its class.
-fn status_of(refusal: &Refusal, told: Told) -> StatusCode {
+fn status_of(refusal: &Refusal, told: PublicReason) -> StatusCode {
     if *refusal.reason() == Reason::Internal {
         return StatusCode::INTERNAL_SERVER_ERROR;
     }
@@ -136,8 +136,8 @@ mod tests {
     #[tokio::test]
     async fn each_class_has_one_answer() {
         let mut page = String::new();
-        for told in Told::ALL {
-            let reason = Reason::ALL.iter().find(|reason| reason.told() == *told && **reason != Reason::Internal);
+        for told in PublicReason::ALL {
+            let reason = Reason::ALL.iter().find(|reason| reason.public() == *told && **reason != Reason::Internal);
             // `step_up` comes from policies only; see below.
             if let Some(reason) = reason {
                 page += &written(told.code(), &Refusal::because(reason.clone())).await;
@@ -157,9 +157,9 @@ mod tests {
     #[tokio::test]
     async fn all_faults_behind_one_class_look_the_same() {
         let strip = |text: String| text.split_once('\n').map(|(_, rest)| rest.to_owned());
-        for told in Told::ALL {
+        for told in PublicReason::ALL {
             let mut answers = std::collections::BTreeSet::new();
-            for reason in Reason::ALL.iter().filter(|r| r.told() == *told && **r != Reason::Internal) {
+            for reason in Reason::ALL.iter().filter(|r| r.public() == *told && **r != Reason::Internal) {
                 answers.insert(strip(written("", &Refusal::because(reason.clone())).await));
             }
             assert!(answers.len() <= 1, "{told:?}: {answers:?}");

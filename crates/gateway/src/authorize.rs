@@ -6,26 +6,26 @@ use countersign_core::{Decision, Facts, Obligation, Reason, UnixSeconds};
 use countersign_policy::Found;
 
 use crate::{
-    case::Case,
+    context::RequestContext,
     gather::{self, Proven},
-    house::Rules,
     refusal::Refusal,
+    state::Rules,
 };
 
 /// Notes who asks, for the record.
-pub(crate) fn identified(case: &mut Case, holder: &Holder) {
-    case.names(holder.token());
-    case.belongs_to(holder.session());
+pub(crate) fn identified(context: &mut RequestContext, holder: &Holder) {
+    context.names(holder.token());
+    context.belongs_to(holder.session());
 }
 
 /// Notes who it was, as far as that was known.
-pub(crate) fn unidentified(case: &mut Case, refused: Unauthenticated) -> Refusal {
+pub(crate) fn unidentified(context: &mut RequestContext, refused: Unauthenticated) -> Refusal {
     let Unauthenticated { refusal, known: Known { token, session, .. } } = refused;
     if let Some(token) = token {
-        case.names(&token);
+        context.names(&token);
     }
     if let Some(session) = session {
-        case.belongs_to(&session);
+        context.belongs_to(&session);
     }
     Refusal::from(refusal)
 }
@@ -35,12 +35,12 @@ pub(crate) fn decide(
     rules: &Rules,
     operation: &Found<'_>,
     proven: Proven,
-    case: &mut Case,
+    context: &mut RequestContext,
     now: UnixSeconds,
 ) -> Result<(Decision, Facts), Refusal> {
     let facts = gather::facts(operation, proven, now);
     let decision = rules.policies.decide(&facts);
-    case.is_decided(rules.digest, &facts, &decision);
+    context.is_decided(rules.digest, &facts, &decision);
     // Fields are hidden in an answer that is read whole, and what stays open never is.
     let masked = decision.obligations.iter().any(|obligation| matches!(obligation, Obligation::Mask(_)));
     if operation.stream().is_some() && masked {

@@ -11,11 +11,11 @@ use hyper::upgrade::OnUpgrade;
 
 use crate::{
     body::{self, Body},
-    house::House,
     introduce::{introduce, name_decision},
     media::Media,
     permit::Permit,
     raw::RawRequest,
+    state::Gateway,
     streams::{call, open::Open, socket, stream},
 };
 
@@ -24,7 +24,7 @@ use crate::{
 /// # Errors
 /// Why the upstream's answer cannot be given. The decision stays what it was; nothing of the upstream's answer passes.
 pub(crate) async fn send(
-    house: &Arc<House>,
+    gateway: &Arc<Gateway>,
     mut raw: RawRequest,
     permit: Permit,
     receipt: Receipt,
@@ -36,35 +36,35 @@ pub(crate) async fn send(
     let body = raw.body.judged()?;
     let method = raw.head.method.clone();
     let upgrade = raw.head.extensions.remove::<OnUpgrade>();
-    let mut head = house.route.readdress(raw.head, &raw.peer).ok_or(Reason::Internal)?;
-    introduce(&mut head.headers, house, &facts, id)?;
+    let mut head = gateway.route.readdress(raw.head, &raw.peer).ok_or(Reason::Internal)?;
+    introduce(&mut head.headers, gateway, &facts, id)?;
     if !masks.is_empty() {
         ask_in_plain(&mut head.headers);
     }
     if let Some(basis) = basis {
         let open = Open::new(basis, facts, id.clone(), raw.peer.address.ip());
-        let mut answer = hold(house, Request::from_parts(head, body), upgrade, open).await?;
+        let mut answer = hold(gateway, Request::from_parts(head, body), upgrade, open).await?;
         name_decision(answer.headers_mut(), id)?;
         return Ok(answer);
     }
-    let answer = house.route.send(Request::from_parts(head, body)).await?;
+    let answer = gateway.route.send(Request::from_parts(head, body)).await?;
     let mut answer = if masks.is_empty() { answer } else { masked(answer, &masks, &method).await? };
     name_decision(answer.headers_mut(), id)?;
     Ok(answer)
 }
 
 /// Opens what stays open, by its kind.
-async fn hold(house: &Arc<House>, request: Request<Body>, upgrade: Option<OnUpgrade>, open: Open) -> Result<Response<Body>, Reason> {
+async fn hold(gateway: &Arc<Gateway>, request: Request<Body>, upgrade: Option<OnUpgrade>, open: Open) -> Result<Response<Body>, Reason> {
     let (mut head, body) = request.into_parts();
     let rules = **open.rules.load();
     match rules {
-        StreamRules::WebSocket { .. } => socket::open(house, head, upgrade.ok_or(Reason::Internal)?, open).await,
+        StreamRules::WebSocket { .. } => socket::open(gateway, head, upgrade.ok_or(Reason::Internal)?, open).await,
         StreamRules::Events { .. } => {
             ask_in_plain(&mut head.headers);
-            stream::open(house, Request::from_parts(head, body), open).await
+            stream::open(gateway, Request::from_parts(head, body), open).await
         }
-        StreamRules::Grpc { .. } => call::open(house, Request::from_parts(head, body), open).await,
-        StreamRules::Stream => stream::open(house, Request::from_parts(head, body), open).await,
+        StreamRules::Grpc { .. } => call::open(gateway, Request::from_parts(head, body), open).await,
+        StreamRules::Stream => stream::open(gateway, Request::from_parts(head, body), open).await,
     }
 }
 

@@ -73,7 +73,7 @@ pub(crate) fn facts(operation: &Found<'_>, proven: Proven, now: UnixSeconds) -> 
         Asking::WhenOpened(holder) => holder,
     };
     let subject = holder.token().subject().clone();
-    let (session, posture, lacks) = holder.into_facts();
+    let (session, posture, unmet) = holder.into_facts();
     Facts {
         subject,
         resource: proven.resource,
@@ -83,7 +83,7 @@ pub(crate) fn facts(operation: &Found<'_>, proven: Proven, now: UnixSeconds) -> 
             rules: operation.rules(),
             fields: proven.fields,
         },
-        lacks,
+        unmet,
         risk: proven.risk,
         posture,
         session,

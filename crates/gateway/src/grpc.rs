@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use countersign_access::problem::{DECISION, REASON};
-use countersign_core::{DecisionId, Reason, Told};
+use countersign_core::{DecisionId, PublicReason, Reason};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 
 use crate::{
@@ -50,7 +50,7 @@ impl Kind {
 }
 
 /// The status code of a refusal (`statuscodes.md`): by the status that a request would have got. What gRPC has a code for keeps it.
-fn status(reason: &Reason, told: Told) -> u8 {
+fn status(reason: &Reason, told: PublicReason) -> u8 {
     match (reason, told.status()) {
         (Reason::MessageTooLarge, _) | (_, 429) => 8,
         (_, 400) => 3,

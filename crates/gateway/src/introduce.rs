@@ -5,7 +5,7 @@ use countersign_access::problem::DECISION;
 use countersign_core::{DecisionId, Facts, Reason, UnixSeconds};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::{house::House, statement::Admitted};
+use crate::{state::Gateway, statement::Admitted};
 
 static IDENTITY: HeaderName = HeaderName::from_static("countersign-identity");
 static USER: HeaderName = HeaderName::from_static("countersign-user");
@@ -14,7 +14,7 @@ static USER: HeaderName = HeaderName::from_static("countersign-user");
 ///
 /// # Errors
 /// A fault of ours: the statement cannot be signed or written.
-pub(crate) fn introduce(headers: &mut HeaderMap, house: &House, facts: &Facts, id: &DecisionId) -> Result<(), Reason> {
+pub(crate) fn introduce(headers: &mut HeaderMap, gateway: &Gateway, facts: &Facts, id: &DecisionId) -> Result<(), Reason> {
     let session = &facts.session;
     let admitted = Admitted {
         subject: &facts.subject,
@@ -25,7 +25,7 @@ pub(crate) fn introduce(headers: &mut HeaderMap, house: &House, facts: &Facts, i
         decision: id,
     };
     let now: UnixSeconds = facts.now;
-    let statement = house.statements.sign(&admitted, now).map_err(|_| Reason::Internal)?;
+    let statement = gateway.statements.sign(&admitted, now).map_err(|_| Reason::Internal)?;
     insert(headers, &IDENTITY, statement)?;
     insert(headers, &USER, facts.subject.as_str().to_owned())?;
     name_decision(headers, id)

@@ -31,7 +31,7 @@ impl Refusal {
 
     /// Refused by the policies, with what the facts say about a cure.
     pub(crate) fn of(decision: Decision, facts: &Facts) -> Self {
-        let update = facts.lacks.iter().find_map(|lack| lack.update.clone().filter(|_| lack.stage == Stage::Enforce));
+        let update = facts.unmet.iter().find_map(|unmet| unmet.update.clone().filter(|_| unmet.stage == Stage::Enforce));
         Self { update, evidence_age_max: facts.request.rules.evidence_age_max, ..Self::by(decision) }
     }
 

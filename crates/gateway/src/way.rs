@@ -17,46 +17,45 @@ use tokio::time::Instant;
 use crate::{
     authorize,
     can::Can,
-    case::Case,
+    context::RequestContext,
     gather::{self, Asking, Proven},
     grpc::{self, Kind},
     handshake::{self, Wanted},
-    house::House,
-    observe,
+    observation, observe,
     permit::{Basis, Permit},
     raw::RawRequest,
     receive,
     refusal::Refusal,
-    watching,
+    state::Gateway,
 };
 
 /// Steps 1 to 9: a permit, or the first thing that is wrong.
-async fn judge(house: &House, raw: &mut RawRequest, can: Can, case: &mut Case) -> Result<Permit, Refusal> {
-    let mut now = case.at().seconds();
-    let rules = house.rules.load_full();
+async fn judge(gateway: &Gateway, raw: &mut RawRequest, can: Can, context: &mut RequestContext) -> Result<Permit, Refusal> {
+    let mut now = context.at().seconds();
+    let rules = gateway.rules.load_full();
 
     // 1. One normal form.
-    let request = receive::parse(&raw.head, &raw.peer, &house.host)?;
+    let request = receive::parse(&raw.head, &raw.peer, &gateway.host)?;
 
     // 2. Something that the API offers, asked for as it is offered, at a door that can serve it.
     let operation = rules.operations.find(request.method().as_str(), request.path())?;
-    case.is_about(operation.action());
+    context.is_about(operation.action());
     can.serve(&operation)?;
-    offered(house, operation.stream(), request.wanted(), &raw.head.headers)?;
+    offered(gateway, operation.stream(), request.wanted(), &raw.head.headers)?;
     let bounds = match operation.stream() {
         Some(StreamRules::Grpc { .. }) => grpc::CALL_BOUNDS,
-        Some(StreamRules::Events { .. } | StreamRules::Stream | StreamRules::WebSocket { .. }) | None => house.route.streams(),
+        Some(StreamRules::Events { .. } | StreamRules::Stream | StreamRules::WebSocket { .. }) | None => gateway.route.streams(),
     };
 
     // 3 to 6. Who asks: a token, a proof by its key, a live session, a device that may act and what it lacks.
-    let target = house.origin.target(request.path()).map_err(|_| Refusal::because(Reason::PathAmbiguous))?;
-    let asked = authenticate(&house.access, request.credentials(), &target, request.method(), now).await;
-    let mut who = asked.map_err(|refused| authorize::unidentified(case, refused))?;
-    authorize::identified(case, who.holder());
+    let target = gateway.origin.target(request.path()).map_err(|_| Refusal::because(Reason::PathAmbiguous))?;
+    let asked = authenticate(&gateway.access, request.credentials(), &target, request.method(), now).await;
+    let mut who = asked.map_err(|refused| authorize::unidentified(context, refused))?;
+    authorize::identified(context, who.holder());
 
     // 7. How it looks beside what is usual.
     let resource = operation.resource(who.holder().token().subject());
-    let view = watching::observe(house, case, who.holder().session(), request.method().as_str(), &resource);
+    let view = observation::observe(gateway, context, who.holder().session(), request.method().as_str(), &resource);
     let risk = rules.risk.judge(view);
 
     // 8. Parameters and body as the operation declares them. What policy looks at is parsed here, once; the rest streams.
@@ -64,19 +63,19 @@ async fn judge(house: &House, raw: &mut RawRequest, can: Can, case: &mut Case) -
     raw.body.keep(body);
     if operation.reads_body() {
         // Whoever sends a body decides how long that takes. What ended meanwhile has ended.
-        now = house.clock.now().seconds();
-        who = who.recheck(&house.access, now).await.map_err(|refused| authorize::unidentified(case, refused))?;
+        now = gateway.clock.now().seconds();
+        who = who.recheck(&gateway.access, now).await.map_err(|refused| authorize::unidentified(context, refused))?;
     }
 
     // 9. The decision: pure, and the same for every door.
     let token = Arc::clone(who.holder().token());
     let proven = Proven { who: Asking::Now(who), resource, risk, fields };
-    let (decision, facts) = authorize::decide(&rules, &operation, proven, case, now)?;
+    let (decision, facts) = authorize::decide(&rules, &operation, proven, context, now)?;
     let permit = Permit::from(decision, facts)?;
     can.keep(&permit)?;
     for rate in permit.rates() {
         let facts = permit.facts();
-        house.stores.rates.take(&facts.session.id, &facts.request.action, rate, case.at()).await?;
+        gateway.stores.rates.take(&facts.session.id, &facts.request.action, rate, context.at()).await?;
     }
     // What stays open stands on this, and is weighed again by steps 5, 6 and 9.
     let basis = operation.stream().map(|rules| Basis { token, path: request.path().to_owned(), rules });
@@ -84,10 +83,10 @@ async fn judge(house: &House, raw: &mut RawRequest, can: Can, case: &mut Case) -
 }
 
 /// A WebSocket or a call where one is declared, and nothing else there.
-fn offered(house: &House, declared: Option<StreamRules>, wanted: Wanted, headers: &HeaderMap) -> Result<(), Reason> {
+fn offered(gateway: &Gateway, declared: Option<StreamRules>, wanted: Wanted, headers: &HeaderMap) -> Result<(), Reason> {
     match (declared, wanted) {
         (Some(StreamRules::WebSocket { .. }), Wanted::WebSocket) => {
-            if handshake::may_open(headers, house.origin.as_str(), &house.slots.config().origins) {
+            if handshake::may_open(headers, gateway.origin.as_str(), &gateway.slots.config().origins) {
                 Ok(())
             } else {
                 Err(Reason::OriginForeign)
@@ -108,7 +107,7 @@ pub(crate) struct Admission {
     /// The log's word that it is recorded.
     pub(crate) receipt: Receipt,
     /// Everything that became known of the request.
-    pub(crate) case: Case,
+    pub(crate) context: RequestContext,
 }
 
 /// A request that may not pass.
@@ -117,59 +116,59 @@ pub(crate) struct Refused {
     /// The first thing that was wrong.
     pub(crate) refusal: Refusal,
     /// Everything that became known of the request.
-    pub(crate) case: Case,
+    pub(crate) context: RequestContext,
 }
 
 /// Steps 1 to 10, the same for every door: a request is judged, and its record is on disk. What an admission leads to is the
 /// door's affair, within what it says that it `can` keep.
-pub(crate) async fn admit(house: &House, raw: &mut RawRequest, can: Can) -> Result<Admission, Refused> {
-    let (now, began) = (house.clock.now(), Instant::now());
-    let mut case = Case::open(house.next_decision(), raw.head.uri.path(), raw.peer.address.ip(), now);
-    let verdict = AssertUnwindSafe(judge(house, raw, can, &mut case)).catch_unwind().await;
+pub(crate) async fn admit(gateway: &Gateway, raw: &mut RawRequest, can: Can) -> Result<Admission, Refused> {
+    let (now, began) = (gateway.clock.now(), Instant::now());
+    let mut context = RequestContext::open(gateway.next_decision(), raw.head.uri.path(), raw.peer.address.ip(), now);
+    let verdict = AssertUnwindSafe(judge(gateway, raw, can, &mut context)).catch_unwind().await;
     // A panic is a refusal as well, and recorded as one (law 1).
     let verdict = verdict.unwrap_or_else(|_| {
-        observe::panicked(case.id());
+        observe::panicked(context.id());
         Err(Refusal::because(Reason::Internal))
     });
     if verdict.is_err() {
-        whose(house, &mut case).await;
+        resolve_user(gateway, &mut context).await;
     }
-    tell(house, &case, &verdict, began);
+    tell(gateway, &context, &verdict, began);
 
     // 10. Recorded before its effect (law 8), or there is none (law 1).
-    let receipt = match house.stores.recorder.record(case.entry(&verdict)).await {
+    let receipt = match gateway.stores.recorder.record(context.entry(&verdict)).await {
         Ok(receipt) => receipt,
         Err(cause) => {
-            observe::unrecorded(case.id(), &cause);
-            return Err(Refused { refusal: Refusal::because(Reason::AuditUnavailable), case });
+            observe::unrecorded(context.id(), &cause);
+            return Err(Refused { refusal: Refusal::because(Reason::AuditUnavailable), context });
         }
     };
     match verdict {
-        Ok(permit) => Ok(Admission { permit, receipt, case }),
-        Err(refusal) => Err(Refused { refusal, case }),
+        Ok(permit) => Ok(Admission { permit, receipt, context }),
+        Err(refusal) => Err(Refused { refusal, context }),
     }
 }
 
 /// A request may be refused before its session was asked for. Whose it was must be known all the same: what identifies a
 /// person is recorded under the key that erases it, or not at all.
-async fn whose(house: &House, case: &mut Case) {
-    if let Some(id) = case.of_nobody_yet()
-        && let Ok(Some(session)) = house.access.stores.sessions.find(&id).await
+async fn resolve_user(gateway: &Gateway, context: &mut RequestContext) {
+    if let Some(id) = context.of_nobody_yet()
+        && let Ok(Some(session)) = gateway.access.stores.sessions.find(&id).await
     {
-        case.belongs_to(&session);
+        context.belongs_to(&session);
     }
 }
 
 /// Figures for the operator, and for the monitor what no honest client does.
-fn tell(house: &House, case: &Case, verdict: &Result<Permit, Refusal>, began: Instant) {
+fn tell(gateway: &Gateway, context: &RequestContext, verdict: &Result<Permit, Refusal>, began: Instant) {
     let decision = verdict.as_ref().map_or_else(Refusal::decision, Permit::decision);
-    observe::judged(case.id(), case.action(), decision.outcome, decision.reasons.first(), began.elapsed());
+    observe::judged(context.id(), context.action(), decision.outcome, decision.reasons.first(), began.elapsed());
     if let Err(refusal) = verdict {
-        watching::refused(house, case, refusal.reason());
+        observation::refused(gateway, context, refusal.reason());
     }
     if let Err(refusal) = verdict
         && let Some(kind) = refusal.signal()
     {
-        house.signals.emit(case.signal(kind, refusal));
+        gateway.signals.emit(context.signal(kind, refusal));
     }
 }

@@ -390,7 +390,7 @@ mod tests {
             (DevTokenRefusal::WrongPlatform, "dev_token_wrong_platform", "dev_token_wrong_platform"),
         ];
         for (refusal, code, told) in rows {
-            assert_eq!((refusal.reason().code(), refusal.reason().told().code()), (*code, *told));
+            assert_eq!((refusal.reason().code(), refusal.reason().public().code()), (*code, *told));
         }
     }
 }

@@ -3,7 +3,7 @@
 use axum::{body::Body, response::Response};
 use countersign_access::problem::{self, DECISION, DPOP_NONCE, PROBLEM_JSON, Problem, Wanted};
 use countersign_codec::calendar::imf_fixdate;
-use countersign_core::{Challenge, DecisionId, Limits, OAuthError, Reason, Told, UnixSeconds};
+use countersign_core::{Challenge, DecisionId, Limits, OAuthError, PublicReason, Reason, UnixSeconds};
 use http::{
     HeaderValue, StatusCode,
     header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, DATE, RETRY_AFTER, WWW_AUTHENTICATE},
@@ -46,7 +46,7 @@ pub fn empty(status: StatusCode) -> Response {
 
 /// The answer to a request that is refused. Only the class of the reason leaves the house.
 pub fn refusal(refusal: &Refusal, format: ErrorFormat, number: &DecisionId) -> Response {
-    let told = refusal.reason.told();
+    let told = refusal.reason.public();
     let status = match format {
         ErrorFormat::OAuth => oauth_status(&refusal.reason),
         ErrorFormat::Problem => problem_status(&refusal.reason),
@@ -86,12 +86,12 @@ pub fn dress(response: &mut Response, number: &DecisionId, nonce: &str, now: Uni
 }
 
 fn oauth_error(reason: &Reason) -> OAuthError {
-    ERRORS.iter().find(|(known, _)| known == reason).map_or(reason.told().oauth_error(), |(_, error)| *error)
+    ERRORS.iter().find(|(known, _)| known == reason).map_or(reason.public().oauth_error(), |(_, error)| *error)
 }
 
 /// RFC 6749 section 5.2 answers 400; only what is our fault or a matter of pace keeps its class's status.
 fn oauth_status(reason: &Reason) -> StatusCode {
-    if reason.told().says_when() { class_status(reason) } else { own_status(reason).unwrap_or(StatusCode::BAD_REQUEST) }
+    if reason.public().says_when() { class_status(reason) } else { own_status(reason).unwrap_or(StatusCode::BAD_REQUEST) }
 }
 
 fn problem_status(reason: &Reason) -> StatusCode {
@@ -103,12 +103,12 @@ fn own_status(reason: &Reason) -> Option<StatusCode> {
 }
 
 fn class_status(reason: &Reason) -> StatusCode {
-    StatusCode::from_u16(reason.told().status()).unwrap_or(StatusCode::SERVICE_UNAVAILABLE)
+    StatusCode::from_u16(reason.public().status()).unwrap_or(StatusCode::SERVICE_UNAVAILABLE)
 }
 
 /// `WWW-Authenticate` of a 401. Keys are proved here, mostly without a token: what is wrong with a token, or with evidence, stands in
 /// the body alone.
-fn challenge(told: Told) -> Option<HeaderValue> {
+fn challenge(told: PublicReason) -> Option<HeaderValue> {
     let (asked, wanted) = match told.challenge() {
         Challenge::InsufficientUserAuthentication => {
             (told.challenge(), Wanted { acr: None, max_age: Some(Limits::FRESH_AUTHENTICATION_AGE_MAX) })
@@ -155,7 +155,7 @@ mod tests {
     /// RFC 6749 section 5.2: `error_description` has no quotation mark, backslash or byte beyond ASCII.
     #[test]
     fn descriptions_fit_the_grammar() {
-        for told in Told::ALL {
+        for told in PublicReason::ALL {
             let fits = told.for_person().bytes().all(|b| (b' '..=b'~').contains(&b) && b != b'"' && b != b'\\');
             assert!(fits, "{}", told.code());
         }

@@ -76,8 +76,8 @@ pub async fn attest(issuer: &Issuer, call: &Call, context: &RequestContext) -> R
         context.signal_of_change(issuer, &error);
         Refusal::from(error)
     })?;
-    let lacks = required.lacks(&changed.posture, &issuer.revocations.load(), None, now);
-    Ok(answer::json(StatusCode::OK, &Renewed { posture: posture::wire(&changed.posture, &lacks) }))
+    let unmet = required.unmet(&changed.posture, &issuer.revocations.load(), None, now);
+    Ok(answer::json(StatusCode::OK, &Renewed { posture: posture::wire(&changed.posture, &unmet) }))
 }
 
 /// What the log calls a change.

@@ -113,9 +113,9 @@ pub async fn enrol(issuer: &Issuer, call: &Call, context: &RequestContext) -> Re
         vouched.posture.verdict = Some(evidence::verdict(app, token, key, &challenge, context.second()).await?);
     }
     context.learn(|known| known.device = Some(claimant.id.clone()));
-    let lacks = required.met_by(&vouched.posture, &issuer.revocations.load(), context.second())?;
+    let unmet = required.met_by(&vouched.posture, &issuer.revocations.load(), context.second())?;
     let dev_token = development.as_ref().map(|admitted| admitted.id().clone());
-    let seen = Seen { device: Some(posture::seen(&vouched.posture, &lacks)), dev_token, ..Seen::default() };
+    let seen = Seen { device: Some(posture::seen(&vouched.posture, &unmet)), dev_token, ..Seen::default() };
     record::allowed(issuer, seen, context).await?;
     if let Some(admitted) = &development {
         admitted.spend(issuer, &claimant, context.second()).await?;
@@ -135,7 +135,7 @@ pub async fn enrol(issuer: &Issuer, call: &Call, context: &RequestContext) -> Re
     }
     match enrolled.state {
         DeviceState::Active => {
-            let posture = posture::wire(&enrolled.posture, &lacks);
+            let posture = posture::wire(&enrolled.posture, &unmet);
             Ok(answer::json(StatusCode::CREATED, &Enrolled { device_id: enrolled.posture.device.as_str(), posture }))
         }
         DeviceState::Revoked => Err(Reason::DeviceRevoked.into()),

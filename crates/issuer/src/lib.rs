@@ -24,6 +24,7 @@ mod json;
 mod login;
 mod me;
 mod name;
+mod observation;
 mod paths;
 mod person;
 mod posture;
@@ -40,7 +41,6 @@ mod state;
 mod theft;
 mod token;
 mod vendor_quota;
-mod watching;
 
 pub use anonymous_log_budget::AnonymousLogBudget;
 pub use endpoint::{BodyKind, Endpoint, ErrorFormat};

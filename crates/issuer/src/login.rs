@@ -2,7 +2,7 @@
 
 use axum::response::Response;
 use countersign_audit as audit;
-use countersign_core::{Acr, ClientId, Limits, LoginOutcome, Reason, SessionState, SignalKind, Told};
+use countersign_core::{Acr, ClientId, Limits, LoginOutcome, PublicReason, Reason, SessionState, SignalKind};
 use countersign_identity::{
     Assurance, CodeChallenge, CodeGrant, DeviceBinding, LoginCeremony, LoginCredential, PasskeyRefusal, StoredPasskey, TokenHash,
 };
@@ -15,12 +15,12 @@ use crate::{
     ceremony::{self, Beginning, Finish},
     context::RequestContext,
     json, name,
+    observation::{self, Who},
     proven::{ProvenDevice, prove_device},
     receive::Call,
     record::{self, Seen},
     refusal::Refusal,
     state::Issuer,
-    watching::{self, Who},
 };
 
 #[derive(Debug, Deserialize)]
@@ -103,7 +103,7 @@ pub async fn start(issuer: &Issuer, call: &Call, context: &RequestContext) -> Re
         (None, Aim::StepUp) => device.id().to_string(),
         (None, Aim::Code { .. }) => usual_account(issuer, &device).await?,
     };
-    watching::admit(issuer, Who::named(&account), device.live.posture(), shown, context)?;
+    observation::admit(issuer, Who::named(&account), device.live.posture(), shown, context)?;
     let (options, state) = issuer.config.passkeys.start_login()?;
     let begun = Begun { aim, name, state: state.as_str().to_owned() };
     let beginning = Beginning { purpose: ChallengePurpose::Login, client: &client, device: &device, options, more: begun };
@@ -149,9 +149,9 @@ pub async fn finish(issuer: &Issuer, call: &Call, context: &RequestContext) -> R
         Ok(user) => user,
         Err(refusal) => {
             // Only failures that a guess can cause are counted; a fault of the server is not held against the account.
-            if refusal.reason.told() == Told::SignInAgain {
+            if refusal.reason.public() == PublicReason::SignInAgain {
                 let account = resumed.more.name.as_deref().unwrap_or(device.id().as_str());
-                watching::look(issuer, Who::named(account), device.live.posture(), LoginOutcome::Failed, context);
+                observation::observe(issuer, Who::named(account), device.live.posture(), LoginOutcome::Failed, context);
             }
             return Err(refusal);
         }
@@ -224,7 +224,7 @@ async fn step_up(issuer: &Issuer, login: &Login, context: &RequestContext) -> Re
     issuer.prompts.answered(device.id());
     for session in &fitting {
         issuer.stores.sessions.authenticated(&session.id, now).await?;
-        issuer.world.watch.stepped_up(&user.id, &session.id, context.now);
+        issuer.world.observer.stepped_up(&user.id, &session.id, context.now);
     }
     context.signal(issuer, SignalKind::SteppedUp, Reason::SessionSuspect);
     let acr: Acr = Assurance::of_passkey(device.live.posture()).acr;

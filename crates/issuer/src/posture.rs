@@ -1,7 +1,7 @@
 //! What is said of a posture: to the phone itself, and in the log.
 
 use countersign_audit::DeviceSeen;
-use countersign_core::{BootState, EvidenceTier, Lack, Platform, Posture, SecurityLevel, Stage};
+use countersign_core::{BootState, EvidenceTier, Platform, Posture, SecurityLevel, Stage, Unmet};
 use serde::Serialize;
 
 /// Part of a posture that the phone may know.
@@ -23,12 +23,12 @@ pub struct PostureWire {
 }
 
 /// Writes a posture and its unmet requirements as facts for the log.
-pub fn seen(posture: &Posture, lacks: &[Lack]) -> DeviceSeen {
-    DeviceSeen { posture: posture.into(), lacks: lacks.iter().map(Into::into).collect() }
+pub fn seen(posture: &Posture, unmet: &[Unmet]) -> DeviceSeen {
+    DeviceSeen { posture: posture.into(), lacks: unmet.iter().map(Into::into).collect() }
 }
 
 /// Writes a posture for the phone.
-pub fn wire(posture: &Posture, lacks: &[Lack]) -> PostureWire {
+pub fn wire(posture: &Posture, unmet: &[Unmet]) -> PostureWire {
     PostureWire {
         platform: match posture.platform {
             Platform::Android => "android",
@@ -44,7 +44,7 @@ pub fn wire(posture: &Posture, lacks: &[Lack]) -> PostureWire {
         app: posture.app.as_ref().map(ToString::to_string),
         app_version: posture.app_version,
         vouched_by: posture.by.as_str(),
-        limited: lacks.iter().any(|lack| lack.stage == Stage::Limit),
+        limited: unmet.iter().any(|unmet| unmet.stage == Stage::Limit),
     }
 }
 

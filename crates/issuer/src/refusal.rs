@@ -3,7 +3,7 @@
 use countersign_access::AccessRefusal;
 use countersign_attest::{android::AttestRefusal, apple::AppleRefusal, play::PlayRefusal, report::ReportRefusal};
 use countersign_codec::json::JsonRefusal;
-use countersign_core::{ContractViolation, Lack, Reason, Seconds, Update};
+use countersign_core::{ContractViolation, Reason, Seconds, Unmet, Update};
 use countersign_identity::{GrantRefusal, PasskeyRefusal};
 use countersign_proof::{delegation::DelegationRefusal, dpop::ProofRefusal, jwk::CryptoFailure};
 use countersign_store::{BindError, ChangeError, IssueError, LiveError, PostureError, SpendError, Unavailable};
@@ -37,9 +37,9 @@ impl Refusal {
     }
 }
 
-impl From<Lack> for Refusal {
-    fn from(lack: Lack) -> Self {
-        Self { update: lack.update, ..Self::new(lack.reason) }
+impl From<Unmet> for Refusal {
+    fn from(unmet: Unmet) -> Self {
+        Self { update: unmet.update, ..Self::new(unmet.reason) }
     }
 }
 

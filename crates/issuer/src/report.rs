@@ -42,12 +42,12 @@ pub async fn report(issuer: &Issuer, call: &Call, context: &RequestContext) -> R
     app.enrolled(device.live.posture())?;
     let report::Said { report, place } = report::read(&said.report, key.key(), context.second())?;
     let after = device.live.posture().clone().with_report(report.clone());
-    let lacks = app.lacks(&after, &issuer.revocations.load(), None, context.second());
-    record::allowed(issuer, Seen { device: Some(posture::seen(&after, &lacks)), ..Seen::default() }, context).await?;
+    let unmet = app.unmet(&after, &issuer.revocations.load(), None, context.second());
+    record::allowed(issuer, Seen { device: Some(posture::seen(&after, &unmet)), ..Seen::default() }, context).await?;
     issuer.stores.devices.change(device.id(), DeviceChange::Report(report)).await?;
     if let Some(place) = place {
-        issuer.world.watch.located(device.id(), place, context.now);
+        issuer.world.observer.located(device.id(), place, context.now);
     }
-    let limited = worst(&lacks) >= Some(Stage::Limit);
+    let limited = worst(&unmet) >= Some(Stage::Limit);
     Ok(answer::json(StatusCode::OK, &Heard { limited }))
 }

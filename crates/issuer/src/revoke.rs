@@ -33,7 +33,7 @@ pub async fn revoke(issuer: &Issuer, call: &Call, context: &RequestContext) -> R
     let request = RefreshRequest { client, key: *proven.key().thumbprint() };
     match renew(state.as_ref(), &request, context.second()) {
         Renewal::Issue(family) => {
-            theft::whose(issuer, &family.session, context).await?;
+            theft::resolve_user(issuer, &family.session, context).await?;
             record::allowed(issuer, Seen::default(), context).await?;
             issuer.stores.sessions.end(&Whose::Session(family.session), context.second()).await?;
             Ok(answer::empty(StatusCode::OK))

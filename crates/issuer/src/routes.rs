@@ -89,7 +89,7 @@ async fn nowhere(issuer: Arc<Issuer>) -> Response {
 /// Writes the reason into the operator's log: codes and rules, never names, ids of people, tokens or keys.
 fn log(refusal: &Refusal, context: &RequestContext) {
     let (door, number, reason, cause) = (context.endpoint.path, context.number.as_str(), refusal.reason.code(), refusal.cause.as_str());
-    if refusal.reason.told() == countersign_core::Told::Unavailable {
+    if refusal.reason.public() == countersign_core::PublicReason::Unavailable {
         tracing::error!(door, number, reason, cause, "internal error");
     } else {
         tracing::info!(door, number, reason, cause, "request refused");

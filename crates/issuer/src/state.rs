@@ -14,8 +14,8 @@ use countersign_attest::{
 use countersign_codec::base64url;
 use countersign_compliance::{Apps, Revocations};
 use countersign_core::{
-    AppId, ClientId, Clock, ContractViolation, DecisionId, DeviceId, Entropy, GrantId, Limits, PairwiseId, ProofId, RiskBar, Seconds,
-    Secret, SessionId, SignalSink, UnixMillis, UserId, Watch,
+    AppId, ClientId, Clock, ContractViolation, DecisionId, DeviceId, Entropy, GrantId, Limits, Observer, PairwiseId, ProofId, RiskBar,
+    Seconds, Secret, SessionId, SignalSink, UnixMillis, UserId,
 };
 use countersign_identity::{BindingRules, PairwiseKey, RelyingParty, Sector};
 use countersign_proof::{key_set::KeyRing, target::Origin};
@@ -56,7 +56,7 @@ pub struct World {
     /// Receiver of signals.
     pub signals: Arc<dyn SignalSink>,
     /// Watcher that judges a login beside what is usual.
-    pub watch: Arc<dyn Watch>,
+    pub observer: Arc<dyn Observer>,
 }
 
 /// Keys of the issuer. A ring is replaced whole when a key takes its turn, here and in the gateway at once.

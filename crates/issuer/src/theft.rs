@@ -14,7 +14,7 @@ pub(crate) async fn freeze(issuer: &Issuer, session: &SessionId, context: &Reque
     context.learn(|known| known.session = Some(session.clone()));
     context.signal(issuer, SignalKind::ForeignRefreshKey, Reason::RefreshForeignKey);
     let frozen = issuer.stores.sessions.set_state(session, OpenState::Challenged).await;
-    match frozen.map_err(Refusal::from).and(whose(issuer, session, context).await) {
+    match frozen.map_err(Refusal::from).and(resolve_user(issuer, session, context).await) {
         Ok(()) => GrantRefusal::ForeignKey.into(),
         Err(refusal) => refusal,
     }
@@ -25,14 +25,14 @@ pub async fn revoke(issuer: &Issuer, session: &SessionId, context: &RequestConte
     context.learn(|known| known.session = Some(session.clone()));
     context.signal(issuer, SignalKind::CodeReused, Reason::CodeReused);
     let ended = issuer.stores.sessions.end(&Whose::Session(session.clone()), context.second()).await;
-    match ended.map_err(Refusal::from).and(whose(issuer, session, context).await) {
+    match ended.map_err(Refusal::from).and(resolve_user(issuer, session, context).await) {
         Ok(()) => GrantRefusal::CodeReused.into(),
         Err(refusal) => refusal,
     }
 }
 
 /// Finds the session's person, so that the record about the session is sealed with that person's key.
-pub async fn whose(issuer: &Issuer, session: &SessionId, context: &RequestContext) -> Result<(), Refusal> {
+pub async fn resolve_user(issuer: &Issuer, session: &SessionId, context: &RequestContext) -> Result<(), Refusal> {
     let found = issuer.stores.sessions.find(session).await?;
     context.learn(|known| {
         known.session = Some(session.clone());

@@ -25,13 +25,13 @@ use crate::{
     context::RequestContext,
     form::Form,
     me,
+    observation::{self, Who},
     proven::{self, target},
     receive::{Call, Header},
     record::{self, Seen},
     refusal::Refusal,
     state::{App, Issuer},
     theft,
-    watching::{self, Who},
 };
 
 const DELEGATION: HeaderName = HeaderName::from_static("countersign-delegation");
@@ -176,7 +176,7 @@ async fn open(issuer: &Issuer, code: &TokenHash, grant: CodeGrant, context: &Req
     let id = issuer.new_session_id();
     let who = Who { account: &user.name, user: Some(&user.id), session: Some(&id) };
     // A login that looks like somebody else's opens a limited session, which its person has to confirm before it may change anything.
-    let state = match watching::look(issuer, who, device.posture(), LoginOutcome::Passed, context) {
+    let state = match observation::observe(issuer, who, device.posture(), LoginOutcome::Passed, context) {
         Outcome::Allow | Outcome::Limit => state,
         Outcome::StepUp | Outcome::Deny => SessionState::Limited,
     };
@@ -237,7 +237,7 @@ async fn refresh(issuer: &Issuer, token: &TokenHash, request: &RefreshRequest, c
     let state = issuer.stores.grants.find_refresh(token).await?;
     match renew(state.as_ref(), request, context.second()) {
         Renewal::Issue(family) => {
-            theft::whose(issuer, &family.session, context).await?;
+            theft::resolve_user(issuer, &family.session, context).await?;
             Ok(Granted { session: issuer.stores.sessions.live(&family.session, context.second()).await?, family: family.id })
         }
         Renewal::Refuse(why) => Err(why.into()),

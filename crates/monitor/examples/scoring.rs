@@ -16,8 +16,8 @@ use std::{
     time::Instant,
 };
 
-use countersign_core::{Action, AnswerSeen, ClientId, DeviceId, RequestSeen, SessionId, Signal, SignalSink, UnixMillis, UserId, Watch};
-use countersign_monitor::watch::{LiveWatch, Place, Places, WatchConfig};
+use countersign_core::{Action, AnswerSeen, ClientId, DeviceId, Observer, RequestSeen, SessionId, Signal, SignalSink, UnixMillis, UserId};
+use countersign_monitor::observe::{LiveObserver, ObserverConfig, Place, Places};
 use countersign_risk::{
     fingerprint::Salt,
     geo::Position,
@@ -36,7 +36,7 @@ const TIMED: u64 = 1_000_000;
 struct Map;
 
 impl Places for Map {
-    fn look(&self, address: IpAddr) -> Place {
+    fn locate(&self, address: IpAddr) -> Place {
         let IpAddr::V4(address) = address else { return Place::UNKNOWN };
         let [_, b, ..] = address.octets();
         let position = Position::new(f64::from(b) / 3.0, f64::from(b), 25.0).ok();
@@ -63,7 +63,7 @@ impl Dice {
 }
 
 struct Crowd {
-    watch: LiveWatch,
+    watch: LiveObserver,
     client: ClientId,
     actions: Vec<Action>,
     now: u64,
@@ -105,9 +105,9 @@ fn resident() -> u64 {
 }
 
 fn main() {
-    let config = WatchConfig::shipped(Salt(7), usize::try_from(PEOPLE * 11 / 10).expect("a size"));
+    let config = ObserverConfig::shipped(Salt(7), usize::try_from(PEOPLE * 11 / 10).expect("a size"));
     let mut crowd = Crowd {
-        watch: LiveWatch::new(config, Arc::new(Map), Arc::new(Nobody)),
+        watch: LiveObserver::new(config, Arc::new(Map), Arc::new(Nobody)),
         client: ClientId::parse("bank").expect("an id"),
         actions: (0..20).map(|n| Action::parse(&format!("accounts.act{n}")).expect("an id")).collect(),
         now: 1_789_344_000_000,

@@ -9,10 +9,10 @@ use std::{
 };
 
 use countersign_core::{
-    Action, AnswerSeen, ClientId, DeviceId, LoginDevice, LoginOutcome, LoginSeen, Reason, RequestSeen, RiskView, SessionId, Signal,
-    SignalKind, SignalSink, UnixMillis, UserId, Watch,
+    Action, AnswerSeen, ClientId, DeviceId, LoginDevice, LoginOutcome, LoginSeen, Observer, Reason, RequestSeen, RiskView, SessionId,
+    Signal, SignalKind, SignalSink, UnixMillis, UserId,
 };
-use countersign_monitor::watch::{LiveWatch, Place, Places, SnapshotFault, WatchConfig};
+use countersign_monitor::observe::{LiveObserver, ObserverConfig, Place, Places, SnapshotFault};
 use countersign_risk::{
     fingerprint::Salt,
     geo::Position,
@@ -31,7 +31,7 @@ const LAGOS: &str = "10.5.0.1";
 struct Map;
 
 impl Places for Map {
-    fn look(&self, address: IpAddr) -> Place {
+    fn locate(&self, address: IpAddr) -> Place {
         let place = |asn, country: &str, kind, latitude, longitude| Place {
             network: Some(Asn(asn)),
             country: Some(country.to_owned()),
@@ -55,9 +55,9 @@ impl SignalSink for Heard {
     }
 }
 
-fn watch(people_max: usize) -> (LiveWatch, Arc<Heard>) {
+fn watch(people_max: usize) -> (LiveObserver, Arc<Heard>) {
     let heard = Arc::new(Heard::default());
-    (LiveWatch::new(WatchConfig::shipped(Salt(7), people_max), Arc::new(Map), Arc::clone(&heard) as _), heard)
+    (LiveObserver::new(ObserverConfig::shipped(Salt(7), people_max), Arc::new(Map), Arc::clone(&heard) as _), heard)
 }
 
 /// One request of a person.
@@ -77,7 +77,7 @@ impl Ask {
         Self { person, session: person, action: "profile.read", object: 1, from: HOME, refused: None, bytes_out: 2_000 }
     }
 
-    fn put(self, watch: &LiveWatch, now: u64) -> RiskView {
+    fn put(self, watch: &LiveObserver, now: u64) -> RiskView {
         let name = |n: u32| {
             let mut name = [0; 16];
             name[..4].copy_from_slice(&n.to_be_bytes());
@@ -103,7 +103,7 @@ impl Ask {
 }
 
 /// Twenty days of looking in the morning, four requests each. Returns the end of the last one.
-fn habits(watch: &LiveWatch, people: std::ops::Range<u32>) -> u64 {
+fn habits(watch: &LiveObserver, people: std::ops::Range<u32>) -> u64 {
     for day in 0..20 {
         for person in people.clone() {
             for (n, action) in ["profile.read", "accounts.list", "accounts.read", "cards.list"].into_iter().enumerate() {
@@ -114,7 +114,7 @@ fn habits(watch: &LiveWatch, people: std::ops::Range<u32>) -> u64 {
     MONDAY + 20 * DAY
 }
 
-fn log_in(watch: &LiveWatch, device: &str, from: &str, session: Option<&SessionId>, now: u64) -> u8 {
+fn log_in(watch: &LiveObserver, device: &str, from: &str, session: Option<&SessionId>, now: u64) -> u8 {
     let seen = LoginSeen {
         account: "ana",
         user: None,
@@ -151,7 +151,7 @@ fn made_up_people_displace_each_other_and_never_the_known() {
 
 #[test]
 fn what_is_odd_is_named() {
-    type Attack = fn(&LiveWatch, u64) -> RiskView;
+    type Attack = fn(&LiveObserver, u64) -> RiskView;
     let rows: &[(&str, Attack, SignalKind, &str)] = &[
         (
             "in Lagos with another session while the first is in Berlin",
@@ -211,7 +211,7 @@ fn a_login_that_its_person_stood_for_is_usual_at_once() {
 /// People use one node or another, and the nodes tell each other what they learned, once or twice.
 #[test]
 fn what_two_nodes_learned_is_joined() {
-    let written = |watch: &LiveWatch| {
+    let written = |watch: &LiveObserver| {
         let mut kept = Vec::new();
         watch.write_snapshot(&mut kept).expect("written");
         kept
@@ -229,7 +229,7 @@ fn what_two_nodes_learned_is_joined() {
     assert_eq!(joined.size().0, 40);
     // Each is known by now: at night, elsewhere, doing other things, all of them look odd, as they do where they lived.
     let strange =
-        |watch: &LiveWatch, person| Ask { action: "transfers.create", from: LAGOS, ..Ask::of(person) }.put(watch, now + 18 * HOUR).score;
+        |watch: &LiveObserver, person| Ask { action: "transfers.create", from: LAGOS, ..Ask::of(person) }.put(watch, now + 18 * HOUR).score;
     assert!((0..40).all(|person| strange(&joined, person) >= 20));
     let (here, there) = (strange(&joined, 5), strange(&left, 5));
     assert!(here.abs_diff(there) <= 5, "whom one node alone knows is judged as there: {here}, {there}");
@@ -240,7 +240,7 @@ fn what_two_nodes_learned_is_joined() {
 
 /// The writer takes long, and everybody else goes on meanwhile: with a lock held, this test would never end.
 struct Slow<'a> {
-    watch: &'a LiveWatch,
+    watch: &'a LiveObserver,
     written: Vec<u8>,
 }
 

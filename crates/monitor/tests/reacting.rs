@@ -10,10 +10,12 @@ use std::sync::{
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use countersign_core::{
-    AnswerSeen, Clock, DecisionId, Entropy, LoginSeen, Reason, RequestSeen, RiskReason, RiskView, Seconds, Session, SessionId,
-    SessionState, Signal, SignalKind, UnixMillis, UserId, Watch,
+    AnswerSeen, Clock, DecisionId, Entropy, LoginSeen, Observer, Reason, RequestSeen, RiskReason, RiskView, Seconds, Session, SessionId,
+    SessionState, Signal, SignalKind, UnixMillis, UserId,
 };
-use countersign_monitor::react::{Act, Ledger, Mode, ReactRule, ReactRules, ReactStores, Reactor, ReactorParts, Tell, UndoRefusal};
+use countersign_monitor::react::{
+    IncidentSink, Ledger, Mode, ReactRule, ReactRules, ReactStores, Reaction, Reactor, ReactorParts, UndoRefusal,
+};
 use countersign_store::{
     Incident, IncidentChange, IncidentState, Incidents, OpenState, Sessions, Suppression, Unavailable,
     sqlite::Sqlite,
@@ -40,13 +42,13 @@ impl Ledger for Around {
     }
 }
 
-impl Tell for Around {
+impl IncidentSink for Around {
     fn tell(&self, change: IncidentChange, _: &Incident) {
         self.told.lock().expect("a lock").push(change.as_str());
     }
 }
 
-impl Watch for Around {
+impl Observer for Around {
     fn request(&self, _: &RequestSeen<'_>) -> RiskView {
         RiskView::default()
     }
@@ -143,7 +145,7 @@ async fn reactor(store: &Arc<Sqlite>, around: &Arc<Around>, rules: &Arc<ArcSwap<
         stores,
         ledger: Arc::clone(around) as _,
         tell: Arc::clone(around) as _,
-        watch: Arc::clone(around) as _,
+        observer: Arc::clone(around) as _,
         clock: Arc::clone(around) as _,
         entropy: Arc::clone(around) as _,
     };
@@ -156,10 +158,10 @@ async fn every_kind_does_what_its_rule_says() {
         let scene = Scene::new().await;
         scene.take(kind, 1).await;
         let expected = match ReactRules::default().of(kind).act {
-            Act::Alert => SessionState::Active,
-            Act::Limit => SessionState::Limited,
-            Act::Challenge => SessionState::Challenged,
-            Act::Revoke => SessionState::Revoked,
+            Reaction::Alert => SessionState::Active,
+            Reaction::Limit => SessionState::Limited,
+            Reaction::Challenge => SessionState::Challenged,
+            Reaction::Revoke => SessionState::Revoked,
         };
         assert_eq!((scene.state(1).await, scene.state(2).await), (expected, SessionState::Active), "{kind:?}");
         let incidents = scene.incidents().await;
@@ -227,13 +229,13 @@ async fn an_operator_undoes_and_the_watcher_learns() {
     scene.take(SignalKind::Scraping, 1).await;
     assert_eq!(scene.state(1).await, SessionState::Challenged);
     let id = scene.incidents().await[0].id.clone();
-    let undone = scene.reactor.fine(&id).await.expect("undone");
+    let undone = scene.reactor.false_positive(&id).await.expect("undone");
     assert_eq!((undone.state, scene.state(1).await), (IncidentState::Fine, SessionState::Active));
     assert!(!scene.around.learned.lock().expect("a lock").is_empty());
     assert_eq!(scene.written(), ["scraping active>challenged", "scraping challenged>active"]);
-    assert_eq!(scene.reactor.fine(&id).await, Err(UndoRefusal::NotOpen));
+    assert_eq!(scene.reactor.false_positive(&id).await, Err(UndoRefusal::NotOpen));
     let nobody = countersign_core::IncidentId::from_random([200; 16]);
-    assert_eq!(scene.reactor.fine(&nobody).await, Err(UndoRefusal::Unknown));
+    assert_eq!(scene.reactor.false_positive(&nobody).await, Err(UndoRefusal::Unknown));
 }
 
 #[tokio::test]
@@ -243,7 +245,7 @@ async fn what_has_ended_or_got_worse_since_stays_so() {
     scene.take(SignalKind::UnusualUse, 2).await;
     scene.store.set_state(&session(2).id, OpenState::Challenged).await.expect("changed");
     for incident in scene.incidents().await {
-        scene.reactor.fine(&incident.id).await.expect("undone");
+        scene.reactor.false_positive(&incident.id).await.expect("undone");
     }
     assert_eq!((scene.state(1).await, scene.state(2).await), (SessionState::Revoked, SessionState::Challenged));
 }
@@ -291,7 +293,7 @@ async fn what_only_alerts_is_closed_when_it_comes_again_later() {
 #[tokio::test]
 async fn observing_says_what_it_would_do() {
     let scene = Scene::new().await;
-    let observe = ReactRule { mode: Mode::Observe, act: Act::Revoke };
+    let observe = ReactRule { mode: Mode::Observe, act: Reaction::Revoke };
     scene.rules.store(Arc::new(ReactRules { own: [(SignalKind::Scraping, observe)].into(), ..ReactRules::default() }));
     scene.take(SignalKind::Scraping, 1).await;
     assert_eq!(scene.state(1).await, SessionState::Active);

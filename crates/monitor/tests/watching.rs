@@ -8,10 +8,10 @@ use std::{
 };
 
 use countersign_core::{
-    Action, AnswerSeen, ClientId, CoarsePlace, DeviceId, LoginDevice, LoginOutcome, LoginSeen, Reason, RequestSeen, RiskView, SessionId,
-    Signal, SignalKind, SignalSink, UnixMillis, UserId, Watch,
+    Action, AnswerSeen, ClientId, CoarsePlace, DeviceId, LoginDevice, LoginOutcome, LoginSeen, Observer, Reason, RequestSeen, RiskView,
+    SessionId, Signal, SignalKind, SignalSink, UnixMillis, UserId,
 };
-use countersign_monitor::watch::{LiveWatch, Place, Places, SnapshotFault, WatchConfig};
+use countersign_monitor::observe::{LiveObserver, ObserverConfig, Place, Places, SnapshotFault};
 use countersign_risk::{
     fingerprint::Salt,
     geo::Position,
@@ -35,7 +35,7 @@ const DATA_CENTRE: &str = "10.6.0.1";
 struct Map;
 
 impl Places for Map {
-    fn look(&self, address: IpAddr) -> Place {
+    fn locate(&self, address: IpAddr) -> Place {
         let IpAddr::V4(address) = address else { return Place::UNKNOWN };
         let place = |asn, country: &str, kind, latitude, longitude, radius| Place {
             network: Some(Asn(asn)),
@@ -65,7 +65,7 @@ impl SignalSink for Heard {
 }
 
 struct Scene {
-    watch: LiveWatch,
+    watch: LiveObserver,
     heard: Arc<Heard>,
     now: u64,
 }
@@ -79,11 +79,11 @@ impl Scene {
         Self::with(|_| {})
     }
 
-    fn with(change: impl FnOnce(&mut WatchConfig)) -> Self {
+    fn with(change: impl FnOnce(&mut ObserverConfig)) -> Self {
         let heard = Arc::new(Heard::default());
-        let mut config = WatchConfig::shipped(Salt(7), 10_000);
+        let mut config = ObserverConfig::shipped(Salt(7), 10_000);
         change(&mut config);
-        let watch = LiveWatch::new(config, Arc::new(Map), Arc::clone(&heard) as _);
+        let watch = LiveObserver::new(config, Arc::new(Map), Arc::clone(&heard) as _);
         let mut scene = Self { watch, heard, now: MONDAY };
         // Everybody else: what people do in general is known.
         for person in 100..140 {
@@ -386,7 +386,7 @@ fn what_was_learned_survives_a_restart_and_nothing_else_does() {
     }
     let mut kept = Vec::new();
     scene.watch.write_snapshot(&mut kept).expect("written");
-    let fresh = || LiveWatch::new(WatchConfig::shipped(Salt(7), 10_000), Arc::new(Map), Arc::new(Heard::default()));
+    let fresh = || LiveObserver::new(ObserverConfig::shipped(Salt(7), 10_000), Arc::new(Map), Arc::new(Heard::default()));
     let restarted = fresh();
     restarted.restore(&kept).expect("restored");
     assert_eq!(restarted.size().0, scene.watch.size().0);
@@ -413,7 +413,7 @@ fn what_was_learned_survives_a_restart_and_nothing_else_does() {
     }
     assert_eq!(fresh().restore(&kept[..kept.len() - 1]), Err(SnapshotFault::Damaged));
     assert_eq!(fresh().restore(b""), Err(SnapshotFault::Damaged));
-    let salted = LiveWatch::new(WatchConfig::shipped(Salt(8), 10_000), Arc::new(Map), Arc::new(Heard::default()));
+    let salted = LiveObserver::new(ObserverConfig::shipped(Salt(8), 10_000), Arc::new(Map), Arc::new(Heard::default()));
     assert_eq!(salted.restore(&kept), Err(SnapshotFault::Content), "another installation's");
 }
 

@@ -4,16 +4,16 @@
 //! process ends are lost; the incidents themselves are in the store. What this crate does not do: it decides nothing about what is worth a
 //! message, and it holds no rule about incidents.
 
-mod carrier;
 mod compose;
 mod delivery;
-mod letter;
-mod letterbox;
-mod postman;
+mod mail_message;
+mod mail_queue;
+mod mailer;
+mod smtp_client;
 mod webhook;
 
-pub use carrier::{Carrier, CarryError, Way};
 pub use delivery::{Webhook, WebhookSettings};
 pub use lettre::{message::Mailbox, transport::smtp::authentication::Credentials};
-pub use postman::{Mailing, Postman, Standing};
+pub use mailer::{MailStats, Mailer, Mailing};
+pub use smtp_client::{CarryError, SmtpClient, SmtpTls};
 pub use webhook::{Message, WebhookKey, WebhookKeyRefusal};

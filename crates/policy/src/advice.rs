@@ -5,8 +5,8 @@
 
 use cedar_policy::{Authorizer, Entities, Policy, PolicyId, PolicySet, Request};
 use countersign_core::{
-    Acr, BootState, ContractViolation, EvidenceTier, Facts, Limits, PatchLevel, PolicyName, Remedy, SecurityLevel, SessionState, Told,
-    UnixSeconds,
+    Acr, BootState, ContractViolation, EvidenceTier, Facts, Limits, PatchLevel, PolicyName, PublicReason, Remedy, SecurityLevel,
+    SessionState, UnixSeconds,
 };
 use serde_json::{Value, json};
 
@@ -133,20 +133,20 @@ fn signed_in(facts: &mut Facts) {
 
 fn system_updated(facts: &mut Facts) {
     facts.posture.patch_level = this_month(facts.now).or(facts.posture.patch_level);
-    facts.lacks.retain(|lack| lack.reason.told() != Told::SystemOutdated);
+    facts.unmet.retain(|unmet| unmet.reason.public() != PublicReason::SystemOutdated);
 }
 
 fn app_updated(facts: &mut Facts) {
     // The greatest version that Cedar can hold, newer than any that a policy can require.
     facts.posture.app_version = u64::try_from(i64::MAX).ok();
-    facts.lacks.retain(|lack| lack.reason.told() != Told::AppOutdated);
+    facts.unmet.retain(|unmet| unmet.reason.public() != PublicReason::AppOutdated);
 }
 
 /// Changes the facts as fresh evidence could at best. Evidence may show what was unknown, but it cannot move a key from software into
 /// hardware, and it does not undo what earlier evidence showed.
 fn attested(facts: &mut Facts) {
     facts.posture.established_at = facts.now;
-    facts.lacks.retain(|lack| lack.reason.told() != Told::Reattest);
+    facts.unmet.retain(|unmet| unmet.reason.public() != PublicReason::Reattest);
     if facts.posture.tier < EvidenceTier::Hardware {
         facts.posture.tier = EvidenceTier::Hardware;
         facts.posture.security_level = SecurityLevel::TrustedEnvironment;

@@ -192,7 +192,7 @@ fn facts(operations: &Operations, case: Case) -> Result<Facts, CaseProblem> {
     Ok(Facts {
         subject,
         posture: posture(&case.device, device).map_err(|text| unknown(&text))?,
-        lacks: Vec::new(),
+        unmet: Vec::new(),
         risk: RiskBar::SHIPPED.judge(RiskView { score: case.risk, reasons: Vec::new() }),
         request: RequestFacts {
             action: Action::parse(&case.action).map_err(id)?,

@@ -71,12 +71,12 @@ impl Policies {
 /// Rules that stand in the configuration, in the form of policies: the requirements on devices, and those of the operation.
 fn built_in(facts: &Facts) -> impl Iterator<Item = Matched> {
     let rules = facts.request.rules;
-    let lacks = facts.lacks.iter().filter_map(|lack| match lack.stage {
+    let unmet = facts.unmet.iter().filter_map(|unmet| match unmet.stage {
         Stage::Observe => None,
-        Stage::Limit => Some((Outcome::Limit, lack.reason.clone(), "device")),
-        Stage::Enforce => Some((Outcome::Deny, lack.reason.clone(), "device")),
+        Stage::Limit => Some((Outcome::Limit, unmet.reason.clone(), "device")),
+        Stage::Enforce => Some((Outcome::Deny, unmet.reason.clone(), "device")),
     });
-    let by_device = facts.lacks.iter().any(|lack| lack.stage == Stage::Limit);
+    let by_device = facts.unmet.iter().any(|unmet| unmet.stage == Stage::Limit);
     let refuses = rules.when_limited == WhenLimited::Refuse;
     // A step-up does not cure an unmet requirement of the device, so this denies.
     let limited = (refuses && by_device).then_some((Outcome::Deny, Reason::SessionLimited, "operation"));
@@ -94,7 +94,7 @@ fn built_in(facts: &Facts) -> impl Iterator<Item = Matched> {
     };
     let stale = rules.evidence_age_max.is_some_and(|age_max| facts.posture.evidence_age(facts.now) > age_max);
     let stale = stale.then_some((Outcome::Deny, Reason::EvidenceStale, "operation"));
-    lacks.chain(limited).chain(suspect).chain(risk).chain(stale).map(|(outcome, reason, rule)| {
+    unmet.chain(limited).chain(suspect).chain(risk).chain(stale).map(|(outcome, reason, rule)| {
         let asks = outcome == Outcome::StepUp;
         Matched {
             policy: PolicyName::new(&format!("{rule}.{reason}")),

@@ -100,7 +100,7 @@ fn auth(session: &Session, now: UnixSeconds) -> Vec<(&'static str, Value)> {
 }
 
 fn device(facts: &Facts) -> Vec<(&'static str, Value)> {
-    let Facts { posture, lacks, now, .. } = facts;
+    let Facts { posture, unmet, now, .. } = facts;
     let now = *now;
     let patch_age = posture.patch_level.map_or(NEVER_DAYS, |patch| seconds(patch.age(now)) / 86_400);
     let (report, verdict) = (posture.report.as_ref(), posture.verdict.as_ref());
@@ -109,8 +109,8 @@ fn device(facts: &Facts) -> Vec<(&'static str, Value)> {
         ("platform", text(platform(posture.platform))),
         ("tier", text(tier(posture.tier))),
         ("vouched_by", text(posture.by.as_str())),
-        ("limited", Value::new_bool(lacks.iter().any(|lack| lack.stage == Stage::Limit))),
-        ("lacks", texts(lacks.iter().map(|lack| lack.reason.code()))),
+        ("limited", Value::new_bool(unmet.iter().any(|unmet| unmet.stage == Stage::Limit))),
+        ("lacks", texts(unmet.iter().map(|unmet| unmet.reason.code()))),
         ("bound_age_s", Value::new_long(seconds(now.since(facts.session.bound_at)))),
         ("evidence_age_s", Value::new_long(seconds(posture.evidence_age(now)))),
         ("security_level", text(security_level(posture.security_level))),

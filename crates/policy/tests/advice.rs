@@ -3,9 +3,9 @@
 #![expect(clippy::expect_used, reason = "tests stop where they fail")]
 
 use countersign_core::{
-    Acr, Action, AppId, BootState, ClientId, DeviceId, EvidenceTier, Facts, FieldValue, Lack, OperationRules, Outcome, PairwiseId,
-    PatchLevel, Platform, PolicyName, Posture, Provenance, Reason, Remedy, RequestFacts, ResourceFacts, RiskBar, RiskFacts, RiskView, Role,
-    Seconds, SecurityLevel, Session, SessionId, SessionState, Stage, Thumbprint, UnixSeconds, UserId, WhenLimited,
+    Acr, Action, AppId, BootState, ClientId, DeviceId, EvidenceTier, Facts, FieldValue, OperationRules, Outcome, PairwiseId, PatchLevel,
+    Platform, PolicyName, Posture, Provenance, Reason, Remedy, RequestFacts, ResourceFacts, RiskBar, RiskFacts, RiskView, Role, Seconds,
+    SecurityLevel, Session, SessionId, SessionState, Stage, Thumbprint, UnixSeconds, Unmet, UserId, WhenLimited,
 };
 use countersign_policy::{OperationSpec, Operations, Policies, PolicySource};
 
@@ -81,7 +81,7 @@ fn facts() -> Facts {
             report: None,
             risk_metric: None,
         },
-        lacks: vec![],
+        unmet: vec![],
         risk: RiskFacts::default(),
         request: RequestFacts {
             action: Action::parse("transfers.create").expect("an id"),
@@ -161,8 +161,8 @@ fn the_nearest_permit_its_unmet_conditions_and_the_smallest_remedy() {
 #[test]
 fn what_devices_lack_and_operations_ask_weighs_like_a_policy() {
     type Change = fn(&mut Facts);
-    fn lacks(facts: &mut Facts, reason: Reason, stage: Stage) {
-        facts.lacks.push(Lack { reason, stage, update: None });
+    fn unmet(facts: &mut Facts, reason: Reason, stage: Stage) {
+        facts.unmet.push(Unmet { reason, stage, update: None });
     }
     fn looks(facts: &mut Facts, score: u8, confirmed_ago: u64) {
         facts.risk = RiskBar::SHIPPED.judge(RiskView { score, reasons: vec![] });
@@ -172,12 +172,12 @@ fn what_devices_lack_and_operations_ask_weighs_like_a_policy() {
     }
     let rows: &[(&str, Change, Outcome, &[Reason], &[Remedy])] = &[
         ("nothing is lacking", |_| {}, Outcome::Allow, &[], &[]),
-        ("observed", |f| lacks(f, Reason::Rooted, Stage::Observe), Outcome::Allow, &[], &[]),
-        ("limited", |f| lacks(f, Reason::Rooted, Stage::Limit), Outcome::Limit, &[Reason::Rooted], &[]),
+        ("observed", |f| unmet(f, Reason::Rooted, Stage::Observe), Outcome::Allow, &[], &[]),
+        ("limited", |f| unmet(f, Reason::Rooted, Stage::Limit), Outcome::Limit, &[Reason::Rooted], &[]),
         (
             "limited, where limited sessions are refused",
             |f| {
-                lacks(f, Reason::Rooted, Stage::Limit);
+                unmet(f, Reason::Rooted, Stage::Limit);
                 f.request.rules.when_limited = WhenLimited::Refuse;
             },
             Outcome::Deny,
@@ -202,14 +202,14 @@ fn what_devices_lack_and_operations_ask_weighs_like_a_policy() {
         ("a score that nobody can confirm", |f| looks(f, 95, 0), Outcome::Deny, &[Reason::RiskHigh], &[]),
         (
             "enforced, and an update helps",
-            |f| lacks(f, Reason::PatchLevelTooOld, Stage::Enforce),
+            |f| unmet(f, Reason::PatchLevelTooOld, Stage::Enforce),
             Outcome::Deny,
             &[Reason::PatchLevelTooOld],
             &[Remedy::UpdateSystem],
         ),
         (
             "enforced, and a newer app helps",
-            |f| lacks(f, Reason::AppVersionTooOld, Stage::Enforce),
+            |f| unmet(f, Reason::AppVersionTooOld, Stage::Enforce),
             Outcome::Deny,
             &[Reason::AppVersionTooOld],
             &[Remedy::UpdateApp],
@@ -225,8 +225,8 @@ fn what_devices_lack_and_operations_ask_weighs_like_a_policy() {
         (
             "the worst wins and all are named",
             |f| {
-                lacks(f, Reason::Vpn, Stage::Limit);
-                lacks(f, Reason::Hooked, Stage::Enforce);
+                unmet(f, Reason::Vpn, Stage::Limit);
+                unmet(f, Reason::Hooked, Stage::Enforce);
             },
             Outcome::Deny,
             &[Reason::Hooked, Reason::Vpn],

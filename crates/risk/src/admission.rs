@@ -11,7 +11,7 @@ const GUESTS_SHARE: usize = 8;
 
 /// Class of an entry, which decides who is evicted first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum Tenure {
     /// A newcomer; evicted before any known person, as long as guests hold more than their reserve.
     Guest,
     /// A person whom the caller has admitted with [`Admission::admit`].
@@ -80,18 +80,18 @@ impl<T: Default> Admission<T> {
     }
 
     /// The value of `key` with its class. A key that is not held enters as a guest with `T::default()`, which may evict another entry.
-    pub fn enter(&mut self, key: u64) -> Option<(&mut T, Standing)> {
+    pub fn enter(&mut self, key: u64) -> Option<(&mut T, Tenure)> {
         if self.known.peek(key).is_some() {
-            return self.known.get_mut(key).map(|value| (value, Standing::Known));
+            return self.known.get_mut(key).map(|value| (value, Tenure::Known));
         }
         if self.guests.peek(key).is_none() {
-            self.put(key, T::default(), Standing::Guest);
+            self.put(key, T::default(), Tenure::Guest);
         }
-        self.guests.get_mut(key).map(|value| (value, Standing::Guest))
+        self.guests.get_mut(key).map(|value| (value, Tenure::Guest))
     }
 
     /// Stores `value` under `key` in the given class and removes what was held for `key` before. Evicts one entry when the map is full.
-    pub fn put(&mut self, key: u64, value: T, standing: Standing) {
+    pub fn put(&mut self, key: u64, value: T, tenure: Tenure) {
         self.known.remove(key);
         self.guests.remove(key);
         if self.len() >= self.capacity {
@@ -101,9 +101,9 @@ impl<T: Default> Admission<T> {
             let leaving = if many || self.known.is_empty() { &mut self.guests } else { &mut self.known };
             leaving.evict();
         }
-        match standing {
-            Standing::Guest => self.guests.insert(key, value),
-            Standing::Known => self.known.insert(key, value),
+        match tenure {
+            Tenure::Guest => self.guests.insert(key, value),
+            Tenure::Known => self.known.insert(key, value),
         }
     }
 
@@ -125,11 +125,11 @@ mod tests {
         for times in [1, 2, 5] {
             let mut crowd = Admission::<u32>::new(100);
             for key in 0..80 {
-                crowd.put(key, 7, Standing::Known);
+                crowd.put(key, 7, Tenure::Known);
             }
             for n in 1000_u64..20_000 {
                 for _ in 0..times {
-                    assert_eq!(crowd.enter(mix(n)).map(|(_, standing)| standing), Some(Standing::Guest));
+                    assert_eq!(crowd.enter(mix(n)).map(|(_, tenure)| tenure), Some(Tenure::Guest));
                 }
             }
             assert_eq!((crowd.len(), crowd.known()), (100, 80), "{times} visits each");
@@ -141,7 +141,7 @@ mod tests {
     fn newcomers_find_room_when_everyone_is_known() {
         let mut crowd = Admission::<u32>::new(80);
         for key in 0..200 {
-            crowd.put(key, 7, Standing::Known);
+            crowd.put(key, 7, Tenure::Known);
         }
         assert_eq!((crowd.len(), crowd.known()), (80, 80));
         for key in 1000_u64..2000 {
@@ -150,8 +150,8 @@ mod tests {
         assert_eq!((crowd.len(), crowd.known()), (80, 69), "an eighth, and the one who came last");
         crowd.admit(1999);
         assert_eq!((crowd.len(), crowd.known()), (80, 70));
-        assert_eq!(crowd.enter(1999), Some((&mut 0, Standing::Known)));
-        crowd.put(1999, 3, Standing::Guest);
+        assert_eq!(crowd.enter(1999), Some((&mut 0, Tenure::Known)));
+        crowd.put(1999, 3, Tenure::Guest);
         assert_eq!((crowd.len(), crowd.get_mut(1999).copied(), crowd.keys().len()), (80, Some(3), 80));
         assert!(!crowd.is_empty() && Admission::<u32>::new(0).enter(1).is_some());
     }

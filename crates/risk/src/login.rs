@@ -20,7 +20,7 @@ use crate::{
     network::{Asn, NetworkKind, site},
     platform::{self, SystemChange},
     population::{Fresh, Novelty, Population, hour_kernel, hour_of, smoothed},
-    profile::{Device, Profile, Sight, round_trip_class},
+    profile::{Device, Observation, Profile, round_trip_class},
 };
 
 /// Name of the device as the issuer knows it, and how far it can be believed.
@@ -62,13 +62,13 @@ pub struct Login<'a> {
 impl Login<'_> {
     /// The login as it is judged and remembered: fingerprints in the place of all values that could identify somebody.
     #[must_use]
-    pub fn sight(&self, salt: Salt, now: UnixSeconds) -> Sight {
+    pub fn observation(&self, salt: Salt, now: UnixSeconds) -> Observation {
         let device = match self.device {
             DeviceName::Attested(name) => Device::Attested(salt.fingerprint(Field::Device, name.as_bytes())),
             DeviceName::Claimed(name) => Device::Claimed(salt.fingerprint(Field::Device, name.as_bytes())),
             DeviceName::Unnamed => Device::Unnamed,
         };
-        Sight {
+        Observation {
             at: now,
             device,
             system: platform::system(self.os, salt),
@@ -178,7 +178,7 @@ pub struct Assessment {
     /// Action that the rule proposes.
     pub verdict: Verdict,
     /// The login that was judged, as it will be remembered.
-    pub sight: Sight,
+    pub observation: Observation,
 }
 
 /// Action that the rule proposes. Ordered by severity.
@@ -219,13 +219,13 @@ const fn attackers_kind(kind: NetworkKind) -> Option<f64> {
 impl LoginRule {
     /// Judges `sight` against the states of the person and of everyone. Only the passing of time changes the states here: counts fade, and
     /// logins that waited long enough are learned.
-    pub fn assess(&self, sight: &Sight, profile: &mut Profile, population: &mut Population) -> Assessment {
-        population.fade(sight.at);
-        for ripe in profile.ripe(self.patience, sight.at) {
+    pub fn assess(&self, observation: &Observation, profile: &mut Profile, population: &mut Population) -> Assessment {
+        population.fade(observation.at);
+        for ripe in profile.ripe(self.patience, observation.at) {
             learn(&ripe, Vouched::No, Timely::Late, profile, population);
         }
-        profile.fade(sight.at);
-        let evidence = self.weigh(sight, profile, population);
+        profile.fade(observation.at);
+        let evidence = self.weigh(observation, profile, population);
         let total = evidence.total();
         let verdict = if total >= self.step_up {
             Verdict::StepUp
@@ -234,71 +234,71 @@ impl LoginRule {
         } else {
             Verdict::Usual
         };
-        Assessment { score: Score::of(total, self.step_up), depth: profile.depth(), evidence, verdict, sight: *sight }
+        Assessment { score: Score::of(total, self.step_up), depth: profile.depth(), evidence, verdict, observation: *observation }
     }
 
     /// Learns from the outcome of a login that was judged.
     pub fn settle(&self, assessment: &Assessment, settled: Settled, profile: &mut Profile, population: &mut Population) {
-        let sight = &assessment.sight;
+        let observation = &assessment.observation;
         match (settled, assessment.verdict) {
             (Settled::StepUpPassed, Verdict::Usual | Verdict::Unusual | Verdict::StepUp) => {
-                profile.stop_waiting(sight);
-                learn(sight, Vouched::Yes, Timely::Now, profile, population);
+                profile.stop_waiting(observation);
+                learn(observation, Vouched::Yes, Timely::Now, profile, population);
             }
-            (Settled::StepUpFailed, Verdict::Usual | Verdict::Unusual | Verdict::StepUp) => profile.refuse(sight),
-            (Settled::Allowed, Verdict::Usual) => learn(sight, Vouched::No, Timely::Now, profile, population),
+            (Settled::StepUpFailed, Verdict::Usual | Verdict::Unusual | Verdict::StepUp) => profile.refuse(observation),
+            (Settled::Allowed, Verdict::Usual) => learn(observation, Vouched::No, Timely::Now, profile, population),
             // SECURITY: an unusual login waits before it is learned, so that an intruder's first visit does not make the next one look
             // usual.
-            (Settled::Allowed, Verdict::Unusual | Verdict::StepUp) => profile.defer(*sight),
+            (Settled::Allowed, Verdict::Unusual | Verdict::StepUp) => profile.defer(*observation),
         }
     }
 
-    fn weigh(&self, sight: &Sight, profile: &Profile, population: &Population) -> Evidence {
+    fn weigh(&self, observation: &Observation, profile: &Profile, population: &Population) -> Evidence {
         let mut evidence = Evidence::default();
         let weights = &self.weights;
-        evidence.add(Feature::Refused, weights.refused * self.refused(sight, profile));
-        evidence.add(Feature::NetworkKind, weights.network_kind * network_kind(sight, profile, population));
+        evidence.add(Feature::Refused, weights.refused * self.refused(observation, profile));
+        evidence.add(Feature::NetworkKind, weights.network_kind * network_kind(observation, profile, population));
         // Without a history nothing can be new for the person, so only the features that need none are judged.
         if profile.depth() == 0 {
             return evidence;
         }
-        let (device, platform) = self.device(sight, profile, population);
+        let (device, platform) = self.device(observation, profile, population);
         evidence.add(Feature::Device, weights.device * device);
         evidence.add(Feature::Platform, weights.platform * platform);
-        let [country, network, prefix] = self.chain(sight, profile, population);
+        let [country, network, prefix] = self.chain(observation, profile, population);
         evidence.add(Feature::Country, weights.country * country);
         evidence.add(Feature::Network, weights.network * network);
         evidence.add(Feature::Prefix, weights.prefix * prefix);
         // A new country is far from every known place. The two describe one journey, so it is counted once.
-        let place = within(weights.place * place(sight, profile) - within(weights.country * country, 0.0, f64::MAX), 0.0, f64::MAX);
+        let place = within(weights.place * place(observation, profile) - within(weights.country * country, 0.0, f64::MAX), 0.0, f64::MAX);
         evidence.add(Feature::Place, place);
-        let (feature, weight) = self.travel(sight, profile);
+        let (feature, weight) = self.travel(observation, profile);
         evidence.add(feature, weights.travel * weight);
-        evidence.add(Feature::Hour, weights.hour * hour(sight, profile, population));
-        if let Some(interval) = profile.interval(sight.at) {
+        evidence.add(Feature::Hour, weights.hour * hour(observation, profile, population));
+        if let Some(interval) = profile.interval(observation.at) {
             evidence.add(Feature::Rhythm, weights.rhythm * within(population.rhythm(interval), -2.0, 1.5));
         }
-        evidence.add(Feature::RoundTrip, weights.round_trip * round_trip(sight, profile));
+        evidence.add(Feature::RoundTrip, weights.round_trip * round_trip(observation, profile));
         evidence
     }
 
-    fn device(&self, sight: &Sight, profile: &Profile, population: &Population) -> (f64, f64) {
+    fn device(&self, observation: &Observation, profile: &Profile, population: &Population) -> (f64, f64) {
         let platform_new = || {
-            let everyone = population.platform(sight.platform);
-            ln(everyone / (0.5 * profile.platforms.share(sight.platform) + 0.5 * everyone))
+            let everyone = population.platform(observation.platform);
+            ln(everyone / (0.5 * profile.platforms.share(observation.platform) + 0.5 * everyone))
         };
-        let Some(name) = sight.device.fingerprint() else { return (0.0, platform_new()) };
+        let Some(name) = observation.device.fingerprint() else { return (0.0, platform_new()) };
         // Ten observations' worth of everybody's habits, so that a short history does not decide.
         let new = profile.devices.novelty(population.novelty(Novelty::Device, profile.depth()), 10.0);
         // Share of attackers who hold the device itself (attested) or a copy of its name (claimed). Assumed.
-        let stolen = match sight.device {
+        let stolen = match observation.device {
             Device::Attested(_) => 0.05,
             Device::Claimed(_) | Device::Unnamed => 0.25,
         };
-        match profile.devices.known(name, self.probation, sight.at) {
+        match profile.devices.known(name, self.probation, observation.at) {
             Some(seen) => {
                 // Assumed weights: a phone hardly ever goes back to an older system, and never becomes another one.
-                let odd = match platform::change(seen.note, sight.system) {
+                let odd = match platform::change(seen.note, observation.system) {
                     SystemChange::Downgrade => 2.0,
                     SystemChange::Other => 4.0,
                     SystemChange::Same => 0.0,
@@ -309,14 +309,14 @@ impl LoginRule {
         }
     }
 
-    fn chain(&self, sight: &Sight, profile: &Profile, population: &Population) -> [f64; 3] {
+    fn chain(&self, observation: &Observation, profile: &Profile, population: &Population) -> [f64; 3] {
         let depth = profile.depth();
         let mut country_known = true;
         let mut country = 0.0;
-        if let Some(value) = sight.country {
+        if let Some(value) = observation.country {
             let link =
                 Link { share: population.country(value), local: 0.6, alphabet: 60.0, new: population.novelty(Novelty::Country, depth) };
-            (country, country_known) = self.link(value, &link, &profile.countries, sight.at);
+            (country, country_known) = self.link(value, &link, &profile.countries, observation.at);
             country = within(country, -1.5, 5.5);
         }
         // In a new country, network and site are new as well and add nothing.
@@ -325,16 +325,16 @@ impl LoginRule {
         }
         let mut network_known = true;
         let mut network = 0.0;
-        if let Some(value) = sight.network {
+        if let Some(value) = observation.network {
             let link =
                 Link { share: population.network(value), local: 0.8, alphabet: 300.0, new: population.novelty(Novelty::Network, depth) };
-            (network, network_known) = self.link(value, &link, &profile.networks, sight.at);
+            (network, network_known) = self.link(value, &link, &profile.networks, observation.at);
             network = within(network, -2.5, 4.0);
         }
         if !network_known {
             return [country, network, 0.0];
         }
-        [country, network, self.prefix(sight, profile, population)]
+        [country, network, self.prefix(observation, profile, population)]
     }
 
     /// Evidence of one link of the chain, and whether the person is known to use the value. An attacker is like everyone here with
@@ -349,10 +349,10 @@ impl LoginRule {
         }
     }
 
-    fn prefix(&self, sight: &Sight, profile: &Profile, population: &Population) -> f64 {
-        let everyone = population.novelty(Novelty::Prefix(sight.kind), profile.depth());
-        let known = profile.prefixes.known(sight.prefix, self.probation, sight.at).is_some();
-        match sight.kind {
+    fn prefix(&self, observation: &Observation, profile: &Profile, population: &Population) -> f64 {
+        let everyone = population.novelty(Novelty::Prefix(observation.kind), profile.depth());
+        let known = profile.prefixes.known(observation.prefix, self.probation, observation.at).is_some();
+        match observation.kind {
             // A carrier assigns new addresses all the time, so a new one says almost nothing.
             NetworkKind::Mobile => {
                 if known {
@@ -370,43 +370,43 @@ impl LoginRule {
 
     /// Evidence from travel alone, in nats; 0 when an airliner could have brought the person here in time.
     #[must_use]
-    pub fn travel_evidence(&self, sight: &Sight, profile: &Profile) -> f64 {
-        self.travel(sight, profile).1
+    pub fn travel_evidence(&self, observation: &Observation, profile: &Profile) -> f64 {
+        self.travel(observation, profile).1
     }
 
-    fn travel(&self, sight: &Sight, profile: &Profile) -> (Feature, f64) {
+    fn travel(&self, observation: &Observation, profile: &Profile) -> (Feature, f64) {
         let mut worst = (Feature::Travel, 0.0);
-        let Some(here) = sight.whereabouts() else { return worst };
+        let Some(here) = observation.whereabouts() else { return worst };
         // At a place where the person is known to be, an error in the position before is likelier than a takeover.
         let familiar = profile.places.iter().any(|place| place.excess_km(here) <= 0.0);
         for step in profile.trail.iter().rev() {
-            let interval = age(sight.at, step.at);
+            let interval = age(observation.at, step.at);
             let Some(leap) = self.travel.leap(step.position, here, interval) else { continue };
             // The same attested key on both sides: an error in the database is likelier than two holders of one hardware key.
-            let weight = match (step.device, sight.device) {
+            let weight = match (step.device, observation.device) {
                 (Device::Attested(a), Device::Attested(b)) if a == b => leap.weight / 2.0,
                 _ => leap.weight,
             };
             let weight = if familiar { weight / 2.0 } else { weight };
             if weight > worst.1 {
-                let both = interval <= self.travel.slack && step.device != sight.device;
+                let both = interval <= self.travel.slack && step.device != observation.device;
                 worst = (if both { Feature::Simultaneous } else { Feature::Travel }, weight);
             }
         }
         worst
     }
 
-    fn refused(&self, sight: &Sight, profile: &Profile) -> f64 {
-        let device = sight.device.fingerprint();
+    fn refused(&self, observation: &Observation, profile: &Profile) -> f64 {
+        let device = observation.device.fingerprint();
         let new_device = device.is_some_and(|name| profile.devices.get(name).is_none());
-        let new_prefix = profile.prefixes.get(sight.prefix).is_none();
+        let new_prefix = profile.prefixes.get(observation.prefix).is_none();
         profile
             .refusals
             .iter()
-            .filter(|refusal| age(sight.at, refusal.at) < self.refusal_memory)
+            .filter(|refusal| age(observation.at, refusal.at) < self.refusal_memory)
             .map(|refusal| {
                 let same_device = new_device && refusal.device == device;
-                let same_prefix = new_prefix && refusal.prefix == sight.prefix;
+                let same_prefix = new_prefix && refusal.prefix == observation.prefix;
                 if same_device || same_prefix { 3.0 } else { 0.5 }
             })
             .fold(0.0, f64::max)
@@ -420,17 +420,17 @@ struct Link {
     new: f64,
 }
 
-fn network_kind(sight: &Sight, profile: &Profile, population: &Population) -> f64 {
-    let Some(attacker) = attackers_kind(sight.kind) else { return 0.0 };
-    let own: f64 = profile.kinds.get(sight.kind.index()).map_or(0.0, |count| f64::from(*count));
+fn network_kind(observation: &Observation, profile: &Profile, population: &Population) -> f64 {
+    let Some(attacker) = attackers_kind(observation.kind) else { return 0.0 };
+    let own: f64 = profile.kinds.get(observation.kind.index()).map_or(0.0, |count| f64::from(*count));
     let all: f64 = profile.kinds.iter().map(|count| f64::from(*count)).sum();
-    let person = (own + 5.0 * population.kind(sight.kind)) / (all + 5.0);
+    let person = (own + 5.0 * population.kind(observation.kind)) / (all + 5.0);
     within(ln(attacker / person), -1.5, 3.3)
 }
 
 /// Evidence from the hour, by the clock at home and by the clock at the present position. Travellers keep the one or the other, so the
 /// smaller evidence counts.
-fn hour(sight: &Sight, profile: &Profile, population: &Population) -> f64 {
+fn hour(observation: &Observation, profile: &Profile, population: &Population) -> f64 {
     let all: f64 = profile.hours.iter().map(|count| f64::from(*count)).sum();
     let strange = |at: UnixSeconds| {
         let kernel = hour_kernel(at);
@@ -438,10 +438,10 @@ fn hour(sight: &Sight, profile: &Profile, population: &Population) -> f64 {
         // A stranger comes at every hour alike.
         within(ln(1.0 / 24.0 / person), -1.5, 2.5)
     };
-    let at_home = strange(sight.at);
-    let shift = sight.whereabouts().zip(profile.places.last()).map_or(Seconds(0), |(here, usual)| solar_shift(*usual, here));
+    let at_home = strange(observation.at);
+    let shift = observation.whereabouts().zip(profile.places.last()).map_or(Seconds(0), |(here, usual)| solar_shift(*usual, here));
     // A shift below two hours (either way) may come from the time zone and summer time alone and says nothing.
-    if !(Seconds(7200)..=Seconds(79_200)).contains(&shift) { at_home } else { within(strange(sight.at.plus(shift)), -1.5, at_home) }
+    if !(Seconds(7200)..=Seconds(79_200)).contains(&shift) { at_home } else { within(strange(observation.at.plus(shift)), -1.5, at_home) }
 }
 
 /// Difference of solar time between two positions: how far the clock at `there` is ahead of that at `here`, 0 to 24 hours. The sun takes
@@ -455,15 +455,15 @@ fn solar_shift(here: Position, there: Position) -> Seconds {
 }
 
 /// Evidence from the distance to the nearest place where the person was before, radii subtracted: 0.7 nats at 100 km, 2.4 at 1000 km.
-fn place(sight: &Sight, profile: &Profile) -> f64 {
-    let Some(here) = sight.whereabouts() else { return 0.0 };
+fn place(observation: &Observation, profile: &Profile) -> f64 {
+    let Some(here) = observation.whereabouts() else { return 0.0 };
     let nearest = profile.places.iter().map(|place| place.excess_km(here)).fold(f64::MAX, f64::min);
     if profile.places.is_empty() { 0.0 } else { within(ln(1.0 + nearest / 100.0), 0.0, 3.3) }
 }
 
-fn round_trip(sight: &Sight, profile: &Profile) -> f64 {
-    let Some(milliseconds) = sight.round_trip_ms else { return 0.0 };
-    let Some(spread) = profile.round_trips.get(round_trip_class(sight.kind)) else { return 0.0 };
+fn round_trip(observation: &Observation, profile: &Profile) -> f64 {
+    let Some(milliseconds) = observation.round_trip_ms else { return 0.0 };
+    let Some(spread) = profile.round_trips.get(round_trip_class(observation.kind)) else { return 0.0 };
     // With fewer measurements the spread means nothing.
     if spread.count < 5.0 {
         return 0.0;
@@ -481,27 +481,27 @@ enum Timely {
     Now,
 }
 
-fn learn(sight: &Sight, vouched: Vouched, timely: Timely, profile: &mut Profile, population: &mut Population) {
+fn learn(observation: &Observation, vouched: Vouched, timely: Timely, profile: &mut Profile, population: &mut Population) {
     let depth = profile.depth();
     if depth > 0 {
         // Each field counts as new only when the fields before it in the chain are known, as in `chain`.
         let fresh = |held: bool| if held { Fresh::Known } else { Fresh::New };
-        if let Some(device) = sight.device.fingerprint() {
+        if let Some(device) = observation.device.fingerprint() {
             population.add_novelty(Novelty::Device, depth, fresh(profile.devices.get(device).is_some()));
         }
-        let country = sight.country.is_none_or(|value| profile.countries.get(value).is_some());
-        let network = sight.network.is_none_or(|value| profile.networks.get(value).is_some());
+        let country = observation.country.is_none_or(|value| profile.countries.get(value).is_some());
+        let network = observation.network.is_none_or(|value| profile.networks.get(value).is_some());
         population.add_novelty(Novelty::Country, depth, fresh(country));
         if country {
             population.add_novelty(Novelty::Network, depth, fresh(network));
         }
         if country && network {
-            population.add_novelty(Novelty::Prefix(sight.kind), depth, fresh(profile.prefixes.get(sight.prefix).is_some()));
+            population.add_novelty(Novelty::Prefix(observation.kind), depth, fresh(profile.prefixes.get(observation.prefix).is_some()));
         }
     }
-    population.add_values(sight.country, sight.network, sight.platform, sight.kind);
+    population.add_values(observation.country, observation.network, observation.platform, observation.kind);
     // The interval of a login that waited is left out, since the logins after it are learned already.
-    let interval = profile.interval(sight.at).filter(|_| timely == Timely::Now);
-    population.add_time(hour_of(sight.at), interval);
-    profile.learn(sight, vouched);
+    let interval = profile.interval(observation.at).filter(|_| timely == Timely::Now);
+    population.add_time(hour_of(observation.at), interval);
+    profile.learn(observation, vouched);
 }

@@ -32,11 +32,11 @@ impl LoginMonitor {
 
     /// Judges a login of `subject`. Being judged alone does not create a state for the person.
     pub fn assess(&mut self, subject: &str, login: &Login<'_>, now: UnixSeconds) -> Assessment {
-        let (key, sight) = (self.key(subject), login.sight(self.salt, now));
+        let (key, observation) = (self.key(subject), login.observation(self.salt, now));
         match self.people.get_mut(key) {
-            Some(profile) => self.rule.assess(&sight, profile, &mut self.population),
+            Some(profile) => self.rule.assess(&observation, profile, &mut self.population),
             // A stranger is judged against an empty state that is dropped at once.
-            None => self.rule.assess(&sight, &mut Profile::default(), &mut self.population),
+            None => self.rule.assess(&observation, &mut Profile::default(), &mut self.population),
         }
     }
 

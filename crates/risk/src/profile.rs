@@ -46,7 +46,7 @@ impl Device {
 
 /// One login as it is judged and remembered.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Sight {
+pub struct Observation {
     /// Time of the login.
     pub at: UnixSeconds,
     /// Device that the login came from.
@@ -69,7 +69,7 @@ pub struct Sight {
     pub round_trip_ms: Option<u16>,
 }
 
-impl Sight {
+impl Observation {
     /// The position, when it is that of the person and not of a machine in between.
     #[must_use]
     pub(crate) fn whereabouts(&self) -> Option<Position> {
@@ -141,7 +141,7 @@ pub struct Profile {
     pub(crate) round_trips: [Spread; 2],
     pub(crate) trail: Vec<Step>,
     pub(crate) places: Vec<Position>,
-    pub(crate) pending: Vec<Sight>,
+    pub(crate) pending: Vec<Observation>,
     pub(crate) refusals: Vec<Refusal>,
 }
 
@@ -171,7 +171,7 @@ impl Profile {
             + values * seen
             + self.trail.len() * size_of::<Step>()
             + self.places.len() * size_of::<Position>()
-            + self.pending.len() * size_of::<Sight>()
+            + self.pending.len() * size_of::<Observation>()
             + self.refusals.len() * size_of::<Refusal>()
     }
 
@@ -197,19 +197,21 @@ impl Profile {
     }
 
     /// Takes out the waiting logins that are at least `patience` old. Nobody objected to them, so the caller learns them.
-    pub(crate) fn ripe(&mut self, patience: Seconds, now: UnixSeconds) -> Vec<Sight> {
+    pub(crate) fn ripe(&mut self, patience: Seconds, now: UnixSeconds) -> Vec<Observation> {
         // The usual case, without an allocation: nothing has waited long enough.
-        if self.pending.iter().all(|sight| now.since(sight.at) < patience) {
+        if self.pending.iter().all(|observation| now.since(observation.at) < patience) {
             return Vec::new();
         }
-        let (ripe, green) = self.pending.drain(..).partition(|sight: &Sight| now.since(sight.at) >= patience);
+        let (ripe, green) = self.pending.drain(..).partition(|observation: &Observation| now.since(observation.at) >= patience);
         self.pending = green;
         ripe
     }
 
     /// Lets `sight` wait to be learned. When a login of the same device, site and country waits already, that one counts for both.
-    pub(crate) fn defer(&mut self, sight: Sight) {
-        let alike = |other: &Sight| other.device == sight.device && other.prefix == sight.prefix && other.country == sight.country;
+    pub(crate) fn defer(&mut self, observation: Observation) {
+        let alike = |other: &Observation| {
+            other.device == observation.device && other.prefix == observation.prefix && other.country == observation.country
+        };
         if self.pending.iter().any(alike) {
             return;
         }
@@ -217,63 +219,63 @@ impl Profile {
             // The oldest waiting login is dropped. An attacker can push out waiting logins, but never learned ones.
             self.pending.remove(0);
         }
-        self.pending.push(sight);
+        self.pending.push(observation);
     }
 
     /// Removes `sight` from the waiting logins, since the person confirmed it by a step-up and it is learned at once.
-    pub(crate) fn stop_waiting(&mut self, sight: &Sight) {
-        self.pending.retain(|other| other != sight);
+    pub(crate) fn stop_waiting(&mut self, observation: &Observation) {
+        self.pending.retain(|other| other != observation);
     }
 
     /// Remembers that `sight` failed a step-up, and drops waiting logins from the same device or site.
-    pub fn refuse(&mut self, sight: &Sight) {
-        let device = sight.device.fingerprint();
+    pub fn refuse(&mut self, observation: &Observation) {
+        let device = observation.device.fingerprint();
         // SECURITY: what came from where a step-up failed must not be learned later, just because time passed.
-        self.pending.retain(|other| other.prefix != sight.prefix && (device.is_none() || other.device.fingerprint() != device));
+        self.pending.retain(|other| other.prefix != observation.prefix && (device.is_none() || other.device.fingerprint() != device));
         if self.refusals.len() >= REFUSALS_MAX {
             self.refusals.remove(0);
         }
-        self.refusals.push(Refusal { at: stamp(sight.at), device, prefix: sight.prefix });
+        self.refusals.push(Refusal { at: stamp(observation.at), device, prefix: observation.prefix });
     }
 
     /// Learns `sight`. The values of a person's first login count as confirmed, since the person enrolled with them.
-    pub fn learn(&mut self, sight: &Sight, vouched: Vouched) {
+    pub fn learn(&mut self, observation: &Observation, vouched: Vouched) {
         let vouched = if self.depth == 0 { Vouched::Yes } else { vouched };
-        let now = sight.at;
-        if let Some(device) = sight.device.fingerprint() {
-            self.devices.add(device, sight.system, vouched, now);
+        let now = observation.at;
+        if let Some(device) = observation.device.fingerprint() {
+            self.devices.add(device, observation.system, vouched, now);
         }
-        if let Some(network) = sight.network {
+        if let Some(network) = observation.network {
             self.networks.add(network, 0, vouched, now);
         }
-        if let Some(country) = sight.country {
+        if let Some(country) = observation.country {
             self.countries.add(country, 0, vouched, now);
         }
-        self.prefixes.add(sight.prefix, 0, vouched, now);
-        self.platforms.add(sight.platform, 0, vouched, now);
-        if let Some(count) = self.kinds.get_mut(sight.kind.index()) {
+        self.prefixes.add(observation.prefix, 0, vouched, now);
+        self.platforms.add(observation.platform, 0, vouched, now);
+        if let Some(count) = self.kinds.get_mut(observation.kind.index()) {
             *count += 1.0;
         }
         if let Some(count) = self.hours.get_mut(hour_of(now)) {
             *count += 1.0;
         }
-        self.walk(sight);
-        if let Some(milliseconds) = sight.round_trip_ms
-            && let Some(spread) = self.round_trips.get_mut(round_trip_class(sight.kind))
+        self.walk(observation);
+        if let Some(milliseconds) = observation.round_trip_ms
+            && let Some(spread) = self.round_trips.get_mut(round_trip_class(observation.kind))
         {
             spread.add(crate::maths::ln(f64::from(milliseconds) + 1.0));
         }
         // Only a confirmed login clears a site; an attacker could make an unconfirmed one.
         if vouched == Vouched::Yes {
-            self.refusals.retain(|refusal| refusal.prefix != sight.prefix);
+            self.refusals.retain(|refusal| refusal.prefix != observation.prefix);
         }
         self.depth = self.depth.saturating_add(1);
         self.last = self.last.max(stamp(now));
     }
 
-    fn walk(&mut self, sight: &Sight) {
-        let Some(position) = sight.whereabouts() else { return };
-        let step = Step { at: stamp(sight.at), position, device: sight.device };
+    fn walk(&mut self, observation: &Observation) {
+        let Some(position) = observation.whereabouts() else { return };
+        let step = Step { at: stamp(observation.at), position, device: observation.device };
         if self.trail.len() >= TRAIL_MAX {
             self.trail.remove(0);
         }
@@ -316,7 +318,7 @@ impl Profile {
             }
         }
         join(&mut self.trail, &other.trail, TRAIL_MAX, |step| u64::from(step.at));
-        join(&mut self.pending, &other.pending, PENDING_MAX, |sight| sight.at.0);
+        join(&mut self.pending, &other.pending, PENDING_MAX, |observation| observation.at.0);
         join(&mut self.refusals, &other.refusals, REFUSALS_MAX, |refusal| u64::from(refusal.at));
         for place in &other.places {
             if self.places.len() < PLACES_MAX && self.places.iter().all(|ours| ours.excess_km(*place) > 0.0) {

@@ -11,7 +11,7 @@ use crate::{
     geo::Position,
     network::NetworkKind,
     population::{DEPTHS, HOURS, INTERVALS, NOVELTIES, Population, Rate},
-    profile::{Device, PENDING_MAX, PLACES_MAX, Profile, REFUSALS_MAX, Refusal, Sight, Spread, Step, TRAIL_MAX},
+    profile::{Device, Observation, PENDING_MAX, PLACES_MAX, Profile, REFUSALS_MAX, Refusal, Spread, Step, TRAIL_MAX},
 };
 
 pub(crate) fn write_profile(profile: &Profile, out: &mut Writer) {
@@ -40,8 +40,8 @@ pub(crate) fn write_profile(profile: &Profile, out: &mut Writer) {
         out.f32s(&place.parts());
     }
     out.length(profile.pending.len());
-    for sight in &profile.pending {
-        write_sight(sight, out);
+    for observation in &profile.pending {
+        write_observation(observation, out);
     }
     out.length(profile.refusals.len());
     for Refusal { at, device, prefix } in &profile.refusals {
@@ -62,7 +62,7 @@ pub(crate) fn read_profile(from: &mut Reader<'_>) -> Result<Profile, FrameRefusa
     let round_trips = [spread()?, spread()?];
     let trail = list(from, TRAIL_MAX, |from| Ok(Step { at: from.u32()?, position: read_position(from)?, device: read_device(from)? }))?;
     let places = list(from, PLACES_MAX, read_position)?;
-    let pending = list(from, PENDING_MAX, read_sight)?;
+    let pending = list(from, PENDING_MAX, read_observation)?;
     let refusals =
         list(from, REFUSALS_MAX, |from| Ok(Refusal { at: from.u32()?, device: read_option(from)?, prefix: Fingerprint(from.u32()?) }))?;
     Ok(Profile {
@@ -187,23 +187,23 @@ fn read_sketch(from: &mut Reader<'_>, width: u16) -> Result<Sketch, FrameRefusal
     Sketch::from_parts(cells, width, total).ok_or(FrameRefusal::ValueImpossible)
 }
 
-fn write_sight(sight: &Sight, out: &mut Writer) {
-    out.u64(sight.at.0);
-    write_device(sight.device, out);
-    out.u32(sight.system);
-    out.u32(sight.platform.0);
-    out.u32(sight.prefix.0);
-    write_option(sight.network, out);
-    write_option(sight.country, out);
-    out.length(sight.kind.index());
-    match sight.position {
+fn write_observation(observation: &Observation, out: &mut Writer) {
+    out.u64(observation.at.0);
+    write_device(observation.device, out);
+    out.u32(observation.system);
+    out.u32(observation.platform.0);
+    out.u32(observation.prefix.0);
+    write_option(observation.network, out);
+    write_option(observation.country, out);
+    out.length(observation.kind.index());
+    match observation.position {
         Some(position) => {
             out.u8(1);
             out.f32s(&position.parts());
         }
         None => out.u8(0),
     }
-    match sight.round_trip_ms {
+    match observation.round_trip_ms {
         Some(milliseconds) => {
             out.u8(1);
             out.u16(milliseconds);
@@ -212,8 +212,8 @@ fn write_sight(sight: &Sight, out: &mut Writer) {
     }
 }
 
-fn read_sight(from: &mut Reader<'_>) -> Result<Sight, FrameRefusal> {
-    Ok(Sight {
+fn read_observation(from: &mut Reader<'_>) -> Result<Observation, FrameRefusal> {
+    Ok(Observation {
         at: UnixSeconds(from.u64()?),
         device: read_device(from)?,
         system: from.u32()?,

@@ -47,7 +47,7 @@ pub enum Ending {
 
 /// One request as it is judged: fingerprints and hashes, nothing in clear.
 #[derive(Clone, Copy, Debug)]
-pub struct UseSight {
+pub struct UseObservation {
     /// Time of the request.
     pub at: UnixSeconds,
     /// Keyed hash of the session's id.
@@ -148,16 +148,16 @@ const PATIENCE_DAYS: u8 = 3;
 
 impl UseRule {
     /// Judges a request by the states of the person and of everybody, then learns from it if it looked like the person.
-    pub fn judge(&self, sight: &UseSight, habits: &mut Habits, everybody: &Population) -> UseAssessment {
+    pub fn judge(&self, observation: &UseObservation, habits: &mut Habits, everybody: &Population) -> UseAssessment {
         let floors = self.floors();
-        habits.turn(&floors, sight.at);
+        habits.turn(&floors, observation.at);
         let mut evidence = UseEvidence::default();
         // Amounts are counted first, so that this request is in them. Learning comes last, so that a request is never judged by itself.
-        self.amounts(sight, habits, &mut evidence);
-        let step = self.habits(sight, habits, everybody, &mut evidence);
-        self.movement(sight, habits, &mut evidence);
-        evidence.add(UseFeature::Location, self.location(sight, habits));
-        let learned = self.learn(sight, step, evidence.total(), habits);
+        self.amounts(observation, habits, &mut evidence);
+        let step = self.habits(observation, habits, everybody, &mut evidence);
+        self.movement(observation, habits, &mut evidence);
+        evidence.add(UseFeature::Location, self.location(observation, habits));
+        let learned = self.learn(observation, step, evidence.total(), habits);
         UseAssessment { score: evidence.score(self.step_up), depth: habits.depth(), evidence, learned }
     }
 
@@ -192,69 +192,69 @@ impl UseRule {
         Floors { objects_hour: self.objects_hour, objects_day: self.objects_day, rate: self.rate, megabytes: self.megabytes }
     }
 
-    fn amounts(&self, sight: &UseSight, habits: &mut Habits, evidence: &mut UseEvidence) {
-        let rate = habits.rate.add(1.0, sight.at);
+    fn amounts(&self, observation: &UseObservation, habits: &mut Habits, evidence: &mut UseEvidence) {
+        let rate = habits.rate.add(1.0, observation.at);
         let ordinary = habits.requests_per_minute.ordinary(self.rate, self.own_share_max);
         evidence.add(UseFeature::Rate, beyond(rate, ordinary));
         // The peak is capped at the ordinary amount, so that a burst does not raise what counts as ordinary.
         habits.rate_peak = habits.rate_peak.max(narrow(within(rate, 0.0, ordinary)));
-        if let Some(object) = sight.object {
+        if let Some(object) = observation.object {
             habits.objects_hour.add(object);
             habits.objects_day.add(object);
         }
         let hour = beyond(habits.objects_hour.count(), habits.objects_per_hour.ordinary(self.objects_hour, self.own_share_max));
         let day = beyond(habits.objects_day.count(), habits.objects_per_day.ordinary(self.objects_day, self.own_share_max));
         evidence.add(UseFeature::Objects, if hour > day { hour } else { day });
-        let failures = match sight.ending {
-            Ending::Refused => habits.failures.add(1.0, sight.at),
-            Ending::Good => habits.failures.read(sight.at),
+        let failures = match observation.ending {
+            Ending::Refused => habits.failures.add(1.0, observation.at),
+            Ending::Good => habits.failures.read(observation.at),
         };
         evidence.add(UseFeature::Failures, within(0.7 * (failures - self.failures), 0.0, 6.0));
-        let volume = habits.volume.read(sight.at);
+        let volume = habits.volume.read(observation.at);
         evidence.add(UseFeature::Volume, beyond(volume, habits.megabytes_per_hour.ordinary(self.megabytes, self.own_share_max)));
     }
 
     /// Adds the evidence of habits, and returns the weight of this operation alone.
-    fn habits(&self, sight: &UseSight, habits: &mut Habits, everybody: &Population, evidence: &mut UseEvidence) -> f64 {
-        let before = habits.sitting(sight.session).and_then(|sitting| sitting.last);
+    fn habits(&self, observation: &UseObservation, habits: &mut Habits, everybody: &Population, evidence: &mut UseEvidence) -> f64 {
+        let before = habits.sitting(observation.session).and_then(|sitting| sitting.last);
         // Clamped, so that one rare operation does not fill the whole drift.
-        let step = within(everybody.weigh_next(&habits.history, before, sight.operation), -1.0, 2.0);
+        let step = within(everybody.weigh_next(&habits.history, before, observation.operation), -1.0, 2.0);
         let most = self.operations_max;
-        if let Some(sitting) = habits.sitting(sight.session) {
+        if let Some(sitting) = habits.sitting(observation.session) {
             sitting.drift = within(DRIFT_KEPT * sitting.drift + step, -1.0, most);
             evidence.add(UseFeature::Operations, sitting.drift);
         }
-        evidence.add(UseFeature::Hour, habits.hours.weigh(self.hour_max, sight.at));
+        evidence.add(UseFeature::Hour, habits.hours.weigh(self.hour_max, observation.at));
         // With 60 remembered operations, evidence from networks counts half.
         let shrunk = f64::from(habits.depth()) / (f64::from(habits.depth()) + 60.0);
-        evidence.add(UseFeature::Network, shrunk * self.network(sight, habits));
-        evidence.add(UseFeature::NetworkKind, shrunk * self.kind(sight, habits));
+        evidence.add(UseFeature::Network, shrunk * self.network(observation, habits));
+        evidence.add(UseFeature::NetworkKind, shrunk * self.kind(observation, habits));
         step
     }
 
-    fn network(&self, sight: &UseSight, habits: &Habits) -> f64 {
-        if habits.sites.known(sight.prefix, self.probation, sight.at).is_some() {
+    fn network(&self, observation: &UseObservation, habits: &Habits) -> f64 {
+        if habits.sites.known(observation.prefix, self.probation, observation.at).is_some() {
             return -0.2;
         }
         let site = || within(ln(0.9 / habits.sites.novelty(0.15, 5.0)), 0.1, 0.9);
-        let Some(network) = sight.network else { return site() };
-        if habits.networks.known(network, self.probation, sight.at).is_some() {
+        let Some(network) = observation.network else { return site() };
+        if habits.networks.known(network, self.probation, observation.at).is_some() {
             // A carrier assigns new addresses all the time. Another line of a known provider may be a neighbour's.
-            return match sight.kind {
+            return match observation.kind {
                 NetworkKind::Mobile => -0.1,
                 NetworkKind::Anonymiser | NetworkKind::Fixed | NetworkKind::Hosting | NetworkKind::Satellite | NetworkKind::Unknown => {
                     0.5 * site()
                 }
             };
         }
-        let abroad = sight.country.is_some_and(|country| habits.countries.known(country, self.probation, sight.at).is_none());
+        let abroad = observation.country.is_some_and(|country| habits.countries.known(country, self.probation, observation.at).is_none());
         within(ln(0.9 / habits.networks.novelty(0.15, 5.0)), 0.3, 0.9) + if abroad { 0.3 } else { 0.0 }
     }
 
-    fn kind(&self, sight: &UseSight, habits: &Habits) -> f64 {
-        let known = sight.network.is_some_and(|network| habits.networks.known(network, self.probation, sight.at).is_some())
-            || habits.sites.known(sight.prefix, self.probation, sight.at).is_some();
-        match sight.kind {
+    fn kind(&self, observation: &UseObservation, habits: &Habits) -> f64 {
+        let known = observation.network.is_some_and(|network| habits.networks.known(network, self.probation, observation.at).is_some())
+            || habits.sites.known(observation.prefix, self.probation, observation.at).is_some();
+        match observation.kind {
             NetworkKind::Anonymiser | NetworkKind::Hosting if !known => 0.8,
             NetworkKind::Anonymiser
             | NetworkKind::Fixed
@@ -266,21 +266,22 @@ impl UseRule {
     }
 
     /// Evidence of travel: this position against that of every session of the person that is followed.
-    fn movement(&self, sight: &UseSight, habits: &mut Habits, evidence: &mut UseEvidence) {
-        if sight.kind.locates() == Locates::SomethingElse {
+    fn movement(&self, observation: &UseObservation, habits: &mut Habits, evidence: &mut UseEvidence) {
+        if observation.kind.locates() == Locates::SomethingElse {
             return;
         }
-        let Some(here) = sight.position.map(|position| position.no_better_than(sight.kind.radius_km_min())) else { return };
+        let Some(here) = observation.position.map(|position| position.no_better_than(observation.kind.radius_km_min())) else { return };
         for sitting in &habits.sittings {
-            let Some(there) = sitting.whereabouts.filter(|there| there.prefix != sight.prefix).and_then(|there| there.position) else {
+            let Some(there) = sitting.whereabouts.filter(|there| there.prefix != observation.prefix).and_then(|there| there.position)
+            else {
                 continue;
             };
-            let interval = age(sight.at, sitting.at);
+            let interval = age(observation.at, sitting.at);
             let Some(leap) = self.travel.leap(there, here, interval) else { continue };
             // Half of the weight at logins: the device's key signed this request, so the position is rather wrong.
             let weight = within(0.5 * leap.weight, 0.0, self.travel_max);
             // Within one session it is a journey; in two sessions it is two places at once.
-            let feature = if sitting.session == sight.session { UseFeature::Travel } else { UseFeature::Simultaneous };
+            let feature = if sitting.session == observation.session { UseFeature::Travel } else { UseFeature::Simultaneous };
             // Only the worst movement counts; those of several sessions must not add up.
             if weight > evidence.weight(feature) {
                 evidence.add(feature, weight - evidence.weight(feature));
@@ -293,35 +294,35 @@ impl UseRule {
     ///
     /// Only a difference counts: two positions that agree prove nothing, since both can be made up. Carriers are left out, because they
     /// route roaming guests through their home country. Networks known as the person's are left out, because they may be the person's VPN.
-    fn location(&self, sight: &UseSight, habits: &Habits) -> f64 {
+    fn location(&self, observation: &UseObservation, habits: &Habits) -> f64 {
         let ((Some((phone, said_at)), Some(network)), NetworkKind::Fixed | NetworkKind::Unknown) =
-            ((sight.phone, sight.position), sight.kind)
+            ((observation.phone, observation.position), observation.kind)
         else {
             return 0.0;
         };
-        let known = habits.sites.known(sight.prefix, self.probation, sight.at).is_some()
-            || sight.network.is_some_and(|network| habits.networks.known(network, self.probation, sight.at).is_some());
-        let network = network.no_better_than(sight.kind.radius_km_min());
-        match self.travel.leap(phone, network, sight.at.since(said_at)) {
+        let known = habits.sites.known(observation.prefix, self.probation, observation.at).is_some()
+            || observation.network.is_some_and(|network| habits.networks.known(network, self.probation, observation.at).is_some());
+        let network = network.no_better_than(observation.kind.radius_km_min());
+        match self.travel.leap(phone, network, observation.at.since(said_at)) {
             Some(leap) if !known => within(0.5 * leap.weight, 0.0, self.travel_max),
             Some(_) | None => 0.0,
         }
     }
 
-    fn learn(&self, sight: &UseSight, step: f64, total: f64, habits: &mut Habits) -> Option<Vec<Operation>> {
+    fn learn(&self, observation: &UseObservation, step: f64, total: f64, habits: &mut Habits) -> Option<Vec<Operation>> {
         // SECURITY: what scored high, or was refused, is never learned as the person's own.
-        let own = total < self.learn_below && sight.ending == Ending::Good;
+        let own = total < self.learn_below && observation.ending == Ending::Good;
         let here = Whereabouts {
-            prefix: sight.prefix,
-            kind: sight.kind,
-            position: sight
+            prefix: observation.prefix,
+            kind: observation.kind,
+            position: observation
                 .position
-                .filter(|_| sight.kind.locates() == Locates::ThePerson)
-                .map(|position| position.no_better_than(sight.kind.radius_km_min())),
+                .filter(|_| observation.kind.locates() == Locates::ThePerson)
+                .map(|position| position.no_better_than(observation.kind.radius_km_min())),
         };
-        let sitting = habits.sitting(sight.session)?;
-        sitting.last = Some(sight.operation);
-        sitting.at = stamp(sight.at);
+        let sitting = habits.sitting(observation.session)?;
+        sitting.last = Some(observation.operation);
+        sitting.at = stamp(observation.at);
         if own || sitting.whereabouts.is_none() {
             // SECURITY: a jump in the trail stays evidence until the session looks like its person again.
             sitting.whereabouts = Some(here);
@@ -333,7 +334,7 @@ impl UseRule {
             }
             return None;
         }
-        sitting.block.push(sight.operation);
+        sitting.block.push(observation.operation);
         sitting.block_weight += step;
         sitting.block_strange = sitting.block_strange.saturating_add(usize::from(step > STRANGE));
         let full = sitting.block.len() >= BLOCK;
@@ -342,11 +343,11 @@ impl UseRule {
         if full {
             sitting.begin_block();
         }
-        habits.hours.learn(sight.at);
-        let of = NetworkSeen { prefix: sight.prefix, network: sight.network, country: sight.country };
-        habits.learn_network(&of, Vouched::No, sight.at);
+        habits.hours.learn(observation.at);
+        let of = NetworkSeen { prefix: observation.prefix, network: observation.network, country: observation.country };
+        habits.learn_network(&of, Vouched::No, observation.at);
         let block = block?;
-        if !familiar && habits.strange(sight.at) < PATIENCE_DAYS {
+        if !familiar && habits.strange(observation.at) < PATIENCE_DAYS {
             return None;
         }
         habits.history.learn(&block);

@@ -62,7 +62,7 @@ impl IncidentChange {
 
 /// Session that was changed because of an incident.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Deed {
+pub struct ActionTaken {
     /// The session that was changed.
     pub session: SessionId,
     /// State before the change.
@@ -106,7 +106,7 @@ pub struct Incident {
     /// Highest score among the observations; 0 for kinds that are facts and have no score.
     pub score: u8,
     /// Sessions that were changed because of the incident.
-    pub deeds: Vec<Deed>,
+    pub deeds: Vec<ActionTaken>,
     /// Events of the incident, oldest first; at most fifty lines.
     pub timeline: Vec<Moment>,
 }

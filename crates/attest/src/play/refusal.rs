@@ -246,7 +246,7 @@ fn verdict_text(why: VerdictRefusal) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use countersign_core::Told;
+    use countersign_core::PublicReason;
 
     /// Texts for operators name the finding; clients get one and the same answer for all refusals.
     #[test]
@@ -287,8 +287,8 @@ mod tests {
         ];
         for (refusal, code, text) in rows {
             // Whoever has an old app may know what helps; all else is one class.
-            let told = if *code == "app_version_too_old" { Told::AppOutdated } else { Told::DeviceUnproven };
-            assert_eq!((refusal.reason().code(), refusal.reason().told()), (*code, told), "{refusal}");
+            let told = if *code == "app_version_too_old" { PublicReason::AppOutdated } else { PublicReason::DeviceUnproven };
+            assert_eq!((refusal.reason().code(), refusal.reason().public()), (*code, told), "{refusal}");
             assert!(refusal.to_string().contains(text), "{refusal}");
         }
     }

@@ -11,7 +11,7 @@ use crate::{
 /// What the house is held to.
 pub struct Rules<'a> {
     /// Each room, and what it may use of ours.
-    pub rooms: &'a [(u8, &'a str, &'a [&'a str])],
+    pub rooms: &'a [(&'a str, &'a [&'a str])],
     /// The floors from below, each with its rooms.
     pub floors: &'a [(&'a str, &'a [&'a str])],
     /// Rooms without async, I/O, clock or environment.
@@ -53,7 +53,7 @@ pub fn all(tree: &Tree, code: &Workspace, rules: &Rules<'_>) -> Vec<String> {
 /// Rooms without a place, and places without a room.
 pub fn rooms(tree: &Tree, rules: &Rules<'_>) -> Vec<String> {
     let there: BTreeSet<_> = tree.rooms().into_iter().collect();
-    let listed: BTreeSet<_> = rules.rooms.iter().map(|(_, room, _)| (*room).to_owned()).collect();
+    let listed: BTreeSet<_> = rules.rooms.iter().map(|(room, _)| (*room).to_owned()).collect();
     let new = there.difference(&listed);
     let mut found: Vec<_> = new
         .map(|room| format!("crates/{room}: is in no table of rooms; a new room is an architectural decision of its own commit"))
@@ -93,7 +93,7 @@ pub fn edges(tree: &Tree, room: &str) -> BTreeSet<String> {
 /// Edges that no table allows, and those that do not point strictly down.
 pub fn imports_point_down(tree: &Tree, rules: &Rules<'_>) -> Vec<String> {
     let mut found = Vec::new();
-    for (_, room, allowed) in rules.rooms {
+    for (room, allowed) in rules.rooms {
         for used in edges(tree, room) {
             let manifest = format!("crates/{room}/Cargo.toml");
             if !allowed.contains(&used.as_str()) {

@@ -30,28 +30,27 @@ use checks::{List, Rules, edges};
 use tree::{Tree, product_text};
 use workspace::Workspace;
 
-/// Floor, crate, and what it may use of ours (ARCHITECTURE.md, "Rooms").
-const ROOMS: &[(u8, &str, &[&str])] = &[
-    (0, "codec", &[]),
-    (0, "core", &[]),
-    (1, "compliance", &["core"]),
-    (1, "proof", &["codec", "core"]),
-    (1, "identity", &["codec", "core"]),
-    (1, "policy", &["codec", "core"]),
-    (1, "audit", &["codec", "core"]),
-    (1, "risk", &["core"]),
-    (2, "attest", &["codec", "compliance", "core", "proof"]),
-    (2, "store", &["core", "proof", "identity", "audit"]),
-    (3, "access", &["codec", "compliance", "core", "proof", "store"]),
-    (3, "gateway", &["access", "codec", "compliance", "core", "proof", "policy", "risk", "audit", "store"]),
-    (3, "issuer", &["access", "codec", "compliance", "core", "proof", "attest", "identity", "audit", "store"]),
-    (2, "outbound", &["compliance", "core"]),
-    (3, "monitor", &["codec", "core", "proof", "risk", "store", "outbound"]),
-    (3, "feeds", &["codec", "compliance", "core", "attest", "outbound"]),
-    (3, "notify", &["codec", "core", "store", "outbound"]),
-    (2, "evaluate", &["core", "risk"]),
+/// Crate, and what it may use of ours (ARCHITECTURE.md, "Rooms").
+const ROOMS: &[(&str, &[&str])] = &[
+    ("codec", &[]),
+    ("core", &[]),
+    ("compliance", &["core"]),
+    ("proof", &["codec", "core"]),
+    ("identity", &["codec", "core"]),
+    ("policy", &["codec", "core"]),
+    ("audit", &["codec", "core"]),
+    ("risk", &["core"]),
+    ("attest", &["codec", "compliance", "core", "proof"]),
+    ("store", &["core", "proof", "identity", "audit"]),
+    ("access", &["codec", "compliance", "core", "proof", "store"]),
+    ("gateway", &["access", "codec", "compliance", "core", "proof", "policy", "risk", "audit", "store"]),
+    ("issuer", &["access", "codec", "compliance", "core", "proof", "attest", "identity", "audit", "store"]),
+    ("outbound", &["compliance", "core"]),
+    ("monitor", &["codec", "core", "proof", "risk", "store", "outbound"]),
+    ("feeds", &["codec", "compliance", "core", "attest", "outbound"]),
+    ("notify", &["codec", "core", "store", "outbound"]),
+    ("evaluate", &["core", "risk"]),
     (
-        4,
         "node",
         &[
             "access",
@@ -73,9 +72,8 @@ const ROOMS: &[(u8, &str, &[&str])] = &[
             "notify",
         ],
     ),
-    (5, "demo", &["codec", "compliance", "core", "proof", "attest", "audit", "store", "outbound", "gateway", "node", "example-bank"]),
+    ("demo", &["codec", "compliance", "core", "proof", "attest", "audit", "store", "outbound", "gateway", "node", "example-bank"]),
     (
-        6,
         "countersign",
         &[
             "access",
@@ -217,7 +215,7 @@ fn the_world_is_read_in_one_place_each() {
     let windows = [("SystemTime::now", "crates/node/src/assembly/"), ("rand::fill", "crates/node/src/assembly/")];
     for (word, place) in windows {
         let mut places = Vec::new();
-        for (_, room, _) in ROOMS {
+        for (room, _) in ROOMS {
             for (path, text) in workspace().0.sources(room) {
                 if product_text(text).contains(word) {
                     places.push(path.to_owned());
@@ -324,7 +322,7 @@ fn every_parser_of_outside_bytes_is_fuzzed() {
 #[test]
 fn the_map_names_every_room_and_no_ghost() {
     let map = fs::read_to_string(root().join("ARCHITECTURE.md")).expect("ARCHITECTURE.md");
-    for (_, room, _) in ROOMS {
+    for (room, _) in ROOMS {
         assert!(map.contains(&format!("`crates/{room}`")), "ARCHITECTURE.md does not name `crates/{room}`");
     }
     for named in map.split('`').filter(|word| word.starts_with("crates/") || word.starts_with("docs/") || word.starts_with("scripts/")) {
@@ -335,18 +333,18 @@ fn the_map_names_every_room_and_no_ghost() {
 
 #[test]
 fn every_reason_is_documented() {
-    use countersign_core::{Reason, Told};
+    use countersign_core::{PublicReason, Reason};
     let mut page = String::from(
         "# Reasons\n\nEvery refusal and limit has one stable code (law 7). Codes are API: added, deprecated, never renamed. The operator sees the\n\
          code in `countersign why`, the log and the metrics; the client receives only the response code beside it. This page is generated: a test\n\
          compares it with `crates/core/src/reason.rs`.\n\n| code | response code for the client | what happened |\n|---|---|---|\n",
     );
     for reason in Reason::ALL {
-        let _ = writeln!(page, "| `{}` | `{}` | {} |", reason.code(), reason.told().code(), reason.for_operator());
+        let _ = writeln!(page, "| `{}` | `{}` | {} |", reason.code(), reason.public().code(), reason.for_operator());
     }
     page += "\nYour own policies can add codes with `@reason`; the client then receives `policy`, or `step_up` if the `forbid` can be satisfied by it.\n\n\
              ## What the client receives\n\n| code | HTTP | retry | title | text |\n|---|---|---|---|---|\n";
-    for told in Told::ALL {
+    for told in PublicReason::ALL {
         let _ = writeln!(
             page,
             "| `{}` | {} | `{}` | {} | {} |",
@@ -367,7 +365,7 @@ fn the_picture_of_the_house_is_true() {
          aria-label=\"The crates of Countersign on five floors; every arrow points down\">\n<rect width=\"960\" height=\"560\" fill=\"#ffffff\"/>\n",
     );
     let mut place = BTreeMap::new();
-    let there: BTreeSet<_> = ROOMS.iter().map(|(_, room, _)| *room).collect();
+    let there: BTreeSet<_> = ROOMS.iter().map(|(room, _)| *room).collect();
     let floors = FLOORS.iter().map(|(name, rooms)| (name, rooms.iter().filter(|room| there.contains(*room)).collect::<Vec<_>>()));
     let floors: Vec<_> = floors.filter(|(_, rooms)| !rooms.is_empty()).collect();
     for (at, (floor, rooms)) in floors.iter().enumerate() {
@@ -379,7 +377,7 @@ fn the_picture_of_the_house_is_true() {
         let _ = writeln!(svg, "<text x=\"6\" y=\"{}\" fill=\"#667085\">{floor}</text>", y + 5);
     }
     // What is reached through another room needs no arrow of its own.
-    let deps: BTreeMap<_, _> = ROOMS.iter().map(|(_, room, _)| (*room, edges(&workspace().0, room))).collect();
+    let deps: BTreeMap<_, _> = ROOMS.iter().map(|(room, _)| (*room, edges(&workspace().0, room))).collect();
     for (room, below) in &deps {
         for to in below {
             let indirect = below.iter().any(|other| other != to && deps.get(other.as_str()).is_some_and(|d| d.contains(to)));

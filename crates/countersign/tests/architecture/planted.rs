@@ -7,7 +7,7 @@ use crate::{
 };
 
 const RULES: Rules<'static> = Rules {
-    rooms: &[(0, "words", &[]), (1, "rules", &["words"]), (1, "server", &["words", "rules"])],
+    rooms: &[("words", &[]), ("rules", &["words"]), ("server", &["words", "rules"])],
     floors: &[("0", &["words"]), ("1", &["rules"]), ("2", &["server"])],
     pure: &["words", "rules"],
 };

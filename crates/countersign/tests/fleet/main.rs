@@ -18,8 +18,8 @@ use countersign_attest::android::StatusList;
 use countersign_audit::{AtEndpoint, DeviceAttested, DeviceEnrolled, DeviceRevoked, Entry, Event, Identity, Recorded};
 use countersign_compliance::Revocations;
 use countersign_core::{
-    ClientId, Clock, DecisionId, DeviceId, Facts, Lack, OperationRules, Outcome, PairwiseId, Platform, Reason, RequestFacts, ResourceFacts,
-    RiskFacts, Seconds, Session, Stage, UnixMillis, WhenLimited,
+    ClientId, Clock, DecisionId, DeviceId, Facts, OperationRules, Outcome, PairwiseId, Platform, Reason, RequestFacts, ResourceFacts,
+    RiskFacts, Seconds, Session, Stage, UnixMillis, Unmet, WhenLimited,
 };
 use countersign_gateway::Rules;
 use countersign_node::{
@@ -154,16 +154,16 @@ async fn each_phone_as_it_is_treated(home: &Path, phones: &[Phone], decide: Deci
             assert_eq!((&forecast_is, forecast.enforced), (&fate.reasons, fate.enforced), "{set:?}: {:?}", phone.defects);
             let mut treated = BTreeMap::new();
             for session in phone.open() {
-                let lacks =
+                let unmet =
                     countersign_access::unmet(apps, session, &phone.device.posture, &revocations, NOW).map_err(|refusal| refusal.reason());
-                if let Ok(lacks) = &lacks {
-                    let kind: Vec<_> = lacks.iter().map(|lack| (lack.reason.clone(), lack.stage)).collect();
+                if let Ok(unmet) = &unmet {
+                    let kind: Vec<_> = unmet.iter().map(|unmet| (unmet.reason.clone(), unmet.stage)).collect();
                     if decided.insert(kind) || decide == Decide::EachRequest {
-                        the_decision_is_by_the_worst(rules, session, phone, lacks);
+                        the_decision_is_by_the_worst(rules, session, phone, unmet);
                     }
                 }
-                let client_unknown = |reason| vec![Lack { reason, stage: Stage::Enforce, update: None }];
-                for Lack { reason, stage, .. } in lacks.unwrap_or_else(client_unknown) {
+                let client_unknown = |reason| vec![Unmet { reason, stage: Stage::Enforce, update: None }];
+                for Unmet { reason, stage, .. } in unmet.unwrap_or_else(client_unknown) {
                     let worst = treated.entry(reason).or_insert(stage);
                     *worst = stage.max(*worst);
                 }
@@ -179,12 +179,12 @@ async fn each_phone_as_it_is_treated(home: &Path, phones: &[Phone], decide: Deci
 }
 
 /// What a request meets at step 9 of the way, when its device lacks this at step 6.
-fn the_decision_is_by_the_worst(rules: &Rules, session: &Session, phone: &Phone, lacks: &[Lack]) {
+fn the_decision_is_by_the_worst(rules: &Rules, session: &Session, phone: &Phone, unmet: &[Unmet]) {
     let facts = Facts {
         subject: PairwiseId::parse("p_1").expect("an id"),
         session: session.clone(),
         posture: phone.device.posture.clone(),
-        lacks: lacks.to_vec(),
+        unmet: unmet.to_vec(),
         risk: RiskFacts::default(),
         request: RequestFacts {
             action: countersign_core::Action::parse("read").expect("an id"),
@@ -196,14 +196,14 @@ fn the_decision_is_by_the_worst(rules: &Rules, session: &Session, phone: &Phone,
         now: NOW,
     };
     let decision = rules.policies.decide(&facts);
-    let expected = match lacks.iter().map(|lack| lack.stage).max() {
+    let expected = match unmet.iter().map(|unmet| unmet.stage).max() {
         None | Some(Stage::Observe) => Outcome::Allow,
         Some(Stage::Limit) => Outcome::Limit,
         Some(Stage::Enforce) => Outcome::Deny,
     };
-    assert_eq!(decision.outcome, expected, "{lacks:?}");
+    assert_eq!(decision.outcome, expected, "{unmet:?}");
     let told: BTreeSet<_> = decision.reasons.into_iter().collect();
-    let effective: BTreeSet<_> = lacks.iter().filter(|lack| lack.stage > Stage::Observe).map(|lack| lack.reason.clone()).collect();
+    let effective: BTreeSet<_> = unmet.iter().filter(|unmet| unmet.stage > Stage::Observe).map(|unmet| unmet.reason.clone()).collect();
     assert_eq!(told, effective, "{:?}", phone.defects);
 }
 
@@ -364,7 +364,7 @@ async fn knock(node: &RunningNode) {
         let event = Event { outcome, reasons: reasons.to_vec(), of };
         let at = UnixMillis(NOW.minus(Seconds(age)).0 * 1000);
         let entry = Entry { at, decision: DecisionId::from_random([number; 8]), event, person: None, identity: Identity::default() };
-        let _receipt = node.office().stores.recorder.record(entry).await.expect("recorded");
+        let _receipt = node.admin_service().stores.recorder.record(entry).await.expect("recorded");
     }
 }
 

@@ -17,7 +17,7 @@ mod scenario;
 
 use std::{collections::BTreeSet, fs, path::Path, process::Command};
 
-use countersign_core::{Reason, Told};
+use countersign_core::{PublicReason, Reason};
 
 /// Compares a list with the committed one.
 ///
@@ -54,7 +54,10 @@ fn countersign(home: &Path, args: &[&str]) -> (String, String) {
 
 #[test]
 fn reasons_are_as_they_were() {
-    let mut lines: Vec<_> = Reason::ALL.iter().map(|reason| format!("reason {} told as {}", reason.code(), reason.told().code())).collect();
-    lines.extend(Told::ALL.iter().map(|told| format!("told {} status {} retry {}", told.code(), told.status(), told.retry().as_str())));
+    let mut lines: Vec<_> =
+        Reason::ALL.iter().map(|reason| format!("reason {} told as {}", reason.code(), reason.public().code())).collect();
+    lines.extend(
+        PublicReason::ALL.iter().map(|told| format!("told {} status {} retry {}", told.code(), told.status(), told.retry().as_str())),
+    );
     golden("reasons.txt", &(lines.join("\n") + "\n"));
 }

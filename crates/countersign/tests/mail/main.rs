@@ -19,7 +19,7 @@ use countersign_node::{
     config::{self, Dev},
     settings::mail::mail,
 };
-use countersign_notify::{CarryError, Postman, Standing};
+use countersign_notify::{CarryError, MailStats, Mailer};
 use countersign_store::{Incident, IncidentChange, IncidentState, Moment};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use serde_json::Value;
@@ -132,14 +132,14 @@ fn text(port: u16, more: &str) -> String {
 
 const LOGIN: &str = "to = [\"b@example.com\"]\nca = \"ca.pem\"\nusername = \"countersign\"\npassword_file = \"password\"";
 
-fn postman(home: &Path, port: u16, more: &str) -> (Arc<Postman>, CancellationToken) {
+fn mailer(home: &Path, port: u16, more: &str) -> (Arc<Mailer>, CancellationToken) {
     fs::write(home.join("password"), "hunter2\n").expect("written");
     fs::write(home.join("wrong-password"), "hunter3\n").expect("written");
     let config = config::parse(&text(port, more), &home.join("csign.toml")).expect("a config");
     let settings = mail(&config.file, config.monitor.email.as_ref(), &config.vendors, config.public.host());
     let settings = settings.expect("read").expect("a section");
     let shutdown = CancellationToken::new();
-    (Postman::start(settings.mailing, Arc::new(SystemClock), shutdown.clone()), shutdown)
+    (Mailer::start(settings.mailing, Arc::new(SystemClock), shutdown.clone()), shutdown)
 }
 
 fn incident(number: u8, what: &str) -> Incident {
@@ -160,15 +160,15 @@ fn incident(number: u8, what: &str) -> Incident {
     }
 }
 
-async fn until(postman: &Postman, reached: impl Fn(&Standing) -> bool) -> Standing {
+async fn until(mailer: &Mailer, reached: impl Fn(&MailStats) -> bool) -> MailStats {
     for _ in 0..400 {
-        let standing = postman.standing();
-        if reached(&standing) {
-            return standing;
+        let stats = mailer.stats();
+        if reached(&stats) {
+            return stats;
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    panic!("never: {:?}", postman.standing())
+    panic!("never: {:?}", mailer.stats())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -176,11 +176,11 @@ async fn an_incident_is_a_thread_of_two_mails_over_starttls() {
     let (Some(python), home, port) = (python(), tempfile::tempdir().expect("a directory"), free_port()) else { return };
     certificates(home.path(), "localhost");
     let server = Server::start(&python, home.path(), port, "starttls");
-    let (postman, _shutdown) = postman(home.path(), port, LOGIN);
+    let (mailer, _shutdown) = mailer(home.path(), port, LOGIN);
     let hostile = "noticed scraping für\r\nBcc: thief@example.com\r\n.\r\nQUIT\u{202e}";
     let opened = incident(1, hostile);
     for change in [IncidentChange::Opened, IncidentChange::Acted, IncidentChange::Acted] {
-        postman.tell(change, &opened);
+        mailer.tell(change, &opened);
     }
     let first = server.mail();
     let (id, user) = (opened.id.as_str(), opened.user.as_ref().expect("somebody").as_str());
@@ -192,14 +192,14 @@ async fn an_incident_is_a_thread_of_two_mails_over_starttls() {
     assert_eq!((first.header("Bcc"), &first.to), (None, &serde_json::json!(["b@example.com"])));
     assert!(!first.body.contains("\nBcc") && !first.body.contains("\nQUIT"), "{}", first.body);
     assert!(first.body.replace("=\n", "").contains(&format!("countersign incident undo {id}")), "{}", first.body);
-    until(&postman, |standing| standing.delivered == 1 && standing.waiting == 0).await;
+    until(&mailer, |stats| stats.delivered == 1 && stats.waiting == 0).await;
 
-    postman.tell(IncidentChange::Acted, &opened);
-    postman.tell(IncidentChange::Fine, &Incident { state: IncidentState::Fine, ..opened.clone() });
+    mailer.tell(IncidentChange::Acted, &opened);
+    mailer.tell(IncidentChange::Fine, &Incident { state: IncidentState::Fine, ..opened.clone() });
     let second = server.mail();
     assert_eq!((second.header("References"), second.header("In-Reply-To")), (Some(name.as_str()), Some(name.as_str())));
     assert_eq!(second.header("Subject"), Some(format!("Re: Countersign: scraping about {user} ({id})").as_str()));
-    until(&postman, |standing| standing.delivered == 2 && standing.waiting == 0).await;
+    until(&mailer, |stats| stats.delivered == 2 && stats.waiting == 0).await;
     server.nothing_came();
 }
 
@@ -241,17 +241,17 @@ async fn whoever_cannot_be_trusted_gets_no_mail() {
         ("the only one is gone", plain, "to = [\"gone@example.com\"]\ntls = \"none\"".to_owned(), Err("550")),
     ];
     for (name, port, more, expected) in rows {
-        let (postman, _shutdown) = postman(home.path(), port, &more);
-        match (postman.test().await, expected) {
+        let (mailer, _shutdown) = mailer(home.path(), port, &more);
+        match (mailer.test().await, expected) {
             (Ok(()), Ok(server)) => {
                 let mail = servers.get(server).expect("a server").mail();
                 assert_eq!((mail.to, mail.tls), (serde_json::json!(["b@example.com"]), server != 1), "{name}");
-                assert_eq!(postman.standing().delivered, 1, "{name}");
+                assert_eq!(mailer.stats().delivered, 1, "{name}");
             }
             (Err(why), Err(words)) => {
                 assert!(why.to_string().contains(words), "{name}: {why}");
                 assert!(!why.to_string().contains("hunter"), "{name}: {why}");
-                assert!(postman.standing().last_failure.is_some(), "{name}");
+                assert!(mailer.stats().last_failure.is_some(), "{name}");
             }
             (sent, expected) => panic!("{name}: {sent:?}, not {expected:?}"),
         }
@@ -262,17 +262,17 @@ async fn whoever_cannot_be_trusted_gets_no_mail() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_was_down_gets_the_mail_later_and_a_flood_is_one_mail() {
     let (Some(python), home, port) = (python(), tempfile::tempdir().expect("a directory"), free_port()) else { return };
-    let (postman, shutdown) = postman(home.path(), port, "to = [\"b@example.com\"]\ntls = \"none\"");
+    let (mailer, shutdown) = mailer(home.path(), port, "to = [\"b@example.com\"]\ntls = \"none\"");
     for number in 1..=8 {
-        postman.tell(IncidentChange::Opened, &incident(number, "noticed scraping"));
+        mailer.tell(IncidentChange::Opened, &incident(number, "noticed scraping"));
     }
-    let standing = until(&postman, |standing| standing.last_failure.is_some() && standing.waiting == 8).await;
-    assert_eq!((standing.delivered, standing.given_up), (0, 0));
+    let stats = until(&mailer, |stats| stats.last_failure.is_some() && stats.waiting == 8).await;
+    assert_eq!((stats.delivered, stats.given_up), (0, 0));
     let server = Server::start(&python, home.path(), port, "plain");
     let mail = server.mail();
     assert_eq!(mail.header("Subject"), Some("Countersign: 8 incidents"));
     assert_eq!(mail.body.matches("scraping about").count(), 8, "{}", mail.body);
-    until(&postman, |standing| standing.delivered == 1 && standing.waiting == 0).await;
+    until(&mailer, |stats| stats.delivered == 1 && stats.waiting == 0).await;
     server.nothing_came();
     shutdown.cancel();
 }
@@ -294,8 +294,8 @@ async fn nobody_answers_in_the_servers_place_before_tls() {
         let port = listener.local_addr().expect("an address").port();
         let replies: Vec<String> = replies.iter().map(|reply| (*reply).to_owned()).collect();
         let speaker = thread::spawn(move || speak(listener.accept().expect("a caller").0, &replies));
-        let (postman, _shutdown) = postman(home.path(), port, LOGIN);
-        let why = postman.test().await.expect_err(name);
+        let (mailer, _shutdown) = mailer(home.path(), port, LOGIN);
+        let why = mailer.test().await.expect_err(name);
         assert!(matches!(why, CarryError::Failed(_)) && why.to_string().contains(expected), "{name}: {why}");
         assert!(!speaker.join().expect("ended").contains("AUTH"), "{name}: no password in the clear");
     }

@@ -184,7 +184,7 @@ fn facts() -> Result<Facts> {
             report: None,
             risk_metric: None,
         },
-        lacks: Vec::new(),
+        unmet: Vec::new(),
         risk: RiskFacts::default(),
         request: RequestFacts {
             action: Action::parse("accounts.list").context("an action")?,

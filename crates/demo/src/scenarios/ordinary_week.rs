@@ -152,7 +152,7 @@ async fn pay(phone: &Phone, from: Ipv4Addr) -> Result<()> {
 
 /// What the monitor noticed, newest first.
 pub async fn noticed(world: &World) -> Result<Vec<Incident>> {
-    world.node.office().incidents(None).await.map_err(|why| anyhow::anyhow!("{why:?}"))
+    world.node.admin_service().incidents(None).await.map_err(|why| anyhow::anyhow!("{why:?}"))
 }
 
 async fn nobody(world: &World) -> Result<String> {

@@ -213,7 +213,7 @@ impl World {
     /// # Errors
     /// When there is none.
     pub async fn revoke_session_of(&self, token: &str) -> Result<()> {
-        self.node.office().revoke_session(&session(token)?).await.map_err(|e| anyhow!("{e:?}")).map(|_| ())
+        self.node.admin_service().revoke_session(&session(token)?).await.map_err(|e| anyhow!("{e:?}")).map(|_| ())
     }
 
     /// Cuts off the device of a token's session, as an operator does.
@@ -221,9 +221,9 @@ impl World {
     /// # Errors
     /// When there is none.
     pub async fn revoke_device_of(&self, token: &str) -> Result<()> {
-        let office = self.node.office();
-        let session = office.session(&session(token)?).await.map_err(|e| anyhow!("{e:?}"))?;
-        office.revoke_device(session.device.as_str()).await.map_err(|e| anyhow!("{e:?}")).map(|_| ())
+        let admin_service = self.node.admin_service();
+        let session = admin_service.session(&session(token)?).await.map_err(|e| anyhow!("{e:?}"))?;
+        admin_service.revoke_device(session.device.as_str()).await.map_err(|e| anyhow!("{e:?}")).map(|_| ())
     }
 
     /// Fetches the revocation list again, as a team does every day: one that is a week old lets no new phone in.

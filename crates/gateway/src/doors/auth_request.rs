@@ -14,14 +14,13 @@ use crate::{
     answer,
     body::{self, Body},
     can::{Ability, Can},
-    case::Case,
-    house::House,
+    context::RequestContext,
     introduce::introduce,
-    observe,
+    observation, observe,
     peer::Peer,
     raw::RawRequest,
     refusal::Refusal,
-    watching,
+    state::Gateway,
     way::{Admission, Refused, admit},
 };
 
@@ -46,7 +45,7 @@ enum NoRequest {
 }
 
 /// Answers whether the proxy may pass a request on.
-pub async fn answer_auth_request<B>(house: &Arc<House>, asked: Request<B>) -> Response<Body> {
+pub async fn answer_auth_request<B>(gateway: &Arc<Gateway>, asked: Request<B>) -> Response<Body> {
     let (head, _) = asked.into_parts();
     let mut raw = match original(head) {
         Ok(raw) => raw,
@@ -56,33 +55,33 @@ pub async fn answer_auth_request<B>(house: &Arc<House>, asked: Request<B>) -> Re
             return unjudged(StatusCode::INTERNAL_SERVER_ERROR);
         }
     };
-    match admit(house, &mut raw, CAN).await {
-        Ok(admission) => admitted(house, admission),
-        Err(Refused { refusal, case }) => refuse(house, &refusal, &case),
+    match admit(gateway, &mut raw, CAN).await {
+        Ok(admission) => admitted(gateway, admission),
+        Err(Refused { refusal, context }) => refuse(gateway, &refusal, &context),
     }
 }
 
 /// Step 11: the admission is spent on a word to the proxy, which speaks in our name from here on.
-fn admitted(house: &House, admission: Admission) -> Response<Body> {
-    let Admission { permit, receipt, case } = admission;
-    tracing::trace!(decision = %case.id(), seq = receipt.seq(), "recorded");
+fn admitted(gateway: &Gateway, admission: Admission) -> Response<Body> {
+    let Admission { permit, receipt, context } = admission;
+    tracing::trace!(decision = %context.id(), seq = receipt.seq(), "recorded");
     let (facts, _) = permit.spend();
     let mut answer = unjudged(StatusCode::OK);
-    match introduce(answer.headers_mut(), house, &facts, case.id()) {
+    match introduce(answer.headers_mut(), gateway, &facts, context.id()) {
         // What left is not known here; that something did, is.
-        Ok(()) => watching::counted(house, &case, answer),
+        Ok(()) => observation::counted(gateway, &context, answer),
         Err(reason) => {
-            observe::unanswered(case.id(), &reason);
-            watching::refused(house, &case, &reason);
-            refuse(house, &Refusal::because(reason), &case)
+            observe::unanswered(context.id(), &reason);
+            observation::refused(gateway, &context, &reason);
+            refuse(gateway, &Refusal::because(reason), &context)
         }
     }
 }
 
 /// The answer that every door gives, without a body and in the statuses that a proxy passes on. What is our fault stays one, which
 /// the proxy makes a 500.
-fn refuse(house: &House, refusal: &Refusal, case: &Case) -> Response<Body> {
-    let answer = answer::refusal(refusal, case.id(), &house.access.nonces, case.at());
+fn refuse(gateway: &Gateway, refusal: &Refusal, context: &RequestContext) -> Response<Body> {
+    let answer = answer::refusal(refusal, context.id(), &gateway.access.nonces, context.at());
     let mut answer = answer.map(|_| body::empty());
     let status = match answer.status() {
         StatusCode::UNAUTHORIZED => StatusCode::UNAUTHORIZED,

@@ -9,15 +9,14 @@ use crate::{
     answer,
     body::Body,
     can::{Ability, Can},
-    case::Case,
+    context::RequestContext,
     forward,
     grpc::{self, Kind},
-    house::House,
-    observe,
+    observation, observe,
     peer::Peer,
     raw::RawRequest,
     refusal::Refusal,
-    watching,
+    state::Gateway,
     way::{Admission, Refused, admit},
 };
 
@@ -25,37 +24,37 @@ use crate::{
 const CAN: Can = Can { mask: Ability::Able, hold: Ability::Able, read_body: Ability::Able };
 
 /// Takes one request its whole way and answers it.
-pub async fn serve<B>(house: &Arc<House>, request: Request<B>, peer: Peer) -> Response<Body>
+pub async fn serve<B>(gateway: &Arc<Gateway>, request: Request<B>, peer: Peer) -> Response<Body>
 where
     B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let kind = Kind::of(request.headers());
     let mut raw = RawRequest::new(request, peer);
-    match admit(house, &mut raw, CAN).await {
-        Ok(admission) => forwarded(house, raw, admission, kind).await,
-        Err(Refused { refusal, case }) => refuse(house, &case, &refusal, kind),
+    match admit(gateway, &mut raw, CAN).await {
+        Ok(admission) => forwarded(gateway, raw, admission, kind).await,
+        Err(Refused { refusal, context }) => refuse(gateway, &context, &refusal, kind),
     }
 }
 
 /// Step 11: the admission is spent on one request to the upstream.
-async fn forwarded(house: &Arc<House>, raw: RawRequest, admission: Admission, kind: Kind) -> Response<Body> {
-    let Admission { permit, receipt, case } = admission;
-    match forward::send(house, raw, permit, receipt, case.id()).await {
-        Ok(answer) => watching::counted(house, &case, answer),
+async fn forwarded(gateway: &Arc<Gateway>, raw: RawRequest, admission: Admission, kind: Kind) -> Response<Body> {
+    let Admission { permit, receipt, context } = admission;
+    match forward::send(gateway, raw, permit, receipt, context.id()).await {
+        Ok(answer) => observation::counted(gateway, &context, answer),
         Err(reason) => {
-            observe::unanswered(case.id(), &reason);
-            watching::refused(house, &case, &reason);
-            refuse(house, &case, &Refusal::because(reason), kind)
+            observe::unanswered(context.id(), &reason);
+            observation::refused(gateway, &context, &reason);
+            refuse(gateway, &context, &Refusal::because(reason), kind)
         }
     }
 }
 
 /// Answers in the caller's language.
-fn refuse(house: &House, case: &Case, refusal: &Refusal, kind: Kind) -> Response<Body> {
-    let answer = answer::refusal(refusal, case.id(), &house.access.nonces, case.at());
+fn refuse(gateway: &Gateway, context: &RequestContext, refusal: &Refusal, kind: Kind) -> Response<Body> {
+    let answer = answer::refusal(refusal, context.id(), &gateway.access.nonces, context.at());
     match kind {
-        Kind::Grpc | Kind::Like => grpc::refused(answer, refusal, case.id()),
+        Kind::Grpc | Kind::Like => grpc::refused(answer, refusal, context.id()),
         Kind::Other => answer,
     }
 }

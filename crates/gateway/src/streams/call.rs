@@ -23,10 +23,10 @@ use crate::{
     answer,
     body::{self, Body, BodyError},
     grpc::{self, Kind, MessageRefusal, Messages},
-    house::House,
     observe,
     relay::clean_head,
     slots::Slot,
+    state::Gateway,
     streams::{
         open::Open,
         recheck::{self, Cut},
@@ -58,39 +58,39 @@ impl Drop for Stop {
 ///
 /// # Errors
 /// Why there is no answer.
-pub(crate) async fn open(house: &Arc<House>, request: Request<Body>, open: Open) -> Result<Response<Body>, Reason> {
-    let slot = house.slots.take(open.token.session())?;
+pub(crate) async fn open(gateway: &Arc<Gateway>, request: Request<Body>, open: Open) -> Result<Response<Body>, Reason> {
+    let slot = gateway.slots.take(open.token.session())?;
     // Before the upstream is asked: what changes from here on is heard.
-    let listener = house.stores.changes.listen();
+    let listener = gateway.stores.changes.listen();
     let open = Arc::new(open);
     let (report, reports) = mpsc::channel(2);
     let stop = CancellationToken::new();
     let request = request.map(|body| upward::messages(body, Arc::clone(&open), stop.clone(), report.clone()));
     let judged = {
-        let (house, open) = (Arc::clone(house), Arc::clone(&open));
-        async move { recheck::until_it_must_end(&house, &open, listener).await }.boxed()
+        let (gateway, open) = (Arc::clone(gateway), Arc::clone(&open));
+        async move { recheck::until_it_must_end(&gateway, &open, listener).await }.boxed()
     };
     let mut watched = Watched { open, slot, judged, reports, stop: Stop(stop) };
     let cut = tokio::select! {
         biased;
         cut = &mut watched.judged => cut,
-        Some(reason) = watched.reports.recv() => Cut::because(house, &watched.open, reason.into()),
-        answer = house.route.ask(request, Patience::Held) => return pass(house, answer?, watched, report),
+        Some(reason) = watched.reports.recv() => Cut::because(gateway, &watched.open, reason.into()),
+        answer = gateway.route.ask(request, Patience::Held) => return pass(gateway, answer?, watched, report),
     };
     drop(watched.stop);
-    Ok(before_any_word(house, &watched.open, cut).await)
+    Ok(before_any_word(gateway, &watched.open, cut).await)
 }
 
 /// Cut before the upstream said anything: the answer is ours.
-async fn before_any_word(house: &House, open: &Open, mut cut: Cut) -> Response<Body> {
-    cut.record(house, open).await;
-    let id = cut.case.id();
-    let problem = answer::refusal(&cut.refusal, id, &house.access.nonces, house.clock.now());
+async fn before_any_word(gateway: &Gateway, open: &Open, mut cut: Cut) -> Response<Body> {
+    cut.record(gateway, open).await;
+    let id = cut.context.id();
+    let problem = answer::refusal(&cut.refusal, id, &gateway.access.nonces, gateway.clock.now());
     grpc::refused(problem, &cut.refusal, id)
 }
 
 /// The upstream's answer under judgement.
-fn pass<B>(house: &Arc<House>, answer: Response<B>, watched: Watched, report: mpsc::Sender<Reason>) -> Result<Response<Body>, Reason>
+fn pass<B>(gateway: &Arc<Gateway>, answer: Response<B>, watched: Watched, report: mpsc::Sender<Reason>) -> Result<Response<Body>, Reason>
 where
     B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -117,25 +117,25 @@ where
         state: State::Passing,
         _gone: gone.clone().drop_guard(),
     };
-    let tasks = Arc::clone(house);
-    tasks.slots.run(until_it_ends(Arc::clone(house), watched, gone, say));
+    let tasks = Arc::clone(gateway);
+    tasks.slots.run(until_it_ends(Arc::clone(gateway), watched, gone, say));
     Ok(Response::from_parts(head, down.boxed_unsync()))
 }
 
-async fn until_it_ends(house: Arc<House>, watched: Watched, gone: CancellationToken, say: oneshot::Sender<HeaderMap>) {
+async fn until_it_ends(gateway: Arc<Gateway>, watched: Watched, gone: CancellationToken, say: oneshot::Sender<HeaderMap>) {
     let Watched { open, slot, judged, mut reports, stop } = watched;
     let _counted = observe::opened(open.kind());
     let cut = tokio::select! {
         () = gone.cancelled() => None,
         cut = judged => Some(cut),
-        Some(reason) = reports.recv() => Some(Cut::because(&house, &open, reason.into())),
+        Some(reason) = reports.recv() => Some(Cut::because(&gateway, &open, reason.into())),
     };
     // From here on nothing passes any more.
     drop(stop);
     if let Some(mut cut) = cut {
-        cut.record(&house, &open).await;
+        cut.record(&gateway, &open).await;
         // Whether anybody still reads it or not.
-        let _ = say.send(grpc::trailers(&cut.refusal, cut.case.id()));
+        let _ = say.send(grpc::trailers(&cut.refusal, cut.context.id()));
     }
     drop(slot);
 }

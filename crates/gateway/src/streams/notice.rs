@@ -1,7 +1,7 @@
 //! What the client of an open connection is told when it ends: the one place where a reason becomes a close code or a last event.
 
 use bytes::Bytes;
-use countersign_core::{DecisionId, Reason, Told};
+use countersign_core::{DecisionId, PublicReason, Reason};
 
 use crate::{answer, refusal::Refusal, streams::frame::Frame};
 
@@ -12,7 +12,7 @@ pub(crate) fn close_code(refusal: &Refusal) -> u16 {
         return code;
     }
     let told = answer::class(refusal);
-    if matches!(told, Told::Reattest | Told::StepUp) { 4408 } else { told.status().saturating_add(4000) }
+    if matches!(told, PublicReason::Reattest | PublicReason::StepUp) { 4408 } else { told.status().saturating_add(4000) }
 }
 
 fn of_the_protocol(reason: &Reason) -> Option<u16> {

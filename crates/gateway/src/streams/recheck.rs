@@ -10,11 +10,11 @@ use tokio::time::Instant;
 
 use crate::{
     authorize,
-    case::Case,
+    context::RequestContext,
     gather::{Asking, Proven},
-    house::House,
     observe,
     refusal::Refusal,
+    state::Gateway,
     streams::open::Open,
 };
 
@@ -24,53 +24,53 @@ const RECORD_MAX: Duration = Duration::from_secs(1);
 /// Why a connection must end, as a case of its own.
 pub(crate) struct Cut {
     pub(crate) refusal: Refusal,
-    pub(crate) case: Case,
+    pub(crate) context: RequestContext,
     /// When its cause came about.
     pub(crate) since: Instant,
 }
 
 impl Cut {
     /// A cut that no rule but that of the connection itself asks for: a message too large, a peer that is gone.
-    pub(crate) fn because(house: &House, open: &Open, refusal: Refusal) -> Self {
-        let mut case = case(house, open);
-        case.is_of(&open.user, &open.device);
-        Self { refusal, case, since: Instant::now() }
+    pub(crate) fn because(gateway: &Gateway, open: &Open, refusal: Refusal) -> Self {
+        let mut context = context(gateway, open);
+        context.is_of(&open.user, &open.device);
+        Self { refusal, context, since: Instant::now() }
     }
 
     /// Notes the cut in figures and in the log. Nothing passes any more when this is called.
-    pub(crate) async fn record(&mut self, house: &House, open: &Open) {
-        observe::cut(self.case.id(), &open.opened, open.kind(), self.refusal.reason(), self.since.elapsed());
-        let entry = self.case.cut_entry(&self.refusal, &open.opened);
-        match tokio::time::timeout(RECORD_MAX, house.stores.recorder.record(entry)).await {
+    pub(crate) async fn record(&mut self, gateway: &Gateway, open: &Open) {
+        observe::cut(self.context.id(), &open.opened, open.kind(), self.refusal.reason(), self.since.elapsed());
+        let entry = self.context.cut_entry(&self.refusal, &open.opened);
+        match tokio::time::timeout(RECORD_MAX, gateway.stores.recorder.record(entry)).await {
             Ok(Ok(_)) => {}
-            Ok(Err(_)) | Err(_) => observe::cut_unrecorded(self.case.id()),
+            Ok(Err(_)) | Err(_) => observe::cut_unrecorded(self.context.id()),
         }
     }
 }
 
 /// Waits until the connection must end. `listener` listened before it was opened, so that no change falls in between.
-pub(crate) async fn until_it_must_end(house: &House, open: &Open, mut listener: Listener) -> Cut {
+pub(crate) async fn until_it_must_end(gateway: &Gateway, open: &Open, mut listener: Listener) -> Cut {
     let mut since = Instant::now();
     loop {
-        let mut case = case(house, open);
-        let verdict = AssertUnwindSafe(judge(house, open, &mut case)).catch_unwind().await;
+        let mut context = context(gateway, open);
+        let verdict = AssertUnwindSafe(judge(gateway, open, &mut context)).catch_unwind().await;
         // A panic is a refusal as well (law 1).
         if let Err(refusal) = verdict.unwrap_or_else(|_| Err(Refusal::because(Reason::Internal))) {
-            case.is_of(&open.user, &open.device);
-            return Cut { refusal, case, since };
+            context.is_of(&open.user, &open.device);
+            return Cut { refusal, context, since };
         }
-        let pause = pause(house, open);
+        let pause = pause(gateway, open);
         let next = tokio::time::sleep(pause);
         tokio::pin!(next);
         since = loop {
             tokio::select! {
                 biased;
-                () = house.slots.ending() => return Cut::because(house, open, Reason::GatewayEnding.into()),
+                () = gateway.slots.ending() => return Cut::because(gateway, open, Reason::GatewayEnding.into()),
                 news = listener.next() => match news {
                     Some(news) if open.concerned(&news.change) => break news.at,
                     Some(_) => {}
                     // The store is gone, and whatever it would say.
-                    None => return Cut::because(house, open, Reason::StoreUnavailable.into()),
+                    None => return Cut::because(gateway, open, Reason::StoreUnavailable.into()),
                 },
                 () = &mut next => break Instant::now(),
             }
@@ -79,29 +79,29 @@ pub(crate) async fn until_it_must_end(house: &House, open: &Open, mut listener: 
 }
 
 /// Until the interval is over or the token ends, whichever comes first.
-fn pause(house: &House, open: &Open) -> Duration {
-    let UnixMillis(now) = house.clock.now();
+fn pause(gateway: &Gateway, open: &Open) -> Duration {
+    let UnixMillis(now) = gateway.clock.now();
     let left = open.token.expires_at().0.saturating_mul(1000).saturating_sub(now);
-    house.slots.config().interval.min(Duration::from_millis(left.max(1)))
+    gateway.slots.config().interval.min(Duration::from_millis(left.max(1)))
 }
 
-fn case(house: &House, open: &Open) -> Case {
-    let mut case = Case::open(house.next_decision(), &open.path, open.address, house.clock.now());
-    case.names(&open.token);
-    case
+fn context(gateway: &Gateway, open: &Open) -> RequestContext {
+    let mut context = RequestContext::open(gateway.next_decision(), &open.path, open.address, gateway.clock.now());
+    context.names(&open.token);
+    context
 }
 
 /// Steps 2, 3, 5, 6 and 9 of the way, by the rules of this moment. The proof was for the request that opened the connection.
-async fn judge(house: &House, open: &Open, case: &mut Case) -> Result<(), Refusal> {
-    let (rules, now) = (house.rules.load_full(), house.clock.now().seconds());
+async fn judge(gateway: &Gateway, open: &Open, context: &mut RequestContext) -> Result<(), Refusal> {
+    let (rules, now) = (gateway.rules.load_full(), gateway.clock.now().seconds());
     let operation = rules.operations.find(&open.method, &open.path)?;
-    case.is_about(operation.action());
+    context.is_about(operation.action());
     let declared = operation.stream().filter(|stream| stream.kind() == open.rules.load().kind()).ok_or(Reason::StreamUndeclared)?;
-    let holder = recheck(&house.access, &open.token, now).await.map_err(|refused| authorize::unidentified(case, refused))?;
-    authorize::identified(case, &holder);
+    let holder = recheck(&gateway.access, &open.token, now).await.map_err(|refused| authorize::unidentified(context, refused))?;
+    authorize::identified(context, &holder);
     let (resource, risk) = (operation.resource(open.token.subject()), rules.risk.judge(open.view.clone()));
     let proven = Proven { who: Asking::WhenOpened(holder), resource, risk, fields: open.fields.clone() };
-    let (decision, facts) = authorize::decide(&rules, &operation, proven, case, now)?;
+    let (decision, facts) = authorize::decide(&rules, &operation, proven, context, now)?;
     match decision.outcome {
         Outcome::Allow | Outcome::Limit => {
             if **open.rules.load() != declared {

@@ -16,7 +16,7 @@ use tokio::{
 
 use crate::{
     config::HeldConfig,
-    house::House,
+    state::Gateway,
     streams::{
         frame::{Frame, FrameRefusal, Opcode, Reader, Sender},
         notice,
@@ -232,26 +232,26 @@ struct Sides<S> {
 }
 
 /// Relays until the end, and says farewell.
-pub(crate) async fn relay<S>(house: &House, open: &Open, judged: impl Future<Output = Cut>, client: S, upstream: S)
+pub(crate) async fn relay<S>(gateway: &Gateway, open: &Open, judged: impl Future<Output = Cut>, client: S, upstream: S)
 where
     S: AsyncRead + AsyncWrite,
 {
     let (from_client, to_client) = tokio::io::split(client);
     let (from_upstream, to_upstream) = tokio::io::split(upstream);
     let to_client = Writer::new(to_client, None);
-    let to_upstream = Writer::new(to_upstream, Some(Arc::clone(&house.entropy)));
+    let to_upstream = Writer::new(to_upstream, Some(Arc::clone(&gateway.entropy)));
     let mut sides = Sides { from_client, to_client, from_upstream, to_upstream };
     let reason = {
-        let passing = sides.pass(open, house.slots.config());
+        let passing = sides.pass(open, gateway.slots.config());
         tokio::pin!(passing, judged);
         match select(judged, passing).await {
             Either::Left((cut, _)) => Some(cut),
-            Either::Right((reason, _)) => reason.map(|reason| Cut::because(house, open, reason.into())),
+            Either::Right((reason, _)) => reason.map(|reason| Cut::because(gateway, open, reason.into())),
         }
     };
     let Some(mut cut) = reason else { return sides.part().await };
     // From here on nothing passes any more.
-    cut.record(house, open).await;
+    cut.record(gateway, open).await;
     sides.cut(&cut).await;
 }
 
@@ -303,7 +303,7 @@ impl<S: AsyncRead + AsyncWrite> Sides<S> {
     /// Tells both that it is over, and lets the client read it: a connection that is closed while bytes of the client are still
     /// unread is reset, and the last frame may be lost with it.
     async fn cut(mut self, cut: &Cut) {
-        let frame = notice::frame(&cut.refusal, cut.case.id());
+        let frame = notice::frame(&cut.refusal, cut.context.id());
         let gone = Frame::close(1001, "");
         tokio::join!(self.to_client.farewell(&frame), self.to_upstream.farewell(&gone));
         let mut unread = [0; 1024];
@@ -313,9 +313,9 @@ impl<S: AsyncRead + AsyncWrite> Sides<S> {
 }
 
 /// Relays under judgement.
-pub(crate) async fn held<S>(house: &House, open: &Open, listener: countersign_store::Listener, client: S, upstream: S)
+pub(crate) async fn held<S>(gateway: &Gateway, open: &Open, listener: countersign_store::Listener, client: S, upstream: S)
 where
     S: AsyncRead + AsyncWrite,
 {
-    relay(house, open, recheck::until_it_must_end(house, open, listener), client, upstream).await;
+    relay(gateway, open, recheck::until_it_must_end(gateway, open, listener), client, upstream).await;
 }

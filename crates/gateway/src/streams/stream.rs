@@ -20,9 +20,9 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
     body::{self, Body, BodyError, Bounds},
-    house::House,
     observe,
     relay::clean_head,
+    state::Gateway,
     streams::{
         events::Events,
         notice,
@@ -37,12 +37,12 @@ use crate::{
 ///
 /// # Errors
 /// Why there is no answer.
-pub(crate) async fn open(house: &Arc<House>, request: Request<Body>, open: Open) -> Result<Response<Body>, Reason> {
-    let slot = house.slots.take(open.token.session())?;
-    let listener = house.stores.changes.listen();
+pub(crate) async fn open(gateway: &Arc<Gateway>, request: Request<Body>, open: Open) -> Result<Response<Body>, Reason> {
+    let slot = gateway.slots.take(open.token.session())?;
+    let listener = gateway.stores.changes.listen();
     let (gone, stop) = (CancellationToken::new(), CancellationToken::new());
     let request = request.map(|body| upward::bytes(body, stop.clone()));
-    let answer = house.route.ask(request, Patience::Usual).await?;
+    let answer = gateway.route.ask(request, Patience::Usual).await?;
     if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
         return Err(Reason::UpstreamUnavailable);
     }
@@ -55,7 +55,7 @@ pub(crate) async fn open(house: &Arc<House>, request: Request<Body>, open: Open)
         // The last event is ours, and nobody counted on it.
         head.headers.remove(header::CONTENT_LENGTH);
     }
-    let bounds = Bounds { bytes_max: u64::MAX, idle_max: house.slots.config().idle_max };
+    let bounds = Bounds { bytes_max: u64::MAX, idle_max: gateway.slots.config().idle_max };
     let (say, word) = oneshot::channel();
     let (report, reported) = oneshot::channel();
     let held = Held {
@@ -67,17 +67,17 @@ pub(crate) async fn open(house: &Arc<House>, request: Request<Body>, open: Open)
         state: State::Passing,
         _gone: gone.clone().drop_guard(),
     };
-    let tasks = Arc::clone(house);
-    let house = Arc::clone(house);
+    let tasks = Arc::clone(gateway);
+    let gateway = Arc::clone(gateway);
     tasks.slots.run(async move {
         let _counted = observe::opened(open.kind());
         tokio::select! {
             () = gone.cancelled() => {}
-            cut = recheck::until_it_must_end(&house, &open, listener) => {
+            cut = recheck::until_it_must_end(&gateway, &open, listener) => {
                 stop.cancel();
-                end(&house, &open, cut, say).await;
+                end(&gateway, &open, cut, say).await;
             }
-            Ok(reason) = reported => Cut::because(&house, &open, reason.into()).record(&house, &open).await,
+            Ok(reason) = reported => Cut::because(&gateway, &open, reason.into()).record(&gateway, &open).await,
         }
         drop(slot);
     });
@@ -85,10 +85,10 @@ pub(crate) async fn open(house: &Arc<House>, request: Request<Body>, open: Open)
 }
 
 /// The log first, and then the client: meanwhile nothing passes.
-async fn end(house: &House, open: &Open, mut cut: Cut, say: oneshot::Sender<Bytes>) {
-    cut.record(house, open).await;
+async fn end(gateway: &Gateway, open: &Open, mut cut: Cut, say: oneshot::Sender<Bytes>) {
+    cut.record(gateway, open).await;
     // Whether anybody still reads it or not.
-    let _ = say.send(notice::event(&cut.refusal, cut.case.id()));
+    let _ = say.send(notice::event(&cut.refusal, cut.context.id()));
 }
 
 fn are_events(headers: &HeaderMap) -> bool {

@@ -58,7 +58,7 @@ async fn ask(f: &Fixture, door: Door, wrong: Wrong) {
             request(none)
         }
         Wrong::AppGone => {
-            f.house.access().apps.store(Arc::new(Apps::default()));
+            f.gateway.access().apps.store(Arc::new(Apps::default()));
             request(none)
         }
         Wrong::BearerToken => edited(&|r| {
@@ -108,9 +108,9 @@ async fn ask(f: &Fixture, door: Door, wrong: Wrong) {
         Wrong::SessionOfAnotherApp => {
             // Configured as well, and of the same package, so that nothing else is wrong.
             let other = ClientId::parse("com.example.other").expect("an id");
-            let bank = f.house.access().apps.load().of(&session().client).expect("an app").clone();
+            let bank = f.gateway.access().apps.load().of(&session().client).expect("an app").clone();
             let both = Apps::from_iter([(session().client, bank.clone()), (other.clone(), bank)]);
-            f.house.access().apps.store(Arc::new(both));
+            f.gateway.access().apps.store(Arc::new(both));
             f.set_session(|session| session.client = other);
             request(none)
         }
@@ -148,7 +148,7 @@ async fn ask(f: &Fixture, door: Door, wrong: Wrong) {
 #[tokio::test]
 async fn the_api_answers_as_every_door_does() {
     for (door, (wrong, reason, signal)) in
-        [Door::Proxy, Door::AuthRequest].into_iter().flat_map(|door| CASES.iter().map(move |case| (door, case)))
+        [Door::Proxy, Door::AuthRequest].into_iter().flat_map(|door| CASES.iter().map(move |context| (door, context)))
     {
         let f = Fixture::new().await;
         ask(&f, door, *wrong).await;

@@ -110,6 +110,6 @@ async fn what_the_proxy_was_asked_is_said_once() {
             head.headers.insert(name, value.parse().expect("a value"));
         }
         spoil(&mut head.headers);
-        assert_eq!(answer_auth_request(&f.house, Request::from_parts(head, ())).await.status().as_u16(), *status, "{name}");
+        assert_eq!(answer_auth_request(&f.gateway, Request::from_parts(head, ())).await.status().as_u16(), *status, "{name}");
     }
 }

@@ -47,10 +47,10 @@ pub async fn front(fixture: &Fixture) -> Front {
     let certificates = Certificates::new(chain.clone(), key).expect("a certificate");
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
-    let house = Arc::clone(&fixture.house);
+    let gateway = Arc::clone(&fixture.gateway);
     let handler = move |request, peer| {
-        let house = Arc::clone(&house);
-        async move { serve(&house, request, peer).await }
+        let gateway = Arc::clone(&gateway);
+        async move { serve(&gateway, request, peer).await }
     };
     let (config, clock) = (ListenConfig::new(Transport::Tls(Arc::new(certificates))), Arc::clone(&fixture.world));
     tokio::spawn(listen(listener, config, clock, CancellationToken::new(), handler));
@@ -250,7 +250,7 @@ async fn a_call_goes_on_both_ways_until_it_ends() {
     call.say = None;
     assert_eq!(read(&call.end().await, "grpc-status"), "0");
     assert_eq!(cuts(&bench.fixture), []);
-    timeout(SOON, bench.fixture.house.end_open_connections()).await.expect("nothing is open");
+    timeout(SOON, bench.fixture.gateway.end_open_connections()).await.expect("nothing is open");
 }
 
 #[tokio::test]
@@ -262,7 +262,7 @@ async fn what_changes_the_answer_cuts_the_call() {
             "other rules",
             |f| {
                 let operations = countersign_policy::Operations::new(&[]).expect("sound");
-                f.house.replace_rules(countersign_gateway::Rules { operations, ..rules::rules() });
+                f.gateway.replace_rules(countersign_gateway::Rules { operations, ..rules::rules() });
             },
             "7",
             "policy",

@@ -18,11 +18,11 @@ use countersign_audit::{CheckpointKey, Entry};
 use countersign_compliance::Revocations;
 use countersign_core::{
     Acr, Action, Amr, AnswerSeen, AppId, BootState, ClientId, Clock, CoarsePlace, DeviceId, Entropy, EvidenceTier, KeyId, LoginSeen,
-    PairwiseId, PatchLevel, Platform, Posture, ProofId, Provenance, RateLimit, Reason, RequestSeen, RiskView, Role, Secret, SecurityLevel,
-    Session, SessionId, SessionState, Signal, SignalSink, UnixMillis, UnixSeconds, UserId, Watch,
+    Observer, PairwiseId, PatchLevel, Platform, Posture, ProofId, Provenance, RateLimit, Reason, RequestSeen, RiskView, Role, Secret,
+    SecurityLevel, Session, SessionId, SessionState, Signal, SignalSink, UnixMillis, UnixSeconds, UserId,
 };
 use countersign_gateway::{
-    GatewayConfig, HeldConfig, House, HouseParts, Origin, Peer, Protocol, StatementKey, Statements, Stores, Upstream, UpstreamConfig,
+    Gateway, GatewayConfig, GatewayParts, HeldConfig, Origin, Peer, Protocol, StatementKey, Statements, Stores, Upstream, UpstreamConfig,
     answer_auth_request,
     body::{self, Body},
     serve,
@@ -126,7 +126,7 @@ impl SignalSink for World {
     }
 }
 
-impl Watch for World {
+impl Observer for World {
     fn request(&self, seen: &RequestSeen<'_>) -> RiskView {
         let line = format!("{} {} {} {}", seen.method, seen.action, seen.address, seen.object.map_or("no object", |_| "an object"));
         self.watched.lock().expect("a lock").push(line);
@@ -302,7 +302,7 @@ impl SubjectKeys for OneKey {
 }
 
 pub struct Fixture {
-    pub house: Arc<House>,
+    pub gateway: Arc<Gateway>,
     pub revocations: Arc<ArcSwap<Revocations>>,
     pub world: Arc<World>,
     pub changes: Changes,
@@ -425,7 +425,7 @@ impl Fixture {
         let statement = StatementKey { id: KeyId::parse("s1").expect("an id"), key: statement_key };
         let revocations = Arc::new(ArcSwap::from_pointee(Revocations::default()));
         let changes = Changes::default();
-        let house = House::new(HouseParts {
+        let gateway = Gateway::new(GatewayParts {
             config: GatewayConfig { held, ..GatewayConfig::new(public) },
             rules: rules::rules(),
             access: Arc::new(Access {
@@ -444,13 +444,13 @@ impl Fixture {
             upstream,
             stores: Stores { rates: Arc::clone(&backed) as _, recorder: backed, changes: changes.clone() },
             signals: Arc::clone(&world) as _,
-            watch: Arc::clone(&world) as _,
+            observer: Arc::clone(&world) as _,
             objects: Salt(1),
             clock: Arc::clone(&world) as _,
             entropy: Arc::clone(&world) as _,
         })
         .expect("a house");
-        Self { house: Arc::new(house), revocations, world, changes, issuer_key, issuer_key_id, request_key, _directory: directory }
+        Self { gateway: Arc::new(gateway), revocations, world, changes, issuer_key, issuer_key_id, request_key, _directory: directory }
     }
 
     pub fn claims(&self) -> Claims {
@@ -513,7 +513,7 @@ impl Fixture {
     }
 
     pub async fn serve(&self, request: Request<Full<Bytes>>) -> Response<Body> {
-        serve(&self.house, request, Peer::new("192.0.2.77:50000".parse().expect("an address"))).await
+        serve(&self.gateway, request, Peer::new("192.0.2.77:50000".parse().expect("an address"))).await
     }
 
     /// What nginx asks when `request` comes to it, as docs/auth_request.md configures it.
@@ -525,7 +525,7 @@ impl Fixture {
         }
         head.headers.insert("connection", "close".parse().expect("a value"));
         (head.method, head.uri) = (http::Method::GET, "/".parse().expect("a URI"));
-        answer_auth_request(&self.house, Request::from_parts(head, ())).await
+        answer_auth_request(&self.gateway, Request::from_parts(head, ())).await
     }
 
     pub fn set_session(&self, change: impl FnOnce(&mut Session)) {

@@ -99,10 +99,10 @@ pub async fn echo(seen: Seen) -> SocketAddr {
 pub async fn front(fixture: &Fixture) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
-    let house = Arc::clone(&fixture.house);
+    let gateway = Arc::clone(&fixture.gateway);
     let handler = move |request, peer| {
-        let house = Arc::clone(&house);
-        async move { serve(&house, request, peer).await }
+        let gateway = Arc::clone(&gateway);
+        async move { serve(&gateway, request, peer).await }
     };
     let clock = Arc::clone(&fixture.world);
     tokio::spawn(listen(listener, ListenConfig::new(Transport::Plain), clock, CancellationToken::new(), handler));
@@ -205,7 +205,7 @@ async fn what_changes_the_answer_cuts_the_connection() {
             |f| {
                 let rules = rules::rules();
                 let operations = countersign_policy::Operations::new(&[]).expect("sound");
-                f.house.replace_rules(countersign_gateway::Rules { operations, ..rules });
+                f.gateway.replace_rules(countersign_gateway::Rules { operations, ..rules });
             },
             4403,
             "policy",
@@ -305,8 +305,8 @@ async fn what_changes_nothing_cuts_nothing() {
     says(&mut socket, "hello").await;
     fixture.set_session(|_| {});
     fixture.set_device(|_| {});
-    fixture.house.replace_rules(rules::rules());
-    fixture.house.judge_again();
+    fixture.gateway.replace_rules(rules::rules());
+    fixture.gateway.judge_again();
     says(&mut socket, "still here").await;
     assert_eq!(cuts(&fixture), []);
 }
@@ -318,7 +318,7 @@ async fn a_store_that_fails_cuts() {
     says(&mut socket, "hello").await;
     let calls = fixture.world.calls.load(std::sync::atomic::Ordering::SeqCst);
     fixture.world.fails_at.store(calls + 1, std::sync::atomic::Ordering::SeqCst);
-    fixture.house.judge_again();
+    fixture.gateway.judge_again();
     assert_eq!(closed(&mut socket).await.0, 4503);
 }
 
@@ -328,7 +328,7 @@ async fn a_token_ends_its_connection() {
     let mut socket = connect(&fixture, address).await;
     says(&mut socket, "hello").await;
     fixture.world.clock.store(NOW + 290, std::sync::atomic::Ordering::SeqCst);
-    fixture.house.judge_again();
+    fixture.gateway.judge_again();
     let (code, text) = closed(&mut socket).await;
     assert_eq!((code, text.split(' ').next()), (4401, Some("token_expired")));
 }
@@ -338,7 +338,7 @@ async fn the_end_of_the_gateway_is_announced() {
     let (fixture, address, _) = bench().await;
     let mut socket = connect(&fixture, address).await;
     says(&mut socket, "hello").await;
-    let (ended, (code, _)) = tokio::join!(timeout(SOON * 3, fixture.house.end_open_connections()), async {
+    let (ended, (code, _)) = tokio::join!(timeout(SOON * 3, fixture.gateway.end_open_connections()), async {
         let frame = closed(&mut socket).await;
         drop(socket);
         frame

@@ -376,10 +376,10 @@ async fn the_whole_way_over_a_socket() {
     let fixture = Fixture::new().await;
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
-    let house = Arc::clone(&fixture.house);
+    let gateway = Arc::clone(&fixture.gateway);
     let handler = move |request, peer| {
-        let house = Arc::clone(&house);
-        async move { serve(&house, request, peer).await }
+        let gateway = Arc::clone(&gateway);
+        async move { serve(&gateway, request, peer).await }
     };
     let clock = Arc::clone(&fixture.world);
     tokio::spawn(listen(listener, ListenConfig::new(Transport::Plain), clock, CancellationToken::new(), handler));

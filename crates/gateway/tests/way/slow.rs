@@ -27,7 +27,7 @@ fn frame(text: &'static str) -> Sent {
 async fn transfer(fixture: &Fixture, body: impl Stream<Item = Sent> + Send + 'static) -> (StatusCode, Vec<Reason>) {
     let (head, _) = fixture.request("POST", "/v1/transfers", r#"{"amount": 50}"#).into_parts();
     let request = http::Request::from_parts(head, StreamBody::new(Box::pin(body)));
-    let answer = serve(&fixture.house, request, Peer::new("192.0.2.77:50000".parse().expect("an address"))).await;
+    let answer = serve(&fixture.gateway, request, Peer::new("192.0.2.77:50000".parse().expect("an address"))).await;
     let recorded = fixture.world.recorded.lock().expect("a lock").drain(..).flat_map(|entry| entry.event.reasons).collect();
     (answer.status(), recorded)
 }

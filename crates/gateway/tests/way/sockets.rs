@@ -121,7 +121,7 @@ async fn what_changes_the_answer_cuts_the_connection() {
     assert_eq!((code, text.split_once(' ').expect("a class and a decision").0), (4401, "revoked"));
     assert_eq!(cuts(&bench.fixture), [(Outcome::Deny, vec![Reason::SessionRevoked])]);
     drop(socket);
-    timeout(SOON, bench.fixture.house.end_open_connections()).await.expect("nothing is open");
+    timeout(SOON, bench.fixture.gateway.end_open_connections()).await.expect("nothing is open");
 }
 
 #[tokio::test]

@@ -101,5 +101,5 @@ async fn a_stream_that_ends_is_whole() {
     drop(chunks);
     assert!(next(&mut body).await.is_none());
     assert_eq!(cuts(&fixture), []);
-    timeout(SOON, fixture.house.end_open_connections()).await.expect("nothing is open");
+    timeout(SOON, fixture.gateway.end_open_connections()).await.expect("nothing is open");
 }

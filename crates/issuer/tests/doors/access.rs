@@ -143,7 +143,8 @@ async fn the_issuer_answers_as_every_door_does() {
     };
     for (number, (wrong, reason, signal)) in CASES.iter().enumerate() {
         let answer = ask(&world, (&phone, &path), &tokens, (number, *wrong)).await;
-        let expected = reason.as_ref().map_or("200".to_owned(), |reason| format!("{} {}", reason.told().status(), reason.told().code()));
+        let expected =
+            reason.as_ref().map_or("200".to_owned(), |reason| format!("{} {}", reason.public().status(), reason.public().code()));
         assert_eq!(answer.verdict(), expected, "{wrong:?}");
         let mut shelf = world.memory.shelf();
         // What proved nothing is counted and not recorded.

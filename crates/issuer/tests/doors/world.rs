@@ -18,7 +18,7 @@ use countersign_attest::{
 };
 use countersign_compliance::{Apps, DailyLimit, Quota, Requirement, Requirements, Rollout, Rule};
 use countersign_core::{
-    AppFinding, AppId, BootState, ClientId, Clock, Entropy, KeyId, NoWatch, RiskBar, Seconds, Secret, SecurityLevel, Stage, UnixMillis,
+    AppFinding, AppId, BootState, ClientId, Clock, Entropy, KeyId, NoObserver, RiskBar, Seconds, Secret, SecurityLevel, Stage, UnixMillis,
     UnixSeconds,
 };
 use countersign_identity::{BindingRules, PairwiseKey, PasskeyOrigin, RelyingParty, Sector};
@@ -98,7 +98,7 @@ impl World {
                 clock: clock.clone(),
                 entropy: Arc::new(Counting(AtomicU64::new(1))),
                 signals: memory.clone(),
-                watch: Arc::new(NoWatch),
+                observer: Arc::new(NoObserver),
             },
             keys: IssuerKeys {
                 access: Arc::clone(&signing),

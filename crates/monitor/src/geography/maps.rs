@@ -19,7 +19,7 @@ use serde::Deserialize;
 
 use crate::{
     geography::places::Places,
-    watch::{self, Place},
+    observe::{self, Place},
 };
 
 /// Radius in kilometres around a position whose database states none. Countries are located at their middle.
@@ -107,9 +107,9 @@ impl Geography {
     }
 }
 
-impl watch::Places for Geography {
-    fn look(&self, address: IpAddr) -> Place {
-        self.0.load().look(address)
+impl observe::Places for Geography {
+    fn locate(&self, address: IpAddr) -> Place {
+        self.0.load().locate(address)
     }
 }
 
@@ -150,9 +150,9 @@ impl Maps {
         self.databases.is_empty() && self.places.is_empty() && self.lists == NetworkLists::default()
     }
 
-    fn look(&self, address: IpAddr) -> Place {
+    fn locate(&self, address: IpAddr) -> Place {
         let address = address.to_canonical();
-        if let Some(place) = self.places.look(address) {
+        if let Some(place) = self.places.locate(address) {
             return place.clone();
         }
         let (mut network, mut country, mut kind, mut position) = (None, None, NetworkKind::Unknown, None);
@@ -262,8 +262,8 @@ mod tests {
         Maps { databases: databases.collect(), lists: NetworkLists::default(), places: Places::default() }
     }
 
-    fn look(maps: &Maps, address: &str) -> Place {
-        maps.look(address.parse().expect("an address"))
+    fn locate(maps: &Maps, address: &str) -> Place {
+        maps.locate(address.parse().expect("an address"))
     }
 
     #[test]
@@ -274,18 +274,18 @@ mod tests {
             "GeoIP2-Anonymous-IP-Test.mmdb",
             "GeoIP2-Connection-Type-Test.mmdb",
         ]);
-        let london = look(&maps, "81.2.69.142");
+        let london = locate(&maps, "81.2.69.142");
         assert_eq!(london.country.as_deref(), Some("GB"));
         let expected = Position::new(51.5142, -0.0931, 10.0).expect("a position");
         assert!(london.position.is_some_and(|position| position.distance_km(expected) < 1.0), "{london:?}");
-        assert_eq!(look(&maps, "::ffff:81.2.69.142"), london, "an address has one place, however it is written");
-        assert_eq!(look(&maps, "1.128.0.0").network, Some(Asn(1221)));
-        assert_eq!(look(&maps, "1.2.0.0").kind, NetworkKind::Anonymiser);
-        assert_eq!(look(&maps, "71.160.223.45").kind, NetworkKind::Hosting);
-        assert_eq!(look(&maps, "1.0.1.0").kind, NetworkKind::Mobile);
+        assert_eq!(locate(&maps, "::ffff:81.2.69.142"), london, "an address has one place, however it is written");
+        assert_eq!(locate(&maps, "1.128.0.0").network, Some(Asn(1221)));
+        assert_eq!(locate(&maps, "1.2.0.0").kind, NetworkKind::Anonymiser);
+        assert_eq!(locate(&maps, "71.160.223.45").kind, NetworkKind::Hosting);
+        assert_eq!(locate(&maps, "1.0.1.0").kind, NetworkKind::Mobile);
         let nowhere = Place { network: None, country: None, kind: NetworkKind::Unknown, position: None };
-        assert_eq!(look(&maps, "192.0.2.1"), nowhere, "what no file knows is unknown");
-        assert_eq!(look(&Maps::default(), "81.2.69.142"), nowhere, "as is everything without files");
+        assert_eq!(locate(&maps, "192.0.2.1"), nowhere, "what no file knows is unknown");
+        assert_eq!(locate(&Maps::default(), "81.2.69.142"), nowhere, "as is everything without files");
     }
 
     #[test]

@@ -14,7 +14,7 @@ use countersign_risk::{
     network::{Asn, NetworkKind},
 };
 
-use crate::watch::Place;
+use crate::observe::Place;
 
 /// Places by prefix: the length of the prefix in bits of an IPv6 address, and the bits.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -50,7 +50,7 @@ impl Places {
 
     /// Finds the place of an address by the longest prefix that fits; `None` when none fits.
     #[must_use]
-    pub fn look(&self, address: IpAddr) -> Option<&Place> {
+    pub fn locate(&self, address: IpAddr) -> Option<&Place> {
         let bits = bits(address);
         self.lengths.iter().rev().find_map(|length| self.by_prefix.get(&(*length, bits & mask(*length))))
     }
@@ -118,7 +118,7 @@ mod tests {
             "# ours\n10.0.0.0/8,DE,52.52,13.40,50,fixed\n10.1.0.0/16,FR,48.85,2.35,5,mobile,AS64496 # Paris\n2001:db8::/32,,35.68,139.69,20,hosting\n",
         )
         .expect("places");
-        let country = |address: &str| places.look(address.parse().expect("an address")).map(|place| place.country.clone());
+        let country = |address: &str| places.locate(address.parse().expect("an address")).map(|place| place.country.clone());
         assert_eq!(country("10.2.3.4"), Some(Some("DE".to_owned())));
         assert_eq!(country("10.1.3.4"), Some(Some("FR".to_owned())));
         assert_eq!(country("::ffff:10.1.3.4"), Some(Some("FR".to_owned())), "however it is written");

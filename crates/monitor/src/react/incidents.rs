@@ -68,7 +68,7 @@ impl OpenIncidents {
     ///
     /// A signal belongs to an incident that was last noticed within `together`, or that still restricts somebody. If the latter were
     /// forgotten, nobody would lift the restriction when its time is over.
-    pub fn noticed(&mut self, signal: &Signal, id: impl FnOnce() -> IncidentId, together: Seconds) -> Noticed {
+    pub fn merge_signal(&mut self, signal: &Signal, id: impl FnOnce() -> IncidentId, together: Seconds) -> Noticed {
         let about = About::of(signal.user.as_ref(), signal.device.as_ref(), signal.session.as_ref());
         let key = (signal.kind, about);
         let same = |incident: &Incident| signal.at.seconds().since(incident.last_at.seconds()) <= together || !incident.deeds.is_empty();
@@ -111,7 +111,7 @@ impl OpenIncidents {
     }
 
     /// Incidents for which this session was changed.
-    pub(crate) fn that_touched(&self, session: &SessionId) -> Vec<IncidentId> {
+    pub(crate) fn touching(&self, session: &SessionId) -> Vec<IncidentId> {
         let touched = |incident: &Incident| incident.deeds.iter().any(|deed| deed.session == *session);
         self.0.values().filter(|(incident, _)| touched(incident)).map(|(incident, _)| incident.id.clone()).collect()
     }
@@ -154,7 +154,7 @@ mod tests {
                 number += 1;
                 IncidentId::from_random([number; 16])
             };
-            let Noticed { incident, .. } = open.noticed(&signal(kind, user, second), id, Seconds(60));
+            let Noticed { incident, .. } = open.merge_signal(&signal(kind, user, second), id, Seconds(60));
             (incident.id, incident.count)
         };
         let (first, _) = notice(SignalKind::Scraping, Some(1), 100);
@@ -173,7 +173,7 @@ mod tests {
             let mut name = [0; 16];
             name[..4].copy_from_slice(&n.to_be_bytes());
             let signal = Signal { user: Some(UserId::from_random(name)), ..signal(SignalKind::Scraping, None, u64::from(n)) };
-            open.noticed(&signal, || IncidentId::from_random(name), Seconds(60));
+            open.merge_signal(&signal, || IncidentId::from_random(name), Seconds(60));
         }
         assert_eq!(open.0.len(), Limits::OPEN_INCIDENTS_MAX);
         let changed = open.changed();
@@ -185,10 +185,10 @@ mod tests {
     fn restricting(user: u8, second: u64, id: u8) -> Incident {
         let mut open = OpenIncidents::default();
         let Noticed { mut incident, .. } =
-            open.noticed(&signal(SignalKind::UnusualUse, Some(user), second), || IncidentId::from_random([id; 16]), Seconds(60));
+            open.merge_signal(&signal(SignalKind::UnusualUse, Some(user), second), || IncidentId::from_random([id; 16]), Seconds(60));
         let session = SessionId::from_random([9; 16]);
         let decision = countersign_core::DecisionId::from_random([id; 8]);
-        incident.deeds.push(countersign_store::Deed {
+        incident.deeds.push(countersign_store::ActionTaken {
             session,
             from: countersign_core::SessionState::Active,
             to: countersign_core::SessionState::Limited,
@@ -202,29 +202,29 @@ mod tests {
         let mut open = OpenIncidents::default();
         open.put(restricting(1, 100, 1));
         let Noticed { incident, over } =
-            open.noticed(&signal(SignalKind::UnusualUse, Some(1), 10_000), || IncidentId::from_random([2; 16]), Seconds(60));
+            open.merge_signal(&signal(SignalKind::UnusualUse, Some(1), 10_000), || IncidentId::from_random([2; 16]), Seconds(60));
         assert_eq!((incident.id, incident.count, over), (IncidentId::from_random([1; 16]), 2, None), "the same, long after");
         // A restart finds two about the same.
         let quiet = Incident { id: IncidentId::from_random([3; 16]), deeds: Vec::new(), ..restricting(1, 20_000, 3) };
         for order in [[restricting(1, 100, 1), quiet.clone()], [quiet, restricting(1, 100, 1)]] {
             let open = OpenIncidents::of(order);
-            assert_eq!(open.that_touched(&SessionId::from_random([9; 16])), [IncidentId::from_random([1; 16])]);
+            assert_eq!(open.touching(&SessionId::from_random([9; 16])), [IncidentId::from_random([1; 16])]);
         }
         // Floods of made-up people take the place of each other.
         for n in 0..3_000_u32 {
             let mut name = [0; 16];
             name[..4].copy_from_slice(&n.to_be_bytes());
             let signal = Signal { user: Some(UserId::from_random(name)), ..signal(SignalKind::Scraping, None, 30_000) };
-            open.noticed(&signal, || IncidentId::from_random(name), Seconds(60));
+            open.merge_signal(&signal, || IncidentId::from_random(name), Seconds(60));
         }
-        assert_eq!(open.that_touched(&SessionId::from_random([9; 16])), [IncidentId::from_random([1; 16])]);
+        assert_eq!(open.touching(&SessionId::from_random([9; 16])), [IncidentId::from_random([1; 16])]);
     }
 
     #[test]
     fn what_restricts_nobody_is_over_when_it_comes_again() {
         let mut open = OpenIncidents::default();
         let mut notice = |second, id: u8| {
-            open.noticed(&signal(SignalKind::ProofReplayed, Some(1), second), || IncidentId::from_random([id; 16]), Seconds(60))
+            open.merge_signal(&signal(SignalKind::ProofReplayed, Some(1), second), || IncidentId::from_random([id; 16]), Seconds(60))
         };
         assert!(notice(100, 1).over.is_none());
         assert!(notice(160, 2).over.is_none());

@@ -4,5 +4,5 @@ mod incidents;
 mod reactor;
 mod rule;
 
-pub use reactor::{Ledger, ReactStores, Reactor, ReactorParts, Tell, UndoRefusal};
-pub use rule::{Act, Mode, ReactRule, ReactRules};
+pub use reactor::{IncidentSink, Ledger, ReactStores, Reactor, ReactorParts, UndoRefusal};
+pub use rule::{Mode, ReactRule, ReactRules, Reaction};

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use countersign_core::{
-    Clock, DecisionId, Entropy, IncidentId, Limits, RiskReason, Seconds, Session, SessionId, SessionState, Signal, SignalKind, UnixMillis,
-    Watch,
+    Clock, DecisionId, Entropy, IncidentId, Limits, Observer, RiskReason, Seconds, Session, SessionId, SessionState, Signal, SignalKind,
+    UnixMillis,
 };
 use countersign_store::{
-    Deed, Incident, IncidentChange, IncidentState, Incidents, OpenState, SessionFilter, Sessions, StateChange, Suppression, Unavailable,
-    Whose,
+    ActionTaken, Incident, IncidentChange, IncidentState, Incidents, OpenState, SessionFilter, Sessions, StateChange, Suppression,
+    Unavailable, Whose,
 };
 use tokio::sync::Mutex;
 
@@ -30,7 +30,7 @@ pub trait Ledger: Send + Sync {
 }
 
 /// Channel to those who want to know of incidents. It never makes the reactor wait.
-pub trait Tell: Send + Sync {
+pub trait IncidentSink: Send + Sync {
     /// Reports a change of an incident.
     fn tell(&self, told: IncidentChange, incident: &Incident);
 }
@@ -70,9 +70,9 @@ pub struct ReactorParts {
     /// Log in which changes are recorded before they are made.
     pub ledger: Arc<dyn Ledger>,
     /// Channel to those who want to know of incidents.
-    pub tell: Arc<dyn Tell>,
+    pub tell: Arc<dyn IncidentSink>,
     /// Observer that learns from what turned out to be harmless.
-    pub watch: Arc<dyn Watch>,
+    pub observer: Arc<dyn Observer>,
     /// Clock of the node.
     pub clock: Arc<dyn Clock>,
     /// Source of unpredictable bytes, for identifiers.
@@ -129,7 +129,7 @@ impl Reactor {
             return Ok(());
         }
         let rule = rules.of(signal.kind);
-        let Noticed { mut incident, over } = open.noticed(&signal, || self.name(), rules.together);
+        let Noticed { mut incident, over } = open.merge_signal(&signal, || self.name(), rules.together);
         let first = incident.count == 1;
         if first {
             incident.note(signal.at, &noticed(&signal));
@@ -177,7 +177,7 @@ impl Reactor {
     ///
     /// # Errors
     /// A refusal when there is no such open incident, or when the store cannot be reached.
-    pub async fn fine(&self, id: &IncidentId) -> Result<Incident, UndoRefusal> {
+    pub async fn false_positive(&self, id: &IncidentId) -> Result<Incident, UndoRefusal> {
         let mut open = self.open.lock().await;
         let held = match open.take(id) {
             Some(held) => held,
@@ -212,9 +212,9 @@ impl Reactor {
     }
 
     /// Changes the sessions that the signal is about, and returns the number of those changed.
-    async fn act(&self, incident: &mut Incident, signal: &Signal, act: crate::react::rule::Act) -> Result<usize, Unavailable> {
+    async fn act(&self, incident: &mut Incident, signal: &Signal, act: crate::react::rule::Reaction) -> Result<usize, Unavailable> {
         let mut changed: usize = 0;
-        for session in self.concerned(signal).await? {
+        for session in self.affected_sessions(signal).await? {
             // A reaction never makes the state of a session better.
             let Some(to) = act.turns(session.state) else { continue };
             // Recorded first: a change that the log cannot take is not made (law 8 of the design).
@@ -222,14 +222,14 @@ impl Reactor {
             if let Some(from) = self.change(&session.id, to).await? {
                 changed = changed.saturating_add(1);
                 incident.note(signal.at, &format!("session {} is {} ({decision})", session.id, to.as_str()));
-                incident.deeds.push(Deed { session: session.id, from, to, decision });
+                incident.deeds.push(ActionTaken { session: session.id, from, to, decision });
             }
         }
         Ok(changed)
     }
 
     /// The sessions that a signal is about: the one that it names, otherwise those on the device, otherwise those of the person.
-    async fn concerned(&self, signal: &Signal) -> Result<Vec<Session>, Unavailable> {
+    async fn affected_sessions(&self, signal: &Signal) -> Result<Vec<Session>, Unavailable> {
         let sessions = &self.parts.stores.sessions;
         match (&signal.session, &signal.device, &signal.user) {
             (Some(id), _, _) => Ok(sessions.find(id).await?.into_iter().collect()),
@@ -257,7 +257,7 @@ impl Reactor {
     /// Handles a step-up that the person of a session passed: the session was limited for something that was theirs.
     async fn confirmed(&self, open: &mut OpenIncidents, signal: &Signal) -> Result<(), Unavailable> {
         let Some(session) = &signal.session else { return Ok(()) };
-        for id in open.that_touched(session) {
+        for id in open.touching(session) {
             self.confirmed_one(open, &id, session, signal.at).await?;
         }
         Ok(())
@@ -330,7 +330,7 @@ impl Reactor {
     fn learn(&self, incident: &Incident, now: UnixMillis) {
         if let Some(user) = &incident.user {
             for session in incident.deeds.iter().map(|deed| &deed.session).chain(&incident.session) {
-                self.parts.watch.stepped_up(user, session, now);
+                self.parts.observer.stepped_up(user, session, now);
             }
         }
     }

@@ -6,7 +6,7 @@ use countersign_core::{Seconds, SessionState, SignalKind};
 
 /// Reaction to a signal. Ordered by severity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Act {
+pub enum Reaction {
     /// Somebody is notified, and nothing is changed.
     Alert,
     /// The session may do less until its person confirms.
@@ -17,7 +17,7 @@ pub enum Act {
     Revoke,
 }
 
-impl Act {
+impl Reaction {
     /// Stable word of the reaction in the configuration.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -80,7 +80,7 @@ pub struct ReactRule {
     /// Mode of the rule.
     pub mode: Mode,
     /// Reaction of the rule.
-    pub act: Act,
+    pub act: Reaction,
 }
 
 /// Rules for all kinds of signals.
@@ -117,7 +117,7 @@ impl ReactRules {
 /// Reaction of the shipped configuration.
 ///
 /// SECURITY: a failed theft changes nothing for its victim. Otherwise an attacker could sign people out by replaying captured proofs.
-const fn shipped(kind: SignalKind) -> Act {
+const fn shipped(kind: SignalKind) -> Reaction {
     match kind {
         // These are refused where they happen, or handled there already.
         SignalKind::BruteForce
@@ -131,7 +131,7 @@ const fn shipped(kind: SignalKind) -> Act {
         | SignalKind::ProofReplayed
         | SignalKind::RefreshReused
         | SignalKind::SignalsLost
-        | SignalKind::SteppedUp => Act::Alert,
+        | SignalKind::SteppedUp => Reaction::Alert,
         SignalKind::AssertionReused
         | SignalKind::AttestationDowngrade
         | SignalKind::ImpossibleTravel
@@ -140,11 +140,11 @@ const fn shipped(kind: SignalKind) -> Act {
         | SignalKind::RateBurst
         | SignalKind::SharedRisk
         | SignalKind::UnusualLogin
-        | SignalKind::UnusualUse => Act::Limit,
+        | SignalKind::UnusualUse => Reaction::Limit,
         // A limited session may read, and reading is what a scraper does. Somebody with a stolen credential must be asked for another one.
-        SignalKind::Scraping | SignalKind::SharedCredentialChange => Act::Challenge,
+        SignalKind::Scraping | SignalKind::SharedCredentialChange => Reaction::Challenge,
         // A trap is not reached by accident, and a session that ended elsewhere ends here.
-        SignalKind::HoneyOperation | SignalKind::SharedRevocation => Act::Revoke,
+        SignalKind::HoneyOperation | SignalKind::SharedRevocation => Reaction::Revoke,
     }
 }
 
@@ -156,10 +156,10 @@ mod tests {
     fn acts_only_make_worse() {
         use SessionState::{Active, Challenged, Limited, Revoked};
         let rows = [
-            (Act::Alert, [None, None, None, None]),
-            (Act::Limit, [Some(Limited), None, None, None]),
-            (Act::Challenge, [Some(Challenged), Some(Challenged), None, None]),
-            (Act::Revoke, [Some(Revoked), Some(Revoked), Some(Revoked), None]),
+            (Reaction::Alert, [None, None, None, None]),
+            (Reaction::Limit, [Some(Limited), None, None, None]),
+            (Reaction::Challenge, [Some(Challenged), Some(Challenged), None, None]),
+            (Reaction::Revoke, [Some(Revoked), Some(Revoked), Some(Revoked), None]),
         ];
         for (act, expected) in rows {
             assert_eq!([Active, Limited, Challenged, Revoked].map(|from| act.turns(from)), expected, "{act:?}");
@@ -168,21 +168,21 @@ mod tests {
 
     #[test]
     fn the_operators_rule_stands_before_the_shipped_one() {
-        let observe = ReactRule { mode: Mode::Observe, act: Act::Revoke };
+        let observe = ReactRule { mode: Mode::Observe, act: Reaction::Revoke };
         let rules = ReactRules { own: [(SignalKind::Scraping, observe)].into(), ..ReactRules::default() };
         assert_eq!(rules.of(SignalKind::Scraping), observe);
-        assert_eq!(rules.of(SignalKind::HoneyOperation), ReactRule { mode: Mode::Enforce, act: Act::Revoke });
-        assert_eq!(rules.of(SignalKind::ProofReplayed).act, Act::Alert);
+        assert_eq!(rules.of(SignalKind::HoneyOperation), ReactRule { mode: Mode::Enforce, act: Reaction::Revoke });
+        assert_eq!(rules.of(SignalKind::ProofReplayed).act, Reaction::Alert);
     }
 
     #[test]
     fn words_are_read_back() {
-        for act in [Act::Alert, Act::Limit, Act::Challenge, Act::Revoke] {
-            assert_eq!(Act::parse(act.as_str()), Some(act));
+        for act in [Reaction::Alert, Reaction::Limit, Reaction::Challenge, Reaction::Revoke] {
+            assert_eq!(Reaction::parse(act.as_str()), Some(act));
         }
         for mode in [Mode::Enforce, Mode::Observe] {
             assert_eq!(Mode::parse(mode.as_str()), Some(mode));
         }
-        assert_eq!((Act::parse("Limit"), Mode::parse("off")), (None, None));
+        assert_eq!((Reaction::parse("Limit"), Mode::parse("off")), (None, None));
     }
 }

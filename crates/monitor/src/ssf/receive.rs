@@ -135,7 +135,7 @@ impl Receiver {
             Err(EventRefusal::TypeUnknown) => return Ok(refused(format!("events of the type `{}` are not taken", set.event_type))),
         };
         if let Some(kind) = event.signal()
-            && let Some(whose) = self.whose(&subject).await?
+            && let Some(whose) = self.resolve_subject(&subject).await?
         {
             self.reactor.take(&whose.signal(kind, now)).await?;
         }
@@ -143,7 +143,7 @@ impl Receiver {
     }
 
     /// The person, device and session with this subject here; `None` is not an error, since transmitters know people that we do not.
-    async fn whose(&self, subject: &SubjectId) -> Result<Option<Whose>, Unavailable> {
+    async fn resolve_subject(&self, subject: &SubjectId) -> Result<Option<Whose>, Unavailable> {
         let mut whose = Whose::default();
         match subject {
             SubjectId::Aliases(names) => {

@@ -6,7 +6,7 @@ use countersign_identity::{DevToken, DevTokenText, Networks};
 use countersign_store::{DeviceState, KeptDevToken};
 
 use crate::admin::{
-    office::{Act, ActRefusal, Office},
+    service::{Act, ActRefusal, AdminService},
     wire::{DevTokenAsk, DevTokenView},
 };
 
@@ -34,7 +34,7 @@ pub struct Ended {
     pub act: Act,
 }
 
-impl Office {
+impl AdminService {
     /// Makes a development token.
     ///
     /// # Errors

@@ -10,7 +10,7 @@ use axum::{
 use countersign_compliance::FeedKind;
 use countersign_feeds::{FeedRow, Feeds, RollBackRefusal};
 
-use crate::admin::{office::ActRefusal, wire::FeedView};
+use crate::admin::{service::ActRefusal, wire::FeedView};
 
 /// All routes.
 pub fn router(feeds: Arc<Feeds>) -> Router {

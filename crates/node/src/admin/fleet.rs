@@ -8,7 +8,7 @@ use std::{
     sync::Arc,
 };
 
-use countersign_compliance::{Apps, Judgement, Revocations, Share, Use};
+use countersign_compliance::{Apps, Bucket, Judgement, Revocations, Use};
 use countersign_core::{ClientId, DeviceId, UnixSeconds};
 use countersign_store::{Device, Devices, Presence, Sessions, Unavailable};
 
@@ -21,7 +21,7 @@ pub struct Met {
     /// The device.
     pub device: Device,
     /// Those who are signed in.
-    pub people: BTreeSet<(ClientId, Share)>,
+    pub people: BTreeSet<(ClientId, Bucket)>,
 }
 
 impl Met {
@@ -34,11 +34,11 @@ impl Met {
             if app.is_some() && app != enroller.map(|(client, _)| client) {
                 return None;
             }
-            vec![Use { requirements: enroller.map(|(_, app)| &app.requirements), share: None }]
+            vec![Use { requirements: enroller.map(|(_, app)| &app.requirements), bucket: None }]
         } else {
             let through = self.people.iter().filter(|(client, _)| app.is_none_or(|app| app == client));
             let requirements = |client| apps.of(client).ok().map(|app| &app.requirements);
-            through.map(|(client, share)| Use { requirements: requirements(client), share: Some(*share) }).collect()
+            through.map(|(client, bucket)| Use { requirements: requirements(client), bucket: Some(*bucket) }).collect()
         };
         (!uses.is_empty()).then(|| Judgement::of(posture, &uses, revocations, now))
     }
@@ -90,13 +90,13 @@ enum Rest {
 
 impl People<'_> {
     /// Those on a device. Devices are asked for in order.
-    async fn on(&mut self, device: &DeviceId) -> Result<BTreeSet<(ClientId, Share)>, Unavailable> {
+    async fn on(&mut self, device: &DeviceId) -> Result<BTreeSet<(ClientId, Bucket)>, Unavailable> {
         let mut found = BTreeSet::new();
         loop {
             // Whoever came to an earlier device after that one was met is not counted.
             while let Some(one) = self.page.pop_front_if(|one| one.device <= *device) {
                 if one.device == *device {
-                    found.insert((one.client, Share::of(&one.user)));
+                    found.insert((one.client, Bucket::of(&one.user)));
                 }
             }
             let Rest::After(last) = &self.rest else { return Ok(found) };

@@ -14,7 +14,7 @@ use countersign_store::{IncidentState, Suppression};
 use serde::Deserialize;
 
 use crate::admin::{
-    office::{ActRefusal, Office},
+    service::{ActRefusal, AdminService},
     wire::{IncidentView, Suppress, Suppressed},
 };
 
@@ -23,9 +23,9 @@ const HOURS_MAX: u64 = 30 * 24;
 
 /// What the routes lean on.
 #[derive(Clone)]
-pub struct Watchtower {
+pub struct IncidentRoutes {
     /// Where acts are written down.
-    pub office: Arc<Office>,
+    pub admin_service: Arc<AdminService>,
     /// Where they are done.
     pub reactor: Arc<Reactor>,
 }
@@ -33,13 +33,13 @@ pub struct Watchtower {
 type Answer<T> = Result<Json<T>, ActRefusal>;
 
 /// All routes.
-pub fn router(tower: Watchtower) -> Router {
+pub fn router(routes: IncidentRoutes) -> Router {
     Router::new()
         .route("/v1/incidents", get(list))
         .route("/v1/incidents/{id}", get(show))
-        .route("/v1/incidents/{id}/fine", post(fine))
+        .route("/v1/incidents/{id}/fine", post(false_positive))
         .route("/v1/suppressions", get(suppressions).post(suppress))
-        .with_state(tower)
+        .with_state(routes)
 }
 
 #[derive(Deserialize)]
@@ -48,20 +48,20 @@ struct StateQuery {
     state: Option<String>,
 }
 
-async fn list(State(tower): State<Watchtower>, Query(query): Query<StateQuery>) -> Answer<Vec<IncidentView>> {
+async fn list(State(routes): State<IncidentRoutes>, Query(query): Query<StateQuery>) -> Answer<Vec<IncidentView>> {
     let invalid = |text: &str| ActRefusal::Invalid(format!("`{text}` is not a state of an incident; write `open`, `fine` or `closed`"));
     let state = query.state.map(|text| IncidentState::parse(&text).ok_or_else(|| invalid(&text))).transpose()?;
-    Ok(Json(tower.office.incidents(state).await?.iter().map(IncidentView::of).collect()))
+    Ok(Json(routes.admin_service.incidents(state).await?.iter().map(IncidentView::of).collect()))
 }
 
-async fn show(State(tower): State<Watchtower>, Path(id): Path<String>) -> Answer<IncidentView> {
-    Ok(Json(IncidentView::of(&tower.office.incident(&id).await?)))
+async fn show(State(routes): State<IncidentRoutes>, Path(id): Path<String>) -> Answer<IncidentView> {
+    Ok(Json(IncidentView::of(&routes.admin_service.incident(&id).await?)))
 }
 
-async fn fine(State(tower): State<Watchtower>, Path(id): Path<String>) -> Answer<IncidentView> {
-    let incident = tower.office.incident(&id).await?;
-    tower.office.said_of(About::Incident(incident.id.clone()), Judged::Fine).await?;
-    let undone = tower.reactor.fine(&incident.id).await.map_err(|why| match why {
+async fn false_positive(State(routes): State<IncidentRoutes>, Path(id): Path<String>) -> Answer<IncidentView> {
+    let incident = routes.admin_service.incident(&id).await?;
+    routes.admin_service.said_of(About::Incident(incident.id.clone()), Judged::Fine).await?;
+    let undone = routes.reactor.false_positive(&incident.id).await.map_err(|why| match why {
         UndoRefusal::NotOpen => ActRefusal::Invalid(format!("incident `{id}` is not open, so there is nothing to undo")),
         UndoRefusal::Unavailable(fault) => ActRefusal::Unavailable(fault),
         UndoRefusal::Unknown => ActRefusal::NotFound(format!("there is no incident `{id}`")),
@@ -69,13 +69,13 @@ async fn fine(State(tower): State<Watchtower>, Path(id): Path<String>) -> Answer
     Ok(Json(IncidentView::of(&undone)))
 }
 
-async fn suppressions(State(tower): State<Watchtower>) -> Answer<Vec<Suppressed>> {
-    let now = tower.office.clock.now().seconds();
-    let held = tower.office.stores.incidents.suppressions(now).await?;
+async fn suppressions(State(routes): State<IncidentRoutes>) -> Answer<Vec<Suppressed>> {
+    let now = routes.admin_service.clock.now().seconds();
+    let held = routes.admin_service.stores.incidents.suppressions(now).await?;
     Ok(Json(held.iter().map(view).collect()))
 }
 
-async fn suppress(State(tower): State<Watchtower>, Json(ask): Json<Suppress>) -> Answer<Suppressed> {
+async fn suppress(State(routes): State<IncidentRoutes>, Json(ask): Json<Suppress>) -> Answer<Suppressed> {
     let kind = SignalKind::parse(&ask.kind)
         .filter(|kind| *kind != SignalKind::SteppedUp)
         .ok_or_else(|| ActRefusal::Invalid(format!("`{}` is not a signal of the monitor; see the list in docs/incidents.md", ask.kind)))?;
@@ -85,10 +85,10 @@ async fn suppress(State(tower): State<Watchtower>, Json(ask): Json<Suppress>) ->
     }
     let invalid = |text: &str, why: countersign_core::IdError| ActRefusal::Invalid(format!("`{text}` is not an id: {why}"));
     let user = ask.user.map(|text| UserId::parse(&text).map_err(|why| invalid(&text, why))).transpose()?;
-    let until = tower.office.clock.now().seconds().plus(Seconds(ask.hours.saturating_mul(3600)));
+    let until = routes.admin_service.clock.now().seconds().plus(Seconds(ask.hours.saturating_mul(3600)));
     let suppression = Suppression { kind, user, until };
-    tower.office.said_of(About::Kind(kind), Judged::Suppressed).await?;
-    tower.reactor.suppress(suppression.clone()).await?;
+    routes.admin_service.said_of(About::Kind(kind), Judged::Suppressed).await?;
+    routes.reactor.suppress(suppression.clone()).await?;
     Ok(Json(view(&suppression)))
 }
 

@@ -7,42 +7,42 @@ use axum::{
     extract::State,
     routing::{get, post},
 };
-use countersign_notify::Postman;
+use countersign_notify::Mailer;
 
-use crate::admin::{office::ActRefusal, wire::MailView};
+use crate::admin::{service::ActRefusal, wire::MailView};
 
 type Answer<T> = Result<Json<T>, ActRefusal>;
 
 /// All routes.
-pub fn router(postman: Option<Arc<Postman>>) -> Router {
-    Router::new().route("/v1/mail", get(show)).route("/v1/mail/test", post(test)).with_state(postman)
+pub fn router(mailer: Option<Arc<Mailer>>) -> Router {
+    Router::new().route("/v1/mail", get(show)).route("/v1/mail/test", post(test)).with_state(mailer)
 }
 
-async fn show(State(postman): State<Option<Arc<Postman>>>) -> Answer<MailView> {
-    Ok(Json(view(&*named(postman)?)))
+async fn show(State(mailer): State<Option<Arc<Mailer>>>) -> Answer<MailView> {
+    Ok(Json(view(&*named(mailer)?)))
 }
 
-async fn test(State(postman): State<Option<Arc<Postman>>>) -> Answer<MailView> {
-    let postman = named(postman)?;
-    postman.test().await.map_err(|why| ActRefusal::Invalid(why.to_string()))?;
-    Ok(Json(view(&postman)))
+async fn test(State(mailer): State<Option<Arc<Mailer>>>) -> Answer<MailView> {
+    let mailer = named(mailer)?;
+    mailer.test().await.map_err(|why| ActRefusal::Invalid(why.to_string()))?;
+    Ok(Json(view(&mailer)))
 }
 
-fn named(postman: Option<Arc<Postman>>) -> Result<Arc<Postman>, ActRefusal> {
-    postman.ok_or_else(|| ActRefusal::NotFound("no mail server is configured; add `[monitor.email]` and restart the node".to_owned()))
+fn named(mailer: Option<Arc<Mailer>>) -> Result<Arc<Mailer>, ActRefusal> {
+    mailer.ok_or_else(|| ActRefusal::NotFound("no mail server is configured; add `[monitor.email]` and restart the node".to_owned()))
 }
 
-fn view(postman: &Postman) -> MailView {
-    let standing = postman.standing();
+fn view(mailer: &Mailer) -> MailView {
+    let stats = mailer.stats();
     MailView {
-        server: postman.server(),
-        to: postman.recipients().collect(),
-        delivered: standing.delivered,
-        waiting: standing.waiting,
-        given_up: standing.given_up,
-        dropped: standing.dropped,
-        last_delivered: standing.last_delivered.map(|at| at.0),
-        last_failure: standing.last_failure.as_ref().map(|(at, _)| at.0),
-        failure: standing.last_failure.map(|(_, why)| why),
+        server: mailer.server(),
+        to: mailer.recipients().collect(),
+        delivered: stats.delivered,
+        waiting: stats.waiting,
+        given_up: stats.given_up,
+        dropped: stats.dropped,
+        last_delivered: stats.last_delivered.map(|at| at.0),
+        last_failure: stats.last_failure.as_ref().map(|(at, _)| at.0),
+        failure: stats.last_failure.map(|(_, why)| why),
     }
 }

@@ -23,7 +23,7 @@ use countersign_store::{
 use crate::{
     admin::{
         fleet::{Fleet, Met},
-        office::{ActRefusal, Office},
+        service::{ActRefusal, AdminService},
         wire::{BreakdownView, DoorView, DoorsView, GroupView, OutcomesView, ReportAsk, ReportView, WhatIf},
     },
     config::{self, Config, Faults},
@@ -41,9 +41,9 @@ const SEGMENTS_MAX: usize = 16;
 
 /// What the routes lean on.
 #[derive(Clone)]
-pub struct Surveyor {
+pub struct FleetReport {
     /// Devices, sessions, log and clock.
-    pub office: Arc<Office>,
+    pub admin_service: Arc<AdminService>,
     /// Which certificates of devices were revoked.
     pub revocations: Arc<ArcSwap<Revocations>>,
     /// The registry of apps: what is in force.
@@ -51,20 +51,20 @@ pub struct Surveyor {
 }
 
 /// All routes.
-pub fn router(surveyor: Surveyor) -> Router {
-    Router::new().route("/v1/devices/report", post(report)).layer(DefaultBodyLimit::max(ASK_BYTES_MAX)).with_state(surveyor)
+pub fn router(fleet_report: FleetReport) -> Router {
+    Router::new().route("/v1/devices/report", post(report)).layer(DefaultBodyLimit::max(ASK_BYTES_MAX)).with_state(fleet_report)
 }
 
-async fn report(State(surveyor): State<Surveyor>, Json(ask): Json<ReportAsk>) -> Result<Json<ReportView>, ActRefusal> {
-    let today = surveyor.apps.load_full();
+async fn report(State(fleet_report): State<FleetReport>, Json(ask): Json<ReportAsk>) -> Result<Json<ReportView>, ActRefusal> {
+    let today = fleet_report.apps.load_full();
     let judged = ask.what_if.as_ref().map(registry).transpose()?;
     let app = ask.app.as_ref().map(|app| known(app, &today, judged.as_ref())).transpose()?;
     if !(1..=Limits::FORECAST_GROUPS_MAX).contains(&ask.top) {
         return Err(ActRefusal::Invalid(format!("a table cannot have {} rows; give 1 to {}", ask.top, Limits::FORECAST_GROUPS_MAX)));
     }
-    let office = &surveyor.office;
-    let fleet = Fleet { devices: Arc::clone(&office.stores.devices), sessions: Arc::clone(&office.stores.sessions) };
-    let (now, revocations) = (office.clock.now().seconds(), surveyor.revocations.load_full());
+    let admin_service = &fleet_report.admin_service;
+    let fleet = Fleet { devices: Arc::clone(&admin_service.stores.devices), sessions: Arc::clone(&admin_service.stores.sessions) };
+    let (now, revocations) = (admin_service.clock.now().seconds(), fleet_report.revocations.load_full());
     let mut tally = Tally::default();
     let meet = |met: &Met| {
         let by = |apps: &Apps| met.judge(apps, app.as_ref(), &revocations, now);
@@ -84,7 +84,7 @@ async fn report(State(surveyor): State<Surveyor>, Json(ask): Json<ReportAsk>) ->
         }
     };
     fleet.walk(now, meet).await?;
-    let doors = doors(office.log.clone(), app.clone(), ask.top, now).await?;
+    let doors = doors(admin_service.log.clone(), app.clone(), ask.top, now).await?;
     Ok(Json(tally.view(&ask, doors, now)))
 }
 

@@ -13,16 +13,16 @@ use axum::{
 use countersign_core::{BootState, DeviceId, EvidenceTier, SecurityLevel, Session, Stage, UserId};
 use countersign_feeds::Feeds;
 use countersign_monitor::react::Reactor;
-use countersign_notify::Postman;
+use countersign_notify::Mailer;
 use countersign_store::{Device, DeviceState, Passkey, SessionFilter, User, UserState, segments::Record};
 use serde::Deserialize;
 
 use crate::admin::{
     dev_tokens, feeds,
-    incidents::{self, Watchtower},
+    incidents::{self, IncidentRoutes},
     mail,
-    office::{Act, ActRefusal, Office},
-    report::{self, Surveyor},
+    report::{self, FleetReport},
+    service::{Act, ActRefusal, AdminService},
     wire::{
         Changed, CheckpointView, DevTokenAsk, DevTokenEnded, DevTokenMade, DevTokenView, DeviceView, Invite, Invited, RecordView, Refused,
         SessionView, Status, UserView,
@@ -43,9 +43,9 @@ pub trait Reload: Send + Sync {
 }
 
 /// What the routes lean on.
-pub struct Desk {
+pub struct AdminState {
     /// Where acts are done.
-    pub office: Arc<Office>,
+    pub admin_service: Arc<AdminService>,
     /// The node itself.
     pub status: Status,
     /// What can change in it.
@@ -53,23 +53,23 @@ pub struct Desk {
     /// What the monitor does.
     pub reactor: Arc<Reactor>,
     /// What a report on all devices leans on.
-    pub surveyor: Surveyor,
+    pub fleet_report: FleetReport,
     /// What is fetched.
     pub feeds: Arc<Feeds>,
     /// Who writes mails.
-    pub postman: Option<Arc<Postman>>,
+    pub mailer: Option<Arc<Mailer>>,
 }
 
 type Answer<T> = Result<Json<T>, ActRefusal>;
 
 /// All routes.
-pub fn router(desk: Desk) -> Router {
-    let surveys = report::router(desk.surveyor.clone());
-    let fetched = feeds::router(Arc::clone(&desk.feeds));
-    let mails = mail::router(desk.postman.clone());
-    let tower = Watchtower { office: Arc::clone(&desk.office), reactor: Arc::clone(&desk.reactor) };
+pub fn router(admin: AdminState) -> Router {
+    let surveys = report::router(admin.fleet_report.clone());
+    let fetched = feeds::router(Arc::clone(&admin.feeds));
+    let mails = mail::router(admin.mailer.clone());
+    let routes = IncidentRoutes { admin_service: Arc::clone(&admin.admin_service), reactor: Arc::clone(&admin.reactor) };
     Router::new()
-        .route("/v1/status", get(async |State(desk): State<Arc<Desk>>| Json(desk.status.clone())))
+        .route("/v1/status", get(async |State(admin): State<Arc<AdminState>>| Json(admin.status.clone())))
         .route("/v1/reload", post(reload))
         .route("/v1/users", get(users))
         .route("/v1/users/{who}", get(user))
@@ -86,8 +86,8 @@ pub fn router(desk: Desk) -> Router {
         .route("/v1/decisions", get(decisions))
         .route("/v1/decisions/{id}", get(decision))
         .route("/v1/audit/checkpoint", get(checkpoint))
-        .with_state(Arc::new(desk))
-        .merge(incidents::router(tower))
+        .with_state(Arc::new(admin))
+        .merge(incidents::router(routes))
         .merge(mails)
         .merge(surveys)
         .merge(fetched)
@@ -104,36 +104,36 @@ impl IntoResponse for ActRefusal {
     }
 }
 
-async fn reload(State(desk): State<Arc<Desk>>) -> Answer<Status> {
-    desk.reload.reload().await.map_err(ActRefusal::Invalid)?;
-    Ok(Json(desk.status.clone()))
+async fn reload(State(admin): State<Arc<AdminState>>) -> Answer<Status> {
+    admin.reload.reload().await.map_err(ActRefusal::Invalid)?;
+    Ok(Json(admin.status.clone()))
 }
 
-async fn users(State(desk): State<Arc<Desk>>) -> Answer<Vec<UserView>> {
-    Ok(Json(desk.office.users().await?.iter().map(|user| user_view(user, None)).collect()))
+async fn users(State(admin): State<Arc<AdminState>>) -> Answer<Vec<UserView>> {
+    Ok(Json(admin.admin_service.users().await?.iter().map(|user| user_view(user, None)).collect()))
 }
 
-async fn user(State(desk): State<Arc<Desk>>, Path(who): Path<String>) -> Answer<UserView> {
-    let (user, passkeys) = desk.office.user(&who).await?;
+async fn user(State(admin): State<Arc<AdminState>>, Path(who): Path<String>) -> Answer<UserView> {
+    let (user, passkeys) = admin.admin_service.user(&who).await?;
     Ok(Json(user_view(&user, Some(&passkeys))))
 }
 
-async fn close_user(State(desk): State<Arc<Desk>>, Path(who): Path<String>) -> Answer<Changed> {
-    Ok(Json(changed(desk.office.close_user(&who).await?)))
+async fn close_user(State(admin): State<Arc<AdminState>>, Path(who): Path<String>) -> Answer<Changed> {
+    Ok(Json(changed(admin.admin_service.close_user(&who).await?)))
 }
 
-async fn invite(State(desk): State<Arc<Desk>>, Json(ask): Json<Invite>) -> Answer<Invited> {
-    let (code, invitation) = desk.office.invite(&ask.name, &ask.roles, ask.hours).await?;
+async fn invite(State(admin): State<Arc<AdminState>>, Json(ask): Json<Invite>) -> Answer<Invited> {
+    let (code, invitation) = admin.admin_service.invite(&ask.name, &ask.roles, ask.hours).await?;
     Ok(Json(Invited { code: code.expose().clone(), expires_at: invitation.expires_at.0 }))
 }
 
-async fn list_dev_tokens(State(desk): State<Arc<Desk>>) -> Answer<Vec<DevTokenView>> {
-    let now = desk.office.clock.now().seconds();
-    Ok(Json(desk.office.dev_tokens().await?.iter().map(|kept| dev_tokens::view(kept, now)).collect()))
+async fn list_dev_tokens(State(admin): State<Arc<AdminState>>) -> Answer<Vec<DevTokenView>> {
+    let now = admin.admin_service.clock.now().seconds();
+    Ok(Json(admin.admin_service.dev_tokens().await?.iter().map(|kept| dev_tokens::view(kept, now)).collect()))
 }
 
-async fn make_dev_token(State(desk): State<Arc<Desk>>, Json(ask): Json<DevTokenAsk>) -> Answer<DevTokenMade> {
-    let made = desk.office.make_dev_token(&ask).await?;
+async fn make_dev_token(State(admin): State<Arc<AdminState>>, Json(ask): Json<DevTokenAsk>) -> Answer<DevTokenMade> {
+    let made = admin.admin_service.make_dev_token(&ask).await?;
     Ok(Json(DevTokenMade {
         token: made.text.secret().expose().clone(),
         id: made.token.id.to_string(),
@@ -142,8 +142,8 @@ async fn make_dev_token(State(desk): State<Arc<Desk>>, Json(ask): Json<DevTokenA
     }))
 }
 
-async fn revoke_dev_token(State(desk): State<Arc<Desk>>, Path(id): Path<String>) -> Answer<DevTokenEnded> {
-    let ended = desk.office.revoke_dev_token(&id).await?;
+async fn revoke_dev_token(State(admin): State<Arc<AdminState>>, Path(id): Path<String>) -> Answer<DevTokenEnded> {
+    let ended = admin.admin_service.revoke_dev_token(&id).await?;
     Ok(Json(DevTokenEnded {
         decision: ended.act.decision.to_string(),
         devices_revoked: ended.devices,
@@ -151,16 +151,16 @@ async fn revoke_dev_token(State(desk): State<Arc<Desk>>, Path(id): Path<String>)
     }))
 }
 
-async fn devices(State(desk): State<Arc<Desk>>) -> Answer<Vec<DeviceView>> {
-    Ok(Json(desk.office.devices().await?.iter().map(device_view).collect()))
+async fn devices(State(admin): State<Arc<AdminState>>) -> Answer<Vec<DeviceView>> {
+    Ok(Json(admin.admin_service.devices().await?.iter().map(device_view).collect()))
 }
 
-async fn device(State(desk): State<Arc<Desk>>, Path(id): Path<String>) -> Answer<DeviceView> {
-    Ok(Json(device_view(&desk.office.device(&id).await?)))
+async fn device(State(admin): State<Arc<AdminState>>, Path(id): Path<String>) -> Answer<DeviceView> {
+    Ok(Json(device_view(&admin.admin_service.device(&id).await?)))
 }
 
-async fn revoke_device(State(desk): State<Arc<Desk>>, Path(id): Path<String>) -> Answer<Changed> {
-    Ok(Json(changed(desk.office.revoke_device(&id).await?)))
+async fn revoke_device(State(admin): State<Arc<AdminState>>, Path(id): Path<String>) -> Answer<Changed> {
+    Ok(Json(changed(admin.admin_service.revoke_device(&id).await?)))
 }
 
 #[derive(Deserialize)]
@@ -170,19 +170,19 @@ struct SessionQuery {
     device: Option<String>,
 }
 
-async fn sessions(State(desk): State<Arc<Desk>>, Query(query): Query<SessionQuery>) -> Answer<Vec<SessionView>> {
+async fn sessions(State(admin): State<Arc<AdminState>>, Query(query): Query<SessionQuery>) -> Answer<Vec<SessionView>> {
     let invalid = |text: &str, why: countersign_core::IdError| ActRefusal::Invalid(format!("`{text}` is not an id: {why}"));
     let user = query.user.map(|text| UserId::parse(&text).map_err(|why| invalid(&text, why))).transpose()?;
     let device = query.device.map(|text| DeviceId::parse(&text).map_err(|why| invalid(&text, why))).transpose()?;
-    Ok(Json(desk.office.sessions(&SessionFilter { user, device, live_at: None }).await?.iter().map(session_view).collect()))
+    Ok(Json(admin.admin_service.sessions(&SessionFilter { user, device, live_at: None }).await?.iter().map(session_view).collect()))
 }
 
-async fn session(State(desk): State<Arc<Desk>>, Path(id): Path<String>) -> Answer<SessionView> {
-    Ok(Json(session_view(&desk.office.session(&id).await?)))
+async fn session(State(admin): State<Arc<AdminState>>, Path(id): Path<String>) -> Answer<SessionView> {
+    Ok(Json(session_view(&admin.admin_service.session(&id).await?)))
 }
 
-async fn revoke_session(State(desk): State<Arc<Desk>>, Path(id): Path<String>) -> Answer<Changed> {
-    Ok(Json(changed(desk.office.revoke_session(&id).await?)))
+async fn revoke_session(State(admin): State<Arc<AdminState>>, Path(id): Path<String>) -> Answer<Changed> {
+    Ok(Json(changed(admin.admin_service.revoke_session(&id).await?)))
 }
 
 #[derive(Deserialize)]
@@ -193,17 +193,17 @@ struct RecordsQuery {
     count: Option<usize>,
 }
 
-async fn decisions(State(desk): State<Arc<Desk>>, Query(query): Query<RecordsQuery>) -> Answer<Vec<RecordView>> {
+async fn decisions(State(admin): State<Arc<AdminState>>, Query(query): Query<RecordsQuery>) -> Answer<Vec<RecordView>> {
     let count = query.count.unwrap_or(RECORDS_MAX).min(RECORDS_MAX);
-    Ok(Json(desk.office.records(query.from, count).await?.into_iter().map(record_view).collect()))
+    Ok(Json(admin.admin_service.records(query.from, count).await?.into_iter().map(record_view).collect()))
 }
 
-async fn decision(State(desk): State<Arc<Desk>>, Path(id): Path<String>) -> Answer<RecordView> {
-    Ok(Json(record_view(desk.office.decision(&id).await?)))
+async fn decision(State(admin): State<Arc<AdminState>>, Path(id): Path<String>) -> Answer<RecordView> {
+    Ok(Json(record_view(admin.admin_service.decision(&id).await?)))
 }
 
-async fn checkpoint(State(desk): State<Arc<Desk>>) -> Answer<CheckpointView> {
-    let (size, note) = desk.office.checkpoint().await?;
+async fn checkpoint(State(admin): State<Arc<AdminState>>) -> Answer<CheckpointView> {
+    let (size, note) = admin.admin_service.checkpoint().await?;
     Ok(Json(CheckpointView { size, note }))
 }
 

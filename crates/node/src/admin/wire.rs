@@ -1,6 +1,6 @@
 //! What goes over the admin socket, in both directions. The command line reads what the node writes, so that one type says it.
 
-use countersign_store::{Deed, Incident};
+use countersign_store::{ActionTaken, Incident};
 use serde::{Deserialize, Serialize};
 
 /// The node itself.
@@ -305,7 +305,7 @@ impl IncidentView {
     /// The incident as it goes over the wire.
     #[must_use]
     pub fn of(incident: &Incident) -> Self {
-        let deed = |deed: &Deed| DeedView {
+        let deed = |deed: &ActionTaken| DeedView {
             session: deed.session.to_string(),
             from: deed.from.as_str().to_owned(),
             to: deed.to.as_str().to_owned(),

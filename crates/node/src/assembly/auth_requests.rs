@@ -10,7 +10,7 @@ use std::{
 };
 
 use axum::{Router, body::Body, extract::Request};
-use countersign_gateway::{House, answer_auth_request};
+use countersign_gateway::{Gateway, answer_auth_request};
 use tokio::net::{TcpListener, UnixListener};
 use tokio_util::sync::CancellationToken;
 
@@ -46,7 +46,7 @@ impl AuthRequests {
     ///
     /// # Errors
     /// When the listener fails for good.
-    pub async fn serve(self, house: Arc<House>, shutdown: CancellationToken) -> io::Result<()> {
+    pub async fn serve(self, house: Arc<Gateway>, shutdown: CancellationToken) -> io::Result<()> {
         let router = Router::new().fallback(move |request: Request| {
             let house = Arc::clone(&house);
             async move { answer_auth_request(&house, request).await.map(Body::new) }

@@ -10,8 +10,8 @@ use countersign_gateway::Origin;
 use countersign_issuer::DeviceTrust;
 use countersign_monitor::{
     geography::Geography,
+    observe::{LiveObserver, ObserverConfig},
     ssf::{News, Others},
-    watch::{LiveWatch, WatchConfig},
 };
 use countersign_proof::nonce::NonceKeys;
 use countersign_risk::fingerprint::Salt;
@@ -19,7 +19,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    admin::office::Office,
+    admin::service::AdminService,
     assembly::{
         keys, monitoring,
         options::Options,
@@ -27,7 +27,7 @@ use crate::{
         signals::{Arrived, Signals},
         start_error::StartError,
         stores::Stores,
-        understand::{BaseSettings, WatchSettings},
+        validate::{BaseSettings, WatchSettings},
     },
     layout,
 };
@@ -63,9 +63,9 @@ pub struct Assembly {
     /// Where signals go.
     pub signals: Arc<dyn SignalSink>,
     /// Says how requests and logins look.
-    pub watch: Arc<LiveWatch>,
+    pub observer: Arc<LiveObserver>,
     /// Where operators act.
-    pub office: Arc<Office>,
+    pub admin_service: Arc<AdminService>,
     /// Cancelled when the node takes no new work.
     pub shutdown: CancellationToken,
 }
@@ -93,8 +93,8 @@ impl Assembly {
         let (signals, arrived) = Signals::new(Arc::clone(&clock));
         let signals: Arc<dyn SignalSink> = Arc::new(signals);
         let geography = Arc::new(Geography::new(settings.maps));
-        let watch = Arc::new(LiveWatch::new(watching(settings.watch, salt), Arc::clone(&geography) as _, Arc::clone(&signals)));
-        monitoring::recall(&watch, &settings.data);
+        let observer = Arc::new(LiveObserver::new(watching(settings.observer, salt), Arc::clone(&geography) as _, Arc::clone(&signals)));
+        monitoring::recall(&observer, &settings.data);
 
         let apps = Arc::new(ArcSwap::new(settings.apps));
         let mut nonce = [0; 32];
@@ -109,8 +109,8 @@ impl Assembly {
             stores: stores.for_access(),
         };
         let (others, news) = Others::new();
-        let office = Office {
-            stores: stores.for_office(),
+        let admin_service = AdminService {
+            stores: stores.for_admin_service(),
             apps: Arc::clone(&apps),
             clock: Arc::clone(&clock),
             entropy: Arc::clone(&entropy),
@@ -133,8 +133,8 @@ impl Assembly {
             revocations: settings.revocations,
             geography,
             signals,
-            watch,
-            office: Arc::new(office),
+            observer,
+            admin_service: Arc::new(admin_service),
             shutdown: CancellationToken::new(),
         };
         Ok((assembly, Inbox { signals: arrived, news }))
@@ -142,7 +142,7 @@ impl Assembly {
 }
 
 /// What the operator decided about watching.
-fn watching(settings: WatchSettings, salt: Salt) -> WatchConfig {
+fn watching(settings: WatchSettings, salt: Salt) -> ObserverConfig {
     let WatchSettings { honey_accounts, honey_operations, people_max } = settings;
-    WatchConfig { honey_accounts, honey_operations, ..WatchConfig::shipped(salt, people_max) }
+    ObserverConfig { honey_accounts, honey_operations, ..ObserverConfig::shipped(salt, people_max) }
 }

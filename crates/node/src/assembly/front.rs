@@ -4,7 +4,7 @@ use std::{convert::Infallible, sync::Arc};
 
 use axum::Router;
 use countersign_gateway::{
-    House, Peer,
+    Gateway, Peer,
     body::{Body, BodyError},
 };
 use countersign_issuer::Origin;
@@ -26,7 +26,7 @@ const SIGNALS_CONFIGURATION: &str = "/.well-known/ssf-configuration";
 #[derive(Clone)]
 pub struct Front {
     /// The gateway.
-    pub house: Arc<House>,
+    pub house: Arc<Gateway>,
     /// The issuer.
     pub issuer: Router,
     /// Shared signals.

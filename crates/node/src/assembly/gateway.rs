@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use countersign_gateway::{House, HouseParts, Statements};
+use countersign_gateway::{Gateway, GatewayParts, Statements};
 
 use crate::{
-    assembly::{base::Assembly, start_error::StartError, understand::GatewaySettings},
+    assembly::{base::Assembly, start_error::StartError, validate::GatewaySettings},
     config::Faults,
 };
 
@@ -13,11 +13,11 @@ use crate::{
 ///
 /// # Errors
 /// When the store does not answer, or the public origin cannot be that of proofs.
-pub async fn gateway(assembly: &Assembly, settings: GatewaySettings) -> Result<Arc<House>, StartError> {
+pub async fn gateway(assembly: &Assembly, settings: GatewaySettings) -> Result<Arc<Gateway>, StartError> {
     let GatewaySettings { file, config, rules, digest: _, text: _, upstream, audience } = settings;
     let (issuer, now) = (assembly.public.as_str(), assembly.started_at);
     let statement_key = assembly.rings.statement_key(&*assembly.stores.keys, now).await?;
-    let house = House::new(HouseParts {
+    let house = Gateway::new(GatewayParts {
         config,
         rules,
         access: Arc::clone(&assembly.access),
@@ -25,7 +25,7 @@ pub async fn gateway(assembly: &Assembly, settings: GatewaySettings) -> Result<A
         upstream,
         stores: assembly.stores.for_gateway(),
         signals: Arc::clone(&assembly.signals),
-        watch: Arc::clone(&assembly.watch) as _,
+        observer: Arc::clone(&assembly.observer) as _,
         objects: assembly.salt,
         clock: Arc::clone(&assembly.clock),
         entropy: Arc::clone(&assembly.entropy),

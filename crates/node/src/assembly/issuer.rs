@@ -22,7 +22,7 @@ pub async fn issuer(assembly: &Assembly, config: IssuerConfig) -> Result<Arc<Iss
             clock: Arc::clone(&assembly.clock),
             entropy: Arc::clone(&assembly.entropy),
             signals: Arc::clone(&assembly.signals),
-            watch: Arc::clone(&assembly.watch) as _,
+            observer: Arc::clone(&assembly.observer) as _,
         },
         access: Arc::clone(&assembly.access),
         keys: IssuerKeys {

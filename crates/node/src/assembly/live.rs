@@ -8,7 +8,7 @@ use countersign_audit::{Activated, RulesDigest};
 use countersign_compliance::{FeedKind, Revocations};
 use countersign_core::Seconds;
 use countersign_feeds::TakesFeeds;
-use countersign_gateway::{Certificates, House};
+use countersign_gateway::{Certificates, Gateway};
 use countersign_store::{Retention, Unavailable};
 use metrics::{counter, gauge};
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    admin::{office::Office, routes::Reload},
+    admin::{routes::Reload, service::AdminService},
     assembly::{base::Assembly, listeners::Addresses, lock::DataLock, reading, rule_archive},
     config::{Config, Dev, Faults},
     settings::tls,
@@ -36,7 +36,7 @@ pub struct Live {
     pub(super) config: Config,
     pub(super) dev: Dev,
     pub(super) assembly: Arc<Assembly>,
-    pub(super) gateway: Arc<House>,
+    pub(super) gateway: Arc<Gateway>,
     pub(super) certificates: Arc<Certificates>,
 }
 
@@ -97,7 +97,7 @@ impl Live {
 
     /// Takes something into use, once the log has it.
     async fn activate(&self, what: Activated, digest: &str, rules: Option<RulesDigest>, change: impl FnOnce()) -> Result<(), Unavailable> {
-        let recorded = self.assembly.office.activated(what, digest, rules).await;
+        let recorded = self.assembly.admin_service.activated(what, digest, rules).await;
         let what = what.as_str();
         match recorded {
             Ok(decision) => {
@@ -113,7 +113,7 @@ impl Live {
     }
 
     /// Gives keys their turn, forgets what has ended and tells how old things are, until the node ends.
-    pub(super) async fn keep_house(self: Arc<Self>, metrics: PrometheusHandle, shutdown: CancellationToken) {
+    pub(super) async fn maintain(self: Arc<Self>, metrics: PrometheusHandle, shutdown: CancellationToken) {
         let mut looks = tokio::time::interval(LOOK_EVERY);
         let mut turns = tokio::time::interval_at(tokio::time::Instant::now() + TURN_EVERY, TURN_EVERY);
         loop {
@@ -215,14 +215,14 @@ impl RunningNode {
 
     /// Where operators act.
     #[must_use]
-    pub fn office(&self) -> &Office {
-        &self.live.assembly.office
+    pub fn admin_service(&self) -> &AdminService {
+        &self.live.assembly.admin_service
     }
 
     /// Where the audit log's segments are.
     #[must_use]
     pub fn log_directory(&self) -> &Path {
-        &self.live.assembly.office.log
+        &self.live.assembly.admin_service.log
     }
 
     /// Returns when the node has stopped by itself, because a part of it failed.

@@ -28,7 +28,7 @@ mod signals;
 mod start;
 mod start_error;
 mod stores;
-mod understand;
+mod validate;
 
 pub use clock::SystemClock;
 pub use entropy::OsEntropy;

@@ -11,10 +11,10 @@ use std::{
 use arc_swap::ArcSwap;
 use countersign_core::{Clock, Signal};
 use countersign_monitor::{
-    react::{Act, ReactRules, Reactor, Tell},
-    watch::LiveWatch,
+    observe::LiveObserver,
+    react::{IncidentSink, ReactRules, Reaction, Reactor},
 };
-use countersign_notify::{Postman, Webhook};
+use countersign_notify::{Mailer, Webhook};
 use countersign_store::{Incident, IncidentChange};
 use metrics::{counter, histogram};
 use tokio_util::sync::CancellationToken;
@@ -28,16 +28,16 @@ const KEPT_EVERY: Duration = Duration::from_secs(600);
 const TICK: Duration = Duration::from_secs(1);
 
 /// Tells operators: a line in the log, a figure, a message to the webhook and a mail if there are such.
-pub struct Teller {
+pub struct Notifier {
     /// What signals lead to, by which it is decided what is worth a mail.
     pub rules: Arc<ArcSwap<ReactRules>>,
     /// Who writes mails, and from which act on.
-    pub postman: Option<(Arc<Postman>, Act)>,
+    pub mailer: Option<(Arc<Mailer>, Reaction)>,
     /// Where messages go.
     pub webhook: Option<Webhook>,
 }
 
-impl Tell for Teller {
+impl IncidentSink for Notifier {
     fn tell(&self, change: IncidentChange, incident: &Incident) {
         counter!("countersign_incidents_total", "kind" => incident.kind.as_str(), "what" => change.as_str()).increment(1);
         // Whose it is stands in the incident, which operators ask for; not in the log of the process.
@@ -48,10 +48,10 @@ impl Tell for Teller {
             score = incident.score,
             "incident"
         );
-        if let Some((postman, min_severity)) = &self.postman
+        if let Some((mailer, min_severity)) = &self.mailer
             && self.rules.load().of(incident.kind).act >= *min_severity
         {
-            postman.tell(change, incident);
+            mailer.tell(change, incident);
         }
         if let Some(webhook) = &self.webhook {
             let body = serde_json::json!({ "type": change.as_str(), "data": IncidentView::of(incident) });
@@ -61,11 +61,11 @@ impl Tell for Teller {
 }
 
 /// Goes on from what was learned before the restart, if it is exactly what was written.
-pub fn recall(watch: &LiveWatch, data: &Path) {
+pub fn recall(observer: &LiveObserver, data: &Path) {
     let path = data.join(layout::WATCH);
     match fs::read(&path) {
-        Ok(bytes) => match watch.restore(&bytes) {
-            Ok(()) => tracing::info!(people = watch.size().0, "the monitor continues with its saved state"),
+        Ok(bytes) => match observer.restore(&bytes) {
+            Ok(()) => tracing::info!(people = observer.size().0, "the monitor continues with its saved state"),
             Err(fault) => {
                 counter!("countersign_watch_state_refused_total").increment(1);
                 tracing::error!(%fault, path = %path.display(), "the monitor starts without saved state; for some days all people are new to it");
@@ -79,10 +79,10 @@ pub fn recall(watch: &LiveWatch, data: &Path) {
 }
 
 /// Keeps what was learned now and then, and once more when the node ends.
-pub async fn remember(watch: Arc<LiveWatch>, data: PathBuf, shutdown: CancellationToken) {
+pub async fn remember(observer: Arc<LiveObserver>, data: PathBuf, shutdown: CancellationToken) {
     loop {
         let ended = tokio::time::timeout(KEPT_EVERY, shutdown.cancelled()).await.is_ok();
-        let (kept, into) = (Arc::clone(&watch), data.join(layout::WATCH));
+        let (kept, into) = (Arc::clone(&observer), data.join(layout::WATCH));
         let kept = tokio::task::spawn_blocking(move || keep(&kept, &into)).await;
         if let Ok(Err(why)) = kept {
             tracing::error!(%why, "the state of the monitor could not be saved; trying again later");
@@ -94,10 +94,10 @@ pub async fn remember(watch: Arc<LiveWatch>, data: PathBuf, shutdown: Cancellati
 }
 
 /// Writes beside the old file and then takes its place, so that a crash leaves one of the two whole.
-fn keep(watch: &LiveWatch, path: &Path) -> io::Result<()> {
+fn keep(observer: &LiveObserver, path: &Path) -> io::Result<()> {
     let fresh = path.with_extension("new");
     let mut out = io::BufWriter::new(private(&fresh)?);
-    watch.write_snapshot(&mut out)?;
+    observer.write_snapshot(&mut out)?;
     let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
     file.sync_all()?;
     fs::rename(fresh, path)

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use countersign_core::UnixSeconds;
-use countersign_gateway::{House, StatementKey};
+use countersign_gateway::{Gateway, StatementKey};
 use countersign_proof::{access_token::TokenVerifier, key_set::KeyRing};
 use countersign_store::{KeyPurpose, Keys, Unavailable};
 
@@ -49,7 +49,7 @@ impl Rings {
     ///
     /// # Errors
     /// Our fault only; everything stays as it was, and the next look tries again.
-    pub async fn turn(&self, store: &dyn Keys, house: &House, issuer: &str, now: UnixSeconds) -> Result<(), Unavailable> {
+    pub async fn turn(&self, store: &dyn Keys, house: &Gateway, issuer: &str, now: UnixSeconds) -> Result<(), Unavailable> {
         let access = keys::ring(store, KeyPurpose::AccessToken, now).await?;
         let statements = keys::ring(store, KeyPurpose::Statement, now).await?;
         self.access.store(Arc::new(access));

@@ -4,7 +4,7 @@
 use std::{io, sync::Arc};
 
 use axum::Router;
-use countersign_gateway::{House, ListenConfig, listen};
+use countersign_gateway::{Gateway, ListenConfig, listen};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -28,7 +28,7 @@ pub fn public(assembly: &Assembly, listener: TcpListener, config: ListenConfig, 
 }
 
 /// Answers another proxy that asks whether a request may pass.
-pub fn auth_requests(assembly: &Assembly, door: AuthRequests, gateway: Arc<House>, tasks: &mut JoinSet<()>) {
+pub fn auth_requests(assembly: &Assembly, door: AuthRequests, gateway: Arc<Gateway>, tasks: &mut JoinSet<()>) {
     let shutdown = assembly.shutdown.clone();
     tasks.spawn(until_it_fails("the door of another proxy", door.serve(gateway, shutdown.clone()), shutdown));
 }
@@ -48,7 +48,7 @@ pub fn side(assembly: &Assembly, listener: TcpListener, metrics: PrometheusHandl
 }
 
 /// Connections that stay open are told to end when the node takes no new work; nobody else would tell them.
-async fn end_open_connections(house: Arc<House>, shutdown: CancellationToken) {
+async fn end_open_connections(house: Arc<Gateway>, shutdown: CancellationToken) {
     shutdown.cancelled().await;
     house.end_open_connections().await;
 }

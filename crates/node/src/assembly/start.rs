@@ -10,8 +10,8 @@ use tokio::task::JoinSet;
 
 use crate::{
     admin::{
-        report::Surveyor,
-        routes::{self, Desk, Reload},
+        report::FleetReport,
+        routes::{self, AdminState, Reload},
         wire::Status,
     },
     assembly::{
@@ -28,7 +28,7 @@ use crate::{
         rule_archive, serve,
         sharing::sharing,
         start_error::StartError,
-        understand::{Settings, understand},
+        validate::{Settings, validate},
     },
     config::{Config, Dev},
 };
@@ -40,7 +40,7 @@ use crate::{
 pub async fn start(config: Config, options: Options) -> Result<RunningNode, StartError> {
     let dev = config.dev.or(options.dev);
     let Settings { listeners, base, gateway: for_gateway, issuer: for_issuer, monitor: for_monitor, signals, feeds, caller } =
-        understand(&config, dev, &options)?;
+        validate(&config, dev, &options)?;
 
     // What only one process can have.
     let lock = DataLock::take(&config.data)?;
@@ -51,7 +51,7 @@ pub async fn start(config: Config, options: Options) -> Result<RunningNode, Star
     // What decides is kept, and the log names it, before any of it is in use.
     rule_archive::keep(&assembly.data, &for_gateway.text)
         .map_err(|source| StartError::Io { what: "keeping the rules".to_owned(), source })?;
-    assembly.office.activated(Activated::Start, &for_gateway.digest, Some(for_gateway.rules.digest)).await?;
+    assembly.admin_service.activated(Activated::Start, &for_gateway.digest, Some(for_gateway.rules.digest)).await?;
     let mut tasks = JoinSet::new();
     let gateway = gateway(&assembly, for_gateway).await?;
     let issuer = issuer(&assembly, for_issuer).await?;
@@ -66,7 +66,7 @@ pub async fn start(config: Config, options: Options) -> Result<RunningNode, Star
     let feeds = Feeds::new(feeds, caller, Arc::clone(&assembly.clock), Arc::clone(&assembly.entropy), Arc::clone(&live) as _);
     let feeds = Arc::new(feeds);
     tasks.spawn(Arc::clone(&feeds).keep(assembly.shutdown.clone()));
-    tasks.spawn(Arc::clone(&live).keep_house(metrics.clone(), assembly.shutdown.clone()));
+    tasks.spawn(Arc::clone(&live).maintain(metrics.clone(), assembly.shutdown.clone()));
 
     // From here on it is served.
     if let Some(door) = listeners.auth_requests {
@@ -74,24 +74,28 @@ pub async fn start(config: Config, options: Options) -> Result<RunningNode, Star
     }
     let front = Front { house: gateway, issuer: countersign_issuer::router(issuer), signals: ssf::router(sharing) };
     serve::public(&assembly, listeners.public, listeners.public_config, front, &mut tasks);
-    let desk = Desk {
-        office: Arc::clone(&assembly.office),
+    let admin = AdminState {
+        admin_service: Arc::clone(&assembly.admin_service),
         status,
         reload: Arc::clone(&live) as Arc<dyn Reload>,
         reactor: monitor.reactor,
-        surveyor: surveyor(&assembly),
+        fleet_report: fleet_report(&assembly),
         feeds,
-        postman: monitor.postman,
+        mailer: monitor.mailer,
     };
-    serve::operators(&assembly, listeners.admin, routes::router(desk), &mut tasks);
+    serve::operators(&assembly, listeners.admin, routes::router(admin), &mut tasks);
     serve::side(&assembly, listeners.side, metrics, &mut tasks);
     drop(unless_it_serves.disarm());
     tracing::info!(public = %listeners.addresses.public, side = %listeners.addresses.side, "serving");
     Ok(RunningNode { live, addresses: listeners.addresses, tls_root_pem: listeners.root_pem, tasks, _lock: lock })
 }
 
-fn surveyor(assembly: &Assembly) -> Surveyor {
-    Surveyor { office: Arc::clone(&assembly.office), revocations: Arc::clone(&assembly.revocations), apps: Arc::clone(&assembly.apps) }
+fn fleet_report(assembly: &Assembly) -> FleetReport {
+    FleetReport {
+        admin_service: Arc::clone(&assembly.admin_service),
+        revocations: Arc::clone(&assembly.revocations),
+        apps: Arc::clone(&assembly.apps),
+    }
 }
 
 fn status(assembly: &Assembly, dev: Dev) -> Status {

@@ -13,7 +13,7 @@ use countersign_store::{
     sqlite::{self, Sqlite},
 };
 
-use crate::{admin::office, assembly::keys, files, layout};
+use crate::{admin::service, assembly::keys, files, layout};
 
 /// Why the stores do not open. Alphabetical.
 #[derive(Debug)]
@@ -143,8 +143,8 @@ impl Stores {
 
     /// What an operator's acts lean on.
     #[must_use]
-    pub fn for_office(&self) -> office::Stores {
-        office::Stores {
+    pub fn for_admin_service(&self) -> service::Stores {
+        service::Stores {
             dev_tokens: Arc::clone(&self.sqlite) as _,
             devices: Arc::clone(&self.sqlite) as _,
             incidents: Arc::clone(&self.sqlite) as _,

@@ -15,7 +15,7 @@ use countersign_gateway::Protocol;
 use countersign_identity::BindingRules;
 use countersign_monitor::{
     geography::ListOf,
-    react::{Act, Mode, ReactRules},
+    react::{Mode, ReactRules, Reaction},
     ssf::SignalSubject,
 };
 
@@ -139,7 +139,7 @@ pub const PEOPLE_MAX: usize = 100_000;
 pub const MAIL_TLS: MailTls = MailTls::StartTls;
 
 /// Mails are about incidents whose rule does this or more.
-pub const MAIL_MIN_SEVERITY: Act = Act::Alert;
+pub const MAIL_MIN_SEVERITY: Reaction = Reaction::Alert;
 
 /// How long an incident is waited for before its first mail, which then says what was done.
 pub const MAIL_HOLD: Seconds = Seconds(30);

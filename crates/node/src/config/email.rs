@@ -6,7 +6,7 @@ use std::{
 };
 
 use countersign_core::Seconds;
-use countersign_monitor::react::Act;
+use countersign_monitor::react::Reaction;
 use lettre::message::Mailbox;
 
 use crate::config::{
@@ -26,7 +26,7 @@ const TO_MAX: usize = 20;
 const MAILBOX: &str = "write an address, with or without a name, such as `Countersign <alerts@example.com>`";
 
 /// The section; `here` is the directory of the file.
-pub fn email(mut section: Section<'_>, here: &Path, acts: &[(&'static str, Act)]) -> Option<Email> {
+pub fn email(mut section: Section<'_>, here: &Path, acts: &[(&'static str, Reaction)]) -> Option<Email> {
     let line = section.line().unwrap_or(1);
     let host = section.required_text("host", "\"mail.example.com\"");
     let tls = section.word("tls", &TLS).map_or(defaults::MAIL_TLS, |at| at.value);
@@ -135,7 +135,7 @@ mod tests {
     #[test]
     fn what_is_not_said_is_safe() {
         let email = read(WHOLE).expect("understood").expect("a section");
-        assert_eq!((email.tls, email.port, email.hold, email.min_severity), (MailTls::StartTls, 587, defaults::MAIL_HOLD, Act::Alert));
+        assert_eq!((email.tls, email.port, email.hold, email.min_severity), (MailTls::StartTls, 587, defaults::MAIL_HOLD, Reaction::Alert));
         assert_eq!((email.to.len(), email.from.name.as_deref()), (2, Some("Wächter")));
         let rows = [("implicit", "mail.example.com", 465), ("none", "localhost", 25), ("none", "::1", 25), ("none", "127.0.0.1", 25)];
         for (tls, host, port) in rows {

@@ -13,7 +13,7 @@ use countersign_gateway::{Origin, Protocol};
 use countersign_identity::{BindingRules, PasskeyOrigin};
 use countersign_monitor::{
     geography::ListOf,
-    react::{Act, ReactRules},
+    react::{ReactRules, Reaction},
     ssf::SignalSubject,
 };
 use countersign_policy::StreamSpec;
@@ -234,7 +234,7 @@ pub struct Email {
     /// Who is written to.
     pub to: Vec<Mailbox>,
     /// Only about signals whose rule does this or more.
-    pub min_severity: Act,
+    pub min_severity: Reaction,
     /// How long an incident is waited for before its first mail, which then says what was done.
     pub hold: Seconds,
     /// The line.

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, path::Path};
 
 use countersign_core::{Action, RiskBar, SignalKind};
-use countersign_monitor::react::{Act, Mode, ReactRule, ReactRules};
+use countersign_monitor::react::{Mode, ReactRule, ReactRules, Reaction};
 use url::Url;
 
 use crate::config::{
@@ -14,7 +14,8 @@ use crate::config::{
 
 const MODES: [(&str, Mode); 2] = [("enforce", Mode::Enforce), ("observe", Mode::Observe)];
 
-const ACTS: [(&str, Act); 4] = [("alert", Act::Alert), ("challenge", Act::Challenge), ("limit", Act::Limit), ("revoke", Act::Revoke)];
+const ACTS: [(&str, Reaction); 4] =
+    [("alert", Reaction::Alert), ("challenge", Reaction::Challenge), ("limit", Reaction::Limit), ("revoke", Reaction::Revoke)];
 
 /// The section; `here` is the directory of the file.
 pub fn monitor(section: Option<Section<'_>>, here: &Path) -> MonitorRules {
@@ -121,7 +122,7 @@ mod tests {
         let guide = include_str!("../../../../docs/incidents.md");
         let example = guide.split("```toml\n").nth(1).and_then(|rest| rest.split_once("```")).map(|(block, _)| block).expect("an example");
         let rules = rules(example);
-        assert_eq!(rules.react.of(SignalKind::Scraping), ReactRule { mode: Mode::Observe, act: Act::Revoke });
+        assert_eq!(rules.react.of(SignalKind::Scraping), ReactRule { mode: Mode::Observe, act: Reaction::Revoke });
         assert_eq!((rules.risk, rules.react.together), (RiskBar::SHIPPED, Seconds(3600)));
         assert!(
             rules.honey_accounts.contains("admin") && rules.honey_operations.len() == 1 && rules.webhook.is_some() && rules.email.is_some()
@@ -138,8 +139,8 @@ mod tests {
     fn observing_does_nothing_but_what_has_a_mode_of_its_own() {
         let rules = rules("[monitor]\nmode = \"observe\"\n[monitor.rule.scraping]\nmode = \"enforce\"\n");
         assert_eq!(rules.risk, RiskBar::default());
-        assert_eq!(rules.react.of(SignalKind::HoneyOperation), ReactRule { mode: Mode::Observe, act: Act::Revoke });
-        assert_eq!(rules.react.of(SignalKind::Scraping), ReactRule { mode: Mode::Enforce, act: Act::Challenge });
+        assert_eq!(rules.react.of(SignalKind::HoneyOperation), ReactRule { mode: Mode::Observe, act: Reaction::Revoke });
+        assert_eq!(rules.react.of(SignalKind::Scraping), ReactRule { mode: Mode::Enforce, act: Reaction::Challenge });
     }
 
     #[test]

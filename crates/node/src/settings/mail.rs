@@ -3,8 +3,8 @@
 use std::{fs, path::Path, sync::Arc};
 
 use countersign_codec::calendar;
-use countersign_monitor::react::Act;
-use countersign_notify::{Carrier, Credentials, Mailing, Way};
+use countersign_monitor::react::Reaction;
+use countersign_notify::{Credentials, Mailing, SmtpClient, SmtpTls};
 use countersign_outbound::trust;
 
 use crate::config::{Email, Faults, MailTls, Vendors};
@@ -14,7 +14,7 @@ pub struct MailSettings {
     /// The way to the server, and who writes to whom.
     pub mailing: Mailing,
     /// Only incidents whose rule does this or more are written about.
-    pub min_severity: Act,
+    pub min_severity: Reaction,
 }
 
 /// The settings that the config names, if it names any. `host` is how this installation is called.
@@ -31,10 +31,10 @@ pub fn mail(file: &Path, email: Option<&Email>, vendors: &Vendors, host: &str) -
         })?;
         trust(ca).map(Arc::new).map_err(|why| fault(format!("`ca` cannot be `{}`", ca.display()), why))
     };
-    let way = match email.tls {
-        MailTls::Implicit => Way::Implicit(verified()?),
-        MailTls::None => Way::Plain,
-        MailTls::StartTls => Way::StartTls(verified()?),
+    let tls = match email.tls {
+        MailTls::Implicit => SmtpTls::Implicit(verified()?),
+        MailTls::None => SmtpTls::Plain,
+        MailTls::StartTls => SmtpTls::StartTls(verified()?),
     };
     let login = email.login.as_ref().map(|login| {
         let text = fs::read_to_string(&login.password).map_err(|why| {
@@ -44,7 +44,7 @@ pub fn mail(file: &Path, email: Option<&Email>, vendors: &Vendors, host: &str) -
         Ok::<_, Faults>(Credentials::new(login.username.clone(), text.trim().to_owned()))
     });
     let host = host.to_owned();
-    let carrier = Carrier { host: email.host, port: email.port, way, login: login.transpose()?, hello: host.clone() };
-    let mailing = Mailing { carrier, from: email.from, to: email.to, hold: email.hold, host, instant: |at| calendar::instant(at.0) };
+    let smtp = SmtpClient { host: email.host, port: email.port, tls, login: login.transpose()?, hello: host.clone() };
+    let mailing = Mailing { smtp, from: email.from, to: email.to, hold: email.hold, host, instant: |at| calendar::instant(at.0) };
     Ok(Some(MailSettings { mailing, min_severity: email.min_severity }))
 }

@@ -126,14 +126,14 @@ mod tests {
         frequency::Vouched,
         network::NetworkKind,
         sequence::{Operation, Population},
-        usage::{Ending, UseFeature, UseRule, UseSight},
+        usage::{Ending, UseFeature, UseObservation, UseRule},
     };
 
     /// A Monday, 06:00 UTC.
     const MONDAY: u64 = 1_789_344_000 + 6 * 3600;
 
-    fn sight(at: u64, operation: u8, object: u64, site: u32) -> UseSight {
-        UseSight {
+    fn observation(at: u64, operation: u8, object: u64, site: u32) -> UseObservation {
+        UseObservation {
             at: UnixSeconds(at),
             session: 1,
             operation: Operation::named(&operation.to_string()),
@@ -153,7 +153,7 @@ mod tests {
         let mut at = MONDAY;
         for (minutes, operation, object, site) in requests {
             at += u64::from(*minutes) * 60;
-            rule.judge(&sight(at, operation % 8, u64::from(*object), u32::from(site % 3) + 1), &mut habits, &everybody);
+            rule.judge(&observation(at, operation % 8, u64::from(*object), u32::from(site % 3) + 1), &mut habits, &everybody);
             rule.answered(u64::from(*object) * 4096, Ending::Good, &mut habits, UnixSeconds(at));
         }
         habits.sittings.clear();
@@ -197,13 +197,14 @@ mod tests {
         let part = |objects: std::ops::Range<u64>| {
             let mut habits = Habits::default();
             for object in objects {
-                rule.judge(&sight(MONDAY + object, 1, object, 1), &mut habits, &everybody);
+                rule.judge(&observation(MONDAY + object, 1, object, 1), &mut habits, &everybody);
             }
             habits
         };
         let (left, right) = (part(0..80), part(80..160));
-        let objects =
-            |mut habits: Habits| rule.judge(&sight(MONDAY + 161, 1, 1, 1), &mut habits, &everybody).evidence.weight(UseFeature::Objects);
+        let objects = |mut habits: Habits| {
+            rule.judge(&observation(MONDAY + 161, 1, 1, 1), &mut habits, &everybody).evidence.weight(UseFeature::Objects)
+        };
         let (alone, together) = (objects(left.clone()), objects(joined(&left, &right)));
         assert!(alone < rule.step_up && together > rule.step_up, "{alone} alone, {together} together");
     }

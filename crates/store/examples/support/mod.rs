@@ -162,7 +162,7 @@ fn facts(user: &UserId, device: &DeviceId, session: &SessionId) -> Result<Facts>
             report: None,
             risk_metric: None,
         },
-        lacks: Vec::new(),
+        unmet: Vec::new(),
         risk: RiskFacts::default(),
         request: RequestFacts {
             action: Action::parse("transfers.create").map_err(|error| anyhow!(error))?,

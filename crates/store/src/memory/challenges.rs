@@ -7,7 +7,7 @@ use countersign_core::{Limits, UnixSeconds};
 
 use crate::{
     challenges::{ChallengeId, ChallengePurpose, Challenges, IssueError},
-    lapsing::Lapsing,
+    expiring_map::ExpiringMap,
     unavailable::Unavailable,
 };
 
@@ -19,7 +19,7 @@ pub struct MemoryChallenges {
 }
 
 /// Remembered data, by purpose and challenge.
-type Rooms = HashMap<ChallengePurpose, Lapsing<ChallengeId, Vec<u8>>>;
+type Rooms = HashMap<ChallengePurpose, ExpiringMap<ChallengeId, Vec<u8>>>;
 
 impl MemoryChallenges {
     /// Makes a memory with room for [`Limits::CHALLENGES_MAX`] challenges of each purpose.

@@ -6,7 +6,7 @@
 
 mod disk;
 mod files;
-mod keys_at_hand;
+mod key_cache;
 mod read;
 mod recover;
 mod write;
@@ -28,7 +28,7 @@ use crate::{
     records::{Receipt, Recorder},
     segments::{
         disk::{Directory, Disk},
-        keys_at_hand::KeysAtHand,
+        key_cache::KeyCache,
     },
     unavailable::Unavailable,
 };
@@ -48,7 +48,7 @@ pub struct SegmentLog {
     directory: PathBuf,
     subject_keys: Arc<dyn SubjectKeys>,
     entropy: Arc<dyn Entropy>,
-    at_hand: Mutex<KeysAtHand>,
+    at_hand: Mutex<KeyCache>,
     stopped: write::Stopped,
     // INVARIANT: fields are dropped in this order. The queue closes, the writer ends, and only then another may write.
     queue: mpsc::Sender<write::Job>,
@@ -134,7 +134,7 @@ impl SegmentLog {
         self.at_hand().forget(user);
     }
 
-    fn at_hand(&self) -> MutexGuard<'_, KeysAtHand> {
+    fn at_hand(&self) -> MutexGuard<'_, KeyCache> {
         self.at_hand.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -19,8 +19,8 @@ use sqlx::{
 use crate::{
     changes::Changes,
     devices::Device,
+    expiring_map::ExpiringMap,
     grants::{GivenToken, Renewed},
-    lapsing::Lapsing,
     sqlite::{cached::Cached, row::Reader},
     subjects::UserState,
     unavailable::Unavailable,
@@ -105,7 +105,7 @@ pub struct Sqlite {
     pub(crate) accounts: Cached<UserId, UserState>,
     pub(crate) changes: Changes,
     /// Answers that were given to refreshes, by refresh token and request key, while they are repeated.
-    pub(crate) answers: Mutex<Lapsing<Renewed, GivenToken>>,
+    pub(crate) answers: Mutex<ExpiringMap<Renewed, GivenToken>>,
 }
 
 impl Sqlite {

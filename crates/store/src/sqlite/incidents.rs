@@ -5,7 +5,7 @@ use countersign_core::{DecisionId, DeviceId, IncidentId, Limits, SessionId, Sess
 use sqlx::sqlite::SqliteRow;
 
 use crate::{
-    incidents::{Deed, Incident, IncidentState, Incidents, Moment, Suppression},
+    incidents::{ActionTaken, Incident, IncidentState, Incidents, Moment, Suppression},
     sqlite::{
         database::{Sqlite, failed},
         row::{Reader, signed},
@@ -33,15 +33,15 @@ fn incident(row: &SqliteRow) -> Result<Incident, Unavailable> {
     })
 }
 
-fn deed(line: &str) -> Option<Deed> {
+fn deed(line: &str) -> Option<ActionTaken> {
     let mut words = line.split(' ');
     let session = SessionId::parse(words.next()?).ok()?;
     let (from, to) = (SessionState::parse(words.next()?)?, SessionState::parse(words.next()?)?);
     let decision = DecisionId::parse(words.next()?).ok()?;
-    words.next().is_none().then_some(Deed { session, from, to, decision })
+    words.next().is_none().then_some(ActionTaken { session, from, to, decision })
 }
 
-fn deed_line(deed: &Deed) -> String {
+fn deed_line(deed: &ActionTaken) -> String {
     format!("{} {} {} {}\n", deed.session, deed.from.as_str(), deed.to.as_str(), deed.decision)
 }
 

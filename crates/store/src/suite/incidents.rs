@@ -3,7 +3,7 @@
 use countersign_core::{DecisionId, IncidentId, SessionState, SignalKind, UnixMillis, UnixSeconds};
 
 use crate::{
-    incidents::{Deed, Incident, IncidentState, Moment, Suppression},
+    incidents::{ActionTaken, Incident, IncidentState, Moment, Suppression},
     suite::{
         samples::{NOW, bytes, session},
         world::Home,
@@ -23,7 +23,7 @@ fn incident(number: u16) -> Incident {
         last_at: UnixMillis(NOW.0 * 1000 + u64::from(number)),
         count: 3,
         score: 87,
-        deeds: vec![Deed {
+        deeds: vec![ActionTaken {
             session: session.id,
             from: SessionState::Active,
             to: SessionState::Limited,

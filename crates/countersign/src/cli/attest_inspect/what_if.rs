@@ -78,8 +78,8 @@ fn answer(requirement: &Requirement, posture: &Posture, now: UnixSeconds) -> Sai
     if matches!(requirement.rule, Rule::NotRevoked | Rule::StatusListAge(_)) {
         return Said::NotAsked;
     }
-    let lacks = Requirements(vec![requirement.clone()]).lacks(posture, &Revocations::default(), None, now);
-    lacks.into_iter().next().map_or(Said::Met, |lack| Said::Lacks(lack.stage.as_str(), lack.reason))
+    let unmet = Requirements(vec![requirement.clone()]).unmet(posture, &Revocations::default(), None, now);
+    unmet.into_iter().next().map_or(Said::Met, |unmet| Said::Lacks(unmet.stage.as_str(), unmet.reason))
 }
 
 /// The name of a requirement as the configuration has it.

@@ -108,7 +108,7 @@ pub struct LoginSeen<'a> {
 }
 
 /// Observer of live traffic. It is synchronous and fast (5 microseconds at the median), because every request waits for it.
-pub trait Watch: Send + Sync {
+pub trait Observer: Send + Sync {
     /// Records a request and returns its risk score.
     fn request(&self, seen: &RequestSeen<'_>) -> RiskView;
 
@@ -128,9 +128,9 @@ pub trait Watch: Send + Sync {
 
 /// An observer that observes nothing: every score is 0.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct NoWatch;
+pub struct NoObserver;
 
-impl Watch for NoWatch {
+impl Observer for NoObserver {
     fn request(&self, _seen: &RequestSeen<'_>) -> RiskView {
         RiskView::default()
     }

@@ -68,12 +68,12 @@ struct WireVersion {
 
 /// Directory of one feed.
 #[derive(Clone, Debug)]
-pub(crate) struct Shelf {
+pub(crate) struct FeedCache {
     directory: PathBuf,
     kind: FeedKind,
 }
 
-impl Shelf {
+impl FeedCache {
     /// Returns the directory of a feed, which need not exist yet.
     #[must_use]
     pub fn of(data: &Path, kind: FeedKind) -> Self {
@@ -202,31 +202,31 @@ mod tests {
     #[test]
     fn a_state_is_read_back_and_strays_are_removed() {
         let home = tempfile::tempdir().expect("a directory");
-        let shelf = Shelf::of(home.path(), FeedKind::StatusList);
-        assert_eq!(shelf.state(), State::default(), "nothing yet");
+        let cache = FeedCache::of(home.path(), FeedKind::StatusList);
+        assert_eq!(cache.state(), State::default(), "nothing yet");
         for name in ["1-a", "2-b", "3-c"] {
-            shelf.write(name, b"x").expect("written");
+            cache.write(name, b"x").expect("written");
         }
         let state = State { versions: vec![version("3-c"), version("2-b")], rolled_back: vec![[9; 32]] };
-        shelf.set(&state).expect("set");
-        shelf.tidy(&state);
-        assert_eq!(shelf.state(), state);
+        cache.set(&state).expect("set");
+        cache.tidy(&state);
+        assert_eq!(cache.state(), state);
         let left = fs::read_dir(home.path().join("feeds/status_list")).expect("a directory").count();
         assert_eq!(left, 3, "two versions and the state");
-        assert_eq!(shelf.read(&version("3-c"), 1).as_deref(), Ok(&b"x"[..]));
-        assert!(shelf.read(&version("3-c"), 0).is_err(), "a byte too many");
+        assert_eq!(cache.read(&version("3-c"), 1).as_deref(), Ok(&b"x"[..]));
+        assert!(cache.read(&version("3-c"), 0).is_err(), "a byte too many");
     }
 
     #[test]
     fn a_state_that_is_not_ours_is_none() {
         let home = tempfile::tempdir().expect("a directory");
-        let shelf = Shelf::of(home.path(), FeedKind::BootKeys);
+        let cache = FeedCache::of(home.path(), FeedKind::BootKeys);
         let one = |name: &str, digest: &str| {
             format!(r#"{{"versions":[{{"name":"{name}","sha256":"{digest}","taken_at":1,"confirmed_at":1}}],"rolled_back":[]}}"#)
         };
         let whole = "07".repeat(32);
-        shelf.write("state.json", one("1-a", &whole).as_bytes()).expect("written");
-        assert_eq!(shelf.state().versions.len(), 1);
+        cache.write("state.json", one("1-a", &whole).as_bytes()).expect("written");
+        assert_eq!(cache.state().versions.len(), 1);
         for text in [
             String::new(),
             "[]".to_owned(),
@@ -236,8 +236,8 @@ mod tests {
             one("1-a", &whole).replace("[]", "[\"x\"]"),
             " ".repeat(Limits::FEED_STATE_BYTES_MAX + 1),
         ] {
-            shelf.write("state.json", text.as_bytes()).expect("written");
-            assert_eq!(shelf.state(), State::default(), "{text}");
+            cache.write("state.json", text.as_bytes()).expect("written");
+            assert_eq!(cache.state(), State::default(), "{text}");
         }
     }
 }

@@ -6,7 +6,7 @@ use arc_swap::ArcSwap;
 use countersign_access::Access;
 use countersign_audit::RulesDigest;
 use countersign_compliance::Apps;
-use countersign_core::{Clock, DecisionId, Entropy, RiskBar, SignalSink, Watch};
+use countersign_core::{Clock, DecisionId, Entropy, Observer, RiskBar, SignalSink};
 use countersign_policy::{Operations, Policies};
 use countersign_proof::target;
 use countersign_risk::fingerprint::Salt;
@@ -36,7 +36,7 @@ pub struct Rules {
 }
 
 /// What a house is built of: every promise meets its implementation in the binary, once.
-pub struct HouseParts {
+pub struct GatewayParts {
     /// What the operator decided.
     pub config: GatewayConfig,
     /// Operations, policies and apps.
@@ -52,7 +52,7 @@ pub struct HouseParts {
     /// Hears what may change trust.
     pub signals: Arc<dyn SignalSink>,
     /// Says how requests look beside what is usual.
-    pub watch: Arc<dyn Watch>,
+    pub observer: Arc<dyn Observer>,
     /// Makes fingerprints of what requests touch.
     pub objects: Salt,
     /// The time of day.
@@ -73,7 +73,7 @@ pub struct Stores {
 }
 
 /// The gateway, ready to serve.
-pub struct House {
+pub struct Gateway {
     pub(crate) host: PublicHost,
     pub(crate) origin: target::Origin,
     pub(crate) rules: ArcSwap<Rules>,
@@ -82,19 +82,19 @@ pub struct House {
     pub(crate) route: Route,
     pub(crate) stores: Stores,
     pub(crate) signals: Arc<dyn SignalSink>,
-    pub(crate) watch: Arc<dyn Watch>,
+    pub(crate) observer: Arc<dyn Observer>,
     pub(crate) objects: Salt,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) slots: Slots,
 }
 
-impl House {
+impl Gateway {
     /// Puts the parts together.
     ///
     /// # Errors
     /// When the public origin cannot be the origin of a proof's `htu`.
-    pub fn new(parts: HouseParts) -> Result<Self, OriginError> {
+    pub fn new(parts: GatewayParts) -> Result<Self, OriginError> {
         let origin = target::Origin::parse(parts.config.public.as_str()).map_err(|_| OriginError::Malformed)?;
         parts.access.apps.store(Arc::clone(&parts.rules.apps));
         Ok(Self {
@@ -106,7 +106,7 @@ impl House {
             route: Route::new(&parts.config.public, parts.upstream, parts.config.streams),
             stores: parts.stores,
             signals: parts.signals,
-            watch: parts.watch,
+            observer: parts.observer,
             objects: parts.objects,
             clock: parts.clock,
             entropy: parts.entropy,

@@ -28,7 +28,7 @@ impl Stage {
 
 /// Requirement that a device does not meet.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Lack {
+pub struct Unmet {
     /// Reason, in the words of every other refusal.
     pub reason: Reason,
     /// Effect on requests from the device.

@@ -7,6 +7,6 @@ mod places;
 mod requests;
 mod snapshot;
 
-pub use live::{LiveWatch, WatchConfig};
+pub use live::{LiveObserver, ObserverConfig};
 pub use places::{Place, Places};
 pub use snapshot::SnapshotFault;

@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::{Buf, Bytes};
-use countersign_core::{AnswerSeen, Clock, Reason, RequestSeen, ResourceFacts, RiskView, Session, Watch};
+use countersign_core::{AnswerSeen, Clock, Observer, Reason, RequestSeen, ResourceFacts, RiskView, Session};
 use countersign_risk::fingerprint::{Field, Salt};
 use http::Response;
 use http_body::{Frame, SizeHint};
@@ -15,25 +15,31 @@ use http_body_util::BodyExt;
 
 use crate::{
     body::{Body, BodyError},
-    case::{Case, Watched},
-    house::House,
+    context::{RequestContext, Watched},
+    state::Gateway,
 };
 
 /// Tells the watcher of a request and asks how it looks. What is touched leaves as a fingerprint.
-pub(crate) fn observe(house: &House, case: &mut Case, session: &Session, method: &str, resource: &ResourceFacts) -> RiskView {
-    case.is_watched(Watched { user: session.user.clone(), session: session.id.clone() });
-    let Some(action) = case.action() else { return RiskView::default() };
-    house.watch.request(&RequestSeen {
+pub(crate) fn observe(
+    gateway: &Gateway,
+    context: &mut RequestContext,
+    session: &Session,
+    method: &str,
+    resource: &ResourceFacts,
+) -> RiskView {
+    context.is_watched(Watched { user: session.user.clone(), session: session.id.clone() });
+    let Some(action) = context.action() else { return RiskView::default() };
+    gateway.observer.request(&RequestSeen {
         user: &session.user,
         session: &session.id,
         device: &session.device,
         client: &session.client,
         action,
-        object: Some(object(house.objects, resource)),
+        object: Some(object(gateway.objects, resource)),
         method,
-        address: case.address(),
+        address: context.address(),
         refused: None,
-        at: case.at(),
+        at: context.at(),
     })
 }
 
@@ -46,21 +52,21 @@ fn object(salt: Salt, resource: &ResourceFacts) -> u64 {
 }
 
 /// Tells the watcher that a request which it heard of was refused.
-pub(crate) fn refused(house: &House, case: &Case, reason: &Reason) {
-    if let Some(Watched { user, session }) = case.watched() {
-        house.watch.answered(&AnswerSeen { user, session, bytes_out: 0, refused: Some(reason), at: house.clock.now() });
+pub(crate) fn refused(gateway: &Gateway, context: &RequestContext, reason: &Reason) {
+    if let Some(Watched { user, session }) = context.watched() {
+        gateway.observer.answered(&AnswerSeen { user, session, bytes_out: 0, refused: Some(reason), at: gateway.clock.now() });
     }
 }
 
 /// Lets the watcher hear how much of an answer left, once it has.
-pub(crate) fn counted(house: &House, case: &Case, answer: Response<Body>) -> Response<Body> {
-    let Some(watched) = case.watched().cloned() else { return answer };
-    let (watch, clock) = (Arc::clone(&house.watch), Arc::clone(&house.clock));
-    answer.map(|inner| Counted { inner, bytes: 0, told: Told { watch, clock, watched } }.boxed_unsync())
+pub(crate) fn counted(gateway: &Gateway, context: &RequestContext, answer: Response<Body>) -> Response<Body> {
+    let Some(watched) = context.watched().cloned() else { return answer };
+    let (observer, clock) = (Arc::clone(&gateway.observer), Arc::clone(&gateway.clock));
+    answer.map(|inner| Counted { inner, bytes: 0, told: AnswerListener { observer, clock, watched } }.boxed_unsync())
 }
 
-struct Told {
-    watch: Arc<dyn Watch>,
+struct AnswerListener {
+    observer: Arc<dyn Observer>,
     clock: Arc<dyn Clock>,
     watched: Watched,
 }
@@ -69,7 +75,7 @@ struct Told {
 struct Counted {
     inner: Body,
     bytes: u64,
-    told: Told,
+    told: AnswerListener,
 }
 
 impl http_body::Body for Counted {
@@ -99,6 +105,6 @@ impl Drop for Counted {
     fn drop(&mut self) {
         let Watched { user, session } = &self.told.watched;
         let at = self.told.clock.now();
-        self.told.watch.answered(&AnswerSeen { user, session, bytes_out: self.bytes, refused: None, at });
+        self.told.observer.answered(&AnswerSeen { user, session, bytes_out: self.bytes, refused: None, at });
     }
 }

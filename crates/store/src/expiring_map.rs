@@ -8,19 +8,19 @@ use std::{
 use countersign_core::UnixSeconds;
 
 /// Values, each with the last second in which it counts. Forgetting a value costs no more than remembering it did.
-pub(crate) struct Lapsing<K, V> {
+pub(crate) struct ExpiringMap<K, V> {
     values: HashMap<K, (UnixSeconds, V)>,
     // INVARIANT: holds each key of `values` once, under its own end, and nothing else.
     ends: BTreeMap<UnixSeconds, HashSet<K>>,
 }
 
-impl<K, V> Default for Lapsing<K, V> {
+impl<K, V> Default for ExpiringMap<K, V> {
     fn default() -> Self {
         Self { values: HashMap::new(), ends: BTreeMap::new() }
     }
 }
 
-impl<K: Copy + Eq + Hash, V> Lapsing<K, V> {
+impl<K: Copy + Eq + Hash, V> ExpiringMap<K, V> {
     /// Number of remembered values, including lapsed ones that were not forgotten yet.
     pub fn len(&self) -> usize {
         self.values.len()
@@ -75,10 +75,10 @@ mod tests {
     use super::*;
 
     /// What is remembered, and whether both halves agree about it.
-    fn keys(lapsing: &Lapsing<u8, &str>) -> Vec<u8> {
-        let mut by_end: Vec<u8> = lapsing.ends.values().flatten().copied().collect();
-        let mut by_key: Vec<u8> = lapsing.values.keys().copied().collect();
-        assert!(lapsing.ends.values().all(|keys| !keys.is_empty()), "an end without keys is kept for nothing");
+    fn keys(expiring: &ExpiringMap<u8, &str>) -> Vec<u8> {
+        let mut by_end: Vec<u8> = expiring.ends.values().flatten().copied().collect();
+        let mut by_key: Vec<u8> = expiring.values.keys().copied().collect();
+        assert!(expiring.ends.values().all(|keys| !keys.is_empty()), "an end without keys is kept for nothing");
         by_end.sort_unstable();
         by_key.sort_unstable();
         assert_eq!(by_end, by_key);
@@ -87,45 +87,45 @@ mod tests {
 
     #[test]
     fn each_counts_through_its_last_second() {
-        let mut lapsing = Lapsing::default();
-        lapsing.insert(1, "a", UnixSeconds(10));
+        let mut expiring = ExpiringMap::default();
+        expiring.insert(1, "a", UnixSeconds(10));
         for (name, now, expected) in [
             ("long before", 0, Some(&"a")),
             ("the last second", 10, Some(&"a")),
             ("one second late", 11, None),
             ("the end", u64::MAX, None),
         ] {
-            assert_eq!(lapsing.get(&1, UnixSeconds(now)), expected, "{name}");
+            assert_eq!(expiring.get(&1, UnixSeconds(now)), expected, "{name}");
         }
-        assert_eq!(lapsing.get(&2, UnixSeconds(0)), None);
+        assert_eq!(expiring.get(&2, UnixSeconds(0)), None);
     }
 
     #[test]
     fn forgetting_takes_what_ended_and_nothing_else() {
-        let mut lapsing = Lapsing::default();
+        let mut expiring = ExpiringMap::default();
         for (key, end) in [(1, 10), (2, 10), (3, 11), (4, 12)] {
-            lapsing.insert(key, "a", UnixSeconds(end));
+            expiring.insert(key, "a", UnixSeconds(end));
         }
-        lapsing.forget_before(UnixSeconds(10));
-        assert_eq!(keys(&lapsing), [1, 2, 3, 4]);
-        lapsing.forget_before(UnixSeconds(11));
-        assert_eq!(keys(&lapsing), [3, 4]);
-        lapsing.forget_soonest();
-        assert_eq!(keys(&lapsing), [4]);
-        lapsing.forget_before(UnixSeconds(u64::MAX));
-        lapsing.forget_soonest();
-        assert_eq!((keys(&lapsing), lapsing.len()), (vec![], 0));
+        expiring.forget_before(UnixSeconds(10));
+        assert_eq!(keys(&expiring), [1, 2, 3, 4]);
+        expiring.forget_before(UnixSeconds(11));
+        assert_eq!(keys(&expiring), [3, 4]);
+        expiring.forget_soonest();
+        assert_eq!(keys(&expiring), [4]);
+        expiring.forget_before(UnixSeconds(u64::MAX));
+        expiring.forget_soonest();
+        assert_eq!((keys(&expiring), expiring.len()), (vec![], 0));
     }
 
     #[test]
     fn what_is_replaced_or_removed_leaves_no_end_behind() {
-        let mut lapsing = Lapsing::default();
-        lapsing.insert(1, "a", UnixSeconds(10));
-        lapsing.insert(1, "b", UnixSeconds(20));
-        lapsing.forget_before(UnixSeconds(11));
-        assert_eq!((keys(&lapsing), lapsing.get(&1, UnixSeconds(20))), (vec![1], Some(&"b")));
-        assert!(lapsing.contains(&1));
-        assert_eq!(lapsing.remove(&1), Some((UnixSeconds(20), "b")));
-        assert_eq!((keys(&lapsing), lapsing.remove(&1), lapsing.contains(&1)), (vec![], None, false));
+        let mut expiring = ExpiringMap::default();
+        expiring.insert(1, "a", UnixSeconds(10));
+        expiring.insert(1, "b", UnixSeconds(20));
+        expiring.forget_before(UnixSeconds(11));
+        assert_eq!((keys(&expiring), expiring.get(&1, UnixSeconds(20))), (vec![1], Some(&"b")));
+        assert!(expiring.contains(&1));
+        assert_eq!(expiring.remove(&1), Some((UnixSeconds(20), "b")));
+        assert_eq!((keys(&expiring), expiring.remove(&1), expiring.contains(&1)), (vec![], None, false));
     }
 }

@@ -23,7 +23,7 @@ impl<'a> Who<'a> {
 }
 
 /// Tells the watcher of a login and returns the outcome that its judgement asks for.
-pub fn look(issuer: &Issuer, who: Who<'_>, device: &Posture, outcome: LoginOutcome, context: &RequestContext) -> Outcome {
+pub fn observe(issuer: &Issuer, who: Who<'_>, device: &Posture, outcome: LoginOutcome, context: &RequestContext) -> Outcome {
     let key = device.key.to_string();
     let system = match device.platform {
         Platform::Android => "Android",
@@ -31,7 +31,7 @@ pub fn look(issuer: &Issuer, who: Who<'_>, device: &Posture, outcome: LoginOutco
     };
     let version = device.os_version_known().map_or(0, |known| known.value);
     let app_version = device.app_version_known().map_or(0, |known| known.value);
-    let view = issuer.world.watch.login(&LoginSeen {
+    let view = issuer.world.observer.login(&LoginSeen {
         account: who.account,
         user: who.user,
         session: who.session,
@@ -59,7 +59,7 @@ pub(crate) fn admit(
     outcome: LoginOutcome,
     context: &RequestContext,
 ) -> Result<(), Refusal> {
-    match look(issuer, who, device, outcome, context) {
+    match observe(issuer, who, device, outcome, context) {
         Outcome::Allow | Outcome::Limit | Outcome::StepUp => Ok(()),
         Outcome::Deny => Err(Reason::LoginAttemptsTooMany.into()),
     }

@@ -41,7 +41,7 @@ pub(crate) struct Writer<'a> {
 
 /// One mail without an address. No field but `text` contains a line break.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Letter {
+pub(crate) struct MailMessage {
     /// Header `Subject`; that of an answer begins with `Re: `, so that mail programs show one thread.
     pub subject: String,
     /// Header `Message-ID`, the same for every attempt, so that a mail that arrives twice is recognised.
@@ -55,24 +55,26 @@ pub(crate) struct Letter {
 impl Writer<'_> {
     /// The mail about one incident.
     #[must_use]
-    pub(crate) fn letter(&self, incident: &Incident, phase: Phase) -> Letter {
+    pub(crate) fn message(&self, incident: &Incident, phase: Phase) -> MailMessage {
         let name = |phase: Phase| format!("<{}.{}@{}>", plain(incident.id.as_str()), phase.as_str(), plain(self.host));
         let subject = format!("Countersign: {} about {} ({})", incident.kind.as_str(), whom(incident), plain(incident.id.as_str()));
         match phase {
-            Phase::Ended => Letter {
+            Phase::Ended => MailMessage {
                 subject: format!("Re: {subject}"),
                 id: name(Phase::Ended),
                 answers: Some(name(Phase::Opened)),
                 text: self.text(incident, phase),
             },
             // An incident that is over already begins its thread, as a new one does.
-            Phase::Opened | Phase::Passed => Letter { subject, id: name(Phase::Opened), answers: None, text: self.text(incident, phase) },
+            Phase::Opened | Phase::Passed => {
+                MailMessage { subject, id: name(Phase::Opened), answers: None, text: self.text(incident, phase) }
+            }
         }
     }
 
     /// One mail about many incidents that changed within a short time.
     #[must_use]
-    pub fn digest(&self, incidents: &[(Incident, Phase)]) -> Letter {
+    pub fn digest(&self, incidents: &[(Incident, Phase)]) -> MailMessage {
         let mut text = format!("{} incidents changed at {} within a short time.\n\n", incidents.len(), plain(self.host));
         for (incident, phase) in incidents.iter().take(Limits::MAIL_DIGEST_LINES_MAX) {
             let (id, kind, at) = (plain(incident.id.as_str()), incident.kind.as_str(), (self.instant)(incident.first_at.seconds()));
@@ -85,7 +87,7 @@ impl Writer<'_> {
                  To undo one:     countersign incident undo ID\n\
                  To see them all: countersign incident list\n";
         let first = incidents.first().map(|(incident, phase)| format!("{}.{}", plain(incident.id.as_str()), phase.as_str()));
-        Letter {
+        MailMessage {
             subject: format!("Countersign: {} incidents", incidents.len()),
             id: format!("<digest.{}.{}@{}>", first.unwrap_or_default(), incidents.len(), plain(self.host)),
             answers: None,
@@ -95,8 +97,8 @@ impl Writer<'_> {
 
     /// A test mail, which only shows that mails arrive.
     #[must_use]
-    pub(crate) fn trial(&self, now: UnixSeconds) -> Letter {
-        Letter {
+    pub(crate) fn trial(&self, now: UnixSeconds) -> MailMessage {
+        MailMessage {
             subject: "Countersign: a test".to_owned(),
             id: format!("<test.{}@{}>", now.0, plain(self.host)),
             answers: None,
@@ -196,7 +198,7 @@ fn plain(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use countersign_core::{DecisionId, IncidentId, SessionId, SignalKind, UnixMillis, UserId};
-    use countersign_store::{Deed, Moment};
+    use countersign_store::{ActionTaken, Moment};
     use proptest::prelude::{any, proptest};
 
     use super::*;
@@ -216,7 +218,7 @@ mod tests {
             last_at: UnixMillis(160_000),
             count: 3,
             score: 87,
-            deeds: vec![Deed {
+            deeds: vec![ActionTaken {
                 session,
                 from: SessionState::Active,
                 to: SessionState::Challenged,
@@ -230,9 +232,9 @@ mod tests {
     fn a_mail_says_what_who_why_and_the_way_back() {
         let incident = incident();
         let (id, user) = (incident.id.as_str(), incident.user.as_ref().expect("somebody").as_str());
-        let letter = WRITER.letter(&incident, Phase::Opened);
-        assert_eq!(letter.subject, format!("Countersign: scraping about {user} ({id})"));
-        assert_eq!((letter.id.clone(), letter.answers), (format!("<{id}.opened@api.example.com>"), None));
+        let message = WRITER.message(&incident, Phase::Opened);
+        assert_eq!(message.subject, format!("Countersign: scraping about {user} ({id})"));
+        assert_eq!((message.id.clone(), message.answers), (format!("<{id}.opened@api.example.com>"), None));
         let lines = [
             "Countersign at api.example.com noticed `scraping`.".to_owned(),
             format!("About:     {user}"),
@@ -242,21 +244,21 @@ mod tests {
             format!("  undo it if it was harmless:   countersign incident undo {id}"),
         ];
         for line in lines {
-            assert!(letter.text.lines().any(|have| have == line), "{line}\n{}", letter.text);
+            assert!(message.text.lines().any(|have| have == line), "{line}\n{}", message.text);
         }
-        let ended = WRITER.letter(&Incident { state: IncidentState::Fine, ..incident }, Phase::Ended);
-        assert_eq!((ended.subject, ended.answers), (format!("Re: {}", letter.subject), Some(letter.id.clone())));
-        assert_ne!(ended.id, letter.id);
+        let ended = WRITER.message(&Incident { state: IncidentState::Fine, ..incident }, Phase::Ended);
+        assert_eq!((ended.subject, ended.answers), (format!("Re: {}", message.subject), Some(message.id.clone())));
+        assert_ne!(ended.id, message.id);
         assert!(!ended.text.contains("incident undo"), "there is nothing left to undo");
     }
 
     #[test]
     fn a_digest_is_one_mail_and_bounded() {
         let many: Vec<_> = (0..150).map(|_| (incident(), Phase::Opened)).collect();
-        let letter = WRITER.digest(&many);
-        assert_eq!(letter.subject, "Countersign: 150 incidents");
-        assert_eq!(letter.text.lines().filter(|line| line.contains("scraping about")).count(), Limits::MAIL_DIGEST_LINES_MAX);
-        assert!(letter.text.contains("... and 50 more"));
+        let message = WRITER.digest(&many);
+        assert_eq!(message.subject, "Countersign: 150 incidents");
+        assert_eq!(message.text.lines().filter(|line| line.contains("scraping about")).count(), Limits::MAIL_DIGEST_LINES_MAX);
+        assert!(message.text.contains("... and 50 more"));
         assert!(!WRITER.digest(many.get(..100).expect("some")).text.contains("more"));
     }
 
@@ -267,10 +269,10 @@ mod tests {
             let mut incident = incident();
             incident.timeline = vec![Moment { at: UnixMillis(0), what: format!("{what}\r\nBcc: thief@example.com\u{2028}\u{202e}x") }];
             let writer = Writer { host: &host, ..WRITER };
-            let calm = writer.letter(&Incident { timeline: vec![Moment { at: UnixMillis(0), what: "x".to_owned() }], ..incident.clone() }, Phase::Ended);
-            let letter = writer.letter(&incident, Phase::Ended);
-            assert_eq!(letter.text.split(['\n', '\r', '\u{2028}']).count(), calm.text.split('\n').count());
-            for header in [Some(letter.subject), Some(letter.id), letter.answers].into_iter().flatten() {
+            let calm = writer.message(&Incident { timeline: vec![Moment { at: UnixMillis(0), what: "x".to_owned() }], ..incident.clone() }, Phase::Ended);
+            let message = writer.message(&incident, Phase::Ended);
+            assert_eq!(message.text.split(['\n', '\r', '\u{2028}']).count(), calm.text.split('\n').count());
+            for header in [Some(message.subject), Some(message.id), message.answers].into_iter().flatten() {
                 assert!(!header.contains(|c: char| c.is_control()), "{header:?}");
             }
         }

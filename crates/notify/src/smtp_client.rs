@@ -56,7 +56,7 @@ impl std::error::Error for CarryError {}
 
 /// Protection of the connection.
 #[derive(Clone, Debug)]
-pub enum Way {
+pub enum SmtpTls {
     /// TLS from the first byte.
     Implicit(Arc<ClientConfig>),
     /// No protection; to this machine only.
@@ -66,20 +66,20 @@ pub enum Way {
 }
 
 /// Connection settings of the mail server.
-pub struct Carrier {
+pub struct SmtpClient {
     /// Name or address of the server.
     pub host: String,
     /// Port of the server.
     pub port: u16,
     /// Protection of the connection.
-    pub way: Way,
+    pub tls: SmtpTls,
     /// Credentials for the server; `None` when it asks for none.
     pub login: Option<Credentials>,
     /// Name of this host in the server's greeting (`EHLO`).
     pub hello: String,
 }
 
-impl Carrier {
+impl SmtpClient {
     /// Sends a mail; `Ok` once the server has taken it.
     ///
     /// # Errors
@@ -105,11 +105,11 @@ impl Carrier {
         let reach = |e: io::Error| failed(format!("`{}` port {}: {e}", self.host, self.port));
         let mut stream = TcpStream::connect((self.host.as_str(), self.port)).await.map_err(reach)?;
         let peer = stream.peer_addr().map_err(reach)?;
-        match &self.way {
-            Way::Implicit(trust) => Ok(Box::new(Line { greeting: b"", stream: self.protect(trust, stream).await?, peer })),
-            Way::Plain if peer.ip().is_loopback() => Ok(Box::new(Line { greeting: b"", stream, peer })),
-            Way::Plain => Err(failed(format!("`{}` is not this machine, and TLS is off", self.host))),
-            Way::StartTls(trust) => {
+        match &self.tls {
+            SmtpTls::Implicit(trust) => Ok(Box::new(Line { greeting: b"", stream: self.protect(trust, stream).await?, peer })),
+            SmtpTls::Plain if peer.ip().is_loopback() => Ok(Box::new(Line { greeting: b"", stream, peer })),
+            SmtpTls::Plain => Err(failed(format!("`{}` is not this machine, and TLS is off", self.host))),
+            SmtpTls::StartTls(trust) => {
                 self.ask_for_tls(&mut stream).await?;
                 Ok(Box::new(Line { greeting: GREETING, stream: self.protect(trust, stream).await?, peer }))
             }

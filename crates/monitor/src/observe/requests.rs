@@ -5,11 +5,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 use countersign_core::{SignalKind, UnixSeconds};
 use countersign_risk::{
     Operation, Population, SnapshotRefusal,
-    admission::{Admission, Standing},
-    usage::{Ending, Habits, UseAssessment, UseFeature, UseRule, UseSight},
+    admission::{Admission, Tenure},
+    usage::{Ending, Habits, UseAssessment, UseFeature, UseObservation, UseRule},
 };
 
-use crate::watch::alarms::Alarms;
+use crate::observe::alarms::Alarms;
 
 /// Number of shards, each with a lock; two people share one only by chance.
 const SHARDS: usize = 64;
@@ -49,17 +49,17 @@ impl Requests {
     }
 
     /// Scores a request and learns from it. `None` only when there is no place for the person.
-    pub fn look(&self, person: u64, sight: &UseSight) -> Option<Looked> {
+    pub fn observe(&self, person: u64, observation: &UseObservation) -> Option<Looked> {
         let looked = {
             let mut shard = self.shard(person)?;
-            let (held, standing) = shard.enter(person)?;
+            let (held, tenure) = shard.enter(person)?;
             // INVARIANT: the shard's lock is taken before everybody's, and nobody holds everybody's while taking a shard's.
             let everybody = self.everybody.read().unwrap_or_else(PoisonError::into_inner);
-            let assessment = self.rule.judge(sight, &mut held.habits, &everybody);
+            let assessment = self.rule.judge(observation, &mut held.habits, &everybody);
             let high = assessment.evidence.total() >= self.rule.step_up;
             let kind = if high { assessment.evidence.heaviest().map(kind) } else { None };
-            let crossed = kind.filter(|kind| held.alarms.raise(*kind, sight.at));
-            if standing == Standing::Guest && held.habits.established() {
+            let crossed = kind.filter(|kind| held.alarms.raise(*kind, observation.at));
+            if tenure == Tenure::Guest && held.habits.established() {
                 shard.admit(person);
             }
             Looked { assessment, crossed }
@@ -131,8 +131,8 @@ impl Requests {
             } else {
                 joined.habits.merge(&habits);
             }
-            let standing = if joined.habits.established() { Standing::Known } else { Standing::Guest };
-            shard.put(person, joined, standing);
+            let tenure = if joined.habits.established() { Tenure::Known } else { Tenure::Guest };
+            shard.put(person, joined, tenure);
         }
         Ok(())
     }

@@ -74,7 +74,7 @@ pub struct Stores {
 }
 
 /// Where an operator's acts are done.
-pub struct Office {
+pub struct AdminService {
     /// What they change.
     pub stores: Stores,
     /// The registry of apps.
@@ -91,7 +91,7 @@ pub struct Office {
     pub log_key: Arc<CheckpointVerifier>,
 }
 
-impl Office {
+impl AdminService {
     /// The newest people.
     ///
     /// # Errors
@@ -324,7 +324,7 @@ impl Office {
 }
 
 #[async_trait]
-impl Ledger for Office {
+impl Ledger for AdminService {
     async fn acted(&self, session: &Session, to: SessionState, incident: &Incident) -> Result<DecisionId, Unavailable> {
         let seen = IncidentSeen { id: incident.id.clone(), kind: incident.kind };
         let changed = SessionChanged { by: Actor::Monitor, from: Some(session.state), to, incident: Some(seen) };

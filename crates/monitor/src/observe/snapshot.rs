@@ -8,7 +8,7 @@ use std::{
 
 use aws_lc_rs::digest::{Context, SHA256, SHA256_OUTPUT_LEN, digest};
 
-use crate::watch::live::LiveWatch;
+use crate::observe::live::LiveObserver;
 
 /// First bytes of the file, with the version of the format.
 const TITLE: &[u8] = b"countersign-watch 1\n";
@@ -79,7 +79,7 @@ impl Summed<'_> {
     }
 }
 
-impl LiveWatch {
+impl LiveObserver {
     /// Writes what was learned. Requests and logins continue meanwhile: no lock is held for more than a few people.
     ///
     /// # Errors

@@ -21,7 +21,7 @@ pub(crate) struct Watched {
 }
 
 /// One request under judgement. The way writes into it as it learns.
-pub(crate) struct Case {
+pub(crate) struct RequestContext {
     id: DecisionId,
     at: UnixMillis,
     address: IpAddr,
@@ -43,7 +43,7 @@ struct Decided {
     decision: Decision,
 }
 
-impl Case {
+impl RequestContext {
     /// Opens a case under a new number.
     pub(crate) fn open(id: DecisionId, path: &str, address: IpAddr, at: UnixMillis) -> Self {
         Self {

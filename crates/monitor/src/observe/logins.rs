@@ -11,7 +11,7 @@ use countersign_risk::{
     subjects::Subjects,
 };
 
-use crate::watch::alarms::Alarms;
+use crate::observe::alarms::Alarms;
 
 /// Weight in nats from which guessing and prompt fatigue are certain enough to stop the login.
 const CERTAIN: f64 = 3.0;
@@ -20,7 +20,7 @@ const CERTAIN: f64 = 3.0;
 const WAVE: f64 = 0.7;
 
 /// One login, prepared for scoring.
-pub(crate) struct LoginSight<'a> {
+pub(crate) struct LoginObservation<'a> {
     /// Name of the account.
     pub account: &'a str,
     /// Keyed hash of the session that was opened, when one was.
@@ -75,16 +75,16 @@ impl Logins {
     }
 
     /// Scores a login and learns from its outcome.
-    pub fn look(&mut self, sight: &LoginSight<'_>) -> Looked {
-        let assessed = self.monitor.assess(sight.account, &sight.login, sight.at);
+    pub fn observe(&mut self, observation: &LoginObservation<'_>) -> Looked {
+        let assessed = self.monitor.assess(observation.account, &observation.login, observation.at);
         // SECURITY: a stranger's attempts at an account must not lock its person out on a phone that is known to be theirs.
         let own_device = assessed.evidence.contributions().iter().any(|part| part.feature == Feature::Device && part.weight < 0.0);
-        match sight.outcome {
-            LoginOutcome::Failed => self.credentials.failed(&self.rule, &sight.source, sight.at),
-            LoginOutcome::PromptRefused => self.credentials.count(&sight.source, Try::PromptRefused, sight.at),
+        match observation.outcome {
+            LoginOutcome::Failed => self.credentials.failed(&self.rule, &observation.source, observation.at),
+            LoginOutcome::PromptRefused => self.credentials.count(&observation.source, Try::PromptRefused, observation.at),
             LoginOutcome::Asked | LoginOutcome::Passed | LoginOutcome::StepUpFailed | LoginOutcome::StepUpPassed => {}
         }
-        let tries = self.credentials.weigh(&self.rule, &sight.source, sight.at);
+        let tries = self.credentials.weigh(&self.rule, &observation.source, observation.at);
         let heavy = |feature: Feature, least: f64| tries.contributions().iter().any(|part| part.feature == feature && part.weight >= least);
         let found = [
             (heavy(Feature::BruteForce, CERTAIN) && !own_device, SignalKind::BruteForce),
@@ -99,16 +99,16 @@ impl Logins {
         let mut reasons = tries.reasons();
         // Guessing that is certain gets the greatest score, so that every threshold stops it.
         let mut score = if stopped { 100 } else { 0 };
-        let opened = matches!(sight.outcome, LoginOutcome::Passed);
+        let opened = matches!(observation.outcome, LoginOutcome::Passed);
         if opened {
-            self.credentials.count(&sight.source, Try::Succeeded, sight.at);
+            self.credentials.count(&observation.source, Try::Succeeded, observation.at);
             score = score.max(assessed.score.points());
             reasons.extend(assessed.evidence.reasons());
             if assessed.score >= Score::STEP_UP && assessed.verdict == Verdict::StepUp {
                 crossed.push(SignalKind::UnusualLogin);
             }
         }
-        let settled = match sight.outcome {
+        let settled = match observation.outcome {
             LoginOutcome::Passed => Some(Settled::Allowed),
             LoginOutcome::StepUpFailed => Some(Settled::StepUpFailed),
             LoginOutcome::StepUpPassed => Some(Settled::StepUpPassed),
@@ -116,32 +116,32 @@ impl Logins {
             LoginOutcome::Asked | LoginOutcome::Failed | LoginOutcome::PromptRefused => None,
         };
         if let Some(settled) = settled {
-            self.monitor.settle(sight.account, &assessed, settled);
+            self.monitor.settle(observation.account, &assessed, settled);
         }
         if opened
             && assessed.verdict != Verdict::Usual
-            && let Some(session) = sight.session
+            && let Some(session) = observation.session
         {
-            self.unconfirmed.insert(session, Some(Unconfirmed { account: sight.source.account, assessed }));
+            self.unconfirmed.insert(session, Some(Unconfirmed { account: observation.source.account, assessed }));
         }
-        crossed.retain(|kind| self.raise(*kind, sight));
+        crossed.retain(|kind| self.raise(*kind, observation));
         Looked { score, reasons, crossed }
     }
 
     /// Raises an alarm unless it was raised lately. A wave is signalled once for everybody, spraying once for its site, other kinds once
     /// for an account.
-    fn raise(&mut self, kind: SignalKind, sight: &LoginSight<'_>) -> bool {
+    fn raise(&mut self, kind: SignalKind, observation: &LoginObservation<'_>) -> bool {
         let key = if kind == SignalKind::CredentialStuffing {
             0
         } else if kind == SignalKind::PasswordSpraying {
-            u64::from(sight.source.prefix.0)
+            u64::from(observation.source.prefix.0)
         } else {
-            sight.source.account
+            observation.source.account
         };
         if self.alarms.get_mut(key).is_none() {
             self.alarms.insert(key, Alarms::default());
         }
-        self.alarms.get_mut(key).is_some_and(|alarms| alarms.raise(kind, sight.at))
+        self.alarms.get_mut(key).is_some_and(|alarms| alarms.raise(kind, observation.at))
     }
 
     /// Learns the login that opened `session` as the person's own, because they passed a step-up.

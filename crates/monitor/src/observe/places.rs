@@ -28,5 +28,5 @@ impl Place {
 /// Source of places, such as geography files.
 pub trait Places: Send + Sync {
     /// Facts about an address; [`Place::UNKNOWN`] when there are none.
-    fn look(&self, address: IpAddr) -> Place;
+    fn locate(&self, address: IpAddr) -> Place;
 }

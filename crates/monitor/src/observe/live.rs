@@ -7,8 +7,8 @@ use std::{
 };
 
 use countersign_core::{
-    Action, AnswerSeen, CoarsePlace, DeviceId, Limits, LoginDevice, LoginSeen, Reason, RequestSeen, RiskReason, RiskView, Seconds,
-    SessionId, Signal, SignalKind, SignalSink, Told, UnixMillis, UnixSeconds, UserId, Watch,
+    Action, AnswerSeen, CoarsePlace, DeviceId, Limits, LoginDevice, LoginSeen, Observer, PublicReason, Reason, RequestSeen, RiskReason,
+    RiskView, Seconds, SessionId, Signal, SignalKind, SignalSink, UnixMillis, UnixSeconds, UserId,
 };
 use countersign_risk::{
     Operation,
@@ -19,11 +19,11 @@ use countersign_risk::{
     maths::{floor_index, within},
     network::{Asn, site},
     subjects::Subjects,
-    usage::{Ending, UseEvidence, UseRule, UseSight},
+    usage::{Ending, UseEvidence, UseObservation, UseRule},
 };
 
-use crate::watch::{
-    logins::{LoginSight, Logins},
+use crate::observe::{
+    logins::{LoginObservation, Logins},
     places::{Place, Places},
     requests::Requests,
 };
@@ -36,7 +36,7 @@ const PHONE_PLACE_LIFE: Seconds = Seconds(3600);
 
 /// Configuration of the observer.
 #[derive(Clone)]
-pub struct WatchConfig {
+pub struct ObserverConfig {
     /// Secret from which the fingerprints of everything remembered are made.
     pub salt: Salt,
     /// Greatest number of people remembered at a time; the least recently seen is dropped first.
@@ -53,7 +53,7 @@ pub struct WatchConfig {
     pub credentials: CredentialRule,
 }
 
-impl WatchConfig {
+impl ObserverConfig {
     /// The shipped configuration, for at most `people_max` people.
     #[must_use]
     pub fn shipped(salt: Salt, people_max: usize) -> Self {
@@ -70,8 +70,8 @@ impl WatchConfig {
 }
 
 /// The observer of live traffic.
-pub struct LiveWatch {
-    pub(super) config: WatchConfig,
+pub struct LiveObserver {
+    pub(super) config: ObserverConfig,
     pub(super) requests: Requests,
     pub(super) logins: Mutex<Logins>,
     places: Arc<dyn Places>,
@@ -80,10 +80,10 @@ pub struct LiveWatch {
     signals: Arc<dyn SignalSink>,
 }
 
-impl LiveWatch {
+impl LiveObserver {
     /// An observer that knows nobody yet.
     #[must_use]
-    pub fn new(config: WatchConfig, places: Arc<dyn Places>, signals: Arc<dyn SignalSink>) -> Self {
+    pub fn new(config: ObserverConfig, places: Arc<dyn Places>, signals: Arc<dyn SignalSink>) -> Self {
         let requests = Requests::new(config.requests, config.people_max);
         let logins = Logins::new(config.logins, config.credentials, config.salt, config.people_max);
         let phones = Mutex::new(Subjects::new(Limits::REPORTED_PLACES_MAX));
@@ -104,7 +104,7 @@ impl LiveWatch {
         {
             return place.clone();
         }
-        let place = self.places.look(address);
+        let place = self.places.locate(address);
         if sites.len() >= Limits::SITES_CACHED_MAX {
             // Emptied as a whole, which is simple: entries live for a minute only.
             sites.clear();
@@ -127,10 +127,10 @@ impl LiveWatch {
         self.config.salt.long(Field::Subject, text.as_bytes())
     }
 
-    fn sight(&self, seen: &RequestSeen<'_>) -> UseSight {
+    fn observation(&self, seen: &RequestSeen<'_>) -> UseObservation {
         let (salt, now) = (self.config.salt, seen.at.seconds());
         let place = self.place(seen.address, now);
-        UseSight {
+        UseObservation {
             at: now,
             session: self.key(seen.session.as_str()),
             operation: Operation::named(seen.action.as_str()),
@@ -168,16 +168,16 @@ struct Whose<'a> {
 
 /// Outcome of a refused request for scoring. A refusal that the person can cure does not count against them.
 fn ending(reason: &Reason) -> Ending {
-    if matches!(reason.told(), Told::NotPermitted | Told::RequestInvalid) { Ending::Refused } else { Ending::Good }
+    if matches!(reason.public(), PublicReason::NotPermitted | PublicReason::RequestInvalid) { Ending::Refused } else { Ending::Good }
 }
 
-impl Watch for LiveWatch {
+impl Observer for LiveObserver {
     fn request(&self, seen: &RequestSeen<'_>) -> RiskView {
         let whose = Whose { user: Some(seen.user), session: Some(seen.session), device: Some(seen.device) };
         if self.config.honey_operations.contains(seen.action) {
             self.signal(SignalKind::HoneyOperation, whose, RiskView::default(), seen.at);
         }
-        let Some(looked) = self.requests.look(self.key(seen.user.as_str()), &self.sight(seen)) else { return RiskView::default() };
+        let Some(looked) = self.requests.observe(self.key(seen.user.as_str()), &self.observation(seen)) else { return RiskView::default() };
         let score = looked.assessment.score.points();
         // A score far below the threshold gets no reasons, which saves memory on almost every request.
         let reasons = if score >= 20 { reasons_of_use(&looked.assessment.evidence) } else { Vec::new() };
@@ -205,7 +205,7 @@ impl Watch for LiveWatch {
             LoginDevice::Attested(name) | LoginDevice::Claimed(name) => Some(salt.fingerprint(Field::Device, name.as_bytes())),
             LoginDevice::Unnamed => None,
         };
-        let sight = LoginSight {
+        let observation = LoginObservation {
             account: seen.account,
             session: seen.session.map(|session| self.key(session.as_str())),
             source: Source {
@@ -229,7 +229,7 @@ impl Watch for LiveWatch {
             outcome: seen.outcome,
             at: now,
         };
-        let looked = self.logins.lock().unwrap_or_else(PoisonError::into_inner).look(&sight);
+        let looked = self.logins.lock().unwrap_or_else(PoisonError::into_inner).observe(&observation);
         let reasons = looked
             .reasons
             .iter()

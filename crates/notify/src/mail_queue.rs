@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use countersign_core::{IncidentId, Limits, Seconds, UnixMillis};
 use countersign_store::{Incident, IncidentChange};
 
-use crate::letter::Phase;
+use crate::mail_message::Phase;
 
 /// Pauses after failed attempts: nine attempts in about three hours, which is longer than the maintenance of a mail server.
 const PAUSES: [Seconds; 8] = [Seconds(2), Seconds(8), Seconds(30), Seconds(90), Seconds(300), Seconds(900), Seconds(3_600), Seconds(7_200)];
@@ -45,13 +45,13 @@ pub(crate) struct Waiting {
 
 /// The queue of mails that wait.
 #[derive(Debug, Default)]
-pub(crate) struct Letterbox {
+pub(crate) struct MailQueue {
     waiting: Vec<Waiting>,
     told: HashMap<IncidentId, ()>,
     order: VecDeque<IncidentId>,
 }
 
-impl Letterbox {
+impl MailQueue {
     /// Adds a change of an incident. The mail about a new incident waits for `hold`, so that it can say what was done.
     pub(crate) fn put(&mut self, change: IncidentChange, incident: &Incident, hold: Seconds, now: UnixMillis) -> Put {
         let waiting = self.waiting.iter_mut().find(|waiting| waiting.incident.id == incident.id && waiting.phase != Phase::Ended);
@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     fn an_incident_is_one_mail_at_its_beginning_and_one_at_its_end() {
-        let mut held = Letterbox::default();
+        let mut held = MailQueue::default();
         let at = |second: u64| UnixMillis(second * 1000);
         assert_eq!(held.put(IncidentChange::Opened, &incident(1), HOLD, at(0)), Put::Waits);
         let more = Incident { count: 2, ..incident(1) };
@@ -186,7 +186,7 @@ mod tests {
 
     #[test]
     fn what_is_over_before_it_was_told_is_one_mail() {
-        let mut held = Letterbox::default();
+        let mut held = MailQueue::default();
         held.put(IncidentChange::Acted, &incident(1), HOLD, UnixMillis(0));
         assert_eq!(held.put(IncidentChange::Closed, &incident(1), HOLD, UnixMillis(1)), Put::Known);
         assert_eq!(held.take_due(UnixMillis(10_000)).iter().map(|one| one.phase).collect::<Vec<_>>(), [Phase::Passed]);
@@ -194,7 +194,7 @@ mod tests {
 
     #[test]
     fn a_server_that_is_down_is_tried_again_ever_more_slowly_and_then_given_up() {
-        let mut held = Letterbox::default();
+        let mut held = MailQueue::default();
         held.put(IncidentChange::Opened, &incident(1), Seconds(0), UnixMillis(0));
         let (mut now, mut pauses) = (UnixMillis(0), Vec::new());
         let last = loop {
@@ -215,7 +215,7 @@ mod tests {
 
     #[test]
     fn a_flood_fills_the_box_and_no_more() {
-        let mut held = Letterbox::default();
+        let mut held = MailQueue::default();
         for number in 0..1_500 {
             let expected = if usize::from(number) < Limits::MAILS_WAITING_MAX { Put::Waits } else { Put::Full };
             assert_eq!(held.put(IncidentChange::Opened, &incident(number), HOLD, UnixMillis(0)), expected, "{number}");

@@ -13,10 +13,10 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    carrier::{Carrier, CarryError},
     compose,
-    letter::{Letter, Writer},
-    letterbox::{Again, Letterbox, Put, Waiting},
+    mail_message::{MailMessage, Writer},
+    mail_queue::{Again, MailQueue, Put, Waiting},
+    smtp_client::{CarryError, SmtpClient},
 };
 
 /// Sleep while nothing waits; a new change ends it.
@@ -24,7 +24,7 @@ const IDLE: Duration = Duration::from_secs(3600);
 
 /// Figures of the mails since the node started.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Standing {
+pub struct MailStats {
     /// Mails that a server took.
     pub delivered: u64,
     /// Changes that found no room in the queue.
@@ -42,7 +42,7 @@ pub struct Standing {
 /// Settings of the mails: server, sender and receivers.
 pub struct Mailing {
     /// Client of the mail server.
-    pub carrier: Carrier,
+    pub smtp: SmtpClient,
     /// Sender of the mails.
     pub from: Mailbox,
     /// Who is written to.
@@ -61,11 +61,11 @@ impl Mailing {
     }
 
     /// Sends a mail to all receivers at once; if the server refuses that for good, to each alone.
-    async fn send(&self, letter: Letter, now: UnixSeconds) -> Result<(), CarryError> {
+    async fn send(&self, message: MailMessage, now: UnixSeconds) -> Result<(), CarryError> {
         let rejected = |why: &dyn std::fmt::Display| CarryError::Rejected(why.to_string());
-        let mail = compose::compose(letter, &self.from, &self.to, now).map_err(|e| rejected(&e))?;
+        let mail = compose::compose(message, &self.from, &self.to, now).map_err(|e| rejected(&e))?;
         let bytes = mail.formatted();
-        let Err(why) = self.carrier.carry(mail.envelope(), &bytes).await else { return Ok(()) };
+        let Err(why) = self.smtp.carry(mail.envelope(), &bytes).await else { return Ok(()) };
         if matches!(why, CarryError::Failed(_)) || self.to.len() == 1 {
             return Err(why);
         }
@@ -73,7 +73,7 @@ impl Mailing {
         let mut taken = Err(why);
         for to in &self.to {
             let envelope = Envelope::new(Some(self.from.email.clone()), vec![to.email.clone()]).map_err(|e| rejected(&e))?;
-            match self.carrier.carry(&envelope, &bytes).await {
+            match self.smtp.carry(&envelope, &bytes).await {
                 Ok(()) => taken = Ok(()),
                 Err(why) => tracing::error!(%why, to = %to.email, "this address receives no incident mails"),
             }
@@ -83,25 +83,25 @@ impl Mailing {
 }
 
 /// Mailer with its queue and its figures.
-pub struct Postman {
+pub struct Mailer {
     mailing: Mailing,
     clock: Arc<dyn Clock>,
     changes: mpsc::Sender<(IncidentChange, Incident)>,
-    standing: Mutex<Standing>,
+    stats: Mutex<MailStats>,
 }
 
-impl Postman {
+impl Mailer {
     /// Starts the task that delivers until the node ends, and returns the mailer. Mails that wait at that time are lost; `countersign
     /// incident list` has their incidents.
     #[must_use]
     pub fn start(mailing: Mailing, clock: Arc<dyn Clock>, shutdown: CancellationToken) -> Arc<Self> {
         let (changes, arrived) = mpsc::channel(Limits::MAIL_CHANGES_WAITING_MAX);
-        let postman = Arc::new(Self { mailing, clock, changes, standing: Mutex::default() });
-        let round = Arc::clone(&postman);
+        let mailer = Arc::new(Self { mailing, clock, changes, stats: Mutex::default() });
+        let round = Arc::clone(&mailer);
         tokio::spawn(async move {
             tokio::select! { () = round.deliver(arrived) => {}, () = shutdown.cancelled() => {} }
         });
-        postman
+        mailer
     }
 
     /// Queues a change of an incident; never waits.
@@ -124,8 +124,8 @@ impl Postman {
 
     /// Figures of the mails since the node started.
     #[must_use]
-    pub fn standing(&self) -> Standing {
-        self.standing.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub fn stats(&self) -> MailStats {
+        self.stats.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Who is written to.
@@ -136,11 +136,11 @@ impl Postman {
     /// Server that takes the mails.
     #[must_use]
     pub fn server(&self) -> String {
-        format!("{} port {}", self.mailing.carrier.host, self.mailing.carrier.port)
+        format!("{} port {}", self.mailing.smtp.host, self.mailing.smtp.port)
     }
 
     async fn deliver(&self, mut arrived: mpsc::Receiver<(IncidentChange, Incident)>) {
-        let mut held = Letterbox::default();
+        let mut held = MailQueue::default();
         loop {
             let now = self.clock.now();
             let pause = held.next_due().map_or(IDLE, |due| Duration::from_millis(due.0.saturating_sub(now.0)));
@@ -155,12 +155,12 @@ impl Postman {
                 },
                 () = tokio::time::sleep(pause) => self.round(&mut held).await,
             }
-            self.note(|standing| standing.waiting = held.len());
+            self.note(|stats| stats.waiting = held.len());
         }
     }
 
     /// Sends the mails that are due. A server that could not be used once is not asked again in the same round.
-    async fn round(&self, held: &mut Letterbox) {
+    async fn round(&self, held: &mut MailQueue) {
         let now = self.clock.now();
         let mut due = held.take_due(now).into_iter().peekable();
         if due.len() > Limits::MAILS_ALONE_MAX {
@@ -170,16 +170,16 @@ impl Postman {
             return;
         }
         while let Some(waiting) = due.next() {
-            let letter = self.mailing.writer().letter(&waiting.incident, waiting.phase);
-            if let Err(CarryError::Failed(_)) = self.one(held, vec![waiting], letter, now).await {
+            let message = self.mailing.writer().message(&waiting.incident, waiting.phase);
+            if let Err(CarryError::Failed(_)) = self.one(held, vec![waiting], message, now).await {
                 due.by_ref().for_each(|waiting| self.put_back(held, waiting, now));
             }
         }
     }
 
     /// Sends one mail about these changes, and notes its outcome.
-    async fn one(&self, held: &mut Letterbox, about: Vec<Waiting>, letter: Letter, now: UnixMillis) -> Result<(), CarryError> {
-        let sent = self.mailing.send(letter, now.seconds()).await;
+    async fn one(&self, held: &mut MailQueue, about: Vec<Waiting>, message: MailMessage, now: UnixMillis) -> Result<(), CarryError> {
+        let sent = self.mailing.send(message, now.seconds()).await;
         self.went(&sent);
         for waiting in about {
             match &sent {
@@ -194,7 +194,7 @@ impl Postman {
         sent
     }
 
-    fn put_back(&self, held: &mut Letterbox, waiting: Waiting, now: UnixMillis) {
+    fn put_back(&self, held: &mut MailQueue, waiting: Waiting, now: UnixMillis) {
         if held.put_back(waiting.clone(), now) == Again::GivenUp {
             self.gave_up(&waiting);
         }
@@ -210,28 +210,28 @@ impl Postman {
             }
         };
         counter!("countersign_mail_messages_total", "outcome" => outcome).increment(1);
-        self.note(|standing| match sent {
+        self.note(|stats| match sent {
             Ok(()) => {
-                standing.delivered = standing.delivered.saturating_add(1);
-                standing.last_delivered = Some(now);
+                stats.delivered = stats.delivered.saturating_add(1);
+                stats.last_delivered = Some(now);
             }
-            Err(why) => standing.last_failure = Some((now, why.to_string())),
+            Err(why) => stats.last_failure = Some((now, why.to_string())),
         });
     }
 
     fn gave_up(&self, waiting: &Waiting) {
         counter!("countersign_mail_messages_total", "outcome" => "given_up").increment(1);
         tracing::error!(incident = waiting.incident.id.as_str(), "an incident mail was given up after too many attempts");
-        self.note(|standing| standing.given_up = standing.given_up.saturating_add(1));
+        self.note(|stats| stats.given_up = stats.given_up.saturating_add(1));
     }
 
     fn dropped(&self, incident: &Incident) {
         counter!("countersign_mail_messages_total", "outcome" => "dropped").increment(1);
         tracing::error!(incident = incident.id.as_str(), "the mail queue is full; this mail is dropped");
-        self.note(|standing| standing.dropped = standing.dropped.saturating_add(1));
+        self.note(|stats| stats.dropped = stats.dropped.saturating_add(1));
     }
 
-    fn note(&self, change: impl FnOnce(&mut Standing)) {
-        change(&mut self.standing.lock().unwrap_or_else(PoisonError::into_inner));
+    fn note(&self, change: impl FnOnce(&mut MailStats)) {
+        change(&mut self.stats.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }

@@ -10,7 +10,7 @@ const HALF_MAX: usize = 8192;
 
 /// Keys that were used of late. The older half is forgotten whenever the younger one is full.
 #[derive(Default)]
-pub struct KeysAtHand {
+pub struct KeyCache {
     young: HashMap<UserId, Arc<PersonKey>>,
     old: HashMap<UserId, Arc<PersonKey>>,
     forgotten: u64,
@@ -20,7 +20,7 @@ pub struct KeysAtHand {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Asked(u64);
 
-impl KeysAtHand {
+impl KeyCache {
     /// The person's key, or when it was asked for.
     pub fn find(&mut self, user: &UserId) -> Result<Arc<PersonKey>, Asked> {
         if let Some(key) = self.young.get(user) {
@@ -67,13 +67,13 @@ mod tests {
         Arc::new(PersonKey::new(&Secret::new([1; 32])).expect("a key"))
     }
 
-    fn asked(keys: &mut KeysAtHand, user: &UserId) -> Asked {
+    fn asked(keys: &mut KeyCache, user: &UserId) -> Asked {
         keys.find(user).err().expect("not at hand")
     }
 
     #[test]
     fn a_key_that_was_destroyed_meanwhile_does_not_come_back() {
-        let mut keys = KeysAtHand::default();
+        let mut keys = KeyCache::default();
         let before = asked(&mut keys, &user(1));
         keys.forget(&user(1));
         keys.keep(user(1), &key(), before);
@@ -86,7 +86,7 @@ mod tests {
 
     #[test]
     fn the_memory_is_bounded_and_keeps_what_is_used() {
-        let mut keys = KeysAtHand::default();
+        let mut keys = KeyCache::default();
         let first = asked(&mut keys, &user(0));
         for number in 0..HALF_MAX * 5 {
             keys.keep(user(number), &key(), first);

@@ -62,7 +62,7 @@ pub struct BaseSettings {
     /// Where addresses are.
     pub maps: Maps,
     /// What the watcher looks for.
-    pub watch: WatchSettings,
+    pub observer: WatchSettings,
 }
 
 /// What the watcher looks for.
@@ -107,7 +107,7 @@ pub struct MonitorSettings {
 ///
 /// # Errors
 /// All that is wrong with the first part that is.
-pub fn understand(config: &Config, dev: Dev, options: &Options) -> Result<Settings, Faults> {
+pub fn validate(config: &Config, dev: Dev, options: &Options) -> Result<Settings, Faults> {
     settle(config, dev)?;
     let (file, host) = (config.file.as_path(), config.public.host());
     let Trusted { devices, revocations } = reading::trust(config, dev)?;
@@ -162,7 +162,7 @@ pub fn understand(config: &Config, dev: Dev, options: &Options) -> Result<Settin
             trust: devices,
             revocations,
             maps,
-            watch: WatchSettings {
+            observer: WatchSettings {
                 honey_accounts: config.monitor.honey_accounts.clone(),
                 honey_operations: config.monitor.honey_operations.clone(),
                 people_max: config.monitor.people_max,
