@@ -238,6 +238,27 @@ async fn an_operator_undoes_and_the_watcher_learns() {
     assert_eq!(scene.reactor.false_positive(&nobody).await, Err(UndoRefusal::Unknown));
 }
 
+/// Limited for one thing and challenged for another: when both were fine, nothing is left of either, whichever is said first.
+#[tokio::test]
+async fn what_was_built_on_each_other_is_undone_in_any_order() {
+    for order in [[SignalKind::UnusualUse, SignalKind::Scraping], [SignalKind::Scraping, SignalKind::UnusualUse]] {
+        let scene = Scene::new().await;
+        scene.take(SignalKind::UnusualUse, 1).await;
+        scene.take(SignalKind::Scraping, 1).await;
+        for (kind, left) in order.into_iter().zip([order[1], order[1]]) {
+            let incidents = scene.incidents().await;
+            let id = &incidents.iter().find(|incident| incident.kind == kind).expect("an incident").id;
+            scene.reactor.false_positive(id).await.expect("undone");
+            let expected = match (kind == left, left) {
+                (true, _) => SessionState::Active,
+                (false, SignalKind::Scraping) => SessionState::Challenged,
+                (false, _) => SessionState::Limited,
+            };
+            assert_eq!(scene.state(1).await, expected, "{kind:?} of {order:?}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn what_has_ended_or_got_worse_since_stays_so() {
     let scene = Scene::new().await;

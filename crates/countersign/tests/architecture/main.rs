@@ -72,7 +72,10 @@ const ROOMS: &[(&str, &[&str])] = &[
             "notify",
         ],
     ),
-    ("demo", &["codec", "compliance", "core", "proof", "attest", "audit", "store", "outbound", "gateway", "node", "example-bank"]),
+    (
+        "demo",
+        &["codec", "compliance", "core", "proof", "attest", "audit", "store", "outbound", "gateway", "node", "policy", "example-bank"],
+    ),
     (
         "countersign",
         &[

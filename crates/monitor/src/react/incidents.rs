@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use countersign_core::{DeviceId, IncidentId, Limits, Seconds, SessionId, Signal, SignalKind, UnixMillis, UserId};
-use countersign_store::{Incident, IncidentState};
+use countersign_store::{ActionTaken, Incident, IncidentState};
 
 /// Subject of an incident: a person where one is known, otherwise a device, otherwise a session, otherwise everybody.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -116,6 +116,18 @@ impl OpenIncidents {
         self.0.values().filter(|(incident, _)| touched(incident)).map(|(incident, _)| incident.id.clone()).collect()
     }
 
+    /// Incidents whose action began where `deed` had led, changed so that they lead back to the state before it.
+    pub(crate) fn lead_past(&self, deed: &ActionTaken) -> Vec<Incident> {
+        let continues = |other: &ActionTaken| other.session == deed.session && other.from == deed.to;
+        let held = self.0.values().map(|(incident, _)| incident).filter(|incident| incident.deeds.iter().any(continues));
+        held.map(|incident| {
+            let mut led = incident.clone();
+            led.deeds.iter_mut().filter(|other| continues(other)).for_each(|other| other.from = deed.from);
+            led
+        })
+        .collect()
+    }
+
     /// Incidents that were last noticed at `instant` or before.
     pub(crate) fn quiet_since(&self, instant: UnixMillis) -> Vec<IncidentId> {
         self.0.values().filter(|(incident, _)| incident.last_at <= instant).map(|(incident, _)| incident.id.clone()).collect()
@@ -188,7 +200,7 @@ mod tests {
             open.merge_signal(&signal(SignalKind::UnusualUse, Some(user), second), || IncidentId::from_random([id; 16]), Seconds(60));
         let session = SessionId::from_random([9; 16]);
         let decision = countersign_core::DecisionId::from_random([id; 8]);
-        incident.deeds.push(countersign_store::ActionTaken {
+        incident.deeds.push(ActionTaken {
             session,
             from: countersign_core::SessionState::Active,
             to: countersign_core::SessionState::Limited,

@@ -150,7 +150,7 @@ impl Reactor {
             self.parts.tell.tell(told, &incident);
         }
         if let Some(over) = over {
-            self.end(over, End::LAPSED, signal.at).await?;
+            self.end(&mut open, over, End::LAPSED, signal.at).await?;
         }
         done.map(|_| ())
     }
@@ -188,7 +188,7 @@ impl Reactor {
         }
         let now = self.parts.clock.now();
         self.learn(&held, now);
-        Ok(self.end(held, End::FINE, now).await?)
+        Ok(self.end(&mut open, held, End::FINE, now).await?)
     }
 
     /// Suppresses reactions to a kind of signal, for one person or everybody, for some time.
@@ -286,7 +286,7 @@ impl Reactor {
     /// Ends an open incident. If that fails, the incident stays open, and the next attempt ends it.
     async fn end_open(&self, open: &mut OpenIncidents, id: &IncidentId, how: End, now: UnixMillis) -> Result<(), Unavailable> {
         let Some(incident) = open.take(id) else { return Ok(()) };
-        let ended = self.end(incident.clone(), how, now).await;
+        let ended = self.end(open, incident.clone(), how, now).await;
         if ended.is_err() {
             open.put(incident);
         }
@@ -294,16 +294,24 @@ impl Reactor {
     }
 
     /// Ends an incident and undoes what it did, where nobody has changed the session since.
-    async fn end(&self, mut incident: Incident, how: End, now: UnixMillis) -> Result<Incident, Unavailable> {
+    async fn end(&self, open: &mut OpenIncidents, mut incident: Incident, how: End, now: UnixMillis) -> Result<Incident, Unavailable> {
         incident.state = how.state;
         incident.note(now, how.why);
-        for deed in incident.deeds.clone() {
+        // The last change first, so that each leads back to what the one before it had made.
+        for deed in incident.deeds.clone().into_iter().rev() {
             let Some(session) = self.parts.stores.sessions.find(&deed.session).await? else { continue };
             // SECURITY: the passing of time lifts a limit and nothing more, and a session that has ended stays ended.
             let undone = match how.state {
                 IncidentState::Closed => deed.to == SessionState::Limited,
                 IncidentState::Fine | IncidentState::Open => deed.to != SessionState::Revoked,
             };
+            if undone && session.state > deed.to {
+                // Another incident restricted the session further; its own way back leads past this change from now on.
+                for later in open.lead_past(&deed) {
+                    self.parts.stores.incidents.keep(later.clone()).await?;
+                    open.put(later);
+                }
+            }
             // What was changed went on before, too: nothing is undone by ending a session.
             if undone
                 && session.state == deed.to
