@@ -29,5 +29,5 @@ fn why_and_logs_say_what_they_said() {
     }
     assert_eq!(said(&["logs", "tail"]), golden("logs.txt"));
     assert_eq!(said(&["logs", "tail", "--json"]), golden("logs.json"));
-    assert!(said(&["audit", "verify"]).starts_with("6 records under signed checkpoints"));
+    assert!(said(&["audit", "verify"]).starts_with("6 records covered by signed checkpoints"));
 }
