@@ -29,10 +29,10 @@ fn facts(n: u64, bits: u32, text: &str, fields: std::collections::BTreeMap<Strin
     values.insert("zz_sure".to_owned(), FieldValue::Bool(bit(0)));
     Facts {
         session: Session {
-            id: SessionId::parse("s_1").expect("an id"),
+            id: SessionId::parse("s_of_alice").expect("an id"),
             user: UserId::parse("u_alice").expect("an id"),
             roles: ["customer", "admin"].into_iter().take(pick(1, 3)).map(|role| Role::parse(role).expect("a role")).collect(),
-            device: DeviceId::parse("d_1").expect("an id"),
+            device: DeviceId::parse("d_of_alice").expect("an id"),
             client: ClientId::parse("com.example.bank").expect("an id"),
             state: if bit(3) { SessionState::Limited } else { SessionState::Active },
             acr: [Acr::Basic, Acr::PhishingResistant, Acr::Presence][pick(4, 3)],
@@ -43,7 +43,7 @@ fn facts(n: u64, bits: u32, text: &str, fields: std::collections::BTreeMap<Strin
             expires_at: when(4),
         },
         posture: Posture {
-            device: DeviceId::parse("d_1").expect("an id"),
+            device: DeviceId::parse("d_of_alice").expect("an id"),
             key: Thumbprint::from_bytes([3; 32]),
             platform: if bit(8) { Platform::Ios } else { Platform::Android },
             tier: [EvidenceTier::None, EvidenceTier::SelfReported, EvidenceTier::Platform, EvidenceTier::Hardware][pick(9, 4)],
@@ -182,12 +182,12 @@ proptest! {
         prop_assert_eq!(record.facts(&identity), Ok(visible(facts)));
     }
 
-    /// What is somebody's stands under the seal, however it looks.
+    /// What is somebody's stands under the seal, however it looks. Needles are long: a short one turns up in a base64 box by chance.
     #[test]
     fn nothing_that_people_wrote_is_readable(n in 1..1000_u64, bits: u32) {
-        let facts = facts(n, bits, "Rent for Bob", std::collections::BTreeMap::new());
+        let facts = facts(n, bits, "Quarterly rent for Bartholomew", std::collections::BTreeMap::new());
         let json = sealed(&facts);
-        for secret in ["Rent", "Bob", "u_alice", "p_alice", "s_1", "d_1", "\"customer\"", "\"admin\""] {
+        for secret in ["Quarterly", "Bartholomew", "u_alice", "p_alice", "s_of_alice", "d_of_alice", "\"customer\"", "\"admin\""] {
             prop_assert!(!json.contains(secret), "{}: {}", secret, json);
         }
     }
