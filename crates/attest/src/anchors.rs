@@ -3,6 +3,7 @@
 
 use std::{collections::BTreeSet, fmt};
 
+use countersign_codec::sha256;
 use countersign_core::{Limits, UnixSeconds};
 
 use crate::x509::{Certificate, Malformed, PemRefusal, SubjectKey, pem_blocks};
@@ -152,7 +153,7 @@ impl Anchors {
             if !keys.insert(certificate.key().spki().to_vec()) {
                 return Err(AnchorsRefusal::Repeated { index });
             }
-            all.push(Anchor { source, certificate });
+            all.push(Anchor { source: Source { purpose: purpose(source.purpose, &certificate), ..source }, certificate });
         }
         if all.is_empty() { Err(AnchorsRefusal::Empty) } else { Ok(Self { all }) }
     }
@@ -223,6 +224,19 @@ impl Anchors {
     }
 }
 
+/// SHA-256 of the keys (`SubjectPublicKeyInfo`) of Android's two software roots. Their private halves stand in Android's source code, so
+/// that everybody can make any chain below them.
+const PUBLISHED_KEYS: [&str; 2] = [
+    "d5100c7942ef2e8310dc30ef82729680cf48d690735c3f68179a33c7c370f286",
+    "f2c4746f545946c100e72297f8f946344d7052f03a2f694221f9c893b0e6f711",
+];
+
+/// Meaning of a chain below this anchor. SECURITY: a published key proves nothing about a phone, whoever adds it and as whatever.
+fn purpose(stated: Purpose, certificate: &Certificate) -> Purpose {
+    let key = hex::encode(sha256(&[certificate.key().spki()]));
+    if PUBLISHED_KEYS.contains(&key.as_str()) { Purpose::AndroidSoftware } else { stated }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -283,9 +297,26 @@ mod tests {
         }
     }
 
-    /// The older of the software roots has a key that is too short for us to verify with, which is as well.
+    /// The older of the software roots has a key that is too short to be sound; that is told, and where software is accepted it verifies.
     fn self_signed(hex: &str) -> Result<(), crate::x509::SignatureRefusal> {
-        if hex.starts_with("4e42730e") { Err(crate::x509::SignatureRefusal::Invalid) } else { Ok(()) }
+        if hex.starts_with("4e42730e") { Err(crate::x509::SignatureRefusal::AlgorithmRefused) } else { Ok(()) }
+    }
+
+    #[test]
+    fn published_keys_prove_nothing_about_a_phone() {
+        let software = include_str!("../data/anchors/android_software.pem");
+        let source = |purpose| Source { vendor: Vendor::Operator, purpose };
+        for purpose in [Purpose::AndroidHardware, Purpose::AppAttest, Purpose::AppAttestReceipt, Purpose::AndroidSoftware] {
+            let anchors = Anchors::parse(source(purpose), software).expect("anchors");
+            for anchor in anchors.iter() {
+                assert_eq!(anchor.source(), source(Purpose::AndroidSoftware), "added as {purpose:?}");
+                let legacy = anchor.certificate().verify_signature_at(crate::x509::KeyStrength::Legacy, anchor.key());
+                assert_eq!(legacy, Ok(()), "where software is accepted, it verifies");
+            }
+            assert_eq!(anchors.iter().count(), PUBLISHED_KEYS.len());
+        }
+        let google = Anchors::google().expect("anchors");
+        assert!(google.iter().all(|anchor| anchor.source().purpose == Purpose::AndroidHardware));
     }
 
     #[test]

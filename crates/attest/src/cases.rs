@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use crate::anchors::{Anchors, Purpose, Source, Vendor};
 use crate::android::{
     App, AppRule, ApplicationsRule, AttestRefusal, BootKeyRule, BootloaderRule, Evidence, Field, KeyRule, OriginRule, PurposeRule,
-    Requirements, RootOfTrustRule, StatusList, StatusRule, Trust, chain_from_pem, description_fields, verify,
+    Requirements, RollbackRule, RootOfTrustRule, StatusList, StatusRule, Trust, chain_from_pem, description_fields, verify,
 };
 
 /// One case as it stands in the file.
@@ -50,6 +50,16 @@ struct WireRequirements {
     boot_state: Vec<WireBootState>,
     require_locked: bool,
     require_root_of_trust: bool,
+    #[serde(default)]
+    security_level_exact: Option<WireLevel>,
+    #[serde(default)]
+    attestation_version_min: Option<u32>,
+    #[serde(default)]
+    key_mint_version_min: Option<u32>,
+    #[serde(default)]
+    require_rollback_resistance: bool,
+    #[serde(default)]
+    attestation_age_max: Option<u64>,
     #[serde(default)]
     boot_keys_b64: Option<Vec<String>>,
     #[serde(default)]
@@ -230,11 +240,12 @@ struct CaseFault(String);
 impl WireRequirements {
     fn read(&self) -> Result<Requirements, CaseFault> {
         Ok(Requirements {
-            security_level_min: match self.security_level_min {
-                WireLevel::Software => SecurityLevel::Software,
-                WireLevel::TrustedEnvironment => SecurityLevel::TrustedEnvironment,
-                WireLevel::StrongBox => SecurityLevel::StrongBox,
-            },
+            security_level_min: level(self.security_level_min),
+            security_level_exact: self.security_level_exact.map(level),
+            attestation_version_min: self.attestation_version_min,
+            key_mint_version_min: self.key_mint_version_min,
+            rollback: if self.require_rollback_resistance { RollbackRule::Resistant } else { RollbackRule::Any },
+            attestation_age_max: self.attestation_age_max.map(Seconds),
             boot_states: self.boot_state.iter().map(|state| boot_state(*state)).collect(),
             boot_keys: match &self.boot_keys_b64 {
                 None => BootKeyRule::Any,
@@ -268,6 +279,14 @@ impl WireApp {
             package: AppId::parse(&self.package).map_err(|why| CaseFault(why.to_string()))?,
             signers: self.signers_b64.iter().map(signer).collect::<Result<_, _>>()?,
         })
+    }
+}
+
+const fn level(level: WireLevel) -> SecurityLevel {
+    match level {
+        WireLevel::Software => SecurityLevel::Software,
+        WireLevel::TrustedEnvironment => SecurityLevel::TrustedEnvironment,
+        WireLevel::StrongBox => SecurityLevel::StrongBox,
     }
 }
 

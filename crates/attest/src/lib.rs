@@ -22,6 +22,7 @@ pub mod binding;
 pub mod boot_keys;
 mod calendar;
 pub mod cases;
+mod instant;
 pub mod play;
 pub mod report;
 pub mod x509;

@@ -6,19 +6,28 @@ use std::{collections::BTreeMap, fmt};
 
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA384_ASN1, ECDSA_P384_SHA256_ASN1, ECDSA_P384_SHA384_ASN1, ECDSA_P521_SHA256_ASN1,
-    ECDSA_P521_SHA384_ASN1, ECDSA_P521_SHA512_ASN1, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512,
-    UnparsedPublicKey, VerificationAlgorithm,
+    ECDSA_P521_SHA384_ASN1, ECDSA_P521_SHA512_ASN1, RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY, RSA_PKCS1_2048_8192_SHA256,
+    RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512, UnparsedPublicKey, VerificationAlgorithm,
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use const_oid::ObjectIdentifier;
 use countersign_codec::sha256;
 use countersign_core::{Limits, UnixSeconds};
-use der::{Decode, Encode, Reader, SliceReader};
-use x509_cert::{
-    ext::pkix::{BasicConstraints, KeyUsage},
-    name::Name,
-    time::Time,
+use der::{
+    Decode, Encode, Reader, Sequence, SliceReader,
+    asn1::{Any, BitString},
 };
+use x509_cert::{
+    AlgorithmIdentifier, SubjectPublicKeyInfo, Version,
+    ext::{
+        Extensions,
+        pkix::{BasicConstraints, KeyUsage},
+    },
+    name::Name,
+    serial_number::SerialNumber,
+};
+
+use crate::instant::instant;
 
 /// Reason why bytes are not an acceptable certificate. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -55,10 +64,20 @@ impl fmt::Display for Malformed {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SignatureRefusal {
     /// The algorithm is not RSA (PKCS#1 v1.5, 2048 to 8192 bits) or ECDSA (P-256, P-384, P-521) with SHA-256, SHA-384 or SHA-512, or the
-    /// issuer's key is of another kind. SHA-1 is refused.
+    /// issuer's key is of another kind or too short for [`KeyStrength::Sound`]. SHA-1 is refused.
     AlgorithmRefused,
     /// The signature does not verify.
     Invalid,
+}
+
+/// Strength that a signature's key needs. Alphabetical.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum KeyStrength {
+    /// RSA keys of 1024 bits verify as well, with SHA-256. Only for chains that prove nothing about a phone: the older of Android's two
+    /// software roots, whose private key is published anyway, has such a key.
+    Legacy,
+    /// Keys that nobody can break today (NIST SP 800-131A revision 2, table 2).
+    Sound,
 }
 
 /// Kind of a certificate's public key.
@@ -169,7 +188,21 @@ impl SubjectKey {
     /// # Errors
     /// A refusal when the algorithm is not accepted or the signature does not verify.
     pub fn verify(&self, algorithm: ObjectIdentifier, message: &[u8], signature: &[u8]) -> Result<(), SignatureRefusal> {
-        let algorithm = verification(algorithm, &self.kind).ok_or(SignatureRefusal::AlgorithmRefused)?;
+        self.verify_at(KeyStrength::Sound, algorithm, message, signature)
+    }
+
+    fn verify_at(
+        &self,
+        strength: KeyStrength,
+        algorithm: ObjectIdentifier,
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<(), SignatureRefusal> {
+        let algorithm = match strength {
+            KeyStrength::Sound => verification(algorithm, &self.kind),
+            KeyStrength::Legacy => legacy(algorithm, &self.kind).or_else(|| verification(algorithm, &self.kind)),
+        };
+        let algorithm = algorithm.ok_or(SignatureRefusal::AlgorithmRefused)?;
         UnparsedPublicKey::new(algorithm, &self.bits).verify(message, signature).map_err(|_| SignatureRefusal::Invalid)
     }
 }
@@ -183,25 +216,24 @@ impl Certificate {
         if der.len() > Limits::CERTIFICATE_BYTES_MAX {
             return Err(Malformed::TooLarge);
         }
-        let parsed = x509_cert::Certificate::from_der(der).map_err(|_| Malformed::NotDer)?;
-        let tbs = parsed.tbs_certificate();
+        let Wire { signed: tbs, signature_algorithm, signature } = Wire::from_der(der).map_err(|_| Malformed::NotDer)?;
         // SECURITY: the outer algorithm is not signed, so a verifier that relied on it alone could be led to another one.
-        if tbs.signature() != parsed.signature_algorithm() {
+        if tbs.signature != signature_algorithm {
             return Err(Malformed::AlgorithmsDiffer);
         }
-        let extensions = extensions_of(tbs.extensions().map_or(&[][..], Vec::as_slice))?;
+        let extensions = extensions_of(tbs.extensions.as_deref().unwrap_or_default())?;
         Ok(Self {
             // SECURITY: the signature is checked over the received bytes, never over bytes that an encoder made again.
             signed: signed_part(der).map_err(|_| Malformed::NotDer)?,
             der: der.to_vec(),
-            signature: parsed.signature().as_bytes().ok_or(Malformed::SignatureBits)?.to_vec(),
-            signature_algorithm: parsed.signature_algorithm().oid,
-            subject: tbs.subject().clone(),
-            issuer: tbs.issuer().clone(),
-            serial: serial_text(tbs.serial_number().as_bytes()),
-            not_before: instant(&tbs.validity().not_before),
-            not_after: instant(&tbs.validity().not_after),
-            key: subject_key(tbs.subject_public_key_info())?,
+            signature: signature.as_bytes().ok_or(Malformed::SignatureBits)?.to_vec(),
+            signature_algorithm: signature_algorithm.oid,
+            serial: serial_text(tbs.serial_number.as_bytes()),
+            not_before: instant(&tbs.validity.not_before).ok_or(Malformed::NotDer)?,
+            not_after: instant(&tbs.validity.not_after).ok_or(Malformed::NotDer)?,
+            key: subject_key(&tbs.subject_public_key_info)?,
+            subject: tbs.subject,
+            issuer: tbs.issuer,
             issuing: issuing(&extensions)?,
             extensions,
         })
@@ -237,13 +269,13 @@ impl Certificate {
         &self.serial
     }
 
-    /// First second of its validity. A time before 1970 cannot be expressed.
+    /// First second of its validity. A time before 1970 counts as the beginning of 1970.
     #[must_use]
     pub const fn not_before(&self) -> UnixSeconds {
         self.not_before
     }
 
-    /// Last second of its validity.
+    /// Last second of its validity. A time before 1970 counts as the beginning of 1970.
     #[must_use]
     pub const fn not_after(&self) -> UnixSeconds {
         self.not_after
@@ -294,8 +326,49 @@ impl Certificate {
     /// # Errors
     /// A refusal when the algorithm is not accepted or the signature does not verify.
     pub fn verify_signature_of(&self, issuer: &SubjectKey) -> Result<(), SignatureRefusal> {
-        issuer.verify(self.signature_algorithm, &self.signed, &self.signature)
+        self.verify_signature_at(KeyStrength::Sound, issuer)
     }
+
+    /// Verifies the same, where the issuer's key may be as weak as `strength` says.
+    ///
+    /// # Errors
+    /// A refusal when the algorithm is not accepted or the signature does not verify.
+    pub(crate) fn verify_signature_at(&self, strength: KeyStrength, issuer: &SubjectKey) -> Result<(), SignatureRefusal> {
+        issuer.verify_at(strength, self.signature_algorithm, &self.signed, &self.signature)
+    }
+}
+
+/// A certificate as it is encoded (RFC 5280 section 4.1). The library's own type refuses every date before 1970, which genuine phones write
+/// into the certificates of their keys; here the dates are read by [`instant`].
+#[derive(Sequence)]
+struct Wire {
+    signed: WireSigned,
+    signature_algorithm: AlgorithmIdentifier,
+    signature: BitString,
+}
+
+#[derive(Sequence)]
+struct WireSigned {
+    #[asn1(context_specific = "0", default = "Default::default")]
+    version: Version,
+    serial_number: SerialNumber,
+    signature: AlgorithmIdentifier,
+    issuer: Name,
+    validity: WireValidity,
+    subject: Name,
+    subject_public_key_info: SubjectPublicKeyInfo,
+    #[asn1(context_specific = "1", tag_mode = "IMPLICIT", optional = "true")]
+    issuer_unique_id: Option<BitString>,
+    #[asn1(context_specific = "2", tag_mode = "IMPLICIT", optional = "true")]
+    subject_unique_id: Option<BitString>,
+    #[asn1(context_specific = "3", tag_mode = "EXPLICIT", optional = "true")]
+    extensions: Option<Extensions>,
+}
+
+#[derive(Sequence)]
+struct WireValidity {
+    not_before: Any,
+    not_after: Any,
 }
 
 impl fmt::Debug for Certificate {
@@ -447,12 +520,21 @@ fn serial_text(bytes: &[u8]) -> String {
     }
 }
 
-fn instant(time: &Time) -> UnixSeconds {
-    UnixSeconds(time.to_unix_duration().as_secs())
+/// Fewest and most bits of an RSA key that is strong enough and not too slow.
+const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
+
+/// The algorithm for an RSA key that is too short to be sound but not too short for software.
+fn legacy(algorithm: ObjectIdentifier, key: &KeyKind) -> Option<&'static dyn VerificationAlgorithm> {
+    match (key, algorithm) {
+        (KeyKind::Rsa(1024..2048), RSA_SHA256) => Some(&RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY),
+        _ => None,
+    }
 }
 
 fn verification(algorithm: ObjectIdentifier, key: &KeyKind) -> Option<&'static dyn VerificationAlgorithm> {
     Some(match (key, algorithm) {
+        // Said here, because the library would call a key of another length an invalid signature.
+        (KeyKind::Rsa(bits), _) if !RSA_BITS.contains(bits) => return None,
         (KeyKind::Rsa(_), RSA_SHA256) => &RSA_PKCS1_2048_8192_SHA256,
         (KeyKind::Rsa(_), RSA_SHA384) => &RSA_PKCS1_2048_8192_SHA384,
         (KeyKind::Rsa(_), RSA_SHA512) => &RSA_PKCS1_2048_8192_SHA512,

@@ -96,14 +96,22 @@ proptest! {
         prop_assert_eq!(KeyDescription::parse(&der), Ok(description));
     }
 
-    /// A description has one encoding only, so no two readers can take it for different things.
+    /// A description has one encoding only, so no two readers can take it for different things. The exception is the one truth value of
+    /// which phones write any byte but zero for "true", as BER reads it.
     #[test]
     fn what_is_read_has_one_encoding(description in description(), at in any::<prop::sample::Index>(), flip in 1_u8..) {
         let mut der = encode(&description).expect("a description");
         let position = at.index(der.len());
         der[position] ^= flip;
         if let Ok(parsed) = KeyDescription::parse(&der) {
-            prop_assert_eq!(encode(&parsed).expect("a description"), der);
+            let again = encode(&parsed).expect("a description");
+            if again != der {
+                prop_assert_eq!(again[position], 0xff);
+                prop_assert_eq!(&again[position - 2..position], &[1, 1], "the header of a truth value");
+                prop_assert!(parsed.hardware_enforced.root_of_trust().or(parsed.software_enforced.root_of_trust()).is_some());
+                der[position] = 0xff;
+                prop_assert_eq!(again, der);
+            }
         }
     }
 

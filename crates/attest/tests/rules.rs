@@ -8,8 +8,8 @@ use countersign_attest::{
     anchors::{Anchors, Purpose, Source, Vendor},
     android::{
         App, AppRule, ApplicationId, ApplicationsRule, AttestRefusal, BootKeyRule, BootloaderRule, DescriptionRefusal, Evidence, KeyRule,
-        Origin, OriginRule, Package, Provisioning, PurposeRule, RawChain, Requirements, RootOfTrust, RootOfTrustRule, StatusList,
-        StatusRule, Tag, Trust, Value, Verdict, chain_from_der_list, chain_from_pem, encode, inspect, verify,
+        Origin, OriginRule, Package, Provisioning, PurposeRule, RawChain, Requirements, RollbackRule, RootOfTrust, RootOfTrustRule,
+        StatusList, StatusRule, Tag, Trust, Value, Verdict, chain_from_der_list, chain_from_pem, encode, inspect, verify,
     },
     x509::{Malformed, SignatureRefusal},
 };
@@ -398,12 +398,23 @@ fn description_of_many_tags() -> Vec<u8> {
 #[test]
 fn rules_on_hardware_and_boot() {
     use SecurityLevel::{Software, StrongBox, TrustedEnvironment};
-    let levels = |attestation, key| {
+    let levels_under = |title: Option<&'static str>, attestation, key| {
         with(Made::Factory, move |b| {
+            b.attesting_title = title;
             b.description.attestation_security_level = attestation;
             b.description.key_mint_security_level = key;
         })
     };
+    let levels = |attestation, key| levels_under(None, attestation, key);
+    let remote = |organization: &'static str, level| {
+        with(Made::Remote, move |b| {
+            b.attesting_organization = organization;
+            b.description.attestation_security_level = level;
+            b.description.key_mint_security_level = level;
+        })
+    };
+    let contradicted = |level, claimed| Err(AttestRefusal::SecurityLevelContradicted { level, claimed });
+    let differ = |attestation, key| Err(AttestRefusal::SecurityLevelsDiffer { attestation, key });
     let root = |value: Option<Value>| {
         with(Made::Factory, move |b| b.description.hardware_enforced = hardware_with(Tag::RootOfTrust, value.clone()))
     };
@@ -421,7 +432,51 @@ fn rules_on_hardware_and_boot() {
     let not_verified = |state| Err(AttestRefusal::BootNotVerified { state });
     assert_rows(vec![
         ("both in the trusted environment", levels(TrustedEnvironment, TrustedEnvironment), Ok(())),
-        ("both in a StrongBox", levels(StrongBox, StrongBox), Ok(())),
+        ("both in a StrongBox", levels_under(Some("StrongBox"), StrongBox, StrongBox), Ok(())),
+        ("a StrongBox, spelt otherwise", levels_under(Some("Maker's STRONGBOX 2"), StrongBox, StrongBox), Ok(())),
+        ("a StrongBox that nobody named", levels(StrongBox, StrongBox), contradicted(StrongBox, None)),
+        ("a StrongBox of a trusted environment", levels_under(Some("TEE"), StrongBox, StrongBox), contradicted(StrongBox, None)),
+        (
+            "a trusted environment of a StrongBox",
+            levels_under(Some("StrongBox"), TrustedEnvironment, TrustedEnvironment),
+            contradicted(TrustedEnvironment, Some(StrongBox)),
+        ),
+        ("a StrongBox, remotely", remote("StrongBox", StrongBox), Ok(())),
+        ("a StrongBox, says a trusted environment", remote("TEE", StrongBox), contradicted(StrongBox, Some(TrustedEnvironment))),
+        ("a trusted environment, says a StrongBox", remote("StrongBox", TrustedEnvironment), contradicted(TrustedEnvironment, Some(StrongBox))),
+        ("a StrongBox, remotely, unnamed", remote("Phone", StrongBox), contradicted(StrongBox, None)),
+        ("a trusted environment, remotely, unnamed", remote("Phone", TrustedEnvironment), Ok(())),
+        ("a StrongBox's key attested by the other place", levels(TrustedEnvironment, StrongBox), differ(TrustedEnvironment, StrongBox)),
+        (
+            "the other place's key attested by a StrongBox",
+            levels_under(Some("StrongBox"), StrongBox, TrustedEnvironment),
+            differ(StrongBox, TrustedEnvironment),
+        ),
+        (
+            "two places, where software is accepted",
+            levels(TrustedEnvironment, StrongBox).requiring(|r| r.security_level_min = Software),
+            Ok(()),
+        ),
+        (
+            "exactly the level asked for",
+            levels(TrustedEnvironment, TrustedEnvironment).requiring(|r| r.security_level_exact = Some(TrustedEnvironment)),
+            Ok(()),
+        ),
+        (
+            "more than the level asked for",
+            levels_under(Some("StrongBox"), StrongBox, StrongBox).requiring(|r| r.security_level_exact = Some(TrustedEnvironment)),
+            Err(AttestRefusal::SecurityLevelWrong { required: TrustedEnvironment, level: StrongBox }),
+        ),
+        (
+            "less than the level asked for",
+            levels(TrustedEnvironment, TrustedEnvironment).requiring(|r| r.security_level_exact = Some(StrongBox)),
+            Err(AttestRefusal::SecurityLevelWrong { required: StrongBox, level: TrustedEnvironment }),
+        ),
+        (
+            "hardware below a root for software",
+            judged(Made::Factory, |s| s.trust.anchors = for_software(&s.trust.anchors)),
+            Err(AttestRefusal::AttestationNotHardware { level_min: TrustedEnvironment, level: Software }),
+        ),
         (
             "attested by software",
             levels(Software, TrustedEnvironment),
@@ -482,6 +537,71 @@ fn rules_on_hardware_and_boot() {
                 .requiring(|r| r.patch_level_min = Some(month(202_401))),
             Err(AttestRefusal::PatchLevelTooOld { level_min: month(202_401), level: None }),
         ),
+        ("next month's patches", patched_at(202_508).requiring(|r| r.patch_level_min = Some(month(202_401))), Ok(())),
+        (
+            "patches of the future",
+            patched_at(202_509).requiring(|r| r.patch_level_min = Some(month(202_401))),
+            Err(AttestRefusal::PatchLevelTooOld { level_min: month(202_401), level: Some(month(202_509)) }),
+        ),
+        ("patches of the future, where none are asked for", patched_at(209_912), Ok(())),
+    ]);
+}
+
+/// The same anchors, as their owner meant them for software.
+fn for_software(anchors: &Anchors) -> Anchors {
+    let der = anchors.iter().next().expect("an anchor").certificate().der().to_vec();
+    Anchors::parse(Source { vendor: Vendor::Operator, purpose: Purpose::AndroidSoftware }, &pem(&[der])).expect("a root")
+}
+
+fn patched_at(level: u64) -> Scene {
+    with(Made::Factory, move |b| b.description.hardware_enforced = hardware_with(Tag::OsPatchLevel, Some(Value::Integer(level))))
+}
+
+#[test]
+fn rules_on_versions_and_ages() {
+    let versioned = |attestation: u32, interface: u32, min: u32| {
+        with(Made::Factory, move |b| {
+            b.description.attestation_version = attestation;
+            b.description.key_mint_version = interface;
+        })
+        .requiring(move |r| {
+            r.attestation_version_min = Some(min);
+            r.key_mint_version_min = Some(min);
+        })
+    };
+    let resistant = |tag: Option<Tag>| {
+        with(Made::Factory, move |b| {
+            if let Some(tag) = tag {
+                b.description.hardware_enforced = hardware_with(tag, Some(Value::Present));
+            }
+        })
+        .requiring(|r| r.rollback = RollbackRule::Resistant)
+    };
+    let made_at = |millis: Option<u64>| {
+        with(Made::Factory, move |b| b.description.software_enforced = software_with(Tag::CreationDateTime, millis.map(Value::Integer)))
+            .requiring(|r| r.attestation_age_max = Some(Seconds(600)))
+    };
+    let stale = |at: Option<u64>| Err(AttestRefusal::AttestationStale { created_at: at.map(UnixSeconds) });
+    assert_rows(vec![
+        ("new enough", versioned(100, 100, 100), Ok(())),
+        ("an old attestation", versioned(4, 100, 100), Err(AttestRefusal::AttestationVersionTooOld { version_min: 100, version: 4 })),
+        ("an old keystore", versioned(100, 41, 100), Err(AttestRefusal::KeyMintVersionTooOld { version_min: 100, version: 41 })),
+        ("deleted for good", resistant(Some(Tag::RollbackResistance)), Ok(())),
+        ("deleted for good, as older ones say it", resistant(Some(Tag::RollbackResistant)), Ok(())),
+        ("perhaps to come back", resistant(None), Err(AttestRefusal::RollbackResistanceMissing)),
+        (
+            "deleted for good, says Android",
+            with(Made::Factory, |b| b.description.software_enforced = software_with(Tag::RollbackResistance, Some(Value::Present)))
+                .requiring(|r| r.rollback = RollbackRule::Resistant),
+            Err(AttestRefusal::RollbackResistanceMissing),
+        ),
+        ("made now", made_at(Some(NOW * 1000)), Ok(())),
+        ("made just lately enough", made_at(Some((NOW - 600) * 1000)), Ok(())),
+        ("made too long ago", made_at(Some((NOW - 601) * 1000)), stale(Some(NOW - 601))),
+        ("made a little later, as clocks go", made_at(Some((NOW + 300) * 1000)), Ok(())),
+        ("made in the future", made_at(Some((NOW + 301) * 1000)), stale(Some(NOW + 301))),
+        ("made at the end of time", made_at(Some(u64::MAX)), stale(Some(u64::MAX / 1000))),
+        ("made at no time", made_at(None), stale(None)),
     ]);
 }
 
@@ -624,6 +744,57 @@ fn evidence_says_who_and_what() {
 
     let factory = Scene::of(&honest(Made::Factory)).judge().expect("evidence");
     assert_eq!(*factory.provisioning(), Provisioning::Factory);
+
+    // A StrongBox that its certificate does not name is none, and patches of the future are none either, also where nothing is required.
+    let mut blueprint = honest(Made::Factory);
+    blueprint.description.attestation_security_level = SecurityLevel::StrongBox;
+    blueprint.description.key_mint_security_level = SecurityLevel::StrongBox;
+    blueprint.description.hardware_enforced = hardware_with(Tag::OsPatchLevel, Some(Value::Integer(209_912)));
+    let claimed = Scene::of(&blueprint).requiring(|r| *r = Requirements::observe()).judge().expect("evidence");
+    let posture = claimed.posture(device, *key.thumbprint(), UnixSeconds(NOW));
+    assert_eq!(posture.security_level, SecurityLevel::TrustedEnvironment);
+    assert_eq!(posture.patch_level, None);
+}
+
+/// X.690 section 11.1 allows 0x00 and 0xff; genuine phones write 0x01 for "locked".
+#[test]
+fn a_truth_value_is_any_byte_but_zero_where_phones_write_it_so() {
+    let encoded = || encode(&ca::description(Made::Factory)).expect("a description");
+    // The boot key's 32 bytes stand right before the truth value.
+    let locked = |value: &[u8]| {
+        let content = changed(&encoded(), &[9, 9, 1, 1, 0xff], &[&[9, 9, 1, 1][..], value].concat());
+        with(Made::Factory, move |b| b.extension = Some(content.clone()))
+    };
+    let mut rows = vec![("unlocked", locked(&[0]), Err(AttestRefusal::BootloaderUnlocked))];
+    rows.extend([1, 2, 0x7f, 0x80, 0xfe, 0xff].map(|byte| ("locked", locked(&[byte]), Ok(()))));
+    let no_bytes = changed(&encoded(), &[9, 9, 1, 1, 0xff], &[9, 9, 1, 0, 0xff]);
+    let root = Err(AttestRefusal::DescriptionMalformed(DescriptionRefusal::TagMalformed { number: 704 }));
+    rows.push(("no truth value", with(Made::Factory, move |b| b.extension = Some(no_bytes.clone())), root.clone()));
+    let number = changed(&encoded(), &[9, 9, 1, 1, 0xff], &[9, 9, 2, 1, 1]);
+    rows.push(("a number", with(Made::Factory, move |b| b.extension = Some(number.clone())), root));
+    // Elsewhere one byte alone is "true": of a certificate's constraints, and of an extension that is critical.
+    let constraints = |byte| with(Made::Factory, move |b| {
+        b.intermediate_ca = IsCa::NoCa;
+        b.intermediate_extensions = vec![extension(&[2, 5, 29, 19], &[0x30, 3, 1, 1, byte], true)];
+    });
+    rows.push(("an authority", constraints(0xff), Ok(())));
+    rows.push(("an authority in another way", constraints(1), Err(AttestRefusal::CertificateMalformed { index: 2, malformed: Malformed::Extension })));
+    rows.push((
+        "a critical extension in another way",
+        judged(Made::Factory, |s| s.ders[2] = changed(&s.ders[2], &[0x55, 0x1d, 0x13, 1, 1, 0xff], &[0x55, 0x1d, 0x13, 1, 1, 1])),
+        Err(AttestRefusal::CertificateMalformed { index: 2, malformed: Malformed::NotDer }),
+    ));
+    assert_rows(rows);
+}
+
+#[test]
+fn a_leaf_may_be_older_than_the_clocks_of_computers() {
+    assert_rows(vec![
+        ("made in 1969", with(Made::Factory, |b| b.leaf_born = (1969, 12, 31)), Ok(())),
+        ("made in 1950", with(Made::Remote, |b| b.leaf_born = (1950, 1, 1)), Ok(())),
+        ("made in 1601", with(Made::Factory, |b| b.leaf_born = (1601, 1, 1)), Ok(())),
+        ("an authority of 1969", with(Made::Factory, |b| b.attesting_born = (1969, 12, 31)), Ok(())),
+    ]);
 }
 
 /// Law 2 of the design: software proves nothing, whatever it claims and whichever root it ends at.

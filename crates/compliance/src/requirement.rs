@@ -322,8 +322,8 @@ fn boot(posture: &Posture, states: &[BootState], keys: &BTreeSet<BootKey>) -> Op
 }
 
 fn patched(posture: &Posture, rule: PatchRule, now: UnixSeconds) -> Option<Reason> {
-    // An unknown patch level counts as too old.
-    let new_enough = posture.patch_level.is_some_and(|level| match rule {
+    // An unknown patch level counts as too old, and so does one that nobody can have yet.
+    let new_enough = posture.patch_level.and_then(|level| level.believed(now)).is_some_and(|level| match rule {
         PatchRule::AgeMax(age_max) => level.age(now) <= age_max,
         PatchRule::NotBefore(min) => level >= min,
     });
@@ -534,6 +534,19 @@ mod tests {
             ("patch: a month older", patch(202_610), android(), Some(Reason::PatchLevelTooOld)),
             ("patch: 61 days", Rule::PatchLevel(PatchRule::AgeMax(Seconds(61 * DAY))), android(), None),
             ("patch: 60 days", Rule::PatchLevel(PatchRule::AgeMax(Seconds(60 * DAY))), android(), Some(Reason::PatchLevelTooOld)),
+            ("patch: next month's", patch(202_612), Posture { patch_level: PatchLevel::from_number(202_612), ..android() }, None),
+            (
+                "patch: of the future",
+                patch(202_609),
+                Posture { patch_level: PatchLevel::from_number(202_701), ..android() },
+                Some(Reason::PatchLevelTooOld),
+            ),
+            (
+                "patch: of the future, by age",
+                Rule::PatchLevel(PatchRule::AgeMax(Seconds(60 * DAY))),
+                Posture { patch_level: PatchLevel::from_number(209_912), ..android() },
+                Some(Reason::PatchLevelTooOld),
+            ),
             ("patch: unknown", patch(200_001), Posture { patch_level: None, ..android() }, Some(Reason::PatchLevelTooOld)),
             ("protect: nothing found", Rule::PlayProtect(PlayProtect::NoData, Unmet), android(), None),
             (

@@ -111,6 +111,10 @@ impl Limits {
     pub const ANCHORS_MAX: usize = 64;
     /// Fewest certificates in a chain of Android Key Attestation: the attested key's, the one of the key that attests it, and the root.
     pub const KEY_ATTESTATION_CERTIFICATES_MIN: usize = 3;
+    /// Time by which an attested key may say that it was made in the future: the phone's clock is not ours.
+    pub const ATTESTATION_AHEAD_MAX: Seconds = Seconds(300);
+    /// Time by which a security patch level may lie in the future: makers ship next month's patches in the month before.
+    pub const PATCH_LEVEL_AHEAD_MAX: Seconds = Seconds(31 * 86_400);
     /// Tags in one authorization list of a key description; 46 are known by name.
     pub const AUTHORIZATION_TAGS_MAX: usize = 128;
     /// Pairs of the provisioning extension's map that are looked at (RFC 8949 section 3.1 lets a map have any number).

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::{
+    limit::Limits,
     app_report::AppReport,
     id::{AppId, DeviceId, Thumbprint},
     time::{Seconds, UnixSeconds},
@@ -168,10 +169,21 @@ impl PatchLevel {
         u64::from(self.year) * 100 + u64::from(self.month)
     }
 
+    /// The patch level, when it can be one: not further in the future than [`Limits::PATCH_LEVEL_AHEAD_MAX`]. A system that claims patches
+    /// which nobody has written yet says nothing about the patches that it has.
+    #[must_use]
+    pub fn believed(self, now: UnixSeconds) -> Option<Self> {
+        (self.began().since(now) <= Limits::PATCH_LEVEL_AHEAD_MAX).then_some(self)
+    }
+
     /// Time since the month of this patch level began; zero when the month lies in the future.
     #[must_use]
     pub fn age(self, now: UnixSeconds) -> Seconds {
-        now.since(UnixSeconds(days_from_epoch(u64::from(self.year), u64::from(self.month)) * 86_400))
+        now.since(self.began())
+    }
+
+    fn began(self) -> UnixSeconds {
+        UnixSeconds(days_from_epoch(u64::from(self.year), u64::from(self.month)) * 86_400)
     }
 }
 
@@ -345,6 +357,29 @@ mod tests {
         assert_eq!(march.age(UnixSeconds(0)), Seconds(0));
         let february = PatchLevel::from_number(202_402).expect("a month");
         assert_eq!(february.age(UnixSeconds(1_709_251_200)), Seconds(29 * 86_400));
+    }
+
+    #[test]
+    fn a_patch_level_of_the_future_is_none() {
+        // 1 July 2025 at midnight is 1_751_328_000; August begins 31 days later, September 62.
+        let july = 1_751_328_000;
+        let rows: &[(&str, u64, u64, bool)] = &[
+            ("this month's", 202_507, july, true),
+            ("an old one", 201_908, july, true),
+            ("next month's", 202_508, july, true),
+            ("next month's, a second before this month", 202_508, july - 1, false),
+            ("the month after next, on the first", 202_509, july, false),
+            ("the month after next, just not", 202_509, july + 31 * 86_400 - 1, false),
+            ("the month after next has come near", 202_509, july + 31 * 86_400, true),
+            ("by day, next month's", 20_250_805, july, true),
+            ("the end of the century", 209_912, july, false),
+            ("the end of years", 999_912, july, false),
+            ("at the beginning of time", 202_507, 0, false),
+        ];
+        for (name, number, now, believed) in rows {
+            let level = PatchLevel::from_number(*number).expect("a month");
+            assert_eq!(level.believed(UnixSeconds(*now)).is_some(), *believed, "{name}");
+        }
     }
 
     fn phone() -> Posture {

@@ -77,7 +77,9 @@ reasons! {
     AssertionCounterReused = "assertion_counter_reused", DeviceUnproven, "the counter of an App Attest assertion was used before; the request may be a replay, or the key a copy";
     AssertionInvalid = "assertion_invalid", DeviceUnproven, "the assertion is not a valid signature of the attested key over this request";
     AttestationKeyMismatch = "attestation_key_mismatch", DeviceUnproven, "the enrolment was signed by another key than the attested one";
+    AttestationStale = "attestation_stale", DeviceUnproven, "the phone says that it made the key longer ago than the configuration allows (`device.attestation_age_max`), or in the future, or not when";
     AttestationUnavailable = "attestation_unavailable", Unavailable, "a vendor's attestation service did not answer; enrolled devices are not affected, and the phone can try again";
+    AttestationVersionTooOld = "attestation_version_too_old", DeviceUnproven, "the version of the attestation or of the keystore is older than the configuration allows";
     AuditUnavailable = "audit_unavailable", Unavailable, "the decision could not be written to the log, so the request was refused; check the disk of the data directory";
     AuthenticationStale = "authentication_stale", StepUp, "removing a device needs a more recent sign-in than this one";
     BearerDowngrade = "bearer_downgrade", TokenMissing, "the token was sent with the scheme `Bearer`; every token here needs a proof of possession (scheme `DPoP`)";
@@ -199,10 +201,12 @@ reasons! {
     RiskHigh = "risk_high", NotPermitted, "the request is so unusual for this person that it is refused; the log entry lists the features that led to the score";
     RiskMetricHigh = "risk_metric_high", DeviceUnproven, "Apple counts more App Attest keys on this phone than the configuration allows";
     RiskRaised = "risk_raised", StepUp, "the request is unusual for this person, who must confirm it; the log entry lists the features that led to the score";
+    RollbackResistanceMissing = "rollback_resistance_missing", DeviceUnproven, "the hardware does not state that a deleted key is gone for good, and the configuration requires it";
     RootOfTrustMissing = "root_of_trust_missing", DeviceUnproven, "the attestation contains no information about how the phone booted";
     RiskMetricMissing = "risk_metric_missing", DeviceUnproven, "Apple has not counted the App Attest keys on this phone, and the configuration requires the count";
     Rooted = "rooted", DeviceUnproven, "the app reports that the phone is rooted or jailbroken";
     ScreenLockMissing = "screen_lock_missing", ScreenLockMissing, "the app reports that the phone has no screen lock";
+    SecurityLevelWrong = "security_level_wrong", DeviceUnproven, "the security levels of key, attestation and certificate contradict each other, or are not exactly the required one";
     SessionChallenged = "session_challenged", SignInAgain, "the session is blocked until the person signs in again";
     SessionExpired = "session_expired", SignInAgain, "the session has reached its maximum age";
     SessionLimited = "session_limited", Limited, "the session is limited, and the operation does not accept limited sessions (`when_limited`)";

@@ -102,7 +102,9 @@ fn auth(session: &Session, now: UnixSeconds) -> Vec<(&'static str, Value)> {
 fn device(facts: &Facts) -> Vec<(&'static str, Value)> {
     let Facts { posture, unmet, now, .. } = facts;
     let now = *now;
-    let patch_age = posture.patch_level.map_or(NEVER_DAYS, |patch| seconds(patch.age(now)) / 86_400);
+    // A level of the future counts as unknown: it says nothing about the patches that the phone has.
+    let patch_level = posture.patch_level.and_then(|level| level.believed(now));
+    let patch_age = patch_level.map_or(NEVER_DAYS, |patch| seconds(patch.age(now)) / 86_400);
     let (report, verdict) = (posture.report.as_ref(), posture.verdict.as_ref());
     vec![
         ("trust", Value::new_long(posture.trust().into())),
@@ -118,7 +120,7 @@ fn device(facts: &Facts) -> Vec<(&'static str, Value)> {
         ("bootloader_locked", Value::new_bool(posture.bootloader_locked == Some(true))),
         ("boot_state", text(boot_state(posture.boot_state))),
         ("os_version", long(posture.os_version_known().map(|known| known.value))),
-        ("patch_level", long(posture.patch_level.map(|patch| patch.number()))),
+        ("patch_level", long(patch_level.map(|patch| patch.number()))),
         ("patch_age_days", Value::new_long(patch_age)),
         ("app", text(posture.app.as_ref().map_or("", |app| app.as_str()))),
         ("app_version", long(posture.app_version_known().map(|known| known.value))),

@@ -25,7 +25,7 @@ impl RootOfTrust {
         let sequence = AnyRef::from_der(der).ok().filter(|any| any.header().tag() == der::Tag::Sequence)?;
         let mut reader = SliceReader::new(sequence.value()).ok()?;
         let verified_boot_key = <&OctetStringRef>::decode(&mut reader).ok()?.as_bytes().to_vec();
-        let device_locked = bool::decode(&mut reader).ok()?;
+        let device_locked = locked(AnyRef::decode(&mut reader).ok()?)?;
         let state = AnyRef::decode(&mut reader).ok().filter(|any| any.header().tag() == der::Tag::Enumerated)?;
         let verified_boot_state = match state.value() {
             // One byte only: DER writes a small number in one way.
@@ -39,6 +39,15 @@ impl RootOfTrust {
         };
         reader.finish().ok()?;
         Some(Self { verified_boot_key, device_locked, verified_boot_state, verified_boot_hash })
+    }
+}
+
+/// A truth value of which genuine phones write any byte but zero for "true", where DER allows 0xff alone (X.690 section 11.1). BER reads it
+/// the same way, so no other reader takes it for something else. Here and nowhere else.
+fn locked(any: AnyRef<'_>) -> Option<bool> {
+    match (any.header().tag(), any.value()) {
+        (der::Tag::Boolean, [byte]) => Some(*byte != 0),
+        _ => None,
     }
 }
 

@@ -13,6 +13,7 @@ use crate::android::chain::Provisioning;
 use crate::android::key_description::KeyDescription;
 use crate::android::refusal::AttestRefusal;
 use crate::android::requirements::KeyRule;
+use crate::android::vouched::Vouched;
 use crate::x509::SubjectKey;
 
 /// A key and a phone, proved by a chain that was valid at a certain time. Only [`super::verify()`] makes one.
@@ -22,6 +23,7 @@ pub struct Evidence {
     pub(super) key: SubjectKey,
     pub(super) anchor: Anchor,
     pub(super) provisioning: Provisioning,
+    pub(super) vouched: Vouched,
     pub(super) package: Option<Package>,
     pub(super) certificates: Vec<SerialDigest>,
 }
@@ -91,12 +93,13 @@ impl Evidence {
             tier: self.tier(),
             by: Provenance::AndroidKeyAttestation,
             established_at: now,
-            security_level: self.description.security_level(),
+            security_level: self.vouched.level(&self.description),
             bootloader_locked: root.map(|root| root.device_locked),
             boot_state: root.map(|root| root.verified_boot_state),
             boot_key: root.and_then(|root| BootKey::new(root.verified_boot_key.clone())),
             os_version: self.description.os_version(),
-            patch_level: self.description.os_patch_level(),
+            // A level of the future is no new one.
+            patch_level: self.description.os_patch_level().and_then(|level| level.believed(now)),
             app: self.package.as_ref().and_then(|package| AppId::parse(&package.name).ok()),
             app_version: self.package.as_ref().map(|package| package.version),
             certificates: self.certificates.clone(),

@@ -2,8 +2,11 @@
 
 use countersign_core::UnixSeconds;
 
-use crate::anchors::{Anchor, Anchors};
-use crate::android::chain::{ATTESTATION_EXTENSION, Chain, RawChain, anchored, in_force, issued_by, may_issue, not_extended, understood};
+use crate::anchors::{Anchor, Anchors, Purpose};
+use crate::android::chain::{
+    ATTESTATION_EXTENSION, Chain, RawChain, anchored, ends_here, in_force, issued_by, may_issue, not_extended, of_known_length, strength,
+    understood,
+};
 use crate::android::fields::description_fields;
 use crate::android::key_description::KeyDescription;
 use crate::android::refusal::AttestRefusal;
@@ -12,6 +15,7 @@ use crate::android::requirements::Requirements;
 use crate::android::revocation::not_revoked;
 use crate::android::trust::Trust;
 use crate::android::verify::answers;
+use crate::android::vouched::Vouched;
 use crate::x509::{Certificate, Malformed};
 
 /// Inspects a chain as a verification would, and goes on where that would stop. Without a challenge, none is compared. The report is not
@@ -31,8 +35,8 @@ pub fn inspect(raw: &RawChain, trust: &Trust, requirements: &Requirements, chall
     match parsed.into_iter().collect::<Result<Vec<_>, _>>().map(Chain::of) {
         Ok(Ok(chain)) => {
             provisioning = Some(chain.provisioning());
-            refusals.extend(chain_refusals(&chain, trust, now));
-            refusals.extend(description_refusals(&chain, requirements, challenge));
+            refusals.extend(chain_refusals(&chain, trust, requirements, now));
+            refusals.extend(description_refusals(&chain, trust, requirements, challenge, now));
         }
         Ok(Err(refusal)) => refusals.push(refusal),
         // Each certificate that does not parse is on the list already.
@@ -89,14 +93,18 @@ fn facts(certificate: &Certificate, anchors: &Anchors) -> CertificateFacts {
 }
 
 /// Refusals of the rules on the chain, in the order in which [`super::verify()`] applies them.
-fn chain_refusals(chain: &Chain, trust: &Trust, now: UnixSeconds) -> Vec<AttestRefusal> {
+fn chain_refusals(chain: &Chain, trust: &Trust, requirements: &Requirements, now: UnixSeconds) -> Vec<AttestRefusal> {
     let provisioning = chain.provisioning();
-    let mut out: Vec<AttestRefusal> = anchored(chain, &trust.anchors).err().into_iter().collect();
-    out.extend(chain.links().filter_map(|(index, subject, issuer)| issued_by(index, subject, issuer).err()));
+    let anchor = anchored(chain, &trust.anchors);
+    let strength = strength(anchor.as_ref().ok().copied(), requirements);
+    let mut out: Vec<AttestRefusal> = anchor.err().into_iter().collect();
+    out.extend(chain.below_last().filter_map(|(index, certificate)| ends_here(index, certificate, &trust.anchors).err()));
+    out.extend(chain.links().filter_map(|(index, subject, issuer)| issued_by(index, subject, issuer, strength).err()));
     out.extend(chain.attestation().and_then(|(attested, _)| not_extended(attested)).err());
-    out.extend(chain.iter().filter_map(|(index, certificate)| may_issue(index, certificate).err()));
+    out.extend(chain.iter().filter_map(|(index, certificate)| may_issue(index, certificate, &provisioning).err()));
+    out.extend(of_known_length(chain, &provisioning).err());
     out.extend(chain.iter().filter_map(|(index, certificate)| understood(index, certificate).err()));
-    out.extend(chain.iter().filter_map(|(index, certificate)| in_force(index, certificate, &provisioning, now).err()));
+    out.extend(chain.places().filter_map(|(place, certificate)| in_force(place, certificate, &provisioning, now).err()));
     match trust.status.list(now) {
         Ok(Some(list)) => out.extend(chain.iter().filter_map(|(index, certificate)| not_revoked(index, certificate, list).err())),
         Ok(None) => {}
@@ -106,7 +114,13 @@ fn chain_refusals(chain: &Chain, trust: &Trust, now: UnixSeconds) -> Vec<AttestR
 }
 
 /// Refusals of the rules on the key description, in the order in which [`super::verify()`] applies them.
-fn description_refusals(chain: &Chain, requirements: &Requirements, challenge: Option<&[u8]>) -> Vec<AttestRefusal> {
+fn description_refusals(
+    chain: &Chain,
+    trust: &Trust,
+    requirements: &Requirements,
+    challenge: Option<&[u8]>,
+    now: UnixSeconds,
+) -> Vec<AttestRefusal> {
     // A missing attestation is reported by the rules on the chain.
     let Ok((_, content)) = chain.attestation() else { return Vec::new() };
     let description = match KeyDescription::parse(content) {
@@ -114,7 +128,9 @@ fn description_refusals(chain: &Chain, requirements: &Requirements, challenge: O
         Err(why) => return vec![AttestRefusal::DescriptionMalformed(why)],
     };
     let mut out: Vec<_> = challenge.and_then(|challenge| answers(&description, challenge).err()).into_iter().collect();
-    for answer in requirements.answers(&description, chain.leaf().key()) {
+    // Where no anchor is known, the chain is judged as one of hardware: that it is not anchored is on the list already.
+    let purpose = anchored(chain, &trust.anchors).map_or(Purpose::AndroidHardware, |anchor| anchor.source().purpose);
+    for answer in requirements.answers(&description, &Vouched::by(chain, purpose), chain.leaf().key(), now) {
         // Two rules may give the same refusal (a missing root of trust, for example); it is listed once.
         out.extend(answer.err().filter(|refusal| !out.contains(refusal)));
     }

@@ -1,6 +1,6 @@
 //! `KeyDescription`: the content of the attestation extension.
 
-use countersign_core::{PatchLevel, SecurityLevel};
+use countersign_core::{PatchLevel, SecurityLevel, UnixMillis, UnixSeconds};
 use der::{
     Decode, Reader, SliceReader,
     asn1::{AnyRef, OctetStringRef},
@@ -108,6 +108,20 @@ impl KeyDescription {
     #[must_use]
     pub(crate) fn os_patch_level(&self) -> Option<PatchLevel> {
         self.patch_level(Tag::OsPatchLevel)
+    }
+
+    /// True when the hardware states that a deleted key cannot come back (`rollbackResistance` of Keymaster 4 and KeyMint, `rollbackResistant`
+    /// before).
+    #[must_use]
+    pub(crate) fn rollback_resistant(&self) -> bool {
+        [Tag::RollbackResistance, Tag::RollbackResistant].iter().any(|tag| self.hardware_enforced.find(*tag).is_some())
+    }
+
+    /// Instant at which the key was made, as Android says it; the hardware has no clock.
+    #[must_use]
+    pub(crate) fn created_at(&self) -> Option<UnixSeconds> {
+        let lists = [&self.software_enforced, &self.hardware_enforced];
+        lists.iter().find_map(|list| list.integer(Tag::CreationDateTime)).map(|millis| UnixMillis(millis).seconds())
     }
 
     /// The app that made the key. The hardware learns it from Android, so it stands in the software list.

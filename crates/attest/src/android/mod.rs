@@ -26,6 +26,7 @@ mod security_level;
 mod text;
 mod trust;
 mod verify;
+mod vouched;
 
 pub use application::{ApplicationId, Package};
 pub use author::{encode, encode_provisioning_info};
@@ -40,7 +41,8 @@ pub use origin::Origin;
 pub use refusal::{AttestRefusal, DescriptionRefusal};
 pub use report::{CertificateFacts, CertificateReport, CertificateRole, Content, Report, Verdict};
 pub use requirements::{
-    App, AppRule, ApplicationsRule, BootKeyRule, BootloaderRule, KeyRule, OriginRule, PurposeRule, Requirements, RootOfTrustRule,
+    App, AppRule, ApplicationsRule, BootKeyRule, BootloaderRule, KeyRule, OriginRule, PurposeRule, Requirements, RollbackRule,
+    RootOfTrustRule,
 };
 pub use revocation::{Status, StatusList, StatusListRefusal, StatusRule};
 pub use trust::Trust;

@@ -38,6 +38,11 @@ pub enum DescriptionRefusal {
 /// Positions count from the attested key's certificate, which is 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AttestRefusal {
+    /// A certificate before the last has the key of a trust anchor, so the chain goes on beyond its end.
+    AnchorInside {
+        /// Position of the certificate.
+        index: usize,
+    },
     /// The chain ends at a key that is not a trust anchor.
     AnchorUnknown {
         /// Issuer that the last certificate names.
@@ -63,6 +68,18 @@ pub enum AttestRefusal {
         level_min: SecurityLevel,
         /// Security level at which the attestation was made.
         level: SecurityLevel,
+    },
+    /// The key was made longer ago than accepted, or in the future, or nothing states when.
+    AttestationStale {
+        /// Instant at which the phone says that it made the key, when it does.
+        created_at: Option<UnixSeconds>,
+    },
+    /// The format of the attestation is older than required.
+    AttestationVersionTooOld {
+        /// Version that is required.
+        version_min: u32,
+        /// Version of the attestation.
+        version: u32,
     },
     /// The system was verified with a key that the phone's owner installed and that is not accepted here.
     BootKeyUnknown {
@@ -142,6 +159,13 @@ pub enum AttestRefusal {
         /// Position of the issuing certificate.
         index: usize,
     },
+    /// The keystore's hardware interface is older than required.
+    KeyMintVersionTooOld {
+        /// Version that is required.
+        version_min: u32,
+        /// Version of the interface.
+        version: u32,
+    },
     /// The key was not generated where it is kept, or nothing states that it was.
     KeyNotGenerated,
     /// The key is kept below the required security level.
@@ -163,6 +187,13 @@ pub enum AttestRefusal {
         /// Kind of the key.
         kind: String,
     },
+    /// The chain has another number of certificates than its way of provisioning makes.
+    LengthWrong {
+        /// Number of certificates in the chain.
+        count: usize,
+        /// Numbers that are possible.
+        allowed: &'static [usize],
+    },
     /// The system's security patches are older than required, or nothing states how old they are.
     PatchLevelTooOld {
         /// Patch level that is required.
@@ -180,8 +211,31 @@ pub enum AttestRefusal {
         /// Position of the block or element.
         index: usize,
     },
+    /// Nothing states that the key is gone for good once it is deleted.
+    RollbackResistanceMissing,
     /// The hardware does not state how the phone booted.
     RootOfTrustMissing,
+    /// The level that the key states is not the one that the certificate which vouches for it states.
+    SecurityLevelContradicted {
+        /// Level that key and attestation state.
+        level: SecurityLevel,
+        /// Level that the certificate claims, when it claims one.
+        claimed: Option<SecurityLevel>,
+    },
+    /// Key and attestation state two levels, so one place vouches for another.
+    SecurityLevelsDiffer {
+        /// Security level at which the attestation was made.
+        attestation: SecurityLevel,
+        /// Security level at which the key is kept.
+        key: SecurityLevel,
+    },
+    /// The security level is not exactly the required one.
+    SecurityLevelWrong {
+        /// Security level that is required.
+        required: SecurityLevel,
+        /// Security level of key and attestation.
+        level: SecurityLevel,
+    },
     /// A signature does not verify, or is made with an algorithm that is not accepted.
     SignatureInvalid {
         /// Position of the signed certificate.
@@ -204,6 +258,8 @@ impl AttestRefusal {
     pub const fn reason(&self) -> Reason {
         match self {
             Self::AnchorUnknown { .. } => Reason::AnchorUnknown,
+            Self::AttestationStale { .. } => Reason::AttestationStale,
+            Self::AttestationVersionTooOld { .. } | Self::KeyMintVersionTooOld { .. } => Reason::AttestationVersionTooOld,
             Self::AppSignerUnknown { .. } => Reason::AppSignerUnknown,
             Self::AppUnknown { .. } => Reason::AppUnknown,
             Self::AttestationMissing | Self::DescriptionMalformed(_) => Reason::DescriptionMalformed,
@@ -216,11 +272,13 @@ impl AttestRefusal {
             }
             Self::CertificateNotYetValid { .. } => Reason::CertificateNotYetValid,
             Self::CertificateRevoked { .. } => Reason::CertificateRevoked,
-            Self::CertificateRepeated { .. }
+            Self::AnchorInside { .. }
+            | Self::CertificateRepeated { .. }
             | Self::ChainTooLong
             | Self::ChainTooShort { .. }
             | Self::IssuerMismatch { .. }
             | Self::IssuerNotAllowed { .. }
+            | Self::LengthWrong { .. }
             | Self::PathTooLong { .. } => Reason::ChainBroken,
             Self::ChainExtended { .. } => Reason::ChainExtended,
             Self::ChallengeMismatch => Reason::ChallengeMismatch,
@@ -229,7 +287,11 @@ impl AttestRefusal {
             Self::KeyPurposeWrong { .. } => Reason::KeyPurposeWrong,
             Self::KeyUnsupported { .. } => Reason::KeyUnsupported,
             Self::PatchLevelTooOld { .. } => Reason::PatchLevelTooOld,
+            Self::RollbackResistanceMissing => Reason::RollbackResistanceMissing,
             Self::RootOfTrustMissing => Reason::RootOfTrustMissing,
+            Self::SecurityLevelContradicted { .. } | Self::SecurityLevelsDiffer { .. } | Self::SecurityLevelWrong { .. } => {
+                Reason::SecurityLevelWrong
+            }
             Self::SignatureInvalid { .. } => Reason::ChainSignatureInvalid,
             Self::StatusListMissing => Reason::StatusListMissing,
             Self::StatusListStale { .. } => Reason::StatusListStale,
@@ -241,6 +303,9 @@ impl AttestRefusal {
 impl fmt::Display for AttestRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::AnchorInside { index } => {
+                write!(f, "certificate {index} has a trust anchor's key, but the chain goes on after it; a chain ends at its anchor")
+            }
             Self::AnchorUnknown { issuer } => {
                 write!(f, "the chain ends at `{issuer}`, which is not a trust anchor; add it to the anchors if you trust it")
             }
@@ -259,6 +324,13 @@ impl fmt::Display for AttestRefusal {
             }
             Self::AttestationNotHardware { level_min, level } => {
                 write!(f, "the attestation was made by {}, and {} is required", level_text(*level), level_text(*level_min))
+            }
+            Self::AttestationStale { created_at: Some(at) } => {
+                write!(f, "the phone says that it made the key at {}, which is not in the accepted span", written(*at))
+            }
+            Self::AttestationStale { created_at: None } => f.write_str("nothing says when the key was made, and its age is limited"),
+            Self::AttestationVersionTooOld { version_min, version } => {
+                write!(f, "the attestation is of version {version}, and {version_min} is required")
             }
             Self::BootKeyUnknown { key } => {
                 write!(
@@ -295,6 +367,9 @@ impl fmt::Display for AttestRefusal {
             Self::IssuerNotAllowed { index } => {
                 write!(f, "certificate {index} issued another certificate but is not a certification authority")
             }
+            Self::KeyMintVersionTooOld { version_min, version } => {
+                write!(f, "the keystore's interface is of version {version}, and {version_min} is required")
+            }
             Self::KeyNotGenerated => f.write_str("the attestation does not say that the key was generated in the hardware"),
             Self::KeyNotHardware { level_min, level } => {
                 write!(f, "the key lives in {}, and {} is required", level_text(*level), level_text(*level_min))
@@ -302,15 +377,31 @@ impl fmt::Display for AttestRefusal {
             Self::KeyOpenToAllApplications => f.write_str("every app on the phone can use the key"),
             Self::KeyPurposeWrong { purposes } => write!(f, "the key has the purposes {purposes:?}, but only signing (2) is allowed"),
             Self::KeyUnsupported { kind } => write!(f, "the key is of the kind `{kind}`, but must be EC P-256"),
+            Self::LengthWrong { count, allowed } => {
+                write!(f, "the chain has {count} certificates, but a chain of its kind has {allowed:?}")
+            }
             Self::PatchLevelTooOld { level_min, level: Some(level) } => {
                 write!(f, "the system's patches are of {level}, and {level_min} is required")
             }
             Self::PatchLevelTooOld { level_min, level: None } => {
-                write!(f, "nothing says how old the patches are, and {level_min} is required")
+                write!(f, "nothing believable says how old the patches are, and {level_min} is required")
             }
             Self::PathTooLong { index } => write!(f, "certificate {index} allows fewer certificates below it than there are"),
             Self::PemMalformed { index } => write!(f, "certificate {index} is not a readable PEM block"),
+            Self::RollbackResistanceMissing => f.write_str("nothing says that the key is gone for good once it is deleted"),
             Self::RootOfTrustMissing => f.write_str("the attestation contains no information about how the phone booted"),
+            Self::SecurityLevelContradicted { level, claimed: Some(claimed) } => {
+                write!(f, "the key claims {}, but the certificate that vouches for it is of {}", level_text(*level), level_text(*claimed))
+            }
+            Self::SecurityLevelContradicted { level, claimed: None } => {
+                write!(f, "the key claims {}, but the certificate that vouches for it does not", level_text(*level))
+            }
+            Self::SecurityLevelsDiffer { attestation, key } => {
+                write!(f, "the key lives in {}, but {} attests it; both must be one place", level_text(*key), level_text(*attestation))
+            }
+            Self::SecurityLevelWrong { required, level } => {
+                write!(f, "the key lives in {}, and exactly {} is required", level_text(*level), level_text(*required))
+            }
             Self::SignatureInvalid { index, why: SignatureRefusal::Invalid } => {
                 write!(f, "the signature of certificate {index} does not verify")
             }

@@ -1,19 +1,32 @@
 //! The operator's requirements on a phone and its key, beyond a valid chain.
 
-use countersign_core::{AppId, BootState, PatchLevel, SecurityLevel};
+use countersign_core::{AppId, BootState, Limits, PatchLevel, Seconds, SecurityLevel, UnixSeconds};
 
 use crate::android::application::{ApplicationId, Package};
 use crate::android::boot_state::RootOfTrust;
 use crate::android::key_description::KeyDescription;
 use crate::android::origin::Origin;
 use crate::android::refusal::AttestRefusal;
+use crate::android::vouched::Vouched;
 use crate::x509::{KeyKind, SubjectKey};
 
 /// The requirements. Every field has to be chosen: there is no default, so that a forgotten rule is a compile error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Requirements {
-    /// Lowest security level accepted, for the place where the key is kept and for the place where the attestation was made.
+    /// Lowest security level accepted, for the place where the key is kept and for the place where the attestation was made. Above software,
+    /// both must be one place, and a StrongBox must be named in the certificate that vouches for it, as Google's verifier asks.
     pub security_level_min: SecurityLevel,
+    /// The one security level that is accepted; `None` accepts every level from the lowest on.
+    pub security_level_exact: Option<SecurityLevel>,
+    /// Oldest accepted version of the attestation's format (3 for Keymaster 4.0, 100 for KeyMint 1); `None` accepts all.
+    pub attestation_version_min: Option<u32>,
+    /// Oldest accepted version of the keystore's hardware interface (4 for Keymaster 4.0, 100 for KeyMint 1); `None` accepts all.
+    pub key_mint_version_min: Option<u32>,
+    /// Requirement that a deleted key cannot come back.
+    pub rollback: RollbackRule,
+    /// Greatest accepted age of the key, by the phone's own statement; `None` accepts every age. The challenge already proves that the
+    /// attestation is new, so this only refuses phones whose clocks or keys are odd.
+    pub attestation_age_max: Option<Seconds>,
     /// States of the system that are accepted from the bootloader.
     pub boot_states: Vec<BootState>,
     /// Keys that may have verified a system which the phone's owner signed.
@@ -108,6 +121,15 @@ pub enum PurposeRule {
     SignOnly,
 }
 
+/// Rule for keys that come back after they were deleted. Alphabetical.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RollbackRule {
+    /// Nothing is asked.
+    Any,
+    /// The hardware must state that a deleted key is gone for good.
+    Resistant,
+}
+
 /// Rule for the hardware's statement how the phone booted. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RootOfTrustRule {
@@ -124,6 +146,11 @@ impl Requirements {
     pub fn enforce(apps: Vec<App>) -> Self {
         Self {
             security_level_min: SecurityLevel::TrustedEnvironment,
+            security_level_exact: None,
+            attestation_version_min: None,
+            key_mint_version_min: None,
+            rollback: RollbackRule::Any,
+            attestation_age_max: None,
             boot_states: vec![BootState::Verified],
             boot_keys: BootKeyRule::Any,
             bootloader: BootloaderRule::Locked,
@@ -142,6 +169,11 @@ impl Requirements {
     pub fn observe() -> Self {
         Self {
             security_level_min: SecurityLevel::Software,
+            security_level_exact: None,
+            attestation_version_min: None,
+            key_mint_version_min: None,
+            rollback: RollbackRule::Any,
+            attestation_age_max: None,
             boot_states: vec![BootState::Verified, BootState::SelfSigned, BootState::Unverified, BootState::Failed],
             boot_keys: BootKeyRule::Any,
             bootloader: BootloaderRule::Any,
@@ -156,13 +188,25 @@ impl Requirements {
     }
 
     /// Result of each rule, in the order in which the rules are applied.
-    pub(super) fn answers(&self, description: &KeyDescription, key: &SubjectKey) -> [Result<(), AttestRefusal>; 10] {
+    pub(super) fn answers(
+        &self,
+        description: &KeyDescription,
+        vouched: &Vouched,
+        key: &SubjectKey,
+        now: UnixSeconds,
+    ) -> [Result<(), AttestRefusal>; 16] {
         [
-            self.attested_at(description),
+            self.attested_at(description, vouched),
             self.key_lives_at(description),
+            self.in_one_place(description, vouched),
+            self.exactly_at(description),
+            self.new_enough(description),
+            self.interface_new_enough(description),
             self.booted(description.root_of_trust()),
             self.locked(description.root_of_trust()),
-            self.patched(description),
+            self.patched(description, now),
+            self.deleted_for_good(description),
+            self.made_lately(description, now),
             self.app.accepted(description.application_id()).map(|_| ()),
             self.applications.met(description),
             self.key.met(key),
@@ -171,14 +215,65 @@ impl Requirements {
         ]
     }
 
-    fn attested_at(&self, description: &KeyDescription) -> Result<(), AttestRefusal> {
-        let (level_min, level) = (self.security_level_min, description.attestation_security_level);
+    fn attested_at(&self, description: &KeyDescription, vouched: &Vouched) -> Result<(), AttestRefusal> {
+        // SECURITY: the keys of the software roots are published, so below them everybody can write what he likes.
+        let (level_min, level) = (self.security_level_min, description.attestation_security_level.min(vouched.most()));
         if level >= level_min { Ok(()) } else { Err(AttestRefusal::AttestationNotHardware { level_min, level }) }
     }
 
     fn key_lives_at(&self, description: &KeyDescription) -> Result<(), AttestRefusal> {
         let (level_min, level) = (self.security_level_min, description.key_mint_security_level);
         if level >= level_min { Ok(()) } else { Err(AttestRefusal::KeyNotHardware { level_min, level }) }
+    }
+
+    fn in_one_place(&self, description: &KeyDescription, vouched: &Vouched) -> Result<(), AttestRefusal> {
+        match self.security_level_min {
+            // Old phones attest keys of hardware in software; where that is accepted, the levels may differ.
+            SecurityLevel::Software => Ok(()),
+            SecurityLevel::TrustedEnvironment | SecurityLevel::StrongBox => vouched.one_place(description),
+        }
+    }
+
+    fn exactly_at(&self, description: &KeyDescription) -> Result<(), AttestRefusal> {
+        let Some(required) = self.security_level_exact else { return Ok(()) };
+        let levels = [description.attestation_security_level, description.key_mint_security_level];
+        match levels.into_iter().find(|level| *level != required) {
+            Some(level) => Err(AttestRefusal::SecurityLevelWrong { required, level }),
+            None => Ok(()),
+        }
+    }
+
+    fn new_enough(&self, description: &KeyDescription) -> Result<(), AttestRefusal> {
+        let version = description.attestation_version;
+        match self.attestation_version_min {
+            Some(version_min) if version < version_min => Err(AttestRefusal::AttestationVersionTooOld { version_min, version }),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn interface_new_enough(&self, description: &KeyDescription) -> Result<(), AttestRefusal> {
+        let version = description.key_mint_version;
+        match self.key_mint_version_min {
+            Some(version_min) if version < version_min => Err(AttestRefusal::KeyMintVersionTooOld { version_min, version }),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn deleted_for_good(&self, description: &KeyDescription) -> Result<(), AttestRefusal> {
+        match self.rollback {
+            RollbackRule::Resistant if !description.rollback_resistant() => Err(AttestRefusal::RollbackResistanceMissing),
+            RollbackRule::Resistant | RollbackRule::Any => Ok(()),
+        }
+    }
+
+    fn made_lately(&self, description: &KeyDescription, now: UnixSeconds) -> Result<(), AttestRefusal> {
+        let Some(age_max) = self.attestation_age_max else { return Ok(()) };
+        let created_at = description.created_at();
+        let ahead_max = Limits::ATTESTATION_AHEAD_MAX;
+        match created_at {
+            Some(at) if now.since(at) <= age_max && at.since(now) <= ahead_max => Ok(()),
+            Some(_) | None => Err(AttestRefusal::AttestationStale { created_at }),
+        }
     }
 
     fn booted(&self, root: Option<&RootOfTrust>) -> Result<(), AttestRefusal> {
@@ -210,11 +305,11 @@ impl Requirements {
         }
     }
 
-    fn patched(&self, description: &KeyDescription) -> Result<(), AttestRefusal> {
+    fn patched(&self, description: &KeyDescription, now: UnixSeconds) -> Result<(), AttestRefusal> {
         let Some(level_min) = self.patch_level_min else { return Ok(()) };
-        match description.os_patch_level() {
+        match description.os_patch_level().and_then(|level| level.believed(now)) {
             Some(level) if level >= level_min => Ok(()),
-            // An unknown level is refused like an old one.
+            // An unknown level, or one of the future, is refused like an old one.
             level => Err(AttestRefusal::PatchLevelTooOld { level_min, level }),
         }
     }

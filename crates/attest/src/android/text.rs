@@ -192,7 +192,8 @@ fn draw_verdict(lines: &mut Lines, verdict: &Verdict) {
 /// Position of the certificate that a refusal is about, when it is about one.
 const fn concerns(refusal: &AttestRefusal) -> Option<usize> {
     match refusal {
-        AttestRefusal::CertificateExpired { index, .. }
+        AttestRefusal::AnchorInside { index }
+        | AttestRefusal::CertificateExpired { index, .. }
         | AttestRefusal::CertificateMalformed { index, .. }
         | AttestRefusal::CertificateNotYetValid { index, .. }
         | AttestRefusal::CertificateRepeated { index }
@@ -208,6 +209,8 @@ const fn concerns(refusal: &AttestRefusal) -> Option<usize> {
         | AttestRefusal::AppUnknown { .. }
         | AttestRefusal::AttestationMissing
         | AttestRefusal::AttestationNotHardware { .. }
+        | AttestRefusal::AttestationStale { .. }
+        | AttestRefusal::AttestationVersionTooOld { .. }
         | AttestRefusal::BootKeyUnknown { .. }
         | AttestRefusal::BootNotVerified { .. }
         | AttestRefusal::BootloaderUnlocked
@@ -216,13 +219,19 @@ const fn concerns(refusal: &AttestRefusal) -> Option<usize> {
         | AttestRefusal::ChainTooShort { .. }
         | AttestRefusal::ChallengeMismatch
         | AttestRefusal::DescriptionMalformed(_)
+        | AttestRefusal::KeyMintVersionTooOld { .. }
         | AttestRefusal::KeyNotGenerated
         | AttestRefusal::KeyNotHardware { .. }
         | AttestRefusal::KeyOpenToAllApplications
         | AttestRefusal::KeyPurposeWrong { .. }
         | AttestRefusal::KeyUnsupported { .. }
+        | AttestRefusal::LengthWrong { .. }
         | AttestRefusal::PatchLevelTooOld { .. }
+        | AttestRefusal::RollbackResistanceMissing
         | AttestRefusal::RootOfTrustMissing
+        | AttestRefusal::SecurityLevelContradicted { .. }
+        | AttestRefusal::SecurityLevelsDiffer { .. }
+        | AttestRefusal::SecurityLevelWrong { .. }
         | AttestRefusal::StatusListMissing
         | AttestRefusal::StatusListStale { .. } => None,
     }

@@ -47,12 +47,21 @@ pub struct Blueprint {
     pub leaf_extensions: Vec<CustomExtension>,
     pub intermediate_extensions: Vec<CustomExtension>,
     pub attesting_born: (i32, u8, u8),
+    pub attesting_ca: IsCa,
+    pub attesting_usages: Vec<KeyUsagePurpose>,
+    pub attesting_extensions: Vec<CustomExtension>,
+    /// `title` of the attesting key's certificate from the factory, by which StrongBoxes are known.
+    pub attesting_title: Option<&'static str>,
+    /// `O` of the attesting key's certificate from Google's servers.
+    pub attesting_organization: &'static str,
+    pub leaf_born: (i32, u8, u8),
 }
 
 /// A chain, the attested key's certificate first, and the keys that the holder of the phone has.
 pub struct Phone {
     pub ders: Vec<Vec<u8>>,
     pub root_pem: String,
+    pub root_key: KeyPair,
     pub attested: KeyPair,
     pub attested_params: CertificateParams,
 }
@@ -69,6 +78,12 @@ pub fn honest(made: Made) -> Blueprint {
         leaf_extensions: vec![],
         intermediate_extensions: vec![],
         attesting_born: (2025, 1, 1),
+        attesting_ca: IsCa::Ca(BasicConstraints::Unconstrained),
+        attesting_usages: vec![KeyUsagePurpose::KeyCertSign],
+        attesting_extensions: vec![],
+        attesting_title: None,
+        attesting_organization: "TEE",
+        leaf_born: (1970, 1, 1),
     }
 }
 
@@ -153,42 +168,127 @@ pub fn make(blueprint: &Blueprint) -> Phone {
     root_params.not_before = date_time_ymd(2020, 1, 1);
     root_params.not_after = date_time_ymd(2040, 1, 1);
     let root = root_params.self_signed(&root_key).expect("a root");
-    let root_issuer = Issuer::new(root_params, root_key);
+    let root_issuer = Issuer::from_params(&root_params, &root_key);
 
     let intermediate_key = generate(blueprint.intermediate_algorithm);
-    let mut intermediate_params = authority("Test Attestation Intermediate", 0xb2);
-    if let Made::Factory = blueprint.made {
-        intermediate_params.distinguished_name.push(DnType::CustomDnType(vec![2, 5, 4, 5]), "f92009e853b6b045");
-    }
+    let mut intermediate_params = match blueprint.made {
+        Made::Factory => {
+            let mut params = authority("Test Attestation Intermediate", 0xb2);
+            params.distinguished_name.push(DnType::CustomDnType(vec![2, 5, 4, 5]), "f92009e853b6b045");
+            params
+        }
+        Made::Remote => of_google("Droid CA2", 0xb2),
+        Made::Software => authority("Test Attestation Intermediate", 0xb2),
+    };
     intermediate_params.is_ca = blueprint.intermediate_ca;
     intermediate_params.key_usages = blueprint.intermediate_usages.clone();
     intermediate_params.custom_extensions = blueprint.intermediate_extensions.clone();
     let intermediate = intermediate_params.signed_by(&intermediate_key, &root_issuer).expect("an intermediate");
     let intermediate_issuer = Issuer::new(intermediate_params, intermediate_key);
 
+    // Between the intermediate and the phone stands the certificate of the server that issues remotely.
+    let (server_key, server_params) = (generate(&PKCS_ECDSA_P256_SHA256), of_google("Droid CA3", 0xb3));
+    let server = server_params.signed_by(&server_key, &intermediate_issuer).expect("a server");
+    let server_issuer = Issuer::new(server_params, server_key);
+
     let attesting_key = generate(&PKCS_ECDSA_P256_SHA256);
     let mut attesting_params = authority("Test Phone", 0xc3);
     let (year, month, day) = blueprint.attesting_born;
     attesting_params.not_before = date_time_ymd(year, month, day);
-    if let Made::Remote = blueprint.made {
-        let info = encode_provisioning_info(12);
-        attesting_params.custom_extensions.push(CustomExtension::from_oid_content(PROVISIONING, info));
+    attesting_params.is_ca = blueprint.attesting_ca;
+    attesting_params.key_usages = blueprint.attesting_usages.clone();
+    attesting_params.custom_extensions = blueprint.attesting_extensions.clone();
+    if let Some(title) = blueprint.attesting_title {
+        attesting_params.distinguished_name.push(DnType::CustomDnType(vec![2, 5, 4, 12]), title);
     }
-    let attesting = attesting_params.signed_by(&attesting_key, &intermediate_issuer).expect("an attesting key");
+    let attesting_issuer = match blueprint.made {
+        Made::Factory | Made::Software => &intermediate_issuer,
+        Made::Remote => {
+            let info = encode_provisioning_info(12);
+            attesting_params.custom_extensions.push(CustomExtension::from_oid_content(PROVISIONING, info));
+            attesting_params.distinguished_name.push(DnType::OrganizationName, blueprint.attesting_organization);
+            &server_issuer
+        }
+    };
+    let attesting = attesting_params.signed_by(&attesting_key, attesting_issuer).expect("an attesting key");
     let attesting_issuer = Issuer::new(attesting_params, attesting_key);
 
     let attested = generate(blueprint.leaf_algorithm);
     let mut attested_params = named("Android Keystore Key", 1);
     attested_params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-    attested_params.not_before = date_time_ymd(1970, 1, 1);
+    let (year, month, day) = blueprint.leaf_born;
+    attested_params.not_before = date_time_ymd(year, month, day);
     attested_params.not_after = date_time_ymd(2048, 1, 1);
     let content = blueprint.extension.clone().unwrap_or_else(|| encode(&blueprint.description).expect("a description"));
     attested_params.custom_extensions = vec![CustomExtension::from_oid_content(ATTESTATION, content)];
     attested_params.custom_extensions.extend(blueprint.leaf_extensions.iter().cloned());
     let leaf = attested_params.signed_by(&attested, &attesting_issuer).expect("a leaf");
 
-    let ders = [&leaf, &attesting, &intermediate, &root].iter().map(|certificate| certificate.der().to_vec()).collect();
-    Phone { ders, root_pem: root.pem(), attested, attested_params }
+    let issuers = match blueprint.made {
+        Made::Factory | Made::Software => vec![&attesting, &intermediate, &root],
+        Made::Remote => vec![&attesting, &server, &intermediate, &root],
+    };
+    let ders = std::iter::once(&leaf).chain(issuers).map(|certificate| certificate.der().to_vec()).collect();
+    drop(root_issuer);
+    Phone { ders, root_pem: root.pem(), root_key, attested, attested_params }
+}
+
+/// Other certificates of the same root: one that expired in 2021, one that begins in 2039, and one that another authority signed.
+pub fn roots_again(phone: &Phone) -> Vec<Vec<u8>> {
+    let dated = |from: i32, to: i32| {
+        let mut params = authority("Test Attestation Root", 0xa1);
+        (params.not_before, params.not_after) = (date_time_ymd(from, 1, 1), date_time_ymd(to, 1, 1));
+        params
+    };
+    let (other_key, other) = (generate(&PKCS_ECDSA_P256_SHA256), authority("Test Attestation Root", 0xa9));
+    let signed = |params: CertificateParams| params.self_signed(&phone.root_key).expect("a root").der().to_vec();
+    let crossed = dated(2020, 2040).signed_by(&phone.root_key, &Issuer::from_params(&other, &other_key)).expect("a root");
+    vec![signed(dated(2020, 2021)), signed(dated(2039, 2040)), crossed.der().to_vec()]
+}
+
+/// A chain of any shape, the attested key's certificate first.
+pub struct Path {
+    pub ders: Vec<Vec<u8>>,
+    pub root_pem: String,
+}
+
+/// A chain whose certificates, from the root down, have these names: `SN` is a serial number, `A/B` is the common name A of the organization
+/// B, `+info` adds the extension of Google's servers. The last one is attested.
+pub fn path(names: &[&str]) -> Path {
+    let mut above: Option<(CertificateParams, KeyPair)> = None;
+    let (mut ders, mut root_pem) = (Vec::new(), String::new());
+    for (depth, name) in names.iter().enumerate() {
+        let key = generate(&PKCS_ECDSA_P256_SHA256);
+        let mut params = authority("", 0x10 + u64::try_from(depth).expect("small"));
+        params.distinguished_name = DistinguishedName::new();
+        let plain = name.trim_end_matches("+info");
+        for part in plain.split('/') {
+            match part {
+                "SN" => params.distinguished_name.push(DnType::CustomDnType(vec![2, 5, 4, 5]), "f92009e853b6b045"),
+                organization if organization.starts_with("Google") => params.distinguished_name.push(DnType::OrganizationName, organization),
+                name => params.distinguished_name.push(DnType::CommonName, name),
+            }
+        }
+        if plain.len() < name.len() {
+            params.custom_extensions.push(CustomExtension::from_oid_content(PROVISIONING, encode_provisioning_info(12)));
+        }
+        if depth + 1 == names.len() {
+            (params.is_ca, params.key_usages) = (IsCa::NoCa, vec![KeyUsagePurpose::DigitalSignature]);
+            let content = encode(&description(Made::Factory)).expect("a description");
+            params.custom_extensions.push(CustomExtension::from_oid_content(ATTESTATION, content));
+        }
+        let certificate = match &above {
+            None => params.self_signed(&key),
+            Some((issuer, issuer_key)) => params.signed_by(&key, &Issuer::from_params(issuer, issuer_key)),
+        };
+        let certificate = certificate.expect("a certificate");
+        if depth == 0 {
+            root_pem = certificate.pem();
+        }
+        ders.insert(0, certificate.der().to_vec());
+        above = Some((params, key));
+    }
+    Path { ders, root_pem }
 }
 
 /// The attack of somebody who holds an attested key: a certificate for a key of their own, with a better description.
@@ -219,7 +319,7 @@ pub fn pem(ders: &[Vec<u8>]) -> String {
 }
 
 pub const ATTESTATION: &[u64] = &[1, 3, 6, 1, 4, 1, 11129, 2, 1, 17];
-const PROVISIONING: &[u64] = &[1, 3, 6, 1, 4, 1, 11129, 2, 1, 30];
+pub const PROVISIONING: &[u64] = &[1, 3, 6, 1, 4, 1, 11129, 2, 1, 30];
 
 fn generate(algorithm: &'static SignatureAlgorithm) -> KeyPair {
     KeyPair::generate_for(algorithm).expect("a key")
@@ -232,6 +332,12 @@ fn named(name: &str, serial: u64) -> CertificateParams {
     params.serial_number = Some(SerialNumber::from(serial));
     params.not_before = date_time_ymd(2025, 1, 1);
     params.not_after = date_time_ymd(2026, 1, 1);
+    params
+}
+
+fn of_google(name: &str, serial: u64) -> CertificateParams {
+    let mut params = authority(name, serial);
+    params.distinguished_name.push(DnType::OrganizationName, "Google LLC");
     params
 }
 
