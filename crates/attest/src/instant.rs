@@ -19,7 +19,9 @@ fn is_before_1970(tag: Tag, text: &[u8]) -> bool {
     let numbers: Option<Vec<u8>> = digits.chunks(2).map(two_digits).collect();
     let (year, rest) = match (tag, numbers.as_deref()) {
         (Tag::UtcTime, Some([year, rest @ ..])) => (u16::from(*year).saturating_add(1900), rest),
-        (Tag::GeneralizedTime, Some([century, year, rest @ ..])) => (u16::from(*century).saturating_mul(100).saturating_add((*year).into()), rest),
+        (Tag::GeneralizedTime, Some([century, year, rest @ ..])) => {
+            (u16::from(*century).saturating_mul(100).saturating_add((*year).into()), rest)
+        }
         _ => return false,
     };
     let [month, day, hour, minutes, seconds] = *rest else { return false };

@@ -107,6 +107,11 @@ impl Limits {
     pub const AUTHENTICATOR_DATA_BYTES_MAX: usize = 2 * 1024;
     /// Entries in the extension map of authenticator data.
     pub const AUTHENTICATOR_EXTENSIONS_MAX: usize = 16;
+    /// Levels of arrays and maps within an unknown extension of authenticator data (CTAP 2.1 section 8 allows four in all, of which the map of
+    /// extensions is one).
+    pub const AUTHENTICATOR_EXTENSION_LEVELS_MAX: u8 = 3;
+    /// Characters of an unknown extension's name that a report shows.
+    pub const EXTENSION_NAME_CHARS_MAX: usize = 64;
     /// Trust anchors in one text of certificates. Google publishes two roots and Apple one for each purpose.
     pub const ANCHORS_MAX: usize = 64;
     /// Fewest certificates in a chain of Android Key Attestation: the attested key's, the one of the key that attests it, and the root.

@@ -3,9 +3,9 @@
 use std::fmt;
 
 use crate::{
-    limit::Limits,
     app_report::AppReport,
     id::{AppId, DeviceId, Thumbprint},
+    limit::Limits,
     time::{Seconds, UnixSeconds},
     vendor_verdict::VendorVerdict,
 };

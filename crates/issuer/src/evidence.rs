@@ -111,6 +111,7 @@ impl Evidence {
                 let claim = Claim { key_id: &key_id, client_data_hash: &hash };
                 let attested = verify_attestation(&attestation, &claim, requirements, &trust.apple, now)?;
                 app.app_attest_quota.count(now);
+                note_unknown(attested.launch().unknown());
                 let posture = Posture {
                     app: Some(attested.app().bundle().clone()),
                     os_version: attested.system_version().as_deref().and_then(apple::os_version),
@@ -121,6 +122,15 @@ impl Evidence {
                 Ok(Vouched { posture: Posture { risk_metric, ..posture }, vouching: Some(vouching) })
             }
         }
+    }
+}
+
+/// Counts evidence that a newer system than this version knows added to, so that an operator sees it with the first beta. The names are not
+/// labels, since a phone's owner chooses how many there are; the log has them, and `attest inspect`.
+fn note_unknown(extensions: &[String]) {
+    if !extensions.is_empty() {
+        counter!("countersign_app_attest_unknown_total").increment(1);
+        tracing::info!(?extensions, "App Attest evidence had extensions that this version does not know; they were passed over");
     }
 }
 
@@ -151,6 +161,7 @@ pub fn asserted(app: &App, device: &Device, assertion: &str, challenge: &Challen
     let ours = requirements.apps.iter().find(|app| posture.app.as_ref() == Some(app.bundle())).ok_or(Reason::AppUnknown)?;
     let hash = bound_challenge(Purpose::Reattest, &challenge.0, &posture.key);
     let asserted = verify_assertion(&decode(assertion, Limits::APP_ATTEST_ASSERTION_BYTES_MAX)?, &key, ours, &hash)?;
+    note_unknown(asserted.launch().unknown());
     let renewed =
         Posture { app: posture.app.clone(), os_version: posture.os_version, ..apple::posture(posture.device.clone(), posture.key, now) };
     Ok((renewed, asserted.counter()))

@@ -285,7 +285,11 @@ pub(super) fn ends_here(index: usize, certificate: &Certificate, anchors: &Ancho
 /// Checks that the chain has as many certificates as its way of provisioning makes.
 pub(super) fn of_known_length(chain: &Chain, provisioning: &Provisioning) -> Result<(), AttestRefusal> {
     let count = chain.iter().len();
-    if provisioning.lengths().contains(&count) { Ok(()) } else { Err(AttestRefusal::LengthWrong { count, allowed: provisioning.lengths() }) }
+    if provisioning.lengths().contains(&count) {
+        Ok(())
+    } else {
+        Err(AttestRefusal::LengthWrong { count, allowed: provisioning.lengths() })
+    }
 }
 
 /// Checks that `subject` was issued by `issuer`: by name (RFC 5280 section 6.1.3 a 4) and by signature (a 1), with keys of this strength.
@@ -348,7 +352,12 @@ pub(super) fn understood(index: usize, certificate: &Certificate) -> Result<(), 
 /// The dates of the first certificate are not checked, since the phone itself sets them; nor are those of the last, since only its key is
 /// trusted and the certificate around it is the phone's copy (RFC 5280 section 6.1.1 d). Certificates from the factory pass after their
 /// expiry, because the keys in the phones cannot be replaced.
-pub(super) fn in_force(place: Place, certificate: &Certificate, provisioning: &Provisioning, now: UnixSeconds) -> Result<(), AttestRefusal> {
+pub(super) fn in_force(
+    place: Place,
+    certificate: &Certificate,
+    provisioning: &Provisioning,
+    now: UnixSeconds,
+) -> Result<(), AttestRefusal> {
     let Place::Between(index) = place else { return Ok(()) };
     // For chains from the factory, too: only the end of their validity is ignored.
     if now < certificate.not_before() {

@@ -42,9 +42,8 @@ impl Vouched {
         match (key, self.claimed) {
             // Makers of StrongBoxes have to name them, so that a certificate without the name is of something else.
             (SecurityLevel::StrongBox, Some(SecurityLevel::StrongBox)) => Ok(()),
-            (SecurityLevel::StrongBox, _) | (SecurityLevel::Software | SecurityLevel::TrustedEnvironment, Some(SecurityLevel::StrongBox)) => {
-                contradicted
-            }
+            (SecurityLevel::StrongBox, _)
+            | (SecurityLevel::Software | SecurityLevel::TrustedEnvironment, Some(SecurityLevel::StrongBox)) => contradicted,
             // Older certificates do not say that they are of a trusted environment.
             (SecurityLevel::Software | SecurityLevel::TrustedEnvironment, _) => Ok(()),
         }

@@ -8,6 +8,7 @@ use countersign_core::Limits;
 
 use crate::apple::cbor::{Reader, once, required};
 use crate::apple::refusal::FormatRefusal;
+use crate::apple::tolerance::shown;
 
 /// Statements of the operating system about the app as it launched it, from iOS 27 on. They are read and reported, but nothing is required
 /// of them here.
@@ -15,6 +16,7 @@ use crate::apple::refusal::FormatRefusal;
 pub struct Launch {
     bundle_version: Option<String>,
     validation_category: Option<u32>,
+    unknown: Vec<String>,
 }
 
 impl Launch {
@@ -29,6 +31,13 @@ impl Launch {
     #[must_use]
     pub const fn validation_category(&self) -> Option<u32> {
         self.validation_category
+    }
+
+    /// Names of the extensions that this version does not know, in their order; of an odd name only the printable part. They were passed over
+    /// (`tolerance.rs` says which, and why that is safe).
+    #[must_use]
+    pub fn unknown(&self) -> &[String] {
+        &self.unknown
     }
 }
 
@@ -133,8 +142,7 @@ fn credential_point(reader: &mut Reader<'_>) -> Result<[u8; 65], FormatRefusal> 
     Ok(point)
 }
 
-/// The map of extensions, when there is one. Unknown extensions are skipped, but they must be scalars with distinct names: later systems
-/// may add some, and the signature covers them anyway.
+/// The map of extensions, when there is one. Unknown extensions are passed over as `tolerance.rs` says: later systems may add some.
 fn launch(flags: u8, rest: &[u8]) -> Result<Launch, FormatRefusal> {
     if rest.is_empty() {
         return if flags & EXTENSION_DATA == 0 { Ok(Launch::default()) } else { Err(FormatRefusal::ExtensionsMissing) };
@@ -156,7 +164,10 @@ fn launch(flags: u8, rest: &[u8]) -> Result<Launch, FormatRefusal> {
         match name {
             "apple_bundle_version_01" => out.bundle_version = Some(bundle_version(reader.text())?),
             "apple_validation_category_01" => out.validation_category = Some(validation_category(reader.bytes())?),
-            _ => reader.pass_over_scalar()?,
+            unknown => {
+                reader.pass_over(Limits::AUTHENTICATOR_EXTENSION_LEVELS_MAX)?;
+                out.unknown.push(shown(unknown));
+            }
         }
     }
     reader.finish()?;

@@ -39,33 +39,40 @@ impl<'a> Reader<'a> {
         self.decoder.i64().map_err(|_| FormatRefusal::NotCbor)
     }
 
-    /// Skips one item without inner items: a number, a text, bytes or a truth value.
-    pub(super) fn pass_over_scalar(&mut self) -> Result<(), FormatRefusal> {
-        match self.decoder.datatype().map_err(|_| FormatRefusal::NotCbor)? {
-            Type::Bool => self.decoder.bool().map(drop),
-            Type::U8 | Type::U16 | Type::U32 | Type::U64 | Type::I8 | Type::I16 | Type::I32 | Type::I64 | Type::Int => {
-                self.decoder.int().map(drop)
-            }
-            Type::Bytes => self.decoder.bytes().map(drop),
-            Type::String => self.decoder.str().map(drop),
-            // Listed one by one, so that the compiler asks about a type that a later version of the library adds.
-            Type::Null
+    /// Skips one item of any kind that CTAP2 allows in what authenticators write (CTAP 2.1 section 8): definite lengths, no tags, and at most
+    /// `levels` of arrays and maps within each other.
+    pub(super) fn pass_over(&mut self, levels: u8) -> Result<(), FormatRefusal> {
+        let not_cbor = |_| FormatRefusal::NotCbor;
+        let items = match self.decoder.datatype().map_err(not_cbor)? {
+            Type::Bool
+            | Type::Null
             | Type::Undefined
+            | Type::U8
+            | Type::U16
+            | Type::U32
+            | Type::U64
+            | Type::I8
+            | Type::I16
+            | Type::I32
+            | Type::I64
+            | Type::Int
             | Type::F16
             | Type::F32
             | Type::F64
-            | Type::Simple
-            | Type::BytesIndef
-            | Type::StringIndef
-            | Type::Array
-            | Type::ArrayIndef
-            | Type::Map
-            | Type::MapIndef
-            | Type::Tag
-            | Type::Break
-            | Type::Unknown(_) => return Err(FormatRefusal::NotCbor),
-        }
-        .map_err(|_| FormatRefusal::NotCbor)
+            | Type::Simple => return self.decoder.skip().map_err(not_cbor),
+            Type::Bytes => return self.decoder.bytes().map(drop).map_err(not_cbor),
+            // Read rather than skipped, so that it is UTF-8.
+            Type::String => return self.decoder.str().map(drop).map_err(not_cbor),
+            Type::Array => self.array()?,
+            Type::Map => self.map()?.checked_mul(2).ok_or(FormatRefusal::NotCbor)?,
+            // Listed one by one, so that the compiler asks about a type that a later version of the library adds.
+            Type::BytesIndef | Type::StringIndef | Type::ArrayIndef | Type::MapIndef | Type::Tag | Type::Break | Type::Unknown(_) => {
+                return Err(FormatRefusal::NotCbor);
+            }
+        };
+        let below = levels.checked_sub(1).ok_or(FormatRefusal::NotCbor)?;
+        // An item is at least one byte, so that the bytes bound the loop whatever number was claimed.
+        (0..items).try_for_each(|_| self.pass_over(below))
     }
 
     /// Bytes after the items that were read.

@@ -21,6 +21,7 @@ mod receipt;
 mod refusal;
 mod requirements;
 mod rule;
+mod tolerance;
 
 pub use app::{AppleApp, AppleAppRefusal};
 pub use assertion::{Asserted, AssertionFacts, assertion_facts, verify_assertion};

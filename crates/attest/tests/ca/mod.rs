@@ -265,7 +265,9 @@ pub fn path(names: &[&str]) -> Path {
         for part in plain.split('/') {
             match part {
                 "SN" => params.distinguished_name.push(DnType::CustomDnType(vec![2, 5, 4, 5]), "f92009e853b6b045"),
-                organization if organization.starts_with("Google") => params.distinguished_name.push(DnType::OrganizationName, organization),
+                organization if organization.starts_with("Google") => {
+                    params.distinguished_name.push(DnType::OrganizationName, organization)
+                }
                 name => params.distinguished_name.push(DnType::CommonName, name),
             }
         }

@@ -47,6 +47,8 @@ enum Batch {
     Sound,
     /// Whose key will be published.
     Leaking,
+    /// Whose certificates say that they are no authorities, as those of some makers do.
+    Modest,
 }
 
 impl Handset {
@@ -60,6 +62,12 @@ impl Handset {
     #[must_use]
     pub const fn of_leaking_batch() -> Self {
         Self { batch: Batch::Leaking, ..Self::genuine() }
+    }
+
+    /// A phone whose maker wrote `CA:FALSE` into the certificate that attests its keys.
+    #[must_use]
+    pub const fn of_modest_maker() -> Self {
+        Self { batch: Batch::Modest, ..Self::genuine() }
     }
 
     /// A phone with so old an app.
@@ -108,6 +116,8 @@ pub enum Tamper {
     SelfSignedBoot,
     /// The key lives in software.
     SoftwareKeystore,
+    /// The chain is an expired one of Google's servers, with another certificate of the root appended.
+    RecombinedExpired,
     /// The challenge was used before.
     StaleChallenge,
     /// The bootloader is unlocked, and boots its maker's system this time.
@@ -130,9 +140,17 @@ pub struct Asked<'a> {
 /// The maker of software phones.
 pub struct DemoCa {
     root: Certified,
+    sound: Maker,
+    revoked: Maker,
+    leaking: Maker,
+    modest: Maker,
+    expired: Vec<Certified>,
+}
+
+/// A maker's intermediate, and the key of its phones that attests others.
+struct Maker {
     intermediate: Certified,
-    revoked: Certified,
-    leaking: Certified,
+    attesting: Certified,
 }
 
 /// A certificate with its key.
@@ -172,10 +190,15 @@ impl DemoCa {
     }
 
     fn under(root: Certified) -> Result<Self> {
-        let intermediate = authority("Countersign demo TEE", &[2], Some(&root))?;
-        let revoked = authority("Countersign demo TEE, stolen", REVOKED_SERIAL, Some(&root))?;
-        let leaking = authority("Countersign demo TEE, careless", LEAKING_SERIAL, Some(&root))?;
-        Ok(Self { root, intermediate, revoked, leaking })
+        let sound = Maker::new("Countersign demo TEE", &[2], &root, |_| {})?;
+        let revoked = Maker::new("Countersign demo TEE, stolen", REVOKED_SERIAL, &root, |_| {})?;
+        let leaking = Maker::new("Countersign demo TEE, careless", LEAKING_SERIAL, &root, |_| {})?;
+        let modest = Maker::new("Countersign demo TEE, modest", &[4], &root, |params| {
+            params.is_ca = IsCa::ExplicitNoCa;
+            params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        })?;
+        let expired = remotely_provisioned(&root)?;
+        Ok(Self { root, sound, revoked, leaking, modest, expired })
     }
 
     /// The root, for the node's trust anchors.
@@ -209,8 +232,9 @@ impl DemoCa {
             said.app_version = version;
         }
         let by = match handset.batch {
-            Batch::Sound => &self.intermediate,
+            Batch::Sound => &self.sound,
             Batch::Leaking => &self.leaking,
+            Batch::Modest => &self.modest,
         };
         self.chain(by, &said, &point(asked.key)?)
     }
@@ -235,39 +259,84 @@ impl DemoCa {
             Tamper::AppendedCertificate => return self.append(&said, &own),
             Tamper::ForeignKey => {
                 let foreign = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
-                return self.chain(&self.intermediate, &said, &PublicPoint(foreign.public_key_raw().to_vec()));
+                return self.chain(&self.sound, &said, &PublicPoint(foreign.public_key_raw().to_vec()));
             }
             Tamper::ForgedDescription => {
-                let mut chain = self.chain(&self.intermediate, &said, &own)?;
+                let mut chain = self.chain(&self.sound, &said, &own)?;
                 forge(chain.first_mut().context("the chain has a leaf")?, asked.challenge)?;
                 return Ok(chain);
             }
             Tamper::OwnAuthority => {
                 let own_authority = Self::new()?;
-                return own_authority.chain(&own_authority.intermediate, &said, &own);
+                return own_authority.chain(&own_authority.sound, &said, &own);
             }
+            Tamper::RecombinedExpired => return self.recombine(&said, &own),
             Tamper::RevokedIntermediate => return self.chain(&self.revoked, &said, &own),
         }
-        self.chain(&self.intermediate, &said, &own)
+        self.chain(&self.sound, &said, &own)
     }
 
-    fn chain(&self, by: &Certified, said: &Description, key: &PublicPoint) -> Result<Vec<Vec<u8>>> {
-        let leaf = attested(said)?.signed_by(key, &Issuer::from_params(&by.params, &by.key))?;
-        Ok([&leaf, &by.certificate, &self.root.certificate].map(|certificate| certificate.der().to_vec()).into())
+    fn chain(&self, by: &Maker, said: &Description, key: &PublicPoint) -> Result<Vec<Vec<u8>>> {
+        let leaf = attested(said)?.signed_by(key, &by.attesting.issuer())?;
+        let chain = [&leaf, &by.attesting.certificate, &by.intermediate.certificate, &self.root.certificate];
+        Ok(chain.map(|certificate| certificate.der().to_vec()).into())
+    }
+
+    /// A phone whose certificates of Google's servers have expired, and that gives itself a root below the root: its name is a serial number,
+    /// as that of a factory's intermediate, whose certificates do not expire.
+    fn recombine(&self, said: &Description, key: &PublicPoint) -> Result<Vec<Vec<u8>>> {
+        let attesting = self.expired.last().context("the servers' certificates are there")?;
+        let leaf = attested(said)?.signed_by(key, &attesting.issuer())?;
+        let again = self.root.params.self_signed(&self.root.key)?;
+        let above = self.expired.iter().rev().map(|certified| &certified.certificate);
+        let chain = std::iter::once(&leaf).chain(above).chain([&again, &self.root.certificate]);
+        Ok(chain.map(|certificate| certificate.der().to_vec()).collect())
     }
 
     /// A thief with a genuine attested key uses it as if it were an authority, for a key without hardware.
     fn append(&self, said: &Description, key: &PublicPoint) -> Result<Vec<Vec<u8>>> {
         let attested_key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
         let params = attested(said)?;
-        let by = Issuer::from_params(&self.intermediate.params, &self.intermediate.key);
-        let genuine = params.signed_by(&attested_key, &by)?;
+        let by = &self.sound;
+        let genuine = params.signed_by(&attested_key, &by.attesting.issuer())?;
         let mut below = named("Android Keystore Key", &[9])?;
         below.custom_extensions.push(extension(said)?);
         let appended = below.signed_by(key, &Issuer::from_params(&params, &attested_key))?;
-        let chain = [&appended, &genuine, &self.intermediate.certificate, &self.root.certificate];
+        let chain = [&appended, &genuine, &by.attesting.certificate, &by.intermediate.certificate, &self.root.certificate];
         Ok(chain.map(|certificate| certificate.der().to_vec()).into())
     }
+}
+
+impl Maker {
+    fn new(name: &str, serial: &[u8], root: &Certified, change: impl Fn(&mut CertificateParams)) -> Result<Self> {
+        let intermediate = authority(name, serial, Some(root))?;
+        let mut params = authority_params(&format!("{name}, one phone"), &[serial, &[1]].concat())?;
+        change(&mut params);
+        let attesting = certified(params, Some(&intermediate))?;
+        Ok(Self { intermediate, attesting })
+    }
+}
+
+impl Certified {
+    fn issuer(&self) -> Issuer<'_, &KeyPair> {
+        Issuer::from_params(&self.params, &self.key)
+    }
+}
+
+/// Certificates as Google's servers issue them, from the intermediate down, of which the last expired in 2021.
+fn remotely_provisioned(root: &Certified) -> Result<Vec<Certified>> {
+    let mut made: Vec<Certified> = Vec::new();
+    for (name, organization, serial) in [("Droid CA2", "Google LLC", 0x71), ("Droid CA3", "Google LLC", 0x72), ("demo phone", "TEE", 0x73)]
+    {
+        let mut params = named(name, &[serial])?;
+        params.distinguished_name.push(DnType::OrganizationName, organization);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        params.not_after = if serial == 0x73 { date_time_ymd(2021, 1, 1) } else { params.not_after };
+        let next = certified(params, Some(made.last().unwrap_or(root)))?;
+        made.push(next);
+    }
+    Ok(made)
 }
 
 fn list(serials: &[&[u8]]) -> String {
@@ -295,7 +364,10 @@ fn authority_params(name: &str, serial: &[u8]) -> Result<CertificateParams> {
 }
 
 fn authority(name: &str, serial: &[u8], by: Option<&Certified>) -> Result<Certified> {
-    let params = authority_params(name, serial)?;
+    certified(authority_params(name, serial)?, by)
+}
+
+fn certified(params: CertificateParams, by: Option<&Certified>) -> Result<Certified> {
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
     let certificate = match by {
         None => params.self_signed(&key)?,

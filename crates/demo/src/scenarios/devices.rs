@@ -30,6 +30,7 @@ pub async fn honest_rows(world: &World) -> Result<Vec<Row>> {
     Ok(vec![
         honest("an iPhone joins, and reads its accounts", "App Attest object, passkey, GET", joins(world, &iphone, &key)).await,
         honest("eight assertions at once, out of order", "8 x POST /attest, newest first", eight(&iphone, &key)).await,
+        honest("a phone whose maker wrote `CA:FALSE` above its keys", "a genuine chain from the factory", modest(world)).await,
         honest("Google vouches for a phone besides", "POST /attest with a token of Play Integrity", vouched(world)).await,
         honest("evidence grew old: renewed without the person", "GET, POST /attest, GET", renewed(world)).await,
     ])
@@ -61,6 +62,12 @@ async fn eight(iphone: &Arc<Phone>, key: &EnclaveKey) -> Result<String> {
         served(&answer.await??)?;
     }
     Ok("8 accepted".to_owned())
+}
+
+async fn modest(world: &World) -> Result<String> {
+    let phone = world.customer("modest.maker@example.com", &Handset::of_modest_maker()).await?;
+    served(&phone.call(&Call::new(Method::GET, "/v1/me")).await?)?;
+    Ok("device attested, served".to_owned())
 }
 
 async fn vouched(world: &World) -> Result<String> {

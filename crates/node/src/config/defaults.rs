@@ -60,6 +60,9 @@ pub const BOOT_STATES: [BootState; 1] = [BootState::Verified];
 /// Whether the bootloader has to be locked.
 pub const REQUIRE_LOCKED: bool = true;
 
+/// Whether the hardware has to state that a deleted key is gone for good.
+pub const REQUIRE_ROLLBACK_RESISTANCE: bool = false;
+
 /// Whether devices of development tokens are taken.
 pub const ALLOW_DEV_TOKENS: bool = false;
 
@@ -254,6 +257,11 @@ mod tests {
             ("`device.security_level_min`", word(level)),
             ("`device.boot_state`", word(&format!("[{}]", boot.join(", ")))),
             ("`device.require_locked`", word(&REQUIRE_LOCKED.to_string())),
+            ("`device.security_level_exact`", text("every level from the minimum on")),
+            ("`device.attestation_version_min`", text("all")),
+            ("`device.keymint_version_min`", text("all")),
+            ("`device.require_rollback_resistance`", word(&REQUIRE_ROLLBACK_RESISTANCE.to_string())),
+            ("`device.attestation_age_max`", text("every age")),
             ("`device.mode`", word(STAGE.as_str())),
             ("`device.percent`, `device.otherwise`", format!("everybody; `{}`", STAGE_OTHERWISE.as_str())),
             ("`device.require.NAME`", text("")),

@@ -10,7 +10,7 @@ use countersign_core::{AppAccess, AppFinding, BootState, Integrity, Platform, Pl
 
 use crate::config::{
     defaults,
-    model::{DeviceRules, WhenStale},
+    model::{AttestedKey, DeviceRules, WhenStale},
     section::{At, Section},
     value,
 };
@@ -35,6 +35,7 @@ struct Flat {
 pub fn device(section: Option<Section<'_>>, here: &Path) -> DeviceRules {
     let mut rules = DeviceRules {
         requirements: Vec::new(),
+        attested: AttestedKey { rollback_resistance: defaults::REQUIRE_ROLLBACK_RESISTANCE, ..AttestedKey::default() },
         boot_keys: Vec::new(),
         systems: Vec::new(),
         anchors: Vec::new(),
@@ -63,6 +64,7 @@ pub fn device(section: Option<Section<'_>>, here: &Path) -> DeviceRules {
     }
     flat.locked = section.flag("require_locked").map_or(defaults::REQUIRE_LOCKED, |at| at.value);
     flat.allow_dev_tokens = section.flag("allow_dev_tokens").map_or(defaults::ALLOW_DEV_TOKENS, |at| at.value);
+    rules.attested = attested(&mut section);
     rules.boot_keys = paths(&mut section, "boot_keys", here);
     let systems = section.texts("systems").unwrap_or_default();
     rules.systems = systems.into_iter().map(|At { value, line }| (value.to_owned(), line)).collect();
@@ -89,6 +91,18 @@ pub fn device(section: Option<Section<'_>>, here: &Path) -> DeviceRules {
     rules.requirements = replaced(rules.requirements, own);
     section.end();
     rules
+}
+
+/// The keys about attestations of Android phones' keys.
+fn attested(section: &mut Section<'_>) -> AttestedKey {
+    let version = |section: &mut Section<'_>, key| section.number(key, 1..=u64::from(u32::MAX)).and_then(|at| u32::try_from(at.value).ok());
+    AttestedKey {
+        security_level_exact: section.word("security_level_exact", &LEVELS).map(|at| at.value),
+        attestation_version_min: version(section, "attestation_version_min"),
+        keymint_version_min: version(section, "keymint_version_min"),
+        rollback_resistance: section.flag("require_rollback_resistance").map_or(defaults::REQUIRE_ROLLBACK_RESISTANCE, |at| at.value),
+        age_max: section.span("attestation_age_max"),
+    }
 }
 
 /// `[app.ID.require.NAME]`: an app's own requirements.

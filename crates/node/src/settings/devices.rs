@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 use countersign_attest::{
     android::{
         self, AppRule, ApplicationsRule, BootKeyRule, BootloaderRule, KeyRule, OriginRule, PurposeRule, Requirements as KeyRequirements,
-        RootOfTrustRule,
+        RollbackRule, RootOfTrustRule,
     },
     boot_keys::BootKeys,
 };
@@ -14,7 +14,7 @@ use countersign_core::{AppId, BootKey, BootState, SecurityLevel, Stage};
 use countersign_feeds::content::Content;
 
 use crate::{
-    config::{App, DeviceRules, Fault, Faults, replaced},
+    config::{App, AttestedKey, DeviceRules, Fault, Faults, replaced},
     settings::fetched::Fetched,
 };
 
@@ -79,12 +79,17 @@ fn boot_keys(config: &Path, device: &DeviceRules, fetched: &Fetched<'_>) -> Resu
 /// asked first, because what a key in software says of itself is worth nothing. `also` are signers beyond the app's own: the
 /// software phone's on a development node.
 #[must_use]
-pub fn key_requirements(app: &App, requirements: &Requirements, also: &[[u8; 32]]) -> KeyRequirements {
+pub fn key_requirements(app: &App, requirements: &Requirements, attested: &AttestedKey, also: &[[u8; 32]]) -> KeyRequirements {
     let enforced = requirements.0.iter().filter(|requirement| requirement.rollout.stage_for(None) == Stage::Enforce);
     let level = enforced.filter_map(|requirement| if let Rule::SecurityLevel(min) = requirement.rule { Some(min) } else { None });
     let signers = app.signers.iter().chain(also).copied().collect();
     KeyRequirements {
         security_level_min: level.max().unwrap_or(SecurityLevel::Software),
+        security_level_exact: attested.security_level_exact,
+        attestation_version_min: attested.attestation_version_min,
+        key_mint_version_min: attested.keymint_version_min,
+        rollback: if attested.rollback_resistance { RollbackRule::Resistant } else { RollbackRule::Any },
+        attestation_age_max: attested.age_max,
         boot_states: vec![BootState::Verified, BootState::SelfSigned, BootState::Unverified, BootState::Failed],
         boot_keys: BootKeyRule::Any,
         bootloader: BootloaderRule::Any,

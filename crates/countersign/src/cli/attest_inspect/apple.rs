@@ -202,7 +202,12 @@ fn launch(launch: &Launch) -> Vec<(&'static str, Field)> {
         4 => "4, the App Store".to_owned(),
         other => format!("{other}, unknown"),
     });
-    let fields = [("bundle_version", launch.bundle_version().map(str::to_owned)), ("validation_category", category)];
+    let unknown = (!launch.unknown().is_empty()).then(|| format!("{}; passed over", launch.unknown().join(", ")));
+    let fields = [
+        ("bundle_version", launch.bundle_version().map(str::to_owned)),
+        ("validation_category", category),
+        ("unknown_extensions", unknown),
+    ];
     fields.into_iter().filter_map(|(name, value)| value.map(|value| (name, text(value)))).collect()
 }
 

@@ -93,6 +93,7 @@ async fn evidence(world: &World) -> Result<Vec<Row>> {
         ("another phone's evidence", "chain for a foreign key", Tamper::ForeignKey, "attestation_key_mismatch"),
         ("an appended certificate", "own key certified by an attested key", Tamper::AppendedCertificate, "chain_extended"),
         ("a certificate authority of one's own", "chain to an unknown root", Tamper::OwnAuthority, "anchor_unknown"),
+        ("an expired chain, recombined with a public root", "another end was appended", Tamper::RecombinedExpired, "chain_broken"),
         ("a stolen attestation key", "on the vendor's revocation list", Tamper::RevokedIntermediate, "certificate_revoked"),
         ("a forged description", "one byte changed after signing", Tamper::ForgedDescription, "chain_signature_invalid"),
         ("an imported key", "origin: imported", Tamper::ImportedKey, "key_not_generated"),
