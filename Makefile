@@ -1,5 +1,5 @@
 # What people type. `make` alone says so.
-.PHONY: help demo test lint bench verifiers reaction scoring figures evaluate foreign fuzz crash build clean
+.PHONY: help demo test lint bench verifiers reaction scoring figures evaluate foreign fuzz crash outage build clean
 
 help:
 	@printf 'make demo   build, then attack a bank behind Countersign for half a minute, and print what held\n'
@@ -13,6 +13,7 @@ help:
 	@printf 'make evaluate  how well the risk models tell attacks from ordinary life, beside the anchors; DATA=../shared/data/risk\n'
 	@printf 'make foreign  clients and servers of other makers: gRPC and SMTP for Python, HTTP/2 of Node, nginx (needs node, python3, nginx)\n'
 	@printf 'make fuzz   every fuzz target, SECONDS=600 each (nightly, cargo-fuzz)\n'
+	@printf 'make outage  fill the disk of a loaded node, take its descriptors, read its log no more, and see it recover\n'
 	@printf 'make crash  kill -9 a loaded node ROUNDS=50 times and look for what was lost\n'
 
 build:
@@ -55,6 +56,10 @@ foreign:
 SECONDS ?= 600
 fuzz:
 	scripts/fuzz $(SECONDS)
+
+outage: build
+	cargo build --release --locked --package countersign-example-bank
+	scripts/outage
 
 ROUNDS ?= 50
 crash: build

@@ -47,10 +47,14 @@ choice! {
         DeviceRevoked = "device_revoked";
         /// An operator said what an incident was.
         IncidentJudged = "incident_judged";
+        /// The log could not be written for a while, and nothing that needs a record was done.
+        LogInterrupted = "log_interrupted";
         /// A person was erased.
         PersonErased = "person_erased";
         /// A passkey was registered, or refused.
         PasskeyRegistered = "passkey_registered";
+        /// Refusals of callers without a live session were counted instead of recorded.
+        RefusalsCounted = "refusals_counted";
         /// A request was judged.
         Request = "request";
         /// A session's state was changed.

@@ -5,7 +5,7 @@
 
 use countersign_core::{
     Acr, Action, Advice, ClientId, Decision, DecisionId, DevTokenId, IncidentId, Obligation, Outcome, Platform, PolicyName, Reason, Remedy,
-    Role, Seconds, SessionState, SignalKind, UnixSeconds,
+    Role, Seconds, SessionState, SignalKind, UnixMillis, UnixSeconds,
 };
 use serde::{Deserialize, Serialize};
 
@@ -56,10 +56,14 @@ pub enum Recorded {
     Earlier(Earlier),
     /// See [`EventKind::IncidentJudged`].
     IncidentJudged(IncidentJudged),
+    /// See [`EventKind::LogInterrupted`].
+    LogInterrupted(LogInterrupted),
     /// See [`EventKind::PersonErased`].
     PersonErased(PersonErased),
     /// See [`EventKind::PasskeyRegistered`].
     PasskeyRegistered(AtEndpoint),
+    /// See [`EventKind::RefusalsCounted`].
+    RefusalsCounted(RefusalsCounted),
     /// See [`EventKind::Request`].
     Request(Box<RequestJudged>),
     /// See [`EventKind::SessionChanged`].
@@ -239,12 +243,55 @@ pub enum About {
     Kind(#[serde(with = "word")] SignalKind),
 }
 
+/// The log could not be written for a while; this entry is the first after it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogInterrupted {
+    /// Since when.
+    #[serde(with = "number")]
+    pub since: UnixMillis,
+    /// Why, in the system's words.
+    pub cause: String,
+}
+
 /// A person was erased.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PersonErased {
     /// Who saw to it.
     pub by: Actor,
+}
+
+/// Refusals of callers without a live session that were counted instead of recorded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RefusalsCounted {
+    /// Since when.
+    #[serde(with = "number")]
+    pub since: UnixMillis,
+    /// Number of sites (/24, /56) that they came from: 1 where the entry's sealed address names it; else at least so many.
+    pub sites: u32,
+    /// How many of which reason, the most frequent first.
+    pub counts: Vec<ReasonCount>,
+    /// How many of other reasons.
+    #[serde(skip_serializing_if = "is_zero", default)]
+    pub others: u64,
+}
+
+/// Number of refusals for one reason.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReasonCount {
+    /// The reason.
+    #[serde(with = "word")]
+    pub reason: Reason,
+    /// How many.
+    pub count: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// A request was judged: allowed, or refused wherever on its way.
@@ -422,8 +469,10 @@ impl Recorded {
             Self::DeviceRevoked(_) => EventKind::DeviceRevoked,
             Self::Earlier(earlier) => earlier.kind,
             Self::IncidentJudged(_) => EventKind::IncidentJudged,
+            Self::LogInterrupted(_) => EventKind::LogInterrupted,
             Self::PersonErased(_) => EventKind::PersonErased,
             Self::PasskeyRegistered(_) => EventKind::PasskeyRegistered,
+            Self::RefusalsCounted(_) => EventKind::RefusalsCounted,
             Self::Request(_) => EventKind::Request,
             Self::SessionChanged(_) => EventKind::SessionChanged,
             Self::SignedIn(_) => EventKind::SignedIn,
@@ -464,8 +513,10 @@ impl Event {
             | Recorded::DeviceRevoked(_)
             | Recorded::Earlier(_)
             | Recorded::IncidentJudged(_)
+            | Recorded::LogInterrupted(_)
             | Recorded::PersonErased(_)
             | Recorded::PasskeyRegistered(_)
+            | Recorded::RefusalsCounted(_)
             | Recorded::SessionChanged(_)
             | Recorded::SignedIn(_)
             | Recorded::TokensIssued(_)
@@ -551,7 +602,9 @@ impl Event {
             Recorded::Earlier(earlier) => earlier.words.get("client").and_then(|client| ClientId::read(client)),
             Recorded::ConfigActivated(_)
             | Recorded::IncidentJudged(_)
+            | Recorded::LogInterrupted(_)
             | Recorded::PersonErased(_)
+            | Recorded::RefusalsCounted(_)
             | Recorded::SessionChanged(_)
             | Recorded::UserChanged(_)
             | Recorded::UserInvited(_) => None,

@@ -37,8 +37,8 @@ pub use earlier::Earlier;
 pub use entry::Entry;
 pub use event::{
     About, AtEndpoint, ConfigActivated, ConnectionCut, Decided, DevTokenCreated, DevTokenRevoked, DeviceAttested, DeviceEnrolled,
-    DeviceReported, DeviceRevoked, DeviceSeen, Event, Grounds, IncidentJudged, IncidentSeen, PersonErased, Recorded, RequestJudged,
-    SessionChanged, SignedIn, UserChanged, UserInvited,
+    DeviceReported, DeviceRevoked, DeviceSeen, Event, Grounds, IncidentJudged, IncidentSeen, LogInterrupted, PersonErased, ReasonCount,
+    Recorded, RefusalsCounted, RequestJudged, SessionChanged, SignedIn, UserChanged, UserInvited,
 };
 pub use fault::{Fault, FaultKind};
 pub use format2::SealBytes;

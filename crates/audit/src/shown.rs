@@ -83,7 +83,20 @@ pub fn words(event: &Event, at: UnixMillis) -> Words {
                 About::Kind(kind) => say("incident", kind.as_str()),
             }
         }
+        Recorded::LogInterrupted(it) => {
+            say("since", &it.since.0.to_string());
+            say("cause", &it.cause);
+        }
         Recorded::PersonErased(it) => say("by", it.by.as_str()),
+        Recorded::RefusalsCounted(it) => {
+            say("since", &it.since.0.to_string());
+            say("sites", &it.sites.to_string());
+            let each = it.counts.iter().map(|counted| format!("{}={}", counted.reason, counted.count));
+            say("refusals", &each.collect::<Vec<_>>().join(" "));
+            if it.others > 0 {
+                say("others", &it.others.to_string());
+            }
+        }
         Recorded::Request(it) => judged(it, at, &mut say),
         Recorded::SessionChanged(it) => {
             say("by", it.by.as_str());

@@ -90,8 +90,26 @@ impl Limits {
     pub const CREDENTIAL_ID_BYTES_MAX: usize = 1023;
     /// Prompts of the login that are remembered at a time; beyond it, a new one takes the place of the oldest.
     pub const PROMPTS_MAX: usize = 10_000;
-    /// Refusals a second about nobody who is known that are recorded: enough to see what is tried, and too few to fill a disk with.
-    pub const ANONYMOUS_RECORDS_PER_SECOND_MAX: u32 = 50;
+
+    // --- Refusals of strangers in the log ---
+
+    /// Share of the budget of records for strangers that one site has, in fifths: what one site does leaves room for all others.
+    pub const STRANGER_SITE_FIFTHS: u32 = 2;
+    /// Sites whose counted refusals are told apart until the next summary; what comes from others is counted together.
+    pub const COUNTED_SITES_MAX: usize = 1024;
+    /// Reasons that are told apart for one site, and in one summary; others are counted together.
+    pub const COUNTED_REASONS_MAX: usize = 8;
+    /// Sites that a summary names, those with the most refusals; the rest are summed up.
+    pub const SUMMARY_SITES_MAX: usize = 4;
+    /// Time between two summaries of counted refusals.
+    pub const SUMMARY_INTERVAL: Seconds = Seconds(60);
+    /// Characters of a stranger's path that are recorded.
+    pub const STRANGER_PATH_CHARACTERS_MAX: usize = 128;
+
+    /// Bytes of the disk that the log sets aside, and gives up when the disk is full: on a small disk.
+    pub const LOG_RESERVE_BYTES_MIN: u64 = 64 * 1024;
+    /// The same on a large one.
+    pub const LOG_RESERVE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
     // --- Attestation evidence ---
 

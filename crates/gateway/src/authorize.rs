@@ -16,6 +16,7 @@ use crate::{
 pub(crate) fn identified(context: &mut RequestContext, holder: &Holder) {
     context.names(holder.token());
     context.belongs_to(holder.session());
+    context.is_in_session();
 }
 
 /// Notes who it was, as far as that was known.
@@ -26,6 +27,7 @@ pub(crate) fn unidentified(context: &mut RequestContext, refused: Unauthenticate
     }
     if let Some(session) = session {
         context.belongs_to(&session);
+        context.is_in_session();
     }
     Refusal::from(refusal)
 }

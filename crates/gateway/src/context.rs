@@ -4,7 +4,8 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use countersign_audit::{ConnectionCut, DeviceName, Entry, Event, Identity, Recorded, RecordedFacts, RequestJudged, RulesDigest};
 use countersign_core::{
-    Action, Decision, DecisionId, DeviceId, Facts, PairwiseId, RiskView, Session, SessionId, Signal, SignalKind, UnixMillis, UserId,
+    Action, Decision, DecisionId, DeviceId, Facts, Limits, PairwiseId, RiskView, Session, SessionId, Signal, SignalKind, Site, UnixMillis,
+    UserId,
 };
 use countersign_proof::access_token::VerifiedToken;
 
@@ -34,6 +35,16 @@ pub(crate) struct RequestContext {
     device: Option<DeviceId>,
     decided: Option<Decided>,
     watched: Option<Watched>,
+    standing: Standing,
+}
+
+/// What the caller has proved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// A live session, at some moment of this request.
+    InSession,
+    /// None.
+    Stranger,
 }
 
 /// What the decision function was asked and answered. What ends a request afterwards, a rate or a panic, does not undo it.
@@ -59,6 +70,7 @@ impl RequestContext {
             device: None,
             decided: None,
             watched: None,
+            standing: Standing::Stranger,
         }
     }
 
@@ -101,6 +113,24 @@ impl RequestContext {
     pub(crate) fn names(&mut self, token: &VerifiedToken) {
         self.subject = Some(token.subject().clone());
         self.session = Some(token.session().clone());
+    }
+
+    /// The caller proved a live session to be theirs.
+    pub(crate) fn is_in_session(&mut self) {
+        self.standing = Standing::InSession;
+    }
+
+    /// Site of a caller who proved no live session.
+    pub(crate) fn stranger(&self) -> Option<Site> {
+        match self.standing {
+            Standing::InSession => None,
+            Standing::Stranger => Some(Site::of(self.address)),
+        }
+    }
+
+    /// The session that the token names.
+    pub(crate) const fn session(&self) -> Option<&SessionId> {
+        self.session.as_ref()
     }
 
     /// The session is alive.
@@ -165,12 +195,20 @@ impl RequestContext {
         Identity {
             address: Some(coarse(self.address)),
             device: self.device.clone().map(DeviceName::Enrolled),
-            path: Some(self.path.clone()),
+            path: Some(self.recorded_path()),
             resource: self.resource.clone(),
             session: self.session.clone().filter(|_| known),
             subject: self.subject.clone().filter(|_| known),
             user: self.user.clone(),
             facts: None,
+        }
+    }
+
+    /// Strangers choose their paths, and have less room for them.
+    fn recorded_path(&self) -> String {
+        match self.standing {
+            Standing::InSession => self.path.clone(),
+            Standing::Stranger => self.path.chars().take(Limits::STRANGER_PATH_CHARACTERS_MAX).collect(),
         }
     }
 

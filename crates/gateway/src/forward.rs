@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use countersign_core::{DecisionId, MaskPath, Reason};
 use countersign_policy::StreamRules;
-use countersign_store::Receipt;
+use countersign_store::Written;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::upgrade::OnUpgrade;
 
@@ -27,7 +27,7 @@ pub(crate) async fn send(
     gateway: &Arc<Gateway>,
     mut raw: RawRequest,
     permit: Permit,
-    receipt: Receipt,
+    receipt: Written,
     id: &DecisionId,
 ) -> Result<Response<Body>, Reason> {
     tracing::trace!(decision = %id, seq = receipt.seq(), "recorded");

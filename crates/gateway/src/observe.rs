@@ -18,6 +18,9 @@ const CUT: &str = "countersign_connections_cut_total";
 /// Seconds from a change to the cut of a connection.
 const CUT_SECONDS: &str = "countersign_connection_cut_seconds";
 
+/// Refusals of callers without a live session that were counted instead of recorded, by door.
+const COUNTED: &str = "countersign_refusals_unrecorded_total";
+
 /// Says in the words of the metrics' exporter what the figures mean. Call once, after the exporter was installed.
 pub fn describe() {
     metrics::describe_counter!(REQUESTS, "requests by action, outcome and first reason");
@@ -29,6 +32,7 @@ pub fn describe() {
         metrics::Unit::Seconds,
         "time from a change of session, device or rules to the last message of a connection"
     );
+    metrics::describe_counter!(COUNTED, "refusals of callers without a live session that were counted and not recorded, beyond the budget");
     metrics::describe_counter!(UNANSWERED, "requests that were forwarded and not answered by the upstream");
 }
 
@@ -80,6 +84,11 @@ pub(crate) fn cut_unrecorded(id: &DecisionId) {
 pub(crate) fn unrecorded(id: &DecisionId, cause: &countersign_store::Unavailable) {
     metrics::counter!(UNANSWERED, "reason" => Reason::AuditUnavailable.code().to_owned()).increment(1);
     tracing::error!(decision = %id, %cause, "the decision could not be written to the log, so the request was refused");
+}
+
+/// A refusal was counted instead of recorded.
+pub(crate) fn counted() {
+    metrics::counter!(COUNTED, "door" => "api").increment(1);
 }
 
 /// Judging ended in a panic.

@@ -50,15 +50,33 @@ pub(crate) struct Basis {
 /// and the same holds for the receipt of its record, without which nothing passes:
 ///
 /// ```compile_fail,E0451
-/// let receipt = countersign_store::Receipt { seq: 0 };
+/// let receipt = countersign_store::Written { seq: 0 };
 /// ```
 /// ```compile_fail,E0624
-/// let receipt = countersign_store::Receipt::new(0);
+/// let receipt = countersign_store::Written::new(0);
 /// ```
 /// ```compile_fail,E0599
-/// # fn f(receipt: countersign_store::Receipt) {
+/// # fn f(receipt: countersign_store::Written) {
 /// let second = receipt.clone();
 /// # }
+/// ```
+/// What was only counted is no receipt of that kind, and only a stranger's refusal is counted:
+///
+/// ```compile_fail,E0423
+/// let counted = countersign_store::Counted(());
+/// ```
+/// ```compile_fail,E0624
+/// # fn f(refusal: countersign_store::StrangerRefusal) {
+/// let counted = countersign_store::Counted::of(refusal);
+/// # }
+/// ```
+/// ```compile_fail,E0451
+/// # fn f(site: countersign_core::Site, entry: countersign_audit::Entry) {
+/// let refusal = countersign_store::StrangerRefusal { site, entry };
+/// # }
+/// ```
+/// ```compile_fail,E0423
+/// let over = countersign_store::NotLive(());
 /// ```
 /// The session and the posture that a decision stands on are made by the store's promises alone:
 ///

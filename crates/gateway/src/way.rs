@@ -7,9 +7,9 @@
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use countersign_access::authenticate;
-use countersign_core::Reason;
+use countersign_core::{Reason, UnixSeconds};
 use countersign_policy::StreamRules;
-use countersign_store::Receipt;
+use countersign_store::{NotLive, Receipt, Stranger, StrangerRefusal, Unavailable, Written};
 use futures_util::FutureExt;
 use http::HeaderMap;
 use tokio::time::Instant;
@@ -105,7 +105,7 @@ pub(crate) struct Admission {
     /// Leave to pass, to be spent by the door.
     pub(crate) permit: Permit,
     /// The log's word that it is recorded.
-    pub(crate) receipt: Receipt,
+    pub(crate) receipt: Written,
     /// Everything that became known of the request.
     pub(crate) context: RequestContext,
 }
@@ -130,23 +130,52 @@ pub(crate) async fn admit(gateway: &Gateway, raw: &mut RawRequest, can: Can) -> 
         observe::panicked(context.id());
         Err(Refusal::because(Reason::Internal))
     });
-    if verdict.is_err() {
-        resolve_user(gateway, &mut context).await;
-    }
+    let not_live = match &verdict {
+        Ok(_) => None,
+        Err(_) => {
+            resolve_user(gateway, &mut context).await;
+            // Asked before the monitor hears of it, whose answer may be to end the session.
+            not_live(gateway, &context, now.seconds()).await
+        }
+    };
     tell(gateway, &context, &verdict, began);
 
     // 10. Recorded before its effect (law 8), or there is none (law 1).
-    let receipt = match gateway.stores.recorder.record(context.entry(&verdict)).await {
-        Ok(receipt) => receipt,
+    match record(gateway, verdict, not_live, &mut context).await {
+        Ok(Ok((permit, receipt))) => Ok(Admission { permit, receipt, context }),
+        Ok(Err(refusal)) => Err(Refused { refusal, context }),
         Err(cause) => {
             observe::unrecorded(context.id(), &cause);
-            return Err(Refused { refusal: Refusal::because(Reason::AuditUnavailable), context });
+            Err(Refused { refusal: Refusal::because(Reason::AuditUnavailable), context })
         }
-    };
-    match verdict {
-        Ok(permit) => Ok(Admission { permit, receipt, context }),
-        Err(refusal) => Err(Refused { refusal, context }),
     }
+}
+
+/// What is allowed is recorded, and so is a refusal, unless it is one of a caller without a live session: those may be counted.
+async fn record(
+    gateway: &Gateway,
+    verdict: Result<Permit, Refusal>,
+    not_live: Option<NotLive>,
+    context: &mut RequestContext,
+) -> Result<Result<(Permit, Written), Refusal>, Unavailable> {
+    let entry = context.entry(&verdict);
+    let recorder = &gateway.stores.recorder;
+    let refusal = match verdict {
+        Ok(permit) => return Ok(Ok((permit, recorder.record(entry).await?))),
+        Err(refusal) => refusal,
+    };
+    let entry = match context.stranger() {
+        None => Err(Box::new(entry)),
+        Some(site) => StrangerRefusal::of(entry, &Stranger { site, theft: refusal.signal(), session: not_live }),
+    };
+    match entry {
+        Err(entry) => drop(recorder.record(*entry).await?),
+        Ok(stranger) => match recorder.refuse(stranger).await? {
+            Receipt::Counted(_) => observe::counted(),
+            Receipt::Recorded(_) => {}
+        },
+    }
+    Ok(Err(refusal))
 }
 
 /// A request may be refused before its session was asked for. Whose it was must be known all the same: what identifies a
@@ -157,6 +186,12 @@ async fn resolve_user(gateway: &Gateway, context: &mut RequestContext) {
     {
         context.belongs_to(&session);
     }
+}
+
+/// Whether the session that a stranger's token names is over. From one that is, nothing can be stolen any more.
+async fn not_live(gateway: &Gateway, context: &RequestContext, now: UnixSeconds) -> Option<NotLive> {
+    context.stranger()?;
+    NotLive::ask(&*gateway.access.stores.sessions, context.session()?, now).await
 }
 
 /// Figures for the operator, and for the monitor what no honest client does.

@@ -39,12 +39,25 @@ pub struct RequestContext {
     /// Address from which it came; the unspecified one when nobody says.
     pub address: IpAddr,
     known: Mutex<Known>,
+    theft: Mutex<Theft>,
+}
+
+/// What the monitor heard of a request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Theft {
+    /// A theft from a session that was live.
+    FromLiveSession(SignalKind),
+    /// Nothing.
+    #[default]
+    None,
+    /// Something that no honest client does.
+    Noticed(SignalKind),
 }
 
 impl RequestContext {
     /// A request that has just come to an endpoint.
     pub fn new(endpoint: &'static Endpoint, number: DecisionId, now: UnixMillis, address: IpAddr) -> Self {
-        Self { endpoint, number, now, address, known: Mutex::default() }
+        Self { endpoint, number, now, address, known: Mutex::default(), theft: Mutex::default() }
     }
 
     /// The present second, for rules.
@@ -55,6 +68,16 @@ impl RequestContext {
     /// What is known by now.
     pub fn known(&self) -> Known {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What the monitor heard of it.
+    pub fn theft(&self) -> Theft {
+        *self.theft.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes a theft from a session that is live, before anything is done about it.
+    pub(crate) fn is_theft_from_live_session(&self, kind: SignalKind) {
+        *self.theft.lock().unwrap_or_else(PoisonError::into_inner) = Theft::FromLiveSession(kind);
     }
 
     /// Notes what a check has established.
@@ -73,6 +96,12 @@ impl RequestContext {
     /// Reports `kind` with what is known of the visitor.
     pub fn signal(&self, issuer: &Issuer, kind: SignalKind, reason: Reason) {
         let Known { session, device, user, .. } = self.known();
+        {
+            let mut theft = self.theft.lock().unwrap_or_else(PoisonError::into_inner);
+            if *theft == Theft::None {
+                *theft = Theft::Noticed(kind);
+            }
+        }
         issuer.world.signals.emit(Signal { kind, reason, session, device, user, view: RiskView::default(), at: self.now });
     }
 }

@@ -7,7 +7,6 @@
 //! URIs (native apps sign in by passkey), it decides nothing about the protected API (that is the gateway's), it keeps sessions, devices
 //! and grants in the store only, and it reads no clock and no generator but those that it is given.
 
-mod anonymous_log_budget;
 mod answer;
 mod attest;
 mod ceremony;
@@ -42,7 +41,6 @@ mod theft;
 mod token;
 mod vendor_quota;
 
-pub use anonymous_log_budget::AnonymousLogBudget;
 pub use endpoint::{BodyKind, Endpoint, ErrorFormat};
 pub use endpoints::endpoints;
 pub use form::{Form, FormRefusal};

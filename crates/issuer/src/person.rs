@@ -4,7 +4,7 @@ use countersign_access::{Authenticated, Known, Unauthenticated, authenticate};
 use countersign_core::{DeviceId, Reason, Session, SessionState, Stage};
 use countersign_identity::Asking;
 
-use crate::{context::RequestContext, receive::Call, refusal::Refusal, state::Issuer};
+use crate::{context::RequestContext, receive::Call, refusal::Refusal, state::Issuer, theft};
 
 /// A person with an account, a live session on a device that may act, and a token whose key signed this very request.
 #[derive(Debug)]
@@ -64,12 +64,12 @@ pub async fn prove(issuer: &Issuer, call: &Call, context: &RequestContext) -> Re
             });
             Ok(Person(authenticated))
         }
-        Err(refused) => Err(unproven(issuer, refused, context)),
+        Err(refused) => Err(unproven(issuer, refused, context).await),
     }
 }
 
 /// Notes who it was, as far as that was known, and reports what no honest app does.
-fn unproven(issuer: &Issuer, refused: Unauthenticated, context: &RequestContext) -> Refusal {
+async fn unproven(issuer: &Issuer, refused: Unauthenticated, context: &RequestContext) -> Refusal {
     let Unauthenticated { refusal, known: Known { token, proved_by, session } } = refused;
     context.learn(|known| {
         known.key = proved_by;
@@ -80,6 +80,11 @@ fn unproven(issuer: &Issuer, refused: Unauthenticated, context: &RequestContext)
         known.device = session.map(|session| session.device);
     });
     if let Some(kind) = refusal.signal() {
+        if let Some(session) = context.known().session {
+            theft::note(issuer, &session, kind, context).await;
+            // Without its person, the record about the session would be sealed with nobody's key. That there is none is no reason to say less.
+            let _ = theft::resolve_user(issuer, &session, context).await;
+        }
         context.signal(issuer, kind, refusal.reason());
     }
     refusal.into()

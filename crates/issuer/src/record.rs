@@ -4,10 +4,15 @@ use countersign_audit::{
     AtEndpoint, CutOff, DeviceAttested, DeviceEnrolled, DeviceName, DeviceReported, DeviceRevoked, DeviceSeen, Entry, Event, EventKind,
     Evidence, Identity, Purpose, Recorded, SignedIn,
 };
-use countersign_core::{DevTokenId, Outcome, Reason};
+use countersign_core::{DevTokenId, Outcome, Reason, Site};
+use countersign_store::{NotLive, Receipt, Stranger, StrangerRefusal};
 use metrics::counter;
 
-use crate::{context::RequestContext, refusal::Refusal, state::Issuer};
+use crate::{
+    context::{RequestContext, Theft},
+    refusal::Refusal,
+    state::Issuer,
+};
 
 /// What an answer looked at and identifies nobody, beside the app that asked. Which of these an endpoint's record has is said in
 /// [`recorded`].
@@ -32,20 +37,47 @@ pub async fn allowed(issuer: &Issuer, seen: Seen, context: &RequestContext) -> R
     write(issuer, Event::allowed(of), context).await
 }
 
-/// Records a refusal, if whoever is refused had proved a key: a decision about somebody. What comes before is noise that
-/// anybody can make without end, and is counted instead; and so is what keys do beyond a measure that are nobody's, because anybody
-/// makes keys.
+/// Records a refusal to whoever had proved a key or was a thief, or counts it, where the caller has no live session and the budget is spent. What comes
+/// before a proof is noise that anybody can make without end, and is told by metrics alone.
 pub async fn refused(issuer: &Issuer, refusal: &Refusal, context: &RequestContext) -> Result<(), Refusal> {
     let known = context.known();
     let cause = Some(refusal.cause.clone()).filter(|cause| !cause.is_empty());
-    let (Some(kind), Some(_)) = (context.endpoint.event, known.key) else { return Ok(()) };
-    let stranger = known.device.is_none() && known.user.is_none() && known.session.is_none();
-    if stranger && !issuer.anonymous_log_budget.room(context.second()) {
-        counter!("countersign_refusals_unrecorded_total", "door" => context.endpoint.path).increment(1);
+    let Some(kind) = context.endpoint.event else { return Ok(()) };
+    if known.key.is_none() && context.theft() == Theft::None {
         return Ok(());
     }
     let of = recorded(kind, at(context, cause), Seen::default())?;
-    write(issuer, Event { outcome: Outcome::Deny, reasons: vec![refusal.reason.clone()], of }, context).await
+    let entry = entry(Event { outcome: Outcome::Deny, reasons: vec![refusal.reason.clone()], of }, context);
+    let entry = match stranger(issuer, context).await {
+        None => Err(Box::new(entry)),
+        Some(caller) => StrangerRefusal::of(entry, &caller),
+    };
+    let recorder = &issuer.stores.recorder;
+    let done = match entry {
+        Err(entry) => recorder.record(*entry).await.map(Receipt::Recorded),
+        Ok(stranger) => recorder.refuse(stranger).await,
+    };
+    match done {
+        Ok(Receipt::Recorded(_)) => Ok(()),
+        Ok(Receipt::Counted(_)) => {
+            counter!("countersign_refusals_unrecorded_total", "door" => context.endpoint.path).increment(1);
+            Ok(())
+        }
+        Err(fault) => Err(Refusal::because(Reason::AuditUnavailable, fault.what)),
+    }
+}
+
+/// What a caller without a live session had shown; `None` for one who is in a session, or who stole from one.
+async fn stranger(issuer: &Issuer, context: &RequestContext) -> Option<Stranger> {
+    let session = match context.known().session {
+        None => None,
+        Some(id) => Some(NotLive::ask(&*issuer.stores.sessions, &id, context.second()).await?),
+    };
+    match context.theft() {
+        Theft::FromLiveSession(_) => None,
+        Theft::Noticed(theft) => Some(Stranger { site: Site::of(context.address), theft: Some(theft), session }),
+        Theft::None => Some(Stranger { site: Site::of(context.address), theft: None, session }),
+    }
 }
 
 fn at(context: &RequestContext, cause: Option<String>) -> AtEndpoint {
@@ -53,15 +85,18 @@ fn at(context: &RequestContext, cause: Option<String>) -> AtEndpoint {
 }
 
 async fn write(issuer: &Issuer, event: Event, context: &RequestContext) -> Result<(), Refusal> {
+    match issuer.stores.recorder.record(entry(event, context)).await {
+        Ok(_written) => Ok(()),
+        Err(fault) => Err(Refusal::because(Reason::AuditUnavailable, fault.what)),
+    }
+}
+
+fn entry(event: Event, context: &RequestContext) -> Entry {
     let known = context.known();
     // A key that is no device's is all that is known of a thief's tool.
     let device = known.device.map(DeviceName::Enrolled).or(known.key.map(DeviceName::Key));
     let identity = Identity { device, session: known.session, user: known.user.clone(), ..Identity::default() };
-    let entry = Entry { at: context.now, decision: context.number.clone(), event, person: known.user, identity };
-    match issuer.stores.recorder.record(entry).await {
-        Ok(_receipt) => Ok(()),
-        Err(fault) => Err(Refusal::because(Reason::AuditUnavailable, fault.what)),
-    }
+    Entry { at: context.now, decision: context.number.clone(), event, person: known.user, identity }
 }
 
 /// The record of an endpoint's answer: `kind` is the endpoint's column in the table, and each kind takes of `seen` what belongs to it.
@@ -85,7 +120,9 @@ fn recorded(kind: EventKind, at: AtEndpoint, seen: Seen) -> Result<Recorded, Ref
         | EventKind::DevTokenCreated
         | EventKind::DevTokenRevoked
         | EventKind::IncidentJudged
+        | EventKind::LogInterrupted
         | EventKind::PersonErased
+        | EventKind::RefusalsCounted
         | EventKind::Request
         | EventKind::SessionChanged
         | EventKind::UserChanged

@@ -21,7 +21,7 @@ use countersign_identity::{BindingRules, PairwiseKey, RelyingParty, Sector};
 use countersign_proof::{key_set::KeyRing, target::Origin};
 use countersign_store::{Bindings, Challenges, DevTokens, Devices, Grants, Recorder, ReplayMemory, Sessions, Subjects};
 
-use crate::{anonymous_log_budget::AnonymousLogBudget, prompts::Prompts, vendor_quota::VendorQuota};
+use crate::{prompts::Prompts, vendor_quota::VendorQuota};
 
 /// Promises about state that the issuer relies on.
 #[derive(Clone)]
@@ -221,8 +221,6 @@ pub struct Issuer {
     pub revocations: Arc<ArcSwap<Revocations>>,
     /// Prompts that were not answered yet.
     pub prompts: Prompts,
-    /// Budget of the log for refusals of unknown keys.
-    pub anonymous_log_budget: AnonymousLogBudget,
 }
 
 impl Issuer {

@@ -23,6 +23,7 @@ mod retention;
 pub mod segments;
 mod sessions;
 pub mod sqlite;
+mod strangers;
 mod subjects;
 #[cfg(any(test, feature = "suite"))]
 pub mod suite;
@@ -37,9 +38,10 @@ pub use devices::{ChangeError, Device, DeviceChange, DeviceState, Devices, LiveP
 pub use grants::{GivenToken, Grants, RedeemError, Renewed};
 pub use incidents::{ActionTaken, Incident, IncidentChange, IncidentState, Incidents, Moment, Suppression};
 pub use keys::{KeyPurpose, Keys, StoredKey, SubjectKeys};
-pub use records::{Receipt, Recorder};
+pub use records::{Counted, NotLive, Receipt, Recorder, Stranger, StrangerRefusal, Written};
 pub use replay::{FreshProof, ReplayMemory, SpendError};
 pub use retention::{Forgotten, Retention};
 pub use sessions::{Ended, LiveError, LiveSession, OpenState, Presence, SessionFilter, Sessions, StateChange, Whose};
+pub use strangers::Due;
 pub use subjects::{Created, Invitation, Passkey, Subjects, Used, User, UserState};
 pub use unavailable::Unavailable;

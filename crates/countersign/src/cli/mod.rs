@@ -19,6 +19,7 @@ mod people;
 mod phone;
 mod place;
 mod policy;
+mod process_log;
 mod report;
 mod serve;
 pub mod when;

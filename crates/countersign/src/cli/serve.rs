@@ -15,13 +15,19 @@ use countersign_node::{
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
-use crate::cli::output::Exit;
+use crate::cli::{
+    output::Exit,
+    process_log::{self, LastLines, ProcessLog},
+};
 
 /// Whose simulated phones a development node takes: those of this program's own software phone, where it is built with one.
 #[cfg(feature = "demo")]
 const SIMULATED_SIGNERS: &[[u8; 32]] = &[countersign_demo::phone::SIGNER];
 #[cfg(not(feature = "demo"))]
 const SIMULATED_SIGNERS: &[[u8; 32]] = &[];
+
+/// Number of the signal that a write beyond the limit on the size of files is answered with; the same on Linux and macOS.
+const SIGXFSZ: i32 = 25;
 
 /// How to run.
 #[derive(Args, Debug)]
@@ -48,7 +54,8 @@ enum LogForm {
 
 /// Runs until it is told to stop.
 pub async fn run(args: &ServeArgs) -> Result<Exit> {
-    start_log(args)?;
+    let _last_lines = start_log(args)?;
+    countersign_node::raise_descriptors().context("raising the limit of open files")?;
     let config = config::load(&args.config)?;
     let dev = if args.dev { Dev::On } else { Dev::Off };
     let drain_max = config.bounds.drain_max;
@@ -72,6 +79,8 @@ struct Told {
     terminate: Signal,
     interrupt: Signal,
     hang_up: Signal,
+    // Heard and not acted on: a limit on the size of files fails the write, and does not end the process.
+    _file_too_large: Signal,
 }
 
 impl Told {
@@ -81,6 +90,7 @@ impl Told {
             terminate: listen(SignalKind::terminate(), "SIGTERM")?,
             interrupt: listen(SignalKind::interrupt(), "SIGINT")?,
             hang_up: listen(SignalKind::hangup(), "SIGHUP")?,
+            _file_too_large: listen(SignalKind::from_raw(SIGXFSZ), "SIGXFSZ")?,
         })
     }
 
@@ -105,13 +115,16 @@ impl Told {
     }
 }
 
-fn start_log(args: &ServeArgs) -> Result<()> {
+fn start_log(args: &ServeArgs) -> Result<LastLines> {
     let filter = EnvFilter::builder().parse(&args.log_filter).with_context(|| format!("`--log-filter {}`", args.log_filter))?;
     let form = args.log.unwrap_or(if io::stderr().is_terminal() { LogForm::Pretty } else { LogForm::Json });
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let (to, last_lines) = ProcessLog::start(io::stderr()).context("starting the log")?;
+    let log = tracing_subscriber::fmt().with_env_filter(filter).log_internal_errors(false).with_writer(to);
     let started = match form {
         LogForm::Json => log.json().flatten_event(true).try_init(),
         LogForm::Pretty => log.with_target(false).with_ansi(io::stderr().is_terminal()).try_init(),
     };
-    started.map_err(|e| anyhow::anyhow!("starting the log: {e}"))
+    started.map_err(|e| anyhow::anyhow!("starting the log: {e}"))?;
+    process_log::say_panics();
+    Ok(last_lines)
 }

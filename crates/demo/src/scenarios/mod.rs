@@ -4,6 +4,7 @@ mod anomalies;
 mod attack;
 mod attacks;
 mod devices;
+mod flood;
 mod honest;
 mod live;
 mod ordinary_week;

@@ -69,9 +69,13 @@ match  = \"GET /v1/internal/export\"
 action = \"customers.export\"
 ";
 
+/// The rows read the exact reason of every refusal from the log, so that all of them are recorded.
 const OBSERVED: &str = "
 [monitor]
 mode = \"observe\"
+
+[limits]
+stranger_records_per_minute = 60000
 ";
 
 /// A clock that the demo can turn forward, so that nobody has to wait for a token to expire.

@@ -40,8 +40,8 @@ use countersign_risk::fingerprint::Salt;
 use countersign_store::{
     Change, ChangeError, Changes, Created, Device, DeviceChange, DeviceState, Devices, Ended, FreshProof, Invitation, LiveError,
     LivePosture, LiveSession, OpenState, Passkey, PostureError, Presence, RateCounters, Receipt, Recorder, ReplayMemory, SessionFilter,
-    Sessions, SpendError, StateChange, SubjectKeys, Subjects, TakeError, Unavailable, Used, User, UserState, Whose, backend,
-    memory::MemoryReplay, segments::SegmentLog,
+    Sessions, SpendError, StateChange, StrangerRefusal, SubjectKeys, Subjects, TakeError, Unavailable, Used, User, UserState, Whose,
+    Written, backend, memory::MemoryReplay, segments::SegmentLog,
 };
 use http::{Request, Response, request};
 use http_body_util::{BodyExt, Full};
@@ -163,11 +163,22 @@ impl ReplayMemory for Backed {
 
 #[async_trait]
 impl Recorder for Backed {
-    async fn record(&self, entry: Entry) -> Result<Receipt, Unavailable> {
+    async fn record(&self, entry: Entry) -> Result<Written, Unavailable> {
         self.world.call()?;
         self.world.entries.lock().expect("a lock").push(entry.clone());
         self.world.recorded.lock().expect("a lock").push(entry.clone());
         self.log.record(entry).await
+    }
+
+    async fn refuse(&self, refusal: StrangerRefusal) -> Result<Receipt, Unavailable> {
+        self.world.call()?;
+        let entry = refusal.entry().clone();
+        let receipt = self.log.refuse(refusal).await?;
+        if matches!(receipt, Receipt::Recorded(_)) {
+            self.world.entries.lock().expect("a lock").push(entry.clone());
+            self.world.recorded.lock().expect("a lock").push(entry);
+        }
+        Ok(receipt)
     }
 }
 
@@ -420,7 +431,9 @@ impl Fixture {
             Arc::clone(&world) as Arc<dyn Clock>,
             Arc::clone(&world) as Arc<dyn Entropy>,
         )
-        .expect("a log");
+        .expect("a log")
+        // What is tried here is not how much is recorded; only what.
+        .with_strangers(1_000_000);
         let backed = Arc::new(Backed { world: Arc::clone(&world), replay: Arc::new(MemoryReplay::new()), log: Arc::new(log) });
         let statement = StatementKey { id: KeyId::parse("s1").expect("an id"), key: statement_key };
         let revocations = Arc::new(ArcSwap::from_pointee(Revocations::default()));

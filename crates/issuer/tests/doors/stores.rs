@@ -16,7 +16,7 @@ use countersign_store::{
     BindError, Bindings, ChallengeId, ChallengePurpose, Challenges, ChangeError, Created, DevTokenNoted, DevTokens, Device, DeviceChange,
     DeviceState, Devices, Ended, FreshProof, GivenToken, Grants, Invitation, IssueError, KeptDevToken, LiveError, LivePosture, LiveSession,
     OpenState, Passkey, PostureError, Presence, Receipt, Recorder, RedeemError, Renewed, ReplayMemory, SessionFilter, Sessions, SpendError,
-    StateChange, Subjects, Unavailable, Used, User, UserState, Whose, backend,
+    StateChange, StrangerRefusal, Subjects, Unavailable, Used, User, UserState, Whose, Written, backend,
 };
 
 /// What the stores hold.
@@ -122,9 +122,20 @@ impl SignalSink for Memory {
 
 #[async_trait]
 impl Recorder for Memory {
-    async fn record(&self, entry: Entry) -> Result<Receipt, Unavailable> {
+    async fn record(&self, entry: Entry) -> Result<Written, Unavailable> {
         self.call()?.entries.push(entry.clone());
         self.recorder.record(entry).await
+    }
+
+    async fn refuse(&self, refusal: StrangerRefusal) -> Result<Receipt, Unavailable> {
+        let entry = refusal.entry().clone();
+        let fails = self.call().map(drop);
+        fails?;
+        let receipt = self.recorder.refuse(refusal).await?;
+        if matches!(receipt, Receipt::Recorded(_)) {
+            self.shelf().entries.push(entry);
+        }
+        Ok(receipt)
     }
 }
 

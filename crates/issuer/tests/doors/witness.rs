@@ -54,6 +54,8 @@ pub fn recorder() -> Arc<dyn Recorder> {
         let (_, pkcs8) = SigningKey::generate(Algorithm::EdDsa).expect("a key");
         let key = CheckpointKey::from_pkcs8("api.example.org", &pkcs8).expect("a key");
         let log = SegmentLog::open(directory.path(), key, Arc::new(OneKey), Arc::new(Outside), Arc::new(Outside)).expect("a log");
+        // One log for all tests, and one budget.
+        let log = log.with_strangers(1_000_000);
         (Arc::new(log), directory)
     });
     log.clone()

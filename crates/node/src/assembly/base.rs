@@ -26,7 +26,7 @@ use crate::{
         rotation::Rings,
         signals::{Arrived, Signals},
         start_error::StartError,
-        stores::Stores,
+        stores::{StoreSettings, Stores},
         validate::{BaseSettings, WatchSettings},
     },
     layout,
@@ -86,7 +86,9 @@ impl Assembly {
     pub async fn open(settings: BaseSettings, options: Options) -> Result<(Self, Inbox), StartError> {
         let Options { clock, entropy, .. } = options;
         let started_at = clock.now().seconds();
-        let stores = Stores::open(&settings.data, settings.public.host(), &clock, &entropy).await?;
+        let strangers_per_minute = settings.strangers_per_minute;
+        let opened = StoreSettings { data: &settings.data, origin: settings.public.host(), strangers_per_minute };
+        let stores = Stores::open(opened, &clock, &entropy).await?;
         let rings = Rings::load(&*stores.keys, started_at).await?;
         let salt = keys::salt(&*stores.keys, &*entropy, started_at).await?;
 

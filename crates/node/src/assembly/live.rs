@@ -9,7 +9,7 @@ use countersign_compliance::{FeedKind, Revocations};
 use countersign_core::Seconds;
 use countersign_feeds::TakesFeeds;
 use countersign_gateway::{Certificates, Gateway};
-use countersign_store::{Retention, Unavailable};
+use countersign_store::{Due, Retention, Unavailable};
 use metrics::{counter, gauge};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::task::JoinSet;
@@ -122,12 +122,24 @@ impl Live {
                 _ = looks.tick() => {
                     metrics.run_upkeep();
                     self.tell_ages();
+                    self.look_after_the_log(Due::ByTheClock).await;
                 }
                 _ = turns.tick() => {
                     self.turn_keys().await;
                     self.forget().await;
                 }
             }
+        }
+    }
+
+    /// Records what was counted of strangers' refusals, and keeps a reserve of the disk.
+    async fn look_after_the_log(&self, due: Due) {
+        let log = self.assembly.stores.log();
+        if let Err(fault) = log.summarise(due, self.assembly.clock.now()).await {
+            tracing::warn!(%fault, "the count of refusals could not be written to the log; it is kept and tried again");
+        }
+        if tokio::task::spawn_blocking(move || log.keep_reserve()).await.is_err() {
+            tracing::warn!("the reserve of the log's disk could not be looked after");
         }
     }
 
@@ -239,6 +251,11 @@ impl RunningNode {
         }
     }
 
+    /// Writes into the log now how many refusals of strangers were counted, as is done every minute.
+    pub async fn count_refusals(&self) {
+        self.live.look_after_the_log(Due::Now).await;
+    }
+
     /// Takes no new work, lets open requests finish for at most `limit`, and cuts the rest.
     pub async fn shutdown(mut self, limit: Duration) {
         self.live.assembly.shutdown.cancel();
@@ -247,6 +264,7 @@ impl RunningNode {
             tracing::warn!("some requests did not finish in time and were aborted");
             self.tasks.shutdown().await;
         }
+        self.live.look_after_the_log(Due::Now).await;
         // Brings everything into the one file, so that a copy of the directory is whole.
         self.live.assembly.stores.database().close().await;
     }

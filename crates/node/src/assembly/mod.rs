@@ -4,6 +4,7 @@
 mod auth_requests;
 mod base;
 mod clock;
+mod descriptors;
 mod development;
 mod entropy;
 mod front;
@@ -17,6 +18,7 @@ mod metering;
 mod monitor;
 mod monitoring;
 mod options;
+mod readiness;
 mod reading;
 pub mod replaying;
 mod rotation;
@@ -31,6 +33,7 @@ mod stores;
 mod validate;
 
 pub use clock::SystemClock;
+pub use descriptors::raise as raise_descriptors;
 pub use entropy::OsEntropy;
 pub use listeners::Addresses;
 pub use live::RunningNode;

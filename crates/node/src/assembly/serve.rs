@@ -1,7 +1,10 @@
 //! What serves on each listener. A part that stops by itself, by whatever cause, takes the node with it: half a node would only look
 //! alive.
 
-use std::{io, sync::Arc};
+use std::{
+    io,
+    sync::{Arc, Mutex},
+};
 
 use axum::Router;
 use countersign_gateway::{Gateway, ListenConfig, listen};
@@ -15,7 +18,8 @@ use crate::{
         auth_requests::AuthRequests,
         base::Assembly,
         front::Front,
-        side::{self, Side},
+        readiness::Readiness,
+        side::{self, Side, Spared},
     },
 };
 
@@ -42,8 +46,19 @@ pub fn operators(assembly: &Assembly, socket: Socket, routes: Router, tasks: &mu
 /// Serves health and metrics.
 pub fn side(assembly: &Assembly, listener: TcpListener, metrics: PrometheusHandle, tasks: &mut JoinSet<()>) {
     let shutdown = assembly.shutdown.clone();
-    let routes = side::router(Side { metrics, keys: Arc::clone(&assembly.stores.keys), shutdown: shutdown.clone() });
-    let served = axum::serve(listener, routes).with_graceful_shutdown(shutdown.clone().cancelled_owned());
+    let readiness = Readiness {
+        log: assembly.stores.log(),
+        database: assembly.stores.database(),
+        replay: assembly.stores.replay(),
+        access: Arc::clone(&assembly.rings.access),
+        statements: Arc::clone(&assembly.rings.statements),
+        clock: Arc::clone(&assembly.clock),
+        data: assembly.data.clone(),
+        shutdown: shutdown.clone(),
+        last: Mutex::default(),
+    };
+    let routes = side::router(Side { metrics, readiness: Arc::new(readiness) });
+    let served = axum::serve(Spared::new(listener), routes).with_graceful_shutdown(shutdown.clone().cancelled_owned());
     tasks.spawn(until_it_fails("the port of metrics", async { served.await }, shutdown));
 }
 

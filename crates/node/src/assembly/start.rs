@@ -16,6 +16,7 @@ use crate::{
     },
     assembly::{
         base::{Assembly, Inbox},
+        descriptors,
         front::Front,
         gateway::gateway,
         issuer::issuer,
@@ -41,6 +42,8 @@ pub async fn start(config: Config, options: Options) -> Result<RunningNode, Star
     let dev = config.dev.or(options.dev);
     let Settings { listeners, base, gateway: for_gateway, issuer: for_issuer, monitor: for_monitor, signals, feeds, caller } =
         validate(&config, dev, &options)?;
+
+    descriptors::suffice(&config.bounds)?;
 
     // What only one process can have.
     let lock = DataLock::take(&config.data)?;

@@ -5,7 +5,7 @@ use std::{fmt, io};
 use countersign_store::Unavailable;
 
 use crate::{
-    assembly::{lock::LockError, stores::OpenError},
+    assembly::{descriptors::TooFew, lock::LockError, stores::OpenError},
     config::Faults,
 };
 
@@ -14,6 +14,8 @@ use crate::{
 pub enum StartError {
     /// Config, policies, trust anchors or certificate are not fully understood.
     Config(Faults),
+    /// There are fewer descriptors than connections need.
+    Descriptors(TooFew),
     /// A file or a port cannot be had.
     Io {
         /// What was tried, in words.
@@ -33,6 +35,7 @@ impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Config(faults) => faults.fmt(f),
+            Self::Descriptors(fault) => fault.fmt(f),
             Self::Io { what, source } => write!(f, "{what}: {source}"),
             Self::Lock(fault) => fault.fmt(f),
             Self::Open(fault) => fault.fmt(f),
@@ -46,6 +49,12 @@ impl std::error::Error for StartError {}
 impl From<Faults> for StartError {
     fn from(faults: Faults) -> Self {
         Self::Config(faults)
+    }
+}
+
+impl From<TooFew> for StartError {
+    fn from(fault: TooFew) -> Self {
+        Self::Descriptors(fault)
     }
 }
 

@@ -54,6 +54,17 @@ impl From<Unavailable> for OpenError {
     }
 }
 
+/// What the stores are opened with.
+#[derive(Clone, Copy, Debug)]
+pub struct StoreSettings<'a> {
+    /// The data directory.
+    pub data: &'a Path,
+    /// The log's name.
+    pub origin: &'a str,
+    /// Records a minute for refusals of callers without a live session.
+    pub strangers_per_minute: u32,
+}
+
 /// All promises.
 pub struct Stores {
     sqlite: Arc<Sqlite>,
@@ -68,11 +79,12 @@ pub struct Stores {
 }
 
 impl Stores {
-    /// Opens everything in `data`; `origin` is the log's name.
+    /// Opens everything.
     ///
     /// # Errors
     /// Whatever cannot be opened.
-    pub async fn open(data: &Path, origin: &str, clock: &Arc<dyn Clock>, entropy: &Arc<dyn Entropy>) -> Result<Self, OpenError> {
+    pub async fn open(settings: StoreSettings<'_>, clock: &Arc<dyn Clock>, entropy: &Arc<dyn Entropy>) -> Result<Self, OpenError> {
+        let StoreSettings { data, origin, strangers_per_minute } = settings;
         let sqlite = Arc::new(Sqlite::open(data).await.map_err(OpenError::Database)?);
         let pkcs8 = keys::checkpoint(&*sqlite, clock.now().seconds()).await?;
         let key = CheckpointKey::from_pkcs8(origin, &pkcs8).map_err(|_| Unavailable::new("reading the log's key"))?;
@@ -87,9 +99,21 @@ impl Stores {
             challenges: Arc::default(),
             counters: Arc::default(),
             replay: Arc::default(),
-            log: Arc::new(log.map_err(OpenError::Log)?),
+            log: Arc::new(log.map_err(OpenError::Log)?.with_strangers(strangers_per_minute)),
             log_key: Arc::new(log_key),
         })
+    }
+
+    /// The log itself, for whoever looks after it.
+    #[must_use]
+    pub fn log(&self) -> Arc<SegmentLog> {
+        Arc::clone(&self.log)
+    }
+
+    /// The memory of used proofs, for whoever asks whether it has room.
+    #[must_use]
+    pub fn replay(&self) -> Arc<MemoryReplay> {
+        Arc::clone(&self.replay)
     }
 
     /// The database itself, for whoever closes it.

@@ -53,6 +53,8 @@ pub struct BaseSettings {
     pub data: PathBuf,
     /// The origin that clients use; the issuer is called by it.
     pub public: Origin,
+    /// Records a minute for refusals of callers without a live session.
+    pub strangers_per_minute: u32,
     /// The registry of apps.
     pub apps: Arc<Apps>,
     /// Whom we believe about phones.
@@ -159,6 +161,7 @@ pub fn validate(config: &Config, dev: Dev, options: &Options) -> Result<Settings
         base: BaseSettings {
             data: config.data.clone(),
             public: config.public.clone(),
+            strangers_per_minute: config.bounds.stranger_records_per_minute,
             apps,
             trust: devices,
             revocations,

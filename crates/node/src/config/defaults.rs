@@ -167,6 +167,8 @@ pub const BOUNDS: Bounds = Bounds {
     body_bytes_max: Limits::STREAMED_BODY_BYTES_MAX,
     open_connections_max: 10_000,
     judged_every: Duration::from_secs(30),
+    // With summaries, this is less than 50 MB of log a day under any flood.
+    stranger_records_per_minute: 10,
 };
 
 /// Where metrics and health are served: on loopback, so that nobody outside reads them.
@@ -306,6 +308,7 @@ mod tests {
             ("`limits.body_max`", BOUNDS.body_bytes_max.to_string()),
             ("`limits.open_connections_max`", BOUNDS.open_connections_max.to_string()),
             ("`limits.judged_every`", seconds(BOUNDS.judged_every)),
+            ("`limits.stranger_records_per_minute`", BOUNDS.stranger_records_per_minute.to_string()),
             ("`limits.drain`", seconds(BOUNDS.drain_max)),
             ("`limits.upstream_timeout`", seconds(BOUNDS.upstream_max)),
             ("`doors.auth_request.listen`", text("nobody asks")),

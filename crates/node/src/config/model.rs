@@ -480,6 +480,8 @@ pub struct Bounds {
     pub open_connections_max: usize,
     /// How often an open connection is judged again when nothing is heard of a change.
     pub judged_every: Duration,
+    /// Refusals a minute of callers without a live session that the log records; beyond, it counts them.
+    pub stranger_records_per_minute: u32,
 }
 
 impl Config {

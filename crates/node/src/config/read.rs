@@ -411,6 +411,9 @@ fn limits(section: Option<Section<'_>>) -> Bounds {
     if let Some(at) = section.number("open_connections_max", 0..=1_000_000) {
         bounds.open_connections_max = usize::try_from(at.value).unwrap_or(usize::MAX);
     }
+    if let Some(at) = section.number("stranger_records_per_minute", 1..=60_000) {
+        bounds.stranger_records_per_minute = u32::try_from(at.value).unwrap_or(u32::MAX);
+    }
     if let Some(span) = section.span("judged_every") {
         bounds.judged_every = Duration::from_secs(span.0.max(1));
     }

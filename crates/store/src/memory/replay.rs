@@ -50,6 +50,19 @@ impl MemoryReplay {
     }
 }
 
+impl MemoryReplay {
+    /// Counts the proofs that can still be remembered, in the part that has least room.
+    #[must_use]
+    pub fn left(&self, now: UnixSeconds) -> usize {
+        let left = |shard: &Mutex<Shard>| {
+            let Ok(mut shard) = shard.lock() else { return 0 };
+            shard.forget(now);
+            self.entries_max.saturating_sub(shard.seen.len())
+        };
+        self.shards.iter().map(left).min().unwrap_or(0)
+    }
+}
+
 impl Default for MemoryReplay {
     fn default() -> Self {
         Self::new()

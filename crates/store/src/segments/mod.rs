@@ -1,41 +1,47 @@
 //! The audit log as files: text segments in one directory, written by one thread, group-committed.
 //!
 //! An entry is acknowledged when its record and a signed commit over it are on the disk (`fdatasync`). Entries that wait at
-//! the same moment share one commit, so the disk's latency is paid once for all of them. A log that cannot be written
-//! refuses everything from then on: half-written state is only ever repaired by opening the log again.
+//! the same moment share one commit, so the disk's latency is paid once for all of them. A log that cannot be written refuses
+//! everything until it can again: it is opened again as at a start, because half-written state is repaired in no other way.
 
 mod disk;
 mod files;
+mod health;
 mod key_cache;
 mod read;
 mod recover;
+mod room;
 mod write;
 
 use std::{
     fs,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread::{self, JoinHandle},
+    time::Duration,
 };
 
 use async_trait::async_trait;
-use countersign_audit::{CheckpointKey, Entry, PersonKey, SealBytes, seal};
-use countersign_core::{Clock, Entropy, Secret, UnixMillis, UserId};
+use countersign_audit::{CheckpointKey, Entry, Event, Identity, PersonKey, Recorded, SealBytes, seal};
+use countersign_core::{Clock, DecisionId, Entropy, Outcome, Secret, UnixMillis, UserId};
 use tokio::sync::{mpsc, mpsc::error::TrySendError, oneshot};
 
 use crate::{
     keys::SubjectKeys,
-    records::{Receipt, Recorder},
+    records::{Counted, Receipt, Recorder, StrangerRefusal, Written},
     segments::{
-        disk::{Directory, Disk},
+        disk::{Begun, Directory, Disk},
+        health::Health,
         key_cache::KeyCache,
     },
+    strangers::{self, Due, Strangers, Summary},
     unavailable::Unavailable,
 };
 
 pub use files::ReadError;
 pub use read::{Record, find_decision, latest_note, leaves, proof, read_record, tail, verify, walk_back};
 pub use recover::OpenError;
+pub use room::{Room, room};
 
 /// Entries that may wait for the disk; beyond it new ones are refused.
 const QUEUE_MAX: usize = 4096;
@@ -43,13 +49,20 @@ const QUEUE_MAX: usize = 4096;
 /// When a new segment is begun.
 const SEGMENT_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
+/// Records a minute for strangers, where nobody says otherwise.
+const STRANGERS_PER_MINUTE: u32 = 10;
+
+/// Time within which a log that can be written says so.
+const PROBE_MAX: Duration = Duration::from_secs(2);
+
 /// The log of one node. Dropping it waits until everything that was taken is on the disk.
 pub struct SegmentLog {
     directory: PathBuf,
     subject_keys: Arc<dyn SubjectKeys>,
     entropy: Arc<dyn Entropy>,
     at_hand: Mutex<KeyCache>,
-    stopped: write::Stopped,
+    health: Health,
+    strangers: Strangers,
     // INVARIANT: fields are dropped in this order. The queue closes, the writer ends, and only then another may write.
     queue: mpsc::Sender<write::Job>,
     _writer: Joined,
@@ -101,20 +114,35 @@ impl SegmentLog {
             fs::TryLockError::WouldBlock => OpenError::InUse { path: directory.to_path_buf() },
         })?;
         let tail = recover::recover(directory, &key)?;
-        let disk = match &tail.segment {
-            Some((path, length)) => Directory::resume(directory, path, *length).map_err(failed)?,
-            None => Directory::empty(directory),
+        room::keep_reserve(directory);
+        let mut disk = over(Directory::empty(directory).map_err(failed)?);
+        disk.resume(tail.segment.as_ref().map(|(path, length)| (path.as_path(), *length))).map_err(failed)?;
+        let (health, home) = (Health::default(), directory.to_path_buf());
+        let mut writer = write::Writer {
+            key,
+            clock,
+            entropy: Arc::clone(&entropy),
+            frontier: tail.frontier,
+            directory: home.clone(),
+            disk,
+            segment_bytes_max,
+            health: health.clone(),
         };
-        let stopped = Arc::new(OnceLock::new());
-        let (disk, frontier) = (over(disk), tail.frontier);
-        let mut writer = write::Writer { key, clock, frontier, disk, segment_bytes_max, stopped: Arc::clone(&stopped) };
-        if tail.segment.is_none() {
-            writer.begin().map_err(failed)?;
+        if tail.segment.is_none()
+            && let Begun::NotYet(cause) = writer.begin().map_err(failed)?
+        {
+            return Err(failed(cause));
         }
         let (queue, jobs) = mpsc::channel(QUEUE_MAX);
         let thread = thread::Builder::new().name("audit-log".to_owned()).spawn(move || writer.run(jobs)).map_err(failed)?;
-        let (directory, at_hand, writer) = (directory.to_path_buf(), Mutex::default(), Joined(Some(thread)));
-        Ok(Self { directory, subject_keys, entropy, at_hand, stopped, queue, _writer: writer, _lock: lock })
+        let (at_hand, strangers, writer) = (Mutex::default(), Strangers::new(STRANGERS_PER_MINUTE), Joined(Some(thread)));
+        Ok(Self { directory: home, subject_keys, entropy, at_hand, health, strangers, queue, _writer: writer, _lock: lock })
+    }
+
+    /// Gives strangers another number of records a minute; beyond it, their refusals are counted.
+    #[must_use]
+    pub fn with_strangers(self, per_minute: u32) -> Self {
+        Self { strangers: Strangers::new(per_minute), ..self }
     }
 
     /// Where the segments are.
@@ -123,10 +151,61 @@ impl SegmentLog {
         &self.directory
     }
 
-    /// Why the log takes nothing any more, if that is so: a write failed, and only a restart repairs what it left.
+    /// Why the log cannot be written, while that is so.
     #[must_use]
-    pub fn stopped(&self) -> Option<&str> {
-        self.stopped.get().map(String::as_str)
+    pub fn failing(&self) -> Option<String> {
+        self.health.cause()
+    }
+
+    /// Finds out whether the log can be written now: behind whatever waits, and on the disk.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    pub async fn probe(&self) -> Result<(), Unavailable> {
+        let (done, answered) = oneshot::channel();
+        self.enqueue(write::Job::Probe { done })?;
+        match tokio::time::timeout(PROBE_MAX, answered).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(self.refused()),
+            Err(_) => Err(Unavailable::new("the disk of the audit log does not answer")),
+        }
+    }
+
+    /// Sets a reserve of the disk aside again, once there is room for it.
+    pub fn keep_reserve(&self) {
+        if self.failing().is_none() {
+            room::keep_reserve(&self.directory);
+        }
+    }
+
+    /// Records how many refusals of strangers were counted instead of recorded, if that is due.
+    ///
+    /// # Errors
+    /// When it cannot be written; nothing is forgotten then.
+    pub async fn summarise(&self, due: Due, now: UnixMillis) -> Result<(), Unavailable> {
+        let mut failed = Ok(());
+        for summary in self.strangers.summary(due, now) {
+            let written = if failed.is_ok() { self.record(self.counted(summary.clone(), now)).await.map(drop) } else { failed.clone() };
+            if written.is_err() {
+                self.strangers.put_back(summary);
+                failed = written;
+            }
+        }
+        failed
+    }
+
+    /// The entry of a summary. Which site it was is sealed, as the address of every entry is.
+    fn counted(&self, summary: Summary, now: UnixMillis) -> Entry {
+        let mut number = [0; 8];
+        self.entropy.fill(&mut number);
+        let of = Recorded::RefusalsCounted(summary.counted);
+        Entry {
+            at: now,
+            decision: DecisionId::from_random(number),
+            event: Event { outcome: Outcome::Deny, reasons: Vec::new(), of },
+            person: None,
+            identity: Identity { address: summary.site.map(|site| site.to_string()), ..Identity::default() },
+        }
     }
 
     /// Forgets a person's key, which the store has just destroyed.
@@ -156,10 +235,20 @@ impl SegmentLog {
         Ok(Some(key))
     }
 
+    fn enqueue(&self, job: write::Job) -> Result<(), Unavailable> {
+        if self.failing().is_some() {
+            return Err(self.refused());
+        }
+        self.queue.try_send(job).map_err(|error| match error {
+            TrySendError::Full(_) => Unavailable::new("the audit log's queue is full; its disk is slower than the requests come"),
+            TrySendError::Closed(_) => self.refused(),
+        })
+    }
+
     fn refused(&self) -> Unavailable {
-        match self.stopped() {
-            Some(cause) => Unavailable::new(format!("the audit log stopped: {cause}; see to its disk, then restart")),
-            None => Unavailable::new("the audit log stopped; restart"),
+        match self.failing() {
+            Some(cause) => Unavailable::new(format!("the audit log cannot be written: {cause}; see to its disk, and it goes on")),
+            None => Unavailable::new("the audit log could not be written"),
         }
     }
 }
@@ -173,20 +262,24 @@ fn nobody(at: UnixMillis) -> Result<UserId, Unavailable> {
 
 #[async_trait]
 impl Recorder for SegmentLog {
-    async fn record(&self, entry: Entry) -> Result<Receipt, Unavailable> {
+    async fn record(&self, entry: Entry) -> Result<Written, Unavailable> {
         let key = if entry.identity.is_empty() { None } else { self.person_key(&entry).await? };
         let mut bytes = [0; SealBytes::LENGTH];
         self.entropy.fill(&mut bytes);
         let json =
             seal(&entry, key.as_deref(), &SealBytes::new(&bytes)).map_err(|why| Unavailable::new(format!("sealing an entry: {why}")))?;
         let (done, acknowledged) = oneshot::channel();
-        self.queue.try_send(write::Job { json, done }).map_err(|error| match error {
-            TrySendError::Full(_) => Unavailable::new("the audit log's queue is full; its disk is slower than the requests come"),
-            TrySendError::Closed(_) => self.refused(),
-        })?;
+        self.enqueue(write::Job::Record { json, done })?;
         match acknowledged.await {
-            Ok(seq) => Ok(Receipt::new(seq)),
+            Ok(seq) => Ok(Written::new(seq)),
             Err(_) => Err(self.refused()),
+        }
+    }
+
+    async fn refuse(&self, refusal: StrangerRefusal) -> Result<Receipt, Unavailable> {
+        match self.strangers.take(&refusal) {
+            strangers::Room::Beyond => Ok(Receipt::Counted(Counted::of(refusal))),
+            strangers::Room::Within => self.record(refusal.into_entry()).await.map(Receipt::Recorded),
         }
     }
 }

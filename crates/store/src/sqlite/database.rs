@@ -95,6 +95,9 @@ impl fmt::Display for OpenError {
 
 impl std::error::Error for OpenError {}
 
+/// Mark of our databases in the header of the file (SQLite file format section 1.3.12, "application id"): `CSGN`.
+const MARK: &str = "PRAGMA application_id = 1129531214";
+
 /// Embedded store: all state that must outlive the process.
 pub struct Sqlite {
     pub(crate) writer: SqlitePool,
@@ -137,6 +140,14 @@ impl Sqlite {
     #[must_use]
     pub const fn changes(&self) -> &Changes {
         &self.changes
+    }
+
+    /// Finds out whether the database can be written now, by writing what is there already.
+    ///
+    /// # Errors
+    /// When it cannot.
+    pub async fn probe(&self) -> Result<(), Unavailable> {
+        sqlx::query(MARK).execute(&self.writer).await.map(drop).map_err(failed("writing to the database"))
     }
 
     /// Closes the files. Everything that was acknowledged is in them already.

@@ -26,7 +26,7 @@ use crate::{
     grants::{GivenToken, Grants, RedeemError, Renewed},
     incidents::{Incident, IncidentState, Incidents, Suppression},
     keys::{KeyPurpose, Keys, StoredKey, SubjectKeys},
-    records::{Receipt, Recorder},
+    records::{Receipt, Recorder, StrangerRefusal, Written},
     replay::{FreshProof, ReplayMemory, SpendError},
     sessions::{Ended, LiveError, LiveSession, OpenState, Presence, SessionFilter, Sessions, StateChange, Whose},
     subjects::{Created, Invitation, Passkey, Subjects, Used, User, UserState},
@@ -270,8 +270,12 @@ impl SubjectKeys for FailNth<dyn SubjectKeys> {
 
 #[async_trait]
 impl Recorder for FailNth<dyn Recorder> {
-    async fn record(&self, entry: Entry) -> Result<Receipt, Unavailable> {
+    async fn record(&self, entry: Entry) -> Result<Written, Unavailable> {
         self.call(identity, self.inner.record(entry)).await
+    }
+
+    async fn refuse(&self, refusal: StrangerRefusal) -> Result<Receipt, Unavailable> {
+        self.call(identity, self.inner.refuse(refusal)).await
     }
 }
 

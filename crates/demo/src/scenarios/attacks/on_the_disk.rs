@@ -83,6 +83,9 @@ async fn edit(world: &World) -> Result<String> {
     let (mut edited, log) = (None, world.node.log_directory());
     for entry in fs::read_dir(log)? {
         let path = entry?.path();
+        if path.extension().is_none_or(|kind| kind != "txt") {
+            continue;
+        }
         let text = fs::read_to_string(&path)?;
         let changed = match text.split_once(r#""outcome":"deny""#) {
             Some((before, after)) if edited.is_none() => {
