@@ -1,5 +1,5 @@
 # What people type. `make` alone says so.
-.PHONY: help demo test lint bench verifiers reaction scoring figures evaluate foreign fuzz crash outage build clean
+.PHONY: help demo test lint bench verifiers reaction siege scoring figures evaluate foreign fuzz crash outage build clean
 
 help:
 	@printf 'make demo   build, then attack a bank behind Countersign for half a minute, and print what held\n'
@@ -8,6 +8,7 @@ help:
 	@printf 'make bench  what a request costs, side by side with nginx and a bare proxy\n'
 	@printf 'make verifiers  how much evidence one core verifies, and how much of that is cryptography\n'
 	@printf 'make reaction  how long after a signal the next request is refused\n'
+	@printf 'make siege  whether honest phones notice 2,000 requests a second of strangers, from one network and from ten thousand (SECONDS=60 each)\n'
 	@printf 'make scoring  what judging a request costs with a million people in memory\n'
 	@printf 'make figures  how the code is built: sizes of files and functions, imports, floors, comments\n'
 	@printf 'make evaluate  how well the risk models tell attacks from ordinary life, beside the anchors; DATA=../shared/data/risk\n'
@@ -37,6 +38,9 @@ verifiers:
 
 reaction:
 	cargo run --release --locked --quiet --package countersign-demo --example reaction
+
+siege:
+	cargo run --release --locked --quiet --package countersign-demo --example siege
 
 scoring:
 	cargo run --release --locked --quiet --package countersign-monitor --example scoring
