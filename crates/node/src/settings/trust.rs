@@ -66,7 +66,7 @@ pub fn trust(config: &Path, rules: &DeviceRules, fetched: &Fetched<'_>, dev: Dev
     }
     let mut revocations = Revocations::default();
     let age_max = status_list_age_max(rules);
-    let status = match (fetched.of(FeedKind::StatusList), &rules.status_list) {
+    let status = match (fetched.of(FeedKind::StatusList), rules.status_list.file()) {
         (Some(Content::StatusList(list)), _) => {
             revocations = list.revocations();
             StatusRule::Required { list: Some(list), age_max }
@@ -82,7 +82,7 @@ pub fn trust(config: &Path, rules: &DeviceRules, fetched: &Fetched<'_>, dev: Dev
                 StatusRule::Required { list: Some(list), age_max }
             }
             Err(why) => {
-                faults.push(Fault::at(config, *line, format!("the revocation list `{}` cannot be used", file.display()), why));
+                faults.push(Fault::at(config, line, format!("the revocation list `{}` cannot be used", file.display()), why));
                 StatusRule::Required { list: None, age_max }
             }
         },
