@@ -11,6 +11,7 @@ use clap::{Args, ValueEnum};
 use countersign_node::{
     Options, OsEntropy, RunningNode, SystemClock,
     config::{self, Dev},
+    files,
 };
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -48,6 +49,7 @@ enum LogForm {
 
 /// Runs until it is told to stop.
 pub async fn run(args: &ServeArgs) -> Result<Exit> {
+    files::keep_private();
     start_log(args)?;
     let config = config::load(&args.config)?;
     let dev = if args.dev { Dev::On } else { Dev::Off };

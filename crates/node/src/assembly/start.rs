@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use countersign_audit::Activated;
+use countersign_audit::{Activated, Actor};
 use countersign_feeds::Feeds;
 use countersign_monitor::ssf;
 use tokio::task::JoinSet;
@@ -22,7 +22,7 @@ use crate::{
         listeners::Listeners,
         live::{Live, RunningNode},
         lock::DataLock,
-        metering,
+        metering, modes,
         monitor::monitor,
         options::Options,
         rule_archive, serve,
@@ -31,6 +31,7 @@ use crate::{
         validate::{Settings, validate},
     },
     config::{Config, Dev},
+    settings::secrets,
 };
 
 /// Starts a node and returns once it serves.
@@ -42,6 +43,11 @@ pub async fn start(config: Config, options: Options) -> Result<RunningNode, Star
     let Settings { listeners, base, gateway: for_gateway, issuer: for_issuer, monitor: for_monitor, signals, feeds, caller } =
         validate(&config, dev, &options)?;
 
+    if dev == Dev::Off {
+        modes::data_directory(&config.data, config.data_readers)?;
+        secrets::modes(&config)?;
+    }
+
     // What only one process can have.
     let lock = DataLock::take(&config.data)?;
     let listeners = Listeners::bind(listeners).await?;
@@ -51,7 +57,7 @@ pub async fn start(config: Config, options: Options) -> Result<RunningNode, Star
     // What decides is kept, and the log names it, before any of it is in use.
     rule_archive::keep(&assembly.data, &for_gateway.text)
         .map_err(|source| StartError::Io { what: "keeping the rules".to_owned(), source })?;
-    assembly.admin_service.activated(Activated::Start, &for_gateway.digest, Some(for_gateway.rules.digest)).await?;
+    assembly.admin_service.activated(Activated::Start, &for_gateway.digest, Some(for_gateway.rules.digest), Actor::System).await?;
     let mut tasks = JoinSet::new();
     let gateway = gateway(&assembly, for_gateway).await?;
     let issuer = issuer(&assembly, for_issuer).await?;
@@ -60,6 +66,7 @@ pub async fn start(config: Config, options: Options) -> Result<RunningNode, Star
 
     // What changes while it runs: what is read again, what is fetched, and keys.
     let assembly = Arc::new(assembly);
+    let operators = config.admin.operators.clone();
     let status = status(&assembly, dev);
     let live = Live { config, dev, assembly: Arc::clone(&assembly), gateway: Arc::clone(&gateway), certificates: listeners.certificates };
     let (live, metrics) = (Arc::new(live), metering::recorder());
@@ -83,7 +90,7 @@ pub async fn start(config: Config, options: Options) -> Result<RunningNode, Star
         feeds,
         mailer: monitor.mailer,
     };
-    serve::operators(&assembly, listeners.admin, routes::router(admin), &mut tasks);
+    serve::operators(&assembly, listeners.admin, routes::router(admin), operators, &mut tasks);
     serve::side(&assembly, listeners.side, metrics, &mut tasks);
     drop(unless_it_serves.disarm());
     tracing::info!(public = %listeners.addresses.public, side = %listeners.addresses.side, "serving");

@@ -140,6 +140,8 @@ pub fn validate(config: &Config, dev: Dev, options: &Options) -> Result<Settings
         listeners: ListenerSettings {
             public: config.listen_address(dev),
             side: config.metrics,
+            admin: config.admin_socket(),
+            admin_mode: config.admin.mode,
             auth_request: config.auth_request.clone(),
             data: config.data.clone(),
             host: host.to_owned(),

@@ -160,6 +160,11 @@ pub const SIGNAL_SUBJECT: SignalSubject = SignalSubject::OurName;
 /// Who may open the socket at which another proxy asks: this user alone.
 pub const SOCKET_MODE: u32 = 0o600;
 
+// --- [admin] ---
+
+/// Who may open the admin socket: the user of the node alone.
+pub const ADMIN_SOCKET_MODE: u32 = 0o600;
+
 // --- [limits], [metrics] ---
 
 /// Bounds that differ between installations.
@@ -310,6 +315,9 @@ mod tests {
             ("`limits.upstream_timeout`", seconds(BOUNDS.upstream_max)),
             ("`doors.auth_request.listen`", text("nobody asks")),
             ("`doors.auth_request.mode`", word(&format!("{SOCKET_MODE:04o}"))),
+            ("`admin.socket`", text("`admin.sock` in the data directory")),
+            ("`admin.mode`", word(&format!("{ADMIN_SOCKET_MODE:04o}"))),
+            ("`admin.operators`", text("whoever may open the socket, named `uid:N`")),
             ("`metrics.listen`", word(&METRICS_LISTEN.to_string())),
         ]
     }

@@ -20,6 +20,8 @@ use countersign_policy::StreamSpec;
 use countersign_risk::network::NetworkKind;
 use lettre::message::Mailbox;
 
+use crate::{admin::operators::Operators, layout};
+
 /// Whether this is a development node: self-signed certificate, loopback only, software phones admitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dev {
@@ -75,6 +77,8 @@ pub struct Config {
     pub monitor: MonitorRules,
     /// Who tells us of what ended elsewhere, and whom we tell.
     pub signals: SharedSignals,
+    /// Where operators ask, and who they are.
+    pub admin: AdminSocket,
     /// Where another proxy asks whether it may pass requests on; `None` where none does.
     pub auth_request: Option<AuthRequestDoor>,
     /// The certificate to show; `None` leaves it to a development node to make one.
@@ -94,6 +98,17 @@ pub struct AuthRequestDoor {
     pub listen: DoorListen,
     /// The line on which it begins.
     pub line: usize,
+}
+
+/// Where operators ask, and who they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AdminSocket {
+    /// The socket's file; `None` for the one in the data directory.
+    pub path: Option<PathBuf>,
+    /// Its mode: `0600` or `0660`.
+    pub mode: u32,
+    /// Who they are.
+    pub operators: Operators,
 }
 
 /// Where a door listens that clients must not reach.
@@ -510,6 +525,12 @@ pub struct Bounds {
 }
 
 impl Config {
+    /// The socket of operators.
+    #[must_use]
+    pub fn admin_socket(&self) -> PathBuf {
+        self.admin.path.clone().unwrap_or_else(|| self.data.join(layout::ADMIN_SOCKET))
+    }
+
     /// Where the public listener binds.
     #[must_use]
     pub const fn listen_address(&self, dev: Dev) -> SocketAddr {

@@ -16,7 +16,7 @@ use toml::de::DeTable;
 use url::Url;
 
 use crate::config::{
-    defaults, device, doors,
+    admin, defaults, device, doors,
     fault::Faults,
     feeds,
     model::{
@@ -84,6 +84,7 @@ fn top_level(top: &mut Section<'_>, file: &Path, here: &Here) -> Option<Config> 
     }
     let geography = geography(top.table("geography", "[geography]"), here);
     let monitor = monitor::monitor(top.table("monitor", "[monitor]"), &here.0);
+    let admin = admin::admin(top.table("admin", "[admin]"), &here.0);
     let auth_request = doors::doors(top.table("doors", "[doors]"), &here.0);
     let signals = signals::signals(top.table("signals", "[signals]"), &here.0);
     let tls = top.table("tls", "[tls]").and_then(|section| tls(section, here));
@@ -112,6 +113,7 @@ fn top_level(top: &mut Section<'_>, file: &Path, here: &Here) -> Option<Config> 
         geography,
         monitor,
         signals,
+        admin,
         auth_request,
         tls,
         operations,

@@ -1,11 +1,16 @@
 //! What must fit together: a configuration that is right word by word can still promise what nobody keeps.
 
+use std::os::unix::net::SocketAddr;
+
 use countersign_compliance::FeedKind;
 use countersign_gateway::Scheme;
 
-use crate::config::{
-    fault::{Fault, Faults},
-    model::{Config, Dev, Listen, PlainUpstream, StatusListSource},
+use crate::{
+    config::{
+        fault::{Fault, Faults},
+        model::{Config, Dev, DoorListen, Listen, PlainUpstream, StatusListSource},
+    },
+    files,
 };
 
 /// Checks `config` for the kind of node that it shall be.
@@ -21,6 +26,17 @@ pub fn settle(config: &Config, dev: Dev) -> Result<(), Faults> {
     if let (StatusListSource::Nowhere(line), Some(_)) = (&config.device.status_list, fetched) {
         let what = "`status_list = \"none\"` and `[feeds.status_list]` contradict each other".to_owned();
         refuse(Some(*line), what, "remove one of them");
+    }
+    let door = config.auth_request.as_ref().and_then(|door| match &door.listen {
+        DoorListen::Loopback(_) => None,
+        DoorListen::Unix { path, .. } => Some(path.clone()),
+    });
+    for path in [Some(config.admin_socket()), door].into_iter().flatten() {
+        // The system takes about a hundred bytes for the path of a socket (unix(7), `sun_path`).
+        if SocketAddr::from_pathname(files::socket_made_at(&path)).is_err() {
+            let what = format!("the path of the socket `{}` is too long ({} bytes)", path.display(), path.as_os_str().len());
+            refuse(None, what, "use a directory with a shorter path, or a symbolic link to the deep one");
+        }
     }
     match dev {
         Dev::Off => {

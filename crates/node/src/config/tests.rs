@@ -489,6 +489,26 @@ fn gaps_are_said_in_words_or_refused() {
     assert!(said.contains("csign.toml:3: `upstream_plain = true` and an `https` upstream contradict each other"), "{said}");
 }
 
+/// A socket's path has a hundred bytes, more or less; what is deeper has a remedy and not the word `SUN_LEN`.
+#[test]
+fn a_socket_too_deep_has_a_remedy() {
+    // The socket is made at `.admin.sock.new/s`, which is seven bytes longer than its place.
+    let deep = |bytes: usize| format!("/{}", "d".repeat(bytes.saturating_sub("/admin.sock".len() + 1)));
+    let door = |bytes: usize| format!("[doors.auth_request]\nlisten = \"unix:/{}\"\n", "s".repeat(bytes.saturating_sub(1)));
+    let rows: &[(&str, String, bool)] = &[
+        ("the last that fits", format!("data = \"{}\"\n{MINIMAL}", deep(100)), true),
+        ("a byte more", format!("data = \"{}\"\n{MINIMAL}", deep(101)), false),
+        ("much more", format!("data = \"{}\"\n{MINIMAL}", deep(400)), false),
+        ("the door of another proxy", format!("{MINIMAL}{}", door(50)), true),
+        ("the door of another proxy, deep", format!("{MINIMAL}{}", door(104)), false),
+    ];
+    for (name, text, taken) in rows {
+        let said = settle(&read(text).expect("understood"), Dev::On).err().map(|faults| faults.to_string());
+        assert_eq!(said.is_none(), *taken, "{name}: {said:?}");
+        assert!(said.is_none_or(|said| said.contains("shorter path") && !said.contains("SUN_LEN")), "{name}");
+    }
+}
+
 #[test]
 fn what_is_asked_of_vendors_has_limits() {
     let first = UnixSeconds(1_796_083_200);
