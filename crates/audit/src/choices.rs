@@ -1,6 +1,11 @@
 //! Types of a record whose values are single words: what happened, who acted, how.
 
+use std::borrow::Cow;
+
+use countersign_core::OperatorName;
 use serde::{Deserialize, Serialize};
+
+use crate::spelling::Word;
 
 /// Names a type whose variants are single words of the log.
 macro_rules! choice {
@@ -89,14 +94,6 @@ choice! {
         Trust = "trust";
     }
 
-    /// Who acted, where it is not the person that the entry is about. Alphabetical.
-    Actor {
-        /// The monitor, because of an incident.
-        Monitor = "monitor";
-        /// Whoever may open the admin socket; it knows no names.
-        Operator = "operator";
-    }
-
     /// How a device was cut off. Alphabetical.
     CutOff {
         /// Its person said that a sign-in on it was not theirs.
@@ -143,5 +140,89 @@ choice! {
         SignIn = "sign_in";
         /// A fresh authentication in a session.
         StepUp = "step_up";
+    }
+}
+
+/// Who acted, where it is not the person that the entry is about. Alphabetical.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Actor {
+    /// The monitor, because of an incident.
+    Monitor,
+    /// Whoever opened the admin socket, by name.
+    Operator(OperatorName),
+    /// Whoever opened the admin socket, in entries from before operators had names.
+    OperatorUnnamed,
+    /// The node itself: by its schedule, or told so by a signal of the system.
+    System,
+}
+
+impl Actor {
+    /// What kind of actor it is, as one word.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Monitor => MONITOR,
+            Self::Operator(_) | Self::OperatorUnnamed => OPERATOR,
+            Self::System => SYSTEM,
+        }
+    }
+
+    /// The operator's name, where it was one.
+    #[must_use]
+    pub const fn operator(&self) -> Option<&OperatorName> {
+        match self {
+            Self::Operator(name) => Some(name),
+            Self::Monitor | Self::OperatorUnnamed | Self::System => None,
+        }
+    }
+}
+
+const MONITOR: &str = "monitor";
+const OPERATOR: &str = "operator";
+const SYSTEM: &str = "system";
+
+impl Word for Actor {
+    fn word(&self) -> Cow<'_, str> {
+        match self {
+            Self::Monitor | Self::OperatorUnnamed | Self::System => Cow::Borrowed(self.as_str()),
+            Self::Operator(name) => Cow::Owned(format!("{OPERATOR}:{name}")),
+        }
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        match text {
+            MONITOR => Some(Self::Monitor),
+            OPERATOR => Some(Self::OperatorUnnamed),
+            SYSTEM => Some(Self::System),
+            named => OperatorName::parse(named.strip_prefix(OPERATOR)?.strip_prefix(':')?).ok().map(Self::Operator),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_operator_has_a_name() {
+        let named = |name: &str| Some(Actor::Operator(OperatorName::parse(name).expect("a name")));
+        let rows: &[(&str, Option<Actor>)] = &[
+            ("monitor", Some(Actor::Monitor)),
+            ("system", Some(Actor::System)),
+            ("operator", Some(Actor::OperatorUnnamed)),
+            ("operator:alice", named("alice")),
+            ("operator:uid:1000", named("uid:1000")),
+            ("operator:", None),
+            ("operator: alice", None),
+            ("alice", None),
+            ("monitor:alice", None),
+            ("", None),
+        ];
+        for (text, expected) in rows {
+            assert_eq!(Actor::read(text), *expected, "{text}");
+            if let Some(actor) = expected {
+                assert_eq!(actor.word(), *text);
+            }
+        }
     }
 }

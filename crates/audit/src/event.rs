@@ -85,6 +85,7 @@ pub enum Recorded {
 #[serde(deny_unknown_fields)]
 pub struct ConfigActivated {
     /// Who saw to it.
+    #[serde(with = "word")]
     pub by: Actor,
     /// What it is.
     pub what: Activated,
@@ -112,6 +113,7 @@ pub struct ConnectionCut {
 #[serde(deny_unknown_fields)]
 pub struct DevTokenCreated {
     /// Who made it.
+    #[serde(with = "word")]
     pub by: Actor,
     /// Its name.
     #[serde(with = "word")]
@@ -136,6 +138,7 @@ pub struct DevTokenCreated {
 #[serde(deny_unknown_fields)]
 pub struct DevTokenRevoked {
     /// Who revoked it.
+    #[serde(with = "word")]
     pub by: Actor,
     /// Its name.
     #[serde(with = "word")]
@@ -214,7 +217,7 @@ pub struct DeviceRevoked {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub at: Option<AtEndpoint>,
     /// Who asked, where it is not its person.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[serde(with = "word_if", skip_serializing_if = "Option::is_none", default)]
     pub by: Option<Actor>,
     /// How; `None` for a refusal.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -226,6 +229,7 @@ pub struct DeviceRevoked {
 #[serde(deny_unknown_fields)]
 pub struct IncidentJudged {
     /// Who said it.
+    #[serde(with = "word")]
     pub by: Actor,
     /// The incident, or the kind of incident.
     pub about: About,
@@ -259,6 +263,7 @@ pub struct LogInterrupted {
 #[serde(deny_unknown_fields)]
 pub struct PersonErased {
     /// Who saw to it.
+    #[serde(with = "word")]
     pub by: Actor,
 }
 
@@ -397,6 +402,7 @@ impl Decided {
 #[serde(deny_unknown_fields)]
 pub struct SessionChanged {
     /// Who changed it.
+    #[serde(with = "word")]
     pub by: Actor,
     /// What it was, where that is known.
     #[serde(with = "word_if", skip_serializing_if = "Option::is_none", default)]
@@ -437,6 +443,7 @@ pub struct SignedIn {
 #[serde(deny_unknown_fields)]
 pub struct UserChanged {
     /// Who changed it.
+    #[serde(with = "word")]
     pub by: Actor,
     /// What it may do now.
     pub state: AccountState,
@@ -447,6 +454,7 @@ pub struct UserChanged {
 #[serde(deny_unknown_fields)]
 pub struct UserInvited {
     /// Who issued it.
+    #[serde(with = "word")]
     pub by: Actor,
     /// The roles that come with it.
     #[serde(with = "words", skip_serializing_if = "Vec::is_empty", default)]
@@ -533,6 +541,33 @@ impl Event {
         let judged = self.judged().filter(|judged| judged.facts.is_some())?;
         let as_it_ended = || Decided { outcome: self.outcome, reasons: self.reasons.clone(), grounds: judged.grounds.clone() };
         Some(judged.decided.clone().unwrap_or_else(as_it_ended).decision())
+    }
+
+    /// Who acted, where it is not the person that the entry is about.
+    #[must_use]
+    pub const fn actor(&self) -> Option<&Actor> {
+        match &self.of {
+            Recorded::ConfigActivated(ConfigActivated { by, .. })
+            | Recorded::DevTokenCreated(DevTokenCreated { by, .. })
+            | Recorded::DevTokenRevoked(DevTokenRevoked { by, .. })
+            | Recorded::IncidentJudged(IncidentJudged { by, .. })
+            | Recorded::PersonErased(PersonErased { by })
+            | Recorded::SessionChanged(SessionChanged { by, .. })
+            | Recorded::UserChanged(UserChanged { by, .. })
+            | Recorded::UserInvited(UserInvited { by, .. }) => Some(by),
+            Recorded::DeviceRevoked(revoked) => revoked.by.as_ref(),
+            Recorded::ConnectionCut(_)
+            | Recorded::DeviceAttested(_)
+            | Recorded::DeviceEnrolled(_)
+            | Recorded::DeviceRenamed(_)
+            | Recorded::DeviceReported(_)
+            | Recorded::Earlier(_)
+            | Recorded::PasskeyRegistered(_)
+            | Recorded::Request(_)
+            | Recorded::SignedIn(_)
+            | Recorded::TokensIssued(_)
+            | Recorded::TokensRevoked(_) => None,
+        }
     }
 
     /// The operation's action, where one was found.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use countersign_core::{DeviceId, Posture, RiskReason, Role, UnixMillis, UnixSeconds};
 
 use crate::{
+    choices::Actor,
     event::{About, AtEndpoint, DeviceSeen, Event, Recorded, RequestJudged},
     posture_seen::{LackSeen, PostureSeen},
     recorded_facts::{OpenFacts, OpenValue},
@@ -20,7 +21,7 @@ pub fn words(event: &Event, at: UnixMillis) -> Words {
     let mut say = |name: &str, word: &str| drop(words.insert(name.to_owned(), word.to_owned()));
     match &event.of {
         Recorded::ConfigActivated(it) => {
-            say("by", it.by.as_str());
+            actor(&it.by, &mut say);
             say("what", it.what.as_str());
             if let Some(sha256) = &it.sha256 {
                 say("sha256", sha256);
@@ -31,7 +32,7 @@ pub fn words(event: &Event, at: UnixMillis) -> Words {
             say("connection.opened_by", it.opened_by.as_str());
         }
         Recorded::DevTokenCreated(it) => {
-            say("by", it.by.as_str());
+            actor(&it.by, &mut say);
             say("dev_token", it.dev_token.as_str());
             say("client", it.client.as_str());
             say("platform", &it.platform.as_ref().map_or("both".into(), Word::word));
@@ -40,7 +41,7 @@ pub fn words(event: &Event, at: UnixMillis) -> Words {
             say("phones_max", &it.phones_max.to_string());
         }
         Recorded::DevTokenRevoked(it) => {
-            say("by", it.by.as_str());
+            actor(&it.by, &mut say);
             say("dev_token", it.dev_token.as_str());
             say("client", it.client.as_str());
             say("state", "revoked");
@@ -67,16 +68,14 @@ pub fn words(event: &Event, at: UnixMillis) -> Words {
         }
         Recorded::DeviceRevoked(it) => {
             it.at.iter().for_each(|at| endpoint(at, &mut say));
-            if let Some(by) = it.by {
-                say("by", by.as_str());
-            }
+            it.by.iter().for_each(|by| actor(by, &mut say));
             if let Some(how) = it.how {
                 say("state", how.as_str());
             }
         }
         Recorded::Earlier(earlier) => return earlier.words.clone(),
         Recorded::IncidentJudged(it) => {
-            say("by", it.by.as_str());
+            actor(&it.by, &mut say);
             say("what", it.judged.as_str());
             match &it.about {
                 About::Incident(id) => say("incident", id.as_str()),
@@ -87,7 +86,7 @@ pub fn words(event: &Event, at: UnixMillis) -> Words {
             say("since", &it.since.0.to_string());
             say("cause", &it.cause);
         }
-        Recorded::PersonErased(it) => say("by", it.by.as_str()),
+        Recorded::PersonErased(it) => actor(&it.by, &mut say),
         Recorded::RefusalsCounted(it) => {
             say("since", &it.since.0.to_string());
             say("sites", &it.sites.to_string());
@@ -99,7 +98,7 @@ pub fn words(event: &Event, at: UnixMillis) -> Words {
         }
         Recorded::Request(it) => judged(it, at, &mut say),
         Recorded::SessionChanged(it) => {
-            say("by", it.by.as_str());
+            actor(&it.by, &mut say);
             say("state", it.to.as_str());
             if let Some(from) = it.from {
                 say("from", from.as_str());
@@ -116,15 +115,22 @@ pub fn words(event: &Event, at: UnixMillis) -> Words {
             }
         }
         Recorded::UserChanged(it) => {
-            say("by", it.by.as_str());
+            actor(&it.by, &mut say);
             say("state", it.state.as_str());
         }
         Recorded::UserInvited(it) => {
-            say("by", it.by.as_str());
+            actor(&it.by, &mut say);
             say("roles", &it.roles.iter().map(Role::as_str).collect::<Vec<_>>().join(" "));
         }
     }
     words
+}
+
+fn actor(by: &Actor, say: &mut impl FnMut(&str, &str)) {
+    say("by", by.as_str());
+    if let Some(name) = by.operator() {
+        say("operator", name.as_str());
+    }
 }
 
 fn endpoint(at: &AtEndpoint, say: &mut impl FnMut(&str, &str)) {

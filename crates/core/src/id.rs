@@ -109,6 +109,8 @@ text_id! {
     IncidentId;
     /// A signing key of ours, by the name in JOSE's `kid`.
     KeyId;
+    /// An operator, as the configuration names the user who opens the admin socket: `alice`; `uid:1000` where it names nobody.
+    OperatorName;
     /// A person as one upstream or app knows them; another name in each sector (OpenID Connect Core section 8.1).
     PairwiseId;
     /// The `jti` of a proof (RFC 9449 section 4.2).

@@ -65,6 +65,12 @@ impl Limits {
 
     /// Bytes in the name of an account or a device.
     pub const NAME_BYTES_MAX: usize = 128;
+
+    /// Fewest bits of a bearer token that an operator chooses (RFC 6749 section 10.10 wants it unguessable).
+    pub const TOKEN_BITS_MIN: usize = 128;
+
+    /// Fewest different characters of such a token: 128 random bits have no fewer, in whatever alphabet.
+    pub const TOKEN_CHARACTERS_MIN: usize = 7;
     /// Life of a challenge for enrolment, passkey registration or login.
     pub const CHALLENGE_LIFE: Seconds = Seconds(300);
     /// Challenges outstanding at one time.

@@ -178,6 +178,7 @@ fn certify(home: &Path) -> String {
     let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).expect("a certificate");
     fs::write(home.join("chain.pem"), made.cert.pem()).expect("written");
     fs::write(home.join("key.pem"), made.signing_key.serialize_pem()).expect("written");
+    fs::set_permissions(home.join("key.pem"), std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("a mode");
     made.cert.pem()
 }
 
@@ -187,7 +188,7 @@ async fn a_certificate_of_the_operator_is_shown_and_exchanged() {
     let config = home.path().join("csign.toml");
     let text = fs::read_to_string(&config).expect("a config").replace(
         "[metrics]",
-        &format!("android = {{ cert_sha256 = [\"{}\"] }}\n[tls]\ncert = \"chain.pem\"\nkey = \"key.pem\"\n[metrics]", "ab".repeat(32)),
+        &format!("android = {{ cert_sha256 = [\"{}\"] }}\n[device]\nstatus_list = \"none\"\n[tls]\ncert = \"chain.pem\"\nkey = \"key.pem\"\n[metrics]", "ab".repeat(32)),
     );
     fs::write(&config, text.replacen("public_url", &format!("listen = \"127.0.0.1:{port}\"\npublic_url"), 1)).expect("written");
     let load = || config::load(&config).expect("a config");

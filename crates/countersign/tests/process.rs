@@ -192,3 +192,28 @@ fn a_checkpoint_and_a_proof_hold_offline() {
     let said = String::from_utf8_lossy(&verified.stdout).into_owned();
     assert!(verified.status.code() == Some(1) && said.contains("FAULT  record 0: "), "{said}");
 }
+
+/// Whatever a node makes is its user's alone, though the shell that started it would let others read.
+#[test]
+fn what_a_node_makes_is_its_users_alone() {
+    use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+    let mut node = Node::start();
+    let mut left = vec![node.home.path().join("data")];
+    let mut seen = 0;
+    while let Some(path) = left.pop() {
+        let meta = fs::symlink_metadata(&path).expect("a file");
+        let mode = meta.permissions().mode() & 0o777;
+        assert_eq!(mode & 0o077, 0, "{} has mode {mode:04o}", path.display());
+        seen += 1;
+        if meta.is_dir() {
+            left.extend(fs::read_dir(&path).expect("a directory").map(|entry| entry.expect("an entry").path()));
+        }
+    }
+    assert!(seen > 8, "{seen} files and directories");
+    let socket = fs::metadata(node.home.path().join("data/admin.sock")).expect("a socket");
+    assert!(socket.file_type().is_socket());
+    let status = fs::read_to_string(format!("/proc/{}/status", node.child.id())).expect("a process");
+    assert!(status.lines().any(|line| line.split_whitespace().eq(["Umask:", "0077"])), "{status}");
+    let _ = node.child.kill();
+    let _ = node.child.wait();
+}

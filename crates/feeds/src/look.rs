@@ -6,7 +6,7 @@ use arc_swap::ArcSwapOption;
 use async_trait::async_trait;
 use countersign_codec::calendar::read_imf_fixdate;
 use countersign_compliance::{FeedKind, FeedOutcome, FeedRefusal, Summary, judge_offer};
-use countersign_core::{Clock, Entropy, Limits, Seconds, UnixSeconds};
+use countersign_core::{Clock, Entropy, Limits, OperatorName, Seconds, UnixSeconds};
 use countersign_outbound::{CallError, Caller, Patience};
 use http::{StatusCode, header};
 use metrics::{counter, gauge};
@@ -26,11 +26,11 @@ const AGES_EVERY: Duration = Duration::from_secs(15);
 /// User of fetched data.
 #[async_trait]
 pub trait TakesFeeds: Send + Sync {
-    /// Reads the feed from its shelf, records that, and uses it.
+    /// Reads the feed from its shelf, records that, and uses it: as an operator asked, or by the schedule.
     ///
     /// # Errors
     /// The reason why the data is not used; the data that was in use stays.
-    async fn take(&self, kind: FeedKind, sha256: &str) -> Result<(), String>;
+    async fn take(&self, kind: FeedKind, sha256: &str, by: Option<&OperatorName>) -> Result<(), String>;
 }
 
 /// Outcome of a look. Alphabetical.
@@ -323,7 +323,7 @@ impl Feeds {
                 let before = held.map(|held| held.version);
                 let new =
                     State { versions: [Some(version), before].into_iter().flatten().collect(), rolled_back: state.rolled_back.clone() };
-                self.change(feed, &state, &new, &digest).await.map_err(LookFault::NotUsed)?;
+                self.change(feed, &state, &new, &digest, None).await.map_err(LookFault::NotUsed)?;
                 feed.cache.tidy(&new);
                 Ok(Look::Taken)
             }
@@ -341,7 +341,7 @@ impl Feeds {
             // The age of the list decides whether it may be used, so the list is taken again with its new age.
             FeedKind::StatusList => {
                 let digest = hex::encode(held.version.digest);
-                self.change(feed, &state, &new, &digest).await.map_err(LookFault::NotUsed)?;
+                self.change(feed, &state, &new, &digest, None).await.map_err(LookFault::NotUsed)?;
             }
             FeedKind::AndroidAnchors | FeedKind::AppAttestAnchors | FeedKind::BootKeys | FeedKind::ReceiptAnchors => {
                 feed.cache.set(&new).map_err(|why| LookFault::NotUsed(why.to_string()))?;
@@ -358,9 +358,9 @@ impl Feeds {
     }
 
     /// Takes a state into use, or leaves everything as it was.
-    async fn change(&self, feed: &Feed, old: &State, new: &State, digest: &str) -> Result<(), String> {
+    async fn change(&self, feed: &Feed, old: &State, new: &State, digest: &str, by: Option<&OperatorName>) -> Result<(), String> {
         feed.cache.set(new).map_err(|why| why.to_string())?;
-        let taken = self.taker.take(feed.source.kind, digest).await;
+        let taken = self.taker.take(feed.source.kind, digest, by).await;
         if taken.is_err()
             && let Err(why) = feed.cache.set(old)
         {
@@ -373,7 +373,7 @@ impl Feeds {
     ///
     /// # Errors
     /// The reason why nothing was rolled back.
-    pub async fn roll_back(&self, kind: FeedKind) -> Result<(), RollBackRefusal> {
+    pub async fn roll_back(&self, kind: FeedKind, by: &OperatorName) -> Result<(), RollBackRefusal> {
         let feed = self.feed(kind).ok_or(RollBackRefusal::Unknown)?;
         let _turn = feed.turn.lock().await;
         let held = content::held(&self.data, kind).ok_or(RollBackRefusal::Nothing)?;
@@ -382,7 +382,7 @@ impl Feeds {
         let rolled_back = std::iter::once(held.version.digest).chain(state.rolled_back.iter().copied()).collect();
         let new = State { versions: older, rolled_back };
         let digest = new.versions.first().map(|version| hex::encode(version.digest)).unwrap_or_default();
-        self.change(feed, &state, &new, &digest).await.map_err(RollBackRefusal::NotUsed)?;
+        self.change(feed, &state, &new, &digest, Some(by)).await.map_err(RollBackRefusal::NotUsed)?;
         feed.cache.tidy(&new);
         counter!("countersign_feed_rolled_back_total", "feed" => kind.as_str()).increment(1);
         Ok(())

@@ -20,7 +20,7 @@ use axum::{
     routing::get,
 };
 use countersign_compliance::FeedKind;
-use countersign_core::{Clock, Entropy, Seconds, UnixMillis};
+use countersign_core::{Clock, Entropy, OperatorName, Seconds, UnixMillis};
 use countersign_outbound::Caller;
 use tempfile::TempDir;
 
@@ -97,7 +97,7 @@ struct Taker {
 
 #[async_trait]
 impl TakesFeeds for Taker {
-    async fn take(&self, _: FeedKind, _: &str) -> Result<(), String> {
+    async fn take(&self, _: FeedKind, _: &str, _: Option<&OperatorName>) -> Result<(), String> {
         if self.refuses.load(Ordering::SeqCst) {
             return Err("the log does not answer".to_owned());
         }
@@ -112,6 +112,10 @@ struct World {
     clock: Arc<Hands>,
     taker: Arc<Taker>,
     feeds: Feeds,
+}
+
+fn operator() -> OperatorName {
+    OperatorName::parse("alice").expect("a name")
 }
 
 const NEVER: &str = "http://127.0.0.1:9/";
@@ -247,7 +251,7 @@ async fn what_cannot_be_used_is_put_back() {
     world.taker.refuses.store(true, Ordering::SeqCst);
     world.serves(list(9));
     assert_eq!((world.look(KIND).await, world.entries(KIND)), ("not_used", Some(8)));
-    assert!(matches!(world.feeds.roll_back(KIND).await, Err(RollBackRefusal::NotUsed(_))));
+    assert!(matches!(world.feeds.roll_back(KIND, &operator()).await, Err(RollBackRefusal::NotUsed(_))));
     assert_eq!(world.entries(KIND), Some(8));
     world.taker.refuses.store(false, Ordering::SeqCst);
     assert_eq!((world.look(KIND).await, world.entries(KIND)), ("taken", Some(9)));
@@ -256,18 +260,18 @@ async fn what_cannot_be_used_is_put_back() {
 #[tokio::test]
 async fn what_was_rolled_back_is_not_taken_again() {
     let world = world(KIND).await;
-    assert_eq!(world.feeds.roll_back(KIND).await, Err(RollBackRefusal::Nothing));
-    assert_eq!(world.feeds.roll_back(FeedKind::BootKeys).await, Err(RollBackRefusal::Unknown));
+    assert_eq!(world.feeds.roll_back(KIND, &operator()).await, Err(RollBackRefusal::Nothing));
+    assert_eq!(world.feeds.roll_back(FeedKind::BootKeys, &operator()).await, Err(RollBackRefusal::Unknown));
     for (count, second) in [(8, 1_000_100), (9, 1_000_200)] {
         world.clock.0.store(second, Ordering::SeqCst);
         world.serves(list(count));
         assert_eq!(world.look(KIND).await, "taken");
     }
-    assert_eq!(world.feeds.roll_back(KIND).await, Ok(()));
+    assert_eq!(world.feeds.roll_back(KIND, &operator()).await, Ok(()));
     let row = world.feeds.rows().remove(0);
     assert_eq!((row.entries, row.confirmed_at.map(|at| at.0), row.previous), (Some(8), Some(1_000_100), None));
     assert_eq!((world.look(KIND).await, world.entries(KIND)), ("rolled_back", Some(8)));
-    assert_eq!((world.feeds.roll_back(KIND).await, world.entries(KIND)), (Ok(()), None), "what is shipped");
+    assert_eq!((world.feeds.roll_back(KIND, &operator()).await, world.entries(KIND)), (Ok(()), None), "what is shipped");
     for count in [8, 9] {
         world.serves(list(count));
         assert_eq!(world.look(KIND).await, "rolled_back", "{count}");

@@ -1,6 +1,6 @@
 //! What an operator decides about the gateway. The binary reads the file; this crate takes the result as types.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
 use countersign_core::Limits;
 use http::uri::Authority;
@@ -88,6 +88,14 @@ impl Origin {
     #[must_use]
     pub fn host(&self) -> &str {
         &self.host
+    }
+
+    /// Tells whether it is on this machine by its very name: a loopback address, or `localhost` (RFC 6761 section 6.3). A name that
+    /// only resolves to loopback is not: whoever answers for the name can change that.
+    #[must_use]
+    pub fn on_this_machine(&self) -> bool {
+        let bare = self.host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(&self.host);
+        self.host == "localhost" || bare.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
     }
 
     /// The port, given or by default.

@@ -4,7 +4,7 @@ use std::{io::ErrorKind, path::Path};
 
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
-use countersign_node::{admin::wire::Refused, layout};
+use countersign_node::admin::wire::Refused;
 use countersign_outbound::exchange;
 use http::{Method, Request, header};
 use http_body_util::Full;
@@ -18,21 +18,20 @@ const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
 ///
 /// # Errors
 /// When no node runs, or it refuses; in its words.
-pub async fn get<T: DeserializeOwned>(data: &Path, path: &str) -> Result<T> {
-    ask(data, Method::GET, path, Bytes::new()).await
+pub async fn get<T: DeserializeOwned>(socket: &Path, path: &str) -> Result<T> {
+    ask(socket, Method::GET, path, Bytes::new()).await
 }
 
 /// Changes.
 ///
 /// # Errors
 /// When no node runs, or it refuses; in its words.
-pub async fn post<T: DeserializeOwned>(data: &Path, path: &str, body: &impl Serialize) -> Result<T> {
-    ask(data, Method::POST, path, Bytes::from(serde_json::to_vec(body)?)).await
+pub async fn post<T: DeserializeOwned>(socket: &Path, path: &str, body: &impl Serialize) -> Result<T> {
+    ask(socket, Method::POST, path, Bytes::from(serde_json::to_vec(body)?)).await
 }
 
-async fn ask<T: DeserializeOwned>(data: &Path, method: Method, path: &str, body: Bytes) -> Result<T> {
-    let socket = data.join(layout::ADMIN_SOCKET);
-    let stream = UnixStream::connect(&socket).await.map_err(|fault| {
+async fn ask<T: DeserializeOwned>(socket: &Path, method: Method, path: &str, body: Bytes) -> Result<T> {
+    let stream = UnixStream::connect(socket).await.map_err(|fault| {
         let socket = socket.display();
         let what = if fault.kind() == ErrorKind::PermissionDenied {
             format!("this user may not use `{socket}`; run this command as the user that the node runs as")

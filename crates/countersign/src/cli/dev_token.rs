@@ -100,7 +100,7 @@ fn span(text: &str) -> Result<Seconds> {
 
 /// Does it.
 pub async fn run(command: &DevTokenCommand, place: &Place, output: Output) -> Result<Exit> {
-    let data = place.data()?;
+    let socket = place.socket()?;
     match command {
         DevTokenCommand::Create(args) => {
             let ask = DevTokenAsk {
@@ -111,10 +111,10 @@ pub async fn run(command: &DevTokenCommand, place: &Place, output: Output) -> Re
                 any_network: args.any_network,
                 label: args.label.clone(),
             };
-            let status: Status = ask::get(&data, "/v1/status").await?;
+            let status: Status = ask::get(&socket, "/v1/status").await?;
             let server = args.server.clone().map_or_else(|| status.public_url.parse(), Ok).context("`public_url` is not a URL")?;
-            let pin = if status.dev { Some(pin(&data)?) } else { None };
-            let mut answer: DevTokenMade = ask::post(&data, "/v1/dev-tokens", &ask).await?;
+            let pin = if status.dev { Some(pin(&place.data()?)?) } else { None };
+            let mut answer: DevTokenMade = ask::post(&socket, "/v1/dev-tokens", &ask).await?;
             let kit = DevKit {
                 server,
                 pin,
@@ -134,10 +134,10 @@ pub async fn run(command: &DevTokenCommand, place: &Place, output: Output) -> Re
             };
             made(&answer, args, contents, output);
         }
-        DevTokenCommand::List => list(&ask::get::<Vec<DevTokenView>>(&data, "/v1/dev-tokens").await?, output),
+        DevTokenCommand::List => list(&ask::get::<Vec<DevTokenView>>(&socket, "/v1/dev-tokens").await?, output),
         DevTokenCommand::Revoke(args) => {
             let path = format!("/v1/dev-tokens/{}/revoke", ask::segment(&args.id));
-            let ended: DevTokenEnded = ask::post(&data, &path, &serde_json::json!({})).await?;
+            let ended: DevTokenEnded = ask::post(&socket, &path, &serde_json::json!({})).await?;
             match output {
                 Output::Json => say_json(&ended),
                 Output::Text => say(format!(

@@ -31,10 +31,10 @@ pub struct RollBackArgs {
 
 /// Does it.
 pub async fn run(command: &FeedCommand, place: &Place, output: Output) -> Result<Exit> {
-    let data = place.data()?;
+    let socket = place.socket()?;
     match command {
         FeedCommand::List => {
-            let rows: Vec<FeedView> = ask::get(&data, "/v1/feeds").await?;
+            let rows: Vec<FeedView> = ask::get(&socket, "/v1/feeds").await?;
             match output {
                 Output::Json => say_json(&rows),
                 Output::Text => say(drawn(&rows)),
@@ -42,7 +42,7 @@ pub async fn run(command: &FeedCommand, place: &Place, output: Output) -> Result
         }
         FeedCommand::RollBack(args) => {
             let path = format!("/v1/feeds/{}/roll-back", ask::segment(&args.name));
-            let row: FeedView = ask::post(&data, &path, &serde_json::json!({})).await?;
+            let row: FeedView = ask::post(&socket, &path, &serde_json::json!({})).await?;
             match output {
                 Output::Json => say_json(&row),
                 Output::Text => say(drawn(&[row])),

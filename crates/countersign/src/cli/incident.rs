@@ -69,26 +69,26 @@ pub struct SuppressArgs {
 
 /// Does it.
 pub async fn run(command: &IncidentCommand, place: &Place, output: Output) -> Result<Exit> {
-    let data = place.data()?;
+    let socket = place.socket()?;
     match command {
         IncidentCommand::List(args) => {
             let query = args.state.as_ref().map(|state| format!("?state={}", ask::segment(state))).unwrap_or_default();
-            let rows: Vec<IncidentView> = ask::get(&data, &format!("/v1/incidents{query}")).await?;
+            let rows: Vec<IncidentView> = ask::get(&socket, &format!("/v1/incidents{query}")).await?;
             list(&rows, output);
         }
-        IncidentCommand::Show(one) => show(&ask::get(&data, &format!("/v1/incidents/{}", ask::segment(&one.id))).await?, output),
+        IncidentCommand::Show(one) => show(&ask::get(&socket, &format!("/v1/incidents/{}", ask::segment(&one.id))).await?, output),
         IncidentCommand::Fine(one) => {
-            show(&ask::post(&data, &format!("/v1/incidents/{}/fine", ask::segment(&one.id)), &serde_json::json!({})).await?, output);
+            show(&ask::post(&socket, &format!("/v1/incidents/{}/fine", ask::segment(&one.id)), &serde_json::json!({})).await?, output);
         }
         IncidentCommand::Mail(args) if args.test => {
-            mail(&ask::post(&data, "/v1/mail/test", &serde_json::json!({})).await?, output);
+            mail(&ask::post(&socket, "/v1/mail/test", &serde_json::json!({})).await?, output);
         }
-        IncidentCommand::Mail(_) => mail(&ask::get(&data, "/v1/mail").await?, output),
+        IncidentCommand::Mail(_) => mail(&ask::get(&socket, "/v1/mail").await?, output),
         IncidentCommand::Suppress(args) => {
             let body = Suppress { kind: args.kind.clone(), user: args.user.clone(), hours: args.hours };
-            suppressed(&[ask::post(&data, "/v1/suppressions", &body).await?], output);
+            suppressed(&[ask::post(&socket, "/v1/suppressions", &body).await?], output);
         }
-        IncidentCommand::Suppressions => suppressed(&ask::get::<Vec<Suppressed>>(&data, "/v1/suppressions").await?, output),
+        IncidentCommand::Suppressions => suppressed(&ask::get::<Vec<Suppressed>>(&socket, "/v1/suppressions").await?, output),
     }
     Ok(Exit::Fine)
 }

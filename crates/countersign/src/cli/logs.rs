@@ -4,7 +4,7 @@ use std::{path::Path, time::Duration};
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
-use countersign_audit::Record;
+use countersign_audit::{Actor, Record};
 use countersign_store::segments;
 use serde_json::json;
 
@@ -104,7 +104,10 @@ fn line(entry: &Record) -> String {
     let what = event.action().map_or(event.kind().as_str(), |action| action.as_str());
     let reasons: Vec<_> = event.reasons.iter().map(|reason| reason.code()).collect();
     let policies: Vec<_> = event.policies().iter().map(|policy| policy.as_str()).collect();
-    let why = if reasons.is_empty() { policies } else { reasons }.join(" ");
+    let mut why = if reasons.is_empty() { policies } else { reasons }.join(" ");
+    if let Some(name) = event.actor().and_then(Actor::operator) {
+        why += &format!("by {name}");
+    }
     let outcome = event.outcome.as_str().to_uppercase().replace('_', "-");
     format!("{} {outcome:<8} {what:<24} {why:<32} {}", when::clock(entry.at), entry.decision)
 }

@@ -89,16 +89,16 @@ pub struct InviteArgs {
 
 /// Does it.
 pub async fn user(command: &UserCommand, place: &Place, output: Output) -> Result<Exit> {
-    let data = place.data()?;
+    let socket = place.socket()?;
     match command {
-        UserCommand::List => rows(&ask::get::<Vec<UserView>>(&data, "/v1/users").await?, output),
-        UserCommand::Show(one) => card(&ask::get::<UserView>(&data, &format!("/v1/users/{}", ask::segment(&one.id))).await?, output),
+        UserCommand::List => rows(&ask::get::<Vec<UserView>>(&socket, "/v1/users").await?, output),
+        UserCommand::Show(one) => card(&ask::get::<UserView>(&socket, &format!("/v1/users/{}", ask::segment(&one.id))).await?, output),
         UserCommand::Close(one) | UserCommand::Revoke(one) => {
-            change(&data, &format!("/v1/users/{}/close", ask::segment(&one.id)), "closed", output).await?
+            change(&socket, &format!("/v1/users/{}/close", ask::segment(&one.id)), "closed", output).await?
         }
         UserCommand::Invite(args) => {
             let body = Invite { name: args.name.clone(), roles: args.roles.clone(), hours: args.hours };
-            let invited: Invited = ask::post(&data, "/v1/invitations", &body).await?;
+            let invited: Invited = ask::post(&socket, "/v1/invitations", &body).await?;
             match output {
                 Output::Json => say_json(&invited),
                 Output::Text => say(format!(
@@ -114,35 +114,35 @@ pub async fn user(command: &UserCommand, place: &Place, output: Output) -> Resul
 
 /// Does it.
 pub async fn device(command: &DeviceCommand, place: &Place, output: Output) -> Result<Exit> {
-    let data = place.data()?;
+    let socket = place.socket()?;
     match command {
-        DeviceCommand::List => rows(&ask::get::<Vec<DeviceView>>(&data, "/v1/devices").await?, output),
-        DeviceCommand::Show(one) => card(&ask::get::<DeviceView>(&data, &format!("/v1/devices/{}", ask::segment(&one.id))).await?, output),
+        DeviceCommand::List => rows(&ask::get::<Vec<DeviceView>>(&socket, "/v1/devices").await?, output),
+        DeviceCommand::Show(one) => card(&ask::get::<DeviceView>(&socket, &format!("/v1/devices/{}", ask::segment(&one.id))).await?, output),
         DeviceCommand::Report(args) => return report::run(args, place, output).await,
-        DeviceCommand::Revoke(one) => change(&data, &format!("/v1/devices/{}/revoke", ask::segment(&one.id)), "revoked", output).await?,
+        DeviceCommand::Revoke(one) => change(&socket, &format!("/v1/devices/{}/revoke", ask::segment(&one.id)), "revoked", output).await?,
     }
     Ok(Exit::Fine)
 }
 
 /// Does it.
 pub async fn session(command: &SessionCommand, place: &Place, output: Output) -> Result<Exit> {
-    let data = place.data()?;
+    let socket = place.socket()?;
     match command {
         SessionCommand::List(filter) => {
             let user = filter.user.as_ref().map(|id| format!("user={}&", ask::segment(id))).unwrap_or_default();
             let device = filter.device.as_ref().map(|id| format!("device={}", ask::segment(id))).unwrap_or_default();
-            rows(&ask::get::<Vec<SessionView>>(&data, &format!("/v1/sessions?{user}{device}")).await?, output);
+            rows(&ask::get::<Vec<SessionView>>(&socket, &format!("/v1/sessions?{user}{device}")).await?, output);
         }
         SessionCommand::Show(one) => {
-            card(&ask::get::<SessionView>(&data, &format!("/v1/sessions/{}", ask::segment(&one.id))).await?, output)
+            card(&ask::get::<SessionView>(&socket, &format!("/v1/sessions/{}", ask::segment(&one.id))).await?, output)
         }
-        SessionCommand::Revoke(one) => change(&data, &format!("/v1/sessions/{}/revoke", ask::segment(&one.id)), "revoked", output).await?,
+        SessionCommand::Revoke(one) => change(&socket, &format!("/v1/sessions/{}/revoke", ask::segment(&one.id)), "revoked", output).await?,
     }
     Ok(Exit::Fine)
 }
 
-async fn change(data: &Path, path: &str, done: &str, output: Output) -> Result<()> {
-    let changed: Changed = ask::post(data, path, &serde_json::json!({})).await?;
+async fn change(socket: &Path, path: &str, done: &str, output: Output) -> Result<()> {
+    let changed: Changed = ask::post(socket, path, &serde_json::json!({})).await?;
     match output {
         Output::Json => say_json(&changed),
         Output::Text => say(format!("{done}; {} sessions ended; recorded as {}", changed.sessions_ended, changed.decision)),

@@ -143,14 +143,14 @@ async fn load(args: &LoadArgs, place: &Place, dev_token: Option<&str>) -> Result
 /// A phone that is enrolled, of a person who is signed in. Both are new.
 async fn ready(place: &Place, roles: &[String], dev_token: Option<&str>) -> Result<Phone> {
     let config = place.config()?;
-    let status: Status = ask::get(&config.data, "/v1/status").await?;
+    let status: Status = ask::get(&config.admin_socket(), "/v1/status").await?;
     ensure!(
         status.dev,
         "the node does not run in development mode, so it accepts no simulated phone; start it with `countersign serve --dev`"
     );
     let dev = config.data.join("dev");
     let ca = DemoCa::kept_in(&dev)?;
-    let _: Status = ask::post(&config.data, "/v1/reload", &json!({})).await?;
+    let _: Status = ask::post(&config.admin_socket(), "/v1/reload", &json!({})).await?;
     let app = config.apps.first().context("the configuration has no `[app.ID]` section")?;
     let kit = dev_token.map(DevKit::parse).transpose()?;
     if let Some(expected) = kit.as_ref().and_then(|kit| kit.pin) {
@@ -171,7 +171,7 @@ async fn ready(place: &Place, roles: &[String], dev_token: Option<&str>) -> Resu
     OsEntropy.fill(&mut bytes);
     let name = format!("phone-{}", hex::encode(bytes));
     let invitation: Invited =
-        ask::post(&config.data, "/v1/invitations", &Invite { name: name.clone(), roles: roles.to_vec(), hours: 1 }).await?;
+        ask::post(&config.admin_socket(), "/v1/invitations", &Invite { name: name.clone(), roles: roles.to_vec(), hours: 1 }).await?;
     let phone = Phone::new(around, 0)?;
     let android = |e| anyhow!("{e:#}; check that the app `{}` has an `android` package in the configuration", app.client);
     match kit {

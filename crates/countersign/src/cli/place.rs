@@ -40,6 +40,17 @@ impl Place {
         }
     }
 
+    /// The admin socket.
+    ///
+    /// # Errors
+    /// As [`Place::data`].
+    pub fn socket(&self) -> Result<PathBuf> {
+        match &self.data {
+            Some(data) => Ok(data.join(layout::ADMIN_SOCKET)),
+            None => Ok(self.config()?.admin_socket()),
+        }
+    }
+
     /// Where the audit log's segments are.
     ///
     /// # Errors

@@ -36,7 +36,7 @@ pub struct ReportArgs {
 pub async fn run(args: &ReportArgs, place: &Place, output: Output) -> Result<Exit> {
     let what_if = args.what_if.as_ref().map(read).transpose()?;
     let question = ReportAsk { app: args.app.clone(), top: args.top.into(), what_if };
-    let report: ReportView = ask::post(&place.data()?, "/v1/devices/report", &question).await?;
+    let report: ReportView = ask::post(&place.socket()?, "/v1/devices/report", &question).await?;
     match output {
         Output::Json => say_json(&report),
         Output::Text => say(draw(&report)),

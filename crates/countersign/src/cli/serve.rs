@@ -11,6 +11,7 @@ use clap::{Args, ValueEnum};
 use countersign_node::{
     Options, OsEntropy, RunningNode, SystemClock,
     config::{self, Dev},
+    files,
 };
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -54,6 +55,7 @@ enum LogForm {
 
 /// Runs until it is told to stop.
 pub async fn run(args: &ServeArgs) -> Result<Exit> {
+    files::keep_private();
     let _last_lines = start_log(args)?;
     countersign_node::raise_descriptors().context("raising the limit of open files")?;
     let config = config::load(&args.config)?;

@@ -14,7 +14,7 @@ use crate::{
         honest::{accounts_path, transfer},
         ordinary_week::{CARRIER, HOME, look, noticed, turn_to},
         report::{Kind, Row},
-        world::World,
+        world::{World, operator},
     },
 };
 
@@ -179,7 +179,7 @@ async fn of_habit(world: &World) -> Result<(Phone, Phone)> {
 async fn teller(world: &World, name: &str) -> Result<Phone> {
     world.fetch_status_list().await?;
     let roles = [String::from("teller")];
-    let (code, _) = world.node.admin_service().invite(name, &roles, 1).await.map_err(|why| anyhow::anyhow!("{why:?}"))?;
+    let (code, _) = world.node.admin_service().invite(name, &roles, 1, &operator()?).await.map_err(|why| anyhow::anyhow!("{why:?}"))?;
     let phone = world.phone()?;
     phone.move_to(HOME);
     phone.enrol(&world.ca, &Handset::genuine()).await?;

@@ -248,7 +248,9 @@ fn unpacked(file: &Path) -> Result<String, String> {
     } else {
         packed.take(Limits::NETWORK_LIST_BYTES_MAX).read_to_string(&mut text)
     };
-    read.map_err(unreadable).map(|_| text)
+    read.map_err(unreadable)?;
+    // How some editors begin a text is not part of it.
+    Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
 }
 
 #[cfg(test)]

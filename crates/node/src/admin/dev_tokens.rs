@@ -1,7 +1,7 @@
 //! What an operator does with development tokens: make, look, revoke.
 
 use countersign_audit::{Actor, DevTokenCreated, DevTokenRevoked, FromNetworks, Identity, Recorded};
-use countersign_core::{ClientId, DevTokenId, Limits, Platform, Provenance, Seconds, Stage, UnixSeconds};
+use countersign_core::{ClientId, DevTokenId, Limits, OperatorName, Platform, Provenance, Seconds, Stage, UnixSeconds};
 use countersign_identity::{DevToken, DevTokenText, Networks};
 use countersign_store::{DeviceState, KeptDevToken};
 
@@ -39,7 +39,7 @@ impl AdminService {
     ///
     /// # Errors
     /// When app, platform, life, phones or label cannot be, or by our fault.
-    pub async fn make_dev_token(&self, ask: &DevTokenAsk) -> Result<Made, ActRefusal> {
+    pub async fn make_dev_token(&self, ask: &DevTokenAsk, by: &OperatorName) -> Result<Made, ActRefusal> {
         let invalid = |text: String| Err(ActRefusal::Invalid(text));
         let apps = self.apps.load_full();
         let found = ClientId::parse(&ask.app).ok().and_then(|client| Some((apps.of(&client).ok()?.development_refused(), client)));
@@ -78,7 +78,7 @@ impl AdminService {
             revoked_at: None,
         };
         let made = DevTokenCreated {
-            by: Actor::Operator,
+            by: Actor::Operator(by.clone()),
             dev_token: token.id.clone(),
             client: client.clone(),
             platform,
@@ -106,12 +106,12 @@ impl AdminService {
     ///
     /// # Errors
     /// When there is none, or by our fault; then it is done again.
-    pub async fn revoke_dev_token(&self, id: &str) -> Result<Ended, ActRefusal> {
+    pub async fn revoke_dev_token(&self, id: &str, by: &OperatorName) -> Result<Ended, ActRefusal> {
         let all = self.stores.dev_tokens.list(TOKENS_MAX).await?;
         let Some(known) = all.iter().find(|kept| kept.token.id.as_str() == id) else {
             return Err(ActRefusal::NotFound(format!("there is no development token `{id}`; see `countersign dev-token list`")));
         };
-        let revoked = DevTokenRevoked { by: Actor::Operator, dev_token: known.token.id.clone(), client: known.token.client.clone() };
+        let revoked = DevTokenRevoked { by: Actor::Operator(by.clone()), dev_token: known.token.id.clone(), client: known.token.client.clone() };
         let decision = self.record(Recorded::DevTokenRevoked(revoked), None, Identity::default()).await?;
         let revoked = self.stores.dev_tokens.revoke(&known.token.id, self.clock.now().seconds()).await?;
         let mut ended = Ended { devices: 0, act: Act { decision, sessions_ended: 0 } };
@@ -119,7 +119,7 @@ impl AdminService {
             let Some(device) = self.stores.devices.find(&phone).await? else { continue };
             // One that proved itself by its hardware since then owes the token nothing.
             if device.state == DeviceState::Active && device.posture.by == Provenance::DevelopmentToken {
-                let cut_off = self.revoke_device(phone.as_str()).await?;
+                let cut_off = self.revoke_device(phone.as_str(), by).await?;
                 ended.devices = ended.devices.saturating_add(1);
                 ended.act.sessions_ended = ended.act.sessions_ended.saturating_add(cut_off.sessions_ended);
             }

@@ -10,7 +10,7 @@ use axum::{
 use countersign_compliance::FeedKind;
 use countersign_feeds::{FeedRow, Feeds, RollBackRefusal};
 
-use crate::admin::{service::ActRefusal, wire::FeedView};
+use crate::admin::{operators::By, service::ActRefusal, wire::FeedView};
 
 /// All routes.
 pub fn router(feeds: Arc<Feeds>) -> Router {
@@ -21,10 +21,10 @@ async fn list(State(feeds): State<Arc<Feeds>>) -> Json<Vec<FeedView>> {
     Json(feeds.rows().into_iter().map(view).collect())
 }
 
-async fn roll_back(State(feeds): State<Arc<Feeds>>, Path(name): Path<String>) -> Result<Json<FeedView>, ActRefusal> {
+async fn roll_back(State(feeds): State<Arc<Feeds>>, By(by): By, Path(name): Path<String>) -> Result<Json<FeedView>, ActRefusal> {
     let unknown = || ActRefusal::NotFound(format!("no feed `{name}` is configured; see `countersign feed list`"));
     let kind = FeedKind::parse(&name).ok_or_else(unknown)?;
-    feeds.roll_back(kind).await.map_err(|why| match why {
+    feeds.roll_back(kind, &by).await.map_err(|why| match why {
         RollBackRefusal::Nothing => {
             ActRefusal::Invalid(format!("no downloaded version of `{name}` is in use, so it cannot be rolled back"))
         }

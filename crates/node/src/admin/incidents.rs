@@ -14,6 +14,7 @@ use countersign_store::{IncidentState, Suppression};
 use serde::Deserialize;
 
 use crate::admin::{
+    operators::By,
     service::{ActRefusal, AdminService},
     wire::{IncidentView, Suppress, Suppressed},
 };
@@ -58,9 +59,9 @@ async fn show(State(routes): State<IncidentRoutes>, Path(id): Path<String>) -> A
     Ok(Json(IncidentView::of(&routes.admin_service.incident(&id).await?)))
 }
 
-async fn false_positive(State(routes): State<IncidentRoutes>, Path(id): Path<String>) -> Answer<IncidentView> {
+async fn false_positive(State(routes): State<IncidentRoutes>, By(by): By, Path(id): Path<String>) -> Answer<IncidentView> {
     let incident = routes.admin_service.incident(&id).await?;
-    routes.admin_service.said_of(About::Incident(incident.id.clone()), Judged::Fine).await?;
+    routes.admin_service.said_of(About::Incident(incident.id.clone()), Judged::Fine, &by).await?;
     let undone = routes.reactor.false_positive(&incident.id).await.map_err(|why| match why {
         UndoRefusal::NotOpen => ActRefusal::Invalid(format!("incident `{id}` is not open, so there is nothing to undo")),
         UndoRefusal::Unavailable(fault) => ActRefusal::Unavailable(fault),
@@ -75,7 +76,7 @@ async fn suppressions(State(routes): State<IncidentRoutes>) -> Answer<Vec<Suppre
     Ok(Json(held.iter().map(view).collect()))
 }
 
-async fn suppress(State(routes): State<IncidentRoutes>, Json(ask): Json<Suppress>) -> Answer<Suppressed> {
+async fn suppress(State(routes): State<IncidentRoutes>, By(by): By, Json(ask): Json<Suppress>) -> Answer<Suppressed> {
     let kind = SignalKind::parse(&ask.kind)
         .filter(|kind| *kind != SignalKind::SteppedUp)
         .ok_or_else(|| ActRefusal::Invalid(format!("`{}` is not a signal of the monitor; see the list in docs/incidents.md", ask.kind)))?;
@@ -87,7 +88,7 @@ async fn suppress(State(routes): State<IncidentRoutes>, Json(ask): Json<Suppress
     let user = ask.user.map(|text| UserId::parse(&text).map_err(|why| invalid(&text, why))).transpose()?;
     let until = routes.admin_service.clock.now().seconds().plus(Seconds(ask.hours.saturating_mul(3600)));
     let suppression = Suppression { kind, user, until };
-    routes.admin_service.said_of(About::Kind(kind), Judged::Suppressed).await?;
+    routes.admin_service.said_of(About::Kind(kind), Judged::Suppressed, &by).await?;
     routes.reactor.suppress(suppression.clone()).await?;
     Ok(Json(view(&suppression)))
 }

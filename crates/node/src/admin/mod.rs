@@ -5,6 +5,7 @@ pub mod feeds;
 pub mod fleet;
 pub mod incidents;
 pub mod mail;
+pub mod operators;
 pub mod report;
 pub mod routes;
 pub mod service;

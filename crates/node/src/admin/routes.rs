@@ -10,7 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use countersign_core::{BootState, DeviceId, EvidenceTier, SecurityLevel, Session, Stage, UserId};
+use countersign_core::{BootState, DeviceId, EvidenceTier, OperatorName, SecurityLevel, Session, Stage, UserId};
 use countersign_feeds::Feeds;
 use countersign_monitor::react::Reactor;
 use countersign_notify::Mailer;
@@ -22,6 +22,7 @@ use crate::admin::{
     incidents::{self, IncidentRoutes},
     mail,
     report::{self, FleetReport},
+    operators::By,
     service::{Act, ActRefusal, AdminService},
     wire::{
         Changed, CheckpointView, DevTokenAsk, DevTokenEnded, DevTokenMade, DevTokenView, DeviceView, Invite, Invited, RecordView, Refused,
@@ -35,11 +36,11 @@ const RECORDS_MAX: usize = 1000;
 /// Reads again what can change while a node runs.
 #[async_trait]
 pub trait Reload: Send + Sync {
-    /// Does it.
+    /// Does it, as `by` asked.
     ///
     /// # Errors
     /// Everything that is wrong; what was in use stays.
-    async fn reload(&self) -> Result<(), String>;
+    async fn reload(&self, by: &OperatorName) -> Result<(), String>;
 }
 
 /// What the routes lean on.
@@ -104,8 +105,8 @@ impl IntoResponse for ActRefusal {
     }
 }
 
-async fn reload(State(admin): State<Arc<AdminState>>) -> Answer<Status> {
-    admin.reload.reload().await.map_err(ActRefusal::Invalid)?;
+async fn reload(State(admin): State<Arc<AdminState>>, By(by): By) -> Answer<Status> {
+    admin.reload.reload(&by).await.map_err(ActRefusal::Invalid)?;
     Ok(Json(admin.status.clone()))
 }
 
@@ -118,12 +119,12 @@ async fn user(State(admin): State<Arc<AdminState>>, Path(who): Path<String>) -> 
     Ok(Json(user_view(&user, Some(&passkeys))))
 }
 
-async fn close_user(State(admin): State<Arc<AdminState>>, Path(who): Path<String>) -> Answer<Changed> {
-    Ok(Json(changed(admin.admin_service.close_user(&who).await?)))
+async fn close_user(State(admin): State<Arc<AdminState>>, By(by): By, Path(who): Path<String>) -> Answer<Changed> {
+    Ok(Json(changed(admin.admin_service.close_user(&who, &by).await?)))
 }
 
-async fn invite(State(admin): State<Arc<AdminState>>, Json(ask): Json<Invite>) -> Answer<Invited> {
-    let (code, invitation) = admin.admin_service.invite(&ask.name, &ask.roles, ask.hours).await?;
+async fn invite(State(admin): State<Arc<AdminState>>, By(by): By, Json(ask): Json<Invite>) -> Answer<Invited> {
+    let (code, invitation) = admin.admin_service.invite(&ask.name, &ask.roles, ask.hours, &by).await?;
     Ok(Json(Invited { code: code.expose().clone(), expires_at: invitation.expires_at.0 }))
 }
 
@@ -132,8 +133,8 @@ async fn list_dev_tokens(State(admin): State<Arc<AdminState>>) -> Answer<Vec<Dev
     Ok(Json(admin.admin_service.dev_tokens().await?.iter().map(|kept| dev_tokens::view(kept, now)).collect()))
 }
 
-async fn make_dev_token(State(admin): State<Arc<AdminState>>, Json(ask): Json<DevTokenAsk>) -> Answer<DevTokenMade> {
-    let made = admin.admin_service.make_dev_token(&ask).await?;
+async fn make_dev_token(State(admin): State<Arc<AdminState>>, By(by): By, Json(ask): Json<DevTokenAsk>) -> Answer<DevTokenMade> {
+    let made = admin.admin_service.make_dev_token(&ask, &by).await?;
     Ok(Json(DevTokenMade {
         token: made.text.secret().expose().clone(),
         id: made.token.id.to_string(),
@@ -142,8 +143,8 @@ async fn make_dev_token(State(admin): State<Arc<AdminState>>, Json(ask): Json<De
     }))
 }
 
-async fn revoke_dev_token(State(admin): State<Arc<AdminState>>, Path(id): Path<String>) -> Answer<DevTokenEnded> {
-    let ended = admin.admin_service.revoke_dev_token(&id).await?;
+async fn revoke_dev_token(State(admin): State<Arc<AdminState>>, By(by): By, Path(id): Path<String>) -> Answer<DevTokenEnded> {
+    let ended = admin.admin_service.revoke_dev_token(&id, &by).await?;
     Ok(Json(DevTokenEnded {
         decision: ended.act.decision.to_string(),
         devices_revoked: ended.devices,
@@ -159,8 +160,8 @@ async fn device(State(admin): State<Arc<AdminState>>, Path(id): Path<String>) ->
     Ok(Json(device_view(&admin.admin_service.device(&id).await?)))
 }
 
-async fn revoke_device(State(admin): State<Arc<AdminState>>, Path(id): Path<String>) -> Answer<Changed> {
-    Ok(Json(changed(admin.admin_service.revoke_device(&id).await?)))
+async fn revoke_device(State(admin): State<Arc<AdminState>>, By(by): By, Path(id): Path<String>) -> Answer<Changed> {
+    Ok(Json(changed(admin.admin_service.revoke_device(&id, &by).await?)))
 }
 
 #[derive(Deserialize)]
@@ -181,8 +182,8 @@ async fn session(State(admin): State<Arc<AdminState>>, Path(id): Path<String>) -
     Ok(Json(session_view(&admin.admin_service.session(&id).await?)))
 }
 
-async fn revoke_session(State(admin): State<Arc<AdminState>>, Path(id): Path<String>) -> Answer<Changed> {
-    Ok(Json(changed(admin.admin_service.revoke_session(&id).await?)))
+async fn revoke_session(State(admin): State<Arc<AdminState>>, By(by): By, Path(id): Path<String>) -> Answer<Changed> {
+    Ok(Json(changed(admin.admin_service.revoke_session(&id, &by).await?)))
 }
 
 #[derive(Deserialize)]

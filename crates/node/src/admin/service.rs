@@ -11,7 +11,7 @@ use countersign_audit::{
 };
 use countersign_compliance::Apps;
 use countersign_core::{
-    Clock, DecisionId, DeviceId, Entropy, IncidentId, Role, Seconds, Secret, Session, SessionId, SessionState, SignalKind, UserId,
+    Clock, DecisionId, DeviceId, Entropy, IncidentId, OperatorName, Role, Seconds, Secret, Session, SessionId, SessionState, SignalKind, UserId,
 };
 use countersign_identity::TokenHash;
 use countersign_monitor::{
@@ -161,9 +161,9 @@ impl AdminService {
     ///
     /// # Errors
     /// When there is none, or by our fault.
-    pub async fn revoke_session(&self, id: &str) -> Result<Act, ActRefusal> {
+    pub async fn revoke_session(&self, id: &str, by: &OperatorName) -> Result<Act, ActRefusal> {
         let session = self.session(id).await?;
-        let changed = SessionChanged { by: Actor::Operator, from: None, to: SessionState::Revoked, incident: None };
+        let changed = SessionChanged { by: Actor::Operator(by.clone()), from: None, to: SessionState::Revoked, incident: None };
         let decision = self.record(Recorded::SessionChanged(changed), Some(&session.user), identity(&session)).await?;
         self.end(&Whose::Session(session.id)).await?;
         self.others.tell(News::SessionRevoked(session.user));
@@ -174,10 +174,10 @@ impl AdminService {
     ///
     /// # Errors
     /// When there is none, or by our fault.
-    pub async fn revoke_device(&self, id: &str) -> Result<Act, ActRefusal> {
+    pub async fn revoke_device(&self, id: &str, by: &OperatorName) -> Result<Act, ActRefusal> {
         let device = self.device(id).await?.posture.device;
         let identity = Identity { device: Some(DeviceName::Enrolled(device.clone())), ..Identity::default() };
-        let revoked = DeviceRevoked { at: None, by: Some(Actor::Operator), how: Some(CutOff::Revoked) };
+        let revoked = DeviceRevoked { at: None, by: Some(Actor::Operator(by.clone())), how: Some(CutOff::Revoked) };
         let decision = self.record(Recorded::DeviceRevoked(revoked), None, identity).await?;
         self.stores.devices.revoke(&device).await?;
         let sessions_ended = self.end(&Whose::Device(device)).await?;
@@ -188,10 +188,10 @@ impl AdminService {
     ///
     /// # Errors
     /// When there is none, or by our fault.
-    pub async fn close_user(&self, who: &str) -> Result<Act, ActRefusal> {
+    pub async fn close_user(&self, who: &str, by: &OperatorName) -> Result<Act, ActRefusal> {
         let (user, _) = self.user(who).await?;
         let identity = Identity { user: Some(user.id.clone()), ..Identity::default() };
-        let changed = UserChanged { by: Actor::Operator, state: AccountState::Closed };
+        let changed = UserChanged { by: Actor::Operator(by.clone()), state: AccountState::Closed };
         let decision = self.record(Recorded::UserChanged(changed), Some(&user.id), identity).await?;
         self.stores.subjects.update(&user.id, UserState::Closed, &user.roles).await?;
         let sessions_ended = self.end(&Whose::Person(user.id.clone())).await?;
@@ -203,7 +203,13 @@ impl AdminService {
     ///
     /// # Errors
     /// When name, roles or hours cannot be, or by our fault.
-    pub async fn invite(&self, name: &str, roles: &[String], hours: u64) -> Result<(Secret<String>, Invitation), ActRefusal> {
+    pub async fn invite(
+        &self,
+        name: &str,
+        roles: &[String],
+        hours: u64,
+        by: &OperatorName,
+    ) -> Result<(Secret<String>, Invitation), ActRefusal> {
         if name.trim() != name || name.is_empty() || name.len() > 128 || name.chars().any(char::is_control) {
             return Err(ActRefusal::Invalid(format!("`{name}` cannot be the name of an account; give 1 to 128 bytes without line breaks")));
         }
@@ -217,7 +223,7 @@ impl AdminService {
         }
         let code = Secret::new(format!("csi_{}", URL_SAFE_NO_PAD.encode(self.random::<16>())));
         let expires_at = self.clock.now().seconds().plus(Seconds(hours.saturating_mul(3600)));
-        let invited = UserInvited { by: Actor::Operator, roles: roles.clone() };
+        let invited = UserInvited { by: Actor::Operator(by.clone()), roles: roles.clone() };
         self.record(Recorded::UserInvited(invited), None, Identity::default()).await?;
         let invitation = Invitation { code: TokenHash::of(&code), name: Some(name.to_owned()), roles, expires_at };
         self.stores.subjects.invite(invitation.clone()).await?;
@@ -228,8 +234,8 @@ impl AdminService {
     ///
     /// # Errors
     /// Our fault only; then it must not be.
-    pub async fn said_of(&self, about: About, judged: Judged) -> Result<DecisionId, Unavailable> {
-        let judged = IncidentJudged { by: Actor::Operator, about, judged };
+    pub async fn said_of(&self, about: About, judged: Judged, by: &OperatorName) -> Result<DecisionId, Unavailable> {
+        let judged = IncidentJudged { by: Actor::Operator(by.clone()), about, judged };
         self.record(Recorded::IncidentJudged(judged), None, Identity::default()).await
     }
 
@@ -258,9 +264,15 @@ impl AdminService {
     ///
     /// # Errors
     /// Our fault only; then it must not be.
-    pub async fn activated(&self, what: Activated, digest: &str, rules: Option<RulesDigest>) -> Result<DecisionId, Unavailable> {
+    pub async fn activated(
+        &self,
+        what: Activated,
+        digest: &str,
+        rules: Option<RulesDigest>,
+        by: Actor,
+    ) -> Result<DecisionId, Unavailable> {
         let sha256 = Some(digest.to_owned()).filter(|digest| !digest.is_empty());
-        let activated = ConfigActivated { by: Actor::Operator, what, sha256, rules };
+        let activated = ConfigActivated { by, what, sha256, rules };
         self.record(Recorded::ConfigActivated(activated), None, Identity::default()).await
     }
 

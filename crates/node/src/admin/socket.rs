@@ -1,14 +1,18 @@
-//! The admin socket: a file that only this user can open.
+//! The admin socket: a file that this user alone can open, or its group as well. Its permission is the file's; who asks, the system says.
 
 use std::{
     fs, io,
-    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
 use axum::Router;
 use tokio::net::UnixListener;
 use tokio_util::sync::CancellationToken;
+
+use crate::{
+    admin::operators::{self, Operators, Peer},
+    files,
+};
 
 /// A socket that is listened on.
 pub struct Socket {
@@ -17,27 +21,21 @@ pub struct Socket {
 }
 
 impl Socket {
-    /// Binds the socket. One that was left behind is removed: the data directory's lock says that nobody listens on it.
+    /// Binds the socket with this mode. One that was left behind is replaced: the data directory's lock says that nobody listens on it.
     ///
     /// # Errors
     /// The system's word.
-    pub fn bind(path: &Path) -> io::Result<Self> {
-        match fs::remove_file(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            Ok(()) | Err(_) => {}
-        }
-        // The directory is this user's alone, so nobody connects before the mode is set.
-        let listener = UnixListener::bind(path)?;
-        fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
-        Ok(Self { listener, path: path.to_owned() })
+    pub fn bind(path: &Path, mode: u32) -> io::Result<Self> {
+        Ok(Self { listener: files::bind_socket(path, mode)?, path: path.to_owned() })
     }
 
-    /// Answers until `shutdown`, then removes the socket.
+    /// Answers operators until `shutdown`, then removes the socket.
     ///
     /// # Errors
     /// When the listener fails for good.
-    pub async fn serve(self, router: Router, shutdown: CancellationToken) -> io::Result<()> {
-        let served = axum::serve(self.listener, router).with_graceful_shutdown(shutdown.cancelled_owned()).await;
+    pub async fn serve(self, router: Router, operators: Operators, shutdown: CancellationToken) -> io::Result<()> {
+        let routes = operators::known(router, operators).into_make_service_with_connect_info::<Peer>();
+        let served = axum::serve(self.listener, routes).with_graceful_shutdown(shutdown.cancelled_owned()).await;
         let _ = fs::remove_file(&self.path);
         served
     }

@@ -14,7 +14,6 @@ use crate::{
     admin::socket::Socket,
     assembly::{auth_requests::AuthRequests, development, start_error::StartError},
     config::{AuthRequestDoor, Bounds},
-    layout,
     settings::gateway,
 };
 
@@ -35,9 +34,13 @@ pub struct ListenerSettings {
     pub public: SocketAddr,
     /// The address for health and metrics.
     pub side: SocketAddr,
+    /// Where operators ask.
+    pub admin: PathBuf,
+    /// The mode of that socket.
+    pub admin_mode: u32,
     /// Where another proxy asks, if one does.
     pub auth_request: Option<AuthRequestDoor>,
-    /// The data directory, in which the admin socket is.
+    /// The data directory.
     pub data: PathBuf,
     /// The host that a certificate for development is made for.
     pub host: String,
@@ -81,9 +84,9 @@ impl Listeners {
         let certificates = Arc::new(certificates);
         let public = listener(settings.public, "the public address (`listen`)").await?;
         let side = listener(settings.side, "the metrics address (`metrics.listen`)").await?;
-        let path = settings.data.join(layout::ADMIN_SOCKET);
-        let admin =
-            Socket::bind(&path).map_err(|source| io_error(&format!("the admin socket `{}` cannot be made", path.display()), source))?;
+        let path = settings.admin;
+        let admin = Socket::bind(&path, settings.admin_mode)
+            .map_err(|source| io_error(&format!("the admin socket `{}` cannot be made", path.display()), source))?;
         let auth_requests = match &settings.auth_request {
             Some(door) => {
                 Some(AuthRequests::bind(door).await.map_err(|(what, source)| io_error(&format!("{what}, cannot be bound"), source))?)

@@ -4,9 +4,9 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use countersign_attest::android::StatusRule;
-use countersign_audit::{Activated, RulesDigest};
+use countersign_audit::{Activated, Actor, RulesDigest};
 use countersign_compliance::{FeedKind, Revocations};
-use countersign_core::Seconds;
+use countersign_core::{OperatorName, Seconds};
 use countersign_feeds::TakesFeeds;
 use countersign_gateway::{Certificates, Gateway};
 use countersign_store::{Due, Retention, Unavailable};
@@ -43,9 +43,9 @@ pub struct Live {
 impl Live {
     /// Reads policies, trust anchors, revocation list, geography and certificate again. Each that is right is taken into use; each that
     /// is not stays as it was.
-    pub(super) async fn reload(&self) -> Result<(), Faults> {
+    pub(super) async fn reload(&self, by: &Actor) -> Result<(), Faults> {
         let mut faults = Faults::default();
-        for read in [self.reload_rules("").await, self.reload_trust("").await] {
+        for read in [self.reload_rules("", by).await, self.reload_trust("", by).await] {
             match read {
                 // Said by `activate`.
                 Ok(Ok(())) | Ok(Err(_)) => {}
@@ -55,7 +55,7 @@ impl Live {
         match reading::maps(&self.config) {
             Ok(maps) if maps.is_empty() => {}
             Ok(maps) => {
-                let _ = self.activate(Activated::Geography, "", None, || self.assembly.geography.replace(maps)).await;
+                let _ = self.activate(Activated::Geography, "", None, by, || self.assembly.geography.replace(maps)).await;
             }
             Err(why) => faults.extend(why),
         }
@@ -69,7 +69,7 @@ impl Live {
     }
 
     /// Policies and requirements; `digest` is of the feed that they are read again for.
-    async fn reload_rules(&self, digest: &str) -> Result<Result<(), Unavailable>, Faults> {
+    async fn reload_rules(&self, digest: &str, by: &Actor) -> Result<Result<(), Unavailable>, Faults> {
         let (rules, apps) = reading::rules(&self.config)?;
         let digest = if digest.is_empty() { rules.digest.clone() } else { digest.to_owned() };
         let (text, named) = (rules.text.clone(), rules.rules);
@@ -80,11 +80,11 @@ impl Live {
             return Ok(Err(fault));
         }
         let rules = rules.into_gateway(self.config.monitor.risk, apps);
-        Ok(self.activate(Activated::Policies, &digest, Some(named), || self.gateway.replace_rules(rules)).await)
+        Ok(self.activate(Activated::Policies, &digest, Some(named), by, || self.gateway.replace_rules(rules)).await)
     }
 
     /// Trust anchors and revocation list; `digest` is of the feed that they are read again for.
-    async fn reload_trust(&self, digest: &str) -> Result<Result<(), Unavailable>, Faults> {
+    async fn reload_trust(&self, digest: &str, by: &Actor) -> Result<Result<(), Unavailable>, Faults> {
         let trust = reading::trust(&self.config, self.dev)?;
         let change = || {
             // Files know nothing of an outage; it goes on.
@@ -92,12 +92,19 @@ impl Live {
             self.assembly.trust.store(Arc::new(trust.devices));
             self.gateway.judge_again();
         };
-        Ok(self.activate(Activated::Trust, digest, None, change).await)
+        Ok(self.activate(Activated::Trust, digest, None, by, change).await)
     }
 
     /// Takes something into use, once the log has it.
-    async fn activate(&self, what: Activated, digest: &str, rules: Option<RulesDigest>, change: impl FnOnce()) -> Result<(), Unavailable> {
-        let recorded = self.assembly.admin_service.activated(what, digest, rules).await;
+    async fn activate(
+        &self,
+        what: Activated,
+        digest: &str,
+        rules: Option<RulesDigest>,
+        by: &Actor,
+        change: impl FnOnce(),
+    ) -> Result<(), Unavailable> {
+        let recorded = self.assembly.admin_service.activated(what, digest, rules, by.clone()).await;
         let what = what.as_str();
         match recorded {
             Ok(decision) => {
@@ -184,18 +191,19 @@ fn age(seconds: u64) -> f64 {
 
 #[async_trait]
 impl Reload for Live {
-    async fn reload(&self) -> Result<(), String> {
-        Self::reload(self).await.map_err(|faults| faults.to_string())
+    async fn reload(&self, by: &OperatorName) -> Result<(), String> {
+        Self::reload(self, &Actor::Operator(by.clone())).await.map_err(|faults| faults.to_string())
     }
 }
 
 #[async_trait]
 impl TakesFeeds for Live {
-    async fn take(&self, kind: FeedKind, sha256: &str) -> Result<(), String> {
+    async fn take(&self, kind: FeedKind, sha256: &str, by: Option<&OperatorName>) -> Result<(), String> {
+        let by = by.map_or(Actor::System, |name| Actor::Operator(name.clone()));
         let taken = match kind {
-            FeedKind::BootKeys => self.reload_rules(sha256).await,
+            FeedKind::BootKeys => self.reload_rules(sha256, &by).await,
             FeedKind::AndroidAnchors | FeedKind::AppAttestAnchors | FeedKind::ReceiptAnchors | FeedKind::StatusList => {
-                self.reload_trust(sha256).await
+                self.reload_trust(sha256, &by).await
             }
         };
         taken.map_err(|faults| faults.to_string())?.map_err(|fault| fault.to_string())
@@ -244,7 +252,7 @@ impl RunningNode {
 
     /// Reads again what can change, and logs what is wrong with it.
     pub async fn reload(&self) {
-        if let Err(faults) = self.live.reload().await {
+        if let Err(faults) = self.live.reload(&Actor::System).await {
             for fault in faults.iter() {
                 tracing::error!(%fault, "reload refused; the previous version stays in use");
             }

@@ -15,6 +15,7 @@ mod listeners;
 mod live;
 mod lock;
 mod metering;
+mod modes;
 mod monitor;
 mod monitoring;
 mod options;

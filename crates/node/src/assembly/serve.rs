@@ -13,7 +13,7 @@ use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    admin::socket::Socket,
+    admin::{operators::Operators, socket::Socket},
     assembly::{
         auth_requests::AuthRequests,
         base::Assembly,
@@ -38,9 +38,9 @@ pub fn auth_requests(assembly: &Assembly, door: AuthRequests, gateway: Arc<Gatew
 }
 
 /// Serves operators.
-pub fn operators(assembly: &Assembly, socket: Socket, routes: Router, tasks: &mut JoinSet<()>) {
+pub fn operators(assembly: &Assembly, socket: Socket, routes: Router, operators: Operators, tasks: &mut JoinSet<()>) {
     let shutdown = assembly.shutdown.clone();
-    tasks.spawn(until_it_fails("the admin socket", socket.serve(routes, shutdown.clone()), shutdown));
+    tasks.spawn(until_it_fails("the admin socket", socket.serve(routes, operators, shutdown.clone()), shutdown));
 }
 
 /// Serves health and metrics.

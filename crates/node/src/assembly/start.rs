@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use countersign_audit::Activated;
+use countersign_audit::{Activated, Actor};
 use countersign_feeds::Feeds;
 use countersign_monitor::ssf;
 use tokio::task::JoinSet;
@@ -23,7 +23,7 @@ use crate::{
         listeners::Listeners,
         live::{Live, RunningNode},
         lock::DataLock,
-        metering,
+        metering, modes,
         monitor::monitor,
         options::Options,
         rule_archive, serve,
@@ -32,6 +32,7 @@ use crate::{
         validate::{Settings, validate},
     },
     config::{Config, Dev},
+    settings::secrets,
 };
 
 /// Starts a node and returns once it serves.
@@ -44,6 +45,10 @@ pub async fn start(config: Config, options: Options) -> Result<RunningNode, Star
         validate(&config, dev, &options)?;
 
     descriptors::suffice(&config.bounds)?;
+    if dev == Dev::Off {
+        modes::data_directory(&config.data, config.data_readers)?;
+        secrets::modes(&config)?;
+    }
 
     // What only one process can have.
     let lock = DataLock::take(&config.data)?;
@@ -54,7 +59,7 @@ pub async fn start(config: Config, options: Options) -> Result<RunningNode, Star
     // What decides is kept, and the log names it, before any of it is in use.
     rule_archive::keep(&assembly.data, &for_gateway.text)
         .map_err(|source| StartError::Io { what: "keeping the rules".to_owned(), source })?;
-    assembly.admin_service.activated(Activated::Start, &for_gateway.digest, Some(for_gateway.rules.digest)).await?;
+    assembly.admin_service.activated(Activated::Start, &for_gateway.digest, Some(for_gateway.rules.digest), Actor::System).await?;
     let mut tasks = JoinSet::new();
     let gateway = gateway(&assembly, for_gateway).await?;
     let issuer = issuer(&assembly, for_issuer).await?;
@@ -63,6 +68,7 @@ pub async fn start(config: Config, options: Options) -> Result<RunningNode, Star
 
     // What changes while it runs: what is read again, what is fetched, and keys.
     let assembly = Arc::new(assembly);
+    let operators = config.admin.operators.clone();
     let status = status(&assembly, dev);
     let live = Live { config, dev, assembly: Arc::clone(&assembly), gateway: Arc::clone(&gateway), certificates: listeners.certificates };
     let (live, metrics) = (Arc::new(live), metering::recorder());
@@ -86,7 +92,7 @@ pub async fn start(config: Config, options: Options) -> Result<RunningNode, Star
         feeds,
         mailer: monitor.mailer,
     };
-    serve::operators(&assembly, listeners.admin, routes::router(admin), &mut tasks);
+    serve::operators(&assembly, listeners.admin, routes::router(admin), operators, &mut tasks);
     serve::side(&assembly, listeners.side, metrics, &mut tasks);
     drop(unless_it_serves.disarm());
     tracing::info!(public = %listeners.addresses.public, side = %listeners.addresses.side, "serving");

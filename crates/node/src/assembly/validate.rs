@@ -143,6 +143,8 @@ pub fn validate(config: &Config, dev: Dev, options: &Options) -> Result<Settings
         listeners: ListenerSettings {
             public: config.listen_address(dev),
             side: config.metrics,
+            admin: config.admin_socket(),
+            admin_mode: config.admin.mode,
             auth_request: config.auth_request.clone(),
             data: config.data.clone(),
             host: host.to_owned(),
@@ -175,7 +177,7 @@ pub fn validate(config: &Config, dev: Dev, options: &Options) -> Result<Settings
         issuer,
         monitor: MonitorSettings { rules: config.monitor.react.clone(), mail, webhook },
         signals,
-        feeds: feeds::feeds(&config.feeds, &config.data, config.device.status_list.as_ref().map(|(list, _)| list.as_path())),
+        feeds: feeds::feeds(&config.feeds, &config.data, config.device.status_list.file().map(|(list, _)| list)),
         caller,
     })
 }
@@ -192,7 +194,7 @@ fn tell(config: &Config, dev: Dev, rules: &Rules) {
     if rules.declared == Declared::BuiltIn {
         tracing::warn!("no `[[operation]]` is declared: reading requests (such as GET) are the action `read`, all others are `write`");
     }
-    if config.device.status_list.is_none() && !config.feeds.iter().any(|feed| feed.kind == FeedKind::StatusList) {
+    if config.device.status_list.file().is_none() && !config.feeds.iter().any(|feed| feed.kind == FeedKind::StatusList) {
         tracing::warn!("no `status_list` is configured: leaked attestation keys are not detected");
     }
     if dev == Dev::On {

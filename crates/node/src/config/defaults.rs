@@ -19,7 +19,7 @@ use countersign_monitor::{
     ssf::SignalSubject,
 };
 
-use crate::config::model::{Bounds, Dev, MailTls, SignUp, WhenStale};
+use crate::config::model::{Bounds, DataReaders, Dev, MailTls, PlainUpstream, SignUp, WhenStale};
 
 /// A day.
 const DAY: u64 = 86_400;
@@ -28,6 +28,12 @@ const DAY: u64 = 86_400;
 
 /// What is spoken to the upstream.
 pub const UPSTREAM_PROTOCOL: Protocol = Protocol::Http1;
+
+/// Where an upstream may be that is reached without TLS.
+pub const PLAIN_UPSTREAM: PlainUpstream = PlainUpstream::OnThisMachine;
+
+/// Who may read the data directory.
+pub const DATA_READERS: DataReaders = DataReaders::OwnerOnly;
 
 /// The data directory, beside the file.
 pub const DATA: &str = "data";
@@ -157,6 +163,11 @@ pub const SIGNAL_SUBJECT: SignalSubject = SignalSubject::OurName;
 /// Who may open the socket at which another proxy asks: this user alone.
 pub const SOCKET_MODE: u32 = 0o600;
 
+// --- [admin] ---
+
+/// Who may open the admin socket: the user of the node alone.
+pub const ADMIN_SOCKET_MODE: u32 = 0o600;
+
 // --- [limits], [metrics] ---
 
 /// Bounds that differ between installations.
@@ -239,8 +250,10 @@ mod tests {
             ("`upstream`", text("required")),
             ("`upstream_ca`", text("required for `https`")),
             ("`upstream_protocol`", word(UPSTREAM_PROTOCOL.as_str())),
+            ("`upstream_plain`", word(&(PLAIN_UPSTREAM == PlainUpstream::Anywhere).to_string())),
             ("`listen`", text("the port of `public_url`, on every address; loopback with `--dev`")),
             ("`data`", word(DATA)),
+            ("`data_shared`", word(&(DATA_READERS == DataReaders::Shared).to_string())),
             ("`policies`", word(POLICIES)),
             ("`dev`", word(&(DEV == Dev::On).to_string())),
             ("`[app.\"ID\"]`", text("at least one")),
@@ -273,7 +286,7 @@ mod tests {
             ("`device.apple_anchors`", text("Apple's roots alone")),
             ("`device.apple_development`", word(&APPLE_DEVELOPMENT.to_string())),
             ("`device.anchors`", text("Google's roots alone")),
-            ("`device.status_list`", text("leaked attestation keys are not recognised; said at every start")),
+            ("`device.status_list`", text("required for Android apps, outside of `--dev`")),
             ("`device.status_list_age_max`", span(STATUS_LIST_AGE_MAX)),
             ("`device.status_list_grace`", span(STATUS_LIST_GRACE)),
             ("`device.status_list_then`", word(stale)),
@@ -313,6 +326,9 @@ mod tests {
             ("`limits.upstream_timeout`", seconds(BOUNDS.upstream_max)),
             ("`doors.auth_request.listen`", text("nobody asks")),
             ("`doors.auth_request.mode`", word(&format!("{SOCKET_MODE:04o}"))),
+            ("`admin.socket`", text("`admin.sock` in the data directory")),
+            ("`admin.mode`", word(&format!("{ADMIN_SOCKET_MODE:04o}"))),
+            ("`admin.operators`", text("whoever may open the socket, named `uid:N`")),
             ("`metrics.listen`", word(&METRICS_LISTEN.to_string())),
         ]
     }

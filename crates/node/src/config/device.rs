@@ -10,7 +10,7 @@ use countersign_core::{AppAccess, AppFinding, BootState, Integrity, Platform, Pl
 
 use crate::config::{
     defaults,
-    model::{AttestedKey, DeviceRules, WhenStale},
+    model::{AttestedKey, DeviceRules, StatusListSource, WhenStale},
     section::{At, Section},
     value,
 };
@@ -41,7 +41,7 @@ pub fn device(section: Option<Section<'_>>, here: &Path) -> DeviceRules {
         anchors: Vec::new(),
         apple_anchors: Vec::new(),
         apple_development: defaults::APPLE_DEVELOPMENT,
-        status_list: None,
+        status_list: StatusListSource::Unsaid,
         status_list_age_max: defaults::STATUS_LIST_AGE_MAX,
         status_list_grace: defaults::STATUS_LIST_GRACE,
         status_list_then: defaults::STATUS_LIST_THEN,
@@ -313,16 +313,23 @@ fn accesses(table: &mut Section<'_>) -> BTreeSet<AppAccess> {
     found
 }
 
-fn status_list(section: &mut Section<'_>, here: &Path) -> Option<(PathBuf, usize)> {
-    let named = section.text("status_list").map(|at| (here.join(at.value), at.line));
+/// The word of an operator who decides to go without a revocation list.
+const NO_LIST: &str = "none";
+
+fn status_list(section: &mut Section<'_>, here: &Path) -> StatusListSource {
+    let named = match section.text("status_list") {
+        None => StatusListSource::Unsaid,
+        Some(At { value: NO_LIST, line }) => StatusListSource::Nowhere(line),
+        Some(At { value, line }) => StatusListSource::File(here.join(value), line),
+    };
     match (&named, section.flag("require_status_list")) {
-        (None, Some(At { value: true, line })) => {
+        (StatusListSource::Unsaid | StatusListSource::Nowhere(_), Some(At { value: true, line })) => {
             section.fault(Some(line), "`require_status_list = true` needs a `status_list`", "add `status_list = \"status.json\"`");
         }
-        (Some(_), Some(At { value: false, line })) => {
+        (StatusListSource::File(..), Some(At { value: false, line })) => {
             section.fault(Some(line), "`status_list` and `require_status_list = false` contradict each other", "remove one of them");
         }
-        (None | Some(_), None | Some(_)) => {}
+        (StatusListSource::Unsaid | StatusListSource::Nowhere(_) | StatusListSource::File(..), None | Some(_)) => {}
     }
     named
 }

@@ -1,5 +1,6 @@
 //! `csign.toml`: read strictly, or not at all. Every fault names file, line and remedy, and all are found in one go.
 
+mod admin;
 mod defaults;
 mod device;
 mod doors;
@@ -17,11 +18,14 @@ mod value;
 
 use std::{fs, path::Path};
 
+use crate::files;
+
 pub use device::replaced;
 pub use fault::{Fault, Faults};
 pub use model::{
-    App, AttestedKey, AuthRequestDoor, Bounds, Config, Dev, DeviceRules, DoorListen, Email, FeedSource, GeoList, GeographyFiles, IosApp,
-    Listen, Login, MailLogin, MailTls, MonitorRules, Operation, PlaySource, SharedSignals, SignUp, SignalSource, SignalTarget, TlsFiles,
+    AdminSocket, App, AttestedKey, AuthRequestDoor, Bounds, Config, DataReaders, Dev, DeviceRules, DoorListen, Email, FeedSource, GeoList, GeographyFiles, IosApp,
+    Listen, Login, MailLogin, MailTls, MonitorRules, Operation, PlainUpstream, PlaySource, SharedSignals, SignUp, SignalSource,
+    SignalTarget, StatusListSource, TlsFiles,
     Upstream, Vendors, Webhook, WhenStale,
 };
 pub use settle::settle;
@@ -45,7 +49,7 @@ pub fn load(file: &Path) -> Result<Config, Faults> {
             "a configuration has a few dozen lines; check that it is the right file",
         ));
     }
-    let text = fs::read_to_string(file).map_err(|e| unreadable(format!("the file cannot be read ({e})"), "give a readable UTF-8 file"))?;
+    let text = files::read_text(file).map_err(|e| unreadable(format!("the file cannot be read ({e})"), "give a readable UTF-8 file"))?;
     parse(&text, file)
 }
 

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeSet,
     net::{IpAddr, Ipv4Addr, SocketAddr},
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -19,6 +19,8 @@ use countersign_monitor::{
 use countersign_policy::StreamSpec;
 use countersign_risk::network::NetworkKind;
 use lettre::message::Mailbox;
+
+use crate::{admin::operators::Operators, layout};
 
 /// Whether this is a development node: self-signed certificate, loopback only, software phones admitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +57,8 @@ pub struct Config {
     pub upstream: Upstream,
     /// The data directory: database, keys, log, admin socket.
     pub data: PathBuf,
+    /// Who may read it.
+    pub data_readers: DataReaders,
     /// The directory of policies.
     pub policies: PathBuf,
     /// The apps, in alphabetical order.
@@ -73,6 +77,8 @@ pub struct Config {
     pub monitor: MonitorRules,
     /// Who tells us of what ended elsewhere, and whom we tell.
     pub signals: SharedSignals,
+    /// Where operators ask, and who they are.
+    pub admin: AdminSocket,
     /// Where another proxy asks whether it may pass requests on; `None` where none does.
     pub auth_request: Option<AuthRequestDoor>,
     /// The certificate to show; `None` leaves it to a development node to make one.
@@ -92,6 +98,17 @@ pub struct AuthRequestDoor {
     pub listen: DoorListen,
     /// The line on which it begins.
     pub line: usize,
+}
+
+/// Where operators ask, and who they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AdminSocket {
+    /// The socket's file; `None` for the one in the data directory.
+    pub path: Option<PathBuf>,
+    /// Its mode: `0600` or `0660`.
+    pub mode: u32,
+    /// Who they are.
+    pub operators: Operators,
 }
 
 /// Where a door listens that clients must not reach.
@@ -133,6 +150,26 @@ pub struct Upstream {
     pub ca: Option<PathBuf>,
     /// What is spoken there.
     pub protocol: Protocol,
+    /// Whether it may be reached without TLS.
+    pub plain: PlainUpstream,
+}
+
+/// Where an upstream may be that is reached without TLS. Alphabetical.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlainUpstream {
+    /// Anywhere: the operator said so, with `upstream_plain = true`.
+    Anywhere,
+    /// On this machine alone.
+    OnThisMachine,
+}
+
+/// Who may read the data directory. Alphabetical.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DataReaders {
+    /// The user of the node alone.
+    OwnerOnly,
+    /// Others as well: the operator said so, with `data_shared = true`. They may never write.
+    Shared,
 }
 
 /// An app that may use this node.
@@ -346,6 +383,28 @@ pub enum WhenStale {
     Refuse,
 }
 
+/// Where the vendors' revocation list comes from, besides a feed. Alphabetical.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StatusListSource {
+    /// This file, named on this line.
+    File(PathBuf, usize),
+    /// Nowhere: the operator said so on this line, with `status_list = "none"`.
+    Nowhere(usize),
+    /// The operator said nothing.
+    Unsaid,
+}
+
+impl StatusListSource {
+    /// The file, and the line that names it.
+    #[must_use]
+    pub fn file(&self) -> Option<(&Path, usize)> {
+        match self {
+            Self::File(file, line) => Some((file, *line)),
+            Self::Nowhere(_) | Self::Unsaid => None,
+        }
+    }
+}
+
 /// What devices must prove.
 #[derive(Clone, Debug)]
 pub struct DeviceRules {
@@ -363,8 +422,8 @@ pub struct DeviceRules {
     pub apple_anchors: Vec<(PathBuf, usize)>,
     /// Whether Apple's development environment is taken as well.
     pub apple_development: bool,
-    /// The vendors' revocation list, and the line that names it. Where one is named it has to be there, and young enough.
-    pub status_list: Option<(PathBuf, usize)>,
+    /// The vendors' revocation list. Where a file is named it has to be there, and young enough.
+    pub status_list: StatusListSource,
     /// How old the revocation list may be.
     pub status_list_age_max: Seconds,
     /// How much older it may be while its vendor is down.
@@ -485,6 +544,12 @@ pub struct Bounds {
 }
 
 impl Config {
+    /// The socket of operators.
+    #[must_use]
+    pub fn admin_socket(&self) -> PathBuf {
+        self.admin.path.clone().unwrap_or_else(|| self.data.join(layout::ADMIN_SOCKET))
+    }
+
     /// Where the public listener binds.
     #[must_use]
     pub const fn listen_address(&self, dev: Dev) -> SocketAddr {

@@ -16,12 +16,12 @@ use toml::de::DeTable;
 use url::Url;
 
 use crate::config::{
-    defaults, device, doors,
+    admin, defaults, device, doors,
     fault::Faults,
     feeds,
     model::{
-        App, Bounds, Config, Dev, GeoList, GeographyFiles, IosApp, Listen, Login, Operation, PlaySource, SignUp, TlsFiles, Upstream,
-        Vendors,
+        App, Bounds, Config, DataReaders, Dev, GeoList, GeographyFiles, IosApp, Listen, Login, Operation, PlainUpstream, PlaySource,
+        SignUp, TlsFiles, Upstream, Vendors,
     },
     monitor,
     section::{At, Section, Source},
@@ -69,6 +69,7 @@ fn top_level(top: &mut Section<'_>, file: &Path, here: &Here) -> Option<Config> 
     let public = public(top);
     let upstream = upstream(top, here);
     let listen = address(top, "listen").map_or(Listen::ByPublicUrl, |At { value, line }| Listen::On { address: value, line });
+    let data_readers = top.flag("data_shared").map_or(defaults::DATA_READERS, |at| if at.value { DataReaders::Shared } else { DataReaders::OwnerOnly });
     let data = top.text("data").map_or_else(|| here.path(defaults::DATA), |at| here.path(at.value));
     let policies = top.text("policies").map_or_else(|| here.path(defaults::POLICIES), |at| here.path(at.value));
     let dev = top.flag("dev").map_or(defaults::DEV, |at| if at.value { Dev::On } else { Dev::Off });
@@ -83,6 +84,7 @@ fn top_level(top: &mut Section<'_>, file: &Path, here: &Here) -> Option<Config> 
     }
     let geography = geography(top.table("geography", "[geography]"), here);
     let monitor = monitor::monitor(top.table("monitor", "[monitor]"), &here.0);
+    let admin = admin::admin(top.table("admin", "[admin]"), &here.0);
     let auth_request = doors::doors(top.table("doors", "[doors]"), &here.0);
     let signals = signals::signals(top.table("signals", "[signals]"), &here.0);
     let tls = top.table("tls", "[tls]").and_then(|section| tls(section, here));
@@ -101,6 +103,7 @@ fn top_level(top: &mut Section<'_>, file: &Path, here: &Here) -> Option<Config> 
         listen,
         upstream,
         data,
+        data_readers,
         policies,
         apps,
         login,
@@ -110,6 +113,7 @@ fn top_level(top: &mut Section<'_>, file: &Path, here: &Here) -> Option<Config> 
         geography,
         monitor,
         signals,
+        admin,
         auth_request,
         tls,
         operations,
@@ -131,6 +135,7 @@ fn public(top: &mut Section<'_>) -> Option<Origin> {
 fn upstream(top: &mut Section<'_>, here: &Here) -> Option<Upstream> {
     let at = top.required_text("upstream", "\"http://127.0.0.1:8080\"")?;
     let ca = top.text("upstream_ca").map(|at| here.path(at.value));
+    let plain = top.flag("upstream_plain");
     let protocol = top.word("upstream_protocol", &Protocol::ALL.map(|protocol| (protocol.as_str(), protocol)));
     let origin = origin(top, "upstream", at)?;
     if origin.scheme() == Scheme::Https && ca.is_none() {
@@ -145,7 +150,16 @@ fn upstream(top: &mut Section<'_>, here: &Here) -> Option<Upstream> {
     {
         top.fault(Some(said.line), "`upstream_protocol = \"negotiated\"` needs an `https` upstream", "write `http1` or `http2`");
     }
-    Some(Upstream { origin, line: at.line, ca, protocol: protocol.map_or(defaults::UPSTREAM_PROTOCOL, |said| said.value) })
+    if let Some(said) = plain.filter(|said| said.value && origin.scheme() == Scheme::Https) {
+        top.fault(Some(said.line), "`upstream_plain = true` and an `https` upstream contradict each other", "remove `upstream_plain`");
+    }
+    Some(Upstream {
+        origin,
+        line: at.line,
+        ca,
+        protocol: protocol.map_or(defaults::UPSTREAM_PROTOCOL, |said| said.value),
+        plain: plain.map_or(defaults::PLAIN_UPSTREAM, |said| if said.value { PlainUpstream::Anywhere } else { PlainUpstream::OnThisMachine }),
+    })
 }
 
 fn origin(section: &Section<'_>, key: &str, at: At<&str>) -> Option<Origin> {

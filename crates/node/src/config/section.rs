@@ -135,6 +135,22 @@ impl<'a> Section<'a> {
         number.map(|value| At { value, line })
     }
 
+    /// Every entry of a table of numbers whose keys are the operator's own words.
+    pub fn named_numbers(&mut self, range: std::ops::RangeInclusive<u64>) -> Vec<(&'a str, At<u64>)> {
+        let wanted = format!("a whole number from {} to {}", range.start(), range.end());
+        let mut out = Vec::new();
+        for (key, line, value) in std::mem::take(&mut self.left) {
+            match value.get_ref().as_integer() {
+                None => self.fault(Some(line), mistyped(key, value.get_ref()), format!("write it as {wanted}")),
+                Some(integer) => match u64::from_str_radix(integer.as_str(), integer.radix()).ok().filter(|number| range.contains(number)) {
+                    Some(value) => out.push((key, At { value, line })),
+                    None => self.fault(Some(line), format!("`{key} = {integer}` is out of range"), format!("write it as {wanted}")),
+                },
+            }
+        }
+        out
+    }
+
     /// A span of time.
     pub fn span(&mut self, key: &'static str) -> Option<Seconds> {
         let At { value, line } = self.typed(key, "a duration in quotes, such as `\"30s\"`", DeValue::as_str)?;

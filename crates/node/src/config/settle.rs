@@ -1,8 +1,16 @@
 //! What must fit together: a configuration that is right word by word can still promise what nobody keeps.
 
-use crate::config::{
-    fault::{Fault, Faults},
-    model::{Config, Dev, Listen},
+use std::os::unix::net::SocketAddr;
+
+use countersign_compliance::FeedKind;
+use countersign_gateway::Scheme;
+
+use crate::{
+    config::{
+        fault::{Fault, Faults},
+        model::{Config, Dev, DoorListen, Listen, PlainUpstream, StatusListSource},
+    },
+    files,
 };
 
 /// Checks `config` for the kind of node that it shall be.
@@ -14,8 +22,38 @@ pub fn settle(config: &Config, dev: Dev) -> Result<(), Faults> {
     let mut refuse = |line: Option<usize>, what: String, remedy: &str| {
         faults.push(Fault { file: config.file.clone(), line, what, remedy: remedy.to_owned() });
     };
+    let fetched = config.feeds.iter().find(|feed| feed.kind == FeedKind::StatusList);
+    if let (StatusListSource::Nowhere(line), Some(_)) = (&config.device.status_list, fetched) {
+        let what = "`status_list = \"none\"` and `[feeds.status_list]` contradict each other".to_owned();
+        refuse(Some(*line), what, "remove one of them");
+    }
+    let door = config.auth_request.as_ref().and_then(|door| match &door.listen {
+        DoorListen::Loopback(_) => None,
+        DoorListen::Unix { path, .. } => Some(path.clone()),
+    });
+    for path in [Some(config.admin_socket()), door].into_iter().flatten() {
+        // The system takes about a hundred bytes for the path of a socket (unix(7), `sun_path`).
+        if SocketAddr::from_pathname(files::socket_made_at(&path)).is_err() {
+            let what = format!("the path of the socket `{}` is too long ({} bytes)", path.display(), path.as_os_str().len());
+            refuse(None, what, "use a directory with a shorter path, or a symbolic link to the deep one");
+        }
+    }
     match dev {
         Dev::Off => {
+            let android = config.apps.iter().find(|app| !app.signers.is_empty());
+            if let (Some(app), StatusListSource::Unsaid, None) = (android, &config.device.status_list, fetched) {
+                let what = "there is no revocation list, so leaked attestation keys would be accepted".to_owned();
+                let remedy = "add `[feeds.status_list]` or `status_list` in `[device]`; `status_list = \"none\"` goes without one";
+                refuse(Some(app.line), what, remedy);
+            }
+            let upstream = &config.upstream;
+            if (upstream.origin.scheme(), upstream.plain) == (Scheme::Http, PlainUpstream::OnThisMachine)
+                && !upstream.origin.on_this_machine()
+            {
+                let what = "`upstream` is `http` and not on this machine, so requests would cross the network unprotected".to_owned();
+                let remedy = "use `https` with `upstream_ca`, or `http://127.0.0.1`; `upstream_plain = true` accepts it as it is";
+                refuse(Some(upstream.line), what, remedy);
+            }
             if config.tls.is_none() {
                 let what = "there is no certificate for `public_url`".to_owned();
                 refuse(None, what, "add `[tls]` with `cert` and `key`, or use `--dev` for a test");

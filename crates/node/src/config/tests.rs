@@ -8,7 +8,7 @@ use countersign_gateway::Protocol;
 use countersign_policy::StreamKind;
 use proptest::prelude::*;
 
-use super::{Config, Dev, Listen, SignUp, parse, settle};
+use super::{Config, Dev, Listen, SignUp, StatusListSource, parse, settle};
 
 const MINIMAL: &str = "public_url = \"https://api.example.com\"\nupstream   = \"http://127.0.0.1:8080\"\n[app.\"com.example.shop\"]\n";
 
@@ -124,7 +124,7 @@ fn every_key_is_heeded() {
     let rules: Vec<_> = device.requirements.iter().map(|required| &required.rule).collect();
     assert!(rules.contains(&&Rule::Boot { states: vec![BootState::Verified, BootState::SelfSigned], keys: [].into() }));
     assert!(rules.contains(&&Rule::SecurityLevel(SecurityLevel::StrongBox)) && !rules.contains(&&Rule::BootloaderLocked));
-    assert_eq!(device.status_list.clone(), Some((PathBuf::from("/etc/csign/status.json"), 21)));
+    assert_eq!(device.status_list, StatusListSource::File(PathBuf::from("/etc/csign/status.json"), 21));
     assert_eq!((device.anchors.clone(), device.status_list_age_max), (vec![(PathBuf::from("/etc/csign/own.pem"), 20)], Seconds(129_600)));
     assert_eq!(config.tls.map(|tls| tls.certificate), Some(PathBuf::from("/etc/csign/chain.pem")));
     assert_eq!((config.bounds.connections_max, config.bounds.body_bytes_max), (5, 100));
@@ -401,14 +401,15 @@ fn every_fault_has_a_line_and_a_remedy() {
 #[test]
 fn what_does_not_fit_together_is_refused() {
     let signed = MINIMAL.to_owned() + &format!("android = {{ cert_sha256 = [\"{}\"] }}\n", "ab".repeat(32));
+    let listed = format!("{signed}[device]\nstatus_list = \"none\"\n");
     let listening = |address: &str| format!("listen = \"{address}\"\n{MINIMAL}");
     let certified = |text: &str| format!("{text}[tls]\ncert = \"c\"\nkey = \"k\"\n");
     let rows: &[(&str, String, Dev, Option<&str>)] = &[
         ("development, minimal", MINIMAL.to_owned(), Dev::On, None),
-        ("production, whole", certified(&signed), Dev::Off, None),
+        ("production, whole", certified(&listed), Dev::Off, None),
         (
             "no certificate",
-            signed.clone(),
+            listed.clone(),
             Dev::Off,
             Some("csign.toml: there is no certificate for `public_url`; add `[tls]` with `cert` and `key`, or use `--dev` for a test"),
         ),
@@ -440,6 +441,71 @@ fn what_does_not_fit_together_is_refused() {
         let config = read(text).unwrap_or_else(|faults| panic!("{name}: {faults}"));
         let refused = settle(&config, *dev).err().map(|faults| faults.to_string().replace("/etc/csign/", ""));
         assert_eq!(refused.as_deref(), *expected, "{name}");
+    }
+}
+
+/// Issue 11, section 9: a node that counts starts with a gap only where the config says so in words.
+#[test]
+fn gaps_are_said_in_words_or_refused() {
+    let whole = |upstream: &str, device: &str| {
+        let android = format!("android = {{ cert_sha256 = [\"{}\"] }}\n", "ab".repeat(32));
+        format!(
+            "public_url = \"https://api.example.com\"\n{upstream}[app.\"com.example.shop\"]\n{android}[tls]\ncert = \"c\"\nkey = \"k\"\n{device}"
+        )
+    };
+    let to = |url: &str| format!("upstream = \"{url}\"\n");
+    let (here, none) = (to("http://127.0.0.1:8080"), "[device]\nstatus_list = \"none\"\n");
+    let plain = "is `http` and not on this machine";
+    let feed = "[feeds.status_list]\nurl = \"http://127.0.0.1/status\"\n";
+    let rows: &[(&str, String, Option<&str>)] = &[
+        ("nothing said of a list", whole(&here, ""), Some("there is no revocation list")),
+        ("a list", whole(&here, "[device]\nstatus_list = \"status.json\"\n"), None),
+        ("a fetched list", whole(&here, feed), None),
+        ("none, in words", whole(&here, none), None),
+        ("none and a fetched list", whole(&here, &format!("{none}{feed}")), Some("contradict each other")),
+        ("loopback of IPv6", whole(&to("http://[::1]:8080"), none), None),
+        ("loopback of IPv4 in IPv6", whole(&to("http://[::ffff:127.0.0.1]:8080"), none), None),
+        ("another loopback address", whole(&to("http://127.9.9.9:8080"), none), None),
+        ("localhost", whole(&to("http://localhost:8080"), none), None),
+        ("a name below localhost", whole(&to("http://api.localhost:8080"), none), Some(plain)),
+        ("a name that may resolve to loopback", whole(&to("http://localhost.example.com:8080"), none), Some(plain)),
+        ("a name of the local network", whole(&to("http://api:8080"), none), Some(plain)),
+        ("every address", whole(&to("http://0.0.0.0:8080"), none), Some(plain)),
+        ("a private address", whole(&to("http://10.0.0.5:8080"), none), Some(plain)),
+        ("elsewhere, in words", whole(&format!("{}upstream_plain = true\n", to("http://10.0.0.5:8080")), none), None),
+        ("elsewhere, the other word", whole(&format!("{}upstream_plain = false\n", to("http://10.0.0.5:8080")), none), Some(plain)),
+    ];
+    for (name, text, expected) in rows {
+        let config = read(text).unwrap_or_else(|faults| panic!("{name}: {faults}"));
+        let refused = settle(&config, Dev::Off).err().map(|faults| faults.to_string());
+        assert_eq!(refused.is_some(), expected.is_some(), "{name}: {refused:?}");
+        assert!(refused.unwrap_or_default().contains(expected.unwrap_or_default()), "{name}");
+        if !name.contains("and a fetched list") {
+            let development = read(&text.replace("[tls]\ncert = \"c\"\nkey = \"k\"\n", "")).expect("understood");
+            assert!(settle(&development, Dev::On).is_ok(), "{name}: a development node may");
+        }
+    }
+    let said = read(&whole(&format!("{}upstream_plain = true\n", to("https://api.internal")), none)).expect_err("a contradiction");
+    assert!(said.contains("csign.toml:3: `upstream_plain = true` and an `https` upstream contradict each other"), "{said}");
+}
+
+/// A socket's path has a hundred bytes, more or less; what is deeper has a remedy and not the word `SUN_LEN`.
+#[test]
+fn a_socket_too_deep_has_a_remedy() {
+    // The socket is made at `.admin.sock.new/s`, which is seven bytes longer than its place.
+    let deep = |bytes: usize| format!("/{}", "d".repeat(bytes.saturating_sub("/admin.sock".len() + 1)));
+    let door = |bytes: usize| format!("[doors.auth_request]\nlisten = \"unix:/{}\"\n", "s".repeat(bytes.saturating_sub(1)));
+    let rows: &[(&str, String, bool)] = &[
+        ("the last that fits", format!("data = \"{}\"\n{MINIMAL}", deep(100)), true),
+        ("a byte more", format!("data = \"{}\"\n{MINIMAL}", deep(101)), false),
+        ("much more", format!("data = \"{}\"\n{MINIMAL}", deep(400)), false),
+        ("the door of another proxy", format!("{MINIMAL}{}", door(50)), true),
+        ("the door of another proxy, deep", format!("{MINIMAL}{}", door(104)), false),
+    ];
+    for (name, text, taken) in rows {
+        let said = settle(&read(text).expect("understood"), Dev::On).err().map(|faults| faults.to_string());
+        assert_eq!(said.is_none(), *taken, "{name}: {said:?}");
+        assert!(said.is_none_or(|said| said.contains("shorter path") && !said.contains("SUN_LEN")), "{name}");
     }
 }
 

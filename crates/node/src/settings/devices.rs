@@ -1,6 +1,6 @@
 //! What is required of phones: the config's requirements, with the keys of systems that are accepted beside the makers'.
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{collections::BTreeSet, path::Path};
 
 use countersign_attest::{
     android::{
@@ -15,6 +15,7 @@ use countersign_feeds::content::Content;
 
 use crate::{
     config::{App, AttestedKey, DeviceRules, Fault, Faults, replaced},
+    files,
     settings::fetched::Fetched,
 };
 
@@ -47,7 +48,7 @@ fn boot_keys(config: &Path, device: &DeviceRules, fetched: &Fetched<'_>) -> Resu
     let mut fault = |line: usize, what: String, remedy: String| faults.push(Fault::at(config, line, what, remedy));
     let mut accepted = BTreeSet::new();
     for (file, line) in &device.boot_keys {
-        let text = fs::read_to_string(file).map_err(|e| format!("give a readable file ({e})"));
+        let text = files::read_text(file).map_err(|e| format!("give a readable file ({e})"));
         match text.and_then(|text| BootKeys::parse(&text).map_err(|why| why.to_string())) {
             Ok(keys) => accepted.extend(keys.of(None).cloned()),
             Err(why) => fault(*line, format!("the boot keys `{}` cannot be used", file.display()), why),

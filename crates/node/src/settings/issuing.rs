@@ -1,6 +1,6 @@
 //! The issuer's settings, made from the sections of the config that concern it, and from the keys that they name.
 
-use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use arc_swap::ArcSwap;
 use countersign_attest::{
@@ -18,6 +18,7 @@ use serde::Deserialize;
 
 use crate::{
     config::{self, AttestedKey, Faults, IosApp, Login, PlaySource, Vendors},
+    files,
     settings::{devices, google::Google},
 };
 
@@ -106,7 +107,7 @@ impl IssuerSections<'_> {
     fn play_app(&self, app: &config::App, source: &PlaySource) -> Result<PlayApp, Faults> {
         let (PlaySource::Keys(file, line) | PlaySource::ServiceAccount(file, line)) = source;
         let unusable = |why: String| Faults::at(self.file, *line, format!("`{}` cannot be used for Play Integrity", file.display()), why);
-        let text = Secret::new(fs::read_to_string(file).map_err(|e| unusable(format!("give a readable file ({e})")))?);
+        let text = Secret::new(files::read_text(file).map_err(|e| unusable(format!("give a readable file ({e})")))?);
         let reader = match source {
             PlaySource::Keys(..) => {
                 let PlayKeys { decryption, verification } = serde_json::from_str(text.expose()).map_err(|e| {

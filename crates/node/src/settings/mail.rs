@@ -1,13 +1,16 @@
 //! Mails about incidents: the way to the server, with its password and its authorities read.
 
-use std::{fs, path::Path, sync::Arc};
+use std::{path::Path, sync::Arc};
 
 use countersign_codec::calendar;
 use countersign_monitor::react::Reaction;
 use countersign_notify::{Credentials, Mailing, SmtpClient, SmtpTls};
 use countersign_outbound::trust;
 
-use crate::config::{Email, Faults, MailTls, Vendors};
+use crate::{
+    config::{Email, Faults, MailTls, Vendors},
+    files,
+};
 
 /// Who is written to, and about what.
 pub struct MailSettings {
@@ -37,7 +40,7 @@ pub fn mail(file: &Path, email: Option<&Email>, vendors: &Vendors, host: &str) -
         MailTls::StartTls => SmtpTls::StartTls(verified()?),
     };
     let login = email.login.as_ref().map(|login| {
-        let text = fs::read_to_string(&login.password).map_err(|why| {
+        let text = files::read_text(&login.password).map_err(|why| {
             let what = format!("`{}` cannot be read ({why})", login.password.display());
             fault(what, "give a file that contains only the password".to_owned())
         })?;

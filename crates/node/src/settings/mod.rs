@@ -9,6 +9,7 @@ mod google;
 pub mod issuing;
 pub mod mail;
 pub mod rules;
+pub mod secrets;
 pub mod signals;
 pub mod tls;
 pub mod trust;

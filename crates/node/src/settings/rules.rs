@@ -8,7 +8,10 @@ use countersign_compliance::Apps;
 use countersign_core::RiskBar;
 use countersign_policy::{OperationSpec, Operations, Policies, PolicySource, RuleSet};
 
-use crate::config::{Fault, Faults, Operation};
+use crate::{
+    config::{Fault, Faults, Operation},
+    files,
+};
 
 /// Bytes of a policy file.
 const POLICY_BYTES_MAX: u64 = 4 * 1024 * 1024;
@@ -183,10 +186,14 @@ pub fn texts(directory: &Path, ending: &str) -> Result<Vec<(String, String)>, Fa
     for entry in entries {
         let path = entry.map_err(|e| unreadable(directory, e.to_string()))?.path();
         let Some(name) = path.file_name().and_then(|name| name.to_str()).filter(|name| name.ends_with(ending)) else { continue };
+        // What systems and editors leave beside a file (`._app.cedar`, `.app.cedar`) is hidden, and a directory is no policy.
+        if name.starts_with('.') || path.is_dir() {
+            continue;
+        }
         if fs::metadata(&path).is_ok_and(|meta| meta.len() > POLICY_BYTES_MAX) {
             return Err(unreadable(&path, "larger than four megabytes".to_owned()));
         }
-        found.push((name.to_owned(), fs::read_to_string(&path).map_err(|e| unreadable(&path, e.to_string()))?));
+        found.push((name.to_owned(), files::read_text(&path).map_err(|e| unreadable(&path, e.to_string()))?));
     }
     found.sort();
     Ok(found)

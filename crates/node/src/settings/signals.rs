@@ -1,13 +1,16 @@
 //! Shared signals: those who tell us and those whom we tell, with their keys and tokens read.
 
-use std::{fs, path::Path, sync::Arc};
+use std::{path::Path, sync::Arc};
 
-use countersign_core::Secret;
 use countersign_monitor::ssf::{InStream, OutStream};
 use countersign_outbound::Caller;
 use countersign_proof::set::SetKeys;
 
-use crate::config::{Fault, Faults, SharedSignals};
+use crate::{
+    config::{Fault, Faults, SharedSignals},
+    files,
+    settings::secrets,
+};
 
 /// Streams as the config declares them.
 pub struct SignalSettings {
@@ -19,27 +22,32 @@ pub struct SignalSettings {
     pub caller: Caller,
 }
 
+/// What to do about a token that is not taken.
+const TOKEN: &str = "write a random token into it, such as that of `openssl rand -hex 32`";
+
 /// Reads keys and tokens.
 ///
 /// # Errors
 /// Each file that cannot be used.
 pub fn signals(file: &Path, config: &SharedSignals, caller: Caller) -> Result<SignalSettings, Faults> {
     let mut faults = Faults::default();
-    let mut text = |path: &Path, line: usize| {
-        fs::read_to_string(path).map(|text| text.trim().to_owned()).map_err(|why| {
-            let what = format!("`{}` cannot be read ({why})", path.display());
-            faults.push(Fault::at(file, line, what, "give a readable file"));
-        })
+    let mut unfit = |path: &Path, line: usize, why: String, remedy: &str| {
+        faults.push(Fault::at(file, line, format!("`{}` cannot be used: {why}", path.display()), remedy));
     };
     let mut found = Vec::new();
     for source in &config.sources {
-        let (Ok(keys), Ok(token)) = (text(&source.jwks, source.line), text(&source.token, source.line)) else { continue };
-        found.push((source, keys, token));
+        let keys = files::read_text(&source.jwks)
+            .map_err(|why| unfit(&source.jwks, source.line, format!("it cannot be read: {why}"), "give a readable file"));
+        let token = secrets::token(&source.token).map_err(|why| unfit(&source.token, source.line, why.to_string(), TOKEN));
+        if let (Ok(keys), Ok(token)) = (keys, token) {
+            found.push((source, keys, token));
+        }
     }
     let mut targets = Vec::new();
     for target in &config.targets {
-        let Ok(token) = text(&target.token, target.line) else { continue };
-        let stream = OutStream::new(target.audience.clone(), target.push.clone(), Secret::new(token), target.subject);
+        let token = secrets::token(&target.token).map_err(|why| unfit(&target.token, target.line, why.to_string(), TOKEN));
+        let Ok(token) = token else { continue };
+        let stream = OutStream::new(target.audience.clone(), target.push.clone(), token, target.subject);
         targets.push(Arc::new(stream));
     }
     let mut sources = Vec::new();
@@ -49,7 +57,7 @@ pub fn signals(file: &Path, config: &SharedSignals, caller: Caller) -> Result<Si
                 issuer: source.issuer.clone(),
                 audience: source.audience.clone(),
                 keys,
-                bearer: Secret::new(token),
+                bearer: token,
             }),
             Err(_) => faults.push(Fault::at(
                 file,

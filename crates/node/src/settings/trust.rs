@@ -17,6 +17,7 @@ use countersign_issuer::DeviceTrust;
 
 use crate::{
     config::{Dev, DeviceRules, Fault, Faults, WhenStale},
+    files,
     settings::fetched::Fetched,
 };
 
@@ -66,7 +67,7 @@ pub fn trust(config: &Path, rules: &DeviceRules, fetched: &Fetched<'_>, dev: Dev
     }
     let mut revocations = Revocations::default();
     let age_max = status_list_age_max(rules);
-    let status = match (fetched.of(FeedKind::StatusList), &rules.status_list) {
+    let status = match (fetched.of(FeedKind::StatusList), rules.status_list.file()) {
         (Some(Content::StatusList(list)), _) => {
             revocations = list.revocations();
             StatusRule::Required { list: Some(list), age_max }
@@ -82,7 +83,7 @@ pub fn trust(config: &Path, rules: &DeviceRules, fetched: &Fetched<'_>, dev: Dev
                 StatusRule::Required { list: Some(list), age_max }
             }
             Err(why) => {
-                faults.push(Fault::at(config, *line, format!("the revocation list `{}` cannot be used", file.display()), why));
+                faults.push(Fault::at(config, line, format!("the revocation list `{}` cannot be used", file.display()), why));
                 StatusRule::Required { list: None, age_max }
             }
         },
@@ -104,7 +105,7 @@ fn status_list_age_max(rules: &DeviceRules) -> Seconds {
 /// # Errors
 /// What to do about it, in words.
 pub fn anchors(file: &Path, purpose: Purpose) -> Result<Anchors, String> {
-    let text = fs::read_to_string(file).map_err(|e| format!("give a readable file ({e})"))?;
+    let text = files::read_text(file).map_err(|e| format!("give a readable file ({e})"))?;
     Anchors::parse(Source { vendor: Vendor::Operator, purpose }, &text).map_err(|e| e.to_string())
 }
 
@@ -112,7 +113,7 @@ pub fn anchors(file: &Path, purpose: Purpose) -> Result<Anchors, String> {
 fn status_list(file: &Path) -> Result<StatusList, String> {
     let unreadable = |e: std::io::Error| format!("give a readable file ({e})");
     let changed = fs::metadata(file).and_then(|meta| meta.modified()).map_err(unreadable)?;
-    let text = fs::read_to_string(file).map_err(unreadable)?;
+    let text = files::read_text(file).map_err(unreadable)?;
     let fetched_at = changed.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     StatusList::parse(&text, UnixSeconds(fetched_at)).map_err(|e| e.to_string())
 }

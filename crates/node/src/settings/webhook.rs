@@ -1,12 +1,15 @@
 //! The receiver of messages about incidents, with the secret that signs them read.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
 use countersign_core::Secret;
 use countersign_notify::{WebhookKey, WebhookSettings};
 use countersign_outbound::Caller;
 
-use crate::config::{Faults, Webhook};
+use crate::{
+    config::{Faults, Webhook},
+    files,
+};
 
 /// The receiver that the config names, if it names one.
 ///
@@ -15,7 +18,7 @@ use crate::config::{Faults, Webhook};
 pub fn webhook(file: &Path, webhook: Option<&Webhook>, caller: &Caller) -> Result<Option<WebhookSettings>, Faults> {
     let Some(webhook) = webhook else { return Ok(None) };
     let fault = |what: String, remedy: String| Faults::at(file, webhook.line, what, remedy);
-    let text = fs::read_to_string(&webhook.secret).map_err(|why| {
+    let text = files::read_text(&webhook.secret).map_err(|why| {
         fault(
             format!("`{}` cannot be read ({why})", webhook.secret.display()),
             "give a file that contains the secret, `whsec_...`".to_owned(),
