@@ -173,7 +173,7 @@ mod tests {
     fn only_refusals_of_strangers_may_be_counted() {
         let request = || Recorded::Request(Box::default());
         let cut = || Recorded::ConnectionCut(ConnectionCut { opened_by: DecisionId::from_random([1; 8]), judged: Box::default() });
-        let erased = || Recorded::PersonErased(PersonErased { by: Actor::Operator });
+        let erased = || Recorded::PersonErased(PersonErased { by: Actor::OperatorUnnamed });
         let theft = Some(SignalKind::ForeignProofKey);
         let rows: &[(&str, Outcome, Recorded, Option<SignalKind>, Option<NotLive>, bool)] = &[
             ("a refusal", Outcome::Deny, request(), None, None, true),
