@@ -31,7 +31,7 @@ pub struct IssuerSections<'a> {
     pub apps: &'a [config::App],
     /// Sign-in.
     pub login: &'a Login,
-    /// What an attestation of an Android phone's key has to say.
+    /// Requirements on the attestation of an Android phone's key.
     pub attested: &'a AttestedKey,
     /// Whether App Attest's development environment is taken as well.
     pub apple_development: bool,
