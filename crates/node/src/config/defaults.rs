@@ -61,7 +61,7 @@ pub const BOOT_STATES: [BootState; 1] = [BootState::Verified];
 pub const REQUIRE_LOCKED: bool = true;
 
 /// Requirement that the hardware states that a deleted key is gone for good.
-pub const REQUIRE_ROLLBACK_RESISTANCE: bool = false;
+pub(crate) const REQUIRE_ROLLBACK_RESISTANCE: bool = false;
 
 /// Whether devices of development tokens are taken.
 pub const ALLOW_DEV_TOKENS: bool = false;

@@ -20,9 +20,9 @@ use std::{fs, path::Path};
 pub use device::replaced;
 pub use fault::{Fault, Faults};
 pub use model::{
-    App, AttestedKey, AuthRequestDoor, Bounds, Config, Dev, DeviceRules, DoorListen, Email, FeedSource, GeoList, GeographyFiles, IosApp,
-    Listen, Login, MailLogin, MailTls, MonitorRules, Operation, PlaySource, SharedSignals, SignUp, SignalSource, SignalTarget, TlsFiles,
-    Upstream, Vendors, Webhook, WhenStale,
+    App, AuthRequestDoor, Bounds, Config, Dev, DeviceRules, DoorListen, Email, FeedSource, GeoList, GeographyFiles, IosApp, Listen, Login,
+    MailLogin, MailTls, MonitorRules, Operation, PlaySource, SharedSignals, SignUp, SignalSource, SignalTarget, TlsFiles, Upstream,
+    Vendors, Webhook, WhenStale,
 };
 pub use settle::settle;
 pub use value::span;

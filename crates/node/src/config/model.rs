@@ -352,7 +352,7 @@ pub struct DeviceRules {
     /// What is required of every app's devices, in the order in which it is asked.
     pub requirements: Vec<Requirement>,
     /// Requirements on the attestation of every Android phone's key.
-    pub attested: AttestedKey,
+    pub(crate) attested: AttestedKey,
     /// Files of keys of systems that are accepted beside the makers', each with its line.
     pub boot_keys: Vec<(PathBuf, usize)>,
     /// Systems beside the makers' whose shipped keys are accepted, each with its line.
@@ -375,7 +375,7 @@ pub struct DeviceRules {
 
 /// Requirements on the attestation of an Android phone's key, beyond what is always asked; none by default.
 #[derive(Clone, Debug, Default)]
-pub struct AttestedKey {
+pub(crate) struct AttestedKey {
     /// Security level that alone is accepted.
     pub security_level_exact: Option<SecurityLevel>,
     /// Oldest version of the attestation's format.
