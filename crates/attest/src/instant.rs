@@ -17,21 +17,17 @@ pub(crate) fn instant(time: &Any) -> Option<UnixSeconds> {
 fn is_before_1970(tag: Tag, text: &[u8]) -> bool {
     let Some((b'Z', digits)) = text.split_last() else { return false };
     let numbers: Option<Vec<u8>> = digits.chunks(2).map(two_digits).collect();
-    let (year, rest) = match (tag, numbers.as_deref()) {
-        (Tag::UtcTime, Some([year, rest @ ..])) => (u16::from(*year).saturating_add(1900), rest),
+    // Two digits below 50 are years of this century.
+    let (first, year, rest) = match (tag, numbers.as_deref()) {
+        (Tag::UtcTime, Some([year, rest @ ..])) => (1950, u16::from(*year).saturating_add(1900), rest),
         (Tag::GeneralizedTime, Some([century, year, rest @ ..])) => {
-            (u16::from(*century).saturating_mul(100).saturating_add((*year).into()), rest)
+            (0, u16::from(*century).saturating_mul(100).saturating_add((*year).into()), rest)
         }
         _ => return false,
     };
     let [month, day, hour, minutes, seconds] = *rest else { return false };
-    let early = match tag {
-        // Two digits below 50 are years of this century.
-        Tag::UtcTime => (1950..1970).contains(&year),
-        _ => year < 1970,
-    };
     // The calendar repeats every 400 years, so that a date of the past can be tried in the future.
-    early && DateTime::new(year.saturating_add(2000), month, day, hour, minutes, seconds).is_ok()
+    (first..1970).contains(&year) && DateTime::new(year.saturating_add(2000), month, day, hour, minutes, seconds).is_ok()
 }
 
 fn two_digits(pair: &[u8]) -> Option<u8> {

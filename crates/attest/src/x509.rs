@@ -64,7 +64,7 @@ impl fmt::Display for Malformed {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SignatureRefusal {
     /// The algorithm is not RSA (PKCS#1 v1.5, 2048 to 8192 bits) or ECDSA (P-256, P-384, P-521) with SHA-256, SHA-384 or SHA-512, or the
-    /// issuer's key is of another kind or too short for [`KeyStrength::Sound`]. SHA-1 is refused.
+    /// issuer's key is of another kind or too short. SHA-1 is refused.
     AlgorithmRefused,
     /// The signature does not verify.
     Invalid,
@@ -72,7 +72,7 @@ pub enum SignatureRefusal {
 
 /// Strength that a signature's key needs. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum KeyStrength {
+pub(crate) enum KeyStrength {
     /// RSA keys of 1024 bits verify as well, with SHA-256. Only for chains that prove nothing about a phone: the older of Android's two
     /// software roots, whose private key is published anyway, has such a key.
     Legacy,

@@ -143,7 +143,7 @@ impl Limits {
     /// Time by which an attested key may say that it was made in the future: the phone's clock is not ours.
     pub const ATTESTATION_AHEAD_MAX: Seconds = Seconds(300);
     /// Time by which a security patch level may lie in the future: makers ship next month's patches in the month before.
-    pub const PATCH_LEVEL_AHEAD_MAX: Seconds = Seconds(31 * 86_400);
+    pub(crate) const PATCH_LEVEL_AHEAD_MAX: Seconds = Seconds(31 * 86_400);
     /// Tags in one authorization list of a key description; 46 are known by name.
     pub const AUTHORIZATION_TAGS_MAX: usize = 128;
     /// Pairs of the provisioning extension's map that are looked at (RFC 8949 section 3.1 lets a map have any number).

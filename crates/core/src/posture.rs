@@ -169,7 +169,7 @@ impl PatchLevel {
         u64::from(self.year) * 100 + u64::from(self.month)
     }
 
-    /// The patch level, when it can be one: not further in the future than [`Limits::PATCH_LEVEL_AHEAD_MAX`]. A system that claims patches
+    /// The patch level, when it can be one: at most 31 days in the future. A system that claims patches
     /// which nobody has written yet says nothing about the patches that it has.
     #[must_use]
     pub fn believed(self, now: UnixSeconds) -> Option<Self> {

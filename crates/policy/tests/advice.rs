@@ -141,6 +141,13 @@ fn the_nearest_permit_its_unmet_conditions_and_the_smallest_remedy() {
             &[],
             &[Remedy::UpdateSystem],
         ),
+        (
+            "patches of the future are no new patches",
+            |f| f.posture.patch_level = PatchLevel::from_number(209_912),
+            None,
+            &[],
+            &[Remedy::UpdateSystem],
+        ),
     ];
     let policies = policies();
     assert_eq!(policies.decide(&facts()).reasons, [], "all fits");

@@ -7,7 +7,6 @@ use countersign_core::{Limits, SecurityLevel, UnixSeconds};
 use crate::anchors::{Anchor, Anchors, Purpose};
 use crate::android::provisioning::certificates_issued;
 use crate::android::refusal::AttestRefusal;
-use crate::android::requirements::Requirements;
 use crate::x509::{Certificate, Issuing, KeyStrength, PemRefusal, pem_blocks};
 
 /// Object identifier of the extension that holds the key description.
@@ -27,7 +26,7 @@ const ORGANIZATION: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.10");
 
 /// Name of the authority below Google's roots that issues certificates to phones remotely.
 const REMOTE_COMMON_NAME: &str = "Droid CA2";
-/// Organization in the same name.
+/// Organization in the name of that authority.
 const REMOTE_ORGANIZATION: &str = "Google LLC";
 
 /// Certificates in DER, within the size limits and not yet parsed. The certificate of the attested key comes first.
@@ -73,7 +72,7 @@ pub struct Chain {
     root: Certificate,
 }
 
-/// Place of a certificate in its path. From the attested key upwards.
+/// Place of a certificate in its path, from the attested key upwards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
     /// The attested key's certificate.
@@ -118,8 +117,7 @@ pub enum Provisioning {
 
 impl Provisioning {
     /// Numbers of certificates that a chain of this origin may have, the root included, as Google's verifier counts them.
-    #[must_use]
-    pub const fn lengths(&self) -> &'static [usize] {
+    const fn lengths(&self) -> &'static [usize] {
         match self {
             // Key, attesting key, intermediate, root.
             Self::Factory => &[4],
@@ -231,8 +229,7 @@ impl Chain {
 
     /// Security level that the certificates above the attested key claim for the place that made the attestation, as far as they claim
     /// one: certificates of Google's servers always, those of factories only for a StrongBox (Android's CTS asks for the name there).
-    #[must_use]
-    pub fn claimed_level(&self) -> Option<SecurityLevel> {
+    pub(super) fn claimed_level(&self) -> Option<SecurityLevel> {
         let attesting = self.issuers.first()?;
         match self.provisioning() {
             Provisioning::Remote { .. } if named(attesting, ORGANIZATION, "StrongBox") => Some(SecurityLevel::StrongBox),
@@ -302,8 +299,8 @@ pub(super) fn issued_by(index: usize, subject: &Certificate, issuer: &Certificat
 
 /// Strength that the keys of a chain need: short ones count only where software is accepted, and only below an anchor for software, which
 /// proves nothing about a phone.
-pub(super) fn strength(anchor: Option<&Anchor>, requirements: &Requirements) -> KeyStrength {
-    match (anchor.map(|anchor| anchor.source().purpose), requirements.security_level_min) {
+pub(super) fn strength(anchor: Option<&Anchor>, security_level_min: SecurityLevel) -> KeyStrength {
+    match (anchor.map(|anchor| anchor.source().purpose), security_level_min) {
         (Some(Purpose::AndroidSoftware), SecurityLevel::Software) => KeyStrength::Legacy,
         (Some(Purpose::AndroidSoftware), SecurityLevel::TrustedEnvironment | SecurityLevel::StrongBox)
         | (Some(Purpose::AndroidHardware | Purpose::AppAttest | Purpose::AppAttestReceipt) | None, _) => KeyStrength::Sound,

@@ -96,7 +96,7 @@ fn facts(certificate: &Certificate, anchors: &Anchors) -> CertificateFacts {
 fn chain_refusals(chain: &Chain, trust: &Trust, requirements: &Requirements, now: UnixSeconds) -> Vec<AttestRefusal> {
     let provisioning = chain.provisioning();
     let anchor = anchored(chain, &trust.anchors);
-    let strength = strength(anchor.as_ref().ok().copied(), requirements);
+    let strength = strength(anchor.as_ref().ok().copied(), requirements.security_level_min);
     let mut out: Vec<AttestRefusal> = anchor.err().into_iter().collect();
     out.extend(chain.below_last().filter_map(|(index, certificate)| ends_here(index, certificate, &trust.anchors).err()));
     out.extend(chain.links().filter_map(|(index, subject, issuer)| issued_by(index, subject, issuer, strength).err()));

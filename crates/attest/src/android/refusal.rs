@@ -406,7 +406,10 @@ impl fmt::Display for AttestRefusal {
                 write!(f, "the signature of certificate {index} does not verify")
             }
             Self::SignatureInvalid { index, why: SignatureRefusal::AlgorithmRefused } => {
-                write!(f, "certificate {index} is signed with an algorithm that is not accepted or does not fit its issuer's key")
+                write!(
+                    f,
+                    "certificate {index} is signed with an algorithm that is not accepted, or its issuer's key is of another kind or too short for it"
+                )
             }
             Self::StatusListMissing => f.write_str("no revocation list is loaded, and the configuration requires one"),
             Self::StatusListStale { fetched_at } => {

@@ -124,7 +124,7 @@ pub enum PurposeRule {
 /// Rule for keys that come back after they were deleted. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RollbackRule {
-    /// Nothing is asked.
+    /// Keys that may come back are accepted.
     Any,
     /// The hardware must state that a deleted key is gone for good.
     Resistant,

@@ -31,7 +31,7 @@ pub fn verify(
     let anchor = anchored(chain, &trust.anchors)?;
     // SECURITY: one path, which ends at the first anchor. Nothing that the sender appends can choose another end.
     chain.below_last().try_for_each(|(index, certificate)| ends_here(index, certificate, &trust.anchors))?;
-    let strength = strength(Some(anchor), requirements);
+    let strength = strength(Some(anchor), requirements.security_level_min);
     chain.links().try_for_each(|(index, subject, issuer)| issued_by(index, subject, issuer, strength))?;
     let (attested, content) = chain.attestation()?;
     // SECURITY: the attestation must stand in the first certificate. Otherwise an attested key may have signed what comes before it.

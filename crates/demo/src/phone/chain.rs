@@ -47,7 +47,7 @@ enum Batch {
     Sound,
     /// Whose key will be published.
     Leaking,
-    /// Whose certificates say that they are no authorities, as those of some makers do.
+    /// Phones whose certificates say that they are no authorities, as those of some makers do.
     Modest,
 }
 

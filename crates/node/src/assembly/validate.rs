@@ -125,7 +125,7 @@ pub fn validate(config: &Config, dev: Dev, options: &Options) -> Result<Settings
         public: &config.public,
         apps: &config.apps,
         login: &config.login,
-        attested: &config.device.attested,
+        device: &config.device,
         apple_development: config.device.apple_development,
         vendors: &config.vendors,
         risk: config.monitor.risk,

@@ -66,8 +66,8 @@ pub const BOOT_STATES: [BootState; 1] = [BootState::Verified];
 /// Whether the bootloader has to be locked.
 pub const REQUIRE_LOCKED: bool = true;
 
-/// Whether the hardware has to state that a deleted key is gone for good.
-pub const REQUIRE_ROLLBACK_RESISTANCE: bool = false;
+/// Requirement that the hardware states that a deleted key is gone for good.
+pub(crate) const REQUIRE_ROLLBACK_RESISTANCE: bool = false;
 
 /// Whether devices of development tokens are taken.
 pub const ALLOW_DEV_TOKENS: bool = false;

@@ -93,7 +93,7 @@ pub fn device(section: Option<Section<'_>>, here: &Path) -> DeviceRules {
     rules
 }
 
-/// The keys about attestations of Android phones' keys.
+/// Reads the keys of the section that are about attestations of Android phones' keys.
 fn attested(section: &mut Section<'_>) -> AttestedKey {
     let version = |section: &mut Section<'_>, key| section.number(key, 1..=u64::from(u32::MAX)).and_then(|at| u32::try_from(at.value).ok());
     AttestedKey {

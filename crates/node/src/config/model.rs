@@ -410,8 +410,8 @@ impl StatusListSource {
 pub struct DeviceRules {
     /// What is required of every app's devices, in the order in which it is asked.
     pub requirements: Vec<Requirement>,
-    /// What is required of every Android phone's key when it is attested.
-    pub attested: AttestedKey,
+    /// Requirements on the attestation of every Android phone's key.
+    pub(crate) attested: AttestedKey,
     /// Files of keys of systems that are accepted beside the makers', each with its line.
     pub boot_keys: Vec<(PathBuf, usize)>,
     /// Systems beside the makers' whose shipped keys are accepted, each with its line.
@@ -432,18 +432,18 @@ pub struct DeviceRules {
     pub status_list_then: WhenStale,
 }
 
-/// What an attestation of an Android phone's key has to say beyond what is always asked; nothing by default.
+/// Requirements on the attestation of an Android phone's key, beyond what is always asked; none by default.
 #[derive(Clone, Debug, Default)]
-pub struct AttestedKey {
-    /// The one security level that is accepted.
+pub(crate) struct AttestedKey {
+    /// Security level that alone is accepted.
     pub security_level_exact: Option<SecurityLevel>,
     /// Oldest version of the attestation's format.
     pub attestation_version_min: Option<u32>,
     /// Oldest version of the keystore's hardware interface.
     pub keymint_version_min: Option<u32>,
-    /// Whether the hardware must state that a deleted key is gone for good.
+    /// True when the hardware must state that a deleted key is gone for good.
     pub rollback_resistance: bool,
-    /// How long ago the phone may say that it made the key.
+    /// Greatest time since the phone, by its own word, made the key.
     pub age_max: Option<Seconds>,
 }
 

@@ -137,6 +137,30 @@ fn every_key_is_heeded() {
 }
 
 #[test]
+fn requirements_on_attested_keys_are_read() {
+    use countersign_core::{Seconds, SecurityLevel};
+    let none = read(MINIMAL).expect("the minimum").device.attested;
+    assert_eq!((none.security_level_exact, none.attestation_version_min, none.keymint_version_min), (None, None, None));
+    assert_eq!((none.rollback_resistance, none.age_max), (false, None));
+    let more = "security_level_exact = \"strong_box\"\nattestation_version_min = 100\nkeymint_version_min = 41\n\
+                require_rollback_resistance = true\nattestation_age_max = \"10m\"\n";
+    let all =
+        read(&FULL.replace("require_locked = false\n", &format!("require_locked = false\n{more}"))).expect("a config").device.attested;
+    assert_eq!(all.security_level_exact, Some(SecurityLevel::StrongBox));
+    assert_eq!((all.attestation_version_min, all.keymint_version_min), (Some(100), Some(41)));
+    assert_eq!((all.rollback_resistance, all.age_max), (true, Some(Seconds(600))));
+    for (line, said) in [
+        ("security_level_exact = \"hsm\"", "`security_level_exact` cannot be `hsm`"),
+        ("attestation_version_min = 0", "`attestation_version_min`"),
+        ("keymint_version_min = -1", "`keymint_version_min`"),
+        ("attestation_age_max = \"soon\"", "`attestation_age_max`"),
+    ] {
+        let refused = read(&FULL.replace("require_locked = false", &format!("require_locked = false\n{line}"))).expect_err(line);
+        assert!(refused.contains(said), "{refused}");
+    }
+}
+
+#[test]
 fn what_stays_open_is_declared() {
     let operation = |stream: &str| {
         format!(

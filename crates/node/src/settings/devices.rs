@@ -14,7 +14,7 @@ use countersign_core::{AppId, BootKey, BootState, SecurityLevel, Stage};
 use countersign_feeds::content::Content;
 
 use crate::{
-    config::{App, AttestedKey, DeviceRules, Fault, Faults, replaced},
+    config::{App, DeviceRules, Fault, Faults, replaced},
     files,
     settings::fetched::Fetched,
 };
@@ -80,10 +80,11 @@ fn boot_keys(config: &Path, device: &DeviceRules, fetched: &Fetched<'_>) -> Resu
 /// asked first, because what a key in software says of itself is worth nothing. `also` are signers beyond the app's own: the
 /// software phone's on a development node.
 #[must_use]
-pub fn key_requirements(app: &App, requirements: &Requirements, attested: &AttestedKey, also: &[[u8; 32]]) -> KeyRequirements {
+pub fn key_requirements(app: &App, requirements: &Requirements, device: &DeviceRules, also: &[[u8; 32]]) -> KeyRequirements {
     let enforced = requirements.0.iter().filter(|requirement| requirement.rollout.stage_for(None) == Stage::Enforce);
     let level = enforced.filter_map(|requirement| if let Rule::SecurityLevel(min) = requirement.rule { Some(min) } else { None });
     let signers = app.signers.iter().chain(also).copied().collect();
+    let attested = &device.attested;
     KeyRequirements {
         security_level_min: level.max().unwrap_or(SecurityLevel::Software),
         security_level_exact: attested.security_level_exact,

@@ -17,7 +17,7 @@ use countersign_proof::target::Origin;
 use serde::Deserialize;
 
 use crate::{
-    config::{self, AttestedKey, Faults, IosApp, Login, PlaySource, Vendors},
+    config::{self, DeviceRules, Faults, IosApp, Login, PlaySource, Vendors},
     files,
     settings::{devices, google::Google},
 };
@@ -32,8 +32,8 @@ pub struct IssuerSections<'a> {
     pub apps: &'a [config::App],
     /// Sign-in.
     pub login: &'a Login,
-    /// What an attestation of an Android phone's key has to say.
-    pub attested: &'a AttestedKey,
+    /// Rules for devices, of which those on the attestation of an Android phone's key are read here.
+    pub device: &'a DeviceRules,
     /// Whether App Attest's development environment is taken as well.
     pub apple_development: bool,
     /// How vendors are asked.
@@ -84,7 +84,7 @@ impl IssuerSections<'_> {
         })?;
         Ok(App {
             sector: Sector(app.sector.clone()),
-            android: devices::key_requirements(app, required, self.attested, self.simulated),
+            android: devices::key_requirements(app, required, self.device, self.simulated),
             ios: app.ios.as_ref().map(|ios| self.ios_app(app, ios)).transpose()?,
             play: app.play.as_ref().map(|source| self.play_app(app, source)).transpose()?,
             app_attest_quota: VendorQuota::app_attest(self.vendors.app_attest_daily.map(Quota::new)),
