@@ -1,7 +1,7 @@
 //! What serves on each listener. A part that stops by itself, by whatever cause, takes the node with it: half a node would only look
 //! alive.
 
-use std::{io, sync::Arc};
+use std::{io, net::SocketAddr, sync::Arc};
 
 use axum::Router;
 use countersign_gateway::{Gateway, ListenConfig, listen};
@@ -16,6 +16,7 @@ use crate::{
         base::Assembly,
         front::Front,
         side::{self, Side},
+        side_access::{self, SideAccess},
     },
 };
 
@@ -40,9 +41,10 @@ pub fn operators(assembly: &Assembly, socket: Socket, routes: Router, operators:
 }
 
 /// Serves health and metrics.
-pub fn side(assembly: &Assembly, listener: TcpListener, metrics: PrometheusHandle, tasks: &mut JoinSet<()>) {
+pub fn side(assembly: &Assembly, listener: TcpListener, access: SideAccess, metrics: PrometheusHandle, tasks: &mut JoinSet<()>) {
     let shutdown = assembly.shutdown.clone();
     let routes = side::router(Side { metrics, keys: Arc::clone(&assembly.stores.keys), shutdown: shutdown.clone() });
+    let routes = side_access::guarded(routes, access).into_make_service_with_connect_info::<SocketAddr>();
     let served = axum::serve(listener, routes).with_graceful_shutdown(shutdown.clone().cancelled_owned());
     tasks.spawn(until_it_fails("the port of metrics", async { served.await }, shutdown));
 }
