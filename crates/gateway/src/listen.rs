@@ -129,7 +129,8 @@ where
 async fn next(listener: &TcpListener, places: &Arc<Semaphore>) -> Option<(TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
     let place = Arc::clone(places).acquire_owned().await.ok()?;
     match listener.accept().await {
-        Ok((stream, address)) => Some((stream, address, place)),
+        // A listener on `[::]` shows clients of IPv4 as IPv6; they are the same clients.
+        Ok((stream, address)) => Some((stream, SocketAddr::new(address.ip().to_canonical(), address.port()), place)),
         Err(error) => {
             // Out of file descriptors, mostly: trying again at once would spin.
             tracing::warn!(%error, "a connection could not be accepted");

@@ -1,4 +1,5 @@
-//! The public door: one listener, and one rule about who answers. Two prefixes are the issuer's; everything else is the API.
+//! The public door: one listener, and one rule about who answers. One prefix and its own well-known names are the issuer's; two
+//! well-known files are about apps; everything else is the API.
 
 use std::{convert::Infallible, sync::Arc};
 
@@ -7,14 +8,22 @@ use countersign_gateway::{
     Gateway, Peer,
     body::{Body, BodyError},
 };
-use countersign_issuer::Origin;
-use http::{Request, Response};
+use countersign_issuer::{Origin, endpoints};
+use http::{HeaderValue, Request, Response, header};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tower::ServiceExt;
 
-/// What the issuer answers.
-const ISSUER_PREFIXES: [&str; 2] = ["/countersign/v1/", "/.well-known/"];
+use crate::{
+    assembly::association::{self, Association},
+    config::Dev,
+};
+
+/// What the issuer answers, besides its own well-known names.
+const ISSUER_PREFIX: &str = "/countersign/v1/";
+
+/// Where well-known names are (RFC 8615). Those that are not ours are operations like all others.
+const WELL_KNOWN: &str = "/.well-known/";
 
 /// What the doors of shared signals answer.
 const SIGNALS_PREFIX: &str = "/countersign/v1/signals/";
@@ -31,18 +40,48 @@ pub struct Front {
     pub issuer: Router,
     /// Shared signals.
     pub signals: Router,
+    /// What answers with the metadata of shared signals, where somebody is told of any.
+    pub transmitter: Option<Router>,
+    /// The files about apps.
+    pub association: Association,
+    /// What clients are told about TLS in every answer (RFC 6797).
+    pub transport_security: HeaderValue,
+}
+
+/// `Strict-Transport-Security`: a year. A development node asks to forget instead, since it is called `localhost`, as others are.
+pub const fn transport_security(dev: Dev) -> HeaderValue {
+    match dev {
+        Dev::Off => HeaderValue::from_static("max-age=31536000"),
+        Dev::On => HeaderValue::from_static("max-age=0"),
+    }
 }
 
 impl Front {
     /// Answers one request.
     pub async fn answer(self, request: Request<Incoming>, peer: Peer) -> Response<Body> {
+        let told = self.transport_security.clone();
+        let mut answer = self.answer_by_path(request, peer).await;
+        // An upstream that says something else knows why.
+        answer.headers_mut().entry(header::STRICT_TRANSPORT_SECURITY).or_insert(told);
+        answer
+    }
+
+    async fn answer_by_path(self, request: Request<Incoming>, peer: Peer) -> Response<Body> {
         // The path is looked at as it came. One that only becomes the issuer's by decoding or tidying is not the issuer's, and
         // the gateway refuses it as ambiguous.
         let path = request.uri().path();
-        if path.starts_with(SIGNALS_PREFIX) || path == SIGNALS_CONFIGURATION {
+        if path.starts_with(SIGNALS_PREFIX) {
             return by_router(self.signals, request).await;
         }
-        if ISSUER_PREFIXES.iter().any(|prefix| path.starts_with(prefix)) {
+        if path == SIGNALS_CONFIGURATION
+            && let Some(transmitter) = self.transmitter
+        {
+            return by_router(transmitter, request).await;
+        }
+        if let Some(file) = self.association.at(path) {
+            return association::answer(file, request).await;
+        }
+        if path.starts_with(ISSUER_PREFIX) || (path.starts_with(WELL_KNOWN) && endpoints().any(|endpoint| endpoint.path == path)) {
             return by_the_issuer(self.issuer, request, peer).await;
         }
         countersign_gateway::serve(&self.house, request, peer).await

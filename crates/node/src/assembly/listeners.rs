@@ -2,20 +2,23 @@
 
 use std::{
     io,
-    net::SocketAddr,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use countersign_gateway::{Certificates, ListenConfig};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 use crate::{
     admin::socket::Socket,
-    assembly::{auth_requests::AuthRequests, development, start_error::StartError},
+    assembly::{auth_requests::AuthRequests, development, side_access::SideAccess, start_error::StartError},
     config::{AuthRequestDoor, Bounds},
     settings::gateway,
 };
+
+/// Connections that wait to be accepted, as many as the system's own default allows.
+const BACKLOG: u32 = 1024;
 
 /// Where a node listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +37,8 @@ pub struct ListenerSettings {
     pub public: SocketAddr,
     /// The address for health and metrics.
     pub side: SocketAddr,
+    /// Who is answered there.
+    pub side_access: SideAccess,
     /// Where operators ask.
     pub admin: PathBuf,
     /// The mode of that socket.
@@ -58,6 +63,8 @@ pub struct Listeners {
     pub public_config: ListenConfig,
     /// Health and metrics.
     pub side: TcpListener,
+    /// Who is answered there.
+    pub side_access: SideAccess,
     /// Another proxy, where one asks.
     pub auth_requests: Option<AuthRequests>,
     /// Operators.
@@ -95,7 +102,7 @@ impl Listeners {
         };
         let addresses = Addresses { public: address(&public)?, side: address(&side)?, admin: path };
         let public_config = gateway::listener(Arc::clone(&certificates), &settings.bounds);
-        Ok(Self { public, public_config, side, auth_requests, admin, addresses, certificates, root_pem })
+        Ok(Self { public, public_config, side, side_access: settings.side_access, auth_requests, admin, addresses, certificates, root_pem })
     }
 }
 
@@ -106,7 +113,22 @@ fn made(data: &Path, host: &str) -> Result<(Certificates, String), String> {
 }
 
 async fn listener(address: SocketAddr, what: &str) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address).await.map_err(|source| io_error(&format!("{what} `{address}` cannot be bound"), source))
+    let bound = if address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) { every_address(address).await } else { TcpListener::bind(address).await };
+    bound.map_err(|source| io_error(&format!("{what} `{address}` cannot be bound"), source))
+}
+
+/// Binds a port on every address, of IPv6 and IPv4 alike, whatever the system does by default (RFC 3493 section 5.3). A system without
+/// IPv6 has every address of IPv4.
+async fn every_address(address: SocketAddr) -> io::Result<TcpListener> {
+    let Ok(socket) = TcpSocket::new_v6() else {
+        return TcpListener::bind((Ipv4Addr::UNSPECIFIED, address.port())).await;
+    };
+    rustix::net::sockopt::set_ipv6_v6only(&socket, false)?;
+    socket.set_reuseaddr(true)?;
+    match socket.bind(address) {
+        Err(fault) if fault.kind() == io::ErrorKind::AddrNotAvailable => TcpListener::bind((Ipv4Addr::UNSPECIFIED, address.port())).await,
+        bound => bound.and_then(|()| socket.listen(BACKLOG)),
+    }
 }
 
 fn address(listener: &TcpListener) -> Result<SocketAddr, StartError> {
@@ -115,4 +137,21 @@ fn address(listener: &TcpListener) -> Result<SocketAddr, StartError> {
 
 fn io_error(what: &str, source: io::Error) -> StartError {
     StartError::Io { what: what.to_owned(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpStream;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn every_address_is_of_both_families() {
+        let bound = listener((Ipv6Addr::UNSPECIFIED, 0).into(), "a test").await.expect("bound");
+        let port = bound.local_addr().expect("an address").port();
+        assert!(TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.is_ok(), "IPv4");
+        if bound.local_addr().expect("an address").is_ipv6() {
+            assert!(TcpStream::connect((Ipv6Addr::LOCALHOST, port)).await.is_ok(), "IPv6");
+        }
+    }
 }

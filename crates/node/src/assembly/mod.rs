@@ -1,6 +1,7 @@
 //! The assembly: a node is started from a config, in this process, with a clock and a generator of the caller's choice. Here every
 //! promise meets its implementation, once. [`start`] reads in the order in which a node comes up; each server has a step of its own.
 
+mod association;
 mod auth_requests;
 mod base;
 mod clock;
@@ -27,6 +28,7 @@ mod rule_archive;
 mod serve;
 mod sharing;
 mod side;
+mod side_access;
 mod signals;
 mod start;
 mod start_error;

@@ -3,7 +3,7 @@
 
 use std::{
     io,
-    sync::{Arc, Mutex},
+    net::SocketAddr, sync::{Arc, Mutex},
 };
 
 use axum::Router;
@@ -20,6 +20,7 @@ use crate::{
         front::Front,
         readiness::Readiness,
         side::{self, Side, Spared},
+        side_access::{self, SideAccess},
     },
 };
 
@@ -44,7 +45,7 @@ pub fn operators(assembly: &Assembly, socket: Socket, routes: Router, operators:
 }
 
 /// Serves health and metrics.
-pub fn side(assembly: &Assembly, listener: TcpListener, metrics: PrometheusHandle, tasks: &mut JoinSet<()>) {
+pub fn side(assembly: &Assembly, listener: TcpListener, access: SideAccess, metrics: PrometheusHandle, tasks: &mut JoinSet<()>) {
     let shutdown = assembly.shutdown.clone();
     let readiness = Readiness {
         log: assembly.stores.log(),
@@ -58,6 +59,7 @@ pub fn side(assembly: &Assembly, listener: TcpListener, metrics: PrometheusHandl
         last: Mutex::default(),
     };
     let routes = side::router(Side { metrics, readiness: Arc::new(readiness) });
+    let routes = side_access::guarded(routes, access).into_make_service_with_connect_info::<SocketAddr>();
     let served = axum::serve(Spared::new(listener), routes).with_graceful_shutdown(shutdown.clone().cancelled_owned());
     tasks.spawn(until_it_fails("the port of metrics", async { served.await }, shutdown));
 }

@@ -15,9 +15,10 @@ use crate::{
         wire::Status,
     },
     assembly::{
+        association::Association,
         base::{Assembly, Inbox},
         descriptors,
-        front::Front,
+        front::{self, Front},
         gateway::gateway,
         issuer::issuer,
         listeners::Listeners,
@@ -50,6 +51,9 @@ pub async fn start(config: Config, options: Options) -> Result<RunningNode, Star
         secrets::modes(&config)?;
     }
 
+    let transmits = !config.signals.targets.is_empty();
+    let association = Association::of(&config.apps);
+
     // What only one process can have.
     let lock = DataLock::take(&config.data)?;
     let listeners = Listeners::bind(listeners).await?;
@@ -81,7 +85,14 @@ pub async fn start(config: Config, options: Options) -> Result<RunningNode, Star
     if let Some(door) = listeners.auth_requests {
         serve::auth_requests(&assembly, door, Arc::clone(&gateway), &mut tasks);
     }
-    let front = Front { house: gateway, issuer: countersign_issuer::router(issuer), signals: ssf::router(sharing) };
+    let front = Front {
+        house: gateway,
+        issuer: countersign_issuer::router(issuer),
+        transmitter: transmits.then(|| ssf::router(Arc::clone(&sharing))),
+        signals: ssf::router(sharing),
+        association,
+        transport_security: front::transport_security(dev),
+    };
     serve::public(&assembly, listeners.public, listeners.public_config, front, &mut tasks);
     let admin = AdminState {
         admin_service: Arc::clone(&assembly.admin_service),
@@ -93,7 +104,7 @@ pub async fn start(config: Config, options: Options) -> Result<RunningNode, Star
         mailer: monitor.mailer,
     };
     serve::operators(&assembly, listeners.admin, routes::router(admin), operators, &mut tasks);
-    serve::side(&assembly, listeners.side, metrics, &mut tasks);
+    serve::side(&assembly, listeners.side, listeners.side_access, metrics, &mut tasks);
     drop(unless_it_serves.disarm());
     tracing::info!(public = %listeners.addresses.public, side = %listeners.addresses.side, "serving");
     Ok(RunningNode { live, addresses: listeners.addresses, tls_root_pem: listeners.root_pem, tasks, _lock: lock })

@@ -13,13 +13,14 @@ use countersign_notify::WebhookSettings;
 use countersign_outbound::Caller;
 
 use crate::{
-    assembly::{listeners::ListenerSettings, options::Options, reading},
+    assembly::{listeners::ListenerSettings, options::Options, reading, side_access::SideAccess},
     config::{Config, Dev, Faults, settle},
     settings::{
         feeds, gateway,
         issuing::IssuerSections,
         mail::{self, MailSettings},
         rules::{Declared, Rules},
+        secrets,
         signals::{self, SignalSettings},
         tls,
         trust::Trusted,
@@ -142,7 +143,8 @@ pub fn validate(config: &Config, dev: Dev, options: &Options) -> Result<Settings
     Ok(Settings {
         listeners: ListenerSettings {
             public: config.listen_address(dev),
-            side: config.metrics,
+            side: config.metrics.listen,
+            side_access: side_access(config)?,
             admin: config.admin_socket(),
             admin_mode: config.admin.mode,
             auth_request: config.auth_request.clone(),
@@ -180,6 +182,15 @@ pub fn validate(config: &Config, dev: Dev, options: &Options) -> Result<Settings
         feeds: feeds::feeds(&config.feeds, &config.data, config.device.status_list.file().map(|(list, _)| list)),
         caller,
     })
+}
+
+/// Who is answered at the side port.
+fn side_access(config: &Config) -> Result<SideAccess, Faults> {
+    let token = config.metrics.token.as_ref().map(|(path, line)| {
+        let what = |why| format!("`{}` cannot be used: {why}", path.display());
+        secrets::token(path).map_err(|why| Faults::at(&config.file, *line, what(why), secrets::NEW_TOKEN))
+    });
+    Ok(SideAccess::new(token.transpose()?.as_ref(), config.metrics.networks.clone()))
 }
 
 /// What an operator should know before the first request.

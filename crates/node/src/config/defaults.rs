@@ -251,7 +251,7 @@ mod tests {
             ("`upstream_ca`", text("required for `https`")),
             ("`upstream_protocol`", word(UPSTREAM_PROTOCOL.as_str())),
             ("`upstream_plain`", word(&(PLAIN_UPSTREAM == PlainUpstream::Anywhere).to_string())),
-            ("`listen`", text("the port of `public_url`, on every address; loopback with `--dev`")),
+            ("`listen`", text("the port of `public_url`, on every address of IPv4 and IPv6; loopback with `--dev`")),
             ("`data`", word(DATA)),
             ("`data_shared`", word(&(DATA_READERS == DataReaders::Shared).to_string())),
             ("`policies`", word(POLICIES)),
@@ -330,6 +330,8 @@ mod tests {
             ("`admin.mode`", word(&format!("{ADMIN_SOCKET_MODE:04o}"))),
             ("`admin.operators`", text("whoever may open the socket, named `uid:N`")),
             ("`metrics.listen`", word(&METRICS_LISTEN.to_string())),
+            ("`metrics.token_file`", text("")),
+            ("`metrics.networks`", text("nobody but this machine")),
         ]
     }
 

@@ -25,7 +25,7 @@ pub use fault::{Fault, Faults};
 pub use model::{
     AdminSocket, App, AuthRequestDoor, Bounds, Config, DataReaders, Dev, DeviceRules, DoorListen, Email, FeedSource, GeoList,
     GeographyFiles, IosApp, Listen, Login,
-    MailLogin, MailTls, MonitorRules, Operation, PlainUpstream, PlaySource, SharedSignals, SignUp,
+    MailLogin, MailTls, MonitorRules, Operation, PlainUpstream, PlaySource, SharedSignals, SidePort, SignUp,
     SignalSource, SignalTarget, StatusListSource, TlsFiles, Upstream,
     Vendors, Webhook, WhenStale,
 };

@@ -2,14 +2,14 @@
 
 use std::{
     collections::BTreeSet,
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use countersign_compliance::{DailyLimit, FeedKind, OutageRule, Requirement};
 use countersign_core::{Action, AppId, ClientId, RiskBar, Seconds, SecurityLevel, WhenLimited};
-use countersign_gateway::{Origin, Protocol};
+use countersign_gateway::{Network, Origin, Protocol};
 use countersign_identity::{BindingRules, PasskeyOrigin};
 use countersign_monitor::{
     geography::ListOf,
@@ -87,8 +87,8 @@ pub struct Config {
     pub operations: Vec<Operation>,
     /// Bounds that differ between installations.
     pub bounds: Bounds,
-    /// Where health and metrics are served.
-    pub metrics: SocketAddr,
+    /// Where health and metrics are served, and to whom.
+    pub metrics: SidePort,
 }
 
 /// The door of another proxy: whoever reaches it is believed when it says what a client asked.
@@ -98,6 +98,17 @@ pub struct AuthRequestDoor {
     pub listen: DoorListen,
     /// The line on which it begins.
     pub line: usize,
+}
+
+/// Where health and metrics are served, and to whom besides this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SidePort {
+    /// The address.
+    pub listen: SocketAddr,
+    /// The file of the bearer token that others show, and its line.
+    pub token: Option<(PathBuf, usize)>,
+    /// Networks whose members need none.
+    pub networks: Vec<Network>,
 }
 
 /// Where operators ask, and who they are.
@@ -554,11 +565,12 @@ impl Config {
     #[must_use]
     pub const fn listen_address(&self, dev: Dev) -> SocketAddr {
         let address = match dev {
-            Dev::Off => Ipv4Addr::UNSPECIFIED,
-            Dev::On => Ipv4Addr::LOCALHOST,
+            // Every address, of IPv4 as well.
+            Dev::Off => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+            Dev::On => IpAddr::V4(Ipv4Addr::LOCALHOST),
         };
         match self.listen {
-            Listen::ByPublicUrl => SocketAddr::new(IpAddr::V4(address), self.public.port()),
+            Listen::ByPublicUrl => SocketAddr::new(address, self.public.port()),
             Listen::On { address, .. } => address,
         }
     }

@@ -7,7 +7,7 @@ use std::{
 
 use countersign_compliance::{AfterGrace, DailyLimit};
 use countersign_core::{AppId, ClientId, Limits, Seconds, WhenLimited};
-use countersign_gateway::{Origin, Protocol, Scheme};
+use countersign_gateway::{Network, Origin, Protocol, Scheme};
 use countersign_identity::PasskeyOrigin;
 use countersign_monitor::geography::ListOf;
 use countersign_policy::{StreamKind, StreamSpec};
@@ -21,7 +21,7 @@ use crate::config::{
     feeds,
     model::{
         App, Bounds, Config, DataReaders, Dev, GeoList, GeographyFiles, IosApp, Listen, Login, Operation, PlainUpstream, PlaySource,
-        SignUp, TlsFiles, Upstream, Vendors,
+        SidePort, SignUp, TlsFiles, Upstream, Vendors,
     },
     monitor,
     section::{At, Section, Source},
@@ -95,7 +95,7 @@ fn top_level(top: &mut Section<'_>, file: &Path, here: &Here) -> Option<Config> 
         top.fault(Some(call.line), "a gRPC operation needs HTTP/2 to the upstream", "add `upstream_protocol = \"http2\"`");
     }
     let bounds = limits(top.table("limits", "[limits]"));
-    let metrics = metrics(top.table("metrics", "[metrics]"));
+    let metrics = metrics(top.table("metrics", "[metrics]"), here);
     let (public, upstream, vendors) = (public?, upstream?, vendors?);
     Some(Config {
         file: file.to_owned(),
@@ -443,18 +443,29 @@ fn limits(section: Option<Section<'_>>) -> Bounds {
     bounds
 }
 
-fn metrics(section: Option<Section<'_>>) -> std::net::SocketAddr {
-    let Some(mut section) = section else { return defaults::METRICS_LISTEN };
+fn metrics(section: Option<Section<'_>>, here: &Here) -> SidePort {
+    let mut side = SidePort { listen: defaults::METRICS_LISTEN, token: None, networks: Vec::new() };
+    let Some(mut section) = section else { return side };
     let listen = address(&mut section, "listen");
+    side.token = section.text("token_file").map(|at| (here.path(at.value), at.line));
+    for At { value, line } in section.texts("networks").unwrap_or_default() {
+        match Network::parse(value) {
+            Ok(network) => side.networks.push(network),
+            Err(why) => section.fault(Some(line), format!("`networks` cannot hold `{value}`"), why.to_string()),
+        }
+    }
     if let Some(At { value, line }) = listen
-        && !value.ip().is_loopback()
+        && !value.ip().to_canonical().is_loopback()
+        && side.token.is_none()
+        && side.networks.is_empty()
     {
         section.fault(
             Some(line),
             "the metrics would be reachable from the network",
-            "use a loopback address, such as `127.0.0.1:7442`, and run the metrics collector on this machine",
+            "add `token_file` or `networks = [\"10.0.0.0/24\"]`, or use a loopback address, such as `127.0.0.1:7442`",
         );
     }
     section.end();
-    listen.map_or(defaults::METRICS_LISTEN, |at| at.value)
+    side.listen = listen.map_or(defaults::METRICS_LISTEN, |at| at.value);
+    side
 }

@@ -65,7 +65,7 @@ fn three_lines_are_enough() {
     assert_eq!(config.public.as_str(), "https://api.example.com");
     assert_eq!(config.data, PathBuf::from("/etc/csign/data"));
     assert_eq!(config.policies, PathBuf::from("/etc/csign/policies"));
-    assert_eq!(config.listen_address(Dev::Off).to_string(), "0.0.0.0:443");
+    assert_eq!(config.listen_address(Dev::Off).to_string(), "[::]:443");
     assert_eq!(config.listen_address(Dev::On).to_string(), "127.0.0.1:443");
     assert_eq!(config.login.sign_up, SignUp::Invite);
     let enforced: Vec<_> = config
@@ -129,7 +129,7 @@ fn every_key_is_heeded() {
     assert_eq!(config.tls.map(|tls| tls.certificate), Some(PathBuf::from("/etc/csign/chain.pem")));
     assert_eq!((config.bounds.connections_max, config.bounds.body_bytes_max), (5, 100));
     assert_eq!((config.bounds.drain_max.as_secs(), config.bounds.upstream_max.as_secs()), (3, 9));
-    assert_eq!(config.metrics.to_string(), "127.0.0.1:9100");
+    assert_eq!(config.metrics.listen.to_string(), "127.0.0.1:9100");
     let operation = config.operations.first().expect("an operation");
     assert_eq!((operation.pattern.as_str(), operation.line), ("POST /v1/transfers/{id}", 34));
     assert_eq!(operation.body, vec![("amount".to_owned(), "long /amount".to_owned())]);
@@ -395,7 +395,7 @@ fn every_fault_has_a_line_and_a_remedy() {
         (
             "127.0.0.1:9100",
             "0.0.0.0:9100",
-            "csign.toml:33: the metrics would be reachable from the network; use a loopback address, such as `127.0.0.1:7442`, and run the metrics collector on this machine",
+            "csign.toml:33: the metrics would be reachable from the network; add `token_file` or `networks = [\"10.0.0.0/24\"]`, or use a loopback address, such as `127.0.0.1:7442`",
         ),
         (
             "match = \"POST /v1/transfers/{id}\"\n",
@@ -530,6 +530,24 @@ fn a_socket_too_deep_has_a_remedy() {
         let said = settle(&read(text).expect("understood"), Dev::On).err().map(|faults| faults.to_string());
         assert_eq!(said.is_none(), *taken, "{name}: {said:?}");
         assert!(said.is_none_or(|said| said.contains("shorter path") && !said.contains("SUN_LEN")), "{name}");
+    }
+}
+
+/// Health and metrics are for this machine, for named networks, and for whoever shows the token.
+#[test]
+fn metrics_are_for_whom_the_config_names() {
+    let rows: &[(&str, &str, bool)] = &[
+        ("loopback", "listen = \"127.0.0.1:1\"\n", true),
+        ("loopback of IPv6", "listen = \"[::1]:1\"\n", true),
+        ("every address", "listen = \"0.0.0.0:1\"\n", false),
+        ("every address of IPv6", "listen = \"[::]:1\"\n", false),
+        ("every address, a token", "listen = \"0.0.0.0:1\"\ntoken_file = \"metrics.token\"\n", true),
+        ("every address of IPv6, a network", "listen = \"[::]:1\"\nnetworks = [\"10.0.0.0/8\"]\n", true),
+        ("every address, no network", "listen = \"[::]:1\"\nnetworks = []\n", false),
+        ("no network", "networks = [\"10.0.0.1/8\"]\n", false),
+    ];
+    for (name, text, taken) in rows {
+        assert_eq!(read(&format!("{MINIMAL}[metrics]\n{text}")).is_ok(), *taken, "{name}");
     }
 }
 

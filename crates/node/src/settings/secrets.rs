@@ -37,6 +37,7 @@ pub fn modes(config: &Config) -> Result<(), Faults> {
 /// The files of secrets, each with the line that names it.
 fn named(config: &Config) -> Vec<(&Path, usize)> {
     let mut all: Vec<(&PathBuf, usize)> = Vec::new();
+    all.extend(config.metrics.token.iter().map(|(path, line)| (path, *line)));
     all.extend(config.tls.iter().map(|tls| (&tls.key, tls.line)));
     all.extend(config.signals.sources.iter().map(|source| (&source.token, source.line)));
     all.extend(config.signals.targets.iter().map(|target| (&target.token, target.line)));
@@ -47,6 +48,9 @@ fn named(config: &Config) -> Vec<(&Path, usize)> {
     }));
     all.into_iter().map(|(path, line)| (path.as_path(), line)).collect()
 }
+
+/// What to do about a token that is not taken.
+pub const NEW_TOKEN: &str = "write a random token into it, such as that of `openssl rand -hex 32`";
 
 /// Why a bearer token is not taken. Alphabetical.
 #[derive(Debug)]

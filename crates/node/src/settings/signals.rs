@@ -22,9 +22,6 @@ pub struct SignalSettings {
     pub caller: Caller,
 }
 
-/// What to do about a token that is not taken.
-const TOKEN: &str = "write a random token into it, such as that of `openssl rand -hex 32`";
-
 /// Reads keys and tokens.
 ///
 /// # Errors
@@ -38,14 +35,14 @@ pub fn signals(file: &Path, config: &SharedSignals, caller: Caller) -> Result<Si
     for source in &config.sources {
         let keys = files::read_text(&source.jwks)
             .map_err(|why| unfit(&source.jwks, source.line, format!("it cannot be read: {why}"), "give a readable file"));
-        let token = secrets::token(&source.token).map_err(|why| unfit(&source.token, source.line, why.to_string(), TOKEN));
+        let token = secrets::token(&source.token).map_err(|why| unfit(&source.token, source.line, why.to_string(), secrets::NEW_TOKEN));
         if let (Ok(keys), Ok(token)) = (keys, token) {
             found.push((source, keys, token));
         }
     }
     let mut targets = Vec::new();
     for target in &config.targets {
-        let token = secrets::token(&target.token).map_err(|why| unfit(&target.token, target.line, why.to_string(), TOKEN));
+        let token = secrets::token(&target.token).map_err(|why| unfit(&target.token, target.line, why.to_string(), secrets::NEW_TOKEN));
         let Ok(token) = token else { continue };
         let stream = OutStream::new(target.audience.clone(), target.push.clone(), token, target.subject);
         targets.push(Arc::new(stream));

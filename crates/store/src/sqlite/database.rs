@@ -12,7 +12,7 @@ use std::{
 use countersign_core::{DeviceId, Limits, Session, SessionId, UserId};
 use sqlx::{
     SqlSafeStr, SqlitePool,
-    migrate::{Migration, MigrationType, Migrator},
+    migrate::{MigrateError, Migration, MigrationType, Migrator},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
@@ -69,25 +69,83 @@ pub enum OpenError {
         /// Error of the operating system.
         source: io::Error,
     },
-    /// The database does not open, or is of a newer version.
+    /// The database does not open.
     Database {
         /// Which.
         path: PathBuf,
+        /// What it is.
+        fault: DatabaseFault,
         /// Message of SQLite.
         what: String,
     },
 }
 
+/// What is wrong with a database that does not open. Alphabetical.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DatabaseFault {
+    /// Its pages do not fit together (`SQLITE_CORRUPT`).
+    Damaged,
+    /// The disk, or its quota, is full (`SQLITE_FULL`).
+    DiskFull,
+    /// The system cannot read or write it (`SQLITE_IOERR`, `SQLITE_CANTOPEN`).
+    Io,
+    /// Another process holds it (`SQLITE_BUSY`, `SQLITE_LOCKED`).
+    Locked,
+    /// A newer version of this program wrote it.
+    Newer,
+    /// The file is no database, or an encrypted one (`SQLITE_NOTADB`).
+    NoDatabase,
+    /// It has our tables in a form that no version of this program made.
+    Other,
+    /// It may be read and not written (`SQLITE_READONLY`, `SQLITE_PERM`).
+    ReadOnly,
+}
+
+impl DatabaseFault {
+    /// What SQLite's answer means (sqlite.org/rescode.html); the primary code is in the lowest eight bits.
+    fn of(error: &sqlx::Error) -> Self {
+        let code = error.as_database_error().and_then(|fault| fault.code()).and_then(|code| code.parse::<u32>().ok());
+        match code.map(|code| code & 0xff) {
+            Some(3 | 8) => Self::ReadOnly,
+            Some(5 | 6) => Self::Locked,
+            Some(10 | 14) => Self::Io,
+            Some(11) => Self::Damaged,
+            Some(13) => Self::DiskFull,
+            Some(26) => Self::NoDatabase,
+            Some(_) | None => Self::Other,
+        }
+    }
+
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the enum is sqlx's, and says itself that it will grow")]
+    fn of_migration(error: &MigrateError) -> Self {
+        match error {
+            MigrateError::VersionMissing(_) | MigrateError::VersionTooNew(..) => Self::Newer,
+            MigrateError::Execute(fault) | MigrateError::ExecuteMigration(fault, _) => Self::of(fault),
+            _ => Self::Other,
+        }
+    }
+
+    /// What it is, and what to do.
+    const fn told(self) -> &'static str {
+        match self {
+            Self::Damaged => "it is damaged; restore a backup",
+            Self::DiskFull => "the disk is full; make room, and start again",
+            Self::Io => "the system cannot read or write it; check the disk and the permissions of the data directory",
+            Self::Locked => "another process holds it; stop that process, and start again",
+            Self::Newer => "a newer version of this program wrote it; use that version, or restore a backup from before",
+            Self::NoDatabase => "it is not a database; restore a backup, or move the file away if it came here by mistake",
+            Self::Other => "its tables are not those of this program; restore a backup",
+            Self::ReadOnly => "it cannot be written; check its permissions and whether its disk is mounted read-only",
+        }
+    }
+}
+
 impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Io { path, source } => write!(f, "`{}` cannot be used: {source}", path.display()),
-            Self::Database { path, what } => {
-                write!(
-                    f,
-                    "`{}` cannot be opened as a database of this version: {what}; if it is damaged, restore a backup; if it was written by a newer version, use that version",
-                    path.display()
-                )
+            Self::Io { path, source } => write!(f, "`{}` cannot be used: {source}; check its permissions", path.display()),
+            Self::Database { path, fault, what } => {
+                write!(f, "the database `{}` cannot be opened: {} (SQLite: {what})", path.display(), fault.told())
             }
         }
     }
@@ -115,7 +173,7 @@ impl Sqlite {
     /// Opens, or makes, `countersign.db` and `subject-keys.db` in a directory, readable by their owner only.
     ///
     /// # Errors
-    /// [`OpenError::Io`] when a file cannot be used; [`OpenError::Database`] when it is damaged or of a newer version.
+    /// [`OpenError::Io`] when a file cannot be used; [`OpenError::Database`] when it does not open, with what it is.
     pub async fn open(directory: &Path) -> Result<Self, OpenError> {
         let truth = directory.join("countersign.db");
         let keys = directory.join("subject-keys.db");
@@ -123,7 +181,11 @@ impl Sqlite {
         let readers = readers(&truth).await?;
         let subject_keys = self::writer(&keys, KEYS).await?;
         // A process that was killed may have left a destroyed key in the log.
-        wipe_log(&subject_keys).await.map_err(broken(&keys))?;
+        wipe_log(&subject_keys).await.map_err(|fault| OpenError::Database {
+            path: keys.clone(),
+            fault: DatabaseFault::Locked,
+            what: fault.to_string(),
+        })?;
         Ok(Self {
             writer,
             readers,
@@ -165,7 +227,11 @@ pub(super) async fn writer(path: &Path, steps: &[Step]) -> Result<SqlitePool, Op
     // A file that was there already, from a backup perhaps, may have another mode.
     file.set_permissions(fs::Permissions::from_mode(PRIVATE)).map_err(failed)?;
     let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options(path)).await.map_err(broken(path))?;
-    Migrator::with_migrations(steps.iter().map(Step::migration).collect()).run(&pool).await.map_err(broken(path))?;
+    Migrator::with_migrations(steps.iter().map(Step::migration).collect()).run(&pool).await.map_err(|error| OpenError::Database {
+        path: path.to_path_buf(),
+        fault: DatabaseFault::of_migration(&error),
+        what: error.to_string(),
+    })?;
     Ok(pool)
 }
 
@@ -185,8 +251,8 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .pragma("secure_delete", "on")
 }
 
-fn broken<E: fmt::Display>(path: &Path) -> impl Fn(E) -> OpenError {
-    move |error| OpenError::Database { path: path.to_path_buf(), what: error.to_string() }
+fn broken(path: &Path) -> impl Fn(sqlx::Error) -> OpenError {
+    move |error| OpenError::Database { path: path.to_path_buf(), fault: DatabaseFault::of(&error), what: error.to_string() }
 }
 
 /// Moves the write-ahead log into the database and cuts it off: overwritten data must not survive in the log.
