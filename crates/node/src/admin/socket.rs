@@ -10,6 +10,8 @@ use axum::Router;
 use tokio::net::UnixListener;
 use tokio_util::sync::CancellationToken;
 
+use crate::bodies;
+
 /// A socket that is listened on.
 pub struct Socket {
     listener: UnixListener,
@@ -37,7 +39,7 @@ impl Socket {
     /// # Errors
     /// When the listener fails for good.
     pub async fn serve(self, router: Router, shutdown: CancellationToken) -> io::Result<()> {
-        let served = axum::serve(self.listener, router).with_graceful_shutdown(shutdown.cancelled_owned()).await;
+        let served = axum::serve(self.listener, bodies::bounded(router)).with_graceful_shutdown(shutdown.cancelled_owned()).await;
         let _ = fs::remove_file(&self.path);
         served
     }

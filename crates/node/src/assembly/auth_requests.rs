@@ -14,7 +14,10 @@ use countersign_gateway::{Gateway, answer_auth_request};
 use tokio::net::{TcpListener, UnixListener};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{AuthRequestDoor, DoorListen};
+use crate::{
+    bodies,
+    config::{AuthRequestDoor, DoorListen},
+};
 
 /// Where another proxy asks, bound and not yet served.
 pub enum AuthRequests {
@@ -51,6 +54,7 @@ impl AuthRequests {
             let house = Arc::clone(&house);
             async move { answer_auth_request(&house, request).await.map(Body::new) }
         });
+        let router = bodies::bounded(router);
         match self {
             Self::Loopback(listener) => axum::serve(listener, router).with_graceful_shutdown(shutdown.cancelled_owned()).await,
             Self::Unix(listener, path) => {

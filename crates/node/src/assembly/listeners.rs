@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use countersign_gateway::{Certificates, ListenConfig};
+use countersign_gateway::{Certificates, ListenConfig, Proxies};
 use tokio::net::TcpListener;
 
 use crate::{
@@ -45,6 +45,8 @@ pub struct ListenerSettings {
     pub certificates: Option<Certificates>,
     /// Bounds of what is taken.
     pub bounds: Bounds,
+    /// The operator's proxies.
+    pub proxies: Proxies,
 }
 
 /// The listeners, bound and not yet served.
@@ -91,7 +93,7 @@ impl Listeners {
             None => None,
         };
         let addresses = Addresses { public: address(&public)?, side: address(&side)?, admin: path };
-        let public_config = gateway::listener(Arc::clone(&certificates), &settings.bounds);
+        let public_config = gateway::listener(Arc::clone(&certificates), &settings.bounds, settings.proxies);
         Ok(Self { public, public_config, side, auth_requests, admin, addresses, certificates, root_pem })
     }
 }

@@ -17,6 +17,7 @@ use crate::{
         front::Front,
         side::{self, Side},
     },
+    bodies,
 };
 
 /// Serves phones.
@@ -43,7 +44,7 @@ pub fn operators(assembly: &Assembly, socket: Socket, routes: Router, tasks: &mu
 pub fn side(assembly: &Assembly, listener: TcpListener, metrics: PrometheusHandle, tasks: &mut JoinSet<()>) {
     let shutdown = assembly.shutdown.clone();
     let routes = side::router(Side { metrics, keys: Arc::clone(&assembly.stores.keys), shutdown: shutdown.clone() });
-    let served = axum::serve(listener, routes).with_graceful_shutdown(shutdown.clone().cancelled_owned());
+    let served = axum::serve(listener, bodies::bounded(routes)).with_graceful_shutdown(shutdown.clone().cancelled_owned());
     tasks.spawn(until_it_fails("the port of metrics", async { served.await }, shutdown));
 }
 

@@ -11,7 +11,7 @@ use std::{
 
 use countersign_compliance::{AfterGrace, OutageRule, WhenAbsent};
 use countersign_core::{AppFinding, BootState, Limits, RiskBar, Seconds, SecurityLevel, Stage};
-use countersign_gateway::Protocol;
+use countersign_gateway::{ForwardedBy, Protocol};
 use countersign_identity::BindingRules;
 use countersign_monitor::{
     geography::ListOf,
@@ -28,6 +28,9 @@ const DAY: u64 = 86_400;
 
 /// What is spoken to the upstream.
 pub const UPSTREAM_PROTOCOL: Protocol = Protocol::Http1;
+
+/// How the operator's proxies name the client within HTTP, where there are any.
+pub const FORWARDED_BY: ForwardedBy = ForwardedBy::XForwardedFor;
 
 /// The data directory, beside the file.
 pub const DATA: &str = "data";
@@ -235,6 +238,9 @@ mod tests {
             ("`upstream_ca`", text("required for `https`")),
             ("`upstream_protocol`", word(UPSTREAM_PROTOCOL.as_str())),
             ("`listen`", text("the port of `public_url`, on every address; loopback with `--dev`")),
+            ("`listen.address`", text("the same, in a section `[listen]`")),
+            ("`listen.proxies`", text("none")),
+            ("`listen.forwarded`", word(FORWARDED_BY.as_str())),
             ("`data`", word(DATA)),
             ("`policies`", word(POLICIES)),
             ("`dev`", word(&(DEV == Dev::On).to_string())),
