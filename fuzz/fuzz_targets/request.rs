@@ -26,8 +26,9 @@ fuzz_target!(|bytes: &[u8]| {
     }
 });
 
-/// Whether a connection's bytes are ambiguous when they come in pieces of `size`.
-fn framing(bytes: &[u8], size: usize) -> bool {
+/// What a connection's bytes are when they come in pieces of `size`, and how many messages are whole.
+fn framing(bytes: &[u8], size: usize) -> (Wire, u64) {
     let mut scanner = Scanner::default();
-    bytes.chunks(size).any(|part| scanner.scan(part) == Wire::Ambiguous)
+    let verdict = bytes.chunks(size).map(|part| scanner.scan(part)).find(|wire| *wire != Wire::Clear).unwrap_or(Wire::Clear);
+    (verdict, scanner.messages())
 }

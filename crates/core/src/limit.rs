@@ -56,6 +56,47 @@ impl Limits {
     /// Parameters in a form.
     pub const FORM_PARAMETERS_MAX: usize = 32;
 
+    // --- Connections, bodies and answers ---
+
+    /// Part of the connections that one site may hold: one in so many.
+    pub const CONNECTIONS_SITE_PART: usize = 4;
+    /// TLS handshakes in progress at one time.
+    pub const HANDSHAKES_MAX: usize = 1024;
+    /// TLS handshakes in progress at one time that one site may have.
+    pub const HANDSHAKES_OF_A_SITE_MAX: usize = 256;
+    /// Time after which a connection without a request ends; what answers pings is idle all the same.
+    pub const CONNECTION_IDLE_MAX: Seconds = Seconds(60);
+    /// Time that a connection has to take what waits for it, before it is cut.
+    pub const READER_WAIT_MAX: Seconds = Seconds(30);
+    /// Time that one answer may wait while others of its connection are read.
+    pub const ANSWER_WAIT_MAX: Seconds = Seconds(120);
+    /// Time that the next bytes of a body may take whose sender has proved nothing yet.
+    pub const DOOR_BODY_IDLE_MAX: Seconds = Seconds(10);
+    /// Time that the whole body may take of a request that is not admitted yet: as much as is read, at 140 kbit/s.
+    pub const DOOR_BODY_TIME_MAX: Seconds = Seconds(60);
+    /// Time that a body and its answer may take in all where no stream is declared.
+    pub const EXCHANGE_TIME_MAX: Seconds = Seconds(600);
+    /// Age from which an exchange is judged again whenever what it stands on changes.
+    pub const UNWATCHED_TIME_MAX: Seconds = Seconds(2);
+    /// Exchanges of one person at one time; what is buffered for each is bounded, and so is what is buffered for a person.
+    pub const EXCHANGES_OF_A_PERSON_MAX: u32 = 64;
+    /// Bytes of bodies that are kept in memory before they pass, in all.
+    pub const BUFFERED_BYTES_MAX: usize = 256 * 1024 * 1024;
+    /// Bytes of bodies that are kept in memory for one site.
+    pub const BUFFERED_BYTES_OF_A_SITE_MAX: usize = 32 * 1024 * 1024;
+    /// Bytes of bodies that are kept in memory for one connection.
+    pub const BUFFERED_BYTES_OF_A_CONNECTION_MAX: usize = 8 * 1024 * 1024;
+    /// Bytes of a request's first part that are kept until its answer begins, to send it again where nothing of it was served.
+    pub const REPEATABLE_BODY_BYTES_MAX: usize = 64 * 1024;
+    /// Time for which the rest of a refused upload is read and dropped, so that its sender sees the answer and no reset.
+    pub const LINGER_MAX: Seconds = Seconds(3);
+    /// Empty lines before a request line; RFC 9112 section 2.2 asks to take one.
+    pub const EMPTY_LINES_MAX: u8 = 8;
+    /// Bytes of a header of the PROXY protocol, with its 16 fixed ones: addresses and a few type-length-values.
+    pub const PROXY_HEADER_BYTES_MAX: usize = 2048;
+    /// Hops of `X-Forwarded-For` or `Forwarded` that are looked at.
+    pub const FORWARDED_HOPS_MAX: usize = 32;
+
     // --- JSON ---
 
     /// Nesting of a JSON document.

@@ -89,6 +89,7 @@ reasons! {
     BodyTooLarge = "body_too_large", RequestInvalid, "the body is larger than the operation allows";
     BootNotVerified = "boot_not_verified", DeviceUnproven, "the phone did not verify its system at boot with an accepted key";
     BootloaderUnlocked = "bootloader_unlocked", DeviceUnproven, "the phone's bootloader is unlocked";
+    BuffersFull = "buffers_full", Unavailable, "the memory for bodies that are read before they pass is used up, in all or by this network or connection";
     CeremonyForeignKey = "ceremony_foreign_key", ProofInvalid, "a passkey sign-in or registration was begun with one device key and finished with another";
     CertificateExpired = "certificate_expired", DeviceUnproven, "a certificate of the attestation chain has expired";
     CertificateMalformed = "certificate_malformed", DeviceUnproven, "a certificate of the attestation chain cannot be parsed";
@@ -125,6 +126,8 @@ reasons! {
     Emulator = "emulator", DeviceUnproven, "the app reports that it runs on an emulator or simulator";
     EnvironmentMismatch = "environment_mismatch", DeviceUnproven, "the key was attested in an App Attest environment that is not accepted here; development builds use another environment";
     EvidenceStale = "evidence_stale", Reattest, "the evidence about the device is too old; the app can renew it without the person";
+    ExchangeTooLong = "exchange_too_long", Retry, "the request and its answer together took longer than is allowed where no stream is declared";
+    ExchangesTooMany = "exchanges_too_many", TooMany, "the person has as many requests in progress as are allowed at one time";
     GatewayEnding = "gateway_ending", Unavailable, "the gateway is stopping; the client should connect again, to another node if there is one";
     GrantTypeUnknown = "grant_type_unknown", RequestInvalid, "the token request's grant type is neither `authorization_code` nor `refresh_token`";
     HandshakeInvalid = "handshake_invalid", RequestInvalid, "the WebSocket handshake does not follow RFC 6455";
@@ -218,7 +221,7 @@ reasons! {
     StatusListMissing = "status_list_missing", DeviceUnproven, "no revocation list is loaded, and the configuration requires one";
     StatusListStale = "status_list_stale", DeviceUnproven, "the revocation list is older than the configuration allows";
     StoreUnavailable = "store_unavailable", Unavailable, "the database did not answer";
-    StreamUndeclared = "stream_undeclared", RequestInvalid, "the request and the operation's `stream` do not match: either a WebSocket was requested that is not declared, or a normal request was sent to a WebSocket or gRPC operation";
+    StreamUndeclared = "stream_undeclared", RequestInvalid, "the request and the operation's `stream` do not match: a WebSocket was requested that is not declared, a normal request was sent to a WebSocket or gRPC operation, or the upstream answered with events or a gRPC response that are not declared";
     TokenAlgorithmRefused = "token_algorithm_refused", TokenInvalid, "the token is signed with an algorithm that is not accepted (only ES256 and EdDSA are)";
     TokenAudienceWrong = "token_audience_wrong", TokenInvalid, "the token is for another audience";
     TokenExpired = "token_expired", TokenExpired, "the token has expired";
@@ -231,6 +234,7 @@ reasons! {
     TokenSignatureInvalid = "token_signature_invalid", TokenInvalid, "the token's signature is not valid";
     TokenTypeWrong = "token_type_wrong", TokenInvalid, "the token's `typ` is not `at+jwt`";
     UnknownOperation = "unknown_operation", NotPermitted, "no operation is declared for this method and path";
+    UpstreamAnswerTooLarge = "upstream_answer_too_large", Unavailable, "the upstream's answer has more headers or a larger head or body than is passed on; see the limits of answers";
     UpstreamTimeout = "upstream_timeout", Unavailable, "the upstream did not answer in time";
     UpstreamUnavailable = "upstream_unavailable", Unavailable, "the upstream could not be reached";
     UserUnknown = "user_unknown", SignInAgain, "the account does not exist or is closed";

@@ -15,6 +15,13 @@ use crate::{
     refusal::Refusal,
 };
 
+/// Reasons whose HTTP status says more than that of their class.
+const STATUS: [(Reason, StatusCode); 3] = [
+    (Reason::BodyTooLarge, StatusCode::PAYLOAD_TOO_LARGE),
+    (Reason::Internal, StatusCode::INTERNAL_SERVER_ERROR),
+    (Reason::UpstreamAnswerTooLarge, StatusCode::BAD_GATEWAY),
+];
+
 /// The answer to a refused request.
 pub(crate) fn refusal(refusal: &Refusal, id: &DecisionId, nonces: &NonceKeys, now: UnixMillis) -> Response<Body> {
     let told = class(refusal);
@@ -69,10 +76,10 @@ fn written(refusal: &Refusal, told: PublicReason, id: Option<&DecisionId>) -> Ve
     problem.document()
 }
 
-/// A fault of ours that nobody foresaw is a 500; all that was foreseen has the status of its class.
+/// A fault of ours that nobody foresaw is a 500; all that was foreseen has the status of its class, or one that says more.
 fn status_of(refusal: &Refusal, told: PublicReason) -> StatusCode {
-    if *refusal.reason() == Reason::Internal {
-        return StatusCode::INTERNAL_SERVER_ERROR;
+    if let Some((_, own)) = STATUS.iter().find(|(reason, _)| reason == refusal.reason()) {
+        return *own;
     }
     StatusCode::from_u16(told.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }

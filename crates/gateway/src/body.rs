@@ -9,9 +9,12 @@ use std::{
 };
 
 use bytes::{Buf, Bytes};
+use futures_util::StreamExt;
 use http_body::{Frame, SizeHint};
-use http_body_util::{BodyExt, Empty, Full, combinators::UnsyncBoxBody};
+use http_body_util::{BodyExt, Empty, Full, StreamBody, combinators::UnsyncBoxBody};
 use tokio::time::{Instant, Sleep};
+
+use crate::peer::Peer;
 
 /// A body of unknown origin: a buffer of ours, or a stream of somebody else's.
 pub type Body = UnsyncBoxBody<Bytes, BodyError>;
@@ -23,10 +26,22 @@ pub enum BodyError {
     Broken(Box<dyn std::error::Error + Send + Sync>),
     /// What it was let through by does not hold any more.
     Cut,
+    /// It would have to be kept in memory, and the share of its sender is used up.
+    NoRoom,
     /// More bytes than are taken.
     TooLarge,
     /// The next bytes took longer than is waited for.
     TooSlow,
+}
+
+impl BodyError {
+    /// The fault of a body under this one: a fault of ours stays what it is.
+    pub(crate) fn of(cause: Box<dyn std::error::Error + Send + Sync>) -> Self {
+        match cause.downcast::<Self>() {
+            Ok(fault) => *fault,
+            Err(cause) => Self::Broken(cause),
+        }
+    }
 }
 
 impl fmt::Display for BodyError {
@@ -34,6 +49,7 @@ impl fmt::Display for BodyError {
         match self {
             Self::Broken(cause) => write!(f, "the body broke off: {cause}"),
             Self::Cut => f.write_str("the body was cut, because its decision does not hold any more"),
+            Self::NoRoom => f.write_str("there is no room to keep the body in memory"),
             Self::TooLarge => f.write_str("the body is larger than is accepted"),
             Self::TooSlow => f.write_str("the body took longer to arrive than is accepted"),
         }
@@ -44,7 +60,7 @@ impl std::error::Error for BodyError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Broken(cause) => Some(cause.as_ref()),
-            Self::Cut | Self::TooLarge | Self::TooSlow => None,
+            Self::Cut | Self::NoRoom | Self::TooLarge | Self::TooSlow => None,
         }
     }
 }
@@ -82,6 +98,16 @@ where
         return empty();
     }
     Bounded { inner, left: bounds.bytes_max, idle_max: bounds.idle_max, alarm: None, ended: End::NotYet }.boxed_unsync()
+}
+
+/// Passes `inner` through, while there is room to keep it in memory until the exchange of `peer` ends.
+pub(crate) fn kept(inner: Body, peer: Peer) -> Body {
+    let stream = inner.into_data_stream().map(move |data| {
+        let data = data?;
+        peer.keep(data.len()).map_err(|_| BodyError::NoRoom)?;
+        Ok(Frame::data(data))
+    });
+    StreamBody::new(stream).boxed_unsync()
 }
 
 /// Whether a bounded body can still yield a frame.
@@ -135,7 +161,7 @@ where
             Some(Ok(frame)) => frame,
             Some(Err(cause)) => {
                 this.ended = End::Reached;
-                return Poll::Ready(Some(Err(BodyError::Broken(cause.into()))));
+                return Poll::Ready(Some(Err(BodyError::of(cause.into()))));
             }
             None => {
                 this.ended = End::Reached;

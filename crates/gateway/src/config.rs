@@ -240,6 +240,10 @@ pub struct HeldConfig {
     pub idle_max: Duration,
     /// Longest time until a side has taken what is sent to it.
     pub write_max: Duration,
+    /// Age from which an exchange is watched of which no stream is declared.
+    pub unwatched_max: Duration,
+    /// Longest time for such an exchange.
+    pub exchange_max: Duration,
     /// Origins, beside our own, whose pages may open WebSockets.
     pub origins: Vec<Origin>,
 }
@@ -252,6 +256,8 @@ impl HeldConfig {
         ping_every: Duration::from_secs(20),
         idle_max: Duration::from_secs(60),
         write_max: Duration::from_secs(20),
+        unwatched_max: Duration::from_secs(Limits::UNWATCHED_TIME_MAX.0),
+        exchange_max: Duration::from_secs(Limits::EXCHANGE_TIME_MAX.0),
         origins: Vec::new(),
     };
 }

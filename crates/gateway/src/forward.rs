@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use countersign_access::problem::DECISION;
 use countersign_core::{DecisionId, MaskPath, Reason};
 use countersign_policy::StreamRules;
 use countersign_store::Written;
@@ -10,13 +11,16 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Status
 use hyper::upgrade::OnUpgrade;
 
 use crate::{
-    body::{self, Body},
+    body::{self, Body, BodyError},
+    exchange::Stage,
+    grpc::Kind,
     introduce::{introduce, name_decision},
     media::Media,
+    peer::Peer,
     permit::Permit,
     raw::RawRequest,
     state::Gateway,
-    streams::{call, open::Open, socket, stream},
+    streams::{call, exchange, open::Open, socket, stream},
 };
 
 /// Forwards one request. It takes the permit and the receipt of its record, so nothing passes that was not decided and recorded.
@@ -33,6 +37,8 @@ pub(crate) async fn send(
     tracing::trace!(decision = %id, seq = receipt.seq(), "recorded");
     let masks = permit.masks();
     let (facts, basis) = permit.spend();
+    let basis = basis.ok_or(Reason::Internal)?;
+    raw.peer.reaches(basis.rules.map_or(Stage::Admitted, |_| Stage::Declared));
     let body = raw.body.judged()?;
     let method = raw.head.method.clone();
     let upgrade = raw.head.extensions.remove::<OnUpgrade>();
@@ -41,22 +47,44 @@ pub(crate) async fn send(
     if !masks.is_empty() {
         ask_in_plain(&mut head.headers);
     }
-    if let Some(basis) = basis {
-        let open = Open::new(basis, facts, id.clone(), raw.peer.address.ip());
-        let mut answer = hold(gateway, Request::from_parts(head, body), upgrade, open).await?;
+    let peer = raw.peer.clone();
+    let (rules, open) = (basis.rules, Open::new(basis, facts, id.clone(), masks.clone(), raw.peer));
+    let request = Request::from_parts(head, body);
+    let mut answer = match rules {
+        Some(rules) => hold(gateway, request, upgrade, rules, open).await?,
+        None => exchange::open(gateway, request, open, |request| plain(gateway, request, &masks, &method, &peer)).await?,
+    };
+    // What was cut before any word of the upstream's names the decision that cut it.
+    if !answer.headers().contains_key(&DECISION) {
         name_decision(answer.headers_mut(), id)?;
-        return Ok(answer);
     }
-    let answer = gateway.route.send(Request::from_parts(head, body)).await?;
-    let mut answer = if masks.is_empty() { answer } else { masked(answer, &masks, &method).await? };
-    name_decision(answer.headers_mut(), id)?;
     Ok(answer)
 }
 
+/// An answer of which no stream is declared, and so none may be one.
+async fn plain(
+    gateway: &Gateway,
+    request: Request<Body>,
+    masks: &[MaskPath],
+    method: &Method,
+    peer: &Peer,
+) -> Result<Response<Body>, Reason> {
+    let answer = gateway.route.send(request).await?;
+    if stream::are_events(answer.headers()) || Kind::of(answer.headers()) != Kind::Other {
+        return Err(Reason::StreamUndeclared);
+    }
+    if masks.is_empty() { Ok(answer) } else { masked(answer, masks, method, peer).await }
+}
+
 /// Opens what stays open, by its kind.
-async fn hold(gateway: &Arc<Gateway>, request: Request<Body>, upgrade: Option<OnUpgrade>, open: Open) -> Result<Response<Body>, Reason> {
+async fn hold(
+    gateway: &Arc<Gateway>,
+    request: Request<Body>,
+    upgrade: Option<OnUpgrade>,
+    rules: StreamRules,
+    open: Open,
+) -> Result<Response<Body>, Reason> {
     let (mut head, body) = request.into_parts();
-    let rules = **open.rules.load();
     match rules {
         StreamRules::WebSocket { .. } => socket::open(gateway, head, upgrade.ok_or(Reason::Internal)?, open).await,
         StreamRules::Events { .. } => {
@@ -76,7 +104,7 @@ fn ask_in_plain(headers: &mut HeaderMap) {
 }
 
 /// The answer without the fields that must be hidden, or none at all.
-async fn masked(answer: Response<Body>, masks: &[MaskPath], method: &Method) -> Result<Response<Body>, Reason> {
+async fn masked(answer: Response<Body>, masks: &[MaskPath], method: &Method, peer: &Peer) -> Result<Response<Body>, Reason> {
     let (mut head, body) = answer.into_parts();
     // Validators and digests are of the whole representation, and nobody else may see this one.
     for name in [header::ETAG, header::ACCEPT_RANGES, HeaderName::from_static("content-digest"), HeaderName::from_static("repr-digest")] {
@@ -92,7 +120,11 @@ async fn masked(answer: Response<Body>, masks: &[MaskPath], method: &Method) -> 
     if head.status == StatusCode::PARTIAL_CONTENT {
         return Err(Reason::ResponseNotMaskable);
     }
-    let bytes = body::collect(body, countersign_core::Limits::PARSED_BODY_BYTES_MAX).await.map_err(|_| Reason::ResponseNotMaskable)?;
+    let kept = body::kept(body, peer.clone());
+    let bytes = body::collect(kept, countersign_core::Limits::PARSED_BODY_BYTES_MAX).await.map_err(|fault| match fault {
+        BodyError::NoRoom => Reason::BuffersFull,
+        BodyError::Broken(_) | BodyError::Cut | BodyError::TooLarge | BodyError::TooSlow => Reason::ResponseNotMaskable,
+    })?;
     let hidden = match media {
         Media::Other if bytes.is_empty() => bytes,
         Media::Other => return Err(Reason::ResponseNotMaskable),

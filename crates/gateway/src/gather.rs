@@ -59,6 +59,7 @@ pub(crate) async fn body(
     let collected = tokio::time::timeout(READ_MAX, body::collect(body, Limits::PARSED_BODY_BYTES_MAX)).await;
     let bytes = collected.unwrap_or(Err(BodyError::TooSlow)).map_err(|error| match error {
         BodyError::Broken(_) | BodyError::Cut => Reason::BodyMalformed,
+        BodyError::NoRoom => Reason::BuffersFull,
         BodyError::TooLarge => Reason::BodyTooLarge,
         BodyError::TooSlow => Reason::RequestTooSlow,
     })?;

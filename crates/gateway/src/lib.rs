@@ -7,13 +7,17 @@
 //!
 //! What this crate does not do: it issues no tokens, enrols no device, changes no session, reads no file and no environment.
 
+mod again;
 mod answer;
 mod authorize;
 pub mod body;
+mod buffers;
 mod can;
 mod config;
 mod context;
+mod crowd;
 mod doors;
+mod exchange;
 mod forward;
 mod framing;
 mod gather;
@@ -27,9 +31,12 @@ mod media;
 mod network;
 mod observation;
 mod observe;
+mod passing;
 mod path;
 mod peer;
 mod permit;
+mod proxies;
+mod proxy_protocol;
 mod raw;
 mod receive;
 mod refusal;
@@ -42,17 +49,22 @@ mod tls;
 mod upstream;
 mod way;
 
+pub use buffers::Budget;
 pub use config::{ForeignHost, GatewayConfig, HeldConfig, Origin, OriginError, Protocol, PublicHost, Scheme, UpstreamConfig};
 pub use doors::{auth_request::answer_auth_request, proxy::serve};
-pub use framing::{Scanner, Wire};
+pub use exchange::Patience;
+pub use framing::{Fault, Scanner, Wire};
 pub use grpc::{MessageRefusal, Messages, Whole};
 pub use handshake::{HandshakeRefusal, Wanted};
 pub use listen::{ListenConfig, Transport, listen};
 pub use network::{Network, NetworkError};
 pub use observe::describe as describe_metrics;
+pub use passing::{BodyRules, at_door};
 pub use path::{PathRefusal, normal as normal_path};
 pub use peer::Peer;
 pub use permit::Permit;
+pub use proxies::{ForwardedBy, HopUnreadable, Network, NetworkError, Proxies};
+pub use proxy_protocol::{FIXED_BYTES as PROXY_FIXED_BYTES, ProxyRefusal, Source as ProxySource, read as read_proxy_header};
 pub use receive::{Received, RequestRefusal, parse as parse_request};
 pub use refusal::Refusal;
 pub use relay::PassThrough;

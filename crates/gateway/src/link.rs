@@ -5,7 +5,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     task::{Context, Poll},
     time::Duration,
@@ -19,7 +19,7 @@ use hyper_util::{
     rt::TokioIo,
 };
 use rustls_pki_types::ServerName;
-use tokio::net::TcpStream;
+use tokio::{io::ReadBuf, net::TcpStream};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use tower::Service;
 
@@ -37,17 +37,42 @@ pub(crate) fn offers(protocol: Protocol) -> Vec<Vec<u8>> {
     }
 }
 
-/// How many answers came over a connection.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct ServedCount(Arc<AtomicU32>);
+/// How many answers came over a connection, and whether anything was sent since the last.
+#[derive(Clone, Debug)]
+pub(crate) struct ServedCount(Arc<Counts>);
+
+#[derive(Debug)]
+struct Counts {
+    served: AtomicU32,
+    sent: AtomicBool,
+    requests: Requests,
+}
+
+/// How many requests a connection carries at one time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Requests {
+    /// Of what was sent, nobody knows whose it was.
+    Many,
+    One,
+}
 
 impl ServedCount {
     pub(crate) fn count(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.0.served.fetch_add(1, Ordering::Relaxed);
+        self.0.sent.store(self.0.requests == Requests::Many, Ordering::Relaxed);
+    }
+
+    fn new(requests: Requests) -> Self {
+        Self(Arc::new(Counts { served: AtomicU32::new(0), sent: AtomicBool::new(requests == Requests::Many), requests }))
     }
 
     pub(crate) fn read(&self) -> u32 {
-        self.0.load(Ordering::Relaxed)
+        self.0.served.load(Ordering::Relaxed)
+    }
+
+    /// Whether any byte of a request was sent that has not been answered.
+    pub(crate) fn has_sent(&self) -> bool {
+        self.0.sent.load(Ordering::Relaxed)
     }
 }
 
@@ -71,6 +96,7 @@ impl Connector {
         let host = self.origin.host().trim_start_matches('[').trim_end_matches(']');
         let stream = TcpStream::connect((host, self.origin.port())).await?;
         stream.set_nodelay(true)?;
+        let mut requests = if self.protocol == Protocol::Http2 { Requests::Many } else { Requests::One };
         let stream = match self.tls {
             None => Stream::Plain(TokioIo::new(stream)),
             Some((tls, name)) => {
@@ -79,10 +105,13 @@ impl Connector {
                 if self.protocol == Protocol::Http2 && !agreed {
                     return Err(io::Error::new(io::ErrorKind::Unsupported, "the upstream did not agree to HTTP/2"));
                 }
+                if agreed {
+                    requests = Requests::Many;
+                }
                 Stream::Tls(Box::new(TokioIo::new(stream)))
             }
         };
-        Ok(Link { stream, served: ServedCount::default() })
+        Ok(Link { stream, served: ServedCount::new(requests), hears: Hears::Yes })
     }
 }
 
@@ -112,10 +141,54 @@ enum Stream {
     Tls(Box<TokioIo<TlsStream<TcpStream>>>),
 }
 
+/// Whether the other side still takes what is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Hears {
+    No,
+    Yes,
+}
+
 /// One connection, which counts what it served.
+///
+/// An upstream may answer before it has read the whole request, and close. What is written then goes nowhere, but the answer is there to
+/// be read: only reading says how the exchange ended (RFC 9112 section 9.6).
 pub(crate) struct Link {
     stream: Stream,
     served: ServedCount,
+    hears: Hears,
+}
+
+impl Link {
+    /// Whether the other side has closed before the first byte of a request goes out: nothing is sent then, and nothing can have happened.
+    fn is_stale(&self, cx: &mut Context<'_>) -> bool {
+        if self.served.has_sent() {
+            return false;
+        }
+        let stream = match &self.stream {
+            Stream::Plain(stream) => stream.inner(),
+            Stream::Tls(stream) => stream.inner().get_ref().0,
+        };
+        let mut byte = [0; 1];
+        matches!(stream.poll_peek(cx, &mut ReadBuf::new(&mut byte)), Poll::Ready(Ok(0)))
+    }
+
+    /// What was `written`, or all of it where the other side has closed.
+    fn heard(&mut self, written: Poll<io::Result<usize>>, all: usize) -> Poll<io::Result<usize>> {
+        if matches!(written, Poll::Ready(Ok(1..))) {
+            self.served.0.sent.store(true, Ordering::Relaxed);
+        }
+        match written {
+            Poll::Ready(Err(fault)) if is_closed(&fault) => {
+                self.hears = Hears::No;
+                Poll::Ready(Ok(all))
+            }
+            written => written,
+        }
+    }
+}
+
+fn is_closed(fault: &io::Error) -> bool {
+    matches!(fault.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset)
 }
 
 impl Connection for Link {
@@ -140,17 +213,25 @@ impl Read for Link {
 
 impl Write for Link {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        match &mut self.stream {
+        if self.hears == Hears::No {
+            return Poll::Ready(Ok(buf.len()));
+        }
+        if self.is_stale(cx) {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
+        let written = match &mut self.stream {
             Stream::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
             Stream::Tls(stream) => Pin::new(stream.as_mut()).poll_write(cx, buf),
-        }
+        };
+        self.heard(written, buf.len())
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.stream {
+        let flushed = match &mut self.stream {
             Stream::Plain(stream) => Pin::new(stream).poll_flush(cx),
             Stream::Tls(stream) => Pin::new(stream.as_mut()).poll_flush(cx),
-        }
+        };
+        self.heard(flushed.map_ok(|()| 0), 0).map_ok(|_| ())
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -168,9 +249,17 @@ impl Write for Link {
     }
 
     fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        match &mut self.stream {
+        let all = bufs.iter().map(|buf| buf.len()).sum();
+        if self.hears == Hears::No {
+            return Poll::Ready(Ok(all));
+        }
+        if self.is_stale(cx) {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
+        let written = match &mut self.stream {
             Stream::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
             Stream::Tls(stream) => Pin::new(stream.as_mut()).poll_write_vectored(cx, bufs),
-        }
+        };
+        self.heard(written, all)
     }
 }

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use countersign_core::{Action, DecisionId, Outcome, Reason};
 
+use crate::body::BodyError;
+
 /// Requests by action, outcome and first reason.
 const REQUESTS: &str = "countersign_requests_total";
 /// Seconds from the request's head to the decision.
@@ -20,6 +22,8 @@ const CUT_SECONDS: &str = "countersign_connection_cut_seconds";
 
 /// Refusals of callers without a live session that were counted instead of recorded, by door.
 const COUNTED: &str = "countersign_refusals_unrecorded_total";
+/// Connections that were turned away or cut because something that all share was used up, by what.
+const TURNED_AWAY: &str = "countersign_turned_away_total";
 
 /// Says in the words of the metrics' exporter what the figures mean. Call once, after the exporter was installed.
 pub fn describe() {
@@ -33,7 +37,13 @@ pub fn describe() {
         "time from a change of session, device or rules to the last message of a connection"
     );
     metrics::describe_counter!(COUNTED, "refusals of callers without a live session that were counted and not recorded, beyond the budget");
+    metrics::describe_counter!(TURNED_AWAY, "connections that were refused or cut, by what was used up: connections, handshakes, reader");
     metrics::describe_counter!(UNANSWERED, "requests that were forwarded and not answered by the upstream");
+}
+
+/// A connection was refused or cut, since this was used up.
+pub(crate) fn turned_away(what: &'static str) {
+    metrics::counter!(TURNED_AWAY, "what" => what).increment(1);
 }
 
 /// A request was judged.
@@ -49,6 +59,17 @@ pub(crate) fn judged(id: &DecisionId, action: Option<&Action>, outcome: Outcome,
 pub(crate) fn unanswered(id: &DecisionId, reason: &Reason) {
     metrics::counter!(UNANSWERED, "reason" => reason.code().to_owned()).increment(1);
     tracing::warn!(decision = %id, reason = reason.code(), "the request was forwarded but not answered");
+}
+
+/// An answer broke off on its way to the client.
+pub(crate) fn broken(id: &DecisionId, fault: &BodyError) {
+    let reason = match fault {
+        BodyError::TooLarge => Reason::UpstreamAnswerTooLarge,
+        BodyError::TooSlow => Reason::UpstreamTimeout,
+        BodyError::Broken(_) | BodyError::Cut | BodyError::NoRoom => Reason::UpstreamUnavailable,
+    };
+    metrics::counter!(UNANSWERED, "reason" => reason.code().to_owned()).increment(1);
+    tracing::warn!(decision = %id, reason = reason.code(), %fault, "an answer broke off on its way to the client");
 }
 
 /// A connection that counts as open until this is dropped, however it ends.

@@ -8,15 +8,15 @@ use countersign_proof::access_token::VerifiedToken;
 
 use crate::refusal::Refusal;
 
-/// Ground on which a connection that stays open was admitted, and by which it is judged again.
+/// Ground on which an exchange was admitted that may last, and by which it is judged again.
 #[derive(Debug)]
 pub(crate) struct Basis {
     /// The token; its proof was for the request, and is not asked again.
     pub(crate) token: Arc<VerifiedToken>,
     /// The request's path, by which the operation is found again.
     pub(crate) path: String,
-    /// The operation's rules for its connection, as they are declared.
-    pub(crate) rules: StreamRules,
+    /// The operation's rules for its connection, where a stream is declared.
+    pub(crate) rules: Option<StreamRules>,
 }
 
 /// Leave to let one request pass: it was decided, and the decision allows it. It is spent, not shown.
@@ -117,9 +117,9 @@ impl Permit {
         }
     }
 
-    /// What is let through stays open, and stands as long as this does.
-    pub(crate) fn held(self, basis: Option<Basis>) -> Self {
-        Self { basis, ..self }
+    /// What is let through may last, and stands as long as this does.
+    pub(crate) fn held(self, basis: Basis) -> Self {
+        Self { basis: Some(basis), ..self }
     }
 
     /// The decision.

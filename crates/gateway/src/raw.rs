@@ -28,7 +28,7 @@ impl RawRequest {
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let (head, body) = request.into_parts();
-        let body = if body.is_end_stream() { body::empty() } else { body.map_err(|cause| BodyError::Broken(cause.into())).boxed_unsync() };
+        let body = if body.is_end_stream() { body::empty() } else { body.map_err(|cause| BodyError::of(cause.into())).boxed_unsync() };
         Self { head, body: RawBody::Unread(body), peer }
     }
 

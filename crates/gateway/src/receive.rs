@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, Method, Version, header, request};
 
 use crate::{
     config::PublicHost,
-    framing::Wire,
+    framing::{Fault, Wire},
     handshake::{self, Form, HandshakeRefusal, Wanted},
     path,
     peer::Peer,
@@ -44,6 +44,8 @@ pub enum RequestRefusal {
     Path(path::PathRefusal),
     /// The query holds bytes that a query cannot (RFC 3986 section 3.4).
     QueryIllegal,
+    /// `:scheme` is not `https` (RFC 9113 section 8.3.1).
+    SchemeForeign,
     /// `GET http://host/path`, `OPTIONS *` or `CONNECT`: forms for proxies and for whole servers (RFC 9112 section 3.2).
     TargetForm,
     /// A transfer coding other than one `chunked`, or one beside a length (RFC 9112 section 6.3).
@@ -57,6 +59,27 @@ pub enum RequestRefusal {
 }
 
 impl RequestRefusal {
+    /// The rule that bytes on the wire broke.
+    const fn of(fault: Fault) -> Self {
+        match fault {
+            Fault::Fragment => Self::TargetForm,
+            Fault::LengthInvalid => Self::LengthInvalid,
+            Fault::TransferCoding => Self::TransferEncoding,
+            Fault::ChunkExtension
+            | Fault::ChunkSize
+            | Fault::ControlCharacter
+            | Fault::EmptyLines
+            | Fault::Fold
+            | Fault::Hop
+            | Fault::LengthAndCoding
+            | Fault::LengthRepeated
+            | Fault::LineEnd
+            | Fault::Name
+            | Fault::RequestLine
+            | Fault::Trailer => Self::WireAmbiguous,
+        }
+    }
+
     /// The stable code.
     #[must_use]
     pub const fn reason(self) -> Reason {
@@ -68,6 +91,7 @@ impl RequestRefusal {
             | Self::HostRepeated
             | Self::LengthInvalid
             | Self::QueryIllegal
+            | Self::SchemeForeign
             | Self::TargetForm
             | Self::TransferEncoding
             | Self::Upgrade
@@ -132,8 +156,9 @@ fn only<'a, E>(headers: &'a HeaderMap, name: &HeaderName, missing: E, repeated: 
 /// # Errors
 /// The first rule that it breaks.
 pub fn parse<'a>(head: &'a request::Parts, peer: &Peer, public: &PublicHost) -> Result<Received<'a>, RequestRefusal> {
-    if peer.wire() == Wire::Ambiguous {
-        return Err(RequestRefusal::WireAmbiguous);
+    match peer.wire() {
+        Wire::Ambiguous(fault) => return Err(RequestRefusal::of(fault)),
+        Wire::Clear => {}
     }
     let method = known(head)?;
     sized(&head.headers)?;
@@ -209,6 +234,10 @@ fn addressed(head: &request::Parts, peer: &Peer, public: &PublicHost) -> Result<
         Err(None) => None,
         Err(Some(refusal)) => return Err(refusal),
     };
+    // RFC 9113 section 8.3.1: what is asked for in another scheme is another resource, and somebody behind may see it so.
+    if head.version == Version::HTTP_2 && head.uri.scheme().is_some_and(|scheme| *scheme != http::uri::Scheme::HTTPS) {
+        return Err(RequestRefusal::SchemeForeign);
+    }
     let named = match (head.version, head.uri.authority(), host) {
         // Origin-form and nothing else: the other forms address proxies.
         (Version::HTTP_11, None, Some(host)) => host,
@@ -315,6 +344,8 @@ mod tests {
                 head("POST", "/a", H1, &[HOST, ("expect", "100-continue"), ("expect", "100-continue")]),
                 Err(R::ExpectationUnknown),
             ),
+            ("another scheme", head("GET", "http://api.example.com/a", H2, &[]), Err(R::SchemeForeign)),
+            ("a scheme that nobody knows", head("GET", "ws://api.example.com/a", H2, &[]), Err(R::SchemeForeign)),
             ("no host", head("GET", "/a", H1, &[]), Err(R::HostMissing)),
             ("no host over HTTP/2", head("GET", "/a", H2, &[]), Err(R::HostMissing)),
             ("two hosts", head("GET", "/a", H1, &[HOST, HOST]), Err(R::HostRepeated)),
@@ -357,7 +388,7 @@ mod tests {
         assert_eq!(parse(&head, &named("API.example.com"), &ours()).map(|_| ()), Ok(()));
         assert_eq!(parse(&head, &named("evil.example"), &ours()).map(|_| ()), Err(RequestRefusal::HostDisagrees));
         let mut watched = peer();
-        watched.watch(crate::framing::WireState::ambiguous());
+        watched.watch(crate::framing::WireState::faulty(Fault::LineEnd));
         assert_eq!(parse(&head, &watched, &ours()).map(|_| ()), Err(RequestRefusal::WireAmbiguous));
     }
 

@@ -3,8 +3,9 @@
 use std::net::IpAddr;
 
 use bytes::Bytes;
-use countersign_core::Reason;
+use countersign_core::{Limits, Reason};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Version, header, request};
+use http_body::Body as _;
 
 use crate::{
     body::{self, Body, Bounds},
@@ -97,6 +98,11 @@ impl Route {
         if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
             return Err(Reason::UpstreamUnavailable);
         }
+        // Refused where its head tells, since nobody can be told later.
+        if answer.body().size_hint().lower() > self.streams.bytes_max {
+            tracing::warn!(bytes_max = self.streams.bytes_max, "the upstream's answer is longer than is passed on (`limits.body_max`)");
+            return Err(Reason::UpstreamAnswerTooLarge);
+        }
         Ok(self.clean(answer))
     }
 
@@ -105,7 +111,9 @@ impl Route {
     /// # Errors
     /// Why there is none.
     pub(crate) async fn ask(&self, request: Request<Body>, patience: Patience) -> Result<Response<Answered>, Reason> {
-        self.upstream.send(request, patience).await.map_err(|error| reason(&error))
+        let answer = self.upstream.send(request, patience).await.map_err(|error| reason(&error))?;
+        sized(answer.headers())?;
+        Ok(answer)
     }
 
     /// Cleans an answer, and bounds its body.
@@ -117,6 +125,10 @@ impl Route {
 /// Takes from an answer's head what is not for the client.
 pub(crate) fn clean_head<B>(answer: Response<B>) -> Response<B> {
     let (mut head, body) = answer.into_parts();
+    // RFC 9112 section 6.3, rule 3: the coding alone frames the message, and a length beside it goes no further.
+    if head.headers.contains_key(header::TRANSFER_ENCODING) {
+        head.headers.remove(header::CONTENT_LENGTH);
+    }
     hygiene::clean_answer(&mut head.headers);
     // Both peers speak their own version; hyper decides it for ours.
     head.version = Version::HTTP_11;
@@ -124,11 +136,26 @@ pub(crate) fn clean_head<B>(answer: Response<B>) -> Response<B> {
     Response::from_parts(head, body)
 }
 
+/// An answer's head, within the limits of heads.
+fn sized(headers: &HeaderMap) -> Result<(), Reason> {
+    let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len().saturating_add(value.len())).sum();
+    if headers.len() > Limits::HEADERS_MAX || bytes > Limits::HEADER_BYTES_MAX {
+        tracing::warn!(headers = headers.len(), bytes, "the upstream's answer has more headers than are passed on");
+        return Err(Reason::UpstreamAnswerTooLarge);
+    }
+    Ok(())
+}
+
 fn reason(error: &SendError) -> Reason {
     match error {
-        SendError::Body(Stopped::Broken) => Reason::RequestMalformed,
+        SendError::Body(Stopped::Broken | Stopped::Cut) => Reason::RequestMalformed,
+        SendError::Body(Stopped::NoRoom) => Reason::BuffersFull,
         SendError::Body(Stopped::TooLarge) => Reason::BodyTooLarge,
         SendError::Body(Stopped::TooSlow) => Reason::RequestTooSlow,
+        SendError::HeadTooLarge => {
+            tracing::warn!("the head of the upstream's answer is larger than is passed on");
+            Reason::UpstreamAnswerTooLarge
+        }
         SendError::Timeout => {
             tracing::warn!("the upstream did not answer in time");
             Reason::UpstreamTimeout

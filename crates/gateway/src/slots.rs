@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use countersign_core::{Reason, SessionId};
+use countersign_core::{Limits, Reason, SessionId, UserId};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -18,11 +18,35 @@ const OF_ONE_SESSION_MAX: u32 = 32;
 /// How many connections each session has open.
 type Sessions = Arc<Mutex<HashMap<SessionId, u32>>>;
 
+/// How many exchanges each person has in progress.
+type People = Arc<Mutex<HashMap<UserId, u32>>>;
+
+/// One exchange of a person, until it is dropped.
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct Turn {
+    person: UserId,
+    people: People,
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let mut people = self.people.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = people.get(&self.person).map_or(0, |count| count.saturating_sub(1));
+        if left == 0 {
+            people.remove(&self.person);
+        } else {
+            people.insert(self.person.clone(), left);
+        }
+    }
+}
+
 /// The slots for open connections.
 pub(crate) struct Slots {
     config: HeldConfig,
     free: Arc<Semaphore>,
     sessions: Sessions,
+    people: People,
     ending: CancellationToken,
     tasks: TaskTracker,
 }
@@ -51,7 +75,14 @@ impl Drop for Slot {
 impl Slots {
     pub(crate) fn new(config: HeldConfig) -> Self {
         let free = Arc::new(Semaphore::new(config.connections_max));
-        Self { config, free, sessions: Sessions::default(), ending: CancellationToken::new(), tasks: TaskTracker::new() }
+        Self {
+            config,
+            free,
+            sessions: Sessions::default(),
+            people: People::default(),
+            ending: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        }
     }
 
     /// How connections are held open.
@@ -72,6 +103,17 @@ impl Slots {
         }
         *count = count.saturating_add(1);
         Ok(Slot { session: session.clone(), sessions: Arc::clone(&self.sessions), _of_all: of_all })
+    }
+
+    /// Takes a turn for an exchange of `person`: what is buffered for each is bounded, and so is what is buffered for a person.
+    pub(crate) fn enter(&self, person: &UserId) -> Result<Turn, Reason> {
+        let mut people = self.people.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = people.entry(person.clone()).or_default();
+        if *count >= Limits::EXCHANGES_OF_A_PERSON_MAX {
+            return Err(Reason::ExchangesTooMany);
+        }
+        *count = count.saturating_add(1);
+        Ok(Turn { person: person.clone(), people: Arc::clone(&self.people) })
     }
 
     /// Waits until all connections must end.
@@ -108,6 +150,14 @@ mod tests {
         assert!(slots.take(&session("s_1")).is_ok());
         drop((one, other));
         assert!(slots.sessions.lock().expect("a lock").is_empty());
+        let person = |id: &str| UserId::parse(id).expect("an id");
+        let mut turns: Vec<_> = (0..Limits::EXCHANGES_OF_A_PERSON_MAX).map(|_| slots.enter(&person("u_1")).expect("a turn")).collect();
+        assert_eq!(slots.enter(&person("u_1")).err(), Some(Reason::ExchangesTooMany));
+        assert!(slots.enter(&person("u_2")).is_ok(), "another person has turns of his own");
+        turns.pop();
+        assert!(slots.enter(&person("u_1")).is_ok());
+        drop(turns);
+        assert!(slots.people.lock().expect("a lock").is_empty());
         slots.end().await;
         assert_eq!(slots.take(&session("s_1")).err(), Some(Reason::GatewayEnding));
     }

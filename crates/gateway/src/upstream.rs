@@ -25,7 +25,8 @@ use rustls_pki_types::ServerName;
 use tokio_rustls::TlsConnector;
 
 use crate::{
-    body::{self, Body, BodyError},
+    again::Source,
+    body::{Body, BodyError},
     config::{Origin, Protocol, Scheme, UpstreamConfig},
     hygiene,
     link::{self, Connector, ServedCount},
@@ -59,6 +60,8 @@ impl std::error::Error for UpstreamError {}
 pub(crate) enum SendError {
     /// The client's body ended the request.
     Body(Stopped),
+    /// The head of the answer is larger than is read.
+    HeadTooLarge,
     /// The upstream took too long.
     Timeout,
     /// The upstream could not be reached or broke off.
@@ -70,6 +73,10 @@ pub(crate) enum SendError {
 pub(crate) enum Stopped {
     /// It broke off.
     Broken,
+    /// What it was let through by does not hold any more.
+    Cut,
+    /// There was no room for it.
+    NoRoom,
     /// It was longer than is taken.
     TooLarge,
     /// It stalled.
@@ -79,7 +86,9 @@ pub(crate) enum Stopped {
 impl Stopped {
     const fn by(fault: &BodyError) -> Self {
         match fault {
-            BodyError::Broken(_) | BodyError::Cut => Self::Broken,
+            BodyError::Broken(_) => Self::Broken,
+            BodyError::Cut => Self::Cut,
+            BodyError::NoRoom => Self::NoRoom,
             BodyError::TooLarge => Self::TooLarge,
             BodyError::TooSlow => Self::TooSlow,
         }
@@ -149,7 +158,8 @@ impl Upstream {
     /// Sends `request` and waits for the head of the answer.
     ///
     /// A request that is idempotent (RFC 9110 section 9.2.2) and has no body is sent a second time if a connection that had
-    /// served before died under it: the upstream closed it while the request was on its way (RFC 9112 section 9.3.1).
+    /// served before died under it: the upstream closed it while the request was on its way (RFC 9112 section 9.3.1). Any request is, of
+    /// which nothing was sent, as long as what was taken of its body is still there.
     pub(crate) async fn send(&self, mut request: Request<Body>, patience: Patience) -> Result<Response<Answered>, SendError> {
         let (pool, seat) = self.way_for(&request);
         if seat.is_some() && self.config.protocol == Protocol::Http2 {
@@ -160,21 +170,22 @@ impl Upstream {
             Patience::Held => None,
             Patience::Usual => Some(self.config.head_max),
         };
-        let answer = if repeatable(&request) {
-            let (head, _) = request.into_parts();
-            let progress = Progress::default();
-            match attempt(pool, Request::from_parts(head.clone(), body::empty()), &progress, head_max).await {
-                Err(SendError::Unreachable(error)) if had_served(&error) == Served::Before => {
-                    attempt(pool, Request::from_parts(head, body::empty()), &progress, head_max).await
-                }
-                outcome => outcome,
-            }
-        } else {
-            let (head, body) = request.into_parts();
-            let progress = Progress::default();
-            let body = Counted { inner: body, progress: progress.clone() }.boxed_unsync();
-            attempt(pool, Request::from_parts(head, body), &progress, head_max).await
+        let repeatable = repeatable(&request);
+        let (head, body) = request.into_parts();
+        let progress = Progress::default();
+        let source = Source::of(Counted { inner: body, progress: progress.clone() }.boxed_unsync());
+        let again = |error: &Error| match served(error) {
+            Served::Before => repeatable,
+            Served::BeforeAndNothingSent => source.is_whole(),
+            Served::Never => false,
         };
+        let answer = match attempt(pool, Request::from_parts(head.clone(), source.body()), &progress, head_max).await {
+            Err(SendError::Unreachable(error)) if again(&error) => {
+                attempt(pool, Request::from_parts(head, source.body()), &progress, head_max).await
+            }
+            outcome => outcome,
+        };
+        source.forget();
         answer.map(|answer| answer.map(|inner| Answered { inner, _seat: seat }))
     }
 
@@ -249,6 +260,11 @@ fn pool(config: &UpstreamConfig, connector: Connector) -> Pool {
         .pool_idle_timeout(config.idle_max)
         .pool_max_idle_per_host(config.idle_connections_max)
         .set_host(false)
+        // RFC 9112 sections 5.1 and 5.2: what a proxy has to repair in an answer, and may not pass on.
+        .http1_allow_spaces_after_header_name_in_responses(true)
+        .http1_allow_obsolete_multiline_headers_in_responses(true)
+        .http1_max_buf_size(2 * Limits::HEADER_BYTES_MAX)
+        .http1_max_headers(Limits::HEADERS_MAX)
         .http2_only(connector.protocol == Protocol::Http2)
         .http2_initial_stream_window_size(256 * 1024)
         .http2_initial_connection_window_size(1024 * 1024)
@@ -283,8 +299,11 @@ async fn attempt(
             }
             Ok(Err(error)) => {
                 // HTTP/2 sends bodies beside the request, and tells of their faults as of a reset.
-                let stopped = progress.stopped().or_else(|| stopped(&error));
-                return Err(stopped.map_or_else(|| SendError::Unreachable(error), SendError::Body));
+                return Err(match progress.stopped().or_else(|| stopped(&error)) {
+                    Some(stopped) => SendError::Body(stopped),
+                    None if is_too_large(&error) => SendError::HeadTooLarge,
+                    None => SendError::Unreachable(error),
+                });
             }
             // While the body is still moving, the upstream cannot be expected to answer.
             Err(_) if progress.read() != sent => sent = progress.read(),
@@ -310,19 +329,36 @@ fn stopped(error: &Error) -> Option<Stopped> {
     None
 }
 
+/// Whether more of a head came than is read.
+fn is_too_large(error: &Error) -> bool {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse_too_large) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
 #[derive(PartialEq, Eq)]
 enum Served {
     Before,
+    BeforeAndNothingSent,
     Never,
 }
 
-fn had_served(error: &Error) -> Served {
+/// What the connection had done that broke.
+fn served(error: &Error) -> Served {
     let mut extensions = Extensions::new();
     if let Some(connected) = error.connect_info() {
         connected.get_extras(&mut extensions);
     }
-    let count = extensions.get::<ServedCount>().map_or(0, ServedCount::read);
-    if count > 0 { Served::Before } else { Served::Never }
+    match extensions.get::<ServedCount>() {
+        Some(count) if count.read() > 0 && !count.has_sent() => Served::BeforeAndNothingSent,
+        Some(count) if count.read() > 0 => Served::Before,
+        Some(_) | None => Served::Never,
+    }
 }
 
 /// How much of a body was taken so far, and what became of it.

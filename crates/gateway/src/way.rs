@@ -18,6 +18,7 @@ use crate::{
     authorize,
     can::Can,
     context::RequestContext,
+    exchange::Stage,
     gather::{self, Asking, Proven},
     grpc::{self, Kind},
     handshake::{self, Wanted},
@@ -59,6 +60,7 @@ async fn judge(gateway: &Gateway, raw: &mut RawRequest, can: Can, context: &mut 
     let risk = rules.risk.judge(view);
 
     // 8. Parameters and body as the operation declares them. What policy looks at is parsed here, once; the rest streams.
+    raw.peer.reaches(Stage::Proven);
     let (fields, body) = gather::body(&operation, &raw.head, raw.body.take(bounds), bounds).await?;
     raw.body.keep(body);
     if operation.reads_body() {
@@ -77,9 +79,8 @@ async fn judge(gateway: &Gateway, raw: &mut RawRequest, can: Can, context: &mut 
         let facts = permit.facts();
         gateway.stores.rates.take(&facts.session.id, &facts.request.action, rate, context.at()).await?;
     }
-    // What stays open stands on this, and is weighed again by steps 5, 6 and 9.
-    let basis = operation.stream().map(|rules| Basis { token, path: request.path().to_owned(), rules });
-    Ok(permit.held(basis))
+    // What lasts stands on this, and is weighed again by steps 5, 6 and 9.
+    Ok(permit.held(Basis { token, path: request.path().to_owned(), rules: operation.stream() }))
 }
 
 /// A WebSocket or a call where one is declared, and nothing else there.

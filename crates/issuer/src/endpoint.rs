@@ -4,6 +4,8 @@
 use countersign_audit::EventKind;
 use http::Method;
 
+use crate::paths;
+
 /// Kind of body that a request has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyKind {
@@ -24,6 +26,17 @@ pub enum ErrorFormat {
     Problem,
 }
 
+/// Proof that is looked at in a request's head, before its body is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asks {
+    /// Proof by a key (RFC 9449 section 4.3).
+    Key,
+    /// None: there is no body to read, or nobody is asked who they are.
+    Nothing,
+    /// Access token.
+    Token,
+}
+
 /// Endpoint, apart from its handler.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Endpoint {
@@ -39,4 +52,17 @@ pub struct Endpoint {
     pub errors: ErrorFormat,
     /// Kind of the endpoint's entries in the audit log; `None` where nothing is decided about anybody.
     pub event: Option<EventKind>,
+}
+
+impl Endpoint {
+    /// Proof without which nothing is read of a body. Whatever takes a body asks for one, but where a phone asks for a challenge.
+    #[must_use]
+    pub fn asks(&self) -> Asks {
+        match self.body {
+            BodyKind::Nothing => Asks::Nothing,
+            BodyKind::Form | BodyKind::Json if self.path == paths::CHALLENGE => Asks::Nothing,
+            BodyKind::Form | BodyKind::Json if self.path.starts_with(paths::ME_PREFIX) => Asks::Token,
+            BodyKind::Form | BodyKind::Json => Asks::Key,
+        }
+    }
 }

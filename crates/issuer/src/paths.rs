@@ -6,6 +6,8 @@ pub const CHALLENGE: &str = "/countersign/v1/challenge";
 pub const DEVICES: &str = "/countersign/v1/devices";
 /// Path of the public keys (RFC 7517 section 5).
 pub const JWKS: &str = "/.well-known/jwks.json";
+/// Beginning of the paths of what belongs to a person, who shows a token there.
+pub(crate) const ME_PREFIX: &str = "/countersign/v1/me/";
 /// Path that begins a login.
 pub const LOGIN_START: &str = "/countersign/v1/login/start";
 /// Path that lists the person's devices; each device has a path below it.

@@ -1,6 +1,6 @@
 //! Whoever speaks to an endpoint proves a key first (RFC 9449 section 4.3), and mostly a device with it.
 
-use countersign_access::DPOP;
+use countersign_access::{AccessRefusal, DPOP};
 use countersign_core::{DeviceId, Reason, SignalKind};
 use countersign_proof::{
     dpop::{self, BoundProof, BoundTo, Expected},
@@ -12,8 +12,8 @@ use countersign_store::{FreshProof, LivePosture, PostureError, SpendError};
 
 use crate::{
     context::RequestContext,
-    endpoint::Endpoint,
-    receive::{Call, Header},
+    endpoint::{Asks, Endpoint},
+    receive::{Call, Header, ProofOfKey},
     refusal::Refusal,
     state::Issuer,
 };
@@ -56,8 +56,34 @@ pub fn target(issuer: &Issuer, endpoint: &Endpoint) -> Result<Target, Refusal> {
         .map_err(|error| Refusal::because(Reason::Internal, format!("{error:?} for {}", endpoint.path)))
 }
 
-/// Reads the request's one proof and binds it to this endpoint and moment. Not yet fresh.
+/// Looks at the proof in a head before the body is read, so that who proves nothing is read nothing from. Where an endpoint asks for a
+/// token, the token is what is looked at.
+pub fn worth_reading(issuer: &Issuer, call: &Call, context: &RequestContext) -> Result<(), Refusal> {
+    match context.endpoint.asks() {
+        Asks::Key => {
+            let (key, proof) = bind(issuer, call, context)?;
+            call.proved_by(ProofOfKey { key, proof });
+            Ok(())
+        }
+        Asks::Nothing => Ok(()),
+        Asks::Token => {
+            // The rest of what a person proves is looked at with the token, when the body is there.
+            let token = call.credentials().token().map_err(AccessRefusal::from)?;
+            issuer.access.tokens.verify(token, context.second()).map_err(AccessRefusal::from)?;
+            Ok(())
+        }
+    }
+}
+
+/// Takes the request's one proof, bound to this endpoint and moment. Not yet fresh.
 pub fn bound(issuer: &Issuer, call: &Call, context: &RequestContext) -> Result<(PublicKey, BoundProof), Refusal> {
+    match call.take_proof() {
+        Some(ProofOfKey { key, proof }) => Ok((key, proof)),
+        None => bind(issuer, call, context),
+    }
+}
+
+fn bind(issuer: &Issuer, call: &Call, context: &RequestContext) -> Result<(PublicKey, BoundProof), Refusal> {
     let proof = match call.header(&DPOP) {
         Header::Absent => return Err(Reason::ProofMissing.into()),
         Header::Repeated => return Err(Reason::ProofRepeatedHeader.into()),

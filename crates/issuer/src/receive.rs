@@ -1,13 +1,19 @@
 //! A request as the endpoints see it: of the right method, type and size, or refused.
 
-use std::net::IpAddr;
+use std::{
+    error::Error,
+    io,
+    net::IpAddr,
+    sync::{Mutex, PoisonError},
+};
 
 use axum::{
-    body::{Bytes, to_bytes},
+    body::{Body, Bytes, HttpBody, to_bytes},
     extract::Request,
 };
 use countersign_access::Credentials;
 use countersign_core::{Limits, Reason};
+use countersign_proof::{dpop::BoundProof, jwk::PublicKey};
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method,
     header::{CONTENT_ENCODING, CONTENT_TYPE},
@@ -34,6 +40,17 @@ pub struct Call {
     pub address: Option<IpAddr>,
     /// The body; empty where the endpoint takes none.
     pub body: Bytes,
+    /// The proof in the head, verified and bound before the body was read; taken by whoever spends it.
+    bound: Mutex<Option<ProofOfKey>>,
+}
+
+/// Proof that fits its request, with the key that made it. Not yet fresh.
+#[derive(Debug)]
+pub struct ProofOfKey {
+    /// The key.
+    pub key: PublicKey,
+    /// The proof.
+    pub proof: BoundProof,
 }
 
 /// How often a header stands in a request.
@@ -55,16 +72,30 @@ impl Call {
         Credentials::read(&self.headers)
     }
 
+    /// Keeps the proof of the head for later.
+    pub fn proved_by(&self, proof: ProofOfKey) {
+        *self.bound.lock().unwrap_or_else(PoisonError::into_inner) = Some(proof);
+    }
+
+    /// Takes the proof that was kept, if there is one.
+    pub fn take_proof(&self) -> Option<ProofOfKey> {
+        self.bound.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
     /// Looks a header up without ever choosing one of several.
     pub fn header(&self, name: &HeaderName) -> Header<'_> {
         header(&self.headers, name)
     }
 }
 
-/// Receives a request for `endpoint`.
-///
-/// The time that a body may take to arrive is the listener's to limit.
-pub async fn receive(request: Request, endpoint: &Endpoint) -> Result<Call, Refusal> {
+/// Body of a request that nobody has read yet.
+pub struct Unread {
+    body: Body,
+    bytes_max: usize,
+}
+
+/// Receives the head of a request for `endpoint`; nothing of its body is read.
+pub fn head(request: Request, endpoint: &Endpoint) -> Result<(Call, Unread), Refusal> {
     if !endpoint.methods.contains(request.method()) {
         return Err(Reason::MethodUnknown.into());
     }
@@ -76,16 +107,47 @@ pub async fn receive(request: Request, endpoint: &Endpoint) -> Result<Call, Refu
     }
     let address = parts.extensions.get::<Origin>().map(|origin| origin.0);
     let (media_type, bytes_max) = match endpoint.body {
-        BodyKind::Nothing => return Ok(Call { headers: parts.headers, method, path, address, body: Bytes::new() }),
+        BodyKind::Nothing => ("", 0),
         BodyKind::Form => ("application/x-www-form-urlencoded", Limits::DOOR_FORM_BYTES_MAX),
         BodyKind::Json => ("application/json", Limits::DOOR_JSON_BYTES_MAX),
     };
-    if !is_of_type(&parts.headers, media_type) || parts.headers.contains_key(CONTENT_ENCODING) {
+    if endpoint.body != BodyKind::Nothing && (!is_of_type(&parts.headers, media_type) || parts.headers.contains_key(CONTENT_ENCODING)) {
         return Err(Reason::MediaTypeWrong.into());
     }
-    // A body that breaks off is told as too large: the two cannot be told apart here, and both are refused.
-    let body = to_bytes(body, bytes_max).await.map_err(|_| Refusal::new(Reason::BodyTooLarge))?;
-    Ok(Call { headers: parts.headers, method, path, address, body })
+    let call = Call { headers: parts.headers, method, path, address, body: Bytes::new(), bound: Mutex::default() };
+    Ok((call, Unread { body, bytes_max }))
+}
+
+impl Unread {
+    /// Reads the body. How long it may take to arrive, and how much of all bodies is kept in memory, is the listener's to limit: its faults
+    /// come as [`std::io::Error`] of the kinds `TimedOut` and `OutOfMemory`.
+    pub async fn read(self) -> Result<Bytes, Refusal> {
+        if self.bytes_max == 0 {
+            return Ok(Bytes::new());
+        }
+        // A length that is told is believed before a byte is read.
+        if usize::try_from(HttpBody::size_hint(&self.body).lower()).unwrap_or(usize::MAX) > self.bytes_max {
+            return Err(Reason::BodyTooLarge.into());
+        }
+        // A body that breaks off is told as too large: the two cannot be told apart here, and both are refused.
+        to_bytes(self.body, self.bytes_max).await.map_err(|fault| match kind(&fault) {
+            Some(io::ErrorKind::TimedOut) => Reason::RequestTooSlow.into(),
+            Some(io::ErrorKind::OutOfMemory) => Reason::BuffersFull.into(),
+            Some(_) | None => Reason::BodyTooLarge.into(),
+        })
+    }
+}
+
+/// The kind of the listener's fault under `fault`.
+fn kind(fault: &axum::Error) -> Option<io::ErrorKind> {
+    let mut cause = fault.source();
+    while let Some(fault) = cause {
+        match fault.downcast_ref::<io::Error>() {
+            Some(fault) => return Some(fault.kind()),
+            None => cause = fault.source(),
+        }
+    }
+    None
 }
 
 /// Whether there is one `Content-Type`, `expected`, with no other parameter than `charset=utf-8`.
@@ -110,7 +172,34 @@ fn header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Header<'a> {
 mod tests {
     use super::*;
     use crate::endpoint::ErrorFormat;
-    use axum::body::Body;
+
+    async fn whole(request: Request, endpoint: &Endpoint) -> Result<(), Refusal> {
+        let (_, unread) = head(request, endpoint)?;
+        unread.read().await.map(|_| ())
+    }
+
+    #[tokio::test]
+    async fn what_the_listener_stops_is_told_apart() {
+        let endpoint = Endpoint {
+            path: "/",
+            method: Method::POST,
+            methods: &[Method::POST],
+            body: BodyKind::Json,
+            errors: ErrorFormat::Problem,
+            event: None,
+        };
+        let rows = [
+            (io::ErrorKind::TimedOut, Reason::RequestTooSlow),
+            (io::ErrorKind::OutOfMemory, Reason::BuffersFull),
+            (io::ErrorKind::ConnectionAborted, Reason::BodyTooLarge),
+        ];
+        for (kind, expected) in rows {
+            let broken = futures_util::stream::iter([Ok("{"), Err(io::Error::from(kind))]);
+            let request = Request::builder().method("POST").header("content-type", "application/json").body(Body::from_stream(broken));
+            let got = whole(request.expect("a request"), &endpoint).await;
+            assert_eq!(got.map_err(|refusal| refusal.reason), Err(expected), "{kind:?}");
+        }
+    }
 
     #[tokio::test]
     async fn requests_are_received_strictly() {
@@ -178,7 +267,7 @@ mod tests {
         ];
         for (name, endpoint, bend, body, expected) in rows {
             let request = bend(Request::builder()).body(Body::from((*body).to_owned())).expect("a request");
-            assert_eq!(receive(request, endpoint).await.map(|_| ()).map_err(|refusal| refusal.reason), *expected, "{name}");
+            assert_eq!(whole(request, endpoint).await.map_err(|refusal| refusal.reason), *expected, "{name}");
         }
     }
 }

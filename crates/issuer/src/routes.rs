@@ -17,7 +17,8 @@ use crate::{
     context::RequestContext,
     endpoint::ErrorFormat,
     endpoints::{ROUTES, Route},
-    receive::{Origin, receive},
+    proven,
+    receive::{self, Origin},
     record,
     refusal::Refusal,
     state::Issuer,
@@ -69,8 +70,15 @@ async fn serve(issuer: Arc<Issuer>, route: &'static Route, request: Request) -> 
 }
 
 async fn pass(issuer: &Issuer, route: &Route, request: Request, context: &RequestContext) -> Result<Response, Refusal> {
-    let call = receive(request, &route.endpoint).await?;
-    let judged = (route.handler)(issuer, &call, context).await;
+    let (mut call, unread) = receive::head(request, &route.endpoint)?;
+    // Who proves nothing is read nothing from.
+    let judged = match proven::worth_reading(issuer, &call, context) {
+        Ok(()) => {
+            call.body = unread.read().await?;
+            (route.handler)(issuer, &call, context).await
+        }
+        Err(refusal) => Err(refusal),
+    };
     if let Err(refusal) = &judged {
         // A refusal that cannot be recorded becomes a fault of the server: nothing is answered that the log does not have.
         record::refused(issuer, refusal, context).await?;

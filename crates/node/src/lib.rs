@@ -7,6 +7,7 @@
 
 pub mod admin;
 mod assembly;
+mod bodies;
 pub mod config;
 pub mod files;
 pub mod layout;

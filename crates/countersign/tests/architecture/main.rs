@@ -275,6 +275,8 @@ const PARSERS: &[(&str, &str)] = &[
     ("gateway/src/streams/events.rs: Events::take", "frames"),
     ("gateway/src/streams/frame.rs: FrameReader::frame", "frames"),
     ("gateway/src/path.rs: normal_path", "request"),
+    ("gateway/src/proxies.rs: client", "proxied"),
+    ("gateway/src/proxy_protocol.rs: read_proxy_header", "proxied"),
     ("gateway/src/receive.rs: parse_request", "request"),
     ("gateway/src/receive.rs: Received::credentials", "request"),
     ("identity/src/dev_kit.rs: DevKit::parse", "dev_kit"),

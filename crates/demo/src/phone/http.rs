@@ -20,7 +20,7 @@ use hyper_util::rt::TokioIo;
 use rustls::{ClientConfig, RootCertStore, pki_types::ServerName};
 use rustls_pki_types::{CertificateDer, pem::PemObject};
 use tokio::net::{TcpSocket, TcpStream};
-use tokio_rustls::TlsConnector;
+use tokio_rustls::{TlsConnector, client::TlsStream};
 
 /// Bytes of an answer that a phone reads.
 const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -144,7 +144,8 @@ impl Http {
         Ok((answer, connection))
     }
 
-    fn authority(&self) -> String {
+    /// Host and port, as `Host` names them.
+    pub fn authority(&self) -> String {
         if self.port == 443 { self.host.clone() } else { format!("{}:{}", self.host, self.port) }
     }
 
@@ -154,6 +155,19 @@ impl Http {
         let socket = TcpSocket::new_v4()?;
         socket.bind(SocketAddr::new(from, 0))?;
         socket.connect(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), self.port)).await
+    }
+
+    /// A connection that speaks `protocol`, for what no client would send.
+    ///
+    /// # Errors
+    /// When the network or the handshake fails.
+    pub async fn wire(&self, protocol: &str) -> Result<TlsStream<TcpStream>> {
+        let name = ServerName::try_from(self.host.clone()).context("the host is not a server name")?;
+        let tcp = self.dial().await.with_context(|| format!("connecting to {}", self.authority()))?;
+        tcp.set_nodelay(true)?;
+        let mut config = ClientConfig::clone(self.tls.config());
+        config.alpn_protocols = vec![protocol.as_bytes().to_vec()];
+        TlsConnector::from(Arc::new(config)).connect(name, tcp).await.context("the TLS handshake")
     }
 
     async fn connect(&self) -> Result<SendRequest<Full<Bytes>>> {

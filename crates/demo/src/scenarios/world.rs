@@ -33,6 +33,9 @@ use crate::phone::{Answer, DemoApple, DemoCa, DemoGoogle, Handset, Phone, SIGNER
 const PORT_MIN: u16 = 20_000;
 const PORTS: u32 = 12_000;
 
+/// Connections that a node with few places takes.
+pub const CONNECTIONS_FEW: usize = 100;
+
 /// The app of the demo's bank.
 pub const APP: &str = "com.example.bank";
 
@@ -44,6 +47,8 @@ pub enum Watching {
     /// It says what it would do. A hundred thieves in two seconds from one address look like what they are, and the rows about
     /// proofs, policies and devices are to show what each of these does alone.
     Observing,
+    /// The same, with places for few connections.
+    ObservingFew,
 }
 
 /// Where the demo's addresses are: all are this machine's own (`127.0.0.0/8`), and each network has a place on the map.
@@ -289,8 +294,9 @@ fn lay_out(home: &Path, (port, upstream): (u16, std::net::SocketAddr), ca: &Demo
         "public_url = \"https://localhost:{port}\"\nupstream = \"http://{upstream}\"\n{}{}",
         countersign_example_bank::CONFIG.replace("{SIGNER}", &Handset::signer_hex()),
         match watching {
-            Watching::AsShipped => WATCHED,
-            Watching::Observing => OBSERVED,
+            Watching::AsShipped => WATCHED.to_owned(),
+            Watching::Observing => OBSERVED.to_owned(),
+            Watching::ObservingFew => format!("{OBSERVED}\n[limits]\nconnections_max = {CONNECTIONS_FEW}\n"),
         },
     );
     std::fs::write(home.join("csign.toml"), text)?;

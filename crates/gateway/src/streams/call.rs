@@ -167,8 +167,7 @@ struct Down {
 impl Down {
     /// All messages that are whole now.
     fn take(&mut self, bytes: &[u8]) -> Result<Bytes, Reason> {
-        let rules = **self.open.rules.load();
-        let StreamRules::Grpc { message_bytes_max, .. } = rules else { return Err(Reason::StreamUndeclared) };
+        let Some(StreamRules::Grpc { message_bytes_max, .. }) = self.open.rules() else { return Err(Reason::StreamUndeclared) };
         self.messages.limit(message_bytes_max);
         self.messages.take(bytes).map(|whole| whole.bytes).map_err(|refusal| match refusal {
             MessageRefusal::FlagUnknown => Reason::UpstreamUnavailable,

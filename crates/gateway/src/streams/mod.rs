@@ -1,4 +1,5 @@
-//! Connections that stay open: WebSockets, Server-Sent Events, calls of gRPC, and answers that go on.
+//! Connections that stay open: WebSockets, Server-Sent Events, calls of gRPC, and answers that go on; and exchanges that last without
+//! being declared ([`exchange`]).
 //!
 //! Opening one is a request like any other. What it proved is kept ([`open`]) and weighed again by the same function
 //! whenever something changed that concerns it, and after an interval in any case ([`recheck`]). When the answer is no longer yes,
@@ -7,6 +8,7 @@
 
 pub(crate) mod call;
 pub mod events;
+pub(crate) mod exchange;
 pub mod frame;
 pub(crate) mod notice;
 pub(crate) mod open;

@@ -1,14 +1,14 @@
 //! An open connection, with all that its request proved and that can be asked again.
 
-use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 use arc_swap::ArcSwap;
-use countersign_core::{DecisionId, DeviceId, Facts, FieldValue, RiskView, UserId};
+use countersign_core::{DecisionId, DeviceId, Facts, FieldValue, MaskPath, RiskView, UserId};
 use countersign_policy::StreamRules;
 use countersign_proof::access_token::VerifiedToken;
 use countersign_store::Change;
 
-use crate::permit::Basis;
+use crate::{peer::Peer, permit::Basis};
 
 /// An open connection.
 pub(crate) struct Open {
@@ -18,25 +18,29 @@ pub(crate) struct Open {
     pub(crate) fields: BTreeMap<String, FieldValue>,
     /// How the request looked that opened it. What looks odd later changes the session, and so reaches the connection.
     pub(crate) view: RiskView,
-    pub(crate) address: IpAddr,
+    /// Who opened it; its exchange lasts as long as this.
+    pub(crate) peer: Peer,
+    /// What is hidden in its answer.
+    pub(crate) masks: Vec<MaskPath>,
     /// The decision that opened it.
     pub(crate) opened: DecisionId,
     /// As its operation is declared now.
-    pub(crate) rules: ArcSwap<StreamRules>,
+    rules: ArcSwap<Option<StreamRules>>,
     pub(crate) user: UserId,
     pub(crate) device: DeviceId,
 }
 
 impl Open {
     /// From what was proved and decided.
-    pub(crate) fn new(basis: Basis, facts: Facts, opened: DecisionId, address: IpAddr) -> Self {
+    pub(crate) fn new(basis: Basis, facts: Facts, opened: DecisionId, masks: Vec<MaskPath>, peer: Peer) -> Self {
         Self {
             token: basis.token,
             method: facts.request.method,
             path: basis.path,
             fields: facts.request.fields,
             view: facts.risk.view,
-            address,
+            peer,
+            masks,
             opened,
             rules: ArcSwap::from_pointee(basis.rules),
             user: facts.session.user,
@@ -56,6 +60,18 @@ impl Open {
 
     /// The word for its kind.
     pub(crate) fn kind(&self) -> &'static str {
-        self.rules.load().kind().as_str()
+        self.rules().map_or("exchange", |rules| rules.kind().as_str())
+    }
+
+    /// The rules of its stream as its operation is declared now; `None` where none is declared.
+    pub(crate) fn rules(&self) -> Option<StreamRules> {
+        **self.rules.load()
+    }
+
+    /// Its operation is declared in another way from now on.
+    pub(crate) fn follows(&self, rules: Option<StreamRules>) {
+        if self.rules() != rules {
+            self.rules.store(rules.into());
+        }
     }
 }

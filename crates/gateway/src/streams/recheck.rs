@@ -3,7 +3,8 @@
 use std::{panic::AssertUnwindSafe, time::Duration};
 
 use countersign_access::recheck;
-use countersign_core::{Outcome, Reason, UnixMillis};
+use countersign_core::{Obligation, Outcome, Reason, UnixMillis};
+use countersign_policy::StreamRules;
 use countersign_store::Listener;
 use futures_util::FutureExt;
 use tokio::time::Instant;
@@ -60,12 +61,20 @@ pub(crate) async fn until_it_must_end(gateway: &Gateway, open: &Open, mut listen
             return Cut { refusal, context, since };
         }
         let pause = pause(gateway, open);
+        // What is declared to stay open is told to end when the node does; all else has the time that requests have.
+        let ending = async {
+            match open.rules() {
+                Some(_) => gateway.slots.ending().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::pin!(ending);
         let next = tokio::time::sleep(pause);
         tokio::pin!(next);
         since = loop {
             tokio::select! {
                 biased;
-                () = gateway.slots.ending() => return Cut::because(gateway, open, Reason::GatewayEnding.into()),
+                () = &mut ending => return Cut::because(gateway, open, Reason::GatewayEnding.into()),
                 news = listener.next() => match news {
                     Some(news) if open.concerned(&news.change) => break news.at,
                     Some(_) => {}
@@ -86,7 +95,7 @@ fn pause(gateway: &Gateway, open: &Open) -> Duration {
 }
 
 fn context(gateway: &Gateway, open: &Open) -> RequestContext {
-    let mut context = RequestContext::open(gateway.next_decision(), &open.path, open.address, gateway.clock.now());
+    let mut context = RequestContext::open(gateway.next_decision(), &open.path, open.peer.address.ip(), gateway.clock.now());
     context.names(&open.token);
     context
 }
@@ -96,7 +105,10 @@ async fn judge(gateway: &Gateway, open: &Open, context: &mut RequestContext) -> 
     let (rules, now) = (gateway.rules.load_full(), gateway.clock.now().seconds());
     let operation = rules.operations.find(&open.method, &open.path)?;
     context.is_about(operation.action());
-    let declared = operation.stream().filter(|stream| stream.kind() == open.rules.load().kind()).ok_or(Reason::StreamUndeclared)?;
+    let declared = operation.stream();
+    if declared.map(StreamRules::kind) != open.rules().map(StreamRules::kind) {
+        return Err(Reason::StreamUndeclared.into());
+    }
     let holder = recheck(&gateway.access, &open.token, now).await.map_err(|refused| authorize::unidentified(context, refused))?;
     authorize::identified(context, &holder);
     let (resource, risk) = (operation.resource(open.token.subject()), rules.risk.judge(open.view.clone()));
@@ -104,9 +116,11 @@ async fn judge(gateway: &Gateway, open: &Open, context: &mut RequestContext) -> 
     let (decision, facts) = authorize::decide(&rules, &operation, proven, context, now)?;
     match decision.outcome {
         Outcome::Allow | Outcome::Limit => {
-            if **open.rules.load() != declared {
-                open.rules.store(declared.into());
+            // What would have to be hidden now has perhaps passed already, but no more of it does.
+            if decision.obligations.iter().any(|one| matches!(one, Obligation::Mask(path) if !open.masks.contains(path))) {
+                return Err(Reason::ResponseNotMaskable.into());
             }
+            open.follows(declared);
             Ok(())
         }
         Outcome::StepUp | Outcome::Deny => Err(Refusal::of(decision, &facts)),

@@ -86,8 +86,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Direction<'_, R, W> {
     /// Passes on every frame that is whole.
     async fn pass(&mut self) -> Result<Passed, End> {
         loop {
-            let rules = **self.open.rules.load();
-            let StreamRules::WebSocket { message_bytes_max, messages_per_second } = rules else {
+            let Some(StreamRules::WebSocket { message_bytes_max, messages_per_second }) = self.open.rules() else {
                 return Err(End::Broken(Reason::StreamUndeclared));
             };
             self.reader.limit(message_bytes_max);
@@ -258,7 +257,7 @@ where
 impl<S: AsyncRead + AsyncWrite> Sides<S> {
     /// Passes frames both ways; the reason, where the gateway must end it.
     async fn pass(&mut self, open: &Open, config: &HeldConfig) -> Option<Reason> {
-        let StreamRules::WebSocket { message_bytes_max, .. } = **open.rules.load() else { return Some(Reason::StreamUndeclared) };
+        let Some(StreamRules::WebSocket { message_bytes_max, .. }) = open.rules() else { return Some(Reason::StreamUndeclared) };
         let up = Direction {
             open,
             config,

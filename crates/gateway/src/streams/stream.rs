@@ -25,6 +25,7 @@ use crate::{
     state::Gateway,
     streams::{
         events::Events,
+        exchange::before_any_word,
         notice,
         open::Open,
         recheck::{self, Cut},
@@ -39,17 +40,29 @@ use crate::{
 /// Why there is no answer.
 pub(crate) async fn open(gateway: &Arc<Gateway>, request: Request<Body>, open: Open) -> Result<Response<Body>, Reason> {
     let slot = gateway.slots.take(open.token.session())?;
+    let open = Arc::new(open);
     let listener = gateway.stores.changes.listen();
     let (gone, stop) = (CancellationToken::new(), CancellationToken::new());
     let request = request.map(|body| upward::bytes(body, stop.clone()));
-    let answer = gateway.route.ask(request, Patience::Usual).await?;
+    let mut judged = {
+        let (gateway, open) = (Arc::clone(gateway), Arc::clone(&open));
+        async move { recheck::until_it_must_end(&gateway, &open, listener).await }.boxed()
+    };
+    let answer = tokio::select! {
+        biased;
+        cut = &mut judged => {
+            stop.cancel();
+            return Ok(before_any_word(gateway, &open, cut).await);
+        }
+        answer = gateway.route.ask(request, Patience::Usual) => answer?,
+    };
     if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
         return Err(Reason::UpstreamUnavailable);
     }
     let (mut head, upstream) = clean_head(answer).into_parts();
-    let events = match **open.rules.load() {
-        StreamRules::Events { event_bytes_max } if are_events(&head.headers) => Some(Events::new(event_bytes_max)),
-        StreamRules::Events { .. } | StreamRules::Grpc { .. } | StreamRules::Stream | StreamRules::WebSocket { .. } => None,
+    let events = match open.rules() {
+        Some(StreamRules::Events { event_bytes_max }) if are_events(&head.headers) => Some(Events::new(event_bytes_max)),
+        Some(StreamRules::Events { .. } | StreamRules::Grpc { .. } | StreamRules::Stream | StreamRules::WebSocket { .. }) | None => None,
     };
     if events.is_some() {
         // The last event is ours, and nobody counted on it.
@@ -73,7 +86,7 @@ pub(crate) async fn open(gateway: &Arc<Gateway>, request: Request<Body>, open: O
         let _counted = observe::opened(open.kind());
         tokio::select! {
             () = gone.cancelled() => {}
-            cut = recheck::until_it_must_end(&gateway, &open, listener) => {
+            cut = judged => {
                 stop.cancel();
                 end(&gateway, &open, cut, say).await;
             }
@@ -91,7 +104,7 @@ async fn end(gateway: &Gateway, open: &Open, mut cut: Cut, say: oneshot::Sender<
     let _ = say.send(notice::event(&cut.refusal, cut.context.id()));
 }
 
-fn are_events(headers: &HeaderMap) -> bool {
+pub(crate) fn are_events(headers: &HeaderMap) -> bool {
     let plain = headers.get(header::CONTENT_ENCODING).is_none_or(|coding| coding == "identity");
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     plain && kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("text/event-stream"))

@@ -56,8 +56,9 @@ struct Call {
 impl Call {
     /// All messages that are whole now, if they may pass.
     fn take(&mut self, bytes: &[u8]) -> Result<Bytes, Reason> {
-        let rules = **self.open.rules.load();
-        let StreamRules::Grpc { message_bytes_max, messages_per_second } = rules else { return Err(Reason::StreamUndeclared) };
+        let Some(StreamRules::Grpc { message_bytes_max, messages_per_second }) = self.open.rules() else {
+            return Err(Reason::StreamUndeclared);
+        };
         self.messages.limit(message_bytes_max);
         let whole = self.messages.take(bytes).map_err(|refusal| match refusal {
             MessageRefusal::FlagUnknown => Reason::MessageInvalid,

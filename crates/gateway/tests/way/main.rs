@@ -17,6 +17,7 @@ mod sockets;
 mod streams;
 #[path = "../support/upstream.rs"]
 mod upstream;
+mod watched;
 
 use std::{
     fmt::Write as _,

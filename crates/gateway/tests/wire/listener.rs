@@ -8,7 +8,7 @@ use countersign_core::{Clock, UnixMillis};
 use countersign_gateway::{Certificates, ListenConfig, Peer, Transport, body::Body, listen};
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
-use hyper::{body::Incoming, client::conn};
+use hyper::client::conn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tokio::{
@@ -79,7 +79,7 @@ pub struct Running {
 /// Listens with TLS on a free port.
 pub async fn start<H, F>(adjust: impl FnOnce(&mut ListenConfig), handler: H) -> Running
 where
-    H: Fn(Request<Incoming>, Peer) -> F + Clone + Send + Sync + 'static,
+    H: Fn(Request<Body>, Peer) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response<Body>> + Send + 'static,
 {
     let identity = Identity::new();

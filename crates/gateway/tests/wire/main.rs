@@ -3,7 +3,10 @@
 #![expect(clippy::expect_used, reason = "what fails outside of the test functions fails the test too")]
 
 mod alpn;
+mod crowded;
+mod framed;
 mod listener;
+mod proxied;
 #[path = "../support/upstream.rs"]
 mod upstream;
 
@@ -38,7 +41,7 @@ fn public() -> Origin {
 }
 
 /// Answers with the code of the refusal, or `taken`.
-async fn strict(request: Request<Incoming>, peer: Peer) -> Response<Body> {
+async fn strict(request: Request<Body>, peer: Peer) -> Response<Body> {
     let (head, _) = request.into_parts();
     let verdict = parse_request(&head, &peer, &PublicHost::of(&public())).map(|_| ()).map_err(|refusal| format!("{refusal:?}"));
     let mut answer = Response::new(body::full(verdict.clone().err().unwrap_or_else(|| "taken".to_owned())));
@@ -198,7 +201,7 @@ async fn a_silent_handshake_is_cut_off() {
 async fn a_panic_costs_one_answer() {
     let running = start(
         |_| {},
-        |request: Request<Incoming>, peer| async move {
+        |request: Request<Body>, peer| async move {
             assert!(request.uri().path() != "/panic", "as the test wants it");
             strict(request, peer).await
         },
@@ -282,7 +285,7 @@ async fn relay(address: std::net::SocketAddr, adjust: impl FnOnce(&mut UpstreamC
     let pass = Arc::new(PassThrough::new(&public(), Upstream::new(config).expect("an upstream"), streams));
     start(
         |_| {},
-        move |request: Request<Incoming>, peer: Peer| {
+        move |request: Request<Body>, peer: Peer| {
             let pass = Arc::clone(&pass);
             async move { pass.forward(request, &peer).await }
         },
@@ -411,4 +414,104 @@ async fn an_answer_that_stalls_is_cut_and_never_looks_whole() {
         .await
         .expect("a head");
     assert!(answer.into_body().collect().await.is_err());
+}
+
+/// An upstream that reads a head and answers with these bytes, whatever else comes.
+async fn says(answer: Vec<u8>) -> std::net::SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let answer = answer.clone();
+            tokio::spawn(async move {
+                let mut buffer = [0; 4096];
+                let _ = stream.read(&mut buffer).await;
+                let _ = stream.write_all(&answer).await;
+            });
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn answers_are_repaired_as_a_proxy_must() {
+    let many: String = (0..101).map(|n| format!("X-{n}: 1\r\n")).collect();
+    let large = format!("X: {}\r\n", "a".repeat(70_000));
+    let rows: &[(&str, String, &str, &[&str], &[&str])] = &[
+        (
+            "both lengths: chunked alone counts",
+            "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n".into(),
+            "HTTP/1.1 200",
+            &["hello"],
+            &["content-length"],
+        ),
+        ("a folded line", "X-A: one\r\n two\r\nContent-Length: 2\r\n\r\nok".into(), "HTTP/1.1 200", &["one", "two", "ok"], &["one\r\n"]),
+        ("a blank before the colon", "X-A : one\r\nContent-Length: 2\r\n\r\nok".into(), "HTTP/1.1 200", &["x-a: one", "ok"], &[]),
+        ("more headers than are passed on", format!("{many}Content-Length: 2\r\n\r\nok"), "HTTP/1.1 502", &[], &["ok"]),
+        ("a head that is too large", format!("{large}Content-Length: 2\r\n\r\nok"), "HTTP/1.1 502", &[], &["ok"]),
+        ("a body that is too large", "Content-Length: 99999999999\r\n\r\nok".into(), "HTTP/1.1 502", &[], &["ok"]),
+    ];
+    for (name, rest, status, has, has_not) in rows {
+        let running = relay(says(format!("HTTP/1.1 200 OK\r\n{rest}").into_bytes()).await, |_| {}).await;
+        let got = running.raw(b"GET / HTTP/1.1\r\nHost: localhost:7443\r\nConnection: close\r\n\r\n").await;
+        assert!(got.starts_with(status), "{name}: {got}");
+        assert!(has.iter().all(|part| got.contains(part)) && !has_not.iter().any(|part| got.contains(part)), "{name}: {got}");
+    }
+}
+
+/// An upstream that refuses an upload and closes, before it has read it.
+#[tokio::test]
+async fn an_answer_before_the_end_of_the_upload_arrives() {
+    let refusal = b"HTTP/1.1 413 Payload Too Large\r\nConnection: close\r\nContent-Length: 4\r\n\r\nfull".to_vec();
+    for _ in 0..10 {
+        let running = relay(says(refusal.clone()).await, |_| {}).await;
+        let mut stream = running.tls("http/1.1").await;
+        stream.write_all(b"POST / HTTP/1.1\r\nHost: localhost:7443\r\nContent-Length: 4194304\r\n\r\n").await.expect("sent");
+        for _ in 0..64 {
+            stream.write_all(&[b'x'; 65_536]).await.expect("taken");
+        }
+        let got = listener::read_all(&mut stream).await;
+        assert!(got.starts_with("HTTP/1.1 413") && got.ends_with("full"), "{got}");
+    }
+}
+
+/// An upstream that closes each connection behind its first answer, without a word.
+async fn closes(asked: mpsc::UnboundedSender<String>) -> std::net::SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut all = Vec::new();
+            let mut part = [0; 4096];
+            while !all.ends_with(b"\r\n\r\n") && !all.ends_with(b"abc") {
+                match stream.read(&mut part).await {
+                    Ok(count @ 1..) => all.extend_from_slice(part.get(..count).unwrap_or_default()),
+                    _ => break,
+                }
+            }
+            let _ = asked.send(String::from_utf8_lossy(&all).split(' ').next().unwrap_or_default().to_owned());
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn what_was_not_sent_over_a_stale_connection_is_sent_over_another() {
+    for method in ["PUT", "POST", "GET"] {
+        let (asked, mut asks) = mpsc::unbounded_channel();
+        let running = relay(closes(asked).await, |_| {}).await;
+        let mut client = running.http1().await;
+        for turn in 0..20 {
+            let body = if method == "GET" { bytes("") } else { bytes("abc") };
+            let request = Request::builder().method(method).uri("/").header("host", "localhost:7443").body(body).expect("a request");
+            let answer = client.send_request(request).await.expect("an answer");
+            assert_eq!(answer.status(), 200, "{method}, {turn}");
+            assert_eq!(text(answer).await, "ok");
+            assert_eq!(asks.recv().await.as_deref(), Some(method), "and each of them once");
+            // The close is here before the next request is.
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert!(asks.try_recv().is_err());
+    }
 }

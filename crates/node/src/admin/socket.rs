@@ -13,6 +13,7 @@ use crate::{
     admin::operators::{self, Operators, Peer},
     files,
 };
+use crate::bodies;
 
 /// A socket that is listened on.
 pub struct Socket {
@@ -35,7 +36,7 @@ impl Socket {
     /// When the listener fails for good.
     pub async fn serve(self, router: Router, operators: Operators, shutdown: CancellationToken) -> io::Result<()> {
         let routes = operators::known(router, operators).into_make_service_with_connect_info::<Peer>();
-        let served = axum::serve(self.listener, routes).with_graceful_shutdown(shutdown.cancelled_owned()).await;
+        let served = axum::serve(self.listener, bodies::bounded(routes)).with_graceful_shutdown(shutdown.cancelled_owned()).await;
         let _ = fs::remove_file(&self.path);
         served
     }

@@ -8,6 +8,7 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    bodies,
     config::{AuthRequestDoor, DoorListen},
     files,
 };
@@ -47,6 +48,7 @@ impl AuthRequests {
             let house = Arc::clone(&house);
             async move { answer_auth_request(&house, request).await.map(Body::new) }
         });
+        let router = bodies::bounded(router);
         match self {
             Self::Loopback(listener) => axum::serve(listener, router).with_graceful_shutdown(shutdown.cancelled_owned()).await,
             Self::Unix(listener, path) => {

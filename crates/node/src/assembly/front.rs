@@ -1,17 +1,16 @@
 //! The public door: one listener, and one rule about who answers. One prefix and its own well-known names are the issuer's; two
 //! well-known files are about apps; everything else is the API.
 
-use std::{convert::Infallible, sync::Arc};
+use std::{convert::Infallible, io, sync::Arc};
 
 use axum::Router;
 use countersign_gateway::{
-    Gateway, Peer,
+    Gateway, Peer, Wire,
     body::{Body, BodyError},
 };
 use countersign_issuer::{Origin, endpoints};
 use http::{HeaderValue, Request, Response, header};
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
 use tower::ServiceExt;
 
 use crate::{
@@ -58,7 +57,7 @@ pub const fn transport_security(dev: Dev) -> HeaderValue {
 
 impl Front {
     /// Answers one request.
-    pub async fn answer(self, request: Request<Incoming>, peer: Peer) -> Response<Body> {
+    pub async fn answer(self, request: Request<Body>, peer: Peer) -> Response<Body> {
         let told = self.transport_security.clone();
         let mut answer = self.answer_by_path(request, peer).await;
         // An upstream that says something else knows why.
@@ -66,7 +65,11 @@ impl Front {
         answer
     }
 
-    async fn answer_by_path(self, request: Request<Incoming>, peer: Peer) -> Response<Body> {
+    async fn answer_by_path(self, request: Request<Body>, peer: Peer) -> Response<Body> {
+        // What has two readings is refused in one place, whoever's it was.
+        if peer.wire() != Wire::Clear {
+            return countersign_gateway::serve(&self.house, request, peer).await;
+        }
         // The path is looked at as it came. One that only becomes the issuer's by decoding or tidying is not the issuer's, and
         // the gateway refuses it as ambiguous.
         let path = request.uri().path();
@@ -88,15 +91,26 @@ impl Front {
     }
 }
 
-async fn by_the_issuer(issuer: Router, mut request: Request<Incoming>, peer: Peer) -> Response<Body> {
+async fn by_the_issuer(issuer: Router, mut request: Request<Body>, peer: Peer) -> Response<Body> {
     request.extensions_mut().insert(Origin(peer.address.ip()));
     by_router(issuer, request).await
 }
 
-async fn by_router(router: Router, request: Request<Incoming>) -> Response<Body> {
-    let answer: Result<_, Infallible> = router.oneshot(request.map(axum::body::Body::new)).await;
+async fn by_router(router: Router, request: Request<Body>) -> Response<Body> {
+    let answer: Result<_, Infallible> = router.oneshot(request.map(|body| axum::body::Body::new(body.map_err(io_fault)))).await;
     match answer {
         Ok(answer) => answer.map(|body| body.map_err(|fault| BodyError::Broken(Box::new(fault))).boxed_unsync()),
         Err(never) => match never {},
     }
+}
+
+/// The fault of a request's body, in words that every server knows.
+fn io_fault(fault: BodyError) -> io::Error {
+    let kind = match &fault {
+        BodyError::Broken(_) | BodyError::Cut => io::ErrorKind::ConnectionAborted,
+        BodyError::NoRoom => io::ErrorKind::OutOfMemory,
+        BodyError::TooLarge => io::ErrorKind::FileTooLarge,
+        BodyError::TooSlow => io::ErrorKind::TimedOut,
+    };
+    io::Error::new(kind, fault)
 }

@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use countersign_gateway::{Certificates, ListenConfig};
+use countersign_gateway::{Certificates, ListenConfig, Proxies};
 use tokio::net::{TcpListener, TcpSocket};
 
 use crate::{
@@ -53,6 +53,8 @@ pub struct ListenerSettings {
     pub certificates: Option<Certificates>,
     /// Bounds of what is taken.
     pub bounds: Bounds,
+    /// The operator's proxies.
+    pub proxies: Proxies,
 }
 
 /// The listeners, bound and not yet served.
@@ -101,7 +103,7 @@ impl Listeners {
             None => None,
         };
         let addresses = Addresses { public: address(&public)?, side: address(&side)?, admin: path };
-        let public_config = gateway::listener(Arc::clone(&certificates), &settings.bounds);
+        let public_config = gateway::listener(Arc::clone(&certificates), &settings.bounds, settings.proxies);
         Ok(Self { public, public_config, side, side_access: settings.side_access, auth_requests, admin, addresses, certificates, root_pem })
     }
 }

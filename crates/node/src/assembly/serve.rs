@@ -22,6 +22,7 @@ use crate::{
         side::{self, Side, Spared},
         side_access::{self, SideAccess},
     },
+    bodies,
 };
 
 /// Serves phones.
@@ -60,7 +61,7 @@ pub fn side(assembly: &Assembly, listener: TcpListener, access: SideAccess, metr
     };
     let routes = side::router(Side { metrics, readiness: Arc::new(readiness) });
     let routes = side_access::guarded(routes, access).into_make_service_with_connect_info::<SocketAddr>();
-    let served = axum::serve(Spared::new(listener), routes).with_graceful_shutdown(shutdown.clone().cancelled_owned());
+    let served = axum::serve(Spared::new(listener), bodies::bounded(routes)).with_graceful_shutdown(shutdown.clone().cancelled_owned());
     tasks.spawn(until_it_fails("the port of metrics", async { served.await }, shutdown));
 }
 

@@ -152,6 +152,7 @@ pub fn validate(config: &Config, dev: Dev, options: &Options) -> Result<Settings
             host: host.to_owned(),
             certificates,
             bounds: config.bounds,
+            proxies: config.proxies.clone(),
         },
         gateway: GatewaySettings {
             file: config.file.clone(),

@@ -11,7 +11,7 @@ use std::{
 
 use countersign_compliance::{AfterGrace, OutageRule, WhenAbsent};
 use countersign_core::{AppFinding, BootState, Limits, RiskBar, Seconds, SecurityLevel, Stage};
-use countersign_gateway::Protocol;
+use countersign_gateway::{ForwardedBy, Protocol};
 use countersign_identity::BindingRules;
 use countersign_monitor::{
     geography::ListOf,
@@ -34,6 +34,8 @@ pub const PLAIN_UPSTREAM: PlainUpstream = PlainUpstream::OnThisMachine;
 
 /// Who may read the data directory.
 pub const DATA_READERS: DataReaders = DataReaders::OwnerOnly;
+/// How the operator's proxies name the client within HTTP, where there are any.
+pub const FORWARDED_BY: ForwardedBy = ForwardedBy::XForwardedFor;
 
 /// The data directory, beside the file.
 pub const DATA: &str = "data";
@@ -252,6 +254,9 @@ mod tests {
             ("`upstream_protocol`", word(UPSTREAM_PROTOCOL.as_str())),
             ("`upstream_plain`", word(&(PLAIN_UPSTREAM == PlainUpstream::Anywhere).to_string())),
             ("`listen`", text("the port of `public_url`, on every address of IPv4 and IPv6; loopback with `--dev`")),
+            ("`listen.address`", text("the same, in a section `[listen]`")),
+            ("`listen.proxies`", text("none")),
+            ("`listen.forwarded`", word(FORWARDED_BY.as_str())),
             ("`data`", word(DATA)),
             ("`data_shared`", word(&(DATA_READERS == DataReaders::Shared).to_string())),
             ("`policies`", word(POLICIES)),

@@ -7,6 +7,7 @@ mod doors;
 mod email;
 mod fault;
 mod feeds;
+mod listen;
 mod model;
 mod monitor;
 mod read;

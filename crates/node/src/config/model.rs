@@ -9,7 +9,7 @@ use std::{
 
 use countersign_compliance::{DailyLimit, FeedKind, OutageRule, Requirement};
 use countersign_core::{Action, AppId, ClientId, RiskBar, Seconds, SecurityLevel, WhenLimited};
-use countersign_gateway::{Network, Origin, Protocol};
+use countersign_gateway::{Network, Origin, Protocol, Proxies};
 use countersign_identity::{BindingRules, PasskeyOrigin};
 use countersign_monitor::{
     geography::ListOf,
@@ -53,6 +53,8 @@ pub struct Config {
     pub public: Origin,
     /// Where the public listener binds.
     pub listen: Listen,
+    /// The operator's proxies, whose word about the client's address is believed.
+    pub proxies: Proxies,
     /// The protected API.
     pub upstream: Upstream,
     /// The data directory: database, keys, log, admin socket.

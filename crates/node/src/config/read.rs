@@ -19,10 +19,9 @@ use crate::config::{
     admin, defaults, device, doors,
     fault::Faults,
     feeds,
-    model::{
-        App, Bounds, Config, DataReaders, Dev, GeoList, GeographyFiles, IosApp, Listen, Login, Operation, PlainUpstream, PlaySource,
-        SidePort, SignUp, TlsFiles, Upstream, Vendors,
-    },
+    listen::{Listening, address, listening},
+    model::{App, Bounds, Config, DataReaders, Dev, GeoList, GeographyFiles, IosApp, Login, Operation, PlainUpstream, PlaySource,
+        SidePort, SignUp, TlsFiles, Upstream, Vendors},
     monitor,
     section::{At, Section, Source},
     signals, value,
@@ -68,7 +67,7 @@ impl Here {
 fn top_level(top: &mut Section<'_>, file: &Path, here: &Here) -> Option<Config> {
     let public = public(top);
     let upstream = upstream(top, here);
-    let listen = address(top, "listen").map_or(Listen::ByPublicUrl, |At { value, line }| Listen::On { address: value, line });
+    let Listening { listen, proxies } = listening(top);
     let data_readers =
         top.flag("data_shared").map_or(defaults::DATA_READERS, |at| if at.value { DataReaders::Shared } else { DataReaders::OwnerOnly });
     let data = top.text("data").map_or_else(|| here.path(defaults::DATA), |at| here.path(at.value));
@@ -102,6 +101,7 @@ fn top_level(top: &mut Section<'_>, file: &Path, here: &Here) -> Option<Config> 
         dev,
         public,
         listen,
+        proxies,
         upstream,
         data,
         data_readers,
@@ -168,21 +168,6 @@ fn origin(section: &Section<'_>, key: &str, at: At<&str>) -> Option<Origin> {
     Origin::parse(at.value)
         .map_err(|error| section.fault(Some(at.line), format!("`{key}` cannot be `{}`", at.value), error.to_string()))
         .ok()
-}
-
-fn address(section: &mut Section<'_>, key: &'static str) -> Option<At<std::net::SocketAddr>> {
-    let At { value, line } = section.text(key)?;
-    match value.parse() {
-        Ok(address) => Some(At { value: address, line }),
-        Err(_) => {
-            section.fault(
-                Some(line),
-                format!("`{key}` cannot be `{value}`"),
-                "write an address and a port, such as `127.0.0.1:7443` or `[::]:443`",
-            );
-            None
-        }
-    }
 }
 
 fn apps(top: &mut Section<'_>, here: &Here) -> Vec<App> {

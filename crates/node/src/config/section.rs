@@ -115,6 +115,11 @@ impl<'a> Section<'a> {
         self.left.iter().any(|(name, _, _)| *name == key)
     }
 
+    /// Whether the key is there and begins a table.
+    pub fn is_table(&self, key: &str) -> bool {
+        self.left.iter().any(|(name, _, value)| *name == key && value.get_ref().as_table().is_some())
+    }
+
     /// A text that has to be there; `example` shows one.
     pub fn required_text(&mut self, key: &'static str, example: &str) -> Option<At<&'a str>> {
         if !self.has(key) {

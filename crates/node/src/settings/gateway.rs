@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use countersign_gateway::{Certificates, GatewayConfig, ListenConfig, Origin, Transport};
+use countersign_core::Limits;
+use countersign_gateway::{Certificates, GatewayConfig, ListenConfig, Origin, Proxies, Transport};
 
 use crate::config::Bounds;
 
@@ -18,9 +19,12 @@ pub fn gateway(public: &Origin, bounds: &Bounds) -> GatewayConfig {
 
 /// The public listener with this certificate, within these bounds.
 #[must_use]
-pub fn listener(certificates: Arc<Certificates>, bounds: &Bounds) -> ListenConfig {
+pub fn listener(certificates: Arc<Certificates>, bounds: &Bounds, proxies: Proxies) -> ListenConfig {
     let mut config = ListenConfig::new(Transport::Tls(certificates));
     config.connections_max = bounds.connections_max;
     config.drain_max = bounds.drain_max;
+    // What the doors of ours take is bounded by them, and not by what streams through.
+    config.bodies.bytes_max = bounds.body_bytes_max.max(Limits::PARSED_BODY_BYTES_MAX.try_into().unwrap_or(u64::MAX));
+    config.proxies = proxies;
     config
 }
