@@ -2,17 +2,16 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-use countersign_core::{DecisionId, MaskPath, Reason};
+use countersign_core::{DecisionId, Reason};
 use countersign_policy::StreamRules;
 use countersign_store::Receipt;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Request, Response, header};
 use hyper::upgrade::OnUpgrade;
 
 use crate::{
-    body::{self, Body},
-    introduce::{introduce, name_decision},
-    media::Media,
+    body::Body,
+    hidden,
+    introduce::{BoundTo, introduce, name_decision},
     permit::Permit,
     raw::RawRequest,
     state::Gateway,
@@ -33,14 +32,12 @@ pub(crate) async fn send(
     tracing::trace!(decision = %id, seq = receipt.seq(), "recorded");
     let masks = permit.masks();
     let (facts, basis) = permit.spend();
+    let bound_to = BoundTo::of(gateway, &raw);
     let body = raw.body.judged()?;
     let method = raw.head.method.clone();
     let upgrade = raw.head.extensions.remove::<OnUpgrade>();
     let mut head = gateway.route.readdress(raw.head, &raw.peer).ok_or(Reason::Internal)?;
-    introduce(&mut head.headers, gateway, &facts, id)?;
-    if !masks.is_empty() {
-        ask_in_plain(&mut head.headers);
-    }
+    introduce(&mut head.headers, gateway, &facts, id, &bound_to)?;
     if let Some(basis) = basis {
         let open = Open::new(basis, facts, id.clone(), raw.peer.address.ip());
         let mut answer = hold(gateway, Request::from_parts(head, body), upgrade, open).await?;
@@ -48,7 +45,7 @@ pub(crate) async fn send(
         return Ok(answer);
     }
     let answer = gateway.route.send(Request::from_parts(head, body)).await?;
-    let mut answer = if masks.is_empty() { answer } else { masked(answer, &masks, &method).await? };
+    let mut answer = if masks.is_empty() { answer } else { hidden::masked(answer, &masks, &method).await? };
     name_decision(answer.headers_mut(), id)?;
     Ok(answer)
 }
@@ -68,36 +65,9 @@ async fn hold(gateway: &Arc<Gateway>, request: Request<Body>, upgrade: Option<On
     }
 }
 
-/// What must be read must not be compressed, and must be whole.
+/// What must be read, event by event, must not be compressed, and must be whole.
 fn ask_in_plain(headers: &mut HeaderMap) {
     headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     headers.remove(header::RANGE);
     headers.remove(header::IF_RANGE);
-}
-
-/// The answer without the fields that must be hidden, or none at all.
-async fn masked(answer: Response<Body>, masks: &[MaskPath], method: &Method) -> Result<Response<Body>, Reason> {
-    let (mut head, body) = answer.into_parts();
-    // Validators and digests are of the whole representation, and nobody else may see this one.
-    for name in [header::ETAG, header::ACCEPT_RANGES, HeaderName::from_static("content-digest"), HeaderName::from_static("repr-digest")] {
-        head.headers.remove(name);
-    }
-    head.headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    let bodiless = *method == Method::HEAD || matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-    if bodiless {
-        head.headers.remove(header::CONTENT_LENGTH);
-        return Ok(Response::from_parts(head, body::empty()));
-    }
-    let media = Media::of(&head.headers);
-    if head.status == StatusCode::PARTIAL_CONTENT {
-        return Err(Reason::ResponseNotMaskable);
-    }
-    let bytes = body::collect(body, countersign_core::Limits::PARSED_BODY_BYTES_MAX).await.map_err(|_| Reason::ResponseNotMaskable)?;
-    let hidden = match media {
-        Media::Other if bytes.is_empty() => bytes,
-        Media::Other => return Err(Reason::ResponseNotMaskable),
-        Media::Json => countersign_policy::mask(&bytes, masks).map(Bytes::from).map_err(|_| Reason::ResponseNotMaskable)?,
-    };
-    head.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(hidden.len()));
-    Ok(Response::from_parts(head, body::full(hidden)))
 }

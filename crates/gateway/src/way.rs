@@ -18,10 +18,10 @@ use crate::{
     authorize,
     can::Can,
     context::RequestContext,
-    gather::{self, Asking, Proven},
+    gather::{self, Asking, JudgedBody, Proven},
     grpc::{self, Kind},
     handshake::{self, Wanted},
-    observation, observe,
+    hidden, hygiene, observation, observe,
     permit::{Basis, Permit},
     raw::RawRequest,
     receive,
@@ -41,6 +41,7 @@ async fn judge(gateway: &Gateway, raw: &mut RawRequest, can: Can, context: &mut 
     let operation = rules.operations.find(request.method().as_str(), request.path())?;
     context.is_about(operation.action());
     can.serve(&operation)?;
+    can.clean(&operation, &raw.head.headers)?;
     offered(gateway, operation.stream(), request.wanted(), &raw.head.headers)?;
     let bounds = match operation.stream() {
         Some(StreamRules::Grpc { .. }) => grpc::CALL_BOUNDS,
@@ -59,8 +60,9 @@ async fn judge(gateway: &Gateway, raw: &mut RawRequest, can: Can, context: &mut 
     let risk = rules.risk.judge(view);
 
     // 8. Parameters and body as the operation declares them. What policy looks at is parsed here, once; the rest streams.
-    let (fields, body) = gather::body(&operation, &raw.head, raw.body.take(bounds), bounds).await?;
+    let JudgedBody { fields, body, content } = gather::body(&operation, &raw.head, raw.body.take(bounds), bounds).await?;
     raw.body.keep(body);
+    raw.content = content;
     if operation.reads_body() {
         // Whoever sends a body decides how long that takes. What ended meanwhile has ended.
         now = gateway.clock.now().seconds();
@@ -73,12 +75,17 @@ async fn judge(gateway: &Gateway, raw: &mut RawRequest, can: Can, context: &mut 
     let (decision, facts) = authorize::decide(&rules, &operation, proven, context, now)?;
     let permit = Permit::from(decision, facts)?;
     can.keep(&permit)?;
+    // What stays open stands on this, and is weighed again by steps 5, 6 and 9.
+    let basis = operation.stream().map(|rules| Basis { token, path: request.path().to_owned(), rules });
+    // From here on the head is the upstream's.
+    if !permit.masks().is_empty() {
+        hidden::ask_nothing_of_it(&mut raw.head)?;
+    }
+    hygiene::keep_declared(&mut raw.head.headers, operation.request_headers());
     for rate in permit.rates() {
         let facts = permit.facts();
         gateway.stores.rates.take(&facts.session.id, &facts.request.action, rate, context.at()).await?;
     }
-    // What stays open stands on this, and is weighed again by steps 5, 6 and 9.
-    let basis = operation.stream().map(|rules| Basis { token, path: request.path().to_owned(), rules });
     Ok(permit.held(basis))
 }
 

@@ -233,6 +233,7 @@ mod tests {
             ("`public_url`", text("required")),
             ("`upstream`", text("required")),
             ("`upstream_ca`", text("required for `https`")),
+            ("`upstream_cert`, `upstream_key`", text("the node shows no certificate")),
             ("`upstream_protocol`", word(UPSTREAM_PROTOCOL.as_str())),
             ("`listen`", text("the port of `public_url`, on every address; loopback with `--dev`")),
             ("`data`", word(DATA)),
