@@ -75,6 +75,7 @@ const fn is_token(byte: u8) -> bool {
 mod tests {
     use super::*;
     use http::{HeaderName, HeaderValue};
+    use proptest::prelude::*;
 
     #[test]
     fn json_is_what_says_so_and_is_not_compressed() {
@@ -109,6 +110,25 @@ mod tests {
                 headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
             }
             assert_eq!(Media::of(&headers), *expected, "{name}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_type_panics_and_no_other_character_set_passes(
+            bytes in proptest::collection::vec(any::<u8>(), 0..60),
+            text in "application/json[ ;a-zA-Z0-9=\"*,'\\\\-]{0,40}",
+            set in "[a-zA-Z0-9-]{1,10}",
+        ) {
+            let of = |value: HeaderValue| Media::of(&HeaderMap::from_iter([(header::CONTENT_TYPE, value)]));
+            if let Ok(value) = HeaderValue::from_bytes(&bytes) {
+                let _ = of(value);
+            }
+            if let Ok(value) = HeaderValue::from_str(&text) {
+                let _ = of(value);
+            }
+            let named = HeaderValue::from_str(&format!("application/json; charset={set}")).expect("a value");
+            prop_assert_eq!(of(named) == Media::Json, set.eq_ignore_ascii_case("utf-8"));
         }
     }
 }
