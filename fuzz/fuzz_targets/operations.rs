@@ -1,6 +1,6 @@
 //! A declared operation and the path that looks for it, one a line: template, path, source of an id, field; then the body.
 #![no_main]
-use countersign_policy::{OperationSpec, Operations};
+use countersign_policy::{OperationSpec, Operations, OtherMembers, RequestHeaders};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
@@ -15,6 +15,8 @@ fuzz_target!(|text: &str| {
         id: Some(source.to_owned()),
         owner: None,
         body: [("amount".to_owned(), field.to_owned())].into(),
+        body_others: if body.starts_with(' ') { OtherMembers::Open } else { OtherMembers::Closed },
+        request_headers: RequestHeaders::Usual,
         body_bytes_max: None,
         when_limited: None,
         evidence_age_max: None,

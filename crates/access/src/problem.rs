@@ -35,6 +35,8 @@ pub struct Problem<'a> {
     pub retry: Retry,
     /// The version of the app that is asked for, where that is the cure.
     pub update: Option<&'a Update>,
+    /// The member of the request's body that is wrong, as a JSON pointer (RFC 6901); for whoever builds the app.
+    pub field: Option<&'a str>,
 }
 
 /// RFC 9457 section 3.1, with the members that the SDKs read.
@@ -45,6 +47,8 @@ struct ProblemWire<'a> {
     status: u16,
     code: &'static str,
     detail: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     instance: Option<String>,
     remedies: Vec<RemedyWire<'a>>,
@@ -78,7 +82,7 @@ impl<'a> Problem<'a> {
     /// Problem of a class with the remedies of the class, where nobody knows better.
     #[must_use]
     pub const fn of(told: PublicReason, status: StatusCode, decision: Option<&'a DecisionId>) -> Self {
-        Self { told, status, decision, remedies: told.remedies(), retry: told.retry(), update: None }
+        Self { told, status, decision, remedies: told.remedies(), retry: told.retry(), update: None, field: None }
     }
 
     /// The document of type [`PROBLEM_JSON`], on one line.
@@ -90,6 +94,7 @@ impl<'a> Problem<'a> {
             status: self.status.as_u16(),
             code: self.told.code(),
             detail: self.told.for_person(),
+            field: self.field,
             instance: self.instance(),
             remedies: self.buttons(),
             retry: self.retry.as_str(),

@@ -102,6 +102,9 @@ impl Limits {
     /// Nesting of a JSON document.
     pub const JSON_DEPTH_MAX: usize = 64;
 
+    /// Characters of a member's name that a refusal repeats to whoever sent it.
+    pub const NAMED_MEMBER_CHARS_MAX: usize = 64;
+
     // --- Sign-in ---
 
     /// Bytes in the name of an account or a device.

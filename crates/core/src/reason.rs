@@ -84,8 +84,10 @@ reasons! {
     AuthenticationStale = "authentication_stale", StepUp, "removing a device needs a more recent sign-in than this one";
     BearerDowngrade = "bearer_downgrade", TokenMissing, "the token was sent with the scheme `Bearer`; every token here needs a proof of possession (scheme `DPoP`)";
     BindingCoolingDown = "binding_cooling_down", Limited, "the person added this device recently, without a phishing-resistant sign-in; it cannot remove older devices yet";
-    BodyFieldInvalid = "body_field_invalid", RequestInvalid, "a field of the body is missing or has the wrong type; for an operation, compare with the fields that it declares";
+    BodyFieldInvalid = "body_field_invalid", RequestInvalid, "a field of the body is missing, `null` though it is required, or of the wrong type; for an operation, compare with the fields that it declares";
     BodyMalformed = "body_malformed", RequestInvalid, "the body is not one valid JSON document, as the operation requires";
+    BodyMemberAmbiguous = "body_member_ambiguous", RequestInvalid, "a member of the body could be read as another one: two names differ in nothing but case, `_` and `-`, or a name is another spelling of a declared one";
+    BodyMemberUndeclared = "body_member_undeclared", RequestInvalid, "the body has a member that the operation does not declare; declare it in `body` (`any`, where no policy looks at it), or set `body.open = true`";
     BodyTooLarge = "body_too_large", RequestInvalid, "the body is larger than the operation allows";
     BootNotVerified = "boot_not_verified", DeviceUnproven, "the phone did not verify its system at boot with an accepted key";
     BootloaderUnlocked = "bootloader_unlocked", DeviceUnproven, "the phone's bootloader is unlocked";
@@ -104,6 +106,7 @@ reasons! {
     ClientUnknown = "client_unknown", RequestInvalid, "the client id is not one of the configured apps";
     CodeReused = "code_reused", SignInAgain, "an authorization code was redeemed twice; its session was revoked";
     CodeUnknown = "code_unknown", SignInAgain, "the authorization code was never issued or has expired";
+    ConditionOnHidden = "condition_on_hidden", RequestInvalid, "the request would change something on a condition (`If-Match` or its like), and fields of its answer are hidden; the condition could be used to guess them";
     ConnectionIdle = "connection_idle", Retry, "the client or the upstream sent nothing on an open connection for too long";
     ConnectionsTooMany = "connections_too_many", Unavailable, "the limit of open connections of this node is reached (`open_connections_max`)";
     DebuggerAttached = "debugger_attached", DeviceUnproven, "the app reports that a debugger is attached to it";
@@ -132,6 +135,7 @@ reasons! {
     GrantTypeUnknown = "grant_type_unknown", RequestInvalid, "the token request's grant type is neither `authorization_code` nor `refresh_token`";
     HandshakeInvalid = "handshake_invalid", RequestInvalid, "the WebSocket handshake does not follow RFC 6455";
     Hooked = "hooked", DeviceUnproven, "the app reports that foreign code runs inside it (Frida, Xposed or similar)";
+    HeaderNotRemovable = "header_not_removable", RequestInvalid, "the request has a header that must not reach the API (a reserved name, a second spelling of one, or one that the operation does not declare), and behind another proxy nobody takes it away";
     HostUnknown = "host_unknown", RequestInvalid, "the request is for a host other than the one in `public_url`";
     Internal = "internal", Unavailable, "an internal error of Countersign; look up this decision number in the log of the server";
     KeyIdMismatch = "key_id_mismatch", DeviceUnproven, "the key id that the app sent is not the id of the attested key";
@@ -147,6 +151,7 @@ reasons! {
     MessageInvalid = "message_invalid", RequestInvalid, "the client sent an invalid frame on an open connection (WebSocket, RFC 6455, or gRPC)";
     MessageTooLarge = "message_too_large", RequestInvalid, "a message on an open connection was larger than the operation allows (`message_bytes_max`)";
     MessagesTooMany = "messages_too_many", TooMany, "the client sent messages on an open connection faster than the operation allows (`messages_per_second`)";
+    MethodOverridden = "method_overridden", RequestInvalid, "the query asks for another method than the request has (`_method` or its like); some frameworks obey, and something else would run than was judged";
     MethodUnknown = "method_unknown", RequestInvalid, "this endpoint does not accept the request's method";
     NameTaken = "name_taken", NameTaken, "another account has this name already";
     NoPermit = "no_permit", NotPermitted, "no policy permits this request";

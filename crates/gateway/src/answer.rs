@@ -69,7 +69,7 @@ fn problem(refusal: &Refusal, told: PublicReason, id: Option<&DecisionId>, now: 
 }
 
 fn written(refusal: &Refusal, told: PublicReason, id: Option<&DecisionId>) -> Vec<u8> {
-    let of_class = Problem { update: refusal.update(), ..Problem::of(told, status_of(refusal, told), id) };
+    let of_class = Problem { update: refusal.update(), field: refusal.field(), ..Problem::of(told, status_of(refusal, told), id) };
     // What policy found out beats what the class says in general.
     let advised = &refusal.decision().advice.remedies;
     let problem = if advised.is_empty() { of_class } else { Problem { remedies: advised, retry: Retry::AfterRemedy, ..of_class } };

@@ -2,8 +2,9 @@
 
 use countersign_core::Reason;
 use countersign_policy::Found;
+use http::HeaderMap;
 
-use crate::permit::Permit;
+use crate::{hygiene, permit::Permit};
 
 /// An ability of a door, had or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +24,8 @@ pub(crate) struct Can {
     pub(crate) hold: Ability,
     /// Reads a body before it is forwarded, and stops one that is too long.
     pub(crate) read_body: Ability,
+    /// Takes headers away that must not reach the API.
+    pub(crate) clean: Ability,
 }
 
 impl Can {
@@ -41,6 +44,17 @@ impl Can {
             // A limit of the operation's own, which nobody there would notice to be exceeded.
             Ability::Unable if operation.body_bytes_max().is_some() => Err(Reason::BodyTooLarge),
             Ability::Able | Ability::Unable => Ok(()),
+        }
+    }
+
+    /// Takes the headers of a request, if whatever must not reach the API can be taken away.
+    ///
+    /// # Errors
+    /// [`Reason::HeaderNotRemovable`].
+    pub(crate) fn clean(self, operation: &Found<'_>, headers: &HeaderMap) -> Result<(), Reason> {
+        match self.clean {
+            Ability::Able => Ok(()),
+            Ability::Unable => hygiene::needs_no_cleaning(headers, operation.request_headers()).map_err(|_| Reason::HeaderNotRemovable),
         }
     }
 
@@ -63,7 +77,7 @@ mod tests {
 
     #[test]
     fn a_door_serves_what_it_can_keep() {
-        const ALL: Can = Can { mask: Ability::Able, hold: Ability::Able, read_body: Ability::Able };
+        const ALL: Can = Can { mask: Ability::Able, hold: Ability::Able, read_body: Ability::Able, clean: Ability::Able };
         type Declares = fn(&mut OperationSpec);
         type Lacks = fn(&mut Can);
         let socket: Declares = |spec| {

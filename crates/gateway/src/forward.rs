@@ -2,20 +2,19 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use countersign_access::problem::DECISION;
 use countersign_core::{DecisionId, MaskPath, Reason};
 use countersign_policy::StreamRules;
 use countersign_store::Written;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
 use hyper::upgrade::OnUpgrade;
 
 use crate::{
-    body::{self, Body, BodyError},
+    body::Body,
     exchange::Stage,
     grpc::Kind,
-    introduce::{introduce, name_decision},
-    media::Media,
+    hidden,
+    introduce::{BoundTo, introduce, name_decision},
     peer::Peer,
     permit::Permit,
     raw::RawRequest,
@@ -39,14 +38,12 @@ pub(crate) async fn send(
     let (facts, basis) = permit.spend();
     let basis = basis.ok_or(Reason::Internal)?;
     raw.peer.reaches(basis.rules.map_or(Stage::Admitted, |_| Stage::Declared));
+    let bound_to = BoundTo::of(gateway, &raw);
     let body = raw.body.judged()?;
     let method = raw.head.method.clone();
     let upgrade = raw.head.extensions.remove::<OnUpgrade>();
     let mut head = gateway.route.readdress(raw.head, &raw.peer).ok_or(Reason::Internal)?;
-    introduce(&mut head.headers, gateway, &facts, id)?;
-    if !masks.is_empty() {
-        ask_in_plain(&mut head.headers);
-    }
+    introduce(&mut head.headers, gateway, &facts, id, &bound_to)?;
     let peer = raw.peer.clone();
     let (rules, open) = (basis.rules, Open::new(basis, facts, id.clone(), masks.clone(), raw.peer));
     let request = Request::from_parts(head, body);
@@ -73,7 +70,7 @@ async fn plain(
     if stream::are_events(answer.headers()) || Kind::of(answer.headers()) != Kind::Other {
         return Err(Reason::StreamUndeclared);
     }
-    if masks.is_empty() { Ok(answer) } else { masked(answer, masks, method, peer).await }
+    if masks.is_empty() { Ok(answer) } else { hidden::masked(answer, masks, method, peer).await }
 }
 
 /// Opens what stays open, by its kind.
@@ -96,40 +93,9 @@ async fn hold(
     }
 }
 
-/// What must be read must not be compressed, and must be whole.
+/// What must be read, event by event, must not be compressed, and must be whole.
 fn ask_in_plain(headers: &mut HeaderMap) {
     headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     headers.remove(header::RANGE);
     headers.remove(header::IF_RANGE);
-}
-
-/// The answer without the fields that must be hidden, or none at all.
-async fn masked(answer: Response<Body>, masks: &[MaskPath], method: &Method, peer: &Peer) -> Result<Response<Body>, Reason> {
-    let (mut head, body) = answer.into_parts();
-    // Validators and digests are of the whole representation, and nobody else may see this one.
-    for name in [header::ETAG, header::ACCEPT_RANGES, HeaderName::from_static("content-digest"), HeaderName::from_static("repr-digest")] {
-        head.headers.remove(name);
-    }
-    head.headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    let bodiless = *method == Method::HEAD || matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-    if bodiless {
-        head.headers.remove(header::CONTENT_LENGTH);
-        return Ok(Response::from_parts(head, body::empty()));
-    }
-    let media = Media::of(&head.headers);
-    if head.status == StatusCode::PARTIAL_CONTENT {
-        return Err(Reason::ResponseNotMaskable);
-    }
-    let kept = body::kept(body, peer.clone());
-    let bytes = body::collect(kept, countersign_core::Limits::PARSED_BODY_BYTES_MAX).await.map_err(|fault| match fault {
-        BodyError::NoRoom => Reason::BuffersFull,
-        BodyError::Broken(_) | BodyError::Cut | BodyError::TooLarge | BodyError::TooSlow => Reason::ResponseNotMaskable,
-    })?;
-    let hidden = match media {
-        Media::Other if bytes.is_empty() => bytes,
-        Media::Other => return Err(Reason::ResponseNotMaskable),
-        Media::Json => countersign_policy::mask(&bytes, masks).map(Bytes::from).map_err(|_| Reason::ResponseNotMaskable)?,
-    };
-    head.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(hidden.len()));
-    Ok(Response::from_parts(head, body::full(hidden)))
 }

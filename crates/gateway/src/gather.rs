@@ -11,6 +11,7 @@ use http_body::Body as _;
 use crate::{
     body::{self, Body, BodyError, Bounds},
     media::Media,
+    raw::ContentDigest,
     refusal::Refusal,
 };
 
@@ -37,20 +38,25 @@ pub(crate) struct Proven {
     pub(crate) fields: BTreeMap<String, FieldValue>,
 }
 
-/// The body's fields that policy looks at, and the body itself for the upstream: the same bytes.
-pub(crate) async fn body(
-    operation: &Found<'_>,
-    head: &request::Parts,
-    body: Body,
-    bounds: Bounds,
-) -> Result<(BTreeMap<String, FieldValue>, Body), Refusal> {
+/// A body as its operation declares it.
+pub(crate) struct JudgedBody {
+    /// The fields that policy looks at.
+    pub(crate) fields: BTreeMap<String, FieldValue>,
+    /// The body itself, for the upstream: the same bytes.
+    pub(crate) body: Body,
+    /// Their digest, where they were read.
+    pub(crate) content: Option<ContentDigest>,
+}
+
+/// Reads the fields that policy looks at.
+pub(crate) async fn body(operation: &Found<'_>, head: &request::Parts, body: Body, bounds: Bounds) -> Result<JudgedBody, Refusal> {
     let bytes_max = operation.body_bytes_max().map_or(bounds.bytes_max, |own| own.min(bounds.bytes_max));
     if body.size_hint().lower() > bytes_max {
         return Err(Reason::BodyTooLarge.into());
     }
     let body = if bytes_max < bounds.bytes_max { body::bounded(body, Bounds { bytes_max, ..bounds }) } else { body };
     if !operation.reads_body() {
-        return Ok((BTreeMap::new(), body));
+        return Ok(JudgedBody { fields: BTreeMap::new(), body, content: None });
     }
     match Media::of(&head.headers) {
         Media::Json => {}
@@ -64,7 +70,8 @@ pub(crate) async fn body(
         BodyError::TooSlow => Reason::RequestTooSlow,
     })?;
     let fields = operation.fields(&bytes)?;
-    Ok((fields, body::full(bytes)))
+    let content = Some(ContentDigest::of(&bytes));
+    Ok(JudgedBody { fields, body: body::full(bytes), content })
 }
 
 /// Everything that the decision may look at.

@@ -1,11 +1,13 @@
 //! Which headers cross the gateway, and which do not.
 //!
-//! Never crossing towards the upstream: what belongs to one connection only (RFC 9110 section 7.6.1), the client's
-//! credentials (they are for us), claims that only we may make (`Countersign-*`, `Forwarded`, `X-Forwarded-*`), and headers by
-//! which many frameworks let a client change method or path after the fact, so that something else would run than was judged.
-//! Names with an underscore are dropped as nginx does: CGI, WSGI and PHP read `Countersign_Identity` as `Countersign-Identity`.
+//! Never crossing towards the upstream: what belongs to one connection only (RFC 9110 section 7.6.1), the client's credentials (they are for
+//! us), names of a reserved [`family`], and names with other characters than letters, digits and hyphens, which CGI, WSGI and PHP read as
+//! other names: an API never sees two spellings of one variable.
 
+use countersign_policy::RequestHeaders;
 use http::{HeaderMap, HeaderName, header};
+
+use crate::families::{Family, Spelling, family, spelling};
 
 /// Belongs to one connection.
 static HOP_BY_HOP: [HeaderName; 8] = [
@@ -19,19 +21,32 @@ static HOP_BY_HOP: [HeaderName; 8] = [
     header::UPGRADE,
 ];
 
+/// What a client's `Connection` may name: its own options, and headers that belong to a connection by standard (RFC 9110 section 7.6.1,
+/// RFC 9113 section 8.2.2, RFC 7540 section 3.2.1). Whatever else it names would be taken away after it was judged.
+const CONNECTION_OPTIONS: [&str; 8] = ["", "close", "http2-settings", "keep-alive", "proxy-connection", "te", "trailer", "upgrade"];
+
 /// For us, and nobody behind us. A cookie is a bearer credential too (law 4).
 static CREDENTIALS: [HeaderName; 4] = [header::AUTHORIZATION, header::COOKIE, HeaderName::from_static("dpop"), header::PROXY_AUTHORIZATION];
 
-/// Says of the client, the target or the protocol what only we know, or changes what was judged.
-static NOT_THEIRS_TO_SAY: [HeaderName; 8] = [
-    header::EXPECT,
-    header::FORWARDED,
-    HeaderName::from_static("x-http-method"),
-    HeaderName::from_static("x-http-method-override"),
-    HeaderName::from_static("x-method-override"),
-    HeaderName::from_static("x-original-url"),
-    HeaderName::from_static("x-real-ip"),
-    HeaderName::from_static("x-rewrite-url"),
+/// Names that pass where an operation declares its request headers: what describes the message itself, and what it is to be answered with.
+const DESCRIBING: [&str; 17] = [
+    "accept",
+    "accept-encoding",
+    "accept-language",
+    "content-encoding",
+    "content-language",
+    "content-length",
+    "content-type",
+    "date",
+    "host",
+    "if-match",
+    "if-modified-since",
+    "if-none-match",
+    "if-range",
+    "if-unmodified-since",
+    "origin",
+    "range",
+    "user-agent",
 ];
 
 /// Whether a sender reads what comes after a body.
@@ -47,19 +62,74 @@ pub(crate) fn takes_trailers(headers: &HeaderMap) -> TakesTrailers {
     if codings.any(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"trailers")) { TakesTrailers::Yes } else { TakesTrailers::No }
 }
 
+/// `Connection` names a header that does not belong to the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NamesAnother;
+
+/// Takes a `Connection` that names nothing but what belongs to connections.
+///
+/// # Errors
+/// When it names anything else.
+pub(crate) fn connection_of_its_own(headers: &HeaderMap) -> Result<(), NamesAnother> {
+    let mut named = headers.get_all(header::CONNECTION).iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+    let known = |name: &[u8]| CONNECTION_OPTIONS.iter().any(|known| name.trim_ascii().eq_ignore_ascii_case(known.as_bytes()));
+    if named.all(known) { Ok(()) } else { Err(NamesAnother) }
+}
+
 /// Takes from a request what must not reach the upstream.
 pub(crate) fn clean_request(headers: &mut HeaderMap) {
     drop_hop_by_hop(headers);
-    for name in CREDENTIALS.iter().chain(&NOT_THEIRS_TO_SAY) {
+    for name in CREDENTIALS.iter().chain([&header::EXPECT]) {
         headers.remove(name);
     }
-    drop_where(headers, |name| name.starts_with("countersign-") || name.starts_with("x-forwarded-") || name.contains('_'));
+    drop_where(headers, |name| spelling(name) == Spelling::Aliased || family(name).is_some());
 }
 
-/// Takes from an answer what must not reach the client: upstreams speak for themselves, not for us.
+/// Leaves what the operation declares, and what describes the message.
+pub(crate) fn keep_declared(headers: &mut HeaderMap, declared: &RequestHeaders) {
+    drop_where(headers, |name| !is_declared(name, declared));
+}
+
+fn is_declared(name: &str, declared: &RequestHeaders) -> bool {
+    match declared {
+        RequestHeaders::Usual => true,
+        RequestHeaders::Declared(names) => {
+            // The handshake of a WebSocket and the transport of a call were judged as such.
+            let of_a_stream = name.starts_with("sec-websocket-") || name.starts_with("grpc-") || name == "te";
+            of_a_stream || DESCRIBING.contains(&name) || names.iter().any(|declared| declared.eq_ignore_ascii_case(name))
+        }
+    }
+}
+
+/// A header that must not reach the API, where nobody can take it away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NotRemovable;
+
+/// Takes a request from which nothing would have to be taken away but what the other proxy sets itself, as docs/auth_request.md
+/// configures it: the client's credentials, our own three headers, and whence the request came.
+///
+/// # Errors
+/// When another reserved header, a second spelling or an undeclared header would reach the API.
+pub(crate) fn needs_no_cleaning(headers: &HeaderMap, declared: &RequestHeaders) -> Result<(), NotRemovable> {
+    const SET_THERE: [&str; 3] = ["countersign-decision", "countersign-identity", "countersign-user"];
+    let passes = |name: &HeaderName| {
+        let (text, credential) = (name.as_str(), CREDENTIALS.contains(name));
+        let reserved = match family(text) {
+            None | Some(Family::Address) => false,
+            Some(Family::Ours) => !SET_THERE.contains(&text),
+            Some(Family::Identity | Family::Override) => !credential,
+        };
+        let ours_to_judge = credential || SET_THERE.contains(&text) || family(text) == Some(Family::Address);
+        spelling(text) == Spelling::Plain && !reserved && (ours_to_judge || is_declared(text, declared))
+    };
+    if headers.keys().all(passes) { Ok(()) } else { Err(NotRemovable) }
+}
+
+/// Takes from an answer what must not reach the client: upstreams speak for themselves, not for us. What they say to a proxy in front of
+/// them (`X-Accel-Redirect` and its like) is theirs to say.
 pub(crate) fn clean_answer(headers: &mut HeaderMap) {
     drop_hop_by_hop(headers);
-    drop_where(headers, |name| name.starts_with("countersign-"));
+    drop_where(headers, |name| family(name) == Some(Family::Ours));
 }
 
 fn drop_hop_by_hop(headers: &mut HeaderMap) {
@@ -122,6 +192,17 @@ mod tests {
                 ],
                 &[],
             ),
+            ("second spellings", &[("x_app", "1"), ("x.app", "1"), ("content_type", "a"), ("x-app", "1")], &["x-app"]),
+            (
+                "who a proxy says it is",
+                &[("remote-user", "a"), ("client-cert", "a"), ("x-webauth-user", "a"), ("x-goog-iap-jwt-assertion", "a"), ("proxy", "a")],
+                &[],
+            ),
+            (
+                "an app's own",
+                &[("x-app-version", "1"), ("idempotency-key", "a"), ("traceparent", "a"), ("if-match", "a")],
+                &["idempotency-key", "if-match", "traceparent", "x-app-version"],
+            ),
             ("credentials", &[("authorization", "DPoP a"), ("dpop", "a"), ("cookie", "a=b"), ("proxy-authorization", "a")], &[]),
             (
                 "claims of ours",
@@ -152,10 +233,64 @@ mod tests {
         let rows: &[(&str, &[(&str, &str)], &[&str])] = &[
             ("ordinary headers", &[("content-type", "a"), ("set-cookie", "a=b"), ("etag", "e")], &["content-type", "etag", "set-cookie"]),
             ("claims of ours", &[("countersign-decision", "D-1"), ("content-type", "a")], &["content-type"]),
+            ("claims of ours in CGI's spelling", &[("countersign_decision", "D-1"), ("countersign.user", "a")], &[]),
+            ("a word to a proxy of the upstream's", &[("x-accel-redirect", "/file")], &["x-accel-redirect"]),
             ("what `Connection` names", &[("connection", "x-hop"), ("x-hop", "1"), ("transfer-encoding", "chunked")], &[]),
         ];
         for (name, given, expected) in rows {
             assert_eq!(after(clean_answer, given), *expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn where_an_operation_declares_its_headers_no_others_pass() {
+        let declared = RequestHeaders::Declared(vec!["X-App-Version".to_owned()]);
+        let given: &[(&str, &str)] = &[
+            ("x-app-version", "1"),
+            ("x-app", "1"),
+            ("idempotency-key", "1"),
+            ("content-type", "a"),
+            ("if-none-match", "a"),
+            ("sec-websocket-key", "a"),
+            ("host", "a"),
+        ];
+        let rows: &[(&str, &RequestHeaders, &[&str])] = &[
+            ("declared", &declared, &["content-type", "host", "if-none-match", "sec-websocket-key", "x-app-version"]),
+            ("none declared", &RequestHeaders::Declared(Vec::new()), &["content-type", "host", "if-none-match", "sec-websocket-key"]),
+        ];
+        for (name, declared, expected) in rows {
+            let mut headers: HeaderMap =
+                given.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect();
+            keep_declared(&mut headers, declared);
+            let mut left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
+            left.sort_unstable();
+            assert_eq!(left, *expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn behind_another_proxy_only_what_needs_no_cleaning_passes() {
+        let declared = RequestHeaders::Declared(vec!["x-app".to_owned()]);
+        let rows: &[(&str, &RequestHeaders, &str, Result<(), NotRemovable>)] = &[
+            ("an app's own", &RequestHeaders::Usual, "x-app", Ok(())),
+            ("a credential", &RequestHeaders::Usual, "authorization", Ok(())),
+            ("what is set there", &RequestHeaders::Usual, "countersign-user", Ok(())),
+            ("whence it came", &RequestHeaders::Usual, "x-forwarded-for", Ok(())),
+            ("another claim of ours", &RequestHeaders::Usual, "countersign-roles", Err(NotRemovable)),
+            ("a claim of ours in another spelling", &RequestHeaders::Usual, "countersign.user", Err(NotRemovable)),
+            ("who it is", &RequestHeaders::Usual, "remote-user", Err(NotRemovable)),
+            ("who it is, from a proxy", &RequestHeaders::Usual, "x-forwarded-user", Err(NotRemovable)),
+            ("another method", &RequestHeaders::Usual, "x-http-method-override", Err(NotRemovable)),
+            ("a second spelling", &RequestHeaders::Usual, "x_app", Err(NotRemovable)),
+            ("declared", &declared, "x-app", Ok(())),
+            ("a credential, with others declared", &declared, "dpop", Ok(())),
+            ("the type of the body", &declared, "content-type", Ok(())),
+            ("not declared", &declared, "x-other", Err(NotRemovable)),
+        ];
+        for (name, declared, header, expected) in rows {
+            let headers =
+                HeaderMap::from_iter([(HeaderName::from_bytes(header.as_bytes()).expect("a name"), HeaderValue::from_static("a"))]);
+            assert_eq!(needs_no_cleaning(&headers, declared), *expected, "{name}");
         }
     }
 }

@@ -1,6 +1,8 @@
 //! A request as it came: nothing of it is believed yet.
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
+use countersign_codec::sha256;
 use countersign_core::Reason;
 use http::{Request, request::Parts};
 use http_body_util::BodyExt;
@@ -18,6 +20,24 @@ pub(crate) struct RawRequest {
     pub(crate) body: RawBody,
     /// The peer that sent it.
     pub(crate) peer: Peer,
+    /// Digest of the body, where it was read.
+    pub(crate) content: Option<ContentDigest>,
+}
+
+/// SHA-256 of a body, as `Content-Digest` has it (RFC 9530 section 2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ContentDigest(String);
+
+impl ContentDigest {
+    /// Digest of a body that was read whole.
+    pub(crate) fn of(body: &[u8]) -> Self {
+        Self(format!("sha-256=:{}:", STANDARD.encode(sha256(&[body]))))
+    }
+
+    /// The value of the header.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 impl RawRequest {
@@ -29,12 +49,12 @@ impl RawRequest {
     {
         let (head, body) = request.into_parts();
         let body = if body.is_end_stream() { body::empty() } else { body.map_err(|cause| BodyError::of(cause.into())).boxed_unsync() };
-        Self { head, body: RawBody::Unread(body), peer }
+        Self { head, body: RawBody::Unread(body), peer, content: None }
     }
 
     /// A head whose body, if it has one, is in other hands.
     pub(crate) fn bodiless(head: Parts, peer: Peer) -> Self {
-        Self { head, body: RawBody::Unread(body::empty()), peer }
+        Self { head, body: RawBody::Unread(body::empty()), peer, content: None }
     }
 }
 
@@ -68,5 +88,17 @@ impl RawBody {
             Self::Judged(body) => Ok(body),
             Self::Unread(_) => Err(Reason::Internal),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 9530 appendix B.1 has this one.
+    #[test]
+    fn a_body_is_named_as_the_standard_does() {
+        let digest = ContentDigest::of(b"{\"hello\": \"world\"}\n");
+        assert_eq!(digest.as_str(), "sha-256=:RK/0qy18MlBSVnWgjwz6lZEWjP/lF5HF9bvEF8FabDg=:");
     }
 }

@@ -11,7 +11,7 @@ use crate::{
     config::PublicHost,
     framing::{Fault, Wire},
     handshake::{self, Form, HandshakeRefusal, Wanted},
-    path,
+    hygiene, path,
     peer::Peer,
 };
 
@@ -20,6 +20,9 @@ use crate::{
 pub enum RequestRefusal {
     /// A header that only HTTP/1.1 may have came over HTTP/2 (RFC 9113 section 8.2.2).
     ConnectionHeader,
+    /// `Connection` names a header that does not belong to connections, which some server on the way would take away (RFC 9110 section
+    /// 7.6.1).
+    ConnectionNames,
     /// An `Expect` other than `100-continue`.
     ExpectationUnknown,
     /// A WebSocket handshake that is none (RFC 6455 section 4.2.1).
@@ -38,6 +41,8 @@ pub enum RequestRefusal {
     HostRepeated,
     /// Two lengths, or one that is no number.
     LengthInvalid,
+    /// The query names another method.
+    MethodOverridden,
     /// A method that no operation can have.
     MethodUnknown,
     /// The path; see there.
@@ -85,6 +90,7 @@ impl RequestRefusal {
     pub const fn reason(self) -> Reason {
         match self {
             Self::ConnectionHeader
+            | Self::ConnectionNames
             | Self::ExpectationUnknown
             | Self::HostDisagrees
             | Self::HostMissing
@@ -100,6 +106,7 @@ impl RequestRefusal {
             Self::Handshake => Reason::HandshakeInvalid,
             Self::HeadTooLarge | Self::HeadersTooMany => Reason::RequestTooLarge,
             Self::HostForeign => Reason::HostUnknown,
+            Self::MethodOverridden => Reason::MethodOverridden,
             Self::MethodUnknown => Reason::MethodUnknown,
             Self::Path(refusal) => refusal.reason(),
         }
@@ -165,8 +172,12 @@ pub fn parse<'a>(head: &'a request::Parts, peer: &Peer, public: &PublicHost) -> 
     let wanted = framed(head)?;
     addressed(head, peer, public)?;
     let path = path::normal(head.uri.path()).map_err(RequestRefusal::Path)?;
-    if !head.uri.query().unwrap_or_default().bytes().all(is_query) {
+    let query = head.uri.query().unwrap_or_default();
+    if !query.bytes().all(is_query) {
         return Err(RequestRefusal::QueryIllegal);
+    }
+    if query.split(['&', ';']).any(overrides_the_method) {
+        return Err(RequestRefusal::MethodOverridden);
     }
     Ok(Received { method, path, headers: &head.headers, wanted })
 }
@@ -196,7 +207,7 @@ fn framed(head: &request::Parts) -> Result<Wanted, RequestRefusal> {
     let headers = &head.headers;
     let encoded = headers.contains_key(header::TRANSFER_ENCODING);
     match head.version {
-        Version::HTTP_11 => {}
+        Version::HTTP_11 => hygiene::connection_of_its_own(headers).map_err(|_| RequestRefusal::ConnectionNames)?,
         Version::HTTP_2 => {
             if encoded || headers.contains_key(header::CONNECTION) || headers.contains_key(header::UPGRADE) {
                 return Err(RequestRefusal::ConnectionHeader);
@@ -258,9 +269,44 @@ fn addressed(head: &request::Parts, peer: &Peer, public: &PublicHost) -> Result<
     }
 }
 
-/// RFC 3986 section 3.4, and the brackets that URLs of the WHATWG kind leave as they are.
+/// RFC 3986 section 3.4, and what URLs of the WHATWG kind leave as it is in a query (URL Standard, query percent-encode set), as browsers
+/// and OkHttp do. No policy looks at a query, so that nobody here could read it otherwise than the API.
 const fn is_query(byte: u8) -> bool {
-    path::is_pchar(byte) || matches!(byte, b'/' | b'?' | b'[' | b']' | b'%')
+    path::is_pchar(byte) || matches!(byte, b'/' | b'?' | b'[' | b']' | b'%' | b'|' | b'^' | b'{' | b'}' | b'`' | b'\\')
+}
+
+/// Tells whether some framework takes the method from this parameter: `_method` (Symfony, Laravel, Rails, Express), `X-HTTP-Method-Override`
+/// and its like. PHP reads `.method`, `+method` and `_method` as one.
+fn overrides_the_method(parameter: &str) -> bool {
+    let name = parameter.split_once('=').map_or(parameter, |(name, _)| name);
+    let name = decoded(name).to_ascii_lowercase();
+    let form: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
+    match form.as_str() {
+        // A method of payment is nobody's override.
+        "method" => name.trim_end_matches(['[', ']']) != form,
+        "httpmethod" | "httpmethodoverride" | "methodoverride" | "xhttpmethod" | "xhttpmethodoverride" | "xmethodoverride" => true,
+        _ => false,
+    }
+}
+
+/// A name without its percent-encoding; what is none stays as it is.
+fn decoded(name: &str) -> String {
+    let (mut out, mut rest) = (String::with_capacity(name.len()), name);
+    while let Some((before, after)) = rest.split_once('%') {
+        out += before;
+        let byte = after.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        rest = match byte {
+            Some(byte) => {
+                out.push(char::from(byte));
+                after.get(2..).unwrap_or_default()
+            }
+            None => {
+                out.push('%');
+                after
+            }
+        };
+    }
+    out + rest
 }
 
 #[cfg(test)]
@@ -358,7 +404,22 @@ mod tests {
             ("absolute form", head("GET", url2, H1, &[HOST]), Err(R::TargetForm)),
             ("asterisk form", head("OPTIONS", "*", H1, &[HOST]), Err(R::TargetForm)),
             ("a large header", head("GET", "/a", H1, &[HOST, ("x", &large)]), Err(R::HeadTooLarge)),
-            ("an illegal query", head("GET", "/a?b{", H1, &[HOST]), Err(R::QueryIllegal)),
+            ("a query beyond ASCII", head("GET", "/a?b=\u{e9}", H1, &[HOST]), Err(R::QueryIllegal)),
+            ("a filter as OkHttp sends it", head("GET", "/a?filter={a|b}^2`c\\d", H1, &[HOST]), Ok(())),
+            ("the same over HTTP/2", head("GET", "https://api.example.com/a?filter={a|b}^2`c\\d", H2, &[]), Ok(())),
+            ("a parameter twice", head("GET", "/a?b=1&B=2&b[]=3", H1, &[HOST]), Ok(())),
+            ("a method of payment", head("GET", "/a?method=card", H1, &[HOST]), Ok(())),
+            ("a method in the query", head("POST", "/a?_method=DELETE", H1, &[HOST]), Err(R::MethodOverridden)),
+            ("the same, encoded", head("POST", "/a?b=1&%5FMethod=DELETE", H1, &[HOST]), Err(R::MethodOverridden)),
+            ("the same, as PHP reads it", head("POST", "/a?.method=DELETE", H1, &[HOST]), Err(R::MethodOverridden)),
+            ("the same, as a list", head("POST", "/a?_method[]=DELETE", H1, &[HOST]), Err(R::MethodOverridden)),
+            ("a header in the query", head("POST", "/a?X-HTTP-Method-Override=PUT", H1, &[HOST]), Err(R::MethodOverridden)),
+            ("what belongs to a connection", head("GET", "/a", H1, &[HOST, ("connection", "Keep-Alive, TE,,close")]), Ok(())),
+            ("a header that was judged", head("POST", "/a", H1, &[HOST, ("connection", "content-type")]), Err(R::ConnectionNames)),
+            ("one of two lines", head("GET", "/a", H1, &[HOST, ("connection", "close"), ("connection", "x-a")]), Err(R::ConnectionNames)),
+            ("the length", head("POST", "/a", H1, &[HOST, ("connection", "content-length")]), Err(R::ConnectionNames)),
+            ("the credential", head("GET", "/a", H1, &[HOST, ("connection", "authorization")]), Err(R::ConnectionNames)),
+            ("no name at all", head("GET", "/a", H1, &[HOST, ("connection", "a b")]), Err(R::ConnectionNames)),
             ("an ambiguous path", head("GET", "/a//b", H1, &[HOST]), Err(R::Path(path::PathRefusal::EmptySegment))),
         ];
         for (name, head, expected) in rows {

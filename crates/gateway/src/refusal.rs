@@ -2,6 +2,7 @@
 
 use countersign_access::AccessRefusal;
 use countersign_core::{Decision, Facts, Reason, Seconds, SignalKind, Stage, Update};
+use countersign_policy::BodyRefusal;
 use countersign_store::TakeError;
 
 use crate::receive::RequestRefusal;
@@ -13,6 +14,7 @@ pub struct Refusal {
     retry_after: Option<Seconds>,
     update: Option<Update>,
     evidence_age_max: Option<Seconds>,
+    field: Option<String>,
     signal: Option<SignalKind>,
 }
 
@@ -26,7 +28,7 @@ impl Refusal {
     /// Refused by the policies. To refuse is safe whatever the decision says, so that any is taken.
     #[must_use]
     pub fn by(decision: Decision) -> Self {
-        Self { decision: Box::new(decision), retry_after: None, update: None, evidence_age_max: None, signal: None }
+        Self { decision: Box::new(decision), retry_after: None, update: None, evidence_age_max: None, field: None, signal: None }
     }
 
     /// Refused by the policies, with what the facts say about a cure.
@@ -62,6 +64,11 @@ impl Refusal {
         self.evidence_age_max
     }
 
+    /// The member of the body that is wrong, as a JSON pointer: the caller's own word, and never a value.
+    pub(crate) fn field(&self) -> Option<&str> {
+        self.field.as_deref()
+    }
+
     /// What the monitor should hear of it: only what no honest client does.
     #[must_use]
     pub const fn signal(&self) -> Option<SignalKind> {
@@ -78,6 +85,12 @@ impl From<AccessRefusal> for Refusal {
 impl From<RequestRefusal> for Refusal {
     fn from(refusal: RequestRefusal) -> Self {
         Self::because(refusal.reason())
+    }
+}
+
+impl From<BodyRefusal> for Refusal {
+    fn from(refusal: BodyRefusal) -> Self {
+        Self { field: Some(refusal.at).filter(|at| !at.is_empty()), ..Self::because(refusal.reason) }
     }
 }
 

@@ -1,4 +1,7 @@
-//! What the upstream is told of who was let in: a JWT of ours that names the decision and lives a minute.
+//! What the upstream is told of who was let in: a JWT of ours that names the decision and the request, and lives a minute.
+//!
+//! It is bound to its request as a proof is (RFC 9449 section 4.2: `htm`, `htu`, `jti`), and to query and body besides, so that whoever
+//! reads it on its way to an upstream can send nothing with it but what was admitted; docs/upstream.md says what an upstream compares.
 
 use arc_swap::ArcSwap;
 use countersign_core::{Acr, ClientId, DecisionId, DeviceId, KeyId, PairwiseId, UnixSeconds};
@@ -46,6 +49,14 @@ pub struct Admitted<'a> {
     pub auth_time: UnixSeconds,
     /// By which decision.
     pub decision: &'a DecisionId,
+    /// The method of the request.
+    pub method: &'a str,
+    /// The URL that the client asked for, without query: our public origin and the path.
+    pub url: &'a str,
+    /// SHA-256 of the query in base64url, where there is one.
+    pub query: Option<&'a str>,
+    /// Digest of the body as `Content-Digest` has it (RFC 9530 section 2), where it was read.
+    pub content: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -58,6 +69,13 @@ struct Claims<'a> {
     acr: &'static str,
     auth_time: u64,
     decision: &'a str,
+    jti: &'a str,
+    htm: &'a str,
+    htu: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    query_sha256: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content_digest: Option<&'a str>,
     iat: u64,
     exp: u64,
 }
@@ -88,6 +106,12 @@ impl Statements {
             acr: admitted.acr.as_str(),
             auth_time: admitted.auth_time.0,
             decision: admitted.decision.as_str(),
+            // Every decision has a number of its own, and one statement.
+            jti: admitted.decision.as_str(),
+            htm: admitted.method,
+            htu: admitted.url,
+            query_sha256: admitted.query,
+            content_digest: admitted.content,
             iat: now.0,
             exp: now.0.saturating_add(LIFE_SECONDS),
         };
@@ -121,6 +145,10 @@ mod tests {
             acr: Acr::PhishingResistant,
             auth_time: UnixSeconds(900),
             decision: &DecisionId::parse("D-0000-0000-0000").expect("an id"),
+            method: "POST",
+            url: "https://api.example.com/v1/transfers",
+            query: Some("q"),
+            content: Some("sha-256=:AA==:"),
         };
         let mut next = Some(second_key);
         for (kid, key) in [("s1", first), ("s2", second)] {
@@ -130,7 +158,7 @@ mod tests {
             let payload = jws.verify(&key).expect("our signature");
             assert_eq!(
                 std::str::from_utf8(payload.as_bytes()).expect("text"),
-                r#"{"iss":"https://api.example.com","aud":"http://127.0.0.1:8080","sub":"p_1","device":"d_1","client_id":"app","acr":"phishing_resistant","auth_time":900,"decision":"D-0000-0000-0000","iat":1000,"exp":1060}"#
+                r#"{"iss":"https://api.example.com","aud":"http://127.0.0.1:8080","sub":"p_1","device":"d_1","client_id":"app","acr":"phishing_resistant","auth_time":900,"decision":"D-0000-0000-0000","jti":"D-0000-0000-0000","htm":"POST","htu":"https://api.example.com/v1/transfers","query_sha256":"q","content_digest":"sha-256=:AA==:","iat":1000,"exp":1060}"#
             );
             next.take().into_iter().for_each(|key| statements.replace(key));
         }

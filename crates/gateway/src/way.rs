@@ -19,10 +19,10 @@ use crate::{
     can::Can,
     context::RequestContext,
     exchange::Stage,
-    gather::{self, Asking, Proven},
+    gather::{self, Asking, JudgedBody, Proven},
     grpc::{self, Kind},
     handshake::{self, Wanted},
-    observation, observe,
+    hidden, hygiene, observation, observe,
     permit::{Basis, Permit},
     raw::RawRequest,
     receive,
@@ -42,6 +42,7 @@ async fn judge(gateway: &Gateway, raw: &mut RawRequest, can: Can, context: &mut 
     let operation = rules.operations.find(request.method().as_str(), request.path())?;
     context.is_about(operation.action());
     can.serve(&operation)?;
+    can.clean(&operation, &raw.head.headers)?;
     offered(gateway, operation.stream(), request.wanted(), &raw.head.headers)?;
     let bounds = match operation.stream() {
         Some(StreamRules::Grpc { .. }) => grpc::CALL_BOUNDS,
@@ -61,8 +62,9 @@ async fn judge(gateway: &Gateway, raw: &mut RawRequest, can: Can, context: &mut 
 
     // 8. Parameters and body as the operation declares them. What policy looks at is parsed here, once; the rest streams.
     raw.peer.reaches(Stage::Proven);
-    let (fields, body) = gather::body(&operation, &raw.head, raw.body.take(bounds), bounds).await?;
+    let JudgedBody { fields, body, content } = gather::body(&operation, &raw.head, raw.body.take(bounds), bounds).await?;
     raw.body.keep(body);
+    raw.content = content;
     if operation.reads_body() {
         // Whoever sends a body decides how long that takes. What ended meanwhile has ended.
         now = gateway.clock.now().seconds();
@@ -75,12 +77,18 @@ async fn judge(gateway: &Gateway, raw: &mut RawRequest, can: Can, context: &mut 
     let (decision, facts) = authorize::decide(&rules, &operation, proven, context, now)?;
     let permit = Permit::from(decision, facts)?;
     can.keep(&permit)?;
+    // What lasts stands on this, and is weighed again by steps 5, 6 and 9.
+    let basis = Basis { token, path: request.path().to_owned(), rules: operation.stream() };
+    // From here on the head is the upstream's.
+    if !permit.masks().is_empty() {
+        hidden::ask_nothing_of_it(&mut raw.head)?;
+    }
+    hygiene::keep_declared(&mut raw.head.headers, operation.request_headers());
     for rate in permit.rates() {
         let facts = permit.facts();
         gateway.stores.rates.take(&facts.session.id, &facts.request.action, rate, context.at()).await?;
     }
-    // What lasts stands on this, and is weighed again by steps 5, 6 and 9.
-    Ok(permit.held(Basis { token, path: request.path().to_owned(), rules: operation.stream() }))
+    Ok(permit.held(basis))
 }
 
 /// A WebSocket or a call where one is declared, and nothing else there.

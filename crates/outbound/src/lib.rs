@@ -12,4 +12,4 @@ mod trust;
 pub use answer::{Answer, CallError, exchange};
 pub use caller::{Caller, Patience};
 pub use silence::Silence;
-pub use trust::trust;
+pub use trust::{TrustError, trust, trust_as};

@@ -6,9 +6,11 @@
 
 mod advice;
 mod annotation;
+mod body;
 mod cases;
 mod decide;
 mod entities;
+mod folding;
 mod json;
 mod load;
 mod mask;
@@ -20,11 +22,12 @@ mod schema;
 mod source;
 mod stream;
 
+pub use body::{BodyRefusal, OtherMembers};
 pub use cases::{CaseProblem, CaseResult, run};
 pub use json::{JsonRefusal, strict};
 pub use load::{Policies, PolicyProblem, PolicySource};
 pub use mask::{MaskRefusal, mask};
-pub use operation::{OperationProblem, OperationSpec};
+pub use operation::{OperationProblem, OperationSpec, RequestHeaders};
 pub use replay::{Replayed, replay};
 pub use router::{Found, Operations};
 pub use rule_set::{RuleSet, RuleSetRefusal};

@@ -2,11 +2,11 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use countersign_core::{Action, FieldValue, Limits, OperationRules, PairwiseId, Reason, ResourceFacts, Seconds, WhenLimited};
+use countersign_core::{Action, Limits, OperationRules, PairwiseId, ResourceFacts, Seconds, WhenLimited};
 
 use crate::{
-    json,
-    source::{FieldKind, FieldSpec, Presence, ValueSource},
+    body::{OtherMembers, Shape, ShapeProblem},
+    source::{FieldKind, FieldSpec, ValueSource},
     stream::{StreamProblem, StreamRules, StreamSpec},
 };
 
@@ -15,6 +15,16 @@ pub(crate) const API: &str = "Api";
 
 /// Names that the schema uses itself.
 const TAKEN: &[&str] = &["User", "Role", "Action", "Bool", "Long", "String", "Set", "Record"];
+
+/// Headers of a request that reach the API, among those that may reach any.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum RequestHeaders {
+    /// All that are not reserved.
+    #[default]
+    Usual,
+    /// These, and those that describe the message itself, such as `Content-Type`.
+    Declared(Vec<String>),
+}
 
 /// An operation as the operator declares it, in texts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,8 +41,13 @@ pub struct OperationSpec {
     pub id: Option<String>,
     /// Source of the resource owner's name, in the same forms.
     pub owner: Option<String>,
-    /// Body fields that policies look at: `amount = "long /amount"`.
+    /// Members of the body: `amount = "long /amount"`. Policies look at those of the types `bool`, `long` and `text`; `any` declares one that
+    /// they do not see.
     pub body: BTreeMap<String, String>,
+    /// Whether the body may have other members.
+    pub body_others: OtherMembers,
+    /// Headers that reach the API.
+    pub request_headers: RequestHeaders,
     /// Greatest size of a body in bytes; `None` for the gateway's own limit.
     pub body_bytes_max: Option<u64>,
     /// Behaviour for limited sessions. With `None`, safe methods (RFC 9110 section 9.2.1) accept them and other methods do not.
@@ -52,12 +67,18 @@ pub enum OperationProblem {
     Ambiguous(String),
     /// Two operations have this action, but other resource types or body fields.
     ActionShared(String),
-    /// A body field is not `bool`, `long` or `text` with a pointer, or its name is not an identifier.
+    /// A body field has no place of its own: two pointers are equal, one leads into the other, or a reader could take one for the other.
+    FieldCollision(String),
+    /// A body field is an element of a list, and policies see members of objects only.
+    FieldInList(String),
+    /// A body field is not `bool`, `long`, `text` or `any` with a pointer, or its name is not an identifier.
     FieldMalformed(String),
     /// Body fields are declared for a method whose body has no meaning, such as `GET` or `DELETE` (RFC 9110 section 9.3).
     FieldsWithoutBody(String),
     /// The method is not one that the gateway knows.
     MethodUnknown(String),
+    /// A body is declared open, and no field of it.
+    OpenWithoutFields,
     /// The path is not absolute, is too long, or is not in the form that the gateway forwards.
     PathMalformed(String),
     /// The resource type is not an identifier, or is one that the schema uses itself.
@@ -78,9 +99,19 @@ impl fmt::Display for OperationProblem {
             Self::ActionShared(text) => {
                 write!(f, "two operations with the action `{text}` differ in resource type or body fields; give them different actions")
             }
-            Self::FieldMalformed(text) => {
-                write!(f, "`{text}` is not a body field; write `amount = \"long /amount\"` (bool, long or text, `?` when optional)")
+            Self::FieldCollision(text) => {
+                write!(
+                    f,
+                    "the body field `{text}` has no place of its own; give each field another member, in names that differ by more than case, `_` and `-`"
+                )
             }
+            Self::FieldInList(text) => {
+                write!(f, "the body field `{text}` points into a list; policies see members of objects only, so declare the list as `any`")
+            }
+            Self::FieldMalformed(text) => {
+                write!(f, "`{text}` is not a body field; write `amount = \"long /amount\"` (bool, long, text or any, `?` when optional)")
+            }
+            Self::OpenWithoutFields => f.write_str("`body.open` is set without any field; add a field, or remove `body`"),
             Self::FieldsWithoutBody(text) => write!(f, "`{text}` requests have no body; remove `body`"),
             Self::MethodUnknown(text) => write!(f, "`{text}` is not a method; write GET, POST, PUT, PATCH, DELETE, HEAD or OPTIONS"),
             Self::PathMalformed(text) => {
@@ -124,7 +155,11 @@ pub(crate) struct Operation {
     pub(crate) kind: String,
     id: ValueSource,
     pub(crate) owner: Option<ValueSource>,
+    /// Fields that policies see.
     pub(crate) body: BTreeMap<String, FieldSpec>,
+    /// All declared members, for an operation that declares any.
+    pub(crate) shape: Option<Shape>,
+    pub(crate) request_headers: RequestHeaders,
     pub(crate) body_bytes_max: Option<u64>,
     pub(crate) rules: OperationRules,
     pub(crate) stream: Option<StreamRules>,
@@ -159,12 +194,23 @@ impl Operation {
             Some(field) if is_identifier(name) && name != "method" => Ok((name.clone(), field)),
             Some(_) | None => Err(OperationProblem::FieldMalformed(format!("{name} = \"{text}\""))),
         };
+        let fields: BTreeMap<_, _> = spec.body.iter().map(field).collect::<Result<_, _>>()?;
+        let shape = match (fields.is_empty(), spec.body_others) {
+            (true, OtherMembers::Closed) => None,
+            (true, OtherMembers::Open) => return Err(OperationProblem::OpenWithoutFields),
+            (false, others) => Some(Shape::new(&fields, others).map_err(|(name, problem)| match problem {
+                ShapeProblem::Collision => OperationProblem::FieldCollision(name),
+                ShapeProblem::InList => OperationProblem::FieldInList(name),
+            })?),
+        };
         Ok(Self {
             method: spec.method.clone(),
             action: action(&spec.action).ok_or_else(|| OperationProblem::ActionMalformed(spec.action.clone()))?,
             id: spec.id.as_deref().map_or_else(|| Ok(ValueSource::Literal("api".to_owned())), source)?,
             owner: spec.owner.as_deref().map(source).transpose()?,
-            body: spec.body.iter().map(field).collect::<Result<_, _>>()?,
+            body: fields.into_iter().filter(|(_, field)| field.kind != FieldKind::Any).collect(),
+            shape,
+            request_headers: spec.request_headers.clone(),
             body_bytes_max: spec.body_bytes_max,
             rules: OperationRules {
                 // Fail closed: a limited session only reads, unless the operator says otherwise.
@@ -188,41 +234,11 @@ impl Operation {
         };
         ResourceFacts { kind: self.kind.clone(), id: value(&self.id), owner: self.owner.as_ref().map(value) }
     }
-
-    /// The body fields that policies look at.
-    pub(crate) fn fields(&self, body: &[u8]) -> Result<BTreeMap<String, FieldValue>, Reason> {
-        // Before parsing, whose cost grows with the size.
-        if body.len() > Limits::PARSED_BODY_BYTES_MAX {
-            return Err(Reason::BodyTooLarge);
-        }
-        let document = json::strict(body).map_err(|_| Reason::BodyMalformed)?;
-        let mut fields = BTreeMap::new();
-        for (name, spec) in &self.body {
-            match (json::at(document, &spec.pointer), spec.presence) {
-                (Some(value), _) => fields.insert(name.clone(), field(value.get(), spec.kind).ok_or(Reason::BodyFieldInvalid)?),
-                (None, Presence::Optional) => None,
-                (None, Presence::Required) => return Err(Reason::BodyFieldInvalid),
-            };
-        }
-        Ok(fields)
-    }
 }
 
 /// True for methods that read and change nothing (RFC 9110 section 9.2.1).
 fn safe(method: &str) -> bool {
     matches!(method, "GET" | "HEAD" | "OPTIONS")
-}
-
-fn field(text: &str, kind: FieldKind) -> Option<FieldValue> {
-    match kind {
-        FieldKind::Bool => serde_json::from_str(text).ok().map(FieldValue::Bool),
-        // `1.0` and `1e2` are other spellings of whole numbers, and another reader might round them differently.
-        FieldKind::Long if text.bytes().all(|b| b.is_ascii_digit() || b == b'-') => text.parse().ok().map(FieldValue::Long),
-        FieldKind::Long => None,
-        FieldKind::Text => {
-            serde_json::from_str::<String>(text).ok().filter(|text| text.len() <= Limits::TEXT_FIELD_BYTES_MAX).map(FieldValue::Text)
-        }
-    }
 }
 
 fn template(path: &str) -> Option<Vec<Segment>> {
@@ -285,6 +301,8 @@ mod tests {
             id: Some("path.customer".to_owned()),
             owner: Some("path.customer".to_owned()),
             body: [("amount".to_owned(), "long /amount".to_owned()), ("note".to_owned(), "text? /note".to_owned())].into(),
+            body_others: OtherMembers::Closed,
+            request_headers: RequestHeaders::Usual,
             body_bytes_max: None,
             when_limited: None,
             evidence_age_max: None,
@@ -322,6 +340,43 @@ mod tests {
                 |s| drop(s.body.insert("method".into(), "text /m".into())),
                 Some(OperationProblem::FieldMalformed(text("method = \"text /m\""))),
             ),
+            (
+                "an element of a list",
+                |s| drop(s.body.insert("first".into(), "long /list/0".into())),
+                Some(OperationProblem::FieldInList(text("first"))),
+            ),
+            (
+                "the place behind the last element",
+                |s| drop(s.body.insert("next".into(), "any /list/-".into())),
+                Some(OperationProblem::FieldInList(text("next"))),
+            ),
+            (
+                "two fields at one place",
+                |s| drop(s.body.insert("sum".into(), "long /amount".into())),
+                Some(OperationProblem::FieldCollision(text("sum"))),
+            ),
+            (
+                "two fields that a reader takes for one",
+                |s| drop(s.body.insert("sum".into(), "long /AMOUNT_".into())),
+                Some(OperationProblem::FieldCollision(text("sum"))),
+            ),
+            (
+                "a field inside another",
+                |s| drop(s.body.insert("cents".into(), "long /amount/cents".into())),
+                Some(OperationProblem::FieldCollision(text("cents"))),
+            ),
+            (
+                "a field without a name",
+                |s| drop(s.body.insert("x".into(), "long /".into())),
+                Some(OperationProblem::FieldCollision(text("x"))),
+            ),
+            ("a member that policies do not see", |s| drop(s.body.insert("to".into(), "any /to".into())), None),
+            ("other members", |s| s.body_others = OtherMembers::Open, None),
+            (
+                "other members alone",
+                |s| (s.body_others, s.body) = (OtherMembers::Open, BTreeMap::new()),
+                Some(OperationProblem::OpenWithoutFields),
+            ),
             ("fields of a GET", |s| s.method = "GET".into(), Some(OperationProblem::FieldsWithoutBody(text("GET")))),
         ];
         for (name, change, expected) in rows {
@@ -333,30 +388,6 @@ mod tests {
         }
     }
 
-    #[test]
-    fn fields_are_read_once_and_exactly() {
-        let operation = Operation::parse(&spec()).expect("sound");
-        let amount = |n| [("amount".to_owned(), FieldValue::Long(n))].into();
-        let rows: &[(&str, &str, Result<BTreeMap<String, FieldValue>, Reason>)] = &[
-            ("an amount", r#"{"amount":5,"other":true}"#, Ok(amount(5))),
-            ("the largest", r#"{"amount":9223372036854775807}"#, Ok(amount(i64::MAX))),
-            ("the smallest", r#"{"amount":-9223372036854775808}"#, Ok(amount(i64::MIN))),
-            ("one too large", r#"{"amount":9223372036854775808}"#, Err(Reason::BodyFieldInvalid)),
-            ("a fraction", r#"{"amount":5.0}"#, Err(Reason::BodyFieldInvalid)),
-            ("an exponent", r#"{"amount":5e0}"#, Err(Reason::BodyFieldInvalid)),
-            ("a text", r#"{"amount":"5"}"#, Err(Reason::BodyFieldInvalid)),
-            ("no amount", "{}", Err(Reason::BodyFieldInvalid)),
-            ("two amounts", r#"{"amount":5,"amount":6}"#, Err(Reason::BodyMalformed)),
-            ("no JSON", "amount=5", Err(Reason::BodyMalformed)),
-            ("a note that is a number", r#"{"amount":5,"note":1}"#, Err(Reason::BodyFieldInvalid)),
-        ];
-        for (name, body, expected) in rows {
-            assert_eq!(operation.fields(body.as_bytes()), *expected, "{name}");
-        }
-        let long = vec![b' '; Limits::PARSED_BODY_BYTES_MAX + 1];
-        assert_eq!(operation.fields(&long), Err(Reason::BodyTooLarge));
-    }
-
     proptest! {
         #[test]
         fn no_declaration_and_no_body_panics(path in "\\PC{0,40}", text in "\\PC{0,40}", body: Vec<u8>) {
@@ -365,7 +396,7 @@ mod tests {
             spec.id = Some(text.clone());
             spec.action = text;
             let _ = Operation::parse(&spec);
-            let _ = Operation::parse(&self::spec()).expect("sound").fields(&body);
+            let _ = Operation::parse(&self::spec()).expect("sound").shape.expect("a body").read(&body);
         }
     }
 }

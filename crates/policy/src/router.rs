@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use countersign_core::{Action, FieldValue, Limits, OperationRules, PairwiseId, Reason, ResourceFacts};
 
 use crate::{
-    operation::{Operation, OperationProblem, OperationSpec, Segment},
+    body::BodyRefusal,
+    operation::{Operation, OperationProblem, OperationSpec, RequestHeaders, Segment},
     stream::StreamRules,
 };
 
@@ -143,6 +144,12 @@ impl Found<'_> {
         self.operation.body_bytes_max
     }
 
+    /// Headers of the request that reach the API.
+    #[must_use]
+    pub const fn request_headers(&self) -> &RequestHeaders {
+        &self.operation.request_headers
+    }
+
     /// Requirements of the operation beside the policies.
     #[must_use]
     pub const fn rules(&self) -> OperationRules {
@@ -155,10 +162,10 @@ impl Found<'_> {
         self.operation.stream
     }
 
-    /// True when policies look at the body, so that it cannot be streamed.
+    /// True when the operation declares a body, which is then read before it is forwarded.
     #[must_use]
     pub fn reads_body(&self) -> bool {
-        !self.operation.body.is_empty()
+        self.operation.shape.is_some()
     }
 
     /// The resource of the request, when `subject` asks.
@@ -170,9 +177,9 @@ impl Found<'_> {
     /// The body fields that policies look at.
     ///
     /// # Errors
-    /// `body_too_large`, `body_malformed`, or `body_field_invalid`.
-    pub fn fields(&self, body: &[u8]) -> Result<BTreeMap<String, FieldValue>, Reason> {
-        self.operation.fields(body)
+    /// `body_too_large`, `body_malformed`, `body_field_invalid`, `body_member_ambiguous` or `body_member_undeclared`, and where.
+    pub fn fields(&self, body: &[u8]) -> Result<BTreeMap<String, FieldValue>, BodyRefusal> {
+        self.operation.shape.as_ref().map_or_else(|| Ok(BTreeMap::new()), |shape| shape.read(body))
     }
 }
 

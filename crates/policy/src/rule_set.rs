@@ -7,8 +7,9 @@ use countersign_core::{Seconds, WhenLimited};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    body::OtherMembers,
     load::{Policies, PolicySource},
-    operation::OperationSpec,
+    operation::{OperationSpec, RequestHeaders},
     router::Operations,
     stream::{StreamKind, StreamSpec},
 };
@@ -75,6 +76,10 @@ struct WireOperation {
     #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
     body: BTreeMap<String, String>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
+    body_others: Option<WireOthers>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    request_headers: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
     body_bytes_max: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     when_limited: Option<WireLimited>,
@@ -82,6 +87,13 @@ struct WireOperation {
     evidence_age_max: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     stream: Option<WireStream>,
+}
+
+/// Written only where it is not the usual, so that rules from before it was known keep their digest.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum WireOthers {
+    Open,
 }
 
 #[derive(Clone, Copy, Serialize, Deserialize)]
@@ -147,6 +159,14 @@ fn write(spec: &OperationSpec) -> WireOperation {
         id: spec.id.clone(),
         owner: spec.owner.clone(),
         body: spec.body.clone(),
+        body_others: match spec.body_others {
+            OtherMembers::Closed => None,
+            OtherMembers::Open => Some(WireOthers::Open),
+        },
+        request_headers: match &spec.request_headers {
+            RequestHeaders::Usual => None,
+            RequestHeaders::Declared(names) => Some(names.clone()),
+        },
         body_bytes_max: spec.body_bytes_max,
         when_limited: spec.when_limited.map(|when| match when {
             WhenLimited::Allow => WireLimited::Allow,
@@ -174,6 +194,11 @@ fn read(wire: WireOperation) -> Option<OperationSpec> {
         id: wire.id,
         owner: wire.owner,
         body: wire.body,
+        body_others: match wire.body_others {
+            None => OtherMembers::Closed,
+            Some(WireOthers::Open) => OtherMembers::Open,
+        },
+        request_headers: wire.request_headers.map_or(RequestHeaders::Usual, RequestHeaders::Declared),
         body_bytes_max: wire.body_bytes_max,
         when_limited: wire.when_limited.map(|when| match when {
             WireLimited::Allow => WhenLimited::Allow,
@@ -232,6 +257,8 @@ mod tests {
             let mut set = set();
             set.policies.push(PolicySource { file, text });
             set.operations[0].body_bytes_max = max;
+            set.operations[0].request_headers = max.map_or(RequestHeaders::Usual, |_| RequestHeaders::Declared(vec![field.clone()]));
+            set.operations[0].body_others = if max.is_some() { OtherMembers::Open } else { OtherMembers::Closed };
             set.operations[0].body.insert(field.clone(), field);
             prop_assert_eq!(RuleSet::parse(&set.to_text()), Ok(set));
         }

@@ -104,7 +104,8 @@ const fn type_of(kind: FieldKind) -> &'static str {
     match kind {
         FieldKind::Bool => "Bool",
         FieldKind::Long => "Long",
-        FieldKind::Text => "String",
+        // Never asked for `any`, which no policy sees.
+        FieldKind::Any | FieldKind::Text => "String",
     }
 }
 

@@ -25,18 +25,20 @@ impl ValueSource {
     }
 }
 
-/// Type of a body field that policies look at.
+/// Type of a body field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FieldKind {
+    /// Anything: the body may have it, and policies do not see it.
+    Any,
     /// A truth value, `true` or `false`.
     Bool,
-    /// A whole number of 64 bits, written without fraction or exponent.
+    /// A whole number up to 2^53 - 1 in either direction, written without fraction or exponent.
     Long,
     /// A text of at most 1,024 bytes.
     Text,
 }
 
-/// Statement whether a body may leave a field out.
+/// Statement whether a body may leave a field out, or have `null` there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Presence {
     /// The field may be missing; policies must ask `context.request has NAME`.
@@ -66,6 +68,7 @@ impl FieldSpec {
             None => (kind, Presence::Required),
         };
         let kind = match kind {
+            "any" => FieldKind::Any,
             "bool" => FieldKind::Bool,
             "long" => FieldKind::Long,
             "text" => FieldKind::Text,

@@ -7,7 +7,7 @@ use countersign_core::{
     Platform, PolicyName, Posture, Provenance, Reason, Remedy, RequestFacts, ResourceFacts, RiskBar, RiskFacts, RiskView, Role, Seconds,
     SecurityLevel, Session, SessionId, SessionState, Stage, Thumbprint, UnixSeconds, Unmet, UserId, WhenLimited,
 };
-use countersign_policy::{OperationSpec, Operations, Policies, PolicySource};
+use countersign_policy::{OperationSpec, Operations, OtherMembers, Policies, PolicySource, RequestHeaders};
 
 const NOW: UnixSeconds = UnixSeconds(1_794_700_800);
 
@@ -34,6 +34,8 @@ fn policies() -> Policies {
         id: Some("path.customer".to_owned()),
         owner: Some("path.customer".to_owned()),
         body: [("amount".to_owned(), "long /amount".to_owned())].into(),
+        body_others: OtherMembers::Closed,
+        request_headers: RequestHeaders::Usual,
         body_bytes_max: None,
         when_limited: None,
         evidence_age_max: None,

@@ -74,11 +74,19 @@ async fn accounts(State(bank): State<Bank>, Path(customer): Path<String>) -> Res
     Json(json!({ "accounts": accounts })).into_response()
 }
 
-async fn account(State(bank): State<Bank>, Path((customer, id)): Path<(String, String)>) -> Response {
+/// The balance is the validator, as plain as APIs make it: who may not see the one must not learn it by the other.
+async fn account(State(bank): State<Bank>, Path((customer, id)): Path<(String, String)>, asked: HeaderMap) -> Response {
     let mut ledger = bank.ledger();
     let Some(accounts) = ledger.accounts(&customer) else { return full() };
     match accounts.iter().find(|account| account.id == id) {
-        Some(a) => Json(json!({ "id": a.id, "iban": a.iban, "balance": a.balance, "currency": "EUR" })).into_response(),
+        Some(a) => {
+            let validator = format!("\"{}\"", a.balance);
+            if header(&asked, "if-none-match") == Some(validator.as_str()) {
+                return (StatusCode::NOT_MODIFIED, [("etag", validator)]).into_response();
+            }
+            let shown = Json(json!({ "id": a.id, "iban": a.iban, "balance": a.balance, "currency": "EUR" }));
+            ([("etag", validator)], shown).into_response()
+        }
         None => problem(StatusCode::NOT_FOUND, "account_unknown"),
     }
 }
@@ -91,6 +99,9 @@ struct TransferBody {
     /// Cents.
     amount: i64,
     currency: String,
+    /// For the receiver; the bank does not read it.
+    #[serde(default, rename = "note")]
+    _note: Option<String>,
 }
 
 async fn transfer(State(bank): State<Bank>, Path(customer): Path<String>, body: Bytes) -> Response {

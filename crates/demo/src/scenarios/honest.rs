@@ -33,6 +33,9 @@ pub async fn run(world: &World) -> Result<Vec<Row>> {
         honest("ana reads her accounts", "GET .../accounts", reads(&ana)).await,
         honest("ana pays a friend", "POST .../transfers 25.00", pays(&ana, 2_500)).await,
         honest("ana pays a lot: asked for a finger, then served", "POST .../transfers 2,500.00", pays_a_lot(world, &ana)).await,
+        honest("a transfer whose note is null", r#"{"amount":100,...,"note":null}"#, null_note(&ana)).await,
+        honest("a query as OkHttp and browsers send it", r"GET /v1/echo?filter={a|b}^2`c\d", raw_query(&ana)).await,
+        honest("an app's own headers", "X-App-Version, Idempotency-Key, traceparent", own_headers(&ana)).await,
         honest("the bank can check who was let in", "Countersign-Identity against /.well-known/jwks.json", names(&ana)).await,
         honest("a phone whose clock is ten minutes slow", "proofs 600 s old", wrong_clock(world, "slow", -600)).await,
         honest("a phone whose clock is a day ahead", "proofs 86,400 s early", wrong_clock(world, "early", 86_400)).await,
@@ -107,6 +110,34 @@ async fn pays_a_lot(world: &World, ana: &Phone) -> Result<String> {
     Ok("step_up, then allow".to_owned())
 }
 
+async fn null_note(ana: &Phone) -> Result<String> {
+    let customer = customer(ana).await?;
+    let body = json!({ "from": format!("{customer}-1"), "to": "DE02120300000000202051", "amount": 100, "currency": "EUR", "note": null });
+    served(&ana.call(&Call::new(Method::POST, &format!("/v1/customers/{customer}/transfers")).json(&body)).await?)?;
+    Ok("counts as absent".to_owned())
+}
+
+async fn raw_query(ana: &Phone) -> Result<String> {
+    let query = r"filter={a|b}^2`c\d&filter[]=1";
+    let answer = ana.call(&Call::new(Method::GET, &format!("/v1/echo?{query}"))).await?;
+    served(&answer)?;
+    ensure!(answer.json().get("query").and_then(|v| v.as_str()) == Some(query), "the bank saw another query: {}", answer.json());
+    Ok("byte for byte".to_owned())
+}
+
+async fn own_headers(ana: &Phone) -> Result<String> {
+    let own = [("x-app-version", "7"), ("idempotency-key", "k"), ("traceparent", "00-a-b-01")];
+    let call = own.iter().fold(Call::new(Method::GET, "/v1/echo"), |call, (name, value)| call.header(name, value));
+    let answer = ana.call(&call).await?;
+    served(&answer)?;
+    let arrived = answer.json();
+    let seen = arrived.get("headers").and_then(|v| v.as_array()).context("the bank saw no headers")?;
+    for (name, value) in own {
+        ensure!(seen.contains(&json!([name, value])), "`{name}` did not arrive");
+    }
+    Ok("passed on".to_owned())
+}
+
 async fn names(ana: &Phone) -> Result<String> {
     let answer = ana.call(&Call::new(Method::GET, "/v1/me")).await?;
     served(&answer)?;
@@ -117,7 +148,9 @@ async fn names(ana: &Phone) -> Result<String> {
     let payload = keys.verify(statement).map_err(|e| anyhow!("the statement's signature: {e:?}"))?;
     let claims: serde_json::Value = serde_json::from_slice(payload.as_bytes())?;
     ensure!(claims.get("sub") == answer.json().get("customer"), "the statement names somebody else");
-    Ok("signature and subject verified".to_owned())
+    let names = |claim: &str, value: &str| claims.get(claim).and_then(|v| v.as_str()).is_some_and(|named| named.ends_with(value));
+    ensure!(names("htm", "GET") && names("htu", "/v1/me") && claims.get("jti").is_some(), "the statement does not name its request");
+    Ok("signature, subject and request verified".to_owned())
 }
 
 async fn wrong_clock(world: &World, name: &str, seconds: i64) -> Result<String> {

@@ -3,7 +3,7 @@
 //!
 //! Method and target of the client's request stand in headers that only the proxy may set. Whoever reaches this door is therefore
 //! believed, so that it has a listener of its own, which clients cannot reach. What passes is not seen here: no body is read, no
-//! answer is masked, no connection is cut, and what needs any of these is refused.
+//! answer is masked, no header is taken away, no connection is cut, and what needs any of these is refused.
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -15,7 +15,7 @@ use crate::{
     body::{self, Body},
     can::{Ability, Can},
     context::RequestContext,
-    introduce::introduce,
+    introduce::{BoundTo, introduce},
     observation, observe,
     peer::Peer,
     raw::RawRequest,
@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// The bytes of request and answer pass elsewhere.
-const CAN: Can = Can { mask: Ability::Unable, hold: Ability::Unable, read_body: Ability::Unable };
+const CAN: Can = Can { mask: Ability::Unable, hold: Ability::Unable, read_body: Ability::Unable, clean: Ability::Unable };
 
 static X_ORIGINAL_METHOD: HeaderName = HeaderName::from_static("x-original-method");
 static X_ORIGINAL_URI: HeaderName = HeaderName::from_static("x-original-uri");
@@ -56,18 +56,21 @@ pub async fn answer_auth_request<B>(gateway: &Arc<Gateway>, asked: Request<B>) -
         }
     };
     match admit(gateway, &mut raw, CAN).await {
-        Ok(admission) => admitted(gateway, admission),
+        Ok(admission) => {
+            let bound_to = BoundTo::of(gateway, &raw);
+            admitted(gateway, admission, &bound_to)
+        }
         Err(Refused { refusal, context }) => refuse(gateway, &refusal, &context),
     }
 }
 
 /// Step 11: the admission is spent on a word to the proxy, which speaks in our name from here on.
-fn admitted(gateway: &Gateway, admission: Admission) -> Response<Body> {
+fn admitted(gateway: &Gateway, admission: Admission, bound_to: &BoundTo) -> Response<Body> {
     let Admission { permit, receipt, context } = admission;
     tracing::trace!(decision = %context.id(), seq = receipt.seq(), "recorded");
     let (facts, _) = permit.spend();
     let mut answer = unjudged(StatusCode::OK);
-    match introduce(answer.headers_mut(), gateway, &facts, context.id()) {
+    match introduce(answer.headers_mut(), gateway, &facts, context.id(), bound_to) {
         // What left is not known here; that something did, is.
         Ok(()) => observation::counted(gateway, &context, answer),
         Err(reason) => {

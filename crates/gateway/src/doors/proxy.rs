@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// All bytes of request and answer pass through here.
-const CAN: Can = Can { mask: Ability::Able, hold: Ability::Able, read_body: Ability::Able };
+const CAN: Can = Can { mask: Ability::Able, hold: Ability::Able, read_body: Ability::Able, clean: Ability::Able };
 
 /// Takes one request its whole way and answers it.
 pub async fn serve<B>(gateway: &Arc<Gateway>, request: Request<B>, peer: Peer) -> Response<Body>

@@ -359,6 +359,9 @@ async fn answers(world: Arc<World>, request: Request<Incoming>) -> Response<Body
             builder.body(body::full("hello")).expect("an answer")
         }
         "/v1/accounts/silent" => std::future::pending().await,
+        _ if head.headers.get("if-none-match").is_some_and(|known| known == "\"e\"") => {
+            Response::builder().status(304).header("etag", "\"e\"").body(body::empty()).expect("an answer")
+        }
         _ => {
             let builder = Response::builder().header("content-type", "application/json").header("etag", "\"e\"");
             builder.body(body::full(r#"{"id":"a1","iban":"DE02","balance":100}"#)).expect("an answer")
@@ -378,6 +381,11 @@ fn asked(head: &request::Parts, body: &Bytes) -> String {
         .collect();
     lines.sort();
     format!("{} {}\n{}\n\n{}", head.method, head.uri, lines.join("\n"), String::from_utf8_lossy(body))
+}
+
+/// The claims in what a test sees of a statement: header, dot, claims.
+pub fn claims_of_text(shown: &str) -> &str {
+    shown.split_once("}.").map_or("", |(_, claims)| claims)
 }
 
 fn claims_of(jws: &str) -> String {

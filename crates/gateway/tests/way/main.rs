@@ -10,6 +10,7 @@ mod cases;
 mod fixture;
 mod foreign;
 mod held;
+mod readings;
 mod replayed;
 mod rules;
 mod slow;

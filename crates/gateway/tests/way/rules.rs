@@ -6,7 +6,7 @@ use countersign_audit::RulesDigest;
 use countersign_compliance::{App, AppRelease, Apps, Requirement, Requirements, Rollout, Rule};
 use countersign_core::{AppFinding, AppId, ClientId, Platform, RiskBar, Seconds, Stage, WhenLimited};
 use countersign_gateway::Rules;
-use countersign_policy::{OperationSpec, Operations, Policies, PolicySource, RuleSet, StreamKind, StreamSpec};
+use countersign_policy::{OperationSpec, Operations, Policies, PolicySource, RequestHeaders, RuleSet, StreamKind, StreamSpec};
 
 const POLICIES: &str = r#"
 @id("own_accounts")
@@ -17,6 +17,9 @@ permit (principal, action == Action::"transfers.create", resource) when { resour
 
 @id("own_card")
 permit (principal, action == Action::"card.read", resource) when { resource.owner == principal };
+
+@id("own_plain")
+permit (principal, action == Action::"plain.read", resource) when { resource.owner == principal };
 
 @id("own_streams")
 permit (principal, action in Action::"open", resource) when { resource.owner == principal };
@@ -44,10 +47,18 @@ pub fn rules() -> Rules {
         OperationSpec { id: Some("path.account".to_owned()), ..of_account(operation("GET", "/v1/accounts/{account}", "accounts.read")) },
         OperationSpec {
             id: Some("token.sub".to_owned()),
-            body: [("amount".to_owned(), "long /amount".to_owned())].into(),
+            body: [("amount", "long /amount"), ("note", "text? /note"), ("to", "any? /to")]
+                .map(|(name, text)| (name.to_owned(), text.to_owned()))
+                .into(),
             ..of_account(operation("POST", "/v1/transfers", "transfers.create"))
         },
         operation("GET", "/v1/admin/users", "users.list"),
+        OperationSpec {
+            id: Some("token.sub".to_owned()),
+            request_headers: RequestHeaders::Declared(vec!["X-App-Version".to_owned()]),
+            ..of_account(operation("GET", "/v1/plain", "plain.read"))
+        },
+        OperationSpec { id: Some("path.account".to_owned()), ..of_account(operation("PUT", "/v1/accounts/{account}", "accounts.read")) },
         OperationSpec {
             id: Some("token.sub".to_owned()),
             evidence_age_max: Some(Seconds(3600)),

@@ -9,11 +9,11 @@ use axum::Router;
 use tokio::net::UnixListener;
 use tokio_util::sync::CancellationToken;
 
+use crate::bodies;
 use crate::{
     admin::operators::{self, Operators, Peer},
     files,
 };
-use crate::bodies;
 
 /// A socket that is listened on.
 pub struct Socket {

@@ -3,8 +3,8 @@
 
 use axum::{Router, http::header, routing::get};
 use countersign_gateway::body::{Body, BodyError};
-use http_body_util::BodyExt;
 use http::{Request, Response};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use serde_json::json;
 use tower::ServiceExt;

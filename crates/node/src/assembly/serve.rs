@@ -3,7 +3,8 @@
 
 use std::{
     io,
-    net::SocketAddr, sync::{Arc, Mutex},
+    net::SocketAddr,
+    sync::{Arc, Mutex},
 };
 
 use axum::Router;

@@ -251,6 +251,7 @@ mod tests {
             ("`public_url`", text("required")),
             ("`upstream`", text("required")),
             ("`upstream_ca`", text("required for `https`")),
+            ("`upstream_cert`, `upstream_key`", text("the node shows no certificate")),
             ("`upstream_protocol`", word(UPSTREAM_PROTOCOL.as_str())),
             ("`upstream_plain`", word(&(PLAIN_UPSTREAM == PlainUpstream::Anywhere).to_string())),
             ("`listen`", text("the port of `public_url`, on every address of IPv4 and IPv6; loopback with `--dev`")),

@@ -16,7 +16,7 @@ use countersign_monitor::{
     react::{ReactRules, Reaction},
     ssf::SignalSubject,
 };
-use countersign_policy::StreamSpec;
+use countersign_policy::{OtherMembers, RequestHeaders, StreamSpec};
 use countersign_risk::network::NetworkKind;
 use lettre::message::Mailbox;
 
@@ -161,6 +161,8 @@ pub struct Upstream {
     pub line: usize,
     /// The certificates that an `https` upstream is verified by.
     pub ca: Option<PathBuf>,
+    /// What the node shows to an `https` upstream that asks who it is (mutual TLS).
+    pub identity: Option<UpstreamIdentity>,
     /// What is spoken there.
     pub protocol: Protocol,
     /// Whether it may be reached without TLS.
@@ -183,6 +185,17 @@ pub enum DataReaders {
     OwnerOnly,
     /// Others as well: the operator said so, with `data_shared = true`. They may never write.
     Shared,
+}
+
+/// The files by which an upstream knows the node.
+#[derive(Clone, Debug)]
+pub struct UpstreamIdentity {
+    /// The chain, leaf first, in PEM.
+    pub certificate: PathBuf,
+    /// The private key, in PEM.
+    pub key: PathBuf,
+    /// The line that names the certificate.
+    pub line: usize,
 }
 
 /// An app that may use this node.
@@ -525,8 +538,12 @@ pub struct Operation {
     pub id: Option<String>,
     /// Where its owner is found.
     pub owner: Option<String>,
-    /// Body fields that policy looks at: name, and type with JSON pointer.
+    /// Members of the body: name, and type with JSON pointer.
     pub body: Vec<(String, String)>,
+    /// Whether the body may have others.
+    pub body_others: OtherMembers,
+    /// Headers that reach the API.
+    pub request_headers: RequestHeaders,
     /// Bytes of a body.
     pub body_max: Option<u64>,
     /// What it does for limited sessions.

@@ -7,10 +7,10 @@ use std::{
 
 use countersign_compliance::{AfterGrace, DailyLimit};
 use countersign_core::{AppId, ClientId, Limits, Seconds, WhenLimited};
-use countersign_gateway::{Network, Origin, Protocol, Scheme};
+use countersign_gateway::{Network, Origin, Protocol, Scheme, declarable};
 use countersign_identity::PasskeyOrigin;
 use countersign_monitor::geography::ListOf;
-use countersign_policy::{StreamKind, StreamSpec};
+use countersign_policy::{OtherMembers, RequestHeaders, StreamKind, StreamSpec};
 use countersign_risk::network::NetworkKind;
 use toml::de::DeTable;
 use url::Url;
@@ -20,8 +20,10 @@ use crate::config::{
     fault::Faults,
     feeds,
     listen::{Listening, address, listening},
-    model::{App, Bounds, Config, DataReaders, Dev, GeoList, GeographyFiles, IosApp, Login, Operation, PlainUpstream, PlaySource,
-        SidePort, SignUp, TlsFiles, Upstream, Vendors},
+    model::{
+        App, Bounds, Config, DataReaders, Dev, GeoList, GeographyFiles, IosApp, Login, Operation, PlainUpstream, PlaySource, SidePort,
+        SignUp, TlsFiles, Upstream, UpstreamIdentity, Vendors,
+    },
     monitor,
     section::{At, Section, Source},
     signals, value,
@@ -138,7 +140,30 @@ fn upstream(top: &mut Section<'_>, here: &Here) -> Option<Upstream> {
     let ca = top.text("upstream_ca").map(|at| here.path(at.value));
     let plain = top.flag("upstream_plain");
     let protocol = top.word("upstream_protocol", &Protocol::ALL.map(|protocol| (protocol.as_str(), protocol)));
+    let certificate = top.text("upstream_cert").map(|at| At { value: here.path(at.value), line: at.line });
+    let key = top.text("upstream_key").map(|at| At { value: here.path(at.value), line: at.line });
     let origin = origin(top, "upstream", at)?;
+    let identity = match (certificate, key) {
+        (None, None) => None,
+        (Some(certificate), Some(key)) => {
+            if origin.scheme() == Scheme::Http {
+                top.fault(
+                    Some(certificate.line),
+                    "`upstream_cert` needs an `https` upstream",
+                    "write `https://` in `upstream`, or remove it",
+                );
+            }
+            Some(UpstreamIdentity { certificate: certificate.value, key: key.value, line: certificate.line })
+        }
+        (Some(At { line, .. }), None) => {
+            top.fault(Some(line), "`upstream_key` is missing", "add `upstream_key = \"node.key\"`, the private key of `upstream_cert`");
+            None
+        }
+        (None, Some(At { line, .. })) => {
+            top.fault(Some(line), "`upstream_cert` is missing", "add `upstream_cert = \"node.pem\"`, the certificate of `upstream_key`");
+            None
+        }
+    };
     if origin.scheme() == Scheme::Https && ca.is_none() {
         top.fault(
             Some(at.line),
@@ -158,6 +183,7 @@ fn upstream(top: &mut Section<'_>, here: &Here) -> Option<Upstream> {
         origin,
         line: at.line,
         ca,
+        identity,
         protocol: protocol.map_or(defaults::UPSTREAM_PROTOCOL, |said| said.value),
         plain: plain
             .map_or(defaults::PLAIN_UPSTREAM, |said| if said.value { PlainUpstream::Anywhere } else { PlainUpstream::OnThisMachine }),
@@ -366,9 +392,15 @@ fn operation(mut section: Section<'_>) -> Option<Operation> {
     let action = section.required_text("action", "\"accounts.read\"").map(|at| at.value.to_owned());
     let owned = |at: Option<At<&str>>| at.map(|at| at.value.to_owned());
     let (resource, id, owner) = (owned(section.text("resource")), owned(section.text("id")), owned(section.text("owner")));
-    let body = section.table("body", "body").map_or_else(Vec::new, |mut body| {
-        body.named_texts().into_iter().map(|(name, at)| (name.to_owned(), at.value.to_owned())).collect()
-    });
+    let (mut body, mut body_others) = (Vec::new(), OtherMembers::Closed);
+    if let Some(mut table) = section.table("body", "body") {
+        // A field may be called `open` as well; its value is a text.
+        if table.holds_flag("open") && table.flag("open").is_some_and(|at| at.value) {
+            body_others = OtherMembers::Open;
+        }
+        body = table.named_texts().into_iter().map(|(name, at)| (name.to_owned(), at.value.to_owned())).collect();
+    }
+    let request_headers = request_headers(&mut section);
     let body_max = section.number("body_max", 0..=Limits::STREAMED_BODY_BYTES_MAX).map(|at| at.value);
     let when_limited = section.word("when_limited", &[("allow", WhenLimited::Allow), ("refuse", WhenLimited::Refuse)]).map(|at| at.value);
     let evidence_age_max = section.span("evidence_age_max");
@@ -383,10 +415,38 @@ fn operation(mut section: Section<'_>) -> Option<Operation> {
         id,
         owner,
         body,
+        body_others,
+        request_headers,
         body_max,
         when_limited,
         evidence_age_max,
     })
+}
+
+/// Headers that reach the API: `request_headers = "declared"`, and their names in `headers`.
+fn request_headers(section: &mut Section<'_>) -> RequestHeaders {
+    let declared = section.word("request_headers", &[("declared", true), ("usual", false)]).is_some_and(|at| at.value);
+    let names = section.texts("headers");
+    match (declared, names) {
+        (false, None) => RequestHeaders::Usual,
+        (false, Some(_)) => {
+            section.fault(section.line(), "`headers` has no effect", "add `request_headers = \"declared\"`, or remove `headers`");
+            RequestHeaders::Usual
+        }
+        (true, names) => {
+            let names = names.unwrap_or_default();
+            for name in &names {
+                if let Err(why) = declarable(name.value) {
+                    section.fault(
+                        Some(name.line),
+                        format!("`headers` cannot hold `{}`: {why}", name.value),
+                        "remove it, or rename the header",
+                    );
+                }
+            }
+            RequestHeaders::Declared(names.into_iter().map(|name| name.value.to_owned()).collect())
+        }
+    }
 }
 
 fn stream(mut section: Section<'_>) -> Option<StreamSpec> {

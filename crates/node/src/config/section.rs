@@ -187,6 +187,11 @@ impl<'a> Section<'a> {
         self.typed(key, "`true` or `false`", DeValue::as_bool)
     }
 
+    /// Tells whether there is such a key, and its value is `true` or `false`.
+    pub fn holds_flag(&self, key: &str) -> bool {
+        self.left.iter().any(|(known, _, value)| *known == key && value.get_ref().as_bool().is_some())
+    }
+
     /// Several texts, each with its line.
     pub fn texts(&mut self, key: &'static str) -> Option<Vec<At<&'a str>>> {
         let source = self.source.clone();

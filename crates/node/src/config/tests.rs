@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use countersign_compliance::{AfterGrace, DailyLimit, OutageRule, PatchRule, Rollout, Rule, WhenAbsent};
 use countersign_core::{AppFinding, BootState, Integrity, Platform, Seconds, SecurityLevel, Stage, UnixSeconds, WhenLimited};
 use countersign_gateway::Protocol;
-use countersign_policy::StreamKind;
+use countersign_policy::{OtherMembers, RequestHeaders, StreamKind};
 use proptest::prelude::*;
 
 use super::{Config, Dev, Listen, SignUp, StatusListSource, parse, settle};
@@ -593,4 +593,83 @@ proptest! {
             prop_assert!(!faults.is_empty());
         }
     }
+}
+
+/// What an operation says of bodies and headers, and what it cannot say.
+#[test]
+fn bodies_are_closed_and_headers_pass_unless_the_operation_says_otherwise() {
+    let operation = |more: &str| {
+        let config = read(&format!("{MINIMAL}[[operation]]\nmatch = \"POST /a\"\naction = \"a\"\n{more}\n"))?;
+        let operation = config.operations.first().expect("an operation").clone();
+        Ok::<_, String>((operation.body, operation.body_others, operation.request_headers))
+    };
+    let amount = || vec![("amount".to_owned(), "long /amount".to_owned())];
+    let declared = |names: &[&str]| RequestHeaders::Declared(names.iter().map(|name| (*name).to_owned()).collect());
+    let rows = [
+        ("nothing", "", Vec::new(), OtherMembers::Closed, RequestHeaders::Usual),
+        ("a field", "body = { amount = \"long /amount\" }", amount(), OtherMembers::Closed, RequestHeaders::Usual),
+        ("an open body", "body = { amount = \"long /amount\", open = true }", amount(), OtherMembers::Open, RequestHeaders::Usual),
+        ("the same, dotted", "body.amount = \"long /amount\"\nbody.open = true", amount(), OtherMembers::Open, RequestHeaders::Usual),
+        ("a closed body", "body = { amount = \"long /amount\", open = false }", amount(), OtherMembers::Closed, RequestHeaders::Usual),
+        (
+            "a field called open",
+            "body = { open = \"bool /open\" }",
+            vec![("open".to_owned(), "bool /open".to_owned())],
+            OtherMembers::Closed,
+            RequestHeaders::Usual,
+        ),
+        ("the usual headers", "request_headers = \"usual\"", Vec::new(), OtherMembers::Closed, RequestHeaders::Usual),
+        ("no headers of its own", "request_headers = \"declared\"", Vec::new(), OtherMembers::Closed, declared(&[])),
+        (
+            "two headers",
+            "request_headers = \"declared\"\nheaders = [\"X-App-Version\", \"Idempotency-Key\"]",
+            Vec::new(),
+            OtherMembers::Closed,
+            declared(&["X-App-Version", "Idempotency-Key"]),
+        ),
+    ];
+    for (name, more, body, others, headers) in rows {
+        assert_eq!(operation(more), Ok((body, others, headers)), "{name}");
+    }
+    let refused = [
+        ("headers = [\"X-App\"]", "csign.toml:4: `headers` has no effect; add `request_headers = \"declared\"`, or remove `headers`"),
+        (
+            "request_headers = \"declared\"\nheaders = [\"X-Forwarded-For\"]",
+            "csign.toml:8: `headers` cannot hold `X-Forwarded-For`: an API could take it for the word of a proxy, so that no client may send it; remove it, or rename the header",
+        ),
+        (
+            "request_headers = \"declared\"\nheaders = [\"x_app\"]",
+            "csign.toml:8: `headers` cannot hold `x_app`: its name has other characters than letters, digits and hyphens; remove it, or rename the header",
+        ),
+        ("request_headers = \"all\"", "csign.toml:7: `request_headers` cannot be `all`; it can be `declared`, `usual`"),
+        ("body = { amount = \"long /amount\", open = 1 }", "csign.toml:7: `open = 1` is a number; write it as a string in quotes"),
+    ];
+    for (more, expected) in refused {
+        assert_eq!(operation(more).err().as_deref(), Some(expected), "{more}");
+    }
+}
+
+#[test]
+fn what_an_upstream_is_shown_has_two_files_and_needs_tls() {
+    let with = |more: &str| read(&FULL.replace("upstream_ca = \"ca.pem\"\n", &format!("upstream_ca = \"ca.pem\"\n{more}")));
+    let both = "upstream_cert = \"node.pem\"\nupstream_key = \"node.key\"\n";
+    let identity = with(both).expect("both").upstream.identity.expect("an identity");
+    assert_eq!((identity.certificate, identity.key), (PathBuf::from("/etc/csign/node.pem"), PathBuf::from("/etc/csign/node.key")));
+    assert!(with("").expect("none").upstream.identity.is_none());
+    let rows = [
+        (
+            "upstream_cert = \"node.pem\"\n",
+            "csign.toml:4: `upstream_key` is missing; add `upstream_key = \"node.key\"`, the private key of `upstream_cert`",
+        ),
+        (
+            "upstream_key = \"node.key\"\n",
+            "csign.toml:4: `upstream_cert` is missing; add `upstream_cert = \"node.pem\"`, the certificate of `upstream_key`",
+        ),
+    ];
+    for (more, expected) in rows {
+        assert_eq!(with(more).err().as_deref(), Some(expected), "{more}");
+    }
+    let plain = MINIMAL.replace("[app", &format!("{both}[app"));
+    let expected = "csign.toml:3: `upstream_cert` needs an `https` upstream; write `https://` in `upstream`, or remove it";
+    assert_eq!(read(&plain).err().as_deref(), Some(expected));
 }

@@ -133,6 +133,8 @@ fn spec(operation: &Operation, file: &Path, faults: &mut Faults) -> Option<Opera
         id: operation.id.clone(),
         owner: operation.owner.clone(),
         body: operation.body.iter().cloned().collect(),
+        body_others: operation.body_others,
+        request_headers: operation.request_headers.clone(),
         body_bytes_max: operation.body_max,
         when_limited: operation.when_limited,
         evidence_age_max: operation.evidence_age_max,

@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use countersign_gateway::{Upstream, UpstreamConfig};
-use countersign_outbound::trust;
+use countersign_outbound::{TrustError, trust, trust_as};
 
 use crate::config::{self, Faults};
 
@@ -17,7 +17,21 @@ pub fn upstream(file: &Path, upstream: &config::Upstream, head_max: Duration) ->
     settings.protocol = upstream.protocol;
     settings.head_max = head_max;
     if let Some(ca) = &upstream.ca {
-        let trust = trust(ca).map_err(|why| fault(format!("`upstream_ca` cannot be `{}`", ca.display()), why))?;
+        let unusable = |why| fault(format!("`upstream_ca` cannot be `{}`", ca.display()), why);
+        let trust = match &upstream.identity {
+            None => trust(ca).map_err(unusable)?,
+            Some(identity) => trust_as(ca, &identity.certificate, &identity.key).map_err(|why| match why {
+                TrustError::Authorities(why) => unusable(why),
+                TrustError::Identity(why) => {
+                    let what = format!(
+                        "`upstream_cert` and `upstream_key` cannot be `{}` and `{}`",
+                        identity.certificate.display(),
+                        identity.key.display()
+                    );
+                    Faults::at(file, identity.line, what, why)
+                }
+            })?,
+        };
         settings.trust = Some(Arc::new(trust));
     }
     Upstream::new(settings).map_err(|why| fault("`upstream` cannot be used".to_owned(), why.to_string()))

@@ -2,6 +2,7 @@
 
 mod at_the_api;
 mod at_the_doors;
+mod of_two_readings;
 mod on_the_disk;
 mod on_the_wire;
 
@@ -22,6 +23,7 @@ pub async fn run(world: &World) -> Result<Vec<Row>> {
         mallory: world.customer("mallory@example.com", &Handset::genuine()).await?,
     };
     let mut rows = at_the_api::run(world, &people).await?;
+    rows.extend(of_two_readings::run(world, &people).await?);
     rows.extend(at_the_doors::run(world, &people).await?);
     rows.extend(on_the_disk::run(world, &people).await?);
     rows.extend(on_the_wire::run(world).await?);
