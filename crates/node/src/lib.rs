@@ -12,4 +12,7 @@ pub mod files;
 pub mod layout;
 pub mod settings;
 
-pub use assembly::{Addresses, Options, OsEntropy, RunningNode, StartError, SystemClock, replaying, start};
+pub use assembly::{
+    Addresses, AllBehind, Applied, Behind, Options, OsEntropy, RestoreAt, RestoreError, Restored, RunningNode, StartError, SystemClock,
+    replaying, restore, start,
+};

@@ -22,6 +22,7 @@ mod replay;
 mod retention;
 pub mod segments;
 mod sessions;
+mod shared_signals;
 pub mod sqlite;
 mod subjects;
 #[cfg(any(test, feature = "suite"))]
@@ -41,5 +42,6 @@ pub use records::{Receipt, Recorder};
 pub use replay::{FreshProof, ReplayMemory, SpendError};
 pub use retention::{Forgotten, Retention};
 pub use sessions::{Ended, LiveError, LiveSession, OpenState, Presence, SessionFilter, Sessions, StateChange, Whose};
+pub use shared_signals::{SeenSet, SharedSignals, WaitingSet};
 pub use subjects::{Created, Invitation, Passkey, Subjects, Used, User, UserState};
 pub use unavailable::Unavailable;

@@ -2,8 +2,12 @@
 //! promise meets its implementation, once. [`start`] reads in the order in which a node comes up; each server has a step of its own.
 
 mod auth_requests;
+mod backup;
 mod base;
+mod behind;
+mod certificate_watch;
 mod clock;
+mod clock_watch;
 mod development;
 mod entropy;
 mod front;
@@ -16,9 +20,12 @@ mod lock;
 mod metering;
 mod monitor;
 mod monitoring;
+mod noting;
 mod options;
 mod reading;
 pub mod replaying;
+mod restore;
+mod restrictions;
 mod rotation;
 mod rule_archive;
 mod serve;
@@ -30,10 +37,13 @@ mod start_error;
 mod stores;
 mod validate;
 
+pub use behind::{AllBehind, Behind};
 pub use clock::SystemClock;
 pub use entropy::OsEntropy;
 pub use listeners::Addresses;
 pub use live::RunningNode;
 pub use options::Options;
+pub use restore::{RestoreAt, RestoreError, Restored, restore};
+pub use restrictions::Applied;
 pub use start::start;
 pub use start_error::StartError;

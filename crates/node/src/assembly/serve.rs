@@ -42,7 +42,8 @@ pub fn operators(assembly: &Assembly, socket: Socket, routes: Router, tasks: &mu
 /// Serves health and metrics.
 pub fn side(assembly: &Assembly, listener: TcpListener, metrics: PrometheusHandle, tasks: &mut JoinSet<()>) {
     let shutdown = assembly.shutdown.clone();
-    let routes = side::router(Side { metrics, keys: Arc::clone(&assembly.stores.keys), shutdown: shutdown.clone() });
+    let (keys, rings, clock) = (Arc::clone(&assembly.stores.keys), assembly.rings.clone(), Arc::clone(&assembly.clock));
+    let routes = side::router(Side { metrics, keys, rings, clock, shutdown: shutdown.clone() });
     let served = axum::serve(listener, routes).with_graceful_shutdown(shutdown.clone().cancelled_owned());
     tasks.spawn(until_it_fails("the port of metrics", async { served.await }, shutdown));
 }

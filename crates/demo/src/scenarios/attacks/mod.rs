@@ -2,6 +2,7 @@
 
 mod at_the_api;
 mod at_the_doors;
+mod of_another_time;
 mod on_the_disk;
 
 use anyhow::Result;
@@ -23,5 +24,6 @@ pub async fn run(world: &World) -> Result<Vec<Row>> {
     let mut rows = at_the_api::run(world, &people).await?;
     rows.extend(at_the_doors::run(world, &people).await?);
     rows.extend(on_the_disk::run(world, &people).await?);
+    rows.extend(of_another_time::run().await?);
     Ok(rows)
 }
