@@ -1,6 +1,6 @@
 //! A clock that is wrong, and right again, at every point of a node's life: whoever uses the node signs in, renews and asks within seconds
 //! of the right time, without a restart, and during a move of an hour or two as well.
-#![expect(clippy::expect_used, reason = "what fails in a helper fails the test")]
+#![expect(clippy::expect_used, clippy::panic, reason = "what fails in a helper fails the test")]
 
 use std::{sync::Arc, time::Duration};
 

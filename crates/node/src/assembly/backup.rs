@@ -72,7 +72,7 @@ fn is_left_out(name: &str) -> bool {
     databases || name == "lock" || name.ends_with(".sock") || name.ends_with(".new")
 }
 
-fn copy_directory(from: &Path, to: &Path, wanted: impl Fn(&str) -> bool) -> Result<(), BackupError> {
+fn copy_directory(from: &Path, to: &Path, wanted: fn(&str) -> bool) -> Result<(), BackupError> {
     let failed = |path: &Path| {
         let path = path.to_path_buf();
         move |source| BackupError::Io(path, source)
