@@ -84,10 +84,14 @@ choice! {
 
     /// What was taken into use. Alphabetical.
     Activated {
+        /// Nothing new: how far the database has come was noted.
+        Database = "database";
         /// Where networks are.
         Geography = "geography";
         /// Operations, policies and what is required of devices.
         Policies = "policies";
+        /// Files of another time, because an operator said so.
+        Restore = "restore";
         /// Everything, when the node began.
         Start = "start";
         /// Trust anchors and revocation lists.

@@ -95,6 +95,27 @@ pub struct ConfigActivated {
     /// The operations and policies that decide from here on, where these were taken into use.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub rules: Option<RulesDigest>,
+    /// Database beside the log, where a note tells of it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub database: Option<DatabaseSeen>,
+    /// Words that an operator accepted, where something was restored: the words of `countersign restore --accept`.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub accepted: Vec<String>,
+}
+
+/// The database beside the log, at the moment of a note.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DatabaseSeen {
+    /// Its name.
+    pub id: String,
+    /// The number of its last note, which was on the disk before this entry was written.
+    pub number: u64,
+}
+
+impl DatabaseSeen {
+    /// Text that stands in every entry that tells of a database, and by which a reader finds these quickly.
+    pub const MARK: &'static str = "\"database\":{\"id\":";
 }
 
 /// An open connection was judged again and cut.

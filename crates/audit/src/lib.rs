@@ -36,9 +36,9 @@ pub use choices::{AccountState, Activated, Actor, CutOff, EventKind, Evidence, F
 pub use earlier::Earlier;
 pub use entry::Entry;
 pub use event::{
-    About, AtEndpoint, ConfigActivated, ConnectionCut, Decided, DevTokenCreated, DevTokenRevoked, DeviceAttested, DeviceEnrolled,
-    DeviceReported, DeviceRevoked, DeviceSeen, Event, Grounds, IncidentJudged, IncidentSeen, LogInterrupted, PersonErased, ReasonCount,
-    Recorded, RefusalsCounted, RequestJudged, SessionChanged, SignedIn, UserChanged, UserInvited,
+    About, AtEndpoint, ConfigActivated, ConnectionCut, DatabaseSeen, Decided, DevTokenCreated, DevTokenRevoked, DeviceAttested,
+    DeviceEnrolled, DeviceReported, DeviceRevoked, DeviceSeen, Event, Grounds, IncidentJudged, IncidentSeen, LogInterrupted, PersonErased,
+    ReasonCount, Recorded, RefusalsCounted, RequestJudged, SessionChanged, SignedIn, UserChanged, UserInvited,
 };
 pub use fault::{Fault, FaultKind};
 pub use format2::SealBytes;

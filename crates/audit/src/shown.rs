@@ -26,6 +26,13 @@ pub fn words(event: &Event, at: UnixMillis) -> Words {
             if let Some(sha256) = &it.sha256 {
                 say("sha256", sha256);
             }
+            if let Some(database) = &it.database {
+                say("database", &database.id);
+                say("database.number", &database.number.to_string());
+            }
+            if !it.accepted.is_empty() {
+                say("accepted", &it.accepted.join(" "));
+            }
         }
         Recorded::ConnectionCut(it) => {
             judged(&it.judged, at, &mut say);

@@ -6,8 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use countersign_core::{
-    AppAccess, AppFinding, BootKey, BootState, Integrity, Licensing, PatchLevel, Platform, PlayProtect, Posture, Provenance, Reason,
-    Recognition, Seconds, SecurityLevel, SerialDigest, Stage, UnixSeconds, Unmet, Update, UserId, VendorVerdict,
+    AppAccess, AppFinding, BootKey, BootState, Integrity, Licensing, Limits, PatchLevel, Platform, PlayProtect, Posture, Provenance,
+    Reason, Recognition, Seconds, SecurityLevel, SerialDigest, Stage, UnixSeconds, Unmet, Update, UserId, VendorVerdict,
 };
 
 use crate::outage::{Forgiven, Outage};
@@ -294,11 +294,11 @@ impl Rule {
             Self::StatusListAge(age_max) => match revocations.fetched_at {
                 // Without a list no certificate can be known to be sound.
                 None => Some(Reason::StatusListMissing),
-                Some(at) => (now.since(at) > *age_max).then_some(Reason::StatusListStale),
+                Some(at) => (now.age_of(at, Limits::LIST_AHEAD_MAX) > *age_max).then_some(Reason::StatusListStale),
             },
-            Self::VerdictAge(age_max, absent) => {
-                of_vendor(posture, *absent, |verdict| (now.since(verdict.at) > *age_max).then_some(Reason::EvidenceStale))
-            }
+            Self::VerdictAge(age_max, absent) => of_vendor(posture, *absent, |verdict| {
+                (now.age_of(verdict.at, Limits::CLOCK_AHEAD_MAX) > *age_max).then_some(Reason::EvidenceStale)
+            }),
             Self::Without(finding) => {
                 posture.report.as_ref().is_some_and(|report| report.findings.contains(finding)).then(|| found(*finding))
             }

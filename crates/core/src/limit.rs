@@ -30,6 +30,19 @@ impl Limits {
     pub const PROOF_AGE_MAX: Seconds = Seconds(60);
     /// Greatest lead of a phone's clock over ours.
     pub const PROOF_SKEW_MAX: Seconds = Seconds(5);
+    /// Longest time for which a used proof is remembered: the life of a nonce with its bucket, and the differences of clocks.
+    pub const PROOF_REMEMBERED_MAX: Seconds = Seconds(Self::NONCE_LIFE.0 + 60 + 2 * Self::PROOF_SKEW_MAX.0);
+    /// Greatest lead over our clock of a moment that we noted ourselves (a sign-in, evidence). What is dated further ahead was dated while
+    /// the clock was wrong, and its age is unknown.
+    pub const CLOCK_AHEAD_MAX: Seconds = Seconds(300);
+    /// The same for lists that are fetched or are files: their dates come from elsewhere, and a clock that is an hour or so behind must not
+    /// make every phone a stranger.
+    pub const LIST_AHEAD_MAX: Seconds = Seconds(86_400);
+    /// Step of the clock that is noticed: below it, everything that is compared with time has room enough.
+    pub const CLOCK_STEP_MIN: Seconds = Seconds(10);
+    /// Signing keys of one purpose that are kept after their time is over. They are counted, not timed: a clock that is wrong makes keys
+    /// look old, and must not be able to destroy them.
+    pub const OLD_KEYS_KEPT_MAX: usize = 12;
     /// Time for which a nonce is taken after the end of the bucket in which it was issued.
     pub const NONCE_LIFE: Seconds = Seconds(300);
     /// Proofs remembered at one time; beyond it new proofs are refused, not old ones forgotten.
@@ -288,6 +301,9 @@ impl Limits {
     /// Places of all plain files of places together; a database holds more.
     pub const GEO_PLACES_MAX: usize = 100_000;
 
+    /// Longest time for which an access token of Google's is kept; Google gives them for an hour.
+    pub const GOOGLE_TOKEN_LIFE_MAX: Seconds = Seconds(3_600);
+
     // --- Shared signals (SSF) ---
 
     /// Greatest lead of a transmitter's clock over ours.
@@ -304,6 +320,8 @@ impl Limits {
     pub const SIGNAL_BODY_BYTES_MAX: usize = 64 * 1024;
     /// Pieces of news that wait to be made into events and sent.
     pub const SIGNALS_WAITING_MAX: usize = 1024;
+    /// Events that are looked at for a push at a time; a receiver that fails on one of them is offered the others as well.
+    pub const PUSHED_EVENTS_MAX: u32 = 32;
     /// Events that wait for a receiver to poll. Beyond it, the oldest are dropped, and the caller is told.
     pub const OUTBOX_EVENTS_MAX: usize = 10_000;
     /// Events in one answer to a poll.

@@ -250,7 +250,7 @@ impl Posture {
     /// Age of the hardware evidence.
     #[must_use]
     pub const fn evidence_age(&self, now: UnixSeconds) -> Seconds {
-        now.since(self.established_at)
+        now.age_of(self.established_at, Limits::CLOCK_AHEAD_MAX)
     }
 
     /// Trust as one number, for simple policies: 0 nothing proved, 1 software, 2 hardware, 3 hardware with a verified and locked system.

@@ -32,6 +32,13 @@ impl UnixSeconds {
     pub const fn since(self, earlier: Self) -> Seconds {
         Seconds(self.0.saturating_sub(earlier.0))
     }
+
+    /// Age at this instant of something that is dated `then`. What is dated a little ahead (`ahead_max`) is new, because clocks differ. What
+    /// is dated further ahead was dated by a clock that was wrong: nobody knows its age, and it counts as older than anything.
+    #[must_use]
+    pub const fn age_of(self, then: Self, ahead_max: Seconds) -> Seconds {
+        if then.0 > self.0.saturating_add(ahead_max.0) { Seconds(u64::MAX) } else { self.since(then) }
+    }
 }
 
 impl UnixMillis {
@@ -77,5 +84,21 @@ mod tests {
         assert_eq!(UnixSeconds(3).since(UnixSeconds(5)), Seconds(0));
         assert_eq!(UnixMillis(1999).seconds(), UnixSeconds(1));
         assert_eq!(UnixMillis::from(UnixSeconds(u64::MAX)), UnixMillis(u64::MAX));
+    }
+
+    #[test]
+    fn what_is_dated_in_the_future_is_older_than_anything() {
+        let (now, ahead_max) = (UnixSeconds(1_000), Seconds(300));
+        let rows: &[(&str, u64, u64)] = &[
+            ("of this second", 1_000, 0),
+            ("an hour old, and before the epoch of the clock", 0, 1_000),
+            ("dated a little ahead", 1_300, 0),
+            ("one second further ahead", 1_301, u64::MAX),
+            ("dated at the end of time", u64::MAX, u64::MAX),
+        ];
+        for (name, then, expected) in rows {
+            assert_eq!(now.age_of(UnixSeconds(*then), ahead_max), Seconds(*expected), "{name}");
+        }
+        assert_eq!(UnixSeconds(u64::MAX).age_of(UnixSeconds(u64::MAX), ahead_max), Seconds(0));
     }
 }

@@ -3,11 +3,13 @@
 
 use std::{fs, path::Path, sync::Arc, time::Duration};
 
+use countersign_core::{Clock, KeyId, UnixSeconds};
 use countersign_demo::phone::{Call, DemoCa, Handset, Http, Phone, SIGNER, Surroundings};
 use countersign_node::{
     Options, OsEntropy, RunningNode, SystemClock,
     config::{self, Dev},
 };
+use countersign_proof::set::{SetSigningKey, SetToSign};
 use http::Method;
 use serde_json::json;
 use tempfile::TempDir;
@@ -178,4 +180,129 @@ async fn the_doors_are_strict() {
     assert_eq!((configuration["issuer"].as_str(), configuration["spec_version"].as_str()), (Some(b.origin().as_str()), Some("1_0")));
     node.shutdown(Duration::from_secs(2)).await;
     node_a.shutdown(Duration::from_secs(2)).await;
+}
+
+/// A partner whose key we hold.
+struct Partner {
+    key: SetSigningKey,
+}
+
+impl Partner {
+    fn new() -> Self {
+        let pkcs8 = SetSigningKey::generate().expect("a key");
+        Self { key: SetSigningKey::from_pkcs8(KeyId::parse("k").expect("an id"), &pkcs8).expect("a key") }
+    }
+
+    /// A signed `session-revoked` about `email`, which happened at `at`.
+    fn revoked(&self, id: &str, email: &str, issued_at: u64, at: Option<u64>) -> String {
+        let subject = json!({ "format": "email", "email": email });
+        let event = at.map_or_else(|| json!({}), |at| json!({ "event_timestamp": at, "reason_admin": { "en": "left" } }));
+        let event_type = "https://schemas.openid.net/secevent/caep/event-type/session-revoked";
+        let issued_at = UnixSeconds(issued_at);
+        let set = SetToSign { issuer: "https://a", audience: "b", id, issued_at, subject: &subject, event_type, event: &event };
+        self.key.sign(&set).expect("signed")
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_acts_on_what_was_there_and_once() {
+    let (place, partner) = (Place::new(), Partner::new());
+    fs::write(place.path().join("a-jwks.json"), partner.key.jwks()).expect("written");
+    let receive = "[[signals.receive]]\nissuer = \"https://a\"\naudience = \"b\"\njwks = \"a-jwks.json\"\ntoken_file = \"token\"\n";
+    let mut node = place.start(receive).await;
+    let phone = place.person(&node, "ana@example.com").await;
+    let now = || SystemClock.now().seconds().0;
+    let push = async |node: &RunningNode, scheme: &str, set: &str| {
+        let mut call = Call::new(Method::POST, "/countersign/v1/signals/events").header("authorization", &format!("{scheme} {TOKEN}"));
+        call = call.header("content-type", "application/secevent+jwt");
+        call.body = bytes::Bytes::copy_from_slice(set.as_bytes());
+        place.http(node).send(&call).await.expect("an answer").status.as_u16()
+    };
+    let incidents = async |node: &RunningNode| {
+        node.admin_service().incidents(None).await.expect("incidents").iter().map(|incident| incident.count).sum::<u64>()
+    };
+    // In any case (RFC 9110 section 11.1), and about a time before the sign-in.
+    let early = partner.revoked("early", "ana@example.com", now(), Some(now() - 60));
+    assert_eq!(push(&node, "bearer", &early).await, 202);
+    assert_eq!(status(&phone).await, 503, "a session that was opened after the event goes on");
+    let by_issue = partner.revoked("by-issue", "ana@example.com", now() - 60, None);
+    assert_eq!(push(&node, "BEARER", &by_issue).await, 202);
+    assert_eq!(status(&phone).await, 503, "without a time of its own, the issue counts");
+    let late = partner.revoked("late", "ana@example.com", now(), Some(now()));
+    assert_eq!(push(&node, "Bearer", &late).await, 202);
+    assert_eq!(status(&phone).await, 401, "and one that was there ends");
+    let before = incidents(&node).await;
+    assert_eq!(push(&node, "Bearer", &late).await, 202);
+    assert_eq!(incidents(&node).await, before, "the same event counts once");
+
+    node.shutdown(Duration::from_secs(2)).await;
+    node = place.start(receive).await;
+    phone.sign_in().await.expect("signed in again");
+    assert_eq!(push(&node, "Bearer", &late).await, 202);
+    assert_eq!(incidents(&node).await, before, "also after a restart");
+    assert_eq!(status(&phone).await, 503);
+    let millis = partner.revoked("millis", "ana@example.com", now(), Some(now() * 1000));
+    assert_eq!(push(&node, "Bearer", &millis).await, 202);
+    assert_eq!(status(&phone).await, 401, "a time in milliseconds, as older drafts had it, lets nothing live");
+    node.shutdown(Duration::from_secs(2)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_that_were_not_taken_outlive_a_restart() {
+    let (a, b) = (Place::new(), Place::new());
+    let first = a.start("").await;
+    let jwks = a.http(&first).send(&Call::new(Method::GET, "/countersign/v1/signals/jwks.json")).await.expect("an answer");
+    fs::write(b.path().join("a-jwks.json"), &jwks.body).expect("written");
+    first.shutdown(Duration::from_secs(2)).await;
+    let receive = format!(
+        "[[signals.receive]]\nissuer = \"{}\"\naudience = \"{}\"\njwks = \"a-jwks.json\"\ntoken_file = \"token\"\n",
+        a.origin(),
+        b.origin()
+    );
+    let node_b = b.start(&receive).await;
+    let on_b = b.person(&node_b, "ana@example.com").await;
+    fs::write(a.path().join("b-root.pem"), node_b.tls_root_pem()).expect("written");
+    // The partner is down when the session ends.
+    node_b.shutdown(Duration::from_secs(2)).await;
+    let transmit = format!(
+        "[vendors]\nca = \"b-root.pem\"\n[[signals.transmit]]\naudience = \"{0}\"\npush = \"{0}/countersign/v1/signals/events\"\ntoken_file = \"token\"\nsubject = \"email\"\n\
+         [[signals.transmit]]\naudience = \"siem\"\ntoken_file = \"poll-token\"\n",
+        b.origin()
+    );
+    let node_a = a.start(&transmit).await;
+    let on_a = a.person(&node_a, "ana@example.com").await;
+    let session = session_of(&on_a).await;
+    node_a.admin_service().revoke_session(&session).await.expect("revoked");
+    // At once, so that what was only told and not yet kept is seen as well.
+    node_a.shutdown(Duration::from_secs(2)).await;
+
+    let node_b = b.start(&receive).await;
+    assert_eq!(status(&on_b).await, 503, "the other node has not heard of it");
+    let node_a = a.start(&transmit).await;
+    let poll = |body: serde_json::Value| {
+        let call = Call::new(Method::POST, "/countersign/v1/signals/poll").header("authorization", &format!("bearer {POLL_TOKEN}"));
+        let (http, call) = (a.http(&node_a), call.json(&body));
+        async move { http.send(&call).await.expect("an answer").json() }
+    };
+    let waiting = poll(json!({ "returnImmediately": true })).await;
+    let sets = waiting["sets"].as_object().expect("sets").clone();
+    assert_eq!(sets.len(), 1, "{waiting}");
+    let set = sets.values().next().and_then(serde_json::Value::as_str).expect("a SET").to_owned();
+    let claims = countersign_codec::base64url::decode(set.split('.').nth(1).expect("claims")).expect("base64url");
+    let claims: serde_json::Value = serde_json::from_slice(&claims).expect("claims");
+    assert_eq!(claims["sub_id"]["format"], "complex", "{claims}");
+    assert_eq!(claims["sub_id"]["session"], json!({ "format": "opaque", "id": session }), "{claims}");
+    assert_eq!(claims["sub_id"]["user"]["format"], "iss_sub", "{claims}");
+    let event = &claims["events"]["https://schemas.openid.net/secevent/caep/event-type/session-revoked"];
+    assert_eq!(event["initiating_entity"], "admin", "{claims}");
+    assert!(event["event_timestamp"].is_u64() && event["reason_admin"]["en"].is_string(), "{claims}");
+    let began = Instant::now();
+    while status(&on_b).await != 401 {
+        assert!(began.elapsed() < Duration::from_secs(5), "the push was lost with the process");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let ids: Vec<_> = sets.keys().cloned().collect();
+    assert_eq!(poll(json!({ "returnImmediately": true, "ack": ids })).await["sets"], json!({}));
+    node_a.shutdown(Duration::from_secs(2)).await;
+    node_b.shutdown(Duration::from_secs(2)).await;
 }

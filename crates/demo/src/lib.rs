@@ -8,4 +8,4 @@
 pub mod phone;
 mod scenarios;
 
-pub use scenarios::{After, Form, Watching, World, decided_again, free_port, run};
+pub use scenarios::{After, Form, Halted, TurnableClock, Watching, World, decided_again, free_port, run};

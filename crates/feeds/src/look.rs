@@ -229,6 +229,10 @@ impl Feeds {
                 () = shutdown.cancelled() => return,
                 _ = ages.tick() => {
                     gauge!("countersign_feed_age_seconds", "feed" => kind.as_str()).set(figure(self.age(kind)));
+                    // Dated by a clock that was wrong, so that nobody knows how old it is: asked for at once.
+                    if failures == 0 && self.age(kind) == u64::MAX {
+                        due = tokio::time::Instant::now();
+                    }
                 }
                 () = tokio::time::sleep_until(due) => {
                     failures = if self.look(kind).await.is_ok() { 0 } else { failures.saturating_add(1) };
@@ -242,7 +246,7 @@ impl Feeds {
     fn first_wait(&self, feed: &Feed) -> Duration {
         let held = content::held(&self.data, feed.source.kind);
         mend(feed, held.as_ref());
-        let age = held.map(|held| self.clock.now().seconds().since(held.version.confirmed_at).0);
+        let age = held.map(|held| self.clock.now().seconds().age_of(held.version.confirmed_at, Limits::LIST_AHEAD_MAX).0);
         let planned = next_look(feed.source.every, 0, self.chance());
         age.map_or(Duration::ZERO, |age| planned.saturating_sub(Duration::from_secs(age)))
     }
@@ -253,10 +257,14 @@ impl Feeds {
         u16::from_le_bytes(bytes)
     }
 
-    /// Counts the seconds since the source confirmed the version in use; since the start of the node, where it never did.
+    /// Counts the seconds since the source confirmed the version in use; since the start of the node, where it never did. What was
+    /// confirmed in the future, by a clock that was wrong, is older than anything.
     fn age(&self, kind: FeedKind) -> u64 {
         let from = self.feed(kind).and_then(|feed| feed.cache.state().versions.first().map(|version| version.confirmed_at));
-        self.clock.now().seconds().since(from.unwrap_or(self.since)).0
+        from.map_or_else(
+            || self.clock.now().seconds().since(self.since).0,
+            |at| self.clock.now().seconds().age_of(at, Limits::LIST_AHEAD_MAX).0,
+        )
     }
 
     fn feed(&self, kind: FeedKind) -> Option<&Feed> {

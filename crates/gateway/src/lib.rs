@@ -77,5 +77,5 @@ pub use streams::{
     events::{EventTooLarge, Events},
     frame::{Frame, FrameRefusal, Opcode, Part, Reader as FrameReader, Sender as FrameSender},
 };
-pub use tls::{CertificateError, Certificates};
+pub use tls::{CertificateError, Certificates, Naming};
 pub use upstream::{Upstream, UpstreamError};

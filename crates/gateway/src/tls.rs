@@ -5,12 +5,22 @@ use std::{fmt, io, sync::Arc};
 use arc_swap::ArcSwap;
 use rustls::{
     ServerConfig,
+    client::verify_server_name,
     crypto::{CryptoProvider, aws_lc_rs},
-    server::{ClientHello, ResolvesServerCert},
+    server::{ClientHello, ParsedCertificate, ResolvesServerCert},
     sign::CertifiedKey,
     version::TLS13,
 };
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+
+/// Answer to the question if a certificate names a host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Naming {
+    /// The certificate does not name the host.
+    Misses,
+    /// The certificate names the host.
+    Names,
+}
 
 /// Why a certificate cannot be used.
 #[derive(Debug)]
@@ -56,6 +66,24 @@ impl Certificates {
     pub fn replace(&self, chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> Result<(), CertificateError> {
         self.current.store(Arc::new(certified(chain, key, &self.provider)?));
         Ok(())
+    }
+
+    /// The chain that is shown now, leaf first.
+    #[must_use]
+    pub fn chain(&self) -> Vec<CertificateDer<'static>> {
+        self.current.load().cert.iter().map(|der| der.clone().into_owned()).collect()
+    }
+
+    /// Tells whether the leaf names this host, as a client would ask (RFC 9525 section 6).
+    #[must_use]
+    pub fn naming(&self, host: &str) -> Naming {
+        let current = self.current.load();
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        let named = current.cert.first().is_some_and(|leaf| {
+            let (Ok(leaf), Ok(name)) = (ParsedCertificate::try_from(leaf), ServerName::try_from(bare)) else { return false };
+            verify_server_name(&leaf, &name).is_ok()
+        });
+        if named { Naming::Names } else { Naming::Misses }
     }
 
     /// TLS 1.3 only, HTTP/2 preferred, no early data (RFC 8446 section 8: it can be replayed).

@@ -13,4 +13,7 @@ pub mod files;
 pub mod layout;
 pub mod settings;
 
-pub use assembly::{Addresses, Options, OsEntropy, RunningNode, StartError, SystemClock, raise_descriptors, replaying, start};
+pub use assembly::{
+    Addresses, AllBehind, Applied, Behind, Options, OsEntropy, RestoreAt, RestoreError, Restored, RunningNode, StartError, SystemClock,
+    raise_descriptors, replaying, restore, start,
+};

@@ -84,7 +84,7 @@ fn built_in(facts: &Facts) -> impl Iterator<Item = Matched> {
     let suspect = refuses && facts.session.state == SessionState::Limited;
     let suspect = suspect.then_some((Outcome::StepUp, Reason::SessionSuspect, "operation"));
     // A person who has just confirmed is not asked again for the same score, which the step-up does not lower at once.
-    let fresh = facts.now.since(facts.session.auth_time) <= Limits::FRESH_AUTHENTICATION_AGE_MAX;
+    let fresh = facts.now.age_of(facts.session.auth_time, Limits::CLOCK_AHEAD_MAX) <= Limits::FRESH_AUTHENTICATION_AGE_MAX;
     let confirmed = facts.session.acr >= Acr::PhishingResistant && fresh;
     let risk = match facts.risk.asks {
         Outcome::Allow | Outcome::Limit => None,

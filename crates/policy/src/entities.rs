@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use cedar_policy::{Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, Request, RestrictedExpression as Value};
 use countersign_core::{
-    Acr, Amr, BootState, ContractViolation, EvidenceTier, Facts, FieldValue, Licensing, Platform, Recognition, RiskView, Seconds,
+    Acr, Amr, BootState, ContractViolation, EvidenceTier, Facts, FieldValue, Licensing, Limits, Platform, Recognition, RiskView, Seconds,
     SecurityLevel, Session, Stage, UnixSeconds,
 };
 
@@ -84,8 +84,13 @@ fn context(facts: &Facts) -> Result<Vec<(String, Value)>, ContractViolation> {
     ])
 }
 
+/// Age of something that this server dated; what a clock that was wrong dated ahead is as old as can be.
+fn age(now: UnixSeconds, then: UnixSeconds) -> i64 {
+    seconds(now.age_of(then, Limits::CLOCK_AHEAD_MAX))
+}
+
 fn auth(session: &Session, now: UnixSeconds) -> Vec<(&'static str, Value)> {
-    let age = seconds(now.since(session.auth_time));
+    let age = age(now, session.auth_time);
     // A passkey with user verification asks for a finger or a face, and so does a presence key.
     let presence_age = match session.acr {
         Acr::Basic => NEVER_SECONDS,
@@ -125,9 +130,9 @@ fn device(facts: &Facts) -> Vec<(&'static str, Value)> {
         ("app", text(posture.app.as_ref().map_or("", |app| app.as_str()))),
         ("app_version", long(posture.app_version_known().map(|known| known.value))),
         ("findings", texts(report.iter().flat_map(|report| &report.findings).map(|finding| finding.as_str()))),
-        ("report_age_s", Value::new_long(report.map_or(NEVER_SECONDS, |report| seconds(now.since(report.at))))),
+        ("report_age_s", Value::new_long(report.map_or(NEVER_SECONDS, |report| age(now, report.at)))),
         ("integrity", text(verdict.map_or("unknown", |verdict| verdict.integrity.as_str()))),
-        ("verdict_age_s", Value::new_long(verdict.map_or(NEVER_SECONDS, |verdict| seconds(now.since(verdict.at))))),
+        ("verdict_age_s", Value::new_long(verdict.map_or(NEVER_SECONDS, |verdict| age(now, verdict.at)))),
         ("recognized", Value::new_bool(verdict.is_some_and(|verdict| verdict.recognition == Some(Recognition::Recognized)))),
         ("licensed", Value::new_bool(verdict.is_some_and(|verdict| verdict.licensing == Some(Licensing::Licensed)))),
         ("risk_metric", Value::new_long(posture.risk_metric.map_or(0, |metric| metric.count.into()))),

@@ -187,17 +187,20 @@ impl KeyRing {
         KeySet::new(self.keys.iter().filter(|(_, times)| is_published(times)).map(|(ring, _)| (ring.id.clone(), ring.key.public().clone())))
     }
 
-    /// First second in which a new key must be made, so that it is announced long enough before the last one stops; second 0 (at once) for
-    /// an empty ring.
+    /// First second in which a new key must be made, as seen at `now`: so that it is announced long enough before the last one stops, and
+    /// second 0 (at once) when no key covers `now`. A key of the future, made while the clock was ahead, covers nothing yet.
     #[must_use]
-    pub fn next_due(&self) -> UnixSeconds {
-        let covered_until = self.keys.iter().map(|(_, times)| times.signs_until).max();
+    pub fn next_due(&self, now: UnixSeconds) -> UnixSeconds {
+        let made = self.keys.iter().filter(|(key, _)| key.created_at <= now);
+        let covered_until = made.map(|(_, times)| times.signs_until).max();
         covered_until.map_or(UnixSeconds(0), |until| until.minus(self.rotation.announced_for))
     }
 
-    /// Keys that are no longer published and may be destroyed.
+    /// Keys that may be destroyed: they are no longer published, and at least [`Limits::OLD_KEYS_KEPT_MAX`] newer ones are not either. The
+    /// count is there because the clock alone must destroy no key: one that is a year ahead makes every key look old.
     pub fn over(&self, now: UnixSeconds) -> impl Iterator<Item = &KeyId> {
-        self.keys.iter().filter(move |(_, times)| times.published_until <= now).map(|(key, _)| &key.id)
+        let old = self.keys.iter().rev().filter(move |(_, times)| times.published_until <= now);
+        old.skip(Limits::OLD_KEYS_KEPT_MAX).map(|(key, _)| &key.id)
     }
 }
 
@@ -282,34 +285,65 @@ mod tests {
     fn keys_take_turns() {
         // Made at 10 000 and, when it was due, at 11 000. The first signs until 11 100 and is published until 11 135.
         let ring = ring(&[10_000, 11_000]);
-        assert_eq!(ring.next_due(), UnixSeconds(12_000));
-        let rows: &[(&str, u64, Option<&str>, &[&str], &[&str])] = &[
-            ("before all", 9_999, None, &[], &[]),
-            ("the first key signs at once", 10_000, Some("k10000"), &["k10000"], &[]),
-            ("before the next is made", 10_999, Some("k10000"), &["k10000"], &[]),
-            ("the next is announced", 11_000, Some("k10000"), &["k10000", "k11000"], &[]),
-            ("the first signs for the last time", 11_099, Some("k10000"), &["k10000", "k11000"], &[]),
-            ("the next signs", 11_100, Some("k11000"), &["k10000", "k11000"], &[]),
-            ("the first is published for the last time", 11_134, Some("k11000"), &["k10000", "k11000"], &[]),
-            ("the first is over", 11_135, Some("k11000"), &["k11000"], &["k10000"]),
-            ("the next signs for the last time", 12_099, Some("k11000"), &["k11000"], &["k10000"]),
-            ("nobody made another", 12_100, None, &["k11000"], &["k10000"]),
-            ("all are over", 12_135, None, &[], &["k10000", "k11000"]),
+        assert_eq!(ring.next_due(UnixSeconds(11_000)), UnixSeconds(12_000));
+        let rows: &[(&str, u64, Option<&str>, &[&str])] = &[
+            ("before all", 9_999, None, &[]),
+            ("the first key signs at once", 10_000, Some("k10000"), &["k10000"]),
+            ("before the next is made", 10_999, Some("k10000"), &["k10000"]),
+            ("the next is announced", 11_000, Some("k10000"), &["k10000", "k11000"]),
+            ("the first signs for the last time", 11_099, Some("k10000"), &["k10000", "k11000"]),
+            ("the next signs", 11_100, Some("k11000"), &["k10000", "k11000"]),
+            ("the first is published for the last time", 11_134, Some("k11000"), &["k10000", "k11000"]),
+            ("the first is over", 11_135, Some("k11000"), &["k11000"]),
+            ("the next signs for the last time", 12_099, Some("k11000"), &["k11000"]),
+            ("nobody made another", 12_100, None, &["k11000"]),
+            ("all are over", 12_135, None, &[]),
         ];
-        for (name, now, current, published, over) in rows {
+        for (name, now, current, published) in rows {
             let now = UnixSeconds(*now);
             assert_eq!(ring.current(now).map(|key| key.id.as_str()), *current, "{name}");
             let names: Vec<_> = ring.published(now).0.iter().map(|(id, _)| id.as_str().to_owned()).collect();
             assert_eq!(names, *published, "{name}");
-            assert_eq!(ring.over(now).map(KeyId::as_str).collect::<Vec<_>>(), *over, "{name}");
         }
     }
 
     #[test]
     fn an_empty_ring_needs_a_key_at_once() {
         let ring = ring(&[]);
-        assert_eq!(ring.next_due(), UnixSeconds(0));
+        assert_eq!(ring.next_due(UnixSeconds(1)), UnixSeconds(0));
         assert!(ring.current(UnixSeconds(1)).is_none());
+    }
+
+    /// What the clock says may be wrong by years: a key is destroyed only when enough newer ones were made and are over as well.
+    #[test]
+    fn the_clock_alone_destroys_no_key() {
+        let many: Vec<u64> = (0..=u64::try_from(Limits::OLD_KEYS_KEPT_MAX).expect("few")).map(|n| 10_000 + n * 1_000).collect();
+        let rows: &[(&str, &[u64], u64, &[&str])] = &[
+            ("one key, and the end of time", &[10_000], u64::MAX, &[]),
+            ("as many as are kept", many.split_last().expect("some").1, u64::MAX, &[]),
+            ("one more than are kept", &many, u64::MAX, &["k10000"]),
+            ("of which one is still published", &many, *many.last().expect("some"), &[]),
+        ];
+        for (name, made, now, expected) in rows {
+            let ring = ring(made);
+            assert_eq!(ring.over(UnixSeconds(*now)).map(KeyId::as_str).collect::<Vec<_>>(), *expected, "{name}");
+        }
+    }
+
+    /// Wherever the clock goes, a key that is made whenever one is due covers that moment, and no later move takes it away.
+    #[test]
+    fn a_key_covers_every_moment_to_which_the_clock_can_move() {
+        let mut made: Vec<u64> = Vec::new();
+        for now in [500_000, 100_000, 500_000, 500_001, 0, 900_000, 500_002, 498_999, 500_003, u64::MAX - 5_000, 500_004] {
+            let now = UnixSeconds(now);
+            if ring(&made).next_due(now) <= now {
+                made.push(now.0);
+                made.sort_unstable();
+            }
+            let ring = ring(&made);
+            let current = ring.current(now);
+            assert!(current.is_some_and(|key| ring.published(now).find(key.id.as_str()).is_some()), "nobody signs at {now}: {made:?}");
+        }
     }
 
     /// A key that came late signs at once: a gap would refuse everybody, a short announcement only those who cached the old set.
@@ -354,7 +388,7 @@ mod tests {
             assert_eq!(both.current(now).map(|key| &key.id), one.current(now).map(|key| &key.id), "{now}");
             assert_eq!(both.published(now).find("k11000").is_some(), one.published(now).find("k11000").is_some(), "{now}");
         }
-        assert_eq!(both.next_due(), one.next_due());
+        assert_eq!(both.next_due(UnixSeconds(12_200)), one.next_due(UnixSeconds(12_200)));
         assert_eq!(both.keys.len(), 2);
     }
 }

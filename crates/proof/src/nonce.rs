@@ -1,5 +1,7 @@
 //! Nonces that need no storage: a time bucket, authenticated with a key that all nodes share (RFC 9449 sections 8 and 9).
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use aws_lc_rs::hmac;
 use countersign_codec::base64url;
 use countersign_core::{Limits, Seconds, Secret, UnixSeconds};
@@ -16,7 +18,10 @@ const LABEL: &[u8] = b"countersign nonce 1";
 pub struct NonceKeys {
     current: hmac::Key,
     previous: Option<hmac::Key>,
-    memory_since: UnixSeconds,
+    /// Instant up to which used proofs may have been forgotten.
+    memory_since: AtomicU64,
+    /// Number of times that the clock was set back. Nonces of an earlier count are none, although their time comes a second time.
+    turned_back: AtomicU64,
 }
 
 /// Reach of the replay memory at the time of a proof.
@@ -63,25 +68,29 @@ impl NonceKeys {
     #[must_use]
     pub fn new(current: &Secret<[u8; 32]>, previous: Option<&Secret<[u8; 32]>>) -> Self {
         let key = |secret: &Secret<[u8; 32]>| hmac::Key::new(hmac::HMAC_SHA256, secret.expose());
-        Self { current: key(current), previous: previous.map(key), memory_since: UnixSeconds(0) }
+        Self { current: key(current), previous: previous.map(key), memory_since: AtomicU64::new(0), turned_back: AtomicU64::new(0) }
     }
 
     /// States since when used proofs are remembered, for a memory that was lost with an earlier process. A proof that may be older than
     /// `start` needs a nonce, which only keys younger than the memory can have made.
     #[must_use]
     pub fn remembering_since(self, start: UnixSeconds) -> Self {
-        Self { memory_since: start, ..self }
+        Self { memory_since: AtomicU64::new(start.0), ..self }
+    }
+
+    /// Begins again after the clock was set back from `latest`: seconds come a second time, and with them would come proofs and nonces
+    /// whose use was forgotten. From now on no earlier nonce is one of ours, and a proof that may be older than `latest` needs a new one.
+    pub fn begin_again(&self, latest: UnixSeconds) {
+        self.memory_since.fetch_max(latest.0, Ordering::SeqCst);
+        self.turned_back.fetch_add(1, Ordering::SeqCst);
     }
 
     /// Tells whether a proof made at `issued_at`, by its own statement, could have been used before the memory began. Its clock may have
     /// been ahead by as much as is tolerated.
     pub(crate) fn may_have_been_used(&self, issued_at: UnixSeconds) -> Memory {
         // 0 stands for a memory that was never lost.
-        if self.memory_since.0 > 0 && issued_at <= self.memory_since.plus(Limits::PROOF_SKEW_MAX) {
-            Memory::TooYoung
-        } else {
-            Memory::Whole
-        }
+        let since = UnixSeconds(self.memory_since.load(Ordering::SeqCst));
+        if since.0 > 0 && issued_at <= since.plus(Limits::PROOF_SKEW_MAX) { Memory::TooYoung } else { Memory::Whole }
     }
 
     /// The nonce at `now`: 32 characters of base64url.
@@ -90,7 +99,7 @@ impl NonceKeys {
         let bucket = now.0.saturating_sub(now.0 % BUCKET_SECONDS).to_be_bytes();
         let mut out = String::with_capacity(32);
         let mut nonce = [0; 24];
-        nonce.iter_mut().zip(bucket.iter().chain(&tag(&self.current, bucket))).for_each(|(to, from)| *to = *from);
+        nonce.iter_mut().zip(bucket.iter().chain(&self.tag(&self.current, bucket))).for_each(|(to, from)| *to = *from);
         base64url::encode_onto(nonce, &mut out);
         out
     }
@@ -103,23 +112,28 @@ impl NonceKeys {
         let bytes: [u8; 24] = base64url::decode_array(text).map_err(|_| NonceRefusal::Unknown)?;
         let (bucket, given) = bytes.split_first_chunk::<8>().ok_or(NonceRefusal::Unknown)?;
         // Compared in constant time, since a nonce that somebody could forge would stand for a time of his choice.
-        let made_with = |key: &hmac::Key| bool::from(tag(key, *bucket).ct_eq(given));
+        let made_with = |key: &hmac::Key| bool::from(self.tag(key, *bucket).ct_eq(given));
         if !made_with(&self.current) && !self.previous.as_ref().is_some_and(made_with) {
             return Err(NonceRefusal::Unknown);
         }
         let time = NonceTime { bucket: UnixSeconds(u64::from_be_bytes(*bucket)) };
         if (time.first()..=time.last()).contains(&now) { Ok(time) } else { Err(NonceRefusal::Stale) }
     }
-}
 
-/// Tag of a bucket: half of an HMAC-SHA256, which leaves 128 bits that nobody can guess (RFC 2104 section 5 allows the cut).
-fn tag(key: &hmac::Key, bucket: [u8; 8]) -> [u8; 16] {
-    let mut context = hmac::Context::with_key(key);
-    context.update(LABEL);
-    context.update(&bucket);
-    let mut out = [0; 16];
-    out.iter_mut().zip(context.sign().as_ref()).for_each(|(to, from)| *to = *from);
-    out
+    /// Tag of a bucket: half of an HMAC-SHA256, which leaves 128 bits that nobody can guess (RFC 2104 section 5 allows the cut).
+    fn tag(&self, key: &hmac::Key, bucket: [u8; 8]) -> [u8; 16] {
+        let mut context = hmac::Context::with_key(key);
+        context.update(LABEL);
+        context.update(&bucket);
+        // Nothing is added while the clock was never set back, so that nodes of two versions know each other's nonces.
+        let turned_back = self.turned_back.load(Ordering::SeqCst);
+        if turned_back > 0 {
+            context.update(&turned_back.to_be_bytes());
+        }
+        let mut out = [0; 16];
+        out.iter_mut().zip(context.sign().as_ref()).for_each(|(to, from)| *to = *from);
+        out
+    }
 }
 
 #[cfg(test)]
@@ -172,6 +186,29 @@ mod tests {
             assert_eq!(keys.check(text, BUCKET).map(|_| ()), *expected, "{name}");
         }
         assert_eq!(NonceKeys::new(&KEY, None).check(&old, BUCKET).map(|_| ()), Err(NonceRefusal::Unknown), "the key before is gone");
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_makes_no_old_nonce_good() {
+        let keys = NonceKeys::new(&KEY, Some(&OLD)).remembering_since(UnixSeconds(10));
+        let before = keys.issue(BUCKET);
+        assert_eq!(keys.may_have_been_used(BUCKET), Memory::Whole);
+        keys.begin_again(BUCKET.plus(Seconds(7_200)));
+        let rows: &[(&str, u64, Memory)] = &[
+            ("made now", 0, Memory::TooYoung),
+            ("made when the clock was ahead", 7_200, Memory::TooYoung),
+            ("made by a phone that was ahead of that", 7_205, Memory::TooYoung),
+            ("made later than the clock ever was", 7_206, Memory::Whole),
+        ];
+        for (name, ahead, expected) in rows {
+            assert_eq!(keys.may_have_been_used(BUCKET.plus(Seconds(*ahead))), *expected, "{name}");
+        }
+        assert_eq!(keys.check(&before, BUCKET).map(|_| ()), Err(NonceRefusal::Unknown), "the second time that this second comes");
+        let second = keys.issue(BUCKET);
+        assert_eq!(keys.check(&second, BUCKET).map(|_| ()), Ok(()));
+        keys.begin_again(BUCKET);
+        assert_eq!(keys.check(&second, BUCKET).map(|_| ()), Err(NonceRefusal::Unknown), "and the third");
+        assert_eq!(keys.may_have_been_used(BUCKET.plus(Seconds(7_200))), Memory::TooYoung, "what was forgotten stays forgotten");
     }
 
     #[test]

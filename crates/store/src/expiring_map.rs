@@ -62,6 +62,15 @@ impl<K: Copy + Eq + Hash, V> ExpiringMap<K, V> {
         }
     }
 
+    /// Forgets every value that ends later than `instant`, because nothing that is remembered by a right clock could.
+    pub fn forget_beyond(&mut self, instant: UnixSeconds) {
+        while self.ends.last_key_value().is_some_and(|(end, _)| *end > instant) {
+            for key in self.ends.pop_last().into_iter().flat_map(|(_, keys)| keys) {
+                self.values.remove(&key);
+            }
+        }
+    }
+
     /// Forgets the values that end soonest: all of one second.
     pub(crate) fn forget_soonest(&mut self) {
         for key in self.ends.pop_first().into_iter().flat_map(|(_, keys)| keys) {
@@ -112,6 +121,9 @@ mod tests {
         assert_eq!(keys(&expiring), [3, 4]);
         expiring.forget_soonest();
         assert_eq!(keys(&expiring), [4]);
+        expiring.insert(5, "a", UnixSeconds(13));
+        expiring.forget_beyond(UnixSeconds(12));
+        assert_eq!(keys(&expiring), [4], "what a clock that was ahead left behind");
         expiring.forget_before(UnixSeconds(u64::MAX));
         expiring.forget_soonest();
         assert_eq!((keys(&expiring), expiring.len()), (vec![], 0));

@@ -22,6 +22,7 @@ mod replay;
 mod retention;
 pub mod segments;
 mod sessions;
+mod shared_signals;
 pub mod sqlite;
 mod strangers;
 mod subjects;
@@ -42,6 +43,7 @@ pub use records::{Counted, NotLive, Receipt, Recorder, Stranger, StrangerRefusal
 pub use replay::{FreshProof, ReplayMemory, SpendError};
 pub use retention::{Forgotten, Retention};
 pub use sessions::{Ended, LiveError, LiveSession, OpenState, Presence, SessionFilter, Sessions, StateChange, Whose};
+pub use shared_signals::{SeenSet, SharedSignals, WaitingSet};
 pub use strangers::Due;
 pub use subjects::{Created, Invitation, Passkey, Subjects, Used, User, UserState};
 pub use unavailable::Unavailable;

@@ -165,7 +165,7 @@ impl StatusRule {
         match self {
             Self::NotAsked => Ok(None),
             Self::Required { list: None, .. } => Err(AttestRefusal::StatusListMissing),
-            Self::Required { list: Some(list), age_max } if now.since(list.fetched_at) > *age_max => {
+            Self::Required { list: Some(list), age_max } if now.age_of(list.fetched_at, Limits::LIST_AHEAD_MAX) > *age_max => {
                 Err(AttestRefusal::StatusListStale { fetched_at: list.fetched_at })
             }
             Self::Required { list: Some(list), .. } => Ok(Some(list)),

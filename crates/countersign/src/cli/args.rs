@@ -10,6 +10,7 @@ use crate::cli::{
     attest_check::{self, CheckArgs},
     attest_inspect::{self, InspectArgs},
     audit::{self, AuditCommand},
+    backup::{self, BackupArgs, RestoreArgs},
     dev_token::{self, DevTokenCommand},
     evaluate::{self, EvaluateCommand},
     feed::{self, FeedCommand},
@@ -68,6 +69,20 @@ enum Command {
         place: Place,
         #[command(subcommand)]
         command: AuditCommand,
+    },
+    /// Write a backup of a running node: database, keys and log of one time
+    Backup {
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        args: BackupArgs,
+    },
+    /// Compare database, keys and log of a stopped node, and go on with files of another time
+    Restore {
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        args: RestoreArgs,
     },
     /// Explain one decision: its inputs, the policies that applied, unmet conditions, and remedies
     Why {
@@ -169,6 +184,8 @@ fn run(command: Command, output: Output) -> Result<Exit> {
         Command::Attest(AttestCommand::Check(args)) => attest_check::run(&args, output),
         Command::Attest(AttestCommand::Inspect(args)) => attest_inspect::run(&args, output),
         Command::Audit { place, command } => audit::run(&command, &place, output),
+        Command::Backup { place, args } => wait(backup::backup(&args, &place, output)),
+        Command::Restore { place, args } => wait(backup::restored(&args, &place, output)),
         Command::Why { place, args } => why::run(&args, &place, output),
         Command::Logs { place, command } => wait(logs::run(&command, &place, output)),
         #[cfg(feature = "demo")]

@@ -8,8 +8,8 @@ use std::{
 use anyhow::{Context, Result, anyhow, bail};
 use clap::{Args, Subcommand};
 use countersign_audit::{Checkpoint, CheckpointVerifier, Record, check, prove};
-use countersign_core::DecisionId;
-use countersign_store::segments;
+use countersign_core::{DecisionId, UnixMillis};
+use countersign_store::{segments, sqlite};
 use serde_json::{Value, json};
 
 use countersign_node::layout;
@@ -90,8 +90,14 @@ fn verify(args: &VerifyArgs, place: &Place, output: Output) -> Result<Exit> {
         Some(path) => read_key(path)?,
         None => own_key(place)?,
     };
-    let known = args.checkpoint.as_ref().map(|path| known_checkpoint(path, &key)).transpose()?;
     let log = place.log()?;
+    let (known, by_database) = match &args.checkpoint {
+        Some(path) => (Some(known_checkpoint(path, &key)?), None),
+        None => {
+            let known = known_to_database(place)?;
+            (known, known)
+        }
+    };
     let report = segments::verify(&log, &key, known)?;
     let faults: Vec<_> = report.faults.iter().map(ToString::to_string).collect();
     match output {
@@ -105,7 +111,10 @@ fn verify(args: &VerifyArgs, place: &Place, output: Output) -> Result<Exit> {
             }
             let at = report.checkpoint.map_or_else(String::new, |c| format!(", last signed {}", when::instant(c.at.seconds())));
             say(format!("{} records covered by signed checkpoints{at}; {} faults", report.committed, faults.len()));
-            if known.is_none() {
+            if let Some(known) = by_database {
+                say(format!("compared with the database beside the log, which knows of {} records", known.size));
+            }
+            if args.checkpoint.is_none() {
                 say(
                     "note: without `--checkpoint FILE` (a checkpoint stored on another machine) it is not detected if the newest records or the whole log were deleted or replaced",
                 );
@@ -113,6 +122,14 @@ fn verify(args: &VerifyArgs, place: &Place, output: Output) -> Result<Exit> {
         }
     }
     Ok(if faults.is_empty() { Exit::Fine } else { Exit::No })
+}
+
+/// Knowledge that the database beside the log has of it; `None` where there is none, as beside a copy of the log.
+fn known_to_database(place: &Place) -> Result<Option<Checkpoint>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
+    let known = runtime.block_on(sqlite::peek(&place.data()?));
+    let known = known.map_err(|why| anyhow!("the database beside the log cannot be read: {why}; give `--checkpoint FILE` instead"))?;
+    Ok(known.filter(|known| known.log_size > 0).map(|known| Checkpoint { size: known.log_size, root: known.log_root, at: UnixMillis(0) }))
 }
 
 fn known_checkpoint(path: &Path, key: &CheckpointVerifier) -> Result<Checkpoint> {

@@ -5,6 +5,7 @@ mod ask;
 mod attest_check;
 mod attest_inspect;
 mod audit;
+mod backup;
 #[cfg(feature = "demo")]
 mod demo;
 mod dev_token;

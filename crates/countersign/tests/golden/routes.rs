@@ -40,6 +40,7 @@ const PUBLIC: &[&str] = &[
 /// On the admin socket.
 const ADMIN: &[&str] = &[
     "/v1/audit/checkpoint",
+    "/v1/backup",
     "/v1/decisions",
     "/v1/decisions/D-1",
     "/v1/dev-tokens",

@@ -15,4 +15,4 @@ mod world;
 
 pub use replayed::decided_again;
 pub use run::{After, Form, run};
-pub use world::{Watching, World, free_port};
+pub use world::{Halted, TurnableClock, Watching, World, free_port};

@@ -4,7 +4,7 @@ use std::{
     path::Path,
     sync::{
         Arc,
-        atomic::{AtomicU32, AtomicU64, Ordering},
+        atomic::{AtomicI64, AtomicU32, Ordering},
     },
     time::{Duration, SystemTime},
 };
@@ -83,21 +83,27 @@ mode = \"observe\"
 stranger_records_per_minute = 60000
 ";
 
-/// A clock that the demo can turn forward, so that nobody has to wait for a token to expire.
+/// A clock that can be turned: forward, so that nobody has to wait for a token to expire, and to wherever a wrong clock may be.
+#[derive(Debug, Default)]
 pub struct TurnableClock {
-    ahead_seconds: AtomicU64,
+    ahead_seconds: AtomicI64,
 }
 
 impl TurnableClock {
     /// Turns the clock forward.
     pub fn turn(&self, seconds: u64) {
-        self.ahead_seconds.fetch_add(seconds, Ordering::SeqCst);
+        self.ahead_seconds.fetch_add(i64::try_from(seconds).unwrap_or(i64::MAX), Ordering::SeqCst);
+    }
+
+    /// Sets the clock so many seconds ahead of the right time, or behind it.
+    pub fn set_ahead(&self, seconds: i64) {
+        self.ahead_seconds.store(seconds, Ordering::SeqCst);
     }
 }
 
 impl Clock for TurnableClock {
     fn now(&self) -> UnixMillis {
-        UnixMillis(SystemClock.now().0.saturating_add(self.ahead_seconds.load(Ordering::SeqCst).saturating_mul(1000)))
+        UnixMillis(SystemClock.now().0.saturating_add_signed(self.ahead_seconds.load(Ordering::SeqCst).saturating_mul(1000)))
     }
 }
 
@@ -120,6 +126,40 @@ pub struct World {
     bank: tokio::task::JoinHandle<()>,
 }
 
+/// World whose node is down.
+pub struct Halted {
+    clock: Arc<TurnableClock>,
+    around: Surroundings,
+    ca: DemoCa,
+    apple: DemoApple,
+    google: DemoGoogle,
+    home: TempDir,
+    bank: tokio::task::JoinHandle<()>,
+}
+
+impl Halted {
+    /// Starts a node on the data as they are.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn start(&self) -> Result<RunningNode> {
+        start_node(self.home.path(), &self.clock).await
+    }
+
+    /// The world with a node that was started.
+    #[must_use]
+    pub fn with(self, node: RunningNode) -> World {
+        let Self { clock, around, ca, apple, google, home, bank } = self;
+        World { node, clock, around, ca, apple, google, home, bank }
+    }
+
+    /// Where the node keeps its data.
+    #[must_use]
+    pub fn data(&self) -> std::path::PathBuf {
+        self.home.path().join("data")
+    }
+}
+
 impl World {
     /// Starts bank and node on free loopback ports, with a temporary data directory and a maker of phones that only this
     /// node trusts.
@@ -127,6 +167,14 @@ impl World {
     /// # Errors
     /// When a port, the directory or the node cannot be had.
     pub async fn start(watching: Watching) -> Result<Self> {
+        Self::start_by(Arc::default(), watching).await
+    }
+
+    /// The same, by a clock that may be wrong from the first start on.
+    ///
+    /// # Errors
+    /// As [`World::start`].
+    pub async fn start_by(clock: Arc<TurnableClock>, watching: Watching) -> Result<Self> {
         let home = tempfile::Builder::new().prefix("countersign-demo-").tempdir().context("making a temporary directory")?;
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.context("binding the bank's port")?;
         let upstream = listener.local_addr()?;
@@ -135,21 +183,13 @@ impl World {
                 tracing::error!(%fault, "the bank stopped");
             }
         });
-        let clock = Arc::new(TurnableClock { ahead_seconds: AtomicU64::new(0) });
         let ca = DemoCa::new()?;
         let (apple, google) = (DemoApple::new()?, DemoGoogle::new(&OsEntropy)?);
         let port = free_port()?;
         lay_out(home.path(), (port, upstream), &ca, watching)?;
         std::fs::write(home.path().join("demo-iphones.pem"), apple.root_pem())?;
         std::fs::write(home.path().join("play.json"), google.console_keys()?)?;
-        let config = config::load(&home.path().join("csign.toml")).map_err(|e| anyhow!("the demo's config: {e}"))?;
-        let options = Options {
-            clock: Arc::clone(&clock) as Arc<dyn Clock>,
-            entropy: Arc::new(OsEntropy),
-            dev: Dev::On,
-            simulated_signers: vec![SIGNER],
-        };
-        let node = countersign_node::start(config, options).await.map_err(|e| anyhow!("starting the node: {e}"))?;
+        let node = start_node(home.path(), &clock).await?;
         let around = Surroundings {
             origin: format!("https://localhost:{port}").parse()?,
             root_pem: node.tls_root_pem().to_owned(),
@@ -158,6 +198,23 @@ impl World {
             entropy: Arc::new(OsEntropy) as Arc<dyn Entropy>,
         };
         Ok(Self { node, clock, around, ca, apple, google, home, bank })
+    }
+
+    /// Stops the node and starts it again on the same data.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn restart(self) -> Result<Self> {
+        let halted = self.halt().await;
+        let node = halted.start().await?;
+        Ok(halted.with(node))
+    }
+
+    /// Stops the node alone. Its data stays.
+    pub async fn halt(self) -> Halted {
+        let Self { node, clock, around, ca, apple, google, home, bank } = self;
+        node.shutdown(Duration::from_secs(2)).await;
+        Halted { clock, around, ca, apple, google, home, bank }
     }
 
     /// A phone out of its box.
@@ -269,7 +326,7 @@ impl World {
     }
 
     /// Where the node keeps its data.
-    pub(crate) fn data(&self) -> std::path::PathBuf {
+    pub fn data(&self) -> std::path::PathBuf {
         self.home.path().join("data")
     }
 
@@ -278,6 +335,13 @@ impl World {
         self.node.shutdown(Duration::from_secs(2)).await;
         self.bank.abort();
     }
+}
+
+async fn start_node(home: &Path, clock: &Arc<TurnableClock>) -> Result<RunningNode> {
+    let config = config::load(&home.join("csign.toml")).map_err(|e| anyhow!("the demo's config: {e}"))?;
+    let clock = Arc::clone(clock) as Arc<dyn Clock>;
+    let options = Options { clock, entropy: Arc::new(OsEntropy), dev: Dev::On, simulated_signers: vec![SIGNER] };
+    countersign_node::start(config, options).await.map_err(|e| anyhow!("starting the node: {e}"))
 }
 
 /// Writes the bank's config and policies, as a team would.

@@ -120,7 +120,7 @@ impl LiveObserver {
             return None;
         }
         let said = phones.peek(self.key(device.as_str())).copied().flatten();
-        said.filter(|(_, at)| now.since(*at) <= PHONE_PLACE_LIFE)
+        said.filter(|(_, at)| now.age_of(*at, Limits::CLOCK_AHEAD_MAX) <= PHONE_PLACE_LIFE)
     }
 
     fn key(&self, text: &str) -> u64 {

@@ -6,7 +6,7 @@ use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use countersign_core::{
     Clock, DecisionId, Entropy, IncidentId, Limits, Observer, RiskReason, Seconds, Session, SessionId, SessionState, Signal, SignalKind,
-    UnixMillis,
+    UnixMillis, UnixSeconds,
 };
 use countersign_store::{
     ActionTaken, Incident, IncidentChange, IncidentState, Incidents, OpenState, SessionFilter, Sessions, StateChange, Suppression,
@@ -116,6 +116,14 @@ impl Reactor {
     /// # Errors
     /// [`Unavailable`] when something could not be changed or stored. Everything that was possible has been done by then.
     pub async fn take(&self, signal: &Signal) -> Result<(), Unavailable> {
+        self.take_as_of(signal, UnixSeconds(u64::MAX)).await
+    }
+
+    /// Handles one signal about what was there at an instant: sessions that were opened after it are not touched.
+    ///
+    /// # Errors
+    /// As [`Reactor::take`].
+    pub async fn take_as_of(&self, signal: &Signal, there_at: UnixSeconds) -> Result<(), Unavailable> {
         let mut open = self.open.lock().await;
         let signal = self.complete(signal).await?;
         if signal.kind == SignalKind::SteppedUp {
@@ -140,7 +148,7 @@ impl Reactor {
                 Ok(0)
             }
             Mode::Observe => Ok(0),
-            Mode::Enforce => self.act(&mut incident, &signal, rule.act).await,
+            Mode::Enforce => self.act(&mut incident, &signal, rule.act, there_at).await,
         };
         if first || !matches!(done, Ok(0)) {
             // A change is stored at once; a mere count is stored with the next tick, so that a flood of signals costs few writes.
@@ -212,9 +220,15 @@ impl Reactor {
     }
 
     /// Changes the sessions that the signal is about, and returns the number of those changed.
-    async fn act(&self, incident: &mut Incident, signal: &Signal, act: crate::react::rule::Reaction) -> Result<usize, Unavailable> {
+    async fn act(
+        &self,
+        incident: &mut Incident,
+        signal: &Signal,
+        act: crate::react::rule::Reaction,
+        there_at: UnixSeconds,
+    ) -> Result<usize, Unavailable> {
         let mut changed: usize = 0;
-        for session in self.affected_sessions(signal).await? {
+        for session in self.affected_sessions(signal).await?.into_iter().filter(|session| session.created_at <= there_at) {
             // A reaction never makes the state of a session better.
             let Some(to) = act.turns(session.state) else { continue };
             // Recorded first: a change that the log cannot take is not made (law 8 of the design).

@@ -37,6 +37,19 @@ pub enum Initiator {
     User,
 }
 
+impl Initiator {
+    /// Word in an event.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Admin => "admin",
+            Self::Policy => "policy",
+            Self::System => "system",
+            Self::User => "user",
+        }
+    }
+}
+
 /// Direction in which a level changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {

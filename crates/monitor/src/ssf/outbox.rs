@@ -1,15 +1,12 @@
 //! Outgoing events that wait to be polled (RFC 8936). An event is kept until it is acknowledged, and given again until then.
 
-use std::{
-    collections::VecDeque,
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::time::Duration;
 
 use countersign_codec::json::Object;
 use countersign_core::Limits;
+use countersign_store::{SharedSignals, Unavailable, WaitingSet};
 use serde::Deserialize;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, futures::Notified};
 
 /// Time for which an answer waits for an event.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -65,8 +62,8 @@ impl PollAsk {
 /// Answer to a poll.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PollAnswer {
-    /// Events with their `jti`, oldest first.
-    pub sets: Vec<(String, String)>,
+    /// Events, oldest first.
+    pub sets: Vec<WaitingSet>,
     /// True when more events wait.
     pub more: bool,
 }
@@ -75,76 +72,115 @@ impl PollAnswer {
     /// The answer as JSON (RFC 8936 section 2.3).
     #[must_use]
     pub fn json(&self) -> String {
-        let sets: serde_json::Map<_, _> = self.sets.iter().map(|(id, set)| (id.clone(), set.clone().into())).collect();
+        let sets: serde_json::Map<_, _> = self.sets.iter().map(|waiting| (waiting.id.clone(), waiting.set.clone().into())).collect();
         serde_json::json!({ "sets": sets, "moreAvailable": self.more }).to_string()
     }
 }
 
-/// Events that wait for one receiver.
-#[derive(Debug, Default)]
+/// Events that wait for one receiver: kept by the store, so that no restart loses them.
+#[derive(Debug)]
 pub(crate) struct Outbox {
-    waiting: Mutex<VecDeque<(String, String)>>,
+    stream: String,
     come: Notify,
 }
 
 impl Outbox {
-    /// Adds an event. Returns true when an older one had to be dropped.
-    pub fn put(&self, id: String, set: String) -> bool {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.push_back((id, set));
-        let full = waiting.len() > Limits::OUTBOX_EVENTS_MAX;
-        if full {
-            waiting.pop_front();
-        }
+    /// The outbox of the stream of that name.
+    pub fn new(stream: String) -> Self {
+        Self { stream, come: Notify::new() }
+    }
+
+    /// Adds an event. Returns the number of older ones that had to be dropped.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn put(&self, kept: &dyn SharedSignals, set: WaitingSet) -> Result<u64, Unavailable> {
+        let dropped = kept.put(&self.stream, set).await?;
         self.come.notify_waiters();
-        full
+        Ok(dropped)
+    }
+
+    /// Waits until an event comes that was not there when this was called.
+    pub(crate) fn come(&self) -> Notified<'_> {
+        self.come.notified()
+    }
+
+    /// Lists the oldest events, at most `count_max`.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub(crate) async fn waiting(&self, kept: &dyn SharedSignals, count_max: u32) -> Result<Vec<WaitingSet>, Unavailable> {
+        kept.waiting(&self.stream, count_max).await
+    }
+
+    /// Forgets an event that its receiver took, or refused for good.
+    ///
+    /// # Errors
+    /// When the store does not answer; then the event is given again.
+    pub(crate) async fn settle(&self, kept: &dyn SharedSignals, id: String) -> Result<(), Unavailable> {
+        kept.settle(&self.stream, &[id]).await
     }
 
     /// Answers a poll: removes what was acknowledged and gives what waits. When nothing waits, it waits for an event for some time.
-    pub(crate) async fn poll(&self, ask: &PollAsk) -> PollAnswer {
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub(crate) async fn poll(&self, kept: &dyn SharedSignals, ask: &PollAsk) -> Result<PollAnswer, Unavailable> {
         // Registered before the look, so that an event between look and wait is not missed.
-        let come = self.come.notified();
-        let answer = self.look(ask);
-        if ask.at_once || ask.events_max == 0 || !answer.sets.is_empty() {
-            return answer;
+        let come = self.come();
+        if !ask.settled.is_empty() {
+            kept.settle(&self.stream, &ask.settled).await?;
         }
-        // An event between the look and the wait has already woken this waiter.
+        let answer = self.look(kept, ask).await?;
+        if ask.at_once || ask.events_max == 0 || !answer.sets.is_empty() {
+            return Ok(answer);
+        }
         let _ = tokio::time::timeout(PATIENCE, come).await;
-        self.look(ask)
+        self.look(kept, ask).await
     }
 
-    fn look(&self, ask: &PollAsk) -> PollAnswer {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.retain(|(id, _)| !ask.settled.contains(id));
-        let sets: Vec<_> = waiting.iter().take(ask.events_max).cloned().collect();
-        PollAnswer { more: waiting.len() > sets.len(), sets }
+    async fn look(&self, kept: &dyn SharedSignals, ask: &PollAsk) -> Result<PollAnswer, Unavailable> {
+        // One more than is given, to know whether more wait.
+        let count_max = u32::try_from(ask.events_max).unwrap_or(u32::MAX).saturating_add(1);
+        let mut sets = self.waiting(kept, count_max).await?;
+        let more = sets.len() > ask.events_max;
+        sets.truncate(ask.events_max);
+        Ok(PollAnswer { more, sets })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use countersign_store::sqlite::Sqlite;
 
     fn ask(json: &str) -> PollAsk {
         PollAsk::parse(json).expect("a poll")
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn events_are_given_until_they_are_settled() {
-        let outbox = Outbox::default();
+    #[tokio::test]
+    async fn events_are_given_until_they_are_settled_and_after_a_restart() {
+        let home = tempfile::tempdir().expect("a directory");
+        let kept = Sqlite::open(home.path()).await.expect("a store");
+        let (outbox, other) = (Outbox::new("siem".to_owned()), Outbox::new("partner".to_owned()));
         for n in 0..3 {
-            outbox.put(format!("j{n}"), format!("set{n}"));
+            let set = WaitingSet { id: format!("j{n}"), set: format!("set{n}") };
+            assert_eq!(outbox.put(&kept, set).await, Ok(0));
         }
-        let first = outbox.poll(&ask(r#"{"maxEvents":2,"returnImmediately":true}"#)).await;
+        let two = ask(r#"{"maxEvents":2,"returnImmediately":true}"#);
+        let first = outbox.poll(&kept, &two).await.expect("an answer");
         let said: serde_json::Value = serde_json::from_str(&first.json()).expect("JSON");
         assert_eq!(said, serde_json::json!({ "sets": { "j0": "set0", "j1": "set1" }, "moreAvailable": true }));
-        assert_eq!(outbox.poll(&ask(r#"{"maxEvents":2,"returnImmediately":true}"#)).await, first, "again, until it is settled");
+        kept.close().await;
+        let kept = Sqlite::open(home.path()).await.expect("a store");
+        let outbox = Outbox::new("siem".to_owned());
+        assert_eq!(outbox.poll(&kept, &two).await, Ok(first), "again, until it is settled");
+        assert_eq!(other.poll(&kept, &two).await, Ok(PollAnswer { sets: vec![], more: false }), "another receiver's");
         let settled = r#"{"ack":["j0"],"setErrs":{"j1":{"err":"invalid_request","description":"what"}},"returnImmediately":true}"#;
-        let rest = outbox.poll(&ask(settled)).await;
+        let rest = outbox.poll(&kept, &ask(settled)).await.expect("an answer");
         assert_eq!((rest.sets.len(), rest.more), (1, false));
-        let only_ack = outbox.poll(&ask(r#"{"maxEvents":0,"ack":["j2"]}"#)).await;
-        assert_eq!(only_ack, PollAnswer { sets: vec![], more: false });
-        assert!(outbox.poll(&ask("{}")).await.sets.is_empty(), "after the wait");
+        let only_ack = outbox.poll(&kept, &ask(r#"{"maxEvents":0,"ack":["j2"]}"#)).await;
+        assert_eq!(only_ack, Ok(PollAnswer { sets: vec![], more: false }));
     }
 
     #[test]

@@ -1,19 +1,18 @@
 //! Receiver of others' events. An event is verified, understood, and acted on before it is acknowledged.
 
-use std::{
-    collections::{HashSet, VecDeque},
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::sync::Arc;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
-use countersign_core::{DeviceId, Limits, Reason, RiskView, Secret, SessionId, Signal, SignalKind, UnixMillis, UserId};
+use countersign_codec::sha256;
+use countersign_core::{DeviceId, Limits, Reason, RiskView, Secret, SessionId, Signal, SignalKind, UnixMillis, UnixSeconds, UserId};
 use countersign_proof::set::{self, ExpectedSet, SetKeys, VerifiedSet};
-use countersign_store::{Sessions, Subjects, Unavailable};
+use countersign_store::{SeenSet, Sessions, SharedSignals, Subjects, Unavailable};
 
 use crate::{
     react::Reactor,
     ssf::{
-        event::{Event, EventRefusal},
+        bearer,
+        event::{Beside, Event, EventRefusal},
         subject::{Simple, SubjectId},
     },
 };
@@ -56,88 +55,72 @@ pub struct Receiver {
     people: Arc<dyn Subjects>,
     sessions: Arc<dyn Sessions>,
     reactor: Arc<Reactor>,
-    seen: Mutex<Seen>,
+    kept: Arc<dyn SharedSignals>,
 }
 
-/// Name of a SET: identifiers are unique within one stream only (RFC 8417 section 2.2).
-#[derive(Clone, PartialEq, Eq, Hash)]
-struct SetName {
-    /// The number of the stream among ours.
-    stream: usize,
-    id: String,
+/// Digest of the name of a SET: identifiers are unique within one stream only (RFC 8417 section 2.2).
+fn name_of(stream: &InStream, id: &str) -> [u8; 32] {
+    let part = |text: &str| [&u64::try_from(text.len()).unwrap_or(u64::MAX).to_be_bytes()[..], text.as_bytes()].concat();
+    sha256(&[&part(&stream.issuer), &part(&stream.audience), id.as_bytes()])
 }
 
-/// Names of SETs that were accepted, oldest first.
-#[derive(Default)]
-struct Seen {
-    names: HashSet<SetName>,
-    order: VecDeque<SetName>,
-}
-
-impl Seen {
-    fn note(&mut self, name: SetName) {
-        if self.names.insert(name.clone()) {
-            self.order.push_back(name);
-        }
-        if self.order.len() > Limits::SETS_REMEMBERED_MAX
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.names.remove(&oldest);
-        }
-    }
+/// The stores that a receiver leans on.
+pub struct ReceiverStores {
+    /// People, to find whom an event is about.
+    pub people: Arc<dyn Subjects>,
+    /// Sessions, for the same.
+    pub sessions: Arc<dyn Sessions>,
+    /// Memory of the events that had their effect.
+    pub kept: Arc<dyn SharedSignals>,
 }
 
 impl Receiver {
     /// A receiver for these streams.
     #[must_use]
-    pub fn new(
-        streams: Vec<InStream>,
-        own: String,
-        (people, sessions): (Arc<dyn Subjects>, Arc<dyn Sessions>),
-        reactor: Arc<Reactor>,
-    ) -> Self {
-        Self { streams, own, people, sessions, reactor, seen: Mutex::default() }
+    pub fn new(streams: Vec<InStream>, own: String, stores: ReceiverStores, reactor: Arc<Reactor>) -> Self {
+        let ReceiverStores { people, sessions, kept } = stores;
+        Self { streams, own, people, sessions, reactor, kept }
     }
 
     /// Handles one pushed SET (RFC 8935).
     pub async fn push(&self, authorization: Option<&str>, body: &str, now: UnixMillis) -> Answer {
-        let bearer = authorization.and_then(|text| text.strip_prefix("Bearer ")).unwrap_or_default();
+        let bearer = authorization.and_then(bearer::token).unwrap_or_default();
         // In constant time, because the token is a secret.
         let same = |stream: &InStream| verify_slices_are_equal(stream.bearer.expose().as_bytes(), bearer.as_bytes()).is_ok();
-        let Some((number, stream)) = self.streams.iter().enumerate().find(|(_, stream)| same(stream)) else { return Answer::Unknown };
+        let Some(stream) = self.streams.iter().find(|stream| same(stream)) else { return Answer::Unknown };
         let expected = ExpectedSet { issuer: &stream.issuer, audience: &stream.audience };
         let set = match set::read(body.trim(), &stream.keys, &expected, now.seconds()) {
             Ok(set) => set,
             Err(refusal) => return Answer::Refused { err: refusal.err(), description: format!("{refusal:?}") },
         };
-        let name = SetName { stream: number, id: set.id.clone() };
-        if self.seen.lock().unwrap_or_else(PoisonError::into_inner).names.contains(&name) {
-            return Answer::Accepted;
+        self.once(name_of(stream, &set.id), &set, now).await.unwrap_or(Answer::Unavailable)
+    }
+
+    /// Acts on a SET that had no effect before, in this process or an earlier one. Only an accepted SET is remembered, so that one that
+    /// failed takes effect when it is sent again.
+    async fn once(&self, name: [u8; 32], set: &VerifiedSet, now: UnixMillis) -> Result<Answer, Unavailable> {
+        if self.kept.seen(&name).await? == SeenSet::Before {
+            return Ok(Answer::Accepted);
         }
-        match self.act(&set, now).await {
-            // Only an accepted SET is remembered, so that one that failed takes effect when it is sent again.
-            Ok(answer) => {
-                if answer == Answer::Accepted {
-                    self.seen.lock().unwrap_or_else(PoisonError::into_inner).note(name);
-                }
-                answer
-            }
-            Err(_) => Answer::Unavailable,
+        let answer = self.act(set, now).await?;
+        if answer == Answer::Accepted {
+            self.kept.note_seen(name).await?;
         }
+        Ok(answer)
     }
 
     async fn act(&self, set: &VerifiedSet, now: UnixMillis) -> Result<Answer, Unavailable> {
         let refused = |description: String| Answer::Refused { err: "invalid_request", description };
         let Ok(subject) = SubjectId::parse(&set.subject) else { return Ok(refused("`sub_id` is no subject identifier".to_owned())) };
-        let event = match Event::parse(&set.event_type, &set.event) {
-            Ok((event, _)) => event,
+        let (event, beside) = match Event::parse(&set.event_type, &set.event) {
+            Ok(read) => read,
             Err(EventRefusal::Malformed) => return Ok(refused(format!("the event is not what `{}` is", set.event_type))),
             Err(EventRefusal::TypeUnknown) => return Ok(refused(format!("events of the type `{}` are not taken", set.event_type))),
         };
         if let Some(kind) = event.signal()
             && let Some(whose) = self.resolve_subject(&subject).await?
         {
-            self.reactor.take(&whose.signal(kind, now)).await?;
+            self.reactor.take_as_of(&whose.signal(kind, now), happened(set, &beside, now)).await?;
         }
         Ok(Answer::Accepted)
     }
@@ -217,6 +200,14 @@ impl Receiver {
             | Simple::Uri(_) => None,
         }
     }
+}
+
+/// Last second in which what the event is about was there: its own time (CAEP 1.0 section 2), or that of its issue. A time that is ahead of
+/// ours (or is given in milliseconds, as older drafts had it) says nothing, and then the issue counts.
+fn happened(set: &VerifiedSet, beside: &Beside, now: UnixMillis) -> UnixSeconds {
+    let ahead_max = now.seconds().plus(Limits::SET_CLOCK_AHEAD_MAX);
+    // The clocks of the two sides differ a little.
+    beside.at.filter(|at| *at <= ahead_max).unwrap_or(set.issued_at).plus(Limits::PROOF_SKEW_MAX)
 }
 
 /// Subject of an event in our own identifiers.

@@ -10,27 +10,31 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use countersign_core::{Clock, Entropy, Limits, ProofId, Secret, UserId};
+use countersign_core::{Clock, Entropy, Limits, ProofId, Secret, SessionId, UnixSeconds, UserId};
 use countersign_outbound::Caller;
 use countersign_proof::set::{SET_TYPE, SetSigningKey, SetToSign};
-use countersign_store::Subjects;
+use countersign_store::{SharedSignals, Subjects, Unavailable, WaitingSet};
 use http::{HeaderMap, StatusCode, header};
 use metrics::counter;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::ssf::{
-    event::Event,
+    bearer,
+    event::{Event, Initiator},
     outbox::{Outbox, PollAsk},
     receive::{Answer, Receiver},
 };
 
-/// Times to wait before each attempt of a push. After the last attempt the event is given up.
-const ATTEMPTS: [Duration; 5] =
-    [Duration::ZERO, Duration::from_secs(2), Duration::from_secs(8), Duration::from_secs(30), Duration::from_secs(90)];
+/// Times to wait after each failure of a push in a row; the last one counts from then on. No event is given up: it waits in the outbox.
+const WAITS: [Duration; 5] =
+    [Duration::from_secs(2), Duration::from_secs(8), Duration::from_secs(30), Duration::from_secs(90), Duration::from_secs(300)];
+
+/// Time after which an outbox is looked at although no event came.
+const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
 /// Event type of a closed account (RISC 1.0 section 2.3).
 const ACCOUNT_DISABLED: &str = "https://schemas.openid.net/secevent/risc/event-type/account-disabled";
@@ -40,8 +44,23 @@ const ACCOUNT_DISABLED: &str = "https://schemas.openid.net/secevent/risc/event-t
 pub enum News {
     /// An account was closed.
     AccountDisabled(UserId),
-    /// Sessions of a person were ended, for a reason that concerns others too.
-    SessionRevoked(UserId),
+    /// A session was ended, for a reason that concerns others too.
+    SessionRevoked(SessionEnded),
+}
+
+/// End of a session, as others are told of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionEnded {
+    /// Person whose session it was.
+    pub user: UserId,
+    /// The session.
+    pub session: SessionId,
+    /// Initiator of the end.
+    pub by: Initiator,
+    /// Reason for administrators, in English.
+    pub reason: String,
+    /// Time of the end.
+    pub at: UnixSeconds,
 }
 
 /// Sender of news to all receivers of our events. Sending never waits.
@@ -87,7 +106,8 @@ impl OutStream {
     /// token.
     #[must_use]
     pub fn new(audience: String, push: Option<Url>, token: Secret<String>, subject: SignalSubject) -> Self {
-        Self { audience, push, token, subject, outbox: Outbox::default() }
+        let outbox = Outbox::new(audience.clone());
+        Self { audience, push, token, subject, outbox }
     }
 }
 
@@ -105,6 +125,8 @@ pub struct Sharing {
     pub caller: Caller,
     /// Directory of people, for the names of their accounts.
     pub people: Arc<dyn Subjects>,
+    /// Memory of the events that wait.
+    pub kept: Arc<dyn SharedSignals>,
     /// Clock for the times in events.
     pub clock: Arc<dyn Clock>,
     /// Source of unpredictable bytes, for the identifiers of events.
@@ -164,7 +186,13 @@ async fn events(State(sharing): State<Arc<Sharing>>, headers: HeaderMap, body: B
 async fn poll(State(sharing): State<Arc<Sharing>>, headers: HeaderMap, body: String) -> Response {
     let Some(stream) = sharing.stream(&headers) else { return unauthorized() };
     match PollAsk::parse(&body) {
-        Ok(ask) => document(stream.outbox.poll(&ask).await.json()),
+        Ok(ask) => match stream.outbox.poll(&*sharing.kept, &ask).await {
+            Ok(answer) => document(answer.json()),
+            Err(fault) => {
+                tracing::error!(%fault, "a poll could not be answered");
+                StatusCode::SERVICE_UNAVAILABLE.into_response()
+            }
+        },
         Err(_) => {
             told(StatusCode::BAD_REQUEST, &json!({ "err": "invalid_request", "description": "the body is no poll (RFC 8936 section 2.2)" }))
         }
@@ -185,28 +213,70 @@ async fn verify(State(sharing): State<Arc<Sharing>>, headers: HeaderMap, body: S
     let Ok(ask) = serde_json::from_str::<Verify>(&body) else { return StatusCode::BAD_REQUEST.into_response() };
     let event = ask.state.map_or_else(|| json!({}), |state| json!({ "state": state }));
     let subject = json!({ "format": "opaque", "id": stream.audience });
-    let stream = Arc::clone(stream);
-    tokio::spawn(
-        async move { sharing.send(&stream, Statement { event_type: Event::VERIFICATION, event: &event, subject: &subject }).await },
-    );
-    StatusCode::NO_CONTENT.into_response()
+    match sharing.keep(stream, Statement { event_type: Event::VERIFICATION, event: &event, subject: &subject }).await {
+        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+        Err(fault) => {
+            tracing::error!(%fault, "a verification event could not be kept");
+            StatusCode::SERVICE_UNAVAILABLE.into_response()
+        }
+    }
 }
 
-/// Sends news to all receivers until the node ends.
+/// Keeps news for all receivers and pushes what waits, until the node ends. What waits then is sent by the next process.
 pub async fn transmit(sharing: Arc<Sharing>, mut news: mpsc::Receiver<News>, shutdown: CancellationToken) {
+    let mut pushing = JoinSet::new();
+    for stream in sharing.targets.iter().filter(|stream| stream.push.is_some()) {
+        pushing.spawn(push_all(Arc::clone(&sharing), Arc::clone(stream), shutdown.clone()));
+    }
+    while let Some(news) = tokio::select! { () = shutdown.cancelled() => None, news = news.recv() => news } {
+        sharing.tell(&news).await;
+    }
+    // What was told before the end is kept, too.
+    news.close();
+    while let Some(news) = news.recv().await {
+        sharing.tell(&news).await;
+    }
+    while pushing.join_next().await.is_some() {}
+}
+
+/// Outcome of one look at an outbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pushed {
+    /// The receiver did not take the event. It is offered again.
+    Failed,
+    /// Nothing waits.
+    Nothing,
+    /// The event is settled.
+    Settled,
+}
+
+/// Pushes the events of one stream, one after the other. Each receiver has a queue of its own, so that a dead one delays nobody else.
+async fn push_all(sharing: Arc<Sharing>, stream: Arc<OutStream>, shutdown: CancellationToken) {
+    let mut failures: usize = 0;
     loop {
-        let Some(news) = (tokio::select! { () = shutdown.cancelled() => None, news = news.recv() => news }) else { return };
-        for stream in &sharing.targets {
-            let (sharing, stream, news) = (Arc::clone(&sharing), Arc::clone(stream), news.clone());
-            tokio::spawn(async move { sharing.tell(&stream, &news).await });
-        }
+        let come = stream.outbox.come();
+        let pushed = tokio::select! { () = shutdown.cancelled() => return, pushed = sharing.push_next(&stream, failures) => pushed };
+        let wait = match pushed {
+            Pushed::Settled => {
+                failures = 0;
+                continue;
+            }
+            Pushed::Nothing => {
+                failures = 0;
+                tokio::select! { () = shutdown.cancelled() => return, () = come => {}, () = tokio::time::sleep(LOOK_AGAIN) => {} }
+                continue;
+            }
+            Pushed::Failed => WAITS.get(failures).or(WAITS.last()).copied().unwrap_or(LOOK_AGAIN),
+        };
+        failures = failures.saturating_add(1);
+        tokio::select! { () = shutdown.cancelled() => return, () = tokio::time::sleep(wait) => {} }
     }
 }
 
 impl Sharing {
     /// Finds the stream whose token a request shows.
     fn stream(&self, headers: &HeaderMap) -> Option<&Arc<OutStream>> {
-        let shown = headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")?;
+        let shown = bearer::token(headers.get(header::AUTHORIZATION)?.to_str().ok()?)?;
         self.targets.iter().find(|stream| verify_slices_are_equal(stream.token.expose().as_bytes(), shown.as_bytes()).is_ok())
     }
 
@@ -226,55 +296,96 @@ impl Sharing {
         .to_string()
     }
 
-    async fn tell(&self, stream: &OutStream, news: &News) {
+    /// Keeps a piece of news for every receiver.
+    async fn tell(&self, news: &News) {
+        for stream in &self.targets {
+            if let Err(fault) = self.tell_one(stream, news).await {
+                tracing::error!(audience = stream.audience, %fault, "a security event could not be kept");
+                counted("dropped");
+            }
+        }
+    }
+
+    /// Keeps a piece of news for one receiver. What CAEP says is optional (section 2) is in it, since the interoperability profile (section 3)
+    /// asks for it: when it happened, who began it, and why, for administrators.
+    async fn tell_one(&self, stream: &OutStream, news: &News) -> Result<(), Unavailable> {
         let (user, event_type, event) = match news {
             News::AccountDisabled(user) => (user, ACCOUNT_DISABLED, json!({})),
-            News::SessionRevoked(user) => {
-                (user, Event::SESSION_REVOKED, json!({ "initiating_entity": "policy", "event_timestamp": self.clock.now().seconds().0 }))
+            News::SessionRevoked(ended) => {
+                let event = json!({
+                    "event_timestamp": ended.at.0, "initiating_entity": ended.by.as_str(), "reason_admin": { "en": ended.reason },
+                });
+                (&ended.user, Event::SESSION_REVOKED, event)
             }
         };
         let ours = json!({ "format": "iss_sub", "iss": self.issuer, "sub": user.as_str() });
-        let subject = match stream.subject {
+        let person = match stream.subject {
             SignalSubject::OurName => ours,
-            SignalSubject::Email => match self.people.find(user).await {
-                Ok(Some(user)) if user.name.contains('@') => json!({ "format": "email", "email": user.name }),
-                Ok(_) | Err(_) => ours,
+            SignalSubject::Email => match self.people.find(user).await? {
+                Some(user) if user.name.contains('@') => json!({ "format": "email", "email": user.name }),
+                Some(_) | None => ours,
             },
         };
-        self.send(stream, Statement { event_type, event: &event, subject: &subject }).await;
+        let subject = match news {
+            News::AccountDisabled(_) => person,
+            News::SessionRevoked(ended) => {
+                let session = json!({ "format": "opaque", "id": ended.session.as_str() });
+                json!({ "format": "complex", "session": session, "user": person })
+            }
+        };
+        self.keep(stream, Statement { event_type, event: &event, subject: &subject }).await
     }
 
-    async fn send(&self, stream: &OutStream, statement: Statement<'_>) {
-        let Some((id, set)) = self.sign(stream, statement) else {
-            tracing::error!("a security event could not be signed");
-            return;
+    /// Signs an event and keeps it in the outbox of its receiver.
+    async fn keep(&self, stream: &OutStream, statement: Statement<'_>) -> Result<(), Unavailable> {
+        let (id, set) = self.sign(stream, statement).ok_or_else(|| Unavailable::new("signing a security event"))?;
+        let dropped = stream.outbox.put(&*self.kept, WaitingSet { id, set }).await?;
+        counted(if dropped > 0 { "dropped" } else { "kept" });
+        Ok(())
+    }
+
+    /// Pushes one event that waits: the oldest, and after failures another one in turn.
+    async fn push_next(&self, stream: &OutStream, failures: usize) -> Pushed {
+        let Some(url) = &stream.push else { return Pushed::Nothing };
+        let waiting = match stream.outbox.waiting(&*self.kept, Limits::PUSHED_EVENTS_MAX).await {
+            Ok(waiting) => waiting,
+            Err(fault) => {
+                tracing::error!(%fault, "security events that wait could not be read");
+                return Pushed::Failed;
+            }
         };
-        let Some(url) = &stream.push else {
-            let dropped = stream.outbox.put(id, set);
-            counted(if dropped { "dropped" } else { "kept" });
-            return;
-        };
+        let turn = failures.checked_rem(waiting.len()).unwrap_or(0);
+        let Some(WaitingSet { id, set }) = waiting.into_iter().nth(turn) else { return Pushed::Nothing };
         let bearer = Secret::new(format!("Bearer {}", stream.token.expose()));
         let media = format!("application/{SET_TYPE}");
-        for wait in ATTEMPTS {
-            tokio::time::sleep(wait).await;
-            let headers = [
-                (header::CONTENT_TYPE, media.as_str()),
-                (header::ACCEPT, "application/json"),
-                (header::AUTHORIZATION, bearer.expose().as_str()),
-            ];
-            match self.caller.post(url, &headers, set.clone()).await {
-                Ok((status, _)) if status == StatusCode::ACCEPTED => return counted("delivered"),
-                Ok((status, body)) if status == StatusCode::BAD_REQUEST => {
-                    // The receiver will refuse the same event another time too.
-                    tracing::error!(audience = stream.audience, said = %String::from_utf8_lossy(&body), "the receiver refused a security event");
-                    return counted("refused");
-                }
-                Ok((status, _)) => tracing::warn!(audience = stream.audience, %status, "the receiver did not accept a security event"),
-                Err(why) => tracing::warn!(audience = stream.audience, %why, "a security event could not be delivered"),
+        let headers = [
+            (header::CONTENT_TYPE, media.as_str()),
+            (header::ACCEPT, "application/json"),
+            (header::AUTHORIZATION, bearer.expose().as_str()),
+        ];
+        match self.caller.post(url, &headers, set).await {
+            Ok((status, _)) if status == StatusCode::ACCEPTED => counted("delivered"),
+            Ok((status, body)) if status == StatusCode::BAD_REQUEST => {
+                // The receiver will refuse the same event another time too.
+                tracing::error!(audience = stream.audience, said = %String::from_utf8_lossy(&body), "the receiver refused a security event");
+                counted("refused");
+            }
+            Ok((status, _)) => {
+                tracing::warn!(audience = stream.audience, %status, "the receiver did not accept a security event");
+                return Pushed::Failed;
+            }
+            Err(why) => {
+                tracing::warn!(audience = stream.audience, %why, "a security event could not be delivered");
+                return Pushed::Failed;
             }
         }
-        counted("given_up");
+        match stream.outbox.settle(&*self.kept, id).await {
+            Ok(()) => Pushed::Settled,
+            Err(fault) => {
+                tracing::error!(%fault, "a security event that was delivered could not be settled; it is sent again");
+                Pushed::Failed
+            }
+        }
     }
 
     fn sign(&self, stream: &OutStream, statement: Statement<'_>) -> Option<(String, String)> {

@@ -25,8 +25,8 @@ use crate::admin::{
     report::{self, FleetReport},
     service::{Act, ActRefusal, AdminService},
     wire::{
-        Changed, CheckpointView, DevTokenAsk, DevTokenEnded, DevTokenMade, DevTokenView, DeviceView, Invite, Invited, RecordView, Refused,
-        SessionView, Status, UserView,
+        BackupAsk, Changed, CheckpointView, DevTokenAsk, DevTokenEnded, DevTokenMade, DevTokenView, DeviceView, Invite, Invited,
+        RecordView, Refused, SessionView, Status, UserView,
     },
 };
 
@@ -41,6 +41,12 @@ pub trait Reload: Send + Sync {
     /// # Errors
     /// Everything that is wrong; what was in use stays.
     async fn reload(&self, by: &OperatorName) -> Result<(), String>;
+
+    /// Copies everything that the node needs into a directory that is made.
+    ///
+    /// # Errors
+    /// The reason why there is no backup.
+    async fn backup(&self, directory: &std::path::Path) -> Result<(), String>;
 }
 
 /// What the routes lean on.
@@ -72,6 +78,7 @@ pub fn router(admin: AdminState) -> Router {
     Router::new()
         .route("/v1/status", get(async |State(admin): State<Arc<AdminState>>| Json(admin.status.clone())))
         .route("/v1/reload", post(reload))
+        .route("/v1/backup", post(backup))
         .route("/v1/users", get(users))
         .route("/v1/users/{who}", get(user))
         .route("/v1/users/{who}/close", post(close_user))
@@ -201,6 +208,11 @@ async fn decisions(State(admin): State<Arc<AdminState>>, Query(query): Query<Rec
 
 async fn decision(State(admin): State<Arc<AdminState>>, Path(id): Path<String>) -> Answer<RecordView> {
     Ok(Json(record_view(admin.admin_service.decision(&id).await?)))
+}
+
+async fn backup(State(admin): State<Arc<AdminState>>, Json(ask): Json<BackupAsk>) -> Answer<BackupAsk> {
+    admin.reload.backup(std::path::Path::new(&ask.directory)).await.map_err(ActRefusal::Invalid)?;
+    Ok(Json(ask))
 }
 
 async fn checkpoint(State(admin): State<Arc<AdminState>>) -> Answer<CheckpointView> {

@@ -6,8 +6,8 @@ use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use countersign_audit::{
-    About, AccountState, Activated, Actor, CheckpointVerifier, ConfigActivated, CutOff, DeviceName, DeviceRevoked, Entry, Event, Identity,
-    IncidentJudged, IncidentSeen, Judged, Recorded, RulesDigest, SessionChanged, UserChanged, UserInvited,
+    About, AccountState, Activated, Actor, CheckpointVerifier, ConfigActivated, CutOff, DatabaseSeen, DeviceName, DeviceRevoked, Entry,
+    Event, Identity, IncidentJudged, IncidentSeen, Judged, Recorded, RulesDigest, SessionChanged, UserChanged, UserInvited,
 };
 use countersign_compliance::Apps;
 use countersign_core::{
@@ -17,7 +17,7 @@ use countersign_core::{
 use countersign_identity::TokenHash;
 use countersign_monitor::{
     react::Ledger,
-    ssf::{News, Others},
+    ssf::{Initiator, News, Others, SessionEnded},
 };
 use countersign_store::{
     DevTokens, Device, Devices, Incident, IncidentState, Incidents, Invitation, Passkey, Recorder, SessionFilter, Sessions, Subjects,
@@ -166,8 +166,8 @@ impl AdminService {
         let session = self.session(id).await?;
         let changed = SessionChanged { by: Actor::Operator(by.clone()), from: None, to: SessionState::Revoked, incident: None };
         let decision = self.record(Recorded::SessionChanged(changed), Some(&session.user), identity(&session)).await?;
-        self.end(&Whose::Session(session.id)).await?;
-        self.others.tell(News::SessionRevoked(session.user));
+        self.end(&Whose::Session(session.id.clone())).await?;
+        self.tell_of_end(&session, Initiator::Admin, "an operator ended the session".to_owned());
         Ok(Act { decision, sessions_ended: 1 })
     }
 
@@ -267,8 +267,18 @@ impl AdminService {
     /// Our fault only; then it must not be.
     pub async fn activated(&self, what: Activated, digest: &str, rules: Option<RulesDigest>, by: Actor) -> Result<DecisionId, Unavailable> {
         let sha256 = Some(digest.to_owned()).filter(|digest| !digest.is_empty());
-        let activated = ConfigActivated { by, what, sha256, rules };
+        let activated = ConfigActivated { by, what, sha256, rules, database: None, accepted: Vec::new() };
         self.record(Recorded::ConfigActivated(activated), None, Identity::default()).await
+    }
+
+    /// Notes in the log how far the database beside it has come. The database is on the disk up to there.
+    ///
+    /// # Errors
+    /// Our fault only.
+    pub async fn database_noted(&self, database: DatabaseSeen) -> Result<DecisionId, Unavailable> {
+        let (by, what, database) = (Actor::System, Activated::Database, Some(database));
+        let noted = ConfigActivated { by, what, sha256: None, rules: None, database, accepted: Vec::new() };
+        self.record(Recorded::ConfigActivated(noted), None, Identity::default()).await
     }
 
     /// What the log has about a decision.
@@ -310,6 +320,12 @@ impl AdminService {
         read.map_err(|_| Unavailable::new("reading the log"))?.map_err(|fault| Unavailable::new(fault.to_string()).into())
     }
 
+    /// Tells others that a session was ended.
+    fn tell_of_end(&self, session: &Session, by: Initiator, reason: String) {
+        let (user, session, at) = (session.user.clone(), session.id.clone(), self.clock.now().seconds());
+        self.others.tell(News::SessionRevoked(SessionEnded { user, session, by, reason, at }));
+    }
+
     /// Ends sessions, as of now. How many.
     async fn end(&self, whose: &Whose) -> Result<usize, Unavailable> {
         Ok(self.stores.sessions.end(whose, self.clock.now().seconds()).await?.sessions.len())
@@ -340,7 +356,7 @@ impl Ledger for AdminService {
         let from_others =
             matches!(incident.kind, SignalKind::SharedCredentialChange | SignalKind::SharedRevocation | SignalKind::SharedRisk);
         if to == SessionState::Revoked && !from_others {
-            self.others.tell(News::SessionRevoked(session.user.clone()));
+            self.tell_of_end(session, Initiator::Policy, format!("the monitor ended the session ({})", incident.kind.as_str()));
         }
         Ok(decision)
     }

@@ -229,6 +229,14 @@ pub struct RecordView {
     pub entry: serde_json::Value,
 }
 
+/// Place of a backup that is to be written, or was.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct BackupAsk {
+    /// A directory that is made, by its whole path.
+    pub directory: String,
+}
+
 /// A signed checkpoint.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]

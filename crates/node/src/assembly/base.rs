@@ -22,6 +22,7 @@ use crate::{
     admin::service::AdminService,
     assembly::{
         keys, monitoring,
+        noting::Noting,
         options::Options,
         rotation::Rings,
         signals::{Arrived, Signals},
@@ -46,6 +47,8 @@ pub struct Assembly {
     pub public: Origin,
     /// Every promise of the store.
     pub stores: Stores,
+    /// Notes by which database and log know of each other.
+    pub noting: Noting,
     /// Signing keys.
     pub rings: Rings,
     /// Makes fingerprints that mean nothing elsewhere.
@@ -89,6 +92,7 @@ impl Assembly {
         let strangers_per_minute = settings.strangers_per_minute;
         let opened = StoreSettings { data: &settings.data, origin: settings.public.host(), strangers_per_minute };
         let stores = Stores::open(opened, &clock, &entropy).await?;
+        let noting = stores.noting(&settings.data, &*entropy).await?;
         let rings = Rings::load(&*stores.keys, started_at).await?;
         let salt = keys::salt(&*stores.keys, &*entropy, started_at).await?;
 
@@ -127,6 +131,7 @@ impl Assembly {
             data: settings.data,
             public: settings.public,
             stores,
+            noting,
             rings,
             salt,
             access: Arc::new(access),

@@ -22,7 +22,7 @@ pub async fn ring(keys: &dyn Keys, purpose: KeyPurpose, now: UnixSeconds) -> Res
     for id in ring.over(now) {
         keys.remove(purpose, id).await?;
     }
-    if ring.next_due() <= now {
+    if ring.next_due(now) <= now {
         let (key, pkcs8) = SigningKey::generate(Algorithm::Es256).map_err(|_| Unavailable::new("making a signing key"))?;
         let id = name(&key)?;
         keys.add(purpose, StoredKey { id: id.clone(), secret: pkcs8, created_at: now }).await?;

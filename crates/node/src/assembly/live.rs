@@ -8,7 +8,7 @@ use countersign_audit::{Activated, Actor, RulesDigest};
 use countersign_compliance::{FeedKind, Revocations};
 use countersign_core::{OperatorName, Seconds};
 use countersign_feeds::TakesFeeds;
-use countersign_gateway::{Certificates, Gateway};
+use countersign_gateway::{Certificates, Gateway, Naming};
 use countersign_store::{Due, Retention, Unavailable};
 use metrics::{counter, gauge};
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -17,13 +17,27 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     admin::{routes::Reload, service::AdminService},
-    assembly::{base::Assembly, listeners::Addresses, lock::DataLock, reading, rule_archive},
+    assembly::{
+        backup,
+        base::Assembly,
+        certificate_watch::{self, Urgency},
+        clock_watch::{ClockWatch, Step},
+        listeners::Addresses,
+        lock::DataLock,
+        reading, rule_archive,
+    },
     config::{Config, Dev, Faults},
     settings::tls,
 };
 
 /// How often figures are brought up to date. Between two looks the exporter keeps every single measurement.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// Time between two looks at the clock.
+const CLOCK_EVERY: Duration = Duration::from_secs(1);
+
+/// Time between two notes by which database and log know of each other, while anything is recorded.
+const NOTE_EVERY: Duration = Duration::from_secs(10);
 
 /// How often keys are given their turn. Whatever verified by the old ones is forgotten then, so it is not done for nothing.
 const TURN_EVERY: Duration = Duration::from_secs(3600);
@@ -123,13 +137,20 @@ impl Live {
     pub(super) async fn maintain(self: Arc<Self>, metrics: PrometheusHandle, shutdown: CancellationToken) {
         let mut looks = tokio::time::interval(LOOK_EVERY);
         let mut turns = tokio::time::interval_at(tokio::time::Instant::now() + TURN_EVERY, TURN_EVERY);
+        let mut certificate = Urgency::Fine;
+        let mut notes = tokio::time::interval(NOTE_EVERY);
+        let mut clock_looks = tokio::time::interval(CLOCK_EVERY);
+        let mut clock = ClockWatch::new(self.assembly.clock.now(), tokio::time::Instant::now());
         loop {
             tokio::select! {
                 () = shutdown.cancelled() => return,
+                _ = notes.tick() => self.note().await,
+                _ = clock_looks.tick() => self.look_at_the_clock(&mut clock).await,
                 _ = looks.tick() => {
                     metrics.run_upkeep();
                     self.tell_ages();
                     self.look_after_the_log(Due::ByTheClock).await;
+                    self.look_at_the_certificate(&mut certificate);
                 }
                 _ = turns.tick() => {
                     self.turn_keys().await;
@@ -150,17 +171,51 @@ impl Live {
         }
     }
 
+    /// Tells database and log of each other.
+    async fn note(&self) {
+        if let Err(fault) = self.assembly.noting.note(&self.assembly.admin_service).await {
+            tracing::warn!(%fault, "database and log could not be told of each other; trying again");
+        }
+    }
+
+    /// Notices a step of the clock, and puts right what it left behind. A key is made as well when none covers this moment for whatever
+    /// other reason.
+    async fn look_at_the_clock(&self, watch: &mut ClockWatch) {
+        let Assembly { clock, stores, access, rings, .. } = &*self.assembly;
+        let now = clock.now();
+        let step = watch.look(now, tokio::time::Instant::now(), stores.judged_until());
+        if let Some(step) = step {
+            let (direction, seconds) = (step.word(), step.seconds().0);
+            counter!("countersign_clock_steps_total", "direction" => direction).increment(1);
+            tracing::warn!(direction, seconds, "the clock was set; tokens, lists and sessions are judged by the new time from now on");
+        }
+        if let Some(Step::Back(_)) = step {
+            // SECURITY: in this order. Nonces of before are void before the memory that knew their use begins again.
+            access.nonces.begin_again(watch.latest());
+            stores.begin_again(now.seconds());
+        }
+        if step.is_some() || !rings.can_sign(now.seconds()) {
+            self.turn_keys().await;
+        }
+    }
+
     async fn turn_keys(&self) {
         let now = self.assembly.clock.now().seconds();
         let Assembly { rings, stores, public, .. } = &*self.assembly;
         if let Err(fault) = rings.turn(&*stores.keys, &self.gateway, public.as_str(), now).await {
-            tracing::error!(%fault, "keys could not be rotated; trying again in an hour");
+            tracing::error!(%fault, "keys could not be rotated; trying again");
         }
     }
 
     /// Forgets what has ended (law 9).
     async fn forget(&self) {
-        match self.assembly.stores.database().forget_before(self.assembly.clock.now().seconds().minus(KEPT_AFTER_ITS_END)).await {
+        let database = self.assembly.stores.database();
+        let wanted = self.assembly.clock.now().seconds().minus(KEPT_AFTER_ITS_END);
+        let forgotten = match database.advance_forgetting(wanted).await {
+            Ok(through) => database.forget_before(through).await,
+            Err(fault) => Err(fault),
+        };
+        match forgotten {
             Ok(gone) => {
                 for (what, count) in
                     [("code", gone.codes), ("invitation", gone.invitations), ("refresh", gone.families), ("session", gone.sessions)]
@@ -170,6 +225,21 @@ impl Live {
             }
             Err(fault) => tracing::warn!(%fault, "expired entries could not be deleted; trying again in an hour"),
         }
+    }
+
+    /// Tells how long our own certificate lasts, and if it names our host. What has become more urgent since `told` is said.
+    fn look_at_the_certificate(&self, told: &mut Urgency) {
+        let host = self.assembly.public.host();
+        let Some(finding) = certificate_watch::look(&self.certificates, host, self.assembly.clock.now().seconds()) else { return };
+        gauge!("countersign_tls_certificate_left_seconds").set(age(finding.left.0));
+        gauge!("countersign_tls_certificate_names_host").set(match finding.naming {
+            Naming::Misses => 0.0,
+            Naming::Names => 1.0,
+        });
+        if finding.urgency > *told {
+            certificate_watch::warn(finding, host);
+        }
+        *told = finding.urgency;
     }
 
     /// How old what we trust by is: what an operator should be woken for before phones are refused.
@@ -193,6 +263,14 @@ fn age(seconds: u64) -> f64 {
 impl Reload for Live {
     async fn reload(&self, by: &OperatorName) -> Result<(), String> {
         Self::reload(self, &Actor::Operator(by.clone())).await.map_err(|faults| faults.to_string())
+    }
+
+    async fn backup(&self, directory: &Path) -> Result<(), String> {
+        let Assembly { data, stores, noting, admin_service, .. } = &*self.assembly;
+        // So that the copy knows of all that was recorded up to here.
+        noting.note(admin_service).await.map_err(|fault| fault.to_string())?;
+        let data = std::path::absolute(data).map_err(|fault| fault.to_string())?;
+        backup::backup(&data, &stores.database(), noting, directory).await.map_err(|why| why.to_string())
     }
 }
 
@@ -273,6 +351,7 @@ impl RunningNode {
             self.tasks.shutdown().await;
         }
         self.live.look_after_the_log(Due::Now).await;
+        self.live.note().await;
         // Brings everything into the one file, so that a copy of the directory is whole.
         self.live.assembly.stores.database().close().await;
     }

@@ -10,7 +10,8 @@ use countersign_store::{KeyPurpose, Keys, Unavailable};
 
 use crate::assembly::keys;
 
-/// Both rings, as they stand now.
+/// Both rings, as they stand now. Clones share them.
+#[derive(Clone)]
 pub struct Rings {
     /// Sign access tokens.
     pub access: Arc<ArcSwap<KeyRing>>,
@@ -43,6 +44,12 @@ impl Rings {
     pub async fn statement_key(&self, store: &dyn Keys, now: UnixSeconds) -> Result<StatementKey, Unavailable> {
         let (id, key) = keys::current(store, KeyPurpose::Statement, &self.statements.load(), now).await?;
         Ok(StatementKey { id, key })
+    }
+
+    /// Tells if somebody signs at `now`: without, nobody gets a token, and no request reaches an upstream.
+    #[must_use]
+    pub fn can_sign(&self, now: UnixSeconds) -> bool {
+        [&self.access, &self.statements].iter().all(|ring| ring.load().current(now).is_some())
     }
 
     /// Gives every key its turn.

@@ -6,7 +6,7 @@ use countersign_monitor::{
     react::Reactor,
     ssf::{self, News, Sharing},
 };
-use countersign_store::Subjects;
+use countersign_store::{SharedSignals, Subjects};
 use tokio::{sync::mpsc, task::JoinSet};
 
 use crate::{
@@ -28,7 +28,8 @@ pub async fn sharing(
     let SignalSettings { sources, targets, caller } = settings;
     let (database, issuer) = (assembly.stores.database(), assembly.public.as_str().to_owned());
     let people: Arc<dyn Subjects> = Arc::clone(&database) as _;
-    let told = (Arc::clone(&people), database as _);
+    let kept: Arc<dyn SharedSignals> = Arc::clone(&database) as _;
+    let told = ssf::ReceiverStores { people: Arc::clone(&people), sessions: database as _, kept: Arc::clone(&kept) };
     let sharing = Arc::new(Sharing {
         key: keys::shared_signals(&*assembly.stores.keys, assembly.started_at).await?,
         receiver: ssf::Receiver::new(sources, issuer.clone(), told, Arc::clone(reactor)),
@@ -36,6 +37,7 @@ pub async fn sharing(
         targets,
         caller,
         people,
+        kept,
         clock: Arc::clone(&assembly.clock),
         entropy: Arc::clone(&assembly.entropy),
     });

@@ -64,6 +64,7 @@ pub async fn start(config: Config, options: Options) -> Result<RunningNode, Star
     rule_archive::keep(&assembly.data, &for_gateway.text)
         .map_err(|source| StartError::Io { what: "keeping the rules".to_owned(), source })?;
     assembly.admin_service.activated(Activated::Start, &for_gateway.digest, Some(for_gateway.rules.digest), Actor::System).await?;
+    assembly.noting.note(&assembly.admin_service).await?;
     let mut tasks = JoinSet::new();
     let gateway = gateway(&assembly, for_gateway).await?;
     let issuer = issuer(&assembly, for_issuer).await?;

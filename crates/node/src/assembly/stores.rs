@@ -4,20 +4,32 @@
 use std::{fmt, io, path::Path, sync::Arc};
 
 use countersign_audit::{CheckpointKey, CheckpointVerifier};
-use countersign_core::{Clock, Entropy};
+use countersign_core::{Clock, Entropy, UnixSeconds};
 use countersign_monitor::react::ReactStores;
 use countersign_store::{
     Keys, Unavailable,
     memory::{MemoryChallenges, MemoryCounters, MemoryReplay},
-    segments::{self, SegmentLog},
+    segments::{self, ReadError, SegmentLog},
     sqlite::{self, Sqlite},
 };
 
-use crate::{admin::service, assembly::keys, files, layout};
+use crate::{
+    admin::service,
+    assembly::{
+        behind::{self, AllBehind, Knowledge, LookError},
+        keys,
+        noting::Noting,
+        restore::new_name,
+        restrictions::{self, Applied},
+    },
+    files, layout,
+};
 
 /// Why the stores do not open. Alphabetical.
 #[derive(Debug)]
 pub enum OpenError {
+    /// Database, keys and log are not of one time.
+    Behind(AllBehind),
     /// The database cannot be used.
     Database(sqlite::OpenError),
     /// A file cannot be written.
@@ -36,6 +48,7 @@ pub enum OpenError {
 impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Behind(found) => found.fmt(f),
             Self::Database(fault) => fault.fmt(f),
             Self::Io { path, source } => {
                 write!(f, "`{}` cannot be written ({source}); check the disk of the data directory", path.display())
@@ -65,6 +78,15 @@ pub struct StoreSettings<'a> {
     pub strangers_per_minute: u32,
 }
 
+impl From<LookError> for OpenError {
+    fn from(fault: LookError) -> Self {
+        match fault {
+            LookError::Log(ReadError { path, source }) => Self::Log(segments::OpenError::Io { path, source }),
+            LookError::Unavailable(fault) => Self::Unavailable(fault),
+        }
+    }
+}
+
 /// All promises.
 pub struct Stores {
     sqlite: Arc<Sqlite>,
@@ -85,11 +107,23 @@ impl Stores {
     /// Whatever cannot be opened.
     pub async fn open(settings: StoreSettings<'_>, clock: &Arc<dyn Clock>, entropy: &Arc<dyn Entropy>) -> Result<Self, OpenError> {
         let StoreSettings { data, origin, strangers_per_minute } = settings;
+        if let Some(missing) = behind::missing(data).await? {
+            return Err(OpenError::Behind(AllBehind(vec![missing])));
+        }
         let sqlite = Arc::new(Sqlite::open(data).await.map_err(OpenError::Database)?);
         let pkcs8 = keys::checkpoint(&*sqlite, clock.now().seconds()).await?;
         let key = CheckpointKey::from_pkcs8(origin, &pkcs8).map_err(|_| Unavailable::new("reading the log's key"))?;
         let public = key.verifier_text();
         let log_key = CheckpointVerifier::parse(&public).map_err(|_| Unavailable::new("reading the log's key"))?;
+        let knowledge = Knowledge::gather(data, &sqlite, &log_key).await?;
+        let found = knowledge.judge();
+        if !found.is_empty() {
+            sqlite.close().await;
+            return Err(OpenError::Behind(AllBehind(found)));
+        }
+        if let Some(known) = &knowledge.truth {
+            catch_up(&sqlite, &data.join(layout::LOG), known.log_size, clock.now().seconds()).await?;
+        }
         let path = data.join(layout::LOG_KEY);
         files::write_private(&path, format!("{public}\n").as_bytes()).map_err(|source| OpenError::Io { path, source })?;
         let log = SegmentLog::open(&data.join(layout::LOG), key, Arc::clone(&sqlite) as _, Arc::clone(clock), Arc::clone(entropy));
@@ -116,10 +150,29 @@ impl Stores {
         Arc::clone(&self.replay)
     }
 
+    /// Makes the notes by which database and log know of each other.
+    ///
+    /// # Errors
+    /// Our fault only.
+    pub async fn noting(&self, data: &Path, entropy: &dyn Entropy) -> Result<Noting, Unavailable> {
+        Noting::begin(Arc::clone(&self.sqlite), data, new_name(entropy)).await
+    }
+
     /// The database itself, for whoever closes it.
     #[must_use]
     pub fn database(&self) -> Arc<Sqlite> {
         Arc::clone(&self.sqlite)
+    }
+
+    /// Latest second by which a proof was judged.
+    #[must_use]
+    pub fn judged_until(&self) -> UnixSeconds {
+        self.replay.latest()
+    }
+
+    /// Begins to remember used proofs again, after the clock was set back to `now`. Earlier nonces are void by then.
+    pub fn begin_again(&self, now: UnixSeconds) {
+        self.replay.begin_again(now);
     }
 
     /// What says who asks leans on.
@@ -177,4 +230,16 @@ impl Stores {
             subjects: Arc::clone(&self.sqlite) as _,
         }
     }
+}
+
+/// Makes hold in the database what was recorded since its last note: a node that was killed may have recorded a restriction and not made it.
+async fn catch_up(database: &Sqlite, log: &Path, from: u64, now: UnixSeconds) -> Result<(), LookError> {
+    let Applied { applied, unreadable } = restrictions::apply(database, log, from, now).await?;
+    if applied > 0 {
+        tracing::info!(applied, "restrictions of the log, recorded since the last note, hold in the database");
+    }
+    if unreadable > 0 {
+        tracing::warn!(unreadable, "restrictions of the log cannot be read, because the keys of their people are not there");
+    }
+    Ok(())
 }

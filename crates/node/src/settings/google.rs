@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use aws_lc_rs::{rand::SystemRandom, rsa::KeyPair, signature::RSA_PKCS1_SHA256};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
-use countersign_core::{AppId, Clock, Secret, UnixSeconds};
+use countersign_core::{AppId, Clock, Limits, Seconds, Secret, UnixSeconds};
 use countersign_issuer::{DecodesPlay, VendorSilent};
 use countersign_outbound::{CallError, Caller, Silence};
 use http::{StatusCode, header};
@@ -100,7 +100,9 @@ impl Google {
     async fn access_token(&self) -> Result<Secret<String>, VendorSilent> {
         let now = self.clock.now().seconds();
         let mut kept = self.token.lock().await;
-        if let Some((token, _)) = kept.as_ref().filter(|(_, until)| now < *until) {
+        // One that would count longer than any is given for was got while the clock was ahead.
+        let counts = |until: UnixSeconds| now < until && until <= now.plus(Limits::GOOGLE_TOKEN_LIFE_MAX);
+        if let Some((token, _)) = kept.as_ref().filter(|(_, until)| counts(*until)) {
             return Ok(token.clone());
         }
         let body = format!("grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion={}", self.statement(now)?);
@@ -110,7 +112,7 @@ impl Google {
             || VendorSilent::new(format!("Google refused an access token (status {status}); check the permissions of the service account"));
         let answer: TokenAnswer = serde_json::from_slice(&answer).ok().filter(|_| status.is_success()).ok_or_else(refused)?;
         let token = Secret::new(answer.access_token);
-        let until = UnixSeconds(now.0.saturating_add(answer.expires_in.saturating_sub(TOKEN_MARGIN_SECONDS)));
+        let until = now.plus(Seconds(answer.expires_in.saturating_sub(TOKEN_MARGIN_SECONDS).min(Limits::GOOGLE_TOKEN_LIFE_MAX.0)));
         *kept = Some((token.clone(), until));
         Ok(token)
     }
@@ -177,7 +179,6 @@ mod tests {
     use axum::{Json, Router, extract::State, routing::post};
     use base64::engine::general_purpose::STANDARD;
     use countersign_compliance::{AfterGrace, OutageRule, Revocations};
-    use countersign_core::Seconds;
     use serde_json::Value;
     use std::sync::atomic::{AtomicUsize, Ordering};
 

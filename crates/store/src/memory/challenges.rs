@@ -53,6 +53,8 @@ impl Challenges for MemoryChallenges {
         let (repeated, room) = (rooms.values().any(|room| room.contains(&id)), rooms.entry(purpose).or_default());
         // No challenge lives longer than this limit, so whatever ends that much earlier than the newest has ended already.
         room.forget_before(expires_at.minus(Limits::CHALLENGE_LIFE));
+        // And none ends that much later: such a one was given out while the clock was ahead.
+        room.forget_beyond(expires_at.plus(Limits::CHALLENGE_LIFE));
         if room.len() >= self.count_max {
             return Err(IssueError::Full);
         }
@@ -66,6 +68,7 @@ impl Challenges for MemoryChallenges {
     async fn take(&self, id: &ChallengeId, purpose: ChallengePurpose, now: UnixSeconds) -> Result<Option<Vec<u8>>, Unavailable> {
         let mut rooms = self.waiting.lock().map_err(|_| gone())?;
         let Some(room) = rooms.get_mut(&purpose) else { return Ok(None) };
+        room.forget_beyond(now.plus(Limits::CHALLENGE_LIFE));
         if room.get(id, now).is_none() {
             return Ok(None);
         }

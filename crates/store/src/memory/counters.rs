@@ -51,13 +51,22 @@ impl Counters {
             return;
         }
         self.swept_at = Some(now.seconds());
-        self.empty_at.retain(|(_, _, limit), empty_at| *empty_at > scaled(now.0, *limit));
+        self.empty_at.retain(|(_, _, limit), empty_at| {
+            *empty_at = (*empty_at).min(full_at(now.0, *limit));
+            *empty_at > scaled(now.0, *limit)
+        });
     }
 }
 
 /// Converts milliseconds into the unit of a limit's counters.
 fn scaled(millis: u64, limit: RateLimit) -> u128 {
     u128::from(millis).saturating_mul(u128::from(limit.count))
+}
+
+/// Instant at which a counter that is full at `millis` will be empty. One that would be empty later was counted while the clock was ahead:
+/// it is full, and no fuller.
+fn full_at(millis: u64, limit: RateLimit) -> u128 {
+    scaled(millis, limit).saturating_add(scaled(limit.window.0.saturating_mul(1000), limit))
 }
 
 #[async_trait]
@@ -73,7 +82,11 @@ impl RateCounters for MemoryCounters {
             }
         }
         let (window, at) = (limit.window.0.saturating_mul(1000), scaled(now.0, limit));
-        let empty_at = counters.empty_at.get(&key).copied().unwrap_or_default().max(at).saturating_add(u128::from(window));
+        let held = counters.empty_at.get_mut(&key).map(|held| {
+            *held = (*held).min(full_at(now.0, limit));
+            *held
+        });
+        let empty_at = held.unwrap_or_default().max(at).saturating_add(u128::from(window));
         let over = empty_at.saturating_sub(at).saturating_sub(scaled(window, limit));
         if over > 0 {
             let wait = over.div_ceil(scaled(1000, limit).max(1));
@@ -136,6 +149,21 @@ mod tests {
         assert_eq!(take(0, 9_999).await, Err(TakeError::Exceeded(Seconds(1))), "who is in is still judged");
         assert_eq!(take(2, 10_000).await, Ok(()), "the first has run empty");
         assert!(matches!(take(0, 10_000).await, Err(TakeError::Unavailable(_))), "and is out");
+    }
+
+    #[tokio::test]
+    async fn what_was_counted_by_a_clock_that_was_ahead_counts_for_one_window_at_most() {
+        for ahead in [7_200_000, 400 * 86_400_000, u64::MAX / 4] {
+            let counters = MemoryCounters::with_room(1);
+            let (action, limit) = (Action::parse("a").expect("an id"), RateLimit { count: 3, window: Seconds(60) });
+            let sessions: Vec<_> = (1..=2).map(|n| SessionId::from_random([n; 16])).collect();
+            let take = |n: usize, millis| counters.take(&sessions[n], &action, limit, UnixMillis(millis));
+            assert_eq!(take(0, ahead).await, Ok(()));
+            assert_eq!(take(0, 1_000).await, Err(TakeError::Exceeded(Seconds(20))), "full, and no fuller");
+            assert_eq!(take(0, 21_000).await, Ok(()));
+            assert!(matches!(take(1, 80_000).await, Err(TakeError::Unavailable(_))), "it still counts");
+            assert_eq!(take(1, 81_000).await, Ok(()), "and is forgotten when it is empty");
+        }
     }
 
     #[tokio::test]

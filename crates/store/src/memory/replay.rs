@@ -3,7 +3,10 @@
 use std::{
     collections::{BTreeMap, HashSet},
     hash::{BuildHasher, RandomState},
-    sync::Mutex,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use async_trait::async_trait;
@@ -24,6 +27,8 @@ pub struct MemoryReplay {
     /// Keyed hasher that chooses the shard of a proof, so that nobody can aim many proofs at one shard and fill it.
     place: RandomState,
     entries_max: usize,
+    /// Latest second by which anything was judged here.
+    latest: AtomicU64,
 }
 
 #[derive(Default)]
@@ -46,7 +51,38 @@ impl MemoryReplay {
     #[must_use]
     pub(crate) fn with_room(entries_max: usize) -> Self {
         let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
-        Self { shards, place: RandomState::new(), entries_max: entries_max.div_ceil(usize::from(SHARDS)) }
+        Self { shards, place: RandomState::new(), entries_max: entries_max.div_ceil(usize::from(SHARDS)), latest: AtomicU64::new(0) }
+    }
+}
+
+impl MemoryReplay {
+    /// Number of proofs that are remembered.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.shards.iter().map(|shard| shard.lock().unwrap_or_else(PoisonError::into_inner).seen.len()).sum()
+    }
+
+    /// Latest second by which a proof was judged here. A clock that is behind it was set back.
+    #[must_use]
+    pub fn latest(&self) -> UnixSeconds {
+        UnixSeconds(self.latest.load(Ordering::SeqCst))
+    }
+
+    /// Begins again at `now`, to which the clock was set back: what was forgotten no longer stands against new proofs, and what is remembered
+    /// is remembered for the longest time of a proof, not until a second that was never to be.
+    // SECURITY: whoever calls this made all earlier nonces void before, and asks for one (`NonceKeys::begin_again`). Otherwise a proof
+    // whose use was forgotten would count again.
+    pub fn begin_again(&self, now: UnixSeconds) {
+        self.latest.store(now.0, Ordering::SeqCst);
+        for shard in &self.shards {
+            let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            shard.forgotten = None;
+            let end = now.plus(Limits::PROOF_REMEMBERED_MAX);
+            let ids: Vec<_> = shard.ends.split_off(&end).into_values().flatten().collect();
+            if !ids.is_empty() {
+                shard.ends.insert(end, ids);
+            }
+        }
     }
 }
 
@@ -93,11 +129,14 @@ impl ReplayMemory for MemoryReplay {
         let id = *proof.id();
         let place = usize::try_from(self.place.hash_one(id) % u64::from(SHARDS)).map_err(|_| gone())?;
         let mut shard = self.shards.get(place).ok_or_else(gone)?.lock().map_err(|_| gone())?;
+        self.latest.fetch_max(now.0, Ordering::SeqCst);
         shard.forget(now);
         // SECURITY: a clock that was set back makes old proofs count again whose use is forgotten. Nobody can tell them from
         // new ones, so none of them counts until the clock is where it was.
         if shard.may_have_forgotten(proof.remember_until()) {
-            return Err(SpendError::Unavailable(Unavailable::new("the clock was set back behind the replay memory; restart")));
+            return Err(SpendError::Unavailable(Unavailable::new(
+                "the clock was set back behind the replay memory; it begins again in a moment",
+            )));
         }
         // Before the check for room: a replay is refused as one also when the memory is full.
         if shard.seen.contains(&id) {

@@ -39,7 +39,10 @@ use crate::{
 };
 
 pub use files::ReadError;
-pub use read::{Record, find_decision, latest_note, leaves, proof, read_record, tail, verify, walk_back};
+pub use read::{
+    Record, database_seen, durable_checkpoint, find_decision, is_signed_by, latest_note, leaves, proof, read_record, root_at, tail, verify,
+    walk_back, walk_from,
+};
 pub use recover::OpenError;
 pub use room::{Room, room};
 

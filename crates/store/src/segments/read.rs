@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use countersign_audit::{
-    self as audit, Checkpoint, CheckpointVerifier, Disclosure, Glance, Hash, Line, Report, SealRefusal, Verifier, prove,
+    self as audit, Checkpoint, CheckpointRefusal, CheckpointVerifier, DatabaseSeen, Disclosure, Event, Frontier, Glance, Hash, Line,
+    Recorded, Report, SealRefusal, Verifier, prove,
 };
 use countersign_core::DecisionId;
 
@@ -170,6 +171,92 @@ fn latest_commit(segments: &[PathBuf]) -> Result<Option<(Checkpoint, String)>, R
         }
     }
     Ok(None)
+}
+
+/// The last commit, synchronised with the disk: what it covers would survive a power cut. `None` for a log without entries.
+///
+/// # Errors
+/// When the directory cannot be read, or the disk fails.
+pub fn durable_checkpoint(directory: &Path) -> Result<Option<Checkpoint>, ReadError> {
+    let segments = list(directory)?;
+    let latest = latest_commit(&segments)?.map(|(checkpoint, _)| checkpoint);
+    if let Some(path) = segments.last() {
+        let synchronised = std::fs::File::open(path).and_then(|file| file.sync_data());
+        synchronised.map_err(|source| ReadError { path: path.clone(), source })?;
+    }
+    Ok(latest)
+}
+
+/// Tells if the last commit is signed by this key. `None` for a log without entries.
+///
+/// # Errors
+/// When the directory cannot be read.
+pub fn is_signed_by(directory: &Path, key: &CheckpointVerifier) -> Result<Option<bool>, ReadError> {
+    let latest = latest_commit(&list(directory)?)?;
+    Ok(latest.map(|(checkpoint, signature)| key.verify(&checkpoint, &signature) != Err(CheckpointRefusal::KeyUnknown)))
+}
+
+/// Root of the tree over the first `size` records, from the segment in which it ends. `None` when there are fewer.
+///
+/// # Errors
+/// When the directory cannot be read.
+pub fn root_at(directory: &Path, size: u64) -> Result<Option<Hash>, ReadError> {
+    let segments = list(directory)?;
+    // Where a segment begins at this size, the one before may end there too; either has the root.
+    let Some(path) = segments.iter().rev().find(|path| first_of(path).is_some_and(|first| first <= size)) else { return Ok(None) };
+    let mut tree: Option<Frontier> = None;
+    each_line(path, |text, _| match (Line::parse(text), &mut tree) {
+        (Ok(Line::Header(header)), None) => tree = Some(header.before),
+        (Ok(Line::Record { claimed, .. }), Some(tree)) if tree.size() < size => tree.append(claimed),
+        (Ok(_) | Err(_), _) => {}
+    })?;
+    Ok(tree.filter(|tree| tree.size() == size).map(|tree| tree.root()))
+}
+
+/// Last note of the log about the database beside it. `None` for a log that says nothing of one.
+///
+/// # Errors
+/// When the directory cannot be read.
+pub fn database_seen(directory: &Path) -> Result<Option<DatabaseSeen>, ReadError> {
+    for path in list(directory)?.iter().rev() {
+        let mut last = None;
+        records(path, 0, |_, _, json| {
+            if json.contains(DatabaseSeen::MARK)
+                && let Ok(audit::Record { event: Event { of: Recorded::ConfigActivated(activated), .. }, .. }) = audit::Record::read(json)
+            {
+                last = activated.database.or(last.take());
+            }
+        })?;
+        if last.is_some() {
+            return Ok(last);
+        }
+    }
+    Ok(None)
+}
+
+/// Calls `take` with every entry from number `from` on that `wanted` picks at a glance, oldest first. What is no entry is passed over.
+///
+/// # Errors
+/// When the directory cannot be read.
+pub fn walk_from(
+    directory: &Path,
+    from: u64,
+    wanted: impl Fn(Glance) -> bool,
+    mut take: impl FnMut(audit::Record),
+) -> Result<(), ReadError> {
+    let segments = list(directory)?;
+    let first = segments.partition_point(|path| first_of(path).is_some_and(|first| first <= from)).saturating_sub(1);
+    for path in segments.iter().skip(first) {
+        records(path, offset_before(path, from)?, |seq, _, json| {
+            if seq >= from
+                && Glance::read(json).is_some_and(&wanted)
+                && let Ok(entry) = audit::Record::read(json)
+            {
+                take(entry);
+            }
+        })?;
+    }
+    Ok(())
 }
 
 /// The last commit as a signed note, and what it says. `None` for a log without entries. Not yet verified: whoever shows it

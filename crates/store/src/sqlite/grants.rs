@@ -126,6 +126,8 @@ impl Grants for Sqlite {
         // The plain token is kept in memory only. After a restart a repeated refresh gets a new token, which is bound to the same key.
         let mut answers = self.answers.lock().map_err(|_| Unavailable::new("the memory of answers"))?;
         answers.forget_before(now);
+        // An answer that would count longer than one that is given now was given while the clock was ahead, and so was its token.
+        answers.forget_beyond(until.max(now));
         if let Some(given) = answers.get(&asked, now) {
             return Ok(given.clone());
         }

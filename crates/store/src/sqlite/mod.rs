@@ -5,6 +5,7 @@
 
 mod bindings;
 mod cached;
+mod continuity;
 mod database;
 mod dev_tokens;
 mod devices;
@@ -15,8 +16,10 @@ mod retention;
 mod row;
 mod said;
 mod sessions;
+mod shared_signals;
 mod subjects;
 
+pub use continuity::{Continuity, KeysContinuity, peek};
 pub use database::{OpenError, Sqlite};
 
 #[cfg(test)]

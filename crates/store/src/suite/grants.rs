@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use countersign_core::{Seconds, Secret, Thumbprint};
+use countersign_core::{Seconds, Secret, Thumbprint, UnixSeconds};
 use countersign_identity::{CodeState, RefreshFamily, RefreshState};
 
 use crate::{
@@ -121,4 +121,10 @@ pub(crate) async fn a_refresh_answered_twice_is_answered_the_same(home: &dyn Hom
         let answer = grants.answer_once(asked, token("new", later), later, now).await;
         assert_eq!(answer, Ok(expected), "{name}");
     }
+    // The clock is an hour ahead, and then right again: the token of the hour to come is worth nothing, and is not given again.
+    let ahead = NOW.plus(Seconds(3_600));
+    let given = async |word: &str, now: UnixSeconds| grants.answer_once(asked(3, 3), token(word, now), now, now).await;
+    assert_eq!(given("ahead", ahead).await, Ok(token("ahead", ahead)));
+    assert_eq!(given("right", NOW).await, Ok(token("right", NOW)));
+    assert_eq!(given("again", NOW).await, Ok(token("right", NOW)));
 }

@@ -26,6 +26,8 @@ mod world;
 
 pub use fail_nth::{FailNth, Faults, Lost};
 pub use race::race;
+#[cfg(test)]
+pub(crate) use replay::Phone;
 pub use samples::{NOW, code, dev_token, device, family, passkey, session, user};
 pub use world::{Fast, Home, Truth};
 

@@ -18,19 +18,19 @@ use crate::{
 
 /// Phone that makes proofs, and the server that it sends them to.
 #[derive(Clone)]
-struct Phone {
+pub(crate) struct Phone {
     key: Arc<SigningKey>,
     target: Target,
 }
 
 impl Phone {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let (key, _) = SigningKey::generate(Algorithm::EdDsa).expect("a key");
         Self { key: Arc::new(key), target: Target::parse("https://api.example.com/pay").expect("a target") }
     }
 
     /// Makes the proof of that number at an instant. The same arguments give the same proof, as a captured one would be.
-    fn proof(&self, number: usize, at: UnixSeconds) -> BoundProof {
+    pub(crate) fn proof(&self, number: usize, at: UnixSeconds) -> BoundProof {
         let nonces = NonceKeys::new(&Secret::new([1; 32]), None);
         let id = ProofId::parse(&format!("proof-{number}")).expect("an id");
         let made = ProofToMake { method: "POST", target: &self.target, token_hash: None, nonce: None, id: &id, issued_at: at };

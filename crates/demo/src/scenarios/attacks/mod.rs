@@ -2,6 +2,7 @@
 
 mod at_the_api;
 mod at_the_doors;
+mod of_another_time;
 mod of_two_readings;
 mod on_the_disk;
 mod on_the_wire;
@@ -27,5 +28,6 @@ pub async fn run(world: &World) -> Result<Vec<Row>> {
     rows.extend(at_the_doors::run(world, &people).await?);
     rows.extend(on_the_disk::run(world, &people).await?);
     rows.extend(on_the_wire::run(world).await?);
+    rows.extend(of_another_time::run().await?);
     Ok(rows)
 }
