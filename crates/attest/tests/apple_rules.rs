@@ -552,6 +552,8 @@ fn rules_on_the_authenticator_data_of_an_attestation() {
             Ok(()),
         ),
         ("an unknown array", extended(both, single("a", array(&[]))), Ok(())),
+        ("an unknown array of as many items as are read", extended(both, single("a", array(&vec![vec![0]; 64]))), Ok(())),
+        ("one item more", extended(both, single("a", array(&vec![vec![0]; 65]))), malformed(FormatRefusal::TooManyExtensions)),
         ("an unknown array of three levels", extended(both, single("a", array(&[array(&[array(&[])])]))), Ok(())),
         (
             "an unknown array of four levels",
@@ -562,7 +564,7 @@ fn rules_on_the_authenticator_data_of_an_attestation() {
         (
             "an unknown array of too many",
             extended(both, single("a", vec![0x9b, 255, 255, 255, 255, 255, 255, 255, 255])),
-            malformed(FormatRefusal::NotCbor),
+            malformed(FormatRefusal::TooManyExtensions),
         ),
         (
             "an unknown map of too many",

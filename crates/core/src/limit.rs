@@ -191,6 +191,8 @@ impl Limits {
     /// Levels of arrays and maps within an unknown extension of authenticator data (CTAP 2.1 section 8 allows four in all, of which the map of
     /// extensions is one).
     pub const AUTHENTICATOR_EXTENSION_LEVELS_MAX: u8 = 3;
+    /// Items of one array, or keys and values of one map, in an unknown extension of authenticator data.
+    pub const AUTHENTICATOR_EXTENSION_ITEMS_MAX: u64 = 64;
     /// Characters of an unknown extension's name that a report shows.
     pub const EXTENSION_NAME_CHARS_MAX: usize = 64;
     /// Trust anchors in one text of certificates. Google publishes two roots and Apple one for each purpose.

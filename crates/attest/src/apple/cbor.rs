@@ -2,6 +2,7 @@
 //!
 //! All maps have a fixed shape, so nothing recurses, and no claimed length reserves memory.
 
+use countersign_core::Limits;
 use minicbor::{Decoder, data::Type};
 
 use crate::apple::refusal::FormatRefusal;
@@ -70,8 +71,10 @@ impl<'a> Reader<'a> {
                 return Err(FormatRefusal::NotCbor);
             }
         };
+        if items > Limits::AUTHENTICATOR_EXTENSION_ITEMS_MAX {
+            return Err(FormatRefusal::TooManyExtensions);
+        }
         let below = levels.checked_sub(1).ok_or(FormatRefusal::NotCbor)?;
-        // An item is at least one byte, so that the bytes bound the loop whatever number was claimed.
         (0..items).try_for_each(|_| self.pass_over(below))
     }
 

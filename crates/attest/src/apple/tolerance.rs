@@ -7,7 +7,7 @@
 //! | flags that WebAuthn reserves (section 6.1) | not looked at |
 //! | a known extension of another type, two extensions of one name, more than sixteen | refused |
 //! | an unknown member of the credential's key (WebAuthn section 6.5.1.1 allows no optional ones) | refused |
-//! | tags, indefinite lengths, nesting beyond four levels, bytes behind the map | refused |
+//! | tags, indefinite lengths, nesting beyond four levels, more than 64 items in one place, bytes behind the map | refused |
 //!
 //! Why the first row is safe: extension outputs are statements *beside* the key, its app, its environment and its counter, all of which stand
 //! at fixed places before them and are compared as ever. Nothing here is required of an extension, so that leaving one unread cannot make a
