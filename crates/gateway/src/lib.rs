@@ -45,7 +45,7 @@ mod way;
 
 pub use config::{ForeignHost, GatewayConfig, HeldConfig, Origin, OriginError, Protocol, PublicHost, Scheme, UpstreamConfig};
 pub use doors::{auth_request::answer_auth_request, proxy::serve};
-pub use families::{UndeclarableHeader, declarable};
+pub use families::declarable;
 pub use framing::{Scanner, Wire};
 pub use grpc::{MessageRefusal, Messages, Whole};
 pub use handshake::{HandshakeRefusal, Wanted};

@@ -22,7 +22,7 @@ pub use fault::{Fault, Faults};
 pub use model::{
     App, AuthRequestDoor, Bounds, Config, Dev, DeviceRules, DoorListen, Email, FeedSource, GeoList, GeographyFiles, IosApp, Listen, Login,
     MailLogin, MailTls, MonitorRules, Operation, PlaySource, SharedSignals, SignUp, SignalSource, SignalTarget, TlsFiles, Upstream,
-    UpstreamIdentity, Vendors, Webhook, WhenStale,
+    Vendors, Webhook, WhenStale,
 };
 pub use settle::settle;
 pub use value::span;
