@@ -10,16 +10,16 @@
 //! Fastly, Akamai, Netlify, Vercel, Fly.io, Envoy, nginx (`X-Accel-*`), lighttpd, IIS (`X-Original-URL`, `X-Rewrite-URL`), Symfony, Rails
 //! and ASP.NET Core (method overrides); httpoxy (CVE-2016-5385, `Proxy`); CVE-2025-29927 (`X-Middleware-Subrequest`).
 
-/// What a reserved header would say. Alphabetical.
+/// Claim that a reserved header would make. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Family {
-    /// Whence and how a request came. A proxy in front of us may add these; an API believes ours.
+    /// Origin of a request, and how it came. A proxy in front of us may add these; an API believes ours.
     Address,
-    /// Who sends it.
+    /// Person or program that sends it.
     Identity,
     /// Another method, target, environment or treatment than was judged.
     Override,
-    /// A claim of Countersign's.
+    /// Claim that Countersign alone makes.
     Ours,
 }
 
@@ -197,7 +197,7 @@ const SPELLED: &[(&str, Family)] = &[
     ("x-wsgi-", Override),
 ];
 
-/// How a name is written.
+/// Way in which a name is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Spelling {
     /// Letters, digits and hyphens, as RFC 9110 section 5.1 advises: one variable of CGI, whoever makes it.
@@ -206,7 +206,7 @@ pub(crate) enum Spelling {
     Aliased,
 }
 
-/// Reads how `name` is written.
+/// Reads in which way `name` is written.
 pub(crate) fn spelling(name: &str) -> Spelling {
     if name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') { Spelling::Plain } else { Spelling::Aliased }
 }
@@ -221,35 +221,18 @@ pub(crate) fn family(name: &str) -> Option<Family> {
     whole.or_else(begins).or_else(is_spelled).map(|(_, family)| *family)
 }
 
-/// A header that no operation can declare.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum UndeclarableHeader {
-    /// The name has other characters than letters, digits and hyphens.
-    Malformed,
-    /// The name is reserved: an API might believe what a client says there.
-    Reserved,
-}
-
-impl std::fmt::Display for UndeclarableHeader {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Malformed => "its name has other characters than letters, digits and hyphens",
-            Self::Reserved => "an API could take it for the word of a proxy, so that no client may send it",
-        })
-    }
-}
-
-impl std::error::Error for UndeclarableHeader {}
+const MALFORMED: &str = "its name has other characters than letters, digits and hyphens";
+const RESERVED: &str = "an API could take it for the word of a proxy, so that no client may send it";
 
 /// Takes the name of a header that an operation may declare (`request_headers = "declared"`).
 ///
 /// # Errors
-/// When the name is reserved, or is a second spelling of another one.
-pub fn declarable(name: &str) -> Result<(), UndeclarableHeader> {
+/// In words, when the name is reserved, or is a second spelling of another one.
+pub fn declarable(name: &str) -> Result<(), &'static str> {
     match (spelling(name), family(&name.to_ascii_lowercase())) {
-        (Spelling::Aliased, _) => Err(UndeclarableHeader::Malformed),
-        (Spelling::Plain, _) if name.is_empty() => Err(UndeclarableHeader::Malformed),
-        (Spelling::Plain, Some(_)) => Err(UndeclarableHeader::Reserved),
+        (Spelling::Aliased, _) => Err(MALFORMED),
+        (Spelling::Plain, _) if name.is_empty() => Err(MALFORMED),
+        (Spelling::Plain, Some(_)) => Err(RESERVED),
         (Spelling::Plain, None) => Ok(()),
     }
 }
@@ -381,10 +364,10 @@ mod tests {
     fn an_operation_declares_an_apps_own_headers() {
         let rows = [
             ("X-App-Version", Ok(())),
-            ("X_App_Version", Err(UndeclarableHeader::Malformed)),
-            ("", Err(UndeclarableHeader::Malformed)),
-            ("X-Forwarded-For", Err(UndeclarableHeader::Reserved)),
-            ("Countersign-User", Err(UndeclarableHeader::Reserved)),
+            ("X_App_Version", Err(MALFORMED)),
+            ("", Err(MALFORMED)),
+            ("X-Forwarded-For", Err(RESERVED)),
+            ("Countersign-User", Err(RESERVED)),
         ];
         for (name, expected) in rows {
             assert_eq!(declarable(name), expected, "{name}");

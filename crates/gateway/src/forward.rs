@@ -93,7 +93,7 @@ async fn hold(
     }
 }
 
-/// What must be read, event by event, must not be compressed, and must be whole.
+/// Asks for an answer that can be read event by event: whole, and not compressed.
 fn ask_in_plain(headers: &mut HeaderMap) {
     headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     headers.remove(header::RANGE);

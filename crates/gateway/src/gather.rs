@@ -44,7 +44,7 @@ pub(crate) struct JudgedBody {
     pub(crate) fields: BTreeMap<String, FieldValue>,
     /// The body itself, for the upstream: the same bytes.
     pub(crate) body: Body,
-    /// Their digest, where they were read.
+    /// Digest of the body, where it was read.
     pub(crate) content: Option<ContentDigest>,
 }
 

@@ -21,7 +21,7 @@ static HOP_BY_HOP: [HeaderName; 8] = [
     header::UPGRADE,
 ];
 
-/// What a client's `Connection` may name: its own options, and headers that belong to a connection by standard (RFC 9110 section 7.6.1,
+/// Words that a client's `Connection` may name: its own options, and headers that belong to a connection by standard (RFC 9110 section 7.6.1,
 /// RFC 9113 section 8.2.2, RFC 7540 section 3.2.1). Whatever else it names would be taken away after it was judged.
 const CONNECTION_OPTIONS: [&str; 8] = ["", "close", "http2-settings", "keep-alive", "proxy-connection", "te", "trailer", "upgrade"];
 
@@ -94,8 +94,8 @@ fn is_declared(name: &str, declared: &RequestHeaders) -> bool {
     match declared {
         RequestHeaders::Usual => true,
         RequestHeaders::Declared(names) => {
-            // The handshake of a WebSocket and the transport of a call were judged as such.
-            let of_a_stream = name.starts_with("sec-websocket-") || name.starts_with("grpc-") || name == "te";
+            // The handshake of a WebSocket, the transport of a call and the place in a stream of events were judged as such.
+            let of_a_stream = name.starts_with("sec-websocket-") || name.starts_with("grpc-") || ["last-event-id", "te"].contains(&name);
             of_a_stream || DESCRIBING.contains(&name) || names.iter().any(|declared| declared.eq_ignore_ascii_case(name))
         }
     }

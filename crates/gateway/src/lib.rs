@@ -55,7 +55,7 @@ pub use buffers::Budget;
 pub use config::{ForeignHost, GatewayConfig, HeldConfig, Origin, OriginError, Protocol, PublicHost, Scheme, UpstreamConfig};
 pub use doors::{auth_request::answer_auth_request, proxy::serve};
 pub use exchange::Patience;
-pub use families::{UndeclarableHeader, declarable};
+pub use families::declarable;
 pub use framing::{Fault, Scanner, Wire};
 pub use grpc::{MessageRefusal, Messages, Whole};
 pub use handshake::{HandshakeRefusal, Wanted};

@@ -4,7 +4,7 @@
 //! it is recorded before it has any effect, and only the two witnesses together, [`Permit`] and the log's receipt, let a door
 //! pass the request on (step 11, in `doors/`).
 
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use std::{net::IpAddr, panic::AssertUnwindSafe, sync::Arc};
 
 use countersign_access::authenticate;
 use countersign_core::{Reason, UnixSeconds};
@@ -139,6 +139,27 @@ pub(crate) async fn admit(gateway: &Gateway, raw: &mut RawRequest, can: Can) -> 
         observe::panicked(context.id());
         Err(Refusal::because(Reason::Internal))
     });
+    conclude(gateway, context, verdict, began).await
+}
+
+/// Refuses what cannot even be read as a request: with a number and a record, as any other.
+pub(crate) async fn refuse_unread(gateway: &Gateway, target: &str, address: IpAddr) -> Refused {
+    let (now, began) = (gateway.clock.now(), Instant::now());
+    let context = RequestContext::open(gateway.next_decision(), target, address, now);
+    match conclude(gateway, context, Err(Reason::RequestMalformed.into()), began).await {
+        Err(refused) => refused,
+        // Nothing was permitted.
+        Ok(Admission { context, .. }) => Refused { refusal: Refusal::because(Reason::Internal), context },
+    }
+}
+
+/// Step 10 and what comes with it, whatever the verdict.
+async fn conclude(
+    gateway: &Gateway,
+    mut context: RequestContext,
+    verdict: Result<Permit, Refusal>,
+    began: Instant,
+) -> Result<Admission, Refused> {
     let not_live = match &verdict {
         Ok(_) => None,
         Err(_) => {

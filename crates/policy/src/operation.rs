@@ -22,7 +22,7 @@ pub enum RequestHeaders {
     /// All that are not reserved.
     #[default]
     Usual,
-    /// These, and those that describe the message itself, such as `Content-Type`.
+    /// The named ones, and those that describe the message itself, such as `Content-Type`.
     Declared(Vec<String>),
 }
 
@@ -44,7 +44,7 @@ pub struct OperationSpec {
     /// Members of the body: `amount = "long /amount"`. Policies look at those of the types `bool`, `long` and `text`; `any` declares one that
     /// they do not see.
     pub body: BTreeMap<String, String>,
-    /// Whether the body may have other members.
+    /// Statement whether the body may have other members.
     pub body_others: OtherMembers,
     /// Headers that reach the API.
     pub request_headers: RequestHeaders,

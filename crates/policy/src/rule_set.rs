@@ -145,9 +145,21 @@ impl RuleSet {
     /// # Errors
     /// When this version does not accept them.
     pub fn load(&self) -> Result<Policies, RuleSetRefusal> {
-        let operations = Operations::new(&self.operations).map_err(|_| RuleSetRefusal::NotAccepted)?;
+        let operations: Vec<_> = self.operations.iter().map(for_policies).collect();
+        let operations = Operations::new(&operations).map_err(|_| RuleSetRefusal::NotAccepted)?;
         Policies::load(&self.policies, &operations).map_err(|_| RuleSetRefusal::NotAccepted)
     }
+}
+
+/// The operation as policies see it: fields by name and type. Where they stand in a body decides nothing again, and what is refused there
+/// today may stand in rules of before.
+fn for_policies(spec: &OperationSpec) -> OperationSpec {
+    let placed = |(name, text): (&String, &String)| {
+        let kind = text.split_once(' ').map_or(text.as_str(), |(kind, _)| kind);
+        // `_` does not tell names of members apart, and `~` (written `~0`) does.
+        (name.clone(), format!("{kind} /{}", name.replace('_', "~0")))
+    };
+    OperationSpec { body: spec.body.iter().map(placed).collect(), ..spec.clone() }
 }
 
 fn write(spec: &OperationSpec) -> WireOperation {
@@ -248,6 +260,18 @@ mod tests {
         let mut broken = set();
         "permit".clone_into(&mut broken.policies[0].text);
         assert_eq!(broken.load().err(), Some(RuleSetRefusal::NotAccepted));
+    }
+
+    /// A log is decided again by the rules of its time, pointers into lists and fields that collide included.
+    #[test]
+    fn rules_of_before_decide_again() {
+        let mut old = set();
+        let body = [("first", "long? /list/0"), ("a_b", "text? /a_b"), ("ab", "text? /ab")];
+        old.operations[0].method = "POST".to_owned();
+        old.operations[0].stream = None;
+        old.operations[0].body = body.map(|(name, text)| (name.to_owned(), text.to_owned())).into();
+        assert!(Operations::new(&old.operations).is_err());
+        assert_eq!(old.load().map(|policies| policies.count()), Ok(1));
     }
 
     proptest! {

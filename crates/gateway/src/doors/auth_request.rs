@@ -21,7 +21,7 @@ use crate::{
     raw::RawRequest,
     refusal::Refusal,
     state::Gateway,
-    way::{Admission, Refused, admit},
+    way::{Admission, Refused, admit, refuse_unread},
 };
 
 /// The bytes of request and answer pass elsewhere.
@@ -36,12 +36,17 @@ static OF_THE_PROXY: [HeaderName; 4] =
     [header::CONNECTION, header::CONTENT_LENGTH, header::TRANSFER_ENCODING, HeaderName::from_static("keep-alive")];
 
 /// Why there is no request to judge. Alphabetical.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum NoRequest {
     /// The proxy does not say what it was asked, or says it twice. To be mended in its configuration.
     NotTold(&'static str),
     /// The proxy was asked something that is no request of HTTP: the client's fault.
-    NotHttp,
+    NotHttp {
+        /// Target that was asked for, as far as it is text.
+        target: String,
+        /// Address of the client.
+        address: IpAddr,
+    },
 }
 
 /// Answers whether the proxy may pass a request on.
@@ -49,7 +54,10 @@ pub async fn answer_auth_request<B>(gateway: &Arc<Gateway>, asked: Request<B>) -
     let (head, _) = asked.into_parts();
     let mut raw = match original(head) {
         Ok(raw) => raw,
-        Err(NoRequest::NotHttp) => return unjudged(StatusCode::FORBIDDEN),
+        Err(NoRequest::NotHttp { target, address }) => {
+            let Refused { refusal, context } = refuse_unread(gateway, &target, address).await;
+            return refuse(gateway, &refusal, &context);
+        }
         Err(NoRequest::NotTold(header)) => {
             tracing::error!(header, "a proxy asks, and does not say once and legibly what it was asked; see docs/auth_request.md");
             return unjudged(StatusCode::INTERNAL_SERVER_ERROR);
@@ -107,8 +115,11 @@ fn unjudged(status: StatusCode) -> Response<Body> {
 /// The client's request, as the proxy describes it.
 fn original(mut head: Parts) -> Result<RawRequest, NoRequest> {
     let address: IpAddr = told(&head.headers, &X_REAL_IP)?.parse().map_err(|_| NoRequest::NotTold("x-real-ip"))?;
-    let method = Method::from_bytes(told(&head.headers, &X_ORIGINAL_METHOD)?.as_bytes()).map_err(|_| NoRequest::NotHttp)?;
-    let uri: Uri = told(&head.headers, &X_ORIGINAL_URI)?.parse().map_err(|_| NoRequest::NotHttp)?;
+    let method = told(&head.headers, &X_ORIGINAL_METHOD)?;
+    let target = told_bytes(&head.headers, &X_ORIGINAL_URI)?;
+    let (Ok(method), Ok(uri)) = (Method::from_bytes(method.as_bytes()), Uri::try_from(target)) else {
+        return Err(NoRequest::NotHttp { target: String::from_utf8_lossy(target).into_owned(), address });
+    };
     for name in [&X_REAL_IP, &X_ORIGINAL_METHOD, &X_ORIGINAL_URI].into_iter().chain(&OF_THE_PROXY) {
         head.headers.remove(name);
     }
@@ -119,11 +130,15 @@ fn original(mut head: Parts) -> Result<RawRequest, NoRequest> {
 }
 
 /// Reads a header that the proxy sets once. SECURITY: of two, one may be the client's.
-fn told<'a>(headers: &'a HeaderMap, name: &'static HeaderName) -> Result<&'a str, NoRequest> {
+fn told_bytes<'a>(headers: &'a HeaderMap, name: &'static HeaderName) -> Result<&'a [u8], NoRequest> {
     let mut values = headers.get_all(name).iter();
-    match (values.next().map(HeaderValue::to_str), values.next()) {
-        (Some(Ok(value)), None) => Ok(value),
-        (Some(Err(_)), None) if *name == X_ORIGINAL_URI => Err(NoRequest::NotHttp),
+    match (values.next(), values.next()) {
+        (Some(value), None) => Ok(value.as_bytes()),
         (None | Some(_), _) => Err(NoRequest::NotTold(name.as_str())),
     }
+}
+
+/// Reads such a header as text, which it is if the proxy is sound.
+fn told<'a>(headers: &'a HeaderMap, name: &'static HeaderName) -> Result<&'a str, NoRequest> {
+    std::str::from_utf8(told_bytes(headers, name)?).map_err(|_| NoRequest::NotTold(name.as_str()))
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use countersign_core::PatchLevel;
-use countersign_gateway::body::Body;
-use http::{Response, header::HeaderName};
+use countersign_gateway::{answer_auth_request, body::Body};
+use http::{Request, Response, header::HeaderName};
 use http_body_util::BodyExt;
 use serde_json::Value;
 
@@ -181,5 +181,21 @@ async fn behind_another_proxy_what_cannot_be_taken_away_is_refused() {
         if status != 200 {
             assert_eq!(last_reason(&f), "header_not_removable", "{name}");
         }
+    }
+}
+
+/// Issue 11, section 7: whatever is refused has a number, also what is no request at all.
+#[tokio::test]
+async fn what_cannot_be_read_behind_another_proxy_has_a_number() {
+    let f = Fixture::new().await;
+    for target in ["/v1/accounts/a1?b=\"c\"", "/v1/accounts/<a1>", "a b", ""] {
+        let (mut head, _) = f.request("GET", "/v1/accounts/a1", "").into_parts();
+        for (name, value) in [("x-original-method", "GET"), ("x-original-uri", target), ("x-real-ip", "192.0.2.77")] {
+            head.headers.insert(name, value.parse().expect("a value"));
+        }
+        let answer = answer_auth_request(&f.gateway, Request::from_parts(head, ())).await;
+        assert_eq!(answer.status(), 403, "{target}");
+        assert!(answer.headers().get("countersign-decision").is_some_and(|id| id.as_bytes().starts_with(b"D-")), "{target}");
+        assert_eq!(last_reason(&f), "request_malformed", "{target}");
     }
 }

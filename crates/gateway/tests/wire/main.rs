@@ -109,7 +109,10 @@ async fn one_request_or_none() {
         ("HTTP/1.0", format!("GET /a HTTP/1.0\r\n{host}\r\n"), "VersionUnknown"),
         ("one header too many", format!("GET /a HTTP/1.1\r\n{host}{one_too_many}\r\n"), "431"),
         ("large headers", format!("GET /a HTTP/1.1\r\n{host}{large}\r\n"), "HeadTooLarge"),
-        ("an illegal query", format!("GET /a?b{{c HTTP/1.1\r\n{host}\r\n"), "QueryIllegal"),
+        ("a query as OkHttp sends it", format!("GET /a?b={{c|d}}^`\\ HTTP/1.1\r\n{host}\r\n"), "taken"),
+        ("an illegal query", format!("GET /a?b=\u{e9} HTTP/1.1\r\n{host}\r\n"), "QueryIllegal"),
+        ("another method in the query", format!("POST /a?_method=PUT HTTP/1.1\r\n{host}\r\n"), "MethodOverridden"),
+        ("a connection that names the type", format!("GET /a HTTP/1.1\r\n{host}Connection: content-type\r\n\r\n"), "ConnectionNames"),
         ("an ambiguous path", format!("GET /a/../b HTTP/1.1\r\n{host}\r\n"), "Path(DotSegment)"),
     ];
     // At once, since an open connection is waited on.

@@ -161,8 +161,8 @@ pub struct Upstream {
     pub line: usize,
     /// The certificates that an `https` upstream is verified by.
     pub ca: Option<PathBuf>,
-    /// What the node shows to an `https` upstream that asks who it is (mutual TLS).
-    pub identity: Option<UpstreamIdentity>,
+    /// Certificate that the node shows to an `https` upstream that asks for one (mutual TLS).
+    pub(crate) identity: Option<UpstreamIdentity>,
     /// What is spoken there.
     pub protocol: Protocol,
     /// Whether it may be reached without TLS.
@@ -189,7 +189,7 @@ pub enum DataReaders {
 
 /// The files by which an upstream knows the node.
 #[derive(Clone, Debug)]
-pub struct UpstreamIdentity {
+pub(crate) struct UpstreamIdentity {
     /// The chain, leaf first, in PEM.
     pub certificate: PathBuf,
     /// The private key, in PEM.
@@ -540,7 +540,7 @@ pub struct Operation {
     pub owner: Option<String>,
     /// Members of the body: name, and type with JSON pointer.
     pub body: Vec<(String, String)>,
-    /// Whether the body may have others.
+    /// Statement whether the body may have other members.
     pub body_others: OtherMembers,
     /// Headers that reach the API.
     pub request_headers: RequestHeaders,

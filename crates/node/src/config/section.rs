@@ -188,7 +188,7 @@ impl<'a> Section<'a> {
     }
 
     /// Tells whether there is such a key, and its value is `true` or `false`.
-    pub fn holds_flag(&self, key: &str) -> bool {
+    pub(crate) fn holds_flag(&self, key: &str) -> bool {
         self.left.iter().any(|(known, _, value)| *known == key && value.get_ref().as_bool().is_some())
     }
 

@@ -14,7 +14,7 @@ use crate::{
     },
 };
 
-/// Runs all of them.
+/// Runs all attacks by two readings.
 ///
 /// # Errors
 /// When the honest preparation of an attack fails.
@@ -98,7 +98,7 @@ async fn heads(world: &World, mallory: &Phone) -> Vec<Row> {
     ]
 }
 
-/// What an API believes of some proxy, in the spellings that some server makes one of.
+/// Sends what an API believes of some proxy, in the spellings that some server makes one of.
 async fn reserved_headers(world: &World, mallory: &Phone) -> Row {
     const RESERVED: [&str; 12] = [
         "countersign.user",
