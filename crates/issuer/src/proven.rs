@@ -3,12 +3,12 @@
 use countersign_access::DPOP;
 use countersign_core::{DeviceId, Reason, SignalKind};
 use countersign_proof::{
-    dpop::{self, BoundProof, BoundTo, Expected},
+    dpop::{self, BoundProof, BoundTo, Expected, SignedProof},
     jwk::PublicKey,
     target::Target,
     window::NonceRule,
 };
-use countersign_store::{FreshProof, LivePosture, PostureError, SpendError};
+use countersign_store::{FreshProof, LivePosture, PostureError, SpendError, Spender};
 
 use crate::{
     context::RequestContext,
@@ -56,30 +56,52 @@ pub fn target(issuer: &Issuer, endpoint: &Endpoint) -> Result<Target, Refusal> {
         .map_err(|error| Refusal::because(Reason::Internal, format!("{error:?} for {}", endpoint.path)))
 }
 
-/// Reads the request's one proof and binds it to this endpoint and moment. Not yet fresh.
-pub fn bound(issuer: &Issuer, call: &Call, context: &RequestContext) -> Result<(PublicKey, BoundProof), Refusal> {
+/// A key that signed this very request, now. Not yet known to be the first time.
+#[derive(Debug)]
+pub struct ProvedKey {
+    key: PublicKey,
+    proof: BoundProof,
+}
+
+impl ProvedKey {
+    /// The key.
+    pub const fn key(&self) -> &PublicKey {
+        &self.key
+    }
+}
+
+/// Reads the request's one proof, and notes its key: the answer's nonce is for that key.
+pub fn signed(call: &Call, context: &RequestContext) -> Result<SignedProof, Refusal> {
     let proof = match call.header(&DPOP) {
         Header::Absent => return Err(Reason::ProofMissing.into()),
         Header::Repeated => return Err(Reason::ProofRepeatedHeader.into()),
         Header::Unreadable => return Err(Reason::ProofMalformed.into()),
         Header::Once(text) => dpop::read(text)?,
     };
-    let key = proof.key().clone();
-    let target = target(issuer, context.endpoint)?;
-    let expected = Expected {
-        method: context.endpoint.method.as_str(),
-        target: &target,
-        bound_to: BoundTo::TokenRequest,
-        nonces: NonceRule::Accepted(&issuer.access.nonces),
-    };
-    let bound = dpop::bind(proof, &expected, context.second())?;
-    Ok((key, bound))
+    context.speaks_for(*proof.key().thumbprint());
+    Ok(proof)
 }
 
-/// Uses the proof up. A proof that was used before is reported: either a client that retries without making a new one, or a
+/// Binds a proof to this endpoint and moment. Not yet fresh.
+pub fn bind(issuer: &Issuer, proof: SignedProof, nonces: NonceRule<'_>, context: &RequestContext) -> Result<ProvedKey, Refusal> {
+    let key = proof.key().clone();
+    let target = target(issuer, context.endpoint)?;
+    let expected = Expected { method: context.endpoint.method.as_str(), target: &target, bound_to: BoundTo::TokenRequest, nonces };
+    let proof = dpop::bind(proof, &expected, context.second())?;
+    Ok(ProvedKey { key, proof })
+}
+
+/// Reads the request's one proof and binds it to this endpoint and moment, by a nonce of its key's own. Not yet fresh.
+pub fn bound(issuer: &Issuer, call: &Call, context: &RequestContext) -> Result<ProvedKey, Refusal> {
+    let proved = bind(issuer, signed(call, context)?, NonceRule::Required(&issuer.access.nonces), context)?;
+    context.learn(|known| known.key = Some(*proved.key.thumbprint()));
+    Ok(proved)
+}
+
+/// Uses a proof up. A proof that was used before is reported: either a client that retries without making a new one, or a
 /// thief with a recording.
-pub async fn spend(issuer: &Issuer, proof: BoundProof, context: &RequestContext) -> Result<FreshProof, Refusal> {
-    issuer.stores.replay.spend(proof, context.second()).await.map_err(|error| {
+pub async fn spend(issuer: &Issuer, proof: BoundProof, by: Spender<'_>, context: &RequestContext) -> Result<FreshProof, Refusal> {
+    issuer.stores.replay.spend(proof, by, context.second()).await.map_err(|error| {
         if error == SpendError::AlreadySpent {
             context.signal(issuer, SignalKind::ProofReplayed, Reason::ProofReplayed);
         }
@@ -87,12 +109,19 @@ pub async fn spend(issuer: &Issuer, proof: BoundProof, context: &RequestContext)
     })
 }
 
-/// Proves the request's key.
-pub async fn prove_key(issuer: &Issuer, call: &Call, context: &RequestContext) -> Result<ProvenKey, Refusal> {
-    let (key, proof) = bound(issuer, call, context)?;
-    context.learn(|known| known.key = Some(*key.thumbprint()));
-    let fresh = spend(issuer, proof, context).await?;
-    Ok(ProvenKey { key, _fresh: fresh })
+/// Uses up the proof of a key.
+pub async fn spend_key(issuer: &Issuer, proved: ProvedKey, by: Spender<'_>, context: &RequestContext) -> Result<ProvenKey, Refusal> {
+    let fresh = spend(issuer, proved.proof, by, context).await?;
+    Ok(ProvenKey { key: proved.key, _fresh: fresh })
+}
+
+/// Uses up the proof of a request that opens nothing here, so that it is told apart from a replay of it. That nobody can tell any more, when
+/// strangers come too fast, is no reason to answer otherwise: the request has no effect that could be repeated.
+pub async fn spend_for_nothing(issuer: &Issuer, proved: ProvedKey, context: &RequestContext) -> Result<(), Refusal> {
+    match spend(issuer, proved.proof, Spender::Stranger, context).await {
+        Err(refusal) if refusal.reason == Reason::ProofCrowdedOut => Ok(()),
+        spent => spent.map(drop),
+    }
 }
 
 /// Proves the request's key, and that it is the device key of a device that may act.
@@ -102,19 +131,22 @@ pub async fn prove_device(issuer: &Issuer, call: &Call, context: &RequestContext
 
 /// As [`prove_device`], with the key, for what else it signed.
 pub async fn prove_device_key(issuer: &Issuer, call: &Call, context: &RequestContext) -> Result<(ProvenDevice, ProvenKey), Refusal> {
-    let (key, proof) = bound(issuer, call, context)?;
-    context.learn(|known| known.key = Some(*key.thumbprint()));
+    let proved = bound(issuer, call, context)?;
     // A key that is no device's is mostly an app that was restored without it: the app is told to enrol again. Asked before the proof is
     // spent: anybody makes keys, and the memory of spent proofs is for devices.
-    let found = match issuer.stores.devices.posture_by_key(key.thumbprint()).await {
-        Err(PostureError::Unknown) => return Err(Reason::KeyLost.into()),
-        Err(PostureError::Unavailable(fault)) => return Err(fault.into()),
+    match issuer.stores.devices.posture_by_key(proved.key.thumbprint()).await {
+        Err(PostureError::Unknown) => Err(Reason::KeyLost.into()),
+        Err(PostureError::Unavailable(fault)) => Err(fault.into()),
         // That it was revoked is told to whoever holds the key, and so only once the proof is known to be new.
-        found @ (Ok(_) | Err(PostureError::Revoked)) => found,
-    };
-    let fresh = spend(issuer, proof, context).await?;
-    let proven = ProvenKey { key, _fresh: fresh };
-    let live = found?;
-    context.learn(|known| known.device = Some(live.posture().device.clone()));
-    Ok((ProvenDevice { live }, proven))
+        Err(PostureError::Revoked) => {
+            spend_key(issuer, proved, Spender::Stranger, context).await?;
+            Err(PostureError::Revoked.into())
+        }
+        Ok(live) => {
+            let device = live.posture().device.clone();
+            let proven = spend_key(issuer, proved, Spender::Device(&device), context).await?;
+            context.learn(|known| known.device = Some(device));
+            Ok((ProvenDevice { live }, proven))
+        }
+    }
 }

@@ -22,6 +22,7 @@ mod replay;
 mod retention;
 pub mod segments;
 mod sessions;
+mod spender;
 pub mod sqlite;
 mod subjects;
 #[cfg(any(test, feature = "suite"))]
@@ -29,7 +30,7 @@ pub mod suite;
 mod unavailable;
 
 pub use bindings::{BindError, Bindings};
-pub use challenges::{ChallengeId, ChallengePurpose, Challenges, IssueError};
+pub use challenges::{ChallengeError, ChallengeId, Challenges};
 pub use changes::{Change, Changes, Listener, News};
 pub use counters::{RateCounters, TakeError};
 pub use dev_tokens::{DevTokenNoted, DevTokens, KeptDevToken};
@@ -41,5 +42,6 @@ pub use records::{Receipt, Recorder};
 pub use replay::{FreshProof, ReplayMemory, SpendError};
 pub use retention::{Forgotten, Retention};
 pub use sessions::{Ended, LiveError, LiveSession, OpenState, Presence, SessionFilter, Sessions, StateChange, Whose};
+pub use spender::Spender;
 pub use subjects::{Created, Invitation, Passkey, Subjects, Used, User, UserState};
 pub use unavailable::Unavailable;

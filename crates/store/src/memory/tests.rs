@@ -2,9 +2,13 @@
 
 use std::sync::Arc;
 
+use countersign_core::{ClientId, Seconds, Secret};
+use countersign_proof::challenge::{Asker, ChallengeKeys, ChallengePurpose, Place};
+
 use super::*;
 use crate::{
-    challenges::{ChallengeId, ChallengePurpose, Challenges, IssueError},
+    challenges::{ChallengeError, Challenges},
+    spender::Spender,
     suite::{self, Fast, NOW},
 };
 
@@ -18,12 +22,19 @@ async fn every_promise_is_kept() {
     .await;
 }
 
+/// A clock that was set back ends every challenge from before, and the memory of them does not stand in the way of new ones.
 #[tokio::test]
-async fn a_challenge_that_waits_is_not_replaced() {
-    let (challenges, id) = (MemoryChallenges::new(), ChallengeId([1; 32]));
-    let issue = async |purpose| challenges.issue(id, purpose, vec![], NOW).await;
-    assert_eq!(issue(ChallengePurpose::Enrolment).await, Ok(()));
-    assert!(matches!(issue(ChallengePurpose::Login).await, Err(IssueError::Unavailable(_))));
-    assert_eq!(challenges.take(&id, ChallengePurpose::Login, NOW).await, Ok(None));
-    assert_eq!(challenges.take(&id, ChallengePurpose::Enrolment, NOW).await, Ok(Some(vec![])));
+async fn an_era_ends_with_its_challenges() {
+    let (challenges, keys, client) =
+        (MemoryChallenges::new(), ChallengeKeys::new(&Secret::new([1; 32])), ClientId::parse("org.example.app").expect("an id"));
+    let asker = Asker { client: &client, key: None };
+    let open = |era, at| {
+        let made = keys.make(&Place { purpose: ChallengePurpose::Enrolment, room: 0, era }, &asker, [0; 10], at);
+        keys.check(&made, ChallengePurpose::Enrolment, &asker, era, at).expect("a challenge")
+    };
+    let before = NOW.minus(Seconds(3_600));
+    assert_eq!(challenges.spend(open(1, NOW), Spender::Stranger, NOW).await, Ok(()));
+    assert_eq!(challenges.spend(open(2, before), Spender::Stranger, before).await, Ok(()), "a new one, an hour earlier");
+    assert_eq!(challenges.spend(open(2, before), Spender::Stranger, before).await, Err(ChallengeError::AlreadySpent));
+    assert_eq!(challenges.spend(open(1, NOW), Spender::Stranger, NOW).await, Err(ChallengeError::CrowdedOut), "an old one never again");
 }
