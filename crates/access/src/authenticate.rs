@@ -12,7 +12,7 @@ use countersign_proof::{
     target::Target,
     window::NonceRule,
 };
-use countersign_store::{Devices, FreshProof, LivePosture, LiveSession, ReplayMemory, Sessions, Subjects, UserState};
+use countersign_store::{Devices, FreshProof, LivePosture, LiveSession, ReplayMemory, Sessions, Spender, Subjects, UserState};
 use http::Method;
 
 use crate::{
@@ -125,6 +125,26 @@ impl Holder {
     }
 }
 
+/// Request as its proof has to name it, and whether the proof needs a nonce.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// Method of the request.
+    pub method: &'a Method,
+    /// URL of the request.
+    pub target: &'a Target,
+    /// Whether the proof needs a nonce of ours for its key.
+    pub nonce: NonceNeed,
+}
+
+/// Whether a proof needs a nonce (RFC 9449 sections 8 and 9).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NonceNeed {
+    /// The proof may do without one, as at the API: a nonce for each request would cost a round trip.
+    Accepted,
+    /// The proof must have one, as at the issuer's doors.
+    Required,
+}
+
 /// Finds out who asks. The same for every door: the API's, the issuer's own, and those of other proxies.
 ///
 /// # Errors
@@ -132,32 +152,40 @@ impl Holder {
 pub async fn authenticate(
     access: &Access,
     credentials: Credentials<'_>,
-    target: &Target,
-    method: &Method,
+    asked: &Asked<'_>,
     now: UnixSeconds,
 ) -> Result<Authenticated, Unauthenticated> {
     // 3. A token of ours, for us, that has not expired.
     let token = access.tokens.verify(credentials.token()?, now)?;
 
-    // 4. A proof by the token's key, for this very request, now, and never seen before.
+    // 4. A proof by the token's key, for this very request, now.
     let proof = credentials.proof().map_err(|why| Unauthenticated::with_token(&token, why))?;
     let signed = dpop::read(proof).map_err(|why| Unauthenticated::with_token(&token, AccessRefusal::Proof(why)))?;
     let key = *signed.key().thumbprint();
     let expected = Expected {
-        method: method.as_str(),
-        target,
+        method: asked.method.as_str(),
+        target: asked.target,
         bound_to: BoundTo::AccessToken { key: token.key(), hash: token.hash() },
-        nonces: NonceRule::Accepted(&access.nonces),
+        nonces: match asked.nonce {
+            NonceNeed::Accepted => NonceRule::Accepted(&access.nonces),
+            NonceNeed::Required => NonceRule::Required(&access.nonces),
+        },
     };
     let bound = dpop::bind(signed, &expected, now).map_err(|why| {
         let refusal = if key == *token.key() { AccessRefusal::Proof(why) } else { AccessRefusal::ProofByForeignKey(why) };
-        Unauthenticated::with_token(&token, refusal)
+        Unauthenticated::with_token(&token, refusal).spoken_by(key)
     })?;
-    let fresh = access.stores.replay.spend(bound, now).await;
-    let fresh = fresh.map_err(|why| Unauthenticated::with_token(&token, why).proved_by(key))?;
 
+    // 5 and 6. A session and a phone that may act.
     let holder = holder(access, &token, now).await.map_err(|refused| refused.proved_by(key))?;
-    Ok(Authenticated { fresh, holder })
+
+    // 4 again: never seen before. Asked last, when it is known whose the proof is: what is remembered counts for that device, and for
+    // nobody else. A proof that is refused above has no effect, so it need not be remembered.
+    let by = Spender::Device(&holder.session().device);
+    match access.stores.replay.spend(bound, by, now).await {
+        Ok(fresh) => Ok(Authenticated { fresh, holder }),
+        Err(why) => Err(Unauthenticated::with_token(&token, why).proved_by(key).in_session(holder.session.into_session())),
+    }
 }
 
 /// Asks again for all of a token's holder that time can change, without a proof: for what was proved when it began and goes on.

@@ -13,7 +13,7 @@ pub mod problem;
 mod refusal;
 mod tokens;
 
-pub use authenticate::{Access, Authenticated, Holder, Stores, authenticate, recheck, unmet};
+pub use authenticate::{Access, Asked, Authenticated, Holder, NonceNeed, Stores, authenticate, recheck, unmet};
 pub use credentials::{CredentialRefusal, Credentials, DPOP};
 pub use refusal::{AccessRefusal, Known, Unauthenticated};
 pub use tokens::Tokens;

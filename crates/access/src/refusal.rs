@@ -73,7 +73,7 @@ impl AccessRefusal {
             | Self::Device(_)
             | Self::DeviceOfAnotherApp
             | Self::Proof(_)
-            | Self::Replay(SpendError::Full | SpendError::Unavailable(_))
+            | Self::Replay(SpendError::CrowdedOut | SpendError::Full | SpendError::ShareUsed | SpendError::Unavailable(_))
             | Self::Session(_)
             | Self::Token(_) => None,
         }
@@ -108,6 +108,8 @@ pub struct Known {
     pub token: Option<Arc<VerifiedToken>>,
     /// The key that signed a proof that fits the request. Absent where no proof is asked for, as with an open connection.
     pub proved_by: Option<Thumbprint>,
+    /// The key that signed the proof, fitting or not: the nonce of the answer is for that key.
+    pub speaker: Option<Thumbprint>,
     /// The session, which was alive.
     pub session: Option<Session>,
 }
@@ -118,7 +120,11 @@ impl Unauthenticated {
     }
 
     pub(crate) fn proved_by(self, key: Thumbprint) -> Self {
-        Self { known: Known { proved_by: Some(key), ..self.known }, ..self }
+        Self { known: Known { proved_by: Some(key), speaker: Some(key), ..self.known }, ..self }
+    }
+
+    pub(crate) fn spoken_by(self, key: Thumbprint) -> Self {
+        Self { known: Known { speaker: Some(key), ..self.known }, ..self }
     }
 
     pub(crate) fn in_session(self, session: Session) -> Self {

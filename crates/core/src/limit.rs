@@ -43,10 +43,19 @@ impl Limits {
     /// Signing keys of one purpose that are kept after their time is over. They are counted, not timed: a clock that is wrong makes keys
     /// look old, and must not be able to destroy them.
     pub const OLD_KEYS_KEPT_MAX: usize = 12;
-    /// Time for which a nonce is taken after the end of the bucket in which it was issued.
-    pub const NONCE_LIFE: Seconds = Seconds(300);
-    /// Proofs remembered at one time; beyond it new proofs are refused, not old ones forgotten.
+    /// Time for which a nonce is taken at the API after the end of the bucket in which it was issued; as long as a proof without one, so
+    /// that neither is remembered for longer than the other.
+    pub const NONCE_LIFE: Seconds = Seconds(60);
+    /// Time for which a nonce is taken at the issuer after the end of its bucket. It is the time for which somebody who holds a device key
+    /// for a moment can make proofs and delegations ahead, so it is short: long enough for two hardware signatures on a slow network.
+    pub const ISSUER_NONCE_LIFE: Seconds = Seconds(25);
+    /// Proofs of enrolled devices remembered at one time; beyond it new proofs are refused, not old ones forgotten.
     pub const REPLAY_ENTRIES_MAX: usize = 2_000_000;
+    /// Part of the free room for proofs that one device may hold: one in so many. Devices that flood can never take all of it: with n
+    /// of them, one part in 1 + n/4 stays free (dynamic thresholds, Choudhury and Hahne 1998).
+    pub const REPLAY_SHARE_OF_FREE: usize = 4;
+    /// Proofs of keys that are no device's, remembered at one time; beyond it the oldest go, and older nonces do not count any more.
+    pub const REPLAY_STRANGERS_MAX: usize = 131_072;
     /// Life of an authorization code; RFC 6749 section 4.1.2 recommends at most ten minutes.
     pub const CODE_LIFE: Seconds = Seconds(60);
     /// Bytes of a JWK Set, which also bounds its number of keys.
@@ -130,8 +139,12 @@ impl Limits {
     pub const TOKEN_CHARACTERS_MIN: usize = 7;
     /// Life of a challenge for enrolment, passkey registration or login.
     pub const CHALLENGE_LIFE: Seconds = Seconds(300);
-    /// Challenges outstanding at one time.
-    pub const CHALLENGES_MAX: usize = 100_000;
+    /// Spent challenges of one purpose that are remembered; beyond it the oldest go, and challenges as old as those do not count any more.
+    pub const CHALLENGES_SPENT_MAX: usize = 262_144;
+    /// Ceremonies and attestations that one device may answer within [`Limits::CHALLENGE_LIFE`], of each purpose.
+    pub const CHALLENGES_PER_DEVICE_MAX: u32 = 100;
+    /// Bytes of a ceremony as it is handed out, sealed: a few hundred for a login, more with the credentials' options.
+    pub const CEREMONY_BYTES_MAX: usize = 16 * 1024;
     /// Life of a development token.
     pub const DEV_TOKEN_LIFE_MAX: Seconds = Seconds(90 * 86_400);
     /// Phones that one development token enrols.
@@ -151,6 +164,8 @@ impl Limits {
     pub const DEV_KIT_BYTES_MAX: usize = 1024;
     /// Bytes of a passkey's credential id (WebAuthn level 3 section 4, "credential ID").
     pub const CREDENTIAL_ID_BYTES_MAX: usize = 1023;
+    /// Request keys whose sessions are remembered, so that signing out with one is no theft.
+    pub const NAMED_KEYS_MAX: usize = 200_000;
     /// Prompts of the login that are remembered at a time; beyond it, a new one takes the place of the oldest.
     pub const PROMPTS_MAX: usize = 10_000;
 

@@ -11,12 +11,16 @@ pub enum OAuthError {
     InvalidGrant,
     /// The request is not well-formed.
     InvalidRequest,
+    /// A scope is asked for; no token here has one.
+    InvalidScope,
     /// A fault of ours, or too many requests.
     TemporarilyUnavailable,
     /// The client may not do this.
     UnauthorizedClient,
     /// The grant type is not one of ours.
     UnsupportedGrantType,
+    /// A token of this kind is not revoked here.
+    UnsupportedTokenType,
     /// The next proof needs the nonce that the answer carries.
     UseDpopNonce,
 }
@@ -30,9 +34,11 @@ impl OAuthError {
             Self::InvalidDpopProof => "invalid_dpop_proof",
             Self::InvalidGrant => "invalid_grant",
             Self::InvalidRequest => "invalid_request",
+            Self::InvalidScope => "invalid_scope",
             Self::TemporarilyUnavailable => "temporarily_unavailable",
             Self::UnauthorizedClient => "unauthorized_client",
             Self::UnsupportedGrantType => "unsupported_grant_type",
+            Self::UnsupportedTokenType => "unsupported_token_type",
             Self::UseDpopNonce => "use_dpop_nonce",
         }
     }

@@ -100,9 +100,12 @@ reasons! {
     ChainBroken = "chain_broken", DeviceUnproven, "the certificates of the attestation chain do not connect (issuer and subject differ), or the chain is too short or too long";
     ChainExtended = "chain_extended", DeviceUnproven, "certificates were appended after the attested one; this is an attempt to pass off another key as attested";
     ChainSignatureInvalid = "chain_signature_invalid", DeviceUnproven, "a signature in the attestation chain is not valid";
+    ChallengeCrowdedOut = "challenge_crowded_out", Retry, "so many other challenges were answered that one as old as this does not count any more; the app asks for another";
     ChallengeMismatch = "challenge_mismatch", DeviceUnproven, "the evidence was made for another challenge";
+    ChallengeShareUsed = "challenge_share_used", TooMany, "this device has answered as many challenges as one device may in five minutes";
     ChallengeUnknown = "challenge_unknown", Retry, "the challenge was never issued, has expired or was already used";
-    ChallengesFull = "challenges_full", Unavailable, "the limit of open challenges is reached, so no new one is issued";
+    ChallengesFull = "challenges_full", Unavailable, "no longer given: open challenges are not remembered any more, so there is no limit of them";
+    ClientAuthenticationRefused = "client_authentication_refused", RequestInvalid, "the request authenticates a client by a password, Basic credentials or an assertion; clients here are public, and name themselves by `client_id` alone";
     ClientUnknown = "client_unknown", RequestInvalid, "the client id is not one of the configured apps";
     CodeReused = "code_reused", SignInAgain, "an authorization code was redeemed twice; its session was revoked";
     CodeUnknown = "code_unknown", SignInAgain, "the authorization code was never issued or has expired";
@@ -132,6 +135,7 @@ reasons! {
     ExchangeTooLong = "exchange_too_long", Retry, "the request and its answer together took longer than is allowed where no stream is declared";
     ExchangesTooMany = "exchanges_too_many", TooMany, "the person has as many requests in progress as are allowed at one time";
     GatewayEnding = "gateway_ending", Unavailable, "the gateway is stopping; the client should connect again, to another node if there is one";
+    GrantOfAnotherApp = "grant_of_another_app", SignInAgain, "the code or refresh token was given to another app than the one that the request names";
     GrantTypeUnknown = "grant_type_unknown", RequestInvalid, "the token request's grant type is neither `authorization_code` nor `refresh_token`";
     HandshakeInvalid = "handshake_invalid", RequestInvalid, "the WebSocket handshake does not follow RFC 6455";
     Hooked = "hooked", DeviceUnproven, "the app reports that foreign code runs inside it (Frida, Xposed or similar)";
@@ -178,6 +182,7 @@ reasons! {
     PlayVerdictTooOld = "play_verdict_too_old", DeviceUnproven, "the Play Integrity verdict is older than the configuration allows";
     PolicyError = "policy_error", NotPermitted, "a policy failed with an error; this counts as a refusal";
     ProofAlgorithmRefused = "proof_algorithm_refused", ProofInvalid, "the proof is signed with an algorithm that is not accepted (only ES256 and EdDSA are)";
+    ProofCrowdedOut = "proof_crowded_out", UseNonce, "so many proofs of unknown keys came that one with a nonce as old as this does not count any more; the answer carries a new one";
     ProofKeyMismatch = "proof_key_mismatch", ProofInvalid, "the proof was signed by another key than the one the token is bound to; the token may be stolen";
     ProofMalformed = "proof_malformed", ProofInvalid, "the proof cannot be parsed";
     ProofMissing = "proof_missing", ProofInvalid, "the request has no proof (`DPoP` header)";
@@ -201,6 +206,7 @@ reasons! {
     RefreshForeignKey = "refresh_foreign_key", SignInAgain, "a refresh token was used with another device key than its own; the session was frozen";
     RefreshUnknown = "refresh_unknown", SignInAgain, "the refresh token was never issued, has expired or was revoked";
     ReplayMemoryFull = "replay_memory_full", Unavailable, "the memory of used proofs is full, so no proof is accepted";
+    ReplayShareUsed = "replay_share_used", TooMany, "this device sends proofs so fast that it holds its share of the memory of used proofs";
     ReportInvalid = "report_invalid", RequestInvalid, "the app's posture report cannot be parsed, or is not signed by the device key";
     RequestMalformed = "request_malformed", RequestInvalid, "the request is not an unambiguous HTTP message";
     RequestTooLarge = "request_too_large", RequestInvalid, "the head of the request (request line and headers) is larger than the limit";
@@ -213,6 +219,7 @@ reasons! {
     RootOfTrustMissing = "root_of_trust_missing", DeviceUnproven, "the attestation contains no information about how the phone booted";
     RiskMetricMissing = "risk_metric_missing", DeviceUnproven, "Apple has not counted the App Attest keys on this phone, and the configuration requires the count";
     Rooted = "rooted", DeviceUnproven, "the app reports that the phone is rooted or jailbroken";
+    ScopeUnknown = "scope_unknown", RequestInvalid, "the token request asks for a scope; what somebody may do is decided by policies here, and no token has a scope";
     ScreenLockMissing = "screen_lock_missing", ScreenLockMissing, "the app reports that the phone has no screen lock";
     SecurityLevelWrong = "security_level_wrong", DeviceUnproven, "the security levels of key, attestation and certificate contradict each other, or are not exactly the required one";
     SessionChallenged = "session_challenged", SignInAgain, "the session is blocked until the person signs in again";
@@ -237,6 +244,7 @@ reasons! {
     TokenNotYetValid = "token_not_yet_valid", TokenInvalid, "the token is not valid yet";
     TokenRepeatedHeader = "token_repeated_header", TokenInvalid, "the request has more than one `Authorization` header";
     TokenSignatureInvalid = "token_signature_invalid", TokenInvalid, "the token's signature is not valid";
+    TokenTypeUnsupported = "token_type_unsupported", RequestInvalid, "an access token was to be revoked; it ends with its session, which the refresh token revokes (RFC 7009 section 2.2.1)";
     TokenTypeWrong = "token_type_wrong", TokenInvalid, "the token's `typ` is not `at+jwt`";
     UnknownOperation = "unknown_operation", NotPermitted, "no operation is declared for this method and path";
     UpstreamAnswerTooLarge = "upstream_answer_too_large", Unavailable, "the upstream's answer has more headers or a larger head or body than is passed on; see the limits of answers";

@@ -30,8 +30,8 @@ pub(crate) fn refusal(refusal: &Refusal, id: &DecisionId, nonces: &NonceKeys, no
     if let Some(challenge) = problem::challenge(told.challenge(), wanted(told.challenge(), refusal)) {
         headers.insert(header::WWW_AUTHENTICATE, challenge);
     }
-    if told.offers_nonce() {
-        insert(headers, DPOP_NONCE.clone(), &nonces.issue(now.seconds()));
+    if let Some(key) = refusal.speaker().filter(|_| told.offers_nonce()) {
+        insert(headers, DPOP_NONCE.clone(), &nonces.issue(key, now.seconds()));
     }
     insert(headers, DECISION.clone(), id.as_str());
     answer
@@ -106,16 +106,17 @@ fn insert(headers: &mut HeaderMap, name: HeaderName, text: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use countersign_core::{Acr, Matched, Obligation, Permitted, PolicyName, PolicyReason, RateLimit, Remedy, Seconds, Secret};
+    use countersign_core::{Acr, Matched, Obligation, Permitted, PolicyName, PolicyReason, RateLimit, Remedy, Seconds, Secret, Thumbprint};
     use countersign_store::TakeError;
     use http_body_util::BodyExt;
     use std::fmt::Write as _;
 
     const NOW: UnixMillis = UnixMillis(1_789_302_400_000);
 
-    async fn written(name: &str, refused: &Refusal) -> String {
+    async fn written(name: &str, refused: Refusal) -> String {
+        let refused = refused.spoken_by(Some(Thumbprint::from_bytes([9; 32])));
         let nonces = NonceKeys::new(&Secret::new([7; 32]), None);
-        let answer = refusal(refused, &DecisionId::from_random([1; 8]), &nonces, NOW);
+        let answer = refusal(&refused, &DecisionId::from_random([1; 8]), &nonces, NOW);
         let (head, body) = answer.into_parts();
         let body = body.collect().await.expect("a body").to_bytes();
         let mut out = format!("=== {name}\n{}\n", head.status);
@@ -147,17 +148,17 @@ mod tests {
             let reason = Reason::ALL.iter().find(|reason| reason.public() == *told && **reason != Reason::Internal);
             // `step_up` comes from policies only; see below.
             if let Some(reason) = reason {
-                page += &written(told.code(), &Refusal::because(reason.clone())).await;
+                page += &written(told.code(), Refusal::because(reason.clone())).await;
             }
         }
-        page += &written("a step-up, by assurance", &policy(Outcome::StepUp, Some(Acr::PhishingResistant), None)).await;
-        page += &written("a step-up, by freshness too", &policy(Outcome::StepUp, Some(Acr::Presence), Some(Seconds(120)))).await;
-        page += &written("a policy's refusal", &policy(Outcome::Deny, None, None)).await;
-        page += &written("a rate", &Refusal::from(TakeError::Exceeded(Seconds(17)))).await;
+        page += &written("a step-up, by assurance", policy(Outcome::StepUp, Some(Acr::PhishingResistant), None)).await;
+        page += &written("a step-up, by freshness too", policy(Outcome::StepUp, Some(Acr::Presence), Some(Seconds(120)))).await;
+        page += &written("a policy's refusal", policy(Outcome::Deny, None, None)).await;
+        page += &written("a rate", Refusal::from(TakeError::Exceeded(Seconds(17)))).await;
         let mut advised = countersign_core::Decision::deny(Reason::NoPermit);
         advised.advice.remedies = vec![Remedy::UpdateSystem];
-        page += &written("a default deny that the person can cure", &Refusal::by(advised)).await;
-        page += &written("a fault that nobody foresaw", &Refusal::because(Reason::Internal)).await;
+        page += &written("a default deny that the person can cure", Refusal::by(advised)).await;
+        page += &written("a fault that nobody foresaw", Refusal::because(Reason::Internal)).await;
         insta::assert_snapshot!("answers", page);
     }
 
@@ -167,7 +168,7 @@ mod tests {
         for told in PublicReason::ALL {
             let mut answers = std::collections::BTreeSet::new();
             for reason in Reason::ALL.iter().filter(|r| r.public() == *told && **r != Reason::Internal) {
-                answers.insert(strip(written("", &Refusal::because(reason.clone())).await));
+                answers.insert(strip(written("", Refusal::because(reason.clone())).await));
             }
             assert!(answers.len() <= 1, "{told:?}: {answers:?}");
         }

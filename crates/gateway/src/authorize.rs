@@ -21,7 +21,7 @@ pub(crate) fn identified(context: &mut RequestContext, holder: &Holder) {
 
 /// Notes who it was, as far as that was known.
 pub(crate) fn unidentified(context: &mut RequestContext, refused: Unauthenticated) -> Refusal {
-    let Unauthenticated { refusal, known: Known { token, session, .. } } = refused;
+    let Unauthenticated { refusal, known: Known { token, session, speaker, .. } } = refused;
     if let Some(token) = token {
         context.names(&token);
     }
@@ -29,7 +29,7 @@ pub(crate) fn unidentified(context: &mut RequestContext, refused: Unauthenticate
         context.belongs_to(&session);
         context.is_in_session();
     }
-    Refusal::from(refusal)
+    Refusal::from(refusal).spoken_by(speaker)
 }
 
 /// Step 9: the decision, pure and the same for every door.

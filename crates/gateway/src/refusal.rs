@@ -1,7 +1,7 @@
 //! What judging a request can end in when it does not end in a permit.
 
 use countersign_access::AccessRefusal;
-use countersign_core::{Decision, Facts, Reason, Seconds, SignalKind, Stage, Update};
+use countersign_core::{Decision, Facts, Reason, Seconds, SignalKind, Stage, Thumbprint, Update};
 use countersign_policy::BodyRefusal;
 use countersign_store::TakeError;
 
@@ -16,6 +16,7 @@ pub struct Refusal {
     evidence_age_max: Option<Seconds>,
     field: Option<String>,
     signal: Option<SignalKind>,
+    speaker: Option<Thumbprint>,
 }
 
 impl Refusal {
@@ -28,7 +29,7 @@ impl Refusal {
     /// Refused by the policies. To refuse is safe whatever the decision says, so that any is taken.
     #[must_use]
     pub fn by(decision: Decision) -> Self {
-        Self { decision: Box::new(decision), retry_after: None, update: None, evidence_age_max: None, field: None, signal: None }
+        Self { decision: Box::new(decision), retry_after: None, update: None, evidence_age_max: None, field: None, signal: None, speaker: None }
     }
 
     /// Refused by the policies, with what the facts say about a cure.
@@ -67,6 +68,14 @@ impl Refusal {
     /// The member of the body that is wrong, as a JSON pointer: the caller's own word, and never a value.
     pub(crate) fn field(&self) -> Option<&str> {
         self.field.as_deref()
+    /// The key that signed the proof: a nonce that the answer carries is for that key.
+    pub(crate) const fn speaker(&self) -> Option<&Thumbprint> {
+        self.speaker.as_ref()
+    }
+
+    /// The same refusal of a request whose proof this key signed.
+    pub(crate) fn spoken_by(self, speaker: Option<Thumbprint>) -> Self {
+        Self { speaker, ..self }
     }
 
     /// What the monitor should hear of it: only what no honest client does.

@@ -6,7 +6,7 @@
 
 use std::{net::IpAddr, panic::AssertUnwindSafe, sync::Arc};
 
-use countersign_access::authenticate;
+use countersign_access::{Asked, NonceNeed, authenticate};
 use countersign_core::{Reason, UnixSeconds};
 use countersign_policy::StreamRules;
 use countersign_store::{NotLive, Receipt, Stranger, StrangerRefusal, Unavailable, Written};
@@ -51,7 +51,8 @@ async fn judge(gateway: &Gateway, raw: &mut RawRequest, can: Can, context: &mut 
 
     // 3 to 6. Who asks: a token, a proof by its key, a live session, a device that may act and what it lacks.
     let target = gateway.origin.target(request.path()).map_err(|_| Refusal::because(Reason::PathAmbiguous))?;
-    let asked = authenticate(&gateway.access, request.credentials(), &target, request.method(), now).await;
+    let asked = Asked { method: request.method(), target: &target, nonce: NonceNeed::Accepted };
+    let asked = authenticate(&gateway.access, request.credentials(), &asked, now).await;
     let mut who = asked.map_err(|refused| authorize::unidentified(context, refused))?;
     authorize::identified(context, who.holder());
 

@@ -49,6 +49,16 @@ pub enum CodeState {
     Issued(CodeGrant),
 }
 
+impl CodeState {
+    /// Grant that the code stands for, redeemed or not.
+    #[must_use]
+    pub const fn grant(&self) -> &CodeGrant {
+        match self {
+            Self::Exchanged { grant, .. } | Self::Issued(grant) => grant,
+        }
+    }
+}
+
 /// A request to redeem a code. The caller has verified, before this rule runs, that the device key `key` proved the request.
 #[derive(Debug)]
 pub struct CodeRequest {
@@ -69,6 +79,11 @@ pub enum Exchange {
     /// Refuse the request, and change nothing.
     Refuse(GrantRefusal),
     /// Give the same session and the same refresh token again, because the first answer was lost on the way.
+    ///
+    /// RFC 6749 section 4.1.2 lets a code be used once. Within its life, this is one use that is told twice, and it is safe because whoever
+    /// asks proves again, by a proof that counts once, that they hold the device key and the verifier of the first: somebody who only saw
+    /// the code has neither. There is no client without a device key: each code is given to an enrolled device and bound to its key
+    /// ([`DeviceBinding`] is no option), so nobody gets a repetition for the code and verifier alone.
     Repeat {
         /// Refresh family that was made from the code.
         family: GrantId,
@@ -110,7 +125,7 @@ impl GrantRefusal {
     #[must_use]
     pub const fn reason(self) -> Reason {
         match self {
-            Self::ClientMismatch => Reason::ClientUnknown,
+            Self::ClientMismatch => Reason::GrantOfAnotherApp,
             Self::CodeReused => Reason::CodeReused,
             Self::CodeExpired | Self::CodeUnknown => Reason::CodeUnknown,
             Self::ForeignKey => Reason::RefreshForeignKey,

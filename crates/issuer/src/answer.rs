@@ -15,14 +15,20 @@ use crate::{endpoint::ErrorFormat, refusal::Refusal};
 /// Reasons whose HTTP status says more than that of their class.
 const STATUS: &[(Reason, StatusCode)] = &[
     (Reason::BodyTooLarge, StatusCode::PAYLOAD_TOO_LARGE),
+    (Reason::ClientAuthenticationRefused, StatusCode::UNAUTHORIZED),
     (Reason::MediaTypeWrong, StatusCode::UNSUPPORTED_MEDIA_TYPE),
     (Reason::MethodUnknown, StatusCode::METHOD_NOT_ALLOWED),
     (Reason::UnknownOperation, StatusCode::NOT_FOUND),
 ];
 
 /// Reasons whose OAuth error says more than that of their class.
-const ERRORS: &[(Reason, OAuthError)] =
-    &[(Reason::ClientUnknown, OAuthError::InvalidClient), (Reason::GrantTypeUnknown, OAuthError::UnsupportedGrantType)];
+const ERRORS: &[(Reason, OAuthError)] = &[
+    (Reason::ClientAuthenticationRefused, OAuthError::InvalidClient),
+    (Reason::ClientUnknown, OAuthError::InvalidClient),
+    (Reason::GrantTypeUnknown, OAuthError::UnsupportedGrantType),
+    (Reason::ScopeUnknown, OAuthError::InvalidScope),
+    (Reason::TokenTypeUnsupported, OAuthError::UnsupportedTokenType),
+];
 
 /// An answer with a JSON body.
 pub fn json(status: StatusCode, body: &impl Serialize) -> Response {
@@ -57,7 +63,10 @@ pub fn refusal(refusal: &Refusal, format: ErrorFormat, number: &DecisionId) -> R
         ErrorFormat::Problem => document(status, PROBLEM_JSON, problem.document()),
     };
     let headers = response.headers_mut();
-    if let Some(challenge) = challenge(told).filter(|_| status == StatusCode::UNAUTHORIZED) {
+    if refusal.reason == Reason::ClientAuthenticationRefused {
+        // RFC 6749 section 5.2 asks for the scheme that was tried, and Basic is the one that clients try.
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(r#"Basic realm="clients here are public""#));
+    } else if let Some(challenge) = challenge(told).filter(|_| status == StatusCode::UNAUTHORIZED) {
         headers.insert(WWW_AUTHENTICATE, challenge);
     }
     if let Some(seconds) = problem::retry_after(told, refusal.retry_after) {
@@ -74,11 +83,12 @@ pub fn allow(response: &mut Response, methods: &[http::Method]) {
     }
 }
 
-/// Adds what every answer of ours carries: no caching, our time, the number, the nonce for the next proof.
-pub fn dress(response: &mut Response, number: &DecisionId, nonce: &str, now: UnixSeconds) {
+/// Adds what every answer of ours carries: no caching, our time, the number, and the nonce for the next proof of the key that asked.
+pub fn dress(response: &mut Response, number: &DecisionId, nonce: Option<&str>, now: UnixSeconds) {
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    for (name, value) in [(&DATE, imf_fixdate(now.0).as_str()), (&DECISION, number.as_str()), (&DPOP_NONCE, nonce)] {
+    let date = imf_fixdate(now.0);
+    for (name, value) in [(&DATE, date.as_str()), (&DECISION, number.as_str())].into_iter().chain(nonce.map(|nonce| (&DPOP_NONCE, nonce))) {
         if let Ok(value) = HeaderValue::from_str(value) {
             headers.insert(name.clone(), value);
         }
@@ -139,7 +149,13 @@ mod tests {
             (Reason::MethodUnknown, "invalid_request", 405, 405),
             (Reason::UnknownOperation, "unauthorized_client", 404, 404),
             (Reason::ClientUnknown, "invalid_client", 400, 400),
+            (Reason::ClientAuthenticationRefused, "invalid_client", 401, 401),
+            (Reason::GrantOfAnotherApp, "invalid_grant", 400, 401),
             (Reason::GrantTypeUnknown, "unsupported_grant_type", 400, 400),
+            (Reason::ScopeUnknown, "invalid_scope", 400, 400),
+            (Reason::TokenTypeUnsupported, "unsupported_token_type", 400, 400),
+            (Reason::ProofCrowdedOut, "use_dpop_nonce", 400, 401),
+            (Reason::ReplayShareUsed, "temporarily_unavailable", 429, 429),
             (Reason::SignUpClosed, "unauthorized_client", 400, 403),
             (Reason::ProofReplayed, "invalid_dpop_proof", 400, 401),
             (Reason::RateExceeded, "temporarily_unavailable", 429, 429),

@@ -3,14 +3,15 @@
 use axum::response::Response;
 use countersign_audit::Evidence;
 use countersign_core::{Posture, Provenance, Reason};
-use countersign_store::{ChallengePurpose, DeviceChange};
+use countersign_proof::challenge::ChallengePurpose;
+use countersign_store::{DeviceChange, Spender};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    answer,
+    answer, challenger,
     context::RequestContext,
-    enrol::{known_client, take_challenge},
+    enrol::known_client,
     evidence::{self, Claimant},
     json, posture,
     proven::prove_device,
@@ -54,7 +55,10 @@ pub async fn attest(issuer: &Issuer, call: &Call, context: &RequestContext) -> R
     }
     let now = context.second();
     let device = issuer.stores.devices.find(proven.id()).await?.ok_or(Reason::DeviceUnknown)?;
-    let challenge = take_challenge(issuer, &renewal.challenge, ChallengePurpose::Attestation, &client, context).await?;
+    let key = device.posture.key;
+    let (challenge, open) = challenger::recognise(issuer, &renewal.challenge, ChallengePurpose::Attestation, &client, &key, context)?;
+    // Used up before any evidence is looked at, so that no two pieces of evidence can be tried on one challenge (law 5).
+    issuer.stores.challenges.spend(open, Spender::Device(proven.id()), now).await?;
     let change = match (&renewal.chain, &renewal.assertion, &renewal.integrity) {
         (Some(chain), None, None) => {
             let claimant = Claimant { id: device.posture.device.clone(), key: &device.posture.key, app, required };

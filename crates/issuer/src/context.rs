@@ -40,6 +40,8 @@ pub struct RequestContext {
     pub address: IpAddr,
     known: Mutex<Known>,
     theft: Mutex<Theft>,
+    /// Key for which the answer carries a nonce.
+    speaker: Mutex<Option<Thumbprint>>,
 }
 
 /// What the monitor heard of a request.
@@ -57,7 +59,7 @@ pub enum Theft {
 impl RequestContext {
     /// A request that has just come to an endpoint.
     pub fn new(endpoint: &'static Endpoint, number: DecisionId, now: UnixMillis, address: IpAddr) -> Self {
-        Self { endpoint, number, now, address, known: Mutex::default(), theft: Mutex::default() }
+        Self { endpoint, number, now, address, known: Mutex::default(), theft: Mutex::default(), speaker: Mutex::default() }
     }
 
     /// The present second, for rules.
@@ -83,6 +85,16 @@ impl RequestContext {
     /// Notes what a check has established.
     pub(crate) fn learn(&self, note: impl FnOnce(&mut Known)) {
         note(&mut self.known.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Notes the key whose next proof or delegation the answer's nonce is for (RFC 9449 section 8.2).
+    pub(crate) fn speaks_for(&self, key: Thumbprint) {
+        *self.speaker.lock().unwrap_or_else(PoisonError::into_inner) = Some(key);
+    }
+
+    /// Key whose next proof the answer's nonce is for; `None` as long as the request has named none.
+    pub(crate) fn speaker(&self) -> Option<Thumbprint> {
+        *self.speaker.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Reports a change of a device that no honest phone asks for.

@@ -35,6 +35,8 @@ pub enum Asks {
     Nothing,
     /// Access token.
     Token,
+    /// Proof whose nonce is judged with the grant that it is for.
+    TokenRequest,
 }
 
 /// Endpoint, apart from its handler.
@@ -62,6 +64,7 @@ impl Endpoint {
             BodyKind::Nothing => Asks::Nothing,
             BodyKind::Form | BodyKind::Json if self.path == paths::CHALLENGE => Asks::Nothing,
             BodyKind::Form | BodyKind::Json if self.path.starts_with(paths::ME_PREFIX) => Asks::Token,
+            BodyKind::Form if self.path == paths::TOKEN => Asks::TokenRequest,
             BodyKind::Form | BodyKind::Json => Asks::Key,
         }
     }

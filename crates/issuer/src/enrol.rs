@@ -1,21 +1,19 @@
 //! Enrolment: a phone's hardware vouches for a key, and the same key signs the request (law 3).
 
 use axum::response::Response;
-use countersign_codec::base64url;
-use countersign_core::{ClientId, Limits, Reason};
-use countersign_store::{ChallengeId, ChallengePurpose, Device, DeviceState};
+use countersign_core::{ClientId, Limits, Reason, Thumbprint};
+use countersign_proof::challenge::{Asker, ChallengePurpose};
+use countersign_store::{Device, DeviceState, Spender};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    answer,
-    ceremony::challenge_id,
+    answer, challenger,
     context::RequestContext,
     development::Offer,
     enrolment::{EnrolmentWire, Voucher},
     evidence::{self, Claimant, Evidence, PlatformWire},
-    json, name, posture,
-    proven::prove_key,
+    json, name, posture, proven,
     receive::Call,
     record::{self, Seen},
     refusal::Refusal,
@@ -27,6 +25,8 @@ use crate::{
 struct Ask {
     client_id: String,
     purpose: Option<Purpose>,
+    /// Thumbprint of the key that will answer, where the app knows it already: the challenge then counts for that key alone.
+    jkt: Option<String>,
     /// Platform, as iPhones state it, so that Apple is not asked for a key that would not be taken today.
     platform: Option<PlatformWire>,
 }
@@ -68,16 +68,19 @@ pub async fn challenge(issuer: &Issuer, call: &Call, context: &RequestContext) -
     if let (ChallengePurpose::Enrolment, Some(PlatformWire::Ios)) = (purpose, ask.platform) {
         issuer.app(&client).ok_or(Reason::ClientUnknown)?.app_attest_quota.room(context.second())?;
     }
-    let id = issuer.random::<32>();
-    let recall = client.as_str().as_bytes().to_vec();
-    let expires_at = context.second().plus(Limits::CHALLENGE_LIFE);
-    issuer.stores.challenges.issue(ChallengeId(id), purpose, recall, expires_at).await?;
-    Ok(answer::json(StatusCode::OK, &Given { challenge: base64url::encode(id), expires_in: Limits::CHALLENGE_LIFE.0 }))
+    let key = ask.jkt.as_deref().map(Thumbprint::parse).transpose().map_err(|_| Refusal::new(Reason::BodyFieldInvalid))?;
+    // Who names the key that will answer gets a nonce for it as well, and saves a round trip.
+    if let Some(key) = key {
+        context.speaks_for(key);
+    }
+    let challenge = challenger::challenge(issuer, purpose, &Asker { client: &client, key: key.as_ref() }, context);
+    Ok(answer::json(StatusCode::OK, &Given { challenge, expires_in: Limits::CHALLENGE_LIFE.0 }))
 }
 
 /// Enrols the device whose key signed the request, if its hardware or a development token vouches for that key.
 pub async fn enrol(issuer: &Issuer, call: &Call, context: &RequestContext) -> Result<Response, Refusal> {
-    let proven = prove_key(issuer, call, context).await?;
+    // Whose key it is will be known only when hardware has vouched for it; until then it is a stranger's.
+    let proven = proven::spend_key(issuer, proven::bound(issuer, call, context)?, Spender::Stranger, context).await?;
     let enrolment = json::parse::<EnrolmentWire>(&call.body)?.read()?;
     let client = known_client(issuer, &enrolment.client_id, context)?;
     let app = issuer.app(&client).ok_or(Reason::ClientUnknown)?;
@@ -93,7 +96,10 @@ pub async fn enrol(issuer: &Issuer, call: &Call, context: &RequestContext) -> Re
         Voucher::DevToken { token, build } => Read::DevToken(Offer::read(call, token, *build, &client, enrolment.platform.platform())?),
         Voucher::Evidence(evidence) => Read::Evidence(evidence.decode()?),
     };
-    let challenge = take_challenge(issuer, &enrolment.challenge, ChallengePurpose::Enrolment, &client, context).await?;
+    let key = *proven.key().thumbprint();
+    let (challenge, open) = challenger::recognise(issuer, &enrolment.challenge, ChallengePurpose::Enrolment, &client, &key, context)?;
+    // Used up before any evidence is looked at, so that no two pieces of evidence can be tried on one challenge (law 5).
+    issuer.stores.challenges.spend(open, Spender::Stranger, context.second()).await?;
     let key = proven.key().thumbprint();
     let id = match issuer.stores.devices.find_by_key(key).await? {
         Some(Device { state: DeviceState::Revoked, .. }) => return Err(Reason::DeviceRevoked.into()),
@@ -148,17 +154,4 @@ pub fn known_client(issuer: &Issuer, text: &str, context: &RequestContext) -> Re
     issuer.app(&client).ok_or(Reason::ClientUnknown)?;
     context.learn(|known| known.client = Some(client.clone()));
     Ok(client)
-}
-
-/// Uses the challenge up before any evidence is looked at, so that no two pieces of evidence can be tried on one challenge (law 5).
-pub async fn take_challenge(
-    issuer: &Issuer,
-    text: &str,
-    purpose: ChallengePurpose,
-    client: &ClientId,
-    context: &RequestContext,
-) -> Result<ChallengeId, Refusal> {
-    let id = challenge_id(text)?;
-    let recalled = issuer.stores.challenges.take(&id, purpose, context.second()).await?;
-    if recalled.as_deref() == Some(client.as_str().as_bytes()) { Ok(id) } else { Err(Reason::ChallengeUnknown.into()) }
 }

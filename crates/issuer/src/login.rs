@@ -6,7 +6,8 @@ use countersign_core::{Acr, ClientId, Limits, LoginOutcome, PublicReason, Reason
 use countersign_identity::{
     Assurance, CodeChallenge, CodeGrant, DeviceBinding, LoginCeremony, LoginCredential, PasskeyRefusal, StoredPasskey, TokenHash,
 };
-use countersign_store::{ChallengePurpose, Passkey, SessionFilter, Used, User, UserState};
+use countersign_proof::challenge::ChallengePurpose;
+use countersign_store::{Passkey, SessionFilter, Used, User, UserState};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
@@ -107,7 +108,7 @@ pub async fn start(issuer: &Issuer, call: &Call, context: &RequestContext) -> Re
     let (options, state) = issuer.config.passkeys.start_login()?;
     let begun = Begun { aim, name, state: state.as_str().to_owned() };
     let beginning = Beginning { purpose: ChallengePurpose::Login, client: &client, device: &device, options, more: begun };
-    Ok(answer::json(StatusCode::OK, &ceremony::start(issuer, beginning, context).await?))
+    Ok(answer::json(StatusCode::OK, &ceremony::start(issuer, beginning, context)?))
 }
 
 /// Finds the account of the one person who uses the phone, so that guessing by others on it does not lock that person out; several or

@@ -1,6 +1,6 @@
 //! A person who speaks for themselves: their own access token, and a proof by the key that it is bound to (RFC 9449 section 7).
 
-use countersign_access::{Authenticated, Known, Unauthenticated, authenticate};
+use countersign_access::{Asked, Authenticated, Known, NonceNeed, Unauthenticated, authenticate};
 use countersign_core::{DeviceId, Reason, Session, SessionState, Stage};
 use countersign_identity::Asking;
 
@@ -52,9 +52,11 @@ impl Person {
 /// Proves who asks. The same checks as a request to the API passes, by the same function.
 pub async fn prove(issuer: &Issuer, call: &Call, context: &RequestContext) -> Result<Person, Refusal> {
     let target = issuer.config.public_origin.target(&call.path).map_err(|_| Refusal::new(Reason::RequestMalformed))?;
-    match authenticate(&issuer.access, call.credentials(), &target, &call.method, context.second()).await {
+    let asked = Asked { method: &call.method, target: &target, nonce: NonceNeed::Required };
+    match authenticate(&issuer.access, call.credentials(), &asked, context.second()).await {
         Ok(authenticated) => {
             let (holder, key) = (authenticated.holder(), *authenticated.fresh().key());
+            context.speaks_for(key);
             context.learn(|known| {
                 known.key = Some(key);
                 known.client = Some(holder.token().client().clone());
@@ -70,7 +72,10 @@ pub async fn prove(issuer: &Issuer, call: &Call, context: &RequestContext) -> Re
 
 /// Notes who it was, as far as that was known, and reports what no honest app does.
 async fn unproven(issuer: &Issuer, refused: Unauthenticated, context: &RequestContext) -> Refusal {
-    let Unauthenticated { refusal, known: Known { token, proved_by, session } } = refused;
+    let Unauthenticated { refusal, known: Known { token, proved_by, speaker, session } } = refused;
+    if let Some(key) = speaker {
+        context.speaks_for(key);
+    }
     context.learn(|known| {
         known.key = proved_by;
         known.session = token.as_ref().map(|token| token.session().clone());

@@ -3,17 +3,18 @@
 use countersign_access::{AccessRefusal, DPOP};
 use countersign_core::{DeviceId, Reason, SignalKind};
 use countersign_proof::{
-    dpop::{self, BoundProof, BoundTo, Expected},
+    dpop::{self, BoundProof, BoundTo, Expected, SignedProof},
     jwk::PublicKey,
     target::Target,
     window::NonceRule,
 };
-use countersign_store::{FreshProof, LivePosture, PostureError, SpendError};
+use countersign_store::{FreshProof, LivePosture, PostureError, SpendError, Spender};
 
 use crate::{
     context::RequestContext,
     endpoint::{Asks, Endpoint},
-    receive::{Call, Header, ProofOfKey},
+    head_proof::{HeadProof, ProvedKey},
+    receive::{Call, Header},
     refusal::Refusal,
     state::Issuer,
 };
@@ -60,52 +61,57 @@ pub fn target(issuer: &Issuer, endpoint: &Endpoint) -> Result<Target, Refusal> {
 /// token, the token is what is looked at.
 pub fn worth_reading(issuer: &Issuer, call: &Call, context: &RequestContext) -> Result<(), Refusal> {
     match context.endpoint.asks() {
-        Asks::Key => {
-            let (key, proof) = bind(issuer, call, context)?;
-            call.proved_by(ProofOfKey { key, proof });
-            Ok(())
-        }
-        Asks::Nothing => Ok(()),
+        Asks::Key => call.keep_proof(HeadProof::Bound(bound(issuer, call, context)?)),
+        Asks::Nothing => {}
+        // The rest of what a person proves is looked at with the token, when the body is there.
         Asks::Token => {
-            // The rest of what a person proves is looked at with the token, when the body is there.
             let token = call.credentials().token().map_err(AccessRefusal::from)?;
             issuer.access.tokens.verify(token, context.second()).map_err(AccessRefusal::from)?;
-            Ok(())
         }
+        // What names the request key says by whose nonce the proof is judged, and stands with the grant in the body.
+        Asks::TokenRequest => call.keep_proof(HeadProof::Signed(signed(call, context)?)),
     }
+    Ok(())
 }
 
-/// Takes the request's one proof, bound to this endpoint and moment. Not yet fresh.
-pub fn bound(issuer: &Issuer, call: &Call, context: &RequestContext) -> Result<(PublicKey, BoundProof), Refusal> {
-    match call.take_proof() {
-        Some(ProofOfKey { key, proof }) => Ok((key, proof)),
-        None => bind(issuer, call, context),
+/// Takes the request's one proof, and notes its key: the answer's nonce is for that key.
+pub fn signed(call: &Call, context: &RequestContext) -> Result<SignedProof, Refusal> {
+    if let Some(HeadProof::Signed(proof)) = call.take_proof() {
+        return Ok(proof);
     }
-}
-
-fn bind(issuer: &Issuer, call: &Call, context: &RequestContext) -> Result<(PublicKey, BoundProof), Refusal> {
     let proof = match call.header(&DPOP) {
         Header::Absent => return Err(Reason::ProofMissing.into()),
         Header::Repeated => return Err(Reason::ProofRepeatedHeader.into()),
         Header::Unreadable => return Err(Reason::ProofMalformed.into()),
         Header::Once(text) => dpop::read(text)?,
     };
-    let key = proof.key().clone();
-    let target = target(issuer, context.endpoint)?;
-    let expected = Expected {
-        method: context.endpoint.method.as_str(),
-        target: &target,
-        bound_to: BoundTo::TokenRequest,
-        nonces: NonceRule::Accepted(&issuer.access.nonces),
-    };
-    let bound = dpop::bind(proof, &expected, context.second())?;
-    Ok((key, bound))
+    context.speaks_for(*proof.key().thumbprint());
+    Ok(proof)
 }
 
-/// Uses the proof up. A proof that was used before is reported: either a client that retries without making a new one, or a
+/// Binds a proof to this endpoint and moment. Not yet fresh.
+pub fn bind(issuer: &Issuer, proof: SignedProof, nonces: NonceRule<'_>, context: &RequestContext) -> Result<ProvedKey, Refusal> {
+    let key = proof.key().clone();
+    let target = target(issuer, context.endpoint)?;
+    let expected = Expected { method: context.endpoint.method.as_str(), target: &target, bound_to: BoundTo::TokenRequest, nonces };
+    let proof = dpop::bind(proof, &expected, context.second())?;
+    Ok(ProvedKey { key, proof })
+}
+
+/// Takes the request's one proof, bound to this endpoint and moment by a nonce of its key's own. Not yet fresh.
+pub fn bound(issuer: &Issuer, call: &Call, context: &RequestContext) -> Result<ProvedKey, Refusal> {
+    if let Some(HeadProof::Bound(proved)) = call.take_proof() {
+        return Ok(proved);
+    }
+    let proved = bind(issuer, signed(call, context)?, NonceRule::Required(&issuer.access.nonces), context)?;
+    context.learn(|known| known.key = Some(*proved.key.thumbprint()));
+    Ok(proved)
+}
+
+/// Uses a proof up. A proof that was used before is reported: either a client that retries without making a new one, or a
 /// thief with a recording.
-pub async fn spend(issuer: &Issuer, proof: BoundProof, context: &RequestContext) -> Result<FreshProof, Refusal> {
-    issuer.stores.replay.spend(proof, context.second()).await.map_err(|error| {
+pub async fn spend(issuer: &Issuer, proof: BoundProof, by: Spender<'_>, context: &RequestContext) -> Result<FreshProof, Refusal> {
+    issuer.stores.replay.spend(proof, by, context.second()).await.map_err(|error| {
         if error == SpendError::AlreadySpent {
             context.signal(issuer, SignalKind::ProofReplayed, Reason::ProofReplayed);
         }
@@ -113,12 +119,19 @@ pub async fn spend(issuer: &Issuer, proof: BoundProof, context: &RequestContext)
     })
 }
 
-/// Proves the request's key.
-pub async fn prove_key(issuer: &Issuer, call: &Call, context: &RequestContext) -> Result<ProvenKey, Refusal> {
-    let (key, proof) = bound(issuer, call, context)?;
-    context.learn(|known| known.key = Some(*key.thumbprint()));
-    let fresh = spend(issuer, proof, context).await?;
-    Ok(ProvenKey { key, _fresh: fresh })
+/// Uses up the proof of a key.
+pub async fn spend_key(issuer: &Issuer, proved: ProvedKey, by: Spender<'_>, context: &RequestContext) -> Result<ProvenKey, Refusal> {
+    let fresh = spend(issuer, proved.proof, by, context).await?;
+    Ok(ProvenKey { key: proved.key, _fresh: fresh })
+}
+
+/// Uses up the proof of a request that opens nothing here, so that it is told apart from a replay of it. That nobody can tell any more, when
+/// strangers come too fast, is no reason to answer otherwise: the request has no effect that could be repeated.
+pub async fn spend_for_nothing(issuer: &Issuer, proved: ProvedKey, context: &RequestContext) -> Result<(), Refusal> {
+    match spend(issuer, proved.proof, Spender::Stranger, context).await {
+        Err(refusal) if refusal.reason == Reason::ProofCrowdedOut => Ok(()),
+        spent => spent.map(drop),
+    }
 }
 
 /// Proves the request's key, and that it is the device key of a device that may act.
@@ -128,19 +141,22 @@ pub async fn prove_device(issuer: &Issuer, call: &Call, context: &RequestContext
 
 /// As [`prove_device`], with the key, for what else it signed.
 pub async fn prove_device_key(issuer: &Issuer, call: &Call, context: &RequestContext) -> Result<(ProvenDevice, ProvenKey), Refusal> {
-    let (key, proof) = bound(issuer, call, context)?;
-    context.learn(|known| known.key = Some(*key.thumbprint()));
+    let proved = bound(issuer, call, context)?;
     // A key that is no device's is mostly an app that was restored without it: the app is told to enrol again. Asked before the proof is
     // spent: anybody makes keys, and the memory of spent proofs is for devices.
-    let found = match issuer.stores.devices.posture_by_key(key.thumbprint()).await {
-        Err(PostureError::Unknown) => return Err(Reason::KeyLost.into()),
-        Err(PostureError::Unavailable(fault)) => return Err(fault.into()),
+    match issuer.stores.devices.posture_by_key(proved.key.thumbprint()).await {
+        Err(PostureError::Unknown) => Err(Reason::KeyLost.into()),
+        Err(PostureError::Unavailable(fault)) => Err(fault.into()),
         // That it was revoked is told to whoever holds the key, and so only once the proof is known to be new.
-        found @ (Ok(_) | Err(PostureError::Revoked)) => found,
-    };
-    let fresh = spend(issuer, proof, context).await?;
-    let proven = ProvenKey { key, _fresh: fresh };
-    let live = found?;
-    context.learn(|known| known.device = Some(live.posture().device.clone()));
-    Ok((ProvenDevice { live }, proven))
+        Err(PostureError::Revoked) => {
+            spend_key(issuer, proved, Spender::Stranger, context).await?;
+            Err(PostureError::Revoked.into())
+        }
+        Ok(live) => {
+            let device = live.posture().device.clone();
+            let proven = spend_key(issuer, proved, Spender::Device(&device), context).await?;
+            context.learn(|known| known.device = Some(device));
+            Ok((ProvenDevice { live }, proven))
+        }
+    }
 }

@@ -13,7 +13,6 @@ use axum::{
 };
 use countersign_access::Credentials;
 use countersign_core::{Limits, Reason};
-use countersign_proof::{dpop::BoundProof, jwk::PublicKey};
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method,
     header::{CONTENT_ENCODING, CONTENT_TYPE},
@@ -21,6 +20,7 @@ use http::{
 
 use crate::{
     endpoint::{BodyKind, Endpoint},
+    head_proof::HeadProof,
     refusal::Refusal,
 };
 
@@ -40,17 +40,8 @@ pub struct Call {
     pub address: Option<IpAddr>,
     /// The body; empty where the endpoint takes none.
     pub body: Bytes,
-    /// The proof in the head, verified and bound before the body was read; taken by whoever spends it.
-    bound: Mutex<Option<ProofOfKey>>,
-}
-
-/// Proof that fits its request, with the key that made it. Not yet fresh.
-#[derive(Debug)]
-pub struct ProofOfKey {
-    /// The key.
-    pub key: PublicKey,
-    /// The proof.
-    pub proof: BoundProof,
+    /// The proof in the head, verified before the body was read; taken by whoever spends it.
+    bound: Mutex<Option<HeadProof>>,
 }
 
 /// How often a header stands in a request.
@@ -73,12 +64,12 @@ impl Call {
     }
 
     /// Keeps the proof of the head for later.
-    pub fn proved_by(&self, proof: ProofOfKey) {
+    pub fn keep_proof(&self, proof: HeadProof) {
         *self.bound.lock().unwrap_or_else(PoisonError::into_inner) = Some(proof);
     }
 
     /// Takes the proof that was kept, if there is one.
-    pub fn take_proof(&self) -> Option<ProofOfKey> {
+    pub fn take_proof(&self) -> Option<HeadProof> {
         self.bound.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 

@@ -3,10 +3,10 @@
 use countersign_access::AccessRefusal;
 use countersign_attest::{android::AttestRefusal, apple::AppleRefusal, play::PlayRefusal, report::ReportRefusal};
 use countersign_codec::json::JsonRefusal;
-use countersign_core::{ContractViolation, Reason, Seconds, Unmet, Update};
+use countersign_core::{ContractViolation, Limits, Reason, Seconds, Unmet, Update};
 use countersign_identity::{GrantRefusal, PasskeyRefusal};
 use countersign_proof::{delegation::DelegationRefusal, dpop::ProofRefusal, jwk::CryptoFailure};
-use countersign_store::{BindError, ChangeError, IssueError, LiveError, PostureError, SpendError, Unavailable};
+use countersign_store::{BindError, ChallengeError, ChangeError, LiveError, PostureError, SpendError, Unavailable};
 
 use crate::{form::FormRefusal, json};
 
@@ -71,7 +71,9 @@ impl From<SpendError> for Refusal {
     fn from(error: SpendError) -> Self {
         let reason = error.reason();
         match error {
-            SpendError::AlreadySpent | SpendError::Full => Self::new(reason),
+            SpendError::AlreadySpent | SpendError::CrowdedOut | SpendError::Full => Self::new(reason),
+            // What a device holds is forgotten second by second, so it may go on soon.
+            SpendError::ShareUsed => Self { retry_after: Some(Limits::PROOF_SKEW_MAX), ..Self::new(reason) },
             SpendError::Unavailable(fault) => fault.into(),
         }
     }
@@ -116,11 +118,13 @@ impl From<AccessRefusal> for Refusal {
     }
 }
 
-impl From<IssueError> for Refusal {
-    fn from(error: IssueError) -> Self {
+impl From<ChallengeError> for Refusal {
+    fn from(error: ChallengeError) -> Self {
+        let reason = error.reason();
         match error {
-            IssueError::Full => Self::new(Reason::ChallengesFull),
-            IssueError::Unavailable(fault) => fault.into(),
+            ChallengeError::AlreadySpent | ChallengeError::CrowdedOut => Self::new(reason),
+            ChallengeError::ShareUsed(wait) => Self { retry_after: Some(wait), ..Self::new(reason) },
+            ChallengeError::Unavailable(fault) => fault.into(),
         }
     }
 }

@@ -3,7 +3,8 @@
 use axum::response::Response;
 use countersign_core::{ClientId, Reason, Secret};
 use countersign_identity::{NewAccount, RegistrationCeremony, StoredPasskey, TokenHash, UserHandle};
-use countersign_store::{ChallengePurpose, Created, Invitation, Passkey, User, UserState};
+use countersign_proof::challenge::ChallengePurpose;
+use countersign_store::{Created, Invitation, Passkey, User, UserState};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
@@ -60,7 +61,7 @@ pub async fn start(issuer: &Issuer, call: &Call, context: &RequestContext) -> Re
     let (options, state) = issuer.config.passkeys.start_registration(&account)?;
     let begun = Begun { handle: random, name, invitation: invitation.map(|hash| *hash.as_bytes()), state: state.as_str().to_owned() };
     let beginning = Beginning { purpose: ChallengePurpose::Registration, client: &client, device: &device, options, more: begun };
-    Ok(answer::json(StatusCode::OK, &ceremony::start(issuer, beginning, context).await?))
+    Ok(answer::json(StatusCode::OK, &ceremony::start(issuer, beginning, context)?))
 }
 
 /// Tells whether sign-up is open to this request, and returns the invitation's hash, if one opens it. The invitation is used up only when

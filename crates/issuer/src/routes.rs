@@ -65,7 +65,8 @@ async fn serve(issuer: Arc<Issuer>, route: &'static Route, request: Request) -> 
     counter!("countersign_issuer_requests_total", "door" => route.endpoint.path, "outcome" => outcome).increment(1);
     let milliseconds = u32::try_from(issuer.now().0.saturating_sub(context.now.0)).unwrap_or(u32::MAX);
     histogram!("countersign_issuer_request_seconds", "door" => route.endpoint.path).record(f64::from(milliseconds) / 1000.0);
-    answer::dress(&mut response, &context.number, &issuer.access.nonces.issue(context.second()), context.second());
+    let nonce = context.speaker().map(|key| issuer.access.nonces.issue(&key, issuer.now().seconds()));
+    answer::dress(&mut response, &context.number, nonce.as_deref(), context.second());
     response
 }
 
@@ -90,7 +91,7 @@ async fn pass(issuer: &Issuer, route: &Route, request: Request, context: &Reques
 async fn nowhere(issuer: Arc<Issuer>) -> Response {
     let (number, now) = (issuer.new_decision_id(), issuer.now().seconds());
     let mut response = answer::refusal(&Refusal::new(Reason::UnknownOperation), ErrorFormat::Problem, &number);
-    answer::dress(&mut response, &number, &issuer.access.nonces.issue(now), now);
+    answer::dress(&mut response, &number, None, now);
     response
 }
 

@@ -21,14 +21,14 @@ use countersign_identity::{BindingRules, PairwiseKey, RelyingParty, Sector};
 use countersign_proof::{key_set::KeyRing, target::Origin};
 use countersign_store::{Bindings, Challenges, DevTokens, Devices, Grants, Recorder, ReplayMemory, Sessions, Subjects};
 
-use crate::{prompts::Prompts, vendor_quota::VendorQuota};
+use crate::{challenger::Challenger, named_keys::NamedKeys, prompts::Prompts, vendor_quota::VendorQuota};
 
 /// Promises about state that the issuer relies on.
 #[derive(Clone)]
 pub struct Stores {
     /// Bindings of people to devices.
     pub bindings: Arc<dyn Bindings>,
-    /// Challenges that count once.
+    /// Memory of the challenges that were answered.
     pub challenges: Arc<dyn Challenges>,
     /// Development tokens and their use.
     pub dev_tokens: Arc<dyn DevTokens>,
@@ -219,6 +219,10 @@ pub struct Issuer {
     pub trust: Arc<ArcSwap<DeviceTrust>>,
     /// Certificates of enrolled devices that were revoked since.
     pub revocations: Arc<ArcSwap<Revocations>>,
+    /// Maker and reader of challenges.
+    pub challenger: Challenger,
+    /// Request keys to which tokens of a session were given.
+    pub named_keys: NamedKeys,
     /// Prompts that were not answered yet.
     pub prompts: Prompts,
 }

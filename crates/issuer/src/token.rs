@@ -5,7 +5,7 @@
 
 use axum::response::Response;
 use countersign_core::{
-    Acr, ClientId, GrantId, Limits, LoginOutcome, Outcome, Reason, Secret, Session, SessionState, Thumbprint, UnixSeconds,
+    Acr, ClientId, DeviceId, GrantId, Limits, LoginOutcome, Outcome, Reason, Secret, Session, SessionState, Thumbprint, UnixSeconds,
 };
 use countersign_identity::{
     self as identity, Assurance, Binding, BindingState, CodeGrant, CodeRequest, Exchange, RefreshFamily, RefreshRequest, Renewal,
@@ -13,20 +13,20 @@ use countersign_identity::{
 };
 use countersign_proof::{
     access_token::{self, Claims},
-    delegation::{self, Expected, GrantHash},
+    delegation::{self, BoundDelegation, Expected, GrantHash},
     window::NonceRule,
 };
-use countersign_store::{GivenToken, LiveSession, RedeemError, Renewed, User, UserState, Whose};
+use countersign_store::{GivenToken, LiveSession, RedeemError, Renewed, Spender, User, UserState, Whose};
 use http::{HeaderName, StatusCode};
 use serde::Serialize;
 
 use crate::{
     answer,
     context::RequestContext,
-    form::Form,
+    form::{Form, public_client},
     me,
     observation::{self, Who},
-    proven::{self, target},
+    proven::{self, ProvedKey, target},
     receive::{Call, Header},
     record::{self, Seen},
     refusal::Refusal,
@@ -61,12 +61,29 @@ impl Grant {
     }
 }
 
-/// Keys that proved a token request.
-struct ProvenKeys {
-    /// Key that the access token is bound to.
-    request: Thumbprint,
+/// Keys that proved a token request, by proofs that are not spent yet.
+struct BoundKeys {
+    /// Key that the access token is bound to, with the request's proof.
+    request: ProvedKey,
+    /// The device key's delegation to the request key; absent where one key is both.
+    delegation: Option<BoundDelegation>,
+}
+
+impl BoundKeys {
     /// Device key, which named the request key or is the same key.
-    device: Thumbprint,
+    fn device(&self) -> &Thumbprint {
+        self.delegation.as_ref().map_or(self.request.key().thumbprint(), BoundDelegation::device_key)
+    }
+
+    /// Uses the proofs up, for the device that the grant was given to.
+    async fn spend(self, issuer: &Issuer, device: &DeviceId, context: &RequestContext) -> Result<(), Refusal> {
+        let by = Spender::Device(device);
+        proven::spend_key(issuer, self.request, by, context).await?;
+        if let Some(delegation) = self.delegation {
+            let _device_fresh = proven::spend(issuer, delegation.into_proof(), by, context).await?;
+        }
+        Ok(())
+    }
 }
 
 /// Successful answer (RFC 6749 section 5.1).
@@ -80,24 +97,29 @@ struct Tokens<'a> {
 
 /// Answers a token request.
 pub async fn issue(issuer: &Issuer, call: &Call, context: &RequestContext) -> Result<Response, Refusal> {
-    let asked = read(Form::parse(&call.body)?)?;
+    let asked = read(public_client(call, Form::parse(&call.body)?)?)?;
     let app = issuer.app(&asked.client).ok_or(Reason::ClientUnknown)?;
     context.learn(|known| known.client = Some(asked.client.clone()));
-    let keys = prove(issuer, call, &asked.grant.hash(), context).await?;
+    let keys = prove(issuer, call, &asked.grant.hash(), context)?;
+    let request_key = *keys.request.key().thumbprint();
     let granted = match asked.grant {
         Grant::Code { code, verifier } => {
-            let request = CodeRequest { client: asked.client, key: keys.device, verifier };
-            redeem(issuer, &TokenHash::of(&code), &request, context).await?
+            let request = CodeRequest { client: asked.client, key: *keys.device(), verifier };
+            redeem(issuer, &TokenHash::of(&code), &request, keys, context).await?
         }
         Grant::Refresh { token } => {
-            let request = RefreshRequest { client: asked.client, key: keys.device };
-            refresh(issuer, &TokenHash::of(&token), &request, context).await?
+            let request = RefreshRequest { client: asked.client, key: *keys.device() };
+            refresh(issuer, &TokenHash::of(&token), &request, keys, context).await?
         }
     };
-    give(issuer, app, &granted, &keys.request, context).await
+    give(issuer, app, &granted, &request_key, context).await
 }
 
 fn read(mut form: Form) -> Result<Asked, Refusal> {
+    // SECURITY: no token here has a scope. Left out in silence, it would be believed to be granted (RFC 6749 sections 5.1 and 6).
+    if form.take("scope").is_some() {
+        return Err(Reason::ScopeUnknown.into());
+    }
     let mut take = |name: &str| form.take(name).ok_or(Refusal::new(Reason::BodyFieldInvalid));
     let grant = match take("grant_type")?.expose().as_str() {
         "authorization_code" => Grant::Code { code: take("code")?, verifier: take("code_verifier")? },
@@ -108,28 +130,29 @@ fn read(mut form: Form) -> Result<Asked, Refusal> {
     Ok(Asked { client, grant })
 }
 
-/// Proves the request key, and the device key by its own proof or by the delegation with which it names the request key.
-async fn prove(issuer: &Issuer, call: &Call, grant: &TokenHash, context: &RequestContext) -> Result<ProvenKeys, Refusal> {
-    let (key, proof) = proven::bound(issuer, call, context)?;
-    let request = *key.thumbprint();
-    let delegation = match call.header(&DELEGATION) {
+/// Binds the request key's proof, and the device key's own proof or the delegation with which it names the request key. Both carry a nonce
+/// that was given to the device key: a request key is new and has none, and what a device key signed ahead ends with its nonce.
+fn prove(issuer: &Issuer, call: &Call, grant: &TokenHash, context: &RequestContext) -> Result<BoundKeys, Refusal> {
+    let (keys, proof) = (&issuer.access.nonces, proven::signed(call, context)?);
+    let signed = match call.header(&DELEGATION) {
         Header::Absent => None,
         Header::Repeated | Header::Unreadable => return Err(Reason::DelegationInvalid.into()),
-        Header::Once(text) => {
-            let target = target(issuer, context.endpoint)?;
-            let grant = GrantHash::from_bytes(*grant.as_bytes());
-            let nonces = NonceRule::Accepted(&issuer.access.nonces);
-            let expected = Expected { target: &target, grant: &grant, request_key: &request, nonces };
-            Some(delegation::bind(delegation::read(text)?, &expected, context.second())?)
-        }
+        Header::Once(text) => Some(delegation::read(text)?),
     };
-    let device = delegation.as_ref().map_or(request, |delegation| *delegation.device_key());
+    let Some(signed) = signed else {
+        let request = proven::bind(issuer, proof, NonceRule::Required(keys), context)?;
+        context.learn(|known| known.key = Some(*request.key().thumbprint()));
+        return Ok(BoundKeys { request, delegation: None });
+    };
+    let device = *signed.key().thumbprint();
+    context.speaks_for(device);
+    let request = proven::bind(issuer, proof, NonceRule::RequiredOf { keys, namer: &device }, context)?;
+    let (target, grant) = (target(issuer, context.endpoint)?, GrantHash::from_bytes(*grant.as_bytes()));
+    let request_key = request.key().thumbprint();
+    let expected = Expected { target: &target, grant: &grant, request_key, nonces: NonceRule::Required(keys) };
+    let delegation = Some(delegation::bind(signed, &expected, context.second())?);
     context.learn(|known| known.key = Some(device));
-    let _request_fresh = proven::spend(issuer, proof, context).await?;
-    if let Some(delegation) = delegation {
-        let _device_fresh = proven::spend(issuer, delegation.into_proof(), context).await?;
-    }
-    Ok(ProvenKeys { request, device })
+    Ok(BoundKeys { request, delegation })
 }
 
 /// Session for which a token request is granted.
@@ -140,10 +163,27 @@ struct Granted {
 }
 
 /// Finds or opens the session and refresh family of a code, also when an earlier answer was lost.
-async fn redeem(issuer: &Issuer, code: &TokenHash, request: &CodeRequest, context: &RequestContext) -> Result<Granted, Refusal> {
+///
+/// The proofs are spent once it is known whose they are: those of a code or token that opens nothing here count as strangers'.
+async fn redeem(
+    issuer: &Issuer,
+    code: &TokenHash,
+    request: &CodeRequest,
+    keys: BoundKeys,
+    context: &RequestContext,
+) -> Result<Granted, Refusal> {
+    let mut unspent = Some(keys);
     for _ in 0..TURNS {
         let state = issuer.stores.grants.find_code(code).await?;
-        match exchange(state.as_ref(), request, context.second()) {
+        let decided = exchange(state.as_ref(), request, context.second());
+        match (&decided, &state, unspent.take()) {
+            (Exchange::Issue(_) | Exchange::Repeat { .. }, Some(state), Some(keys)) => {
+                keys.spend(issuer, &state.grant().binding.device, context).await?;
+            }
+            (_, _, Some(keys)) => proven::spend_for_nothing(issuer, keys.request, context).await?,
+            (_, _, None) => {}
+        }
+        match decided {
             Exchange::Issue(grant) => match open(issuer, code, grant, context).await? {
                 Opened::First { family, session } => {
                     return Ok(Granted { session: issuer.stores.sessions.live(&session, context.second()).await?, family });
@@ -233,15 +273,28 @@ async fn bind(issuer: &Issuer, grant: &CodeGrant, acr: Acr, now: UnixSeconds) ->
 }
 
 /// Finds the session and family that a refresh token keeps alive.
-async fn refresh(issuer: &Issuer, token: &TokenHash, request: &RefreshRequest, context: &RequestContext) -> Result<Granted, Refusal> {
+async fn refresh(
+    issuer: &Issuer,
+    token: &TokenHash,
+    request: &RefreshRequest,
+    keys: BoundKeys,
+    context: &RequestContext,
+) -> Result<Granted, Refusal> {
     let state = issuer.stores.grants.find_refresh(token).await?;
     match renew(state.as_ref(), request, context.second()) {
         Renewal::Issue(family) => {
+            keys.spend(issuer, &family.binding.device, context).await?;
             theft::resolve_user(issuer, &family.session, context).await?;
             Ok(Granted { session: issuer.stores.sessions.live(&family.session, context.second()).await?, family: family.id })
         }
-        Renewal::Refuse(why) => Err(why.into()),
-        Renewal::FreezeAndRefuse { session } => Err(theft::freeze(issuer, &session, context).await),
+        Renewal::Refuse(why) => {
+            proven::spend_for_nothing(issuer, keys.request, context).await?;
+            Err(why.into())
+        }
+        Renewal::FreezeAndRefuse { session } => {
+            proven::spend_for_nothing(issuer, keys.request, context).await?;
+            Err(theft::freeze(issuer, &session, context).await)
+        }
     }
 }
 
@@ -290,6 +343,7 @@ async fn give(
     let key = ring.current(now).ok_or(Refusal::because(Reason::Internal, "no signing key is due; make one".to_owned()))?;
     let fresh = access_token::issue(&key.key, &key.id, &claims)?;
     let refresh = issuer.keys.refresh.token(&granted.family);
+    issuer.named_keys.note(&session.id, request_key);
     record::allowed(issuer, Seen::default(), context).await?;
     let until = expires_at.minus(Limits::REPEATED_TOKEN_LIFE_MIN).max(now);
     let asked = Renewed { token: TokenHash::of(&refresh), key: *request_key };

@@ -191,8 +191,9 @@ pub fn read(delegation: &str) -> Result<SignedDelegation, DelegationRefusal> {
 /// The first check that fails.
 pub fn bind(delegation: SignedDelegation, expected: &Expected<'_>, now: UnixSeconds) -> Result<BoundDelegation, DelegationRefusal> {
     expected.target.admit(&delegation.target).map_err(|OtherTarget| DelegationRefusal::TargetMismatch)?;
-    let window = AcceptanceWindow::admit(delegation.nonce.as_deref(), delegation.issued_at, expected.nonces, now)
-        .map_err(DelegationRefusal::Time)?;
+    let window =
+        AcceptanceWindow::admit(delegation.nonce.as_deref(), delegation.key.thumbprint(), delegation.issued_at, expected.nonces, now)
+            .map_err(DelegationRefusal::Time)?;
     // SECURITY: a captured delegation must not help to redeem another code or refresh token.
     if delegation.grant != *expected.grant {
         return Err(DelegationRefusal::GrantMismatch);
@@ -301,9 +302,12 @@ mod tests {
         let house = House::new();
         let (jkt, grant) = (house.request_key.to_string(), base64url::encode(house.grant.0));
         let other = base64url::encode([7; 32]);
-        let foreign = NonceKeys::new(&Secret::new([2; 32]), None).issue(NOW);
-        let (ours, theirs) = (format!("{{\"nonce\":\"{}\",", house.nonces.issue(NOW)), format!("{{\"nonce\":\"{foreign}\","));
-        let stale = format!("{{\"nonce\":\"{}\",", house.nonces.issue(NOW.minus(Seconds(1_000))));
+        let foreign = NonceKeys::new(&Secret::new([2; 32]), None).issue(house.device.public().thumbprint(), NOW);
+        let (ours, theirs) = (
+            format!("{{\"nonce\":\"{}\",", house.nonces.issue(house.device.public().thumbprint(), NOW)),
+            format!("{{\"nonce\":\"{foreign}\","),
+        );
+        let stale = format!("{{\"nonce\":\"{}\",", house.nonces.issue(house.device.public().thumbprint(), NOW.minus(Seconds(1_000))));
         let too_long = "j".repeat(129);
         let malformed = Err(DelegationRefusal::ClaimsMalformed);
         let rows: &[(&str, &str, &str, Result<(), DelegationRefusal>)] = &[
@@ -338,6 +342,37 @@ mod tests {
         assert_eq!(bound.map(|_| ()), Err(DelegationRefusal::Time(TimeRefusal::NonceWanted)), "no nonce where one is required");
     }
 
+    /// RFC 9449 section 11.2: whoever held the device key for a moment has what they signed then, and nothing later.
+    #[test]
+    fn what_was_dated_ahead_opens_nothing_later() {
+        let house = House::new();
+        let device = *house.device.public().thumbprint();
+        let (own, of_request_key) = (house.nonces.issue(&device, NOW), house.nonces.issue(&house.request_key, NOW));
+        let required = Expected { nonces: NonceRule::Required(&house.nonces), ..house.expected() };
+        let rows: &[(&str, Option<&str>, u64, u64, Result<(), TimeRefusal>)] = &[
+            ("at once, by the nonce", Some(&own), 0, 0, Ok(())),
+            ("the last second of the nonce", Some(&own), 0, 30, Ok(())),
+            ("one second later", Some(&own), 0, 31, Err(TimeRefusal::NonceStale)),
+            ("dated ahead, with the nonce of now", Some(&own), 40, 40, Err(TimeRefusal::NonceStale)),
+            ("dated far ahead", Some(&own), 150, 150, Err(TimeRefusal::NonceStale)),
+            ("dated ahead, without a nonce", None, 40, 40, Err(TimeRefusal::NonceWanted)),
+            ("with a nonce of the request key", Some(&of_request_key), 0, 0, Err(TimeRefusal::NonceUnknown)),
+        ];
+        for (name, nonce, dated, used, expected) in rows {
+            let to_make = DelegationToMake {
+                request_key: &house.request_key,
+                target: &house.target,
+                grant: &house.grant,
+                nonce: *nonce,
+                id: &ProofId::parse("j-1").expect("an id"),
+                issued_at: NOW.plus(Seconds(*dated)),
+            };
+            let signed = read(&make(&house.device, &to_make).expect("a delegation")).expect("a delegation");
+            let bound = bind(signed, &required, NOW.plus(Seconds(*used)));
+            assert_eq!(bound.map(|_| ()), expected.map_err(DelegationRefusal::Time), "{name}");
+        }
+    }
+
     #[test]
     fn only_a_signed_delegation_is_one() {
         let house = House::new();
@@ -368,7 +403,7 @@ mod tests {
     fn what_a_client_makes_is_taken() {
         let house = House::new();
         let id = ProofId::parse("j-1").expect("an id");
-        let nonce = house.nonces.issue(NOW);
+        let nonce = house.nonces.issue(house.device.public().thumbprint(), NOW);
         for nonce in [None, Some(nonce.as_str())] {
             let (request_key, target, grant) = (&house.request_key, &house.target, &house.grant);
             let to_make = DelegationToMake { request_key, target, grant, nonce, id: &id, issued_at: NOW };

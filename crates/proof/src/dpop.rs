@@ -172,7 +172,8 @@ pub fn bind(proof: SignedProof, expected: &Expected<'_>, now: UnixSeconds) -> Re
         return Err(ProofRefusal::MethodMismatch);
     }
     expected.target.admit(&proof.target).map_err(|OtherTarget| ProofRefusal::TargetMismatch)?;
-    let window = AcceptanceWindow::admit(proof.nonce.as_deref(), proof.issued_at, expected.nonces, now).map_err(ProofRefusal::Time)?;
+    let window = AcceptanceWindow::admit(proof.nonce.as_deref(), proof.key.thumbprint(), proof.issued_at, expected.nonces, now)
+        .map_err(ProofRefusal::Time)?;
     if let BoundTo::AccessToken { key, hash } = expected.bound_to {
         // SECURITY: a missing `ath` is a mismatch, so a proof for the token endpoint cannot be used with a token.
         if proof.token_hash.as_deref() != Some(hash) {
@@ -275,7 +276,7 @@ mod tests {
             let good = format!(
                 r#"{{"jti":"j-1","htm":"POST","htu":"https://api.example.com/pay","iat":1000000,"ath":"{}","nonce":"{}"}}"#,
                 self.hash,
-                self.nonces.issue(NOW)
+                self.nonces.issue(self.key.public().thumbprint(), NOW)
             );
             assert!(good.contains(from), "`{from}` is not in the claims");
             good.replacen(from, to, 1)
@@ -293,7 +294,7 @@ mod tests {
     #[test]
     fn claims_fit_the_request() {
         let house = House::new();
-        let nonce = house.nonces.issue(NOW);
+        let nonce = house.nonces.issue(house.key.public().thumbprint(), NOW);
         let without_nonce = format!(",\"nonce\":\"{nonce}\"");
         let (longest, too_long) = ("j".repeat(128), "j".repeat(129));
         let malformed = Err(ProofRefusal::ClaimsMalformed);
@@ -344,7 +345,7 @@ mod tests {
         let bound_to = |key| BoundTo::AccessToken { key, hash: &house.hash };
         let proof = signed(&house.key, &house.claims("", ""));
         let without_token = signed(&house.key, &house.claims("\"ath\"", "\"at\""));
-        let nonce = format!(",\"nonce\":\"{}\"", house.nonces.issue(NOW));
+        let nonce = format!(",\"nonce\":\"{}\"", house.nonces.issue(house.key.public().thumbprint(), NOW));
         let without_nonce = signed(&house.key, &house.claims(&nonce, ""));
         let late = NOW.plus(Seconds(1_000));
         let stale = ProofRefusal::Time(TimeRefusal::NonceStale);
@@ -404,7 +405,7 @@ mod tests {
     #[test]
     fn what_a_client_makes_is_taken() {
         let house = House::new();
-        let (id, nonce) = (ProofId::parse("j-1").expect("an id"), house.nonces.issue(NOW));
+        let (id, nonce) = (ProofId::parse("j-1").expect("an id"), house.nonces.issue(house.key.public().thumbprint(), NOW));
         for (token_hash, nonce) in [(None, None), (Some(house.hash.as_str()), Some(nonce.as_str()))] {
             let to_make = ProofToMake { method: "POST", target: &house.target, token_hash, nonce, id: &id, issued_at: NOW };
             let proof = make(&house.key, &to_make).expect("a proof");

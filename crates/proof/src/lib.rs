@@ -10,6 +10,7 @@
 
 pub mod access_token;
 mod bound;
+pub mod challenge;
 pub mod delegation;
 pub mod dpop;
 pub mod jwk;

@@ -1,16 +1,24 @@
 //! The window of time in which a proof is accepted, and the time for which it must be remembered. One type decides both.
 
-use countersign_core::{Limits, Reason, UnixSeconds};
+use countersign_core::{Limits, Reason, Thumbprint, UnixSeconds};
 
 use crate::nonce::{Memory, NonceKeys, NonceRefusal, NonceTime};
 
 /// Rule for the nonce of a proof (RFC 9449 sections 8 and 9).
 #[derive(Clone, Copy, Debug)]
 pub enum NonceRule<'a> {
-    /// A nonce of ours sets the time when there is one. Without a nonce, the proof's own `iat` counts.
+    /// A nonce of ours for the proof's key sets the time when there is one. Without a nonce, the proof's own `iat` counts.
     Accepted(&'a NonceKeys),
-    /// A nonce of ours is required.
+    /// A nonce of ours for the proof's key is required, and the time that a proof states itself does not count: nobody can make proofs
+    /// ahead for longer than a nonce lives (RFC 9449 section 11.2).
     Required(&'a NonceKeys),
+    /// A nonce of ours is required, for the key that names the proof's key: a request key is new, so no nonce was given to it.
+    RequiredOf {
+        /// Keys that recognise nonces.
+        keys: &'a NonceKeys,
+        /// Thumbprint of the key that names the proof's key.
+        namer: &'a Thumbprint,
+    },
 }
 
 /// Reason why the time of a proof is refused. Alphabetical.
@@ -18,7 +26,7 @@ pub enum NonceRule<'a> {
 pub enum TimeRefusal {
     /// The nonce was issued here and has expired.
     NonceStale,
-    /// The nonce was never issued here.
+    /// The nonce was never issued here, or was issued for another key.
     NonceUnknown,
     /// The proof has no nonce, and one is required.
     NonceWanted,
@@ -71,18 +79,31 @@ impl AcceptanceWindow {
         self.last.plus(Limits::PROOF_SKEW_MAX)
     }
 
-    /// Finds the window of a proof by its `nonce` or `issued_at`, and checks that `now` lies in it.
+    /// Finds the window of a proof by `key`, from its `nonce` or `issued_at`, and checks that `now` lies in it.
     ///
     /// # Errors
     /// The fault of the nonce or the time.
-    pub fn admit(nonce: Option<&str>, issued_at: UnixSeconds, rule: NonceRule<'_>, now: UnixSeconds) -> Result<Self, TimeRefusal> {
+    pub fn admit(
+        nonce: Option<&str>,
+        key: &Thumbprint,
+        issued_at: UnixSeconds,
+        rule: NonceRule<'_>,
+        now: UnixSeconds,
+    ) -> Result<Self, TimeRefusal> {
+        let (keys, holder, life) = match rule {
+            NonceRule::Accepted(keys) => (keys, key, Limits::NONCE_LIFE),
+            NonceRule::Required(keys) => (keys, key, Limits::ISSUER_NONCE_LIFE),
+            NonceRule::RequiredOf { keys, namer } => (keys, namer, Limits::ISSUER_NONCE_LIFE),
+        };
         match (nonce, rule) {
-            (Some(nonce), NonceRule::Accepted(keys) | NonceRule::Required(keys)) => match keys.check(nonce, now) {
-                Ok(time) => Ok(Self::of_nonce(&time)),
-                Err(NonceRefusal::Stale) => Err(TimeRefusal::NonceStale),
-                Err(NonceRefusal::Unknown) => Err(TimeRefusal::NonceUnknown),
-            },
-            (None, NonceRule::Required(_)) => Err(TimeRefusal::NonceWanted),
+            (Some(nonce), NonceRule::Accepted(_) | NonceRule::Required(_) | NonceRule::RequiredOf { .. }) => {
+                match keys.check(nonce, holder, life, now) {
+                    Ok(time) => Ok(Self::of_nonce(&time)),
+                    Err(NonceRefusal::Stale) => Err(TimeRefusal::NonceStale),
+                    Err(NonceRefusal::Unknown) => Err(TimeRefusal::NonceUnknown),
+                }
+            }
+            (None, NonceRule::Required(_) | NonceRule::RequiredOf { .. }) => Err(TimeRefusal::NonceWanted),
             (None, NonceRule::Accepted(keys)) => {
                 let window = Self::of_issue(issued_at);
                 if now < window.first {
@@ -107,12 +128,13 @@ mod tests {
     use countersign_core::{Seconds, Secret};
 
     const NOW: UnixSeconds = UnixSeconds(1_000_000);
+    const KEY: Thumbprint = Thumbprint::from_bytes([9; 32]);
 
     #[test]
     fn a_proof_from_before_the_memory_needs_a_nonce() {
         let keys = NonceKeys::new(&Secret::new([1; 32]), None).remembering_since(NOW);
         let admit = |nonce: Option<&str>, issued_at, now| {
-            AcceptanceWindow::admit(nonce, UnixSeconds(issued_at), NonceRule::Accepted(&keys), UnixSeconds(now)).map(|_| ())
+            AcceptanceWindow::admit(nonce, &KEY, UnixSeconds(issued_at), NonceRule::Accepted(&keys), UnixSeconds(now)).map(|_| ())
         };
         let rows: &[(&str, u64, u64, Result<(), TimeRefusal>)] = &[
             ("made before the memory began", 999_999, 1_000_000, Err(TimeRefusal::NonceWanted)),
@@ -122,15 +144,15 @@ mod tests {
         for (name, issued_at, now, expected) in rows {
             assert_eq!(admit(None, *issued_at, *now), *expected, "{name}");
         }
-        assert_eq!(admit(Some(&keys.issue(NOW)), 0, 1_000_000), Ok(()), "a nonce of this memory is enough");
+        assert_eq!(admit(Some(&keys.issue(&KEY, NOW)), 0, 1_000_000), Ok(()), "a nonce of this memory is enough");
     }
 
     #[test]
     fn a_proof_is_remembered_longer_than_it_is_taken() {
         let keys = NonceKeys::new(&Secret::new([1; 32]), None);
-        let foreign = NonceKeys::new(&Secret::new([2; 32]), None).issue(NOW);
-        let nonce = keys.issue(NOW);
-        let stale = keys.issue(NOW.minus(Seconds(1_000)));
+        let foreign = NonceKeys::new(&Secret::new([2; 32]), None).issue(&KEY, NOW);
+        let nonce = keys.issue(&KEY, NOW);
+        let stale = keys.issue(&KEY, NOW.minus(Seconds(1_000)));
         let (taken, wanted) = (NonceRule::Accepted(&keys), NonceRule::Required(&keys));
         let at = |seconds: i64| UnixSeconds(NOW.0.saturating_add_signed(seconds));
         let rows: &[(&str, Option<&str>, UnixSeconds, NonceRule<'_>, Result<(), TimeRefusal>)] = &[
@@ -150,13 +172,13 @@ mod tests {
             ("an empty nonce", Some(""), NOW, taken, Err(TimeRefusal::NonceUnknown)),
         ];
         for (name, nonce, issued_at, rule, expected) in rows {
-            let window = AcceptanceWindow::admit(*nonce, *issued_at, *rule, NOW);
+            let window = AcceptanceWindow::admit(*nonce, &KEY, *issued_at, *rule, NOW);
             assert_eq!(window.map(|_| ()), *expected, "{name}");
             let Ok(window) = window else { continue };
             let last = window.last;
-            assert!(AcceptanceWindow::admit(*nonce, *issued_at, *rule, last).is_ok(), "{name}: refused in its window");
+            assert!(AcceptanceWindow::admit(*nonce, &KEY, *issued_at, *rule, last).is_ok(), "{name}: refused in its window");
             let later = last.plus(Seconds(1));
-            assert!(AcceptanceWindow::admit(*nonce, *issued_at, *rule, later).is_err(), "{name}: taken after its window");
+            assert!(AcceptanceWindow::admit(*nonce, &KEY, *issued_at, *rule, later).is_err(), "{name}: taken after its window");
             assert_eq!(window.remember_until(), last.plus(Seconds(5)), "{name}: forgotten before a lagging clock refuses it");
         }
     }

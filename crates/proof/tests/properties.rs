@@ -6,9 +6,10 @@
     reason = "a test stops by panicking; clippy does not know helpers outside of a `#[test]` as tests"
 )]
 
-use countersign_core::{Acr, Amr, ClientId, KeyId, PairwiseId, ProofId, Seconds, Secret, SessionId, UnixSeconds};
+use countersign_core::{Acr, Amr, ClientId, KeyId, Limits, PairwiseId, ProofId, Seconds, Secret, SessionId, Thumbprint, UnixSeconds};
 use countersign_proof::{
     access_token::{self, Claims, TokenVerifier},
+    challenge::{ChallengeKeys, ChallengePurpose, Place},
     delegation::{self, DelegationToMake, GrantHash},
     dpop::{self, BoundTo, Expected, ProofToMake},
     jwk::{Algorithm, PublicKey, SigningKey},
@@ -21,6 +22,7 @@ use countersign_proof::{
 use proptest::{prelude::*, test_runner::FileFailurePersistence};
 
 const NOW: UnixSeconds = UnixSeconds(1_000_000);
+const HOLDER: Thumbprint = Thumbprint::from_bytes([9; 32]);
 
 fn algorithm() -> impl Strategy<Value = Algorithm> {
     prop_oneof![Just(Algorithm::EdDsa), Just(Algorithm::Es256)]
@@ -65,6 +67,7 @@ proptest! {
     #[test]
     fn no_text_makes_a_reader_panic(text in hostile_text()) {
         let nonces = NonceKeys::new(&Secret::new([1; 32]), None);
+        let challenges = ChallengeKeys::new(&Secret::new([1; 32]));
         let _ = dpop::read(&text);
         let _ = delegation::read(&text);
         let _ = Jws::read(&text, Type::Any);
@@ -73,7 +76,8 @@ proptest! {
         let _ = KeySet::from_jwks(&text);
         let _ = Origin::parse(&text);
         let _ = Origin::parse("https://a.example").expect("an origin").target(&text);
-        prop_assert!(nonces.check(&text, NOW).is_err());
+        prop_assert!(nonces.check(&text, &HOLDER, Limits::NONCE_LIFE, NOW).is_err());
+        prop_assert!(challenges.open(&text, ChallengePurpose::Login, 1, NOW).is_err());
         if let Ok(target) = Target::parse(&text) {
             prop_assert_eq!(Target::parse(target.as_str()), Ok(target));
         }
@@ -92,10 +96,10 @@ proptest! {
     }
 
     #[test]
-    fn a_nonce_is_recognised_for_its_whole_life(at in any::<u64>(), key in any::<[u8; 32]>(), after in 0_u64..=300) {
+    fn a_nonce_is_recognised_for_its_whole_life(at in any::<u64>(), key in any::<[u8; 32]>(), after in 0_u64..=60) {
         let nonces = NonceKeys::new(&Secret::new(key), None);
         let now = UnixSeconds(at).plus(Seconds(after));
-        prop_assert!(nonces.check(&nonces.issue(UnixSeconds(at)), now).is_ok());
+        prop_assert!(nonces.check(&nonces.issue(&HOLDER, UnixSeconds(at)), &HOLDER, Limits::NONCE_LIFE, now).is_ok());
     }
 
     #[test]
@@ -176,7 +180,18 @@ fn no_bit_of_a_delegation_can_be_changed() {
 #[test]
 fn no_bit_of_a_nonce_can_be_changed() {
     let nonces = NonceKeys::new(&Secret::new([1; 32]), None);
-    for (bit, forged) in flipped(&nonces.issue(NOW)) {
-        assert!(nonces.check(&forged, NOW).is_err(), "bit {bit}");
+    for (bit, forged) in flipped(&nonces.issue(&HOLDER, NOW)) {
+        assert!(nonces.check(&forged, &HOLDER, Limits::NONCE_LIFE, NOW).is_err(), "bit {bit}");
+    }
+}
+
+#[test]
+fn no_bit_of_a_ceremony_can_be_changed() {
+    let challenges = ChallengeKeys::new(&Secret::new([1; 32]));
+    let place = Place { purpose: ChallengePurpose::Login, room: 3, era: 1 };
+    let sealed = challenges.seal(&place, [7; 16], b"content", NOW).expect("a ceremony");
+    assert!(challenges.open(&sealed, ChallengePurpose::Login, 1, NOW).is_ok());
+    for (bit, forged) in flipped(&sealed) {
+        assert!(challenges.open(&forged, ChallengePurpose::Login, 1, NOW).is_err(), "bit {bit}");
     }
 }

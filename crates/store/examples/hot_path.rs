@@ -27,7 +27,7 @@ use countersign_proof::{
     window::NonceRule,
 };
 use countersign_store::{
-    Created, Device, DeviceState, Devices, Passkey, RateCounters, ReplayMemory, Sessions, Subjects, User, UserState,
+    Created, Device, DeviceState, Devices, Passkey, RateCounters, ReplayMemory, Sessions, Spender, Subjects, User, UserState,
     memory::{MemoryCounters, MemoryReplay},
     sqlite::Sqlite,
 };
@@ -104,10 +104,10 @@ async fn spend() -> Result<()> {
     for number in 0..COUNT * 10 {
         proofs.push(proof(&key, &target, &nonces, number)?);
     }
-    let (replay, count) = (MemoryReplay::new(), COUNT * 10);
+    let (replay, count, device) = (MemoryReplay::new(), COUNT * 10, DeviceId::from_random([1; 16]));
     let begun = Instant::now();
     for proof in proofs {
-        let _ = replay.spend(proof, NOW).await.map_err(|why| anyhow!("{why:?}"))?;
+        let _ = replay.spend(proof, Spender::Device(&device), NOW).await.map_err(|why| anyhow!("{why:?}"))?;
     }
     println!("{:>12} {:>8.0} ns", "spend", each(begun.elapsed(), count));
     Ok(())

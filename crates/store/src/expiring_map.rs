@@ -31,11 +31,6 @@ impl<K: Copy + Eq + Hash, V> ExpiringMap<K, V> {
         self.values.get(key).filter(|(end, _)| *end >= now).map(|(_, value)| value)
     }
 
-    /// Tells whether a value is remembered, lapsed or not.
-    pub fn contains(&self, key: &K) -> bool {
-        self.values.contains_key(key)
-    }
-
     /// Remembers `value` through the second `end`, in place of an earlier value.
     pub fn insert(&mut self, key: K, value: V, end: UnixSeconds) {
         self.remove(&key);
@@ -136,8 +131,7 @@ mod tests {
         expiring.insert(1, "b", UnixSeconds(20));
         expiring.forget_before(UnixSeconds(11));
         assert_eq!((keys(&expiring), expiring.get(&1, UnixSeconds(20))), (vec![1], Some(&"b")));
-        assert!(expiring.contains(&1));
         assert_eq!(expiring.remove(&1), Some((UnixSeconds(20), "b")));
-        assert_eq!((keys(&expiring), expiring.remove(&1), expiring.contains(&1)), (vec![], None, false));
+        assert_eq!((keys(&expiring), expiring.remove(&1)), (vec![], None));
     }
 }

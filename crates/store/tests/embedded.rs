@@ -9,9 +9,10 @@ use countersign_core::{
     Session, SessionId, SessionState, Thumbprint, UnixSeconds, UserId,
 };
 use countersign_identity::{CodeChallenge, CodeGrant, CodeState, DeviceBinding, RefreshFamily, RefreshState, TokenHash};
+use countersign_proof::challenge::{ChallengeKeys, ChallengePurpose, Place};
 use countersign_store::{
-    ChallengeId, ChallengePurpose, Challenges, Created, Device, DeviceState, Devices, GivenToken, Grants, Invitation, LiveError, OpenState,
-    Passkey, PostureError, RedeemError, Renewed, SessionFilter, Sessions, StateChange, SubjectKeys, Subjects, Used, User, UserState, Whose,
+    Challenges, Created, Device, DeviceState, Devices, GivenToken, Grants, Invitation, LiveError, OpenState, Passkey, PostureError,
+    RedeemError, Renewed, SessionFilter, Sessions, Spender, StateChange, SubjectKeys, Subjects, Used, User, UserState, Whose,
     memory::MemoryChallenges, sqlite::Sqlite,
 };
 
@@ -164,13 +165,13 @@ async fn of_racing_callers_one_wins() {
     });
     assert_eq!(used.await, 1);
 
-    let challenges = Arc::new(MemoryChallenges::default());
-    let id = ChallengeId([1; 32]);
-    challenges.issue(id, ChallengePurpose::Login, vec![1], NOW).await.expect("works");
-    assert_eq!(challenges.take(&id, ChallengePurpose::Enrolment, NOW).await, Ok(None), "made for something else");
+    let (challenges, keys) = (Arc::new(MemoryChallenges::default()), ChallengeKeys::new(&Secret::new([1; 32])));
+    let place = Place { purpose: ChallengePurpose::Login, room: 0, era: 0 };
+    let sealed = keys.seal(&place, [1; 16], b"state", NOW).expect("a ceremony");
+    assert!(keys.open(&sealed, ChallengePurpose::Registration, 0, NOW).is_err(), "made for something else");
     let taken = winners(|| {
-        let challenges = Arc::clone(&challenges);
-        async move { challenges.take(&id, ChallengePurpose::Login, NOW).await.is_ok_and(|found| found.is_some()) }
+        let (challenges, (open, _)) = (Arc::clone(&challenges), keys.open(&sealed, ChallengePurpose::Login, 0, NOW).expect("ours"));
+        async move { challenges.spend(open, Spender::Stranger, NOW).await.is_ok() }
     });
     assert_eq!(taken.await, 1);
 }

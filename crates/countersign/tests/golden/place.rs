@@ -141,7 +141,8 @@ fn lay_out(home: &Path, head: &str, others: &str) {
 }
 
 /// A call with a JSON body, proved by the phone's device key as the issuer's doors ask for it.
-pub fn at_door(phone: &Phone, path: &str, body: &Value) -> Call {
+pub async fn at_door(phone: &Phone, path: &str, body: &Value) -> Call {
+    phone.freshen(phone.device_key()).await.expect("a nonce");
     let proof = phone.prove(phone.device_key(), "POST", path, None).expect("a proof");
     Call::new(http::Method::POST, path).json(body).header("dpop", &proof)
 }

@@ -55,7 +55,7 @@ fn ok(answer: &Answer) -> Value {
 /// Enrolment, registration, login and tokens, each answer as it comes.
 async fn a_person_joins(place: &Place, seen: &mut Members) -> Phone {
     let phone = place.phone();
-    let send = async |path: &str, body: Value| phone.http().send(&at_door(&phone, path, &body)).await.expect("an answer");
+    let send = async |path: &str, body: Value| phone.http().send(&at_door(&phone, path, &body).await).await.expect("an answer");
     let challenge = Call::new(Method::POST, "/countersign/v1/challenge").json(&json!({ "client_id": APP }));
     seen.see("POST challenge", &ok(&place.http().send(&challenge).await.expect("an answer")));
     let challenge = phone.challenge().await.expect("a challenge");

@@ -1,6 +1,7 @@
 //! What a phone keeps and does: keys, tokens, proofs, and the patience to try again exactly when the server says so.
 
 use std::{
+    collections::HashMap,
     fmt,
     net::{IpAddr, Ipv4Addr},
     sync::{
@@ -16,7 +17,7 @@ use countersign_attest::{
     binding::{Purpose, bound_challenge},
     report::REPORT_TYPE,
 };
-use countersign_core::{Clock, Entropy, ProofId, Secret, Thumbprint, UnixSeconds};
+use countersign_core::{Clock, Entropy, ProofId, Seconds, Secret, Thumbprint, UnixSeconds};
 use countersign_outbound::Answer;
 use countersign_proof::{
     access_token,
@@ -42,6 +43,12 @@ pub const TEAM: &str = "DEMOTEAM01";
 
 /// Times a call is sent again because the server asked for a nonce or a refresh.
 const RETRIES_MAX: u32 = 2;
+
+/// Age up to which the phone uses a nonce at the issuer's doors. The server takes it a little longer.
+const DOOR_NONCE_AGE_MAX: Seconds = Seconds(20);
+
+/// Age up to which the phone uses a nonce at the API.
+const NONCE_AGE_MAX: Seconds = Seconds(50);
 
 /// The server's refusal of a step that the phone cannot cure by itself.
 #[derive(Debug)]
@@ -101,6 +108,14 @@ pub struct Surroundings {
     pub entropy: Arc<dyn Entropy>,
 }
 
+/// Nonce that the server gave for one key.
+#[derive(Clone)]
+struct Nonce {
+    text: String,
+    /// When it came, by the right clock: a phone counts the time that passes, whatever its clock shows.
+    came_at: UnixSeconds,
+}
+
 /// One app on one phone.
 pub struct Phone {
     around: Surroundings,
@@ -109,7 +124,7 @@ pub struct Phone {
     request_key: Arc<SigningKey>,
     authenticator: tokio::sync::Mutex<SoftAuthenticator>,
     tokens: tokio::sync::Mutex<Option<Tokens>>,
-    nonce: Mutex<Option<String>>,
+    nonces: Mutex<HashMap<Thumbprint, Nonce>>,
     clock_error_seconds: i64,
     refreshes: AtomicU64,
 }
@@ -132,7 +147,7 @@ impl Phone {
             request_key: Arc::new(fresh_key()?),
             authenticator: tokio::sync::Mutex::default(),
             tokens: tokio::sync::Mutex::default(),
-            nonce: Mutex::default(),
+            nonces: Mutex::default(),
             clock_error_seconds,
             refreshes: AtomicU64::new(0),
         })
@@ -225,13 +240,19 @@ impl Phone {
     /// # Errors
     /// The server's refusal, or a fault of network or server.
     pub async fn challenge_to_attest(&self) -> Result<[u8; 32]> {
-        let challenge = self.ask_for_challenge(&json!({ "client_id": self.around.app, "purpose": "attest" })).await?;
+        let challenge = self
+            .ask_for_challenge(
+                &json!({ "client_id": self.around.app, "purpose": "attest", "jkt": self.device_key.public().thumbprint().to_string() }),
+            )
+            .await?;
         challenge.try_into().map_err(|_| anyhow!("a challenge has 32 bytes"))
     }
 
     async fn ask_for_challenge(&self, body: &Value) -> Result<Vec<u8>> {
         let call = Call::new(Method::POST, "/countersign/v1/challenge").json(body);
-        let answer = accepted("asking for a challenge", self.http.send(&call).await?)?;
+        let answer = self.http.send(&call).await?;
+        self.heed(&answer, &self.device_key);
+        let answer = accepted("asking for a challenge", answer)?;
         let text = answer.get("challenge").and_then(Value::as_str).context("the answer holds no challenge")?;
         URL_SAFE_NO_PAD.decode(text).context("the challenge is not base64url")
     }
@@ -524,6 +545,7 @@ impl Phone {
     pub async fn sign_out(&self) -> Result<()> {
         let Some(tokens) = self.tokens.lock().await.take() else { return Ok(()) };
         let path = "/countersign/v1/revoke";
+        self.freshen(&self.device_key).await?;
         let call = Call::new(Method::POST, path).form(&[("client_id", &self.around.app), ("token", tokens.refresh.expose())]);
         let proof = self.prove(&self.device_key, "POST", path, None)?;
         let answer = self.http.send(&call.header("dpop", &proof)).await?;
@@ -545,7 +567,7 @@ impl Phone {
         loop {
             let tokens = self.tokens().await.ok_or_else(|| anyhow!("the phone is not signed in"))?;
             let answer = self.http.send(&self.proved(call, &tokens.access)?).await?;
-            self.heed(&answer);
+            self.heed(&answer, &self.request_key);
             let code = code_of(&answer);
             if tries >= RETRIES_MAX {
                 return Ok(answer);
@@ -583,7 +605,19 @@ impl Phone {
     /// # Errors
     /// When signing fails.
     pub fn prove(&self, key: &SigningKey, method: &str, path: &str, token: Option<&Secret<String>>) -> Result<String> {
-        let (target, id, nonce) = (self.target(path)?, self.proof_id()?, self.newest_nonce());
+        self.prove_with(key, method, path, token, key)
+    }
+
+    /// A proof by `key` with the newest nonce of the key `holder`.
+    fn prove_with(
+        &self,
+        key: &SigningKey,
+        method: &str,
+        path: &str,
+        token: Option<&Secret<String>>,
+        holder: &SigningKey,
+    ) -> Result<String> {
+        let (target, id, nonce) = (self.target(path)?, self.proof_id()?, self.newest_nonce(holder, NONCE_AGE_MAX));
         let hash = token.map(|token| access_token::hash_text(token.expose()));
         let to_make =
             ProofToMake { method, target: &target, token_hash: hash.as_deref(), nonce: nonce.as_deref(), id: &id, issued_at: self.now() };
@@ -596,15 +630,33 @@ impl Phone {
         Target::parse(&format!("{origin}{path}")).or_else(|_| Target::parse(origin)).map_err(|e| anyhow!("naming the target: {e:?}"))
     }
 
-    fn newest_nonce(&self) -> Option<String> {
-        self.nonce.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    fn newest_nonce(&self, holder: &SigningKey, age_max: Seconds) -> Option<String> {
+        let nonces = self.nonces.lock().unwrap_or_else(PoisonError::into_inner);
+        let nonce = nonces.get(holder.public().thumbprint())?;
+        (self.around.clock.now().seconds().since(nonce.came_at) <= age_max).then(|| nonce.text.clone())
     }
 
-    /// Remembers the newest nonce; from then on every proof carries one, and the phone's clock does not matter.
-    fn heed(&self, answer: &Answer) {
+    /// Remembers the newest nonce of a key; while it lasts, every proof of the key carries it, and the phone's clock does not matter.
+    fn heed(&self, answer: &Answer, holder: &SigningKey) {
         if let Some(nonce) = answer.header("dpop-nonce") {
-            *self.nonce.lock().unwrap_or_else(PoisonError::into_inner) = Some(nonce.to_owned());
+            let nonce = Nonce { text: nonce.to_owned(), came_at: self.around.clock.now().seconds() };
+            self.nonces.lock().unwrap_or_else(PoisonError::into_inner).insert(*holder.public().thumbprint(), nonce);
         }
+    }
+
+    /// Sees to it that there is a nonce for `holder` that an issuer's door takes. The challenge door gives one without a signature, which
+    /// costs a phone's hardware more than the round trip does.
+    ///
+    /// # Errors
+    /// A fault of network or server.
+    pub async fn freshen(&self, holder: &SigningKey) -> Result<()> {
+        if self.newest_nonce(holder, DOOR_NONCE_AGE_MAX).is_some() {
+            return Ok(());
+        }
+        let body = json!({ "client_id": self.around.app, "jkt": holder.public().thumbprint().to_string() });
+        let answer = self.http.send(&Call::new(Method::POST, "/countersign/v1/challenge").json(&body)).await?;
+        self.heed(&answer, holder);
+        Ok(())
     }
 
     /// A JSON call to a door of the issuer, proved by the device key.
@@ -612,9 +664,10 @@ impl Phone {
         let call = Call::new(Method::POST, path).json(body);
         let mut tries = 0;
         loop {
+            self.freshen(&self.device_key).await?;
             let proof = self.prove(&self.device_key, "POST", path, None)?;
             let answer = self.http.send(&call.clone().header("dpop", &proof)).await?;
-            self.heed(&answer);
+            self.heed(&answer, &self.device_key);
             if tries >= RETRIES_MAX || !wants_nonce(&answer) {
                 return Ok(answer);
             }
@@ -625,8 +678,9 @@ impl Phone {
     async fn ask_for_tokens(&self, fields: &[(&str, &str)], grant: &Secret<String>) -> Result<Answer> {
         let mut tries = 0;
         loop {
+            self.freshen(&self.device_key).await?;
             let answer = self.http.send(&self.token_request(fields, grant)?).await?;
-            self.heed(&answer);
+            self.heed(&answer, &self.device_key);
             if tries >= RETRIES_MAX || !wants_nonce(&answer) {
                 return Ok(answer);
             }
@@ -646,7 +700,7 @@ impl Phone {
     /// A token request: proved by the request key, which the device key names for this very grant.
     fn token_request(&self, fields: &[(&str, &str)], grant: &Secret<String>) -> Result<Call> {
         let path = "/countersign/v1/token";
-        let (target, id, nonce) = (self.target(path)?, self.proof_id()?, self.newest_nonce());
+        let (target, id, nonce) = (self.target(path)?, self.proof_id()?, self.newest_nonce(&self.device_key, NONCE_AGE_MAX));
         let to_make = DelegationToMake {
             request_key: self.request_key.public().thumbprint(),
             target: &target,
@@ -656,7 +710,8 @@ impl Phone {
             issued_at: self.now(),
         };
         let named = delegation::make(&self.device_key, &to_make).map_err(|e| anyhow!("naming the request key: {e:?}"))?;
-        let proof = self.prove(&self.request_key, "POST", path, None)?;
+        // The request key is new and has no nonce: both carry the one of the device key that names it.
+        let proof = self.prove_with(&self.request_key, "POST", path, None, &self.device_key)?;
         Ok(Call::new(Method::POST, path).form(fields).header("dpop", &proof).header("countersign-delegation", &named))
     }
 

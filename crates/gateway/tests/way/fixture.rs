@@ -155,9 +155,9 @@ struct Backed {
 
 #[async_trait]
 impl ReplayMemory for Backed {
-    async fn spend(&self, proof: dpop::BoundProof, now: UnixSeconds) -> Result<FreshProof, SpendError> {
+    async fn spend(&self, proof: dpop::BoundProof, by: Spender<'_>, now: UnixSeconds) -> Result<FreshProof, SpendError> {
         self.world.call().map_err(SpendError::Unavailable)?;
-        self.replay.spend(proof, now).await
+        self.replay.spend(proof, by, now).await
     }
 }
 

@@ -165,6 +165,7 @@ pub struct Phone {
     pub request_key: SigningKey,
     pub passkey: Option<Passkey>,
     pub clock_error: i64,
+    /// Nonce that every proof carries, an empty one for none; without it each has a fresh one of its key.
     pub nonce: Option<String>,
 }
 
@@ -183,14 +184,26 @@ impl Phone {
         UnixSeconds(world.now().0.saturating_add_signed(self.clock_error))
     }
 
+    /// The nonce of the next proof, for the key `holder`.
+    fn nonce_of(&self, world: &World, holder: &SigningKey) -> Option<String> {
+        let given = self.nonce.clone().unwrap_or_else(|| world.issuer.access.nonces.issue(holder.public().thumbprint(), world.now()));
+        Some(given).filter(|nonce| !nonce.is_empty())
+    }
+
     pub fn proof(&self, world: &World, key: &SigningKey, path: &str) -> String {
+        self.proof_with(world, key, path, key)
+    }
+
+    /// A proof by `key` with a nonce of `holder`.
+    pub fn proof_with(&self, world: &World, key: &SigningKey, path: &str, holder: &SigningKey) -> String {
+        let nonce = self.nonce_of(world, holder);
         let target = Target::parse(&format!("{ORIGIN}{path}")).expect("a target");
         let id = proof_id();
         let to_make = ProofToMake {
             method: "POST",
             target: &target,
             token_hash: None,
-            nonce: self.nonce.as_deref(),
+            nonce: nonce.as_deref(),
             id: &id,
             issued_at: self.time(world),
         };
@@ -267,7 +280,7 @@ impl Phone {
         let grant = form.iter().find(|(name, _)| ["code", "refresh_token"].contains(name)).map_or("", |(_, value)| value);
         let named = self.delegation(world, grant);
         post(path, "application/x-www-form-urlencoded")
-            .header("dpop", self.proof(world, &self.request_key, path))
+            .header("dpop", self.proof_with(world, &self.request_key, path, &self.device_key))
             .header("countersign-delegation", named)
             .body(Body::from(encoded(form)))
             .expect("a request")
@@ -276,11 +289,12 @@ impl Phone {
     pub fn delegation(&self, world: &World, grant: &str) -> String {
         let target = Target::parse(&format!("{ORIGIN}/countersign/v1/token")).expect("a target");
         let (id, grant) = (proof_id(), GrantHash::of(&Secret::new(grant.to_owned())));
+        let nonce = self.nonce_of(world, &self.device_key);
         let to_make = DelegationToMake {
             request_key: self.request_key.public().thumbprint(),
             target: &target,
             grant: &grant,
-            nonce: self.nonce.as_deref(),
+            nonce: nonce.as_deref(),
             id: &id,
             issued_at: self.time(world),
         };
@@ -301,7 +315,8 @@ impl Phone {
         let hash = hash_text(&token);
         let target = Target::parse(&format!("{ORIGIN}{path}")).expect("a target");
         let id = proof_id();
-        let nonce = self.nonce.as_deref();
+        let nonce = self.nonce_of(world, &self.request_key);
+        let nonce = nonce.as_deref();
         let to_make = ProofToMake { method, target: &target, token_hash: Some(&hash), nonce, id: &id, issued_at: self.time(world) };
         let proof = dpop::make(&self.request_key, &to_make).expect("a proof");
         let request = Request::builder().method(method).uri(path).header("authorization", format!("DPoP {token}")).header("dpop", proof);

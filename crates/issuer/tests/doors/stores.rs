@@ -11,19 +11,17 @@ use countersign_core::{DevTokenId, DeviceId, Role, Session, SessionId, SessionSt
 use countersign_identity::{
     self as identity, Binding, BindingRules, BindingState, CodeGrant, CodeState, DevToken, RefreshFamily, RefreshState, TokenHash,
 };
-use countersign_proof::dpop::BoundProof;
+use countersign_proof::{challenge::OpenChallenge, dpop::BoundProof};
 use countersign_store::{
-    BindError, Bindings, ChallengeId, ChallengePurpose, Challenges, ChangeError, Created, DevTokenNoted, DevTokens, Device, DeviceChange,
-    DeviceState, Devices, Ended, FreshProof, GivenToken, Grants, Invitation, IssueError, KeptDevToken, LiveError, LivePosture, LiveSession,
-    OpenState, Passkey, PostureError, Presence, Receipt, Recorder, RedeemError, Renewed, ReplayMemory, SessionFilter, Sessions, SpendError,
-    StateChange, StrangerRefusal, Subjects, Unavailable, Used, User, UserState, Whose, Written, backend,
+    BindError, Bindings, ChallengeError, Challenges, ChangeError, Created, DevTokenNoted, DevTokens, Device, DeviceChange, DeviceState,
+    Devices, Ended, FreshProof, GivenToken, Grants, Invitation, KeptDevToken, LiveError, LivePosture, LiveSession, OpenState, Passkey,
+    PostureError, Presence, Receipt, Recorder, RedeemError, Renewed, ReplayMemory, SessionFilter, Sessions, SpendError, Spender,
+    StateChange, StrangerRefusal, Subjects, Unavailable, Used, User, UserState, Whose, Written, backend, memory::MemoryChallenges,
 };
 
 /// What the stores hold.
 #[derive(Default)]
 pub struct Shelf {
-    pub challenges: HashMap<[u8; 32], (ChallengePurpose, Vec<u8>, UnixSeconds)>,
-    pub challenges_full: bool,
     pub bindings: Vec<Binding>,
     pub dev_tokens: Vec<KeptDevToken>,
     pub devices: Vec<Device>,
@@ -60,6 +58,7 @@ pub struct Memory {
     shelf: Mutex<Shelf>,
     fuse: Mutex<Fuse>,
     replay: Arc<dyn ReplayMemory>,
+    spent: Arc<dyn Challenges>,
     recorder: Arc<dyn Recorder>,
 }
 
@@ -82,7 +81,7 @@ pub enum Blow {
 
 impl Memory {
     pub fn new(replay: Arc<dyn ReplayMemory>, recorder: Arc<dyn Recorder>) -> Self {
-        Self { shelf: Mutex::default(), fuse: Mutex::default(), replay, recorder }
+        Self { shelf: Mutex::default(), fuse: Mutex::default(), replay, spent: Arc::new(MemoryChallenges::new()), recorder }
     }
 
     pub fn shelf(&self) -> MutexGuard<'_, Shelf> {
@@ -141,27 +140,17 @@ impl Recorder for Memory {
 
 #[async_trait]
 impl ReplayMemory for Memory {
-    async fn spend(&self, proof: BoundProof, now: UnixSeconds) -> Result<FreshProof, SpendError> {
+    async fn spend(&self, proof: BoundProof, by: Spender<'_>, now: UnixSeconds) -> Result<FreshProof, SpendError> {
         self.call().map_err(SpendError::Unavailable).map(drop)?;
-        self.replay.spend(proof, now).await
+        self.replay.spend(proof, by, now).await
     }
 }
 
 #[async_trait]
 impl Challenges for Memory {
-    async fn issue(&self, id: ChallengeId, purpose: ChallengePurpose, recall: Vec<u8>, until: UnixSeconds) -> Result<(), IssueError> {
-        let mut shelf = self.call().map_err(IssueError::Unavailable)?;
-        if shelf.challenges_full {
-            return Err(IssueError::Full);
-        }
-        shelf.challenges.insert(id.0, (purpose, recall, until));
-        Ok(())
-    }
-
-    async fn take(&self, id: &ChallengeId, purpose: ChallengePurpose, now: UnixSeconds) -> Result<Option<Vec<u8>>, Unavailable> {
-        let mut shelf = self.call()?;
-        let fits = shelf.challenges.get(&id.0).is_some_and(|(made_for, _, until)| *made_for == purpose && now <= *until);
-        Ok(if fits { shelf.challenges.remove(&id.0).map(|(_, recall, _)| recall) } else { None })
+    async fn spend(&self, challenge: OpenChallenge, by: Spender<'_>, now: UnixSeconds) -> Result<(), ChallengeError> {
+        self.call().map_err(ChallengeError::Unavailable).map(drop)?;
+        self.spent.spend(challenge, by, now).await
     }
 }
 

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use countersign_core::Secret;
 use countersign_identity::PairwiseKey;
-use countersign_issuer::{Issuer, IssuerConfig, IssuerKeys, Prompts, RefreshKey, World};
+use countersign_issuer::{Challenger, Issuer, IssuerConfig, IssuerKeys, NamedKeys, Prompts, RefreshKey, World};
 use countersign_store::KeyPurpose;
 
 use crate::assembly::{base::Assembly, keys, start_error::StartError};
@@ -16,6 +17,9 @@ pub async fn issuer(assembly: &Assembly, config: IssuerConfig) -> Result<Arc<Iss
     let (store, entropy, now) = (&*assembly.stores.keys, &*assembly.entropy, assembly.started_at);
     let pairwise = keys::secret(store, KeyPurpose::Pairwise, entropy, now).await?;
     let refresh = keys::secret(store, KeyPurpose::Refresh, entropy, now).await?;
+    // Made anew with each process, as the memory of spent challenges is: none from before a restart counts after it.
+    let mut secret = [0; 32];
+    entropy.fill(&mut secret);
     Ok(Arc::new(Issuer {
         stores: assembly.stores.for_issuer(),
         world: World {
@@ -35,6 +39,8 @@ pub async fn issuer(assembly: &Assembly, config: IssuerConfig) -> Result<Arc<Iss
         apps: Arc::clone(&assembly.apps),
         trust: Arc::clone(&assembly.trust),
         revocations: Arc::clone(&assembly.revocations),
+        challenger: Challenger::new(&Secret::new(secret)),
+        named_keys: NamedKeys::default(),
         prompts: Prompts::default(),
     }))
 }

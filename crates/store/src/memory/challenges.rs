@@ -1,37 +1,62 @@
-//! Challenges in memory, while they wait for their answer.
+//! Challenges that were answered, in memory until they lapse.
 
-use std::{collections::HashMap, sync::Mutex};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Mutex,
+};
 
 use async_trait::async_trait;
-use countersign_core::{Limits, UnixSeconds};
+use countersign_core::{DeviceId, Limits, UnixSeconds};
+use countersign_proof::challenge::{ChallengePurpose, OpenChallenge, ROOMS};
 
 use crate::{
-    challenges::{ChallengeId, ChallengePurpose, Challenges, IssueError},
-    expiring_map::ExpiringMap,
+    challenges::{ChallengeError, Challenges},
+    memory::spent_room::{Spending, SpentRoom},
+    spender::Spender,
     unavailable::Unavailable,
 };
 
-/// Outstanding challenges in memory, bounded. Each purpose has a room of its own: anybody may ask for a challenge to enrol, and whoever
-/// fills that room crowds out nobody who signs in.
+/// Spent challenges in memory, bounded. Each purpose has rooms of its own, and a challenge says which of them is its own: a flood of
+/// enrolments crowds out nobody who signs in, and what comes from one network or device shortens the time of its own room.
 pub struct MemoryChallenges {
-    waiting: Mutex<Rooms>,
-    count_max: usize,
+    spent: Mutex<Spent>,
+    room_max: usize,
 }
 
-/// Remembered data, by purpose and challenge.
-type Rooms = HashMap<ChallengePurpose, ExpiringMap<ChallengeId, Vec<u8>>>;
+#[derive(Default)]
+struct Spent {
+    rooms: HashMap<(ChallengePurpose, u8), SpentRoom<[u8; 16]>>,
+    shares: Shares,
+    /// Era of the challenges that are remembered; those of an earlier one do not verify any more.
+    era: u32,
+}
+
+/// Number of challenges that each device has answered, for each purpose and window.
+#[derive(Default)]
+struct Shares {
+    answered: HashMap<(ChallengePurpose, DeviceId), Share>,
+    /// The same devices, by the end of their window.
+    ends: BTreeMap<UnixSeconds, Vec<(ChallengePurpose, DeviceId)>>,
+}
+
+#[derive(Clone, Copy)]
+struct Share {
+    count: u32,
+    /// Last second of the window.
+    end: UnixSeconds,
+}
 
 impl MemoryChallenges {
-    /// Makes a memory with room for [`Limits::CHALLENGES_MAX`] challenges of each purpose.
+    /// Makes a memory with room for [`Limits::CHALLENGES_SPENT_MAX`] challenges of each purpose.
     #[must_use]
     pub fn new() -> Self {
-        Self::with_room(Limits::CHALLENGES_MAX)
+        Self::with_room(Limits::CHALLENGES_SPENT_MAX)
     }
 
-    /// Makes a memory with room for `count_max` challenges of each purpose.
+    /// Makes a memory with room for about `count_max` challenges of each purpose.
     #[must_use]
     pub(crate) fn with_room(count_max: usize) -> Self {
-        Self { waiting: Mutex::default(), count_max }
+        Self { spent: Mutex::default(), room_max: count_max.div_ceil(usize::from(ROOMS)) }
     }
 }
 
@@ -41,37 +66,59 @@ impl Default for MemoryChallenges {
     }
 }
 
-fn gone() -> Unavailable {
-    Unavailable::new("the memory of challenges")
+impl Shares {
+    /// Counts one more for the device.
+    ///
+    /// # Errors
+    /// [`ChallengeError::ShareUsed`] when the device has had its share of this window.
+    fn take(&mut self, purpose: ChallengePurpose, device: &DeviceId, now: UnixSeconds) -> Result<(), ChallengeError> {
+        while let Some(end) = self.ends.first_entry().filter(|end| *end.key() < now) {
+            for key in end.remove() {
+                self.answered.remove(&key);
+            }
+        }
+        let key = (purpose, device.clone());
+        if let Some(share) = self.answered.get_mut(&key) {
+            if share.count >= Limits::CHALLENGES_PER_DEVICE_MAX {
+                return Err(ChallengeError::ShareUsed(share.end.since(now)));
+            }
+            share.count = share.count.saturating_add(1);
+            return Ok(());
+        }
+        // The window that ends soonest makes room: its device may answer a few more, in rooms that stay bounded.
+        while self.answered.len() >= Limits::CHALLENGES_SPENT_MAX {
+            for soonest in self.ends.pop_first().into_iter().flat_map(|(_, keys)| keys) {
+                self.answered.remove(&soonest);
+            }
+        }
+        let end = now.plus(Limits::CHALLENGE_LIFE);
+        self.answered.insert(key.clone(), Share { count: 1, end });
+        self.ends.entry(end).or_default().push(key);
+        Ok(())
+    }
 }
 
 #[async_trait]
 impl Challenges for MemoryChallenges {
-    async fn issue(&self, id: ChallengeId, purpose: ChallengePurpose, recall: Vec<u8>, expires_at: UnixSeconds) -> Result<(), IssueError> {
-        let mut rooms = self.waiting.lock().map_err(|_| IssueError::Unavailable(gone()))?;
-        // SECURITY: an id is 256 unpredictable bits. One that comes twice means broken entropy, and must not replace what waits.
-        let (repeated, room) = (rooms.values().any(|room| room.contains(&id)), rooms.entry(purpose).or_default());
-        // No challenge lives longer than this limit, so whatever ends that much earlier than the newest has ended already.
-        room.forget_before(expires_at.minus(Limits::CHALLENGE_LIFE));
-        // And none ends that much later: such a one was given out while the clock was ahead.
-        room.forget_beyond(expires_at.plus(Limits::CHALLENGE_LIFE));
-        if room.len() >= self.count_max {
-            return Err(IssueError::Full);
+    async fn spend(&self, challenge: OpenChallenge, by: Spender<'_>, now: UnixSeconds) -> Result<(), ChallengeError> {
+        let gone = |_| ChallengeError::Unavailable(Unavailable::new("the memory of spent challenges"));
+        let mut spent = self.spent.lock().map_err(gone)?;
+        // A clock that was set back ended the era of every challenge from before, so their memory would only be in the way.
+        if challenge.era() > spent.era {
+            *spent = Spent { era: challenge.era(), ..Spent::default() };
         }
-        if repeated {
-            return Err(IssueError::Unavailable(Unavailable::new("a challenge that is outstanding was issued again")));
+        // SECURITY: one that was checked just before the clock was set back is not looked up in a memory that was emptied since.
+        if challenge.era() < spent.era {
+            return Err(ChallengeError::CrowdedOut);
         }
-        room.insert(id, recall, expires_at);
-        Ok(())
-    }
-
-    async fn take(&self, id: &ChallengeId, purpose: ChallengePurpose, now: UnixSeconds) -> Result<Option<Vec<u8>>, Unavailable> {
-        let mut rooms = self.waiting.lock().map_err(|_| gone())?;
-        let Some(room) = rooms.get_mut(&purpose) else { return Ok(None) };
-        room.forget_beyond(now.plus(Limits::CHALLENGE_LIFE));
-        if room.get(id, now).is_none() {
-            return Ok(None);
+        if let Spender::Device(device) = by {
+            spent.shares.take(challenge.purpose(), device, now)?;
         }
-        Ok(room.remove(id).map(|(_, recall)| recall))
+        let room = spent.rooms.entry((challenge.purpose(), challenge.room())).or_default();
+        match room.spend(*challenge.id(), challenge.remember_until(), self.room_max, now) {
+            Spending::Again => Err(ChallengeError::AlreadySpent),
+            Spending::CrowdedOut => Err(ChallengeError::CrowdedOut),
+            Spending::Done => Ok(()),
+        }
     }
 }

@@ -5,6 +5,7 @@
 mod challenges;
 mod counters;
 mod replay;
+mod spent_room;
 
 pub use challenges::MemoryChallenges;
 pub use counters::MemoryCounters;

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
-use super::*;
-use countersign_core::Seconds;
+use countersign_core::{ClientId, DeviceId, Seconds, Secret};
+use countersign_proof::challenge::{Asker, ChallengeKeys, ChallengePurpose, Place};
 
+use super::*;
 use crate::{
-    challenges::{ChallengeId, ChallengePurpose, Challenges, IssueError},
+    challenges::{ChallengeError, Challenges},
     replay::ReplayMemory,
+    spender::Spender,
     suite::{self, Fast, NOW},
 };
 
@@ -21,14 +23,21 @@ async fn every_promise_is_kept() {
     .await;
 }
 
+/// A clock that was set back ends every challenge from before, and the memory of them does not stand in the way of new ones.
 #[tokio::test]
-async fn a_challenge_that_waits_is_not_replaced() {
-    let (challenges, id) = (MemoryChallenges::new(), ChallengeId([1; 32]));
-    let issue = async |purpose| challenges.issue(id, purpose, vec![], NOW).await;
-    assert_eq!(issue(ChallengePurpose::Enrolment).await, Ok(()));
-    assert!(matches!(issue(ChallengePurpose::Login).await, Err(IssueError::Unavailable(_))));
-    assert_eq!(challenges.take(&id, ChallengePurpose::Login, NOW).await, Ok(None));
-    assert_eq!(challenges.take(&id, ChallengePurpose::Enrolment, NOW).await, Ok(Some(vec![])));
+async fn an_era_ends_with_its_challenges() {
+    let (challenges, keys, client) =
+        (MemoryChallenges::new(), ChallengeKeys::new(&Secret::new([1; 32])), ClientId::parse("org.example.app").expect("an id"));
+    let asker = Asker { client: &client, key: None };
+    let open = |era, at| {
+        let made = keys.make(&Place { purpose: ChallengePurpose::Enrolment, room: 0, era }, &asker, [0; 10], at);
+        keys.check(&made, ChallengePurpose::Enrolment, &asker, era, at).expect("a challenge")
+    };
+    let before = NOW.minus(Seconds(3_600));
+    assert_eq!(challenges.spend(open(1, NOW), Spender::Stranger, NOW).await, Ok(()));
+    assert_eq!(challenges.spend(open(2, before), Spender::Stranger, before).await, Ok(()), "a new one, an hour earlier");
+    assert_eq!(challenges.spend(open(2, before), Spender::Stranger, before).await, Err(ChallengeError::AlreadySpent));
+    assert_eq!(challenges.spend(open(1, NOW), Spender::Stranger, NOW).await, Err(ChallengeError::CrowdedOut), "an old one never again");
 }
 
 /// A second comes twice, and the node goes on without a restart: what was used then is remembered for as long as a proof can count, what
@@ -36,24 +45,25 @@ async fn a_challenge_that_waits_is_not_replaced() {
 #[tokio::test]
 async fn a_memory_that_begins_again_takes_new_proofs_and_remembers_the_old() {
     let (replay, phone) = (MemoryReplay::new(), suite::Phone::new());
+    let device = DeviceId::parse("d_1").expect("an id");
     let ahead = NOW.plus(Seconds(400 * 86_400));
-    assert!(replay.spend(phone.proof(0, NOW), NOW).await.is_ok());
+    assert!(replay.spend(phone.proof(0, NOW), Spender::Device(&device), NOW).await.is_ok());
     for number in 1..200 {
-        assert!(replay.spend(phone.proof(number, ahead), ahead).await.is_ok());
+        assert!(replay.spend(phone.proof(number, ahead), Spender::Device(&device), ahead).await.is_ok());
     }
     assert_eq!(replay.latest(), ahead);
     let after = NOW.plus(Seconds(1));
-    assert!(replay.spend(phone.proof(200, after), after).await.is_err(), "nothing counts before it began again");
+    assert!(replay.spend(phone.proof(200, after), Spender::Device(&device), after).await.is_err(), "nothing counts before it began again");
     replay.begin_again(after);
     assert_eq!(replay.latest(), after);
     for number in 200..400 {
-        assert!(replay.spend(phone.proof(number, after), after).await.is_ok(), "{number}");
-        assert!(replay.spend(phone.proof(number, after), after).await.is_err(), "{number} again");
+        assert!(replay.spend(phone.proof(number, after), Spender::Device(&device), after).await.is_ok(), "{number}");
+        assert!(replay.spend(phone.proof(number, after), Spender::Device(&device), after).await.is_err(), "{number} again");
     }
-    assert!(replay.spend(phone.proof(1, ahead), after).await.is_err(), "still remembered");
+    assert!(replay.spend(phone.proof(1, ahead), Spender::Device(&device), after).await.is_err(), "still remembered");
     let later = after.plus(Seconds(500));
     for number in 400..600 {
-        assert!(replay.spend(phone.proof(number, later), later).await.is_ok());
+        assert!(replay.spend(phone.proof(number, later), Spender::Device(&device), later).await.is_ok());
     }
     assert!(replay.len() <= 200, "{} are remembered", replay.len());
 }

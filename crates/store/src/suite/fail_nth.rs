@@ -15,11 +15,11 @@ use countersign_core::{
     UserId,
 };
 use countersign_identity::{Binding, BindingRules, BindingState, CodeGrant, CodeState, DevToken, RefreshFamily, RefreshState, TokenHash};
-use countersign_proof::dpop::BoundProof;
+use countersign_proof::{challenge::OpenChallenge, dpop::BoundProof};
 
 use crate::{
     bindings::{BindError, Bindings},
-    challenges::{ChallengeId, ChallengePurpose, Challenges, IssueError},
+    challenges::{ChallengeError, Challenges},
     counters::{RateCounters, TakeError},
     dev_tokens::{DevTokenNoted, DevTokens, KeptDevToken},
     devices::{ChangeError, Device, DeviceChange, Devices, LivePosture, PostureError},
@@ -29,6 +29,7 @@ use crate::{
     records::{Receipt, Recorder, StrangerRefusal, Written},
     replay::{FreshProof, ReplayMemory, SpendError},
     sessions::{Ended, LiveError, LiveSession, OpenState, Presence, SessionFilter, Sessions, StateChange, Whose},
+    spender::Spender,
     subjects::{Created, Invitation, Passkey, Subjects, Used, User, UserState},
     unavailable::Unavailable,
 };
@@ -108,12 +109,8 @@ impl<T: ?Sized> FailNth<T> {
 
 #[async_trait]
 impl Challenges for FailNth<dyn Challenges> {
-    async fn issue(&self, id: ChallengeId, purpose: ChallengePurpose, recall: Vec<u8>, expires_at: UnixSeconds) -> Result<(), IssueError> {
-        self.call(IssueError::Unavailable, self.inner.issue(id, purpose, recall, expires_at)).await
-    }
-
-    async fn take(&self, id: &ChallengeId, purpose: ChallengePurpose, now: UnixSeconds) -> Result<Option<Vec<u8>>, Unavailable> {
-        self.call(identity, self.inner.take(id, purpose, now)).await
+    async fn spend(&self, challenge: OpenChallenge, by: Spender<'_>, now: UnixSeconds) -> Result<(), ChallengeError> {
+        self.call(ChallengeError::Unavailable, self.inner.spend(challenge, by, now)).await
     }
 }
 
@@ -304,8 +301,8 @@ impl Incidents for FailNth<dyn Incidents> {
 
 #[async_trait]
 impl ReplayMemory for FailNth<dyn ReplayMemory> {
-    async fn spend(&self, proof: BoundProof, now: UnixSeconds) -> Result<FreshProof, SpendError> {
-        self.call(SpendError::Unavailable, self.inner.spend(proof, now)).await
+    async fn spend(&self, proof: BoundProof, by: Spender<'_>, now: UnixSeconds) -> Result<FreshProof, SpendError> {
+        self.call(SpendError::Unavailable, self.inner.spend(proof, by, now)).await
     }
 }
 

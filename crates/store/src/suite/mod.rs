@@ -95,12 +95,14 @@ pub async fn truth<H: Home>(fresh: impl AsyncFn() -> H) {
 /// At the first promise that is broken; the message says which.
 pub async fn fast(fresh: impl Fn(usize) -> Fast) {
     challenges::a_challenge_counts_once(&fresh(100)).await;
-    challenges::a_challenge_counts_in_its_time_for_its_purpose(&fresh(100)).await;
-    challenges::a_full_memory_forgets_nothing_that_counts(&fresh(3), 3).await;
+    challenges::a_flood_shortens_its_own_time_only(&fresh(160), 160).await;
+    challenges::a_device_has_its_share_of_challenges(&fresh(10_000)).await;
     counters::a_burst_and_then_one_at_a_time(&fresh(100)).await;
     counters::racing_requests_share_one_rate(&fresh(100)).await;
     replay::a_proof_counts_once(&fresh(1000)).await;
     replay::a_proof_is_remembered_through_its_last_second(&fresh(1000)).await;
     replay::whatever_the_clock_does_no_proof_counts_twice(&fresh(1000)).await;
     replay::a_full_memory_refuses_and_forgets_nothing(&fresh(32), 32).await;
+    replay::nobodys_keys_refuse_no_device(&fresh(64), 64).await;
+    replay::of_those_who_flood_something_is_left_for_others(&fresh(400), 400).await;
 }
