@@ -29,7 +29,15 @@ impl Refusal {
     /// Refused by the policies. To refuse is safe whatever the decision says, so that any is taken.
     #[must_use]
     pub fn by(decision: Decision) -> Self {
-        Self { decision: Box::new(decision), retry_after: None, update: None, evidence_age_max: None, field: None, signal: None, speaker: None }
+        Self {
+            decision: Box::new(decision),
+            retry_after: None,
+            update: None,
+            evidence_age_max: None,
+            field: None,
+            signal: None,
+            speaker: None,
+        }
     }
 
     /// Refused by the policies, with what the facts say about a cure.
@@ -68,6 +76,8 @@ impl Refusal {
     /// The member of the body that is wrong, as a JSON pointer: the caller's own word, and never a value.
     pub(crate) fn field(&self) -> Option<&str> {
         self.field.as_deref()
+    }
+
     /// The key that signed the proof: a nonce that the answer carries is for that key.
     pub(crate) const fn speaker(&self) -> Option<&Thumbprint> {
         self.speaker.as_ref()
