@@ -91,6 +91,8 @@ choice! {
         Monitor = "monitor";
         /// Whoever may open the admin socket; it knows no names.
         Operator = "operator";
+        /// The person, by something else that they did: a new session takes the place of their oldest one.
+        Person = "person";
     }
 
     /// How a device was cut off. Alphabetical.

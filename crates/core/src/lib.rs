@@ -20,6 +20,7 @@ mod risk;
 mod secret;
 mod session;
 mod signal;
+mod site;
 mod time;
 mod unmet;
 mod vendor_verdict;
@@ -36,7 +37,7 @@ pub use id::{
 };
 pub use limit::Limits;
 pub use oauth_error::OAuthError;
-pub use observer::{AnswerSeen, LoginDevice, LoginOutcome, LoginSeen, NoObserver, Observer, RequestSeen};
+pub use observer::{AnswerSeen, LoginDevice, LoginFactor, LoginOutcome, LoginSeen, NoObserver, Observer, RequestSeen};
 pub use posture::{
     BootKey, BootState, EvidenceTier, PatchLevel, Platform, Posture, Provenance, RiskMetric, SecurityLevel, SerialDigest, Sourced,
 };
@@ -46,6 +47,7 @@ pub use risk::{RiskBar, RiskFacts, RiskReason, RiskView};
 pub use secret::Secret;
 pub use session::{Amr, Session, SessionState};
 pub use signal::{Signal, SignalKind, SignalSink};
+pub use site::Site;
 pub use time::{Clock, Entropy, Seconds, UnixMillis, UnixSeconds};
 pub use unmet::{Stage, Unmet, Update};
 pub use vendor_verdict::{AppAccess, Integrity, Licensing, PlayProtect, Recognition, VendorVerdict};

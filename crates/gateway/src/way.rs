@@ -7,9 +7,9 @@
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use countersign_access::authenticate;
-use countersign_core::Reason;
+use countersign_core::{Limits, Reason, UnixMillis};
 use countersign_policy::StreamRules;
-use countersign_store::Receipt;
+use countersign_store::{Rated, Receipt};
 use futures_util::FutureExt;
 use http::HeaderMap;
 use tokio::time::Instant;
@@ -73,13 +73,22 @@ async fn judge(gateway: &Gateway, raw: &mut RawRequest, can: Can, context: &mut 
     let (decision, facts) = authorize::decide(&rules, &operation, proven, context, now)?;
     let permit = Permit::from(decision, facts)?;
     can.keep(&permit)?;
-    for rate in permit.rates() {
-        let facts = permit.facts();
-        gateway.stores.rates.take(&facts.session.id, &facts.request.action, rate, context.at()).await?;
-    }
+    spend_rates(gateway, &permit, context.at()).await?;
     // What stays open stands on this, and is weighed again by steps 5, 6 and 9.
     let basis = operation.stream().map(|rules| Basis { token, path: request.path().to_owned(), rules });
     Ok(permit.held(basis))
+}
+
+/// Takes the request from what its person may ask for at all, and from the rates that the decision obliges to.
+async fn spend_rates(gateway: &Gateway, permit: &Permit, at: UnixMillis) -> Result<(), Refusal> {
+    let session = &permit.facts().session;
+    gateway.stores.rates.take(&Rated::Person(session.user.clone()), Limits::PERSON_RATE, at).await?;
+    for rate in permit.rates() {
+        let action = permit.facts().request.action.clone();
+        let of = Rated::Operation { user: session.user.clone(), device: session.device.clone(), action };
+        gateway.stores.rates.take(&of, rate, at).await?;
+    }
+    Ok(())
 }
 
 /// A WebSocket or a call where one is declared, and nothing else there.

@@ -21,7 +21,7 @@ use countersign_identity::{BindingRules, PairwiseKey, RelyingParty, Sector};
 use countersign_proof::{key_set::KeyRing, target::Origin};
 use countersign_store::{Bindings, Challenges, DevTokens, Devices, Grants, Recorder, ReplayMemory, Sessions, Subjects};
 
-use crate::{anonymous_log_budget::AnonymousLogBudget, prompts::Prompts, vendor_quota::VendorQuota};
+use crate::{allowances::Allowances, anonymous_log_budget::AnonymousLogBudget, prompts::Prompts, vendor_quota::VendorQuota};
 
 /// Promises about state that the issuer relies on.
 #[derive(Clone)]
@@ -221,6 +221,8 @@ pub struct Issuer {
     pub revocations: Arc<ArcSwap<Revocations>>,
     /// Prompts that were not answered yet.
     pub prompts: Prompts,
+    /// Shares of everybody at the doors.
+    pub allowances: Allowances,
     /// Budget of the log for refusals of unknown keys.
     pub anonymous_log_budget: AnonymousLogBudget,
 }

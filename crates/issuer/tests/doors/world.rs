@@ -23,8 +23,8 @@ use countersign_core::{
 };
 use countersign_identity::{BindingRules, PairwiseKey, PasskeyOrigin, RelyingParty, Sector};
 use countersign_issuer::{
-    AnonymousLogBudget, App, DecodesPlay, DeviceTrust, Issuer, IssuerConfig, IssuerKeys, PlayApp, PlayReader, Prompts, RefreshKey, SignUp,
-    Stores, VendorQuota, VendorSilent, World as Windows, router,
+    Allowances, AnonymousLogBudget, App, DecodesPlay, DeviceTrust, Issuer, IssuerConfig, IssuerKeys, PlayApp, PlayReader, Prompts,
+    RefreshKey, SignUp, Stores, VendorQuota, VendorSilent, World as Windows, router,
 };
 use countersign_proof::{
     access_token::TokenVerifier,
@@ -140,6 +140,7 @@ impl World {
             })),
             revocations,
             prompts: Prompts::default(),
+            allowances: Allowances::default(),
             anonymous_log_budget: AnonymousLogBudget::default(),
         });
         Self { router: router(Arc::clone(&issuer)), issuer, memory, clock, maker }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use countersign_identity::PairwiseKey;
-use countersign_issuer::{AnonymousLogBudget, Issuer, IssuerConfig, IssuerKeys, Prompts, RefreshKey, World};
+use countersign_issuer::{Allowances, AnonymousLogBudget, Issuer, IssuerConfig, IssuerKeys, Prompts, RefreshKey, World};
 use countersign_store::KeyPurpose;
 
 use crate::assembly::{base::Assembly, keys, start_error::StartError};
@@ -36,6 +36,7 @@ pub async fn issuer(assembly: &Assembly, config: IssuerConfig) -> Result<Arc<Iss
         trust: Arc::clone(&assembly.trust),
         revocations: Arc::clone(&assembly.revocations),
         prompts: Prompts::default(),
+        allowances: Allowances::default(),
         anonymous_log_budget: AnonymousLogBudget::default(),
     }))
 }

@@ -54,6 +54,7 @@ pub(super) const TRUTH: &[Step] = &[
     Step { version: 4, name: "bindings", sql: include_str!("migrations/0004_bindings.sql") },
     Step { version: 6, name: "incidents", sql: include_str!("migrations/0006_incidents.sql") },
     Step { version: 7, name: "ended families", sql: include_str!("migrations/0007_ended_families.sql") },
+    Step { version: 11, name: "passkeys that bound devices", sql: include_str!("migrations/0011_opened_by.sql") },
 ];
 
 /// Migrations of `subject-keys.db`.

@@ -1,0 +1,53 @@
+//! Site: the part of a network address that one household, office or carrier's gateway shares.
+
+use core::net::IpAddr;
+
+/// Site of an address: 24 bits of IPv4, 56 bits of IPv6.
+///
+/// A site has a /56 or a /48 (RFC 6177 section 2), and privacy addresses (RFC 8981) change the lower bits daily. IPv4 mapped in IPv6 (RFC
+/// 4291 section 2.5.5.2) counts as IPv4; otherwise an IPv4 client behind an IPv6 socket would be at another site.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Site([u8; 8]);
+
+impl Site {
+    /// Finds the site of an address.
+    #[must_use]
+    pub const fn of(address: IpAddr) -> Self {
+        match address.to_canonical() {
+            IpAddr::V4(v4) => {
+                let [a, b, c, _] = v4.octets();
+                Self([4, a, b, c, 0, 0, 0, 0])
+            }
+            IpAddr::V6(v6) => {
+                let [a, b, c, d, e, f, g, ..] = v6.octets();
+                Self([6, a, b, c, d, e, f, g])
+            }
+        }
+    }
+
+    /// Bytes that stand for the site; the first is the version, 4 or 6.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 8] {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_site_is_what_a_household_keeps() {
+        let rows = [
+            ("the next address of a /24", "192.0.2.1", "192.0.2.254", true),
+            ("the next /24", "192.0.2.1", "192.0.3.1", false),
+            ("IPv4 in IPv6", "192.0.2.1", "::ffff:192.0.2.9", true),
+            ("another privacy address", "2001:db8:1:1::1", "2001:db8:1:ff:2:3:4:5", true),
+            ("another /56", "2001:db8:1:100::1", "2001:db8:1:200::1", false),
+        ];
+        for (name, one, other, same) in rows {
+            let of = |text: &str| Site::of(text.parse().expect("an address"));
+            assert_eq!(of(one) == of(other), same, "{name}");
+        }
+    }
+}
