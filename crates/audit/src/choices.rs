@@ -156,6 +156,8 @@ pub enum Actor {
     Operator(OperatorName),
     /// Whoever opened the admin socket, in entries from before operators had names.
     OperatorUnnamed,
+    /// The person, by something else that they did: a new session takes the place of their oldest one.
+    Person,
     /// The node itself: by its schedule, or told so by a signal of the system.
     System,
 }
@@ -167,6 +169,7 @@ impl Actor {
         match self {
             Self::Monitor => MONITOR,
             Self::Operator(_) | Self::OperatorUnnamed => OPERATOR,
+            Self::Person => PERSON,
             Self::System => SYSTEM,
         }
     }
@@ -176,19 +179,20 @@ impl Actor {
     pub const fn operator(&self) -> Option<&OperatorName> {
         match self {
             Self::Operator(name) => Some(name),
-            Self::Monitor | Self::OperatorUnnamed | Self::System => None,
+            Self::Monitor | Self::OperatorUnnamed | Self::Person | Self::System => None,
         }
     }
 }
 
 const MONITOR: &str = "monitor";
 const OPERATOR: &str = "operator";
+const PERSON: &str = "person";
 const SYSTEM: &str = "system";
 
 impl Word for Actor {
     fn word(&self) -> Cow<'_, str> {
         match self {
-            Self::Monitor | Self::OperatorUnnamed | Self::System => Cow::Borrowed(self.as_str()),
+            Self::Monitor | Self::OperatorUnnamed | Self::Person | Self::System => Cow::Borrowed(self.as_str()),
             Self::Operator(name) => Cow::Owned(format!("{OPERATOR}:{name}")),
         }
     }
@@ -197,6 +201,7 @@ impl Word for Actor {
         match text {
             MONITOR => Some(Self::Monitor),
             OPERATOR => Some(Self::OperatorUnnamed),
+            PERSON => Some(Self::Person),
             SYSTEM => Some(Self::System),
             named => OperatorName::parse(named.strip_prefix(OPERATOR)?.strip_prefix(':')?).ok().map(Self::Operator),
         }

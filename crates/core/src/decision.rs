@@ -111,7 +111,7 @@ impl RateLimit {
 pub enum Obligation {
     /// Hide this field of the response. A response that cannot be parsed is withheld.
     Mask(MaskPath),
-    /// Let the session through at most this often.
+    /// Let the person through at most this often, on the device in their hand.
     Rate(RateLimit),
 }
 

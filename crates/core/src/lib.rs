@@ -37,7 +37,7 @@ pub use id::{
 };
 pub use limit::Limits;
 pub use oauth_error::OAuthError;
-pub use observer::{AnswerSeen, LoginDevice, LoginOutcome, LoginSeen, NoObserver, Observer, RequestSeen};
+pub use observer::{AnswerSeen, LoginDevice, LoginFactor, LoginOutcome, LoginSeen, NoObserver, Observer, RequestSeen};
 pub use posture::{
     BootKey, BootState, EvidenceTier, PatchLevel, Platform, Posture, Provenance, RiskMetric, SecurityLevel, SerialDigest, Sourced,
 };

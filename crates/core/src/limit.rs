@@ -5,7 +5,7 @@
 //! of a model in `risk`, the length of a profile that it keeps, the bounds of a latitude, or how many rows one transaction changes. The
 //! crate `codec` imports nothing of ours; whoever calls it passes the limit as an argument.
 
-use crate::time::Seconds;
+use crate::{decision::RateLimit, time::Seconds};
 
 /// The limits that every room shares. Constants, because a limit that can be turned off is not one.
 pub struct Limits;
@@ -188,6 +188,15 @@ impl Limits {
     pub const LOG_RESERVE_BYTES_MIN: u64 = 64 * 1024;
     /// The same on a large one.
     pub const LOG_RESERVE_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+    /// Sessions that one person may have open on one device; with one more, the oldest ends. An app opens one, and a second when its first
+    /// answer was lost.
+    pub const SESSIONS_OF_A_BINDING_MAX: usize = 8;
+    /// Requests of one person, on all devices together: a hundred a second for a minute, far above what an app's screens ask for.
+    pub const PERSON_RATE: RateLimit = RateLimit { count: 6_000, window: Seconds(60) };
+    /// Devices, accounts, sites and certificates whose shares at the doors are remembered, of each kind; beyond it, the one whose share is
+    /// nearest to being whole is forgotten.
+    pub const SHARES_REMEMBERED_MAX: usize = 100_000;
 
     // --- Attestation evidence ---
 

@@ -61,6 +61,15 @@ pub enum LoginDevice<'a> {
     Unnamed,
 }
 
+/// Factor of a login, by what failures say about it. Alphabetical.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LoginFactor {
+    /// A code or a password: many failures mean that somebody guesses, and the next try may be right by chance.
+    Guessable,
+    /// A passkey, which nobody guesses: the failures of others say nothing about a login that verifies.
+    Passkey,
+}
+
 /// Outcome of a login. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LoginOutcome {
@@ -76,6 +85,8 @@ pub enum LoginOutcome {
     StepUpFailed,
     /// The required step-up was passed, and the person let in.
     StepUpPassed,
+    /// The credential was not one of the account's, so that the failure says something about whoever tried and nothing about the account.
+    Strayed,
 }
 
 /// One login, as it is reported to the observer.
@@ -101,6 +112,8 @@ pub struct LoginSeen<'a> {
     pub address: IpAddr,
     /// Round-trip time to the phone in milliseconds, when it was measured.
     pub round_trip_ms: Option<u16>,
+    /// Factor that was shown, or is asked for.
+    pub factor: LoginFactor,
     /// Outcome of the login.
     pub outcome: LoginOutcome,
     /// Time of the login.

@@ -106,6 +106,7 @@ reasons! {
     ChallengeUnknown = "challenge_unknown", Retry, "the challenge was never issued, has expired or was already used";
     ChallengesFull = "challenges_full", Unavailable, "no longer given: open challenges are not remembered any more, so there is no limit of them";
     ClientAuthenticationRefused = "client_authentication_refused", RequestInvalid, "the request authenticates a client by a password, Basic credentials or an assertion; clients here are public, and name themselves by `client_id` alone";
+    ChecksTooMany = "checks_too_many", TooMany, "the phone, or its site before it is enrolled, asked for more costly checks (certificate chains, passkeys) than its share";
     ClientUnknown = "client_unknown", RequestInvalid, "the client id is not one of the configured apps";
     CodeReused = "code_reused", SignInAgain, "an authorization code was redeemed twice; its session was revoked";
     CodeUnknown = "code_unknown", SignInAgain, "the authorization code was never issued or has expired";
@@ -130,6 +131,7 @@ reasons! {
     DeviceUnknown = "device_unknown", Revoked, "the device is not enrolled";
     DevicesTooMany = "devices_too_many", DevicesTooMany, "the person has as many devices as `devices_max` allows; one must be removed first";
     Emulator = "emulator", DeviceUnproven, "the app reports that it runs on an emulator or simulator";
+    EnrolmentsTooMany = "enrolments_too_many", TooMany, "one phone, phones of one batch at one site, or one site enrolled more keys than its share; it is possible again later";
     EnvironmentMismatch = "environment_mismatch", DeviceUnproven, "the key was attested in an App Attest environment that is not accepted here; development builds use another environment";
     EvidenceStale = "evidence_stale", Reattest, "the evidence about the device is too old; the app can renew it without the person";
     ExchangeTooLong = "exchange_too_long", Retry, "the request and its answer together took longer than is allowed where no stream is declared";
@@ -149,7 +151,7 @@ reasons! {
     KeyOpenToAllApplications = "key_open_to_all_applications", DeviceUnproven, "the attested key can be used by every app on the phone";
     KeyPurposeWrong = "key_purpose_wrong", DeviceUnproven, "the attested key may be used for other purposes than signing";
     KeyUnsupported = "key_unsupported", DeviceUnproven, "the attested key is not a P-256 key";
-    LoginAttemptsTooMany = "login_attempts_too_many", TooMany, "too many failed sign-ins or prompts for this account, phone or network; it is possible again in a few minutes";
+    LoginAttemptsTooMany = "login_attempts_too_many", TooMany, "too many wrong codes for this account, from this phone or from its network, or too many prompts on this phone; it is possible again in a few minutes";
     LoginRefused = "login_refused", SignInAgain, "the passkey's signature is not valid";
     MediaTypeWrong = "media_type_wrong", RequestInvalid, "the `Content-Type` of the body is not the one that this endpoint accepts";
     MessageInvalid = "message_invalid", RequestInvalid, "the client sent an invalid frame on an open connection (WebSocket, RFC 6455, or gRPC)";
@@ -199,7 +201,7 @@ reasons! {
     ProofTypeWrong = "proof_type_wrong", ProofInvalid, "the proof's `typ` is not `dpop+jwt`";
     ProofWrongMethod = "proof_wrong_method", ProofInvalid, "the proof was made for another method";
     ProofWrongTarget = "proof_wrong_target", ProofInvalid, "the proof was made for another URL";
-    RateExceeded = "rate_exceeded", TooMany, "the session sent more requests than it is currently allowed";
+    RateExceeded = "rate_exceeded", TooMany, "the person sent more requests than they are currently allowed, on this device by a policy's `@rate` or on all devices together";
     ReaderTooSlow = "reader_too_slow", Retry, "the client or the upstream did not read what was sent to it on an open connection";
     ReceiptExpired = "receipt_expired", DeviceUnproven, "the App Attest receipt has expired or is older than the configuration allows; request a new one from Apple";
     ReceiptInvalid = "receipt_invalid", DeviceUnproven, "the App Attest receipt is not valid, or is about another app or key";

@@ -7,9 +7,9 @@
 use std::{net::IpAddr, panic::AssertUnwindSafe, sync::Arc};
 
 use countersign_access::{Asked, NonceNeed, authenticate};
-use countersign_core::{Reason, UnixSeconds};
+use countersign_core::{Limits, Reason, UnixMillis, UnixSeconds};
 use countersign_policy::StreamRules;
-use countersign_store::{NotLive, Receipt, Stranger, StrangerRefusal, Unavailable, Written};
+use countersign_store::{NotLive, Rated, Receipt, Stranger, StrangerRefusal, Unavailable, Written};
 use futures_util::FutureExt;
 use http::HeaderMap;
 use tokio::time::Instant;
@@ -85,11 +85,20 @@ async fn judge(gateway: &Gateway, raw: &mut RawRequest, can: Can, context: &mut 
         hidden::ask_nothing_of_it(&mut raw.head)?;
     }
     hygiene::keep_declared(&mut raw.head.headers, operation.request_headers());
-    for rate in permit.rates() {
-        let facts = permit.facts();
-        gateway.stores.rates.take(&facts.session.id, &facts.request.action, rate, context.at()).await?;
-    }
+    spend_rates(gateway, &permit, context.at()).await?;
     Ok(permit.held(basis))
+}
+
+/// Takes the request from what its person may ask for at all, and from the rates that the decision obliges to.
+async fn spend_rates(gateway: &Gateway, permit: &Permit, at: UnixMillis) -> Result<(), Refusal> {
+    let session = &permit.facts().session;
+    gateway.stores.rates.take(&Rated::Person(session.user.clone()), Limits::PERSON_RATE, at).await?;
+    for rate in permit.rates() {
+        let action = permit.facts().request.action.clone();
+        let of = Rated::Operation { user: session.user.clone(), device: session.device.clone(), action };
+        gateway.stores.rates.take(&of, rate, at).await?;
+    }
+    Ok(())
 }
 
 /// A WebSocket or a call where one is declared, and nothing else there.

@@ -22,6 +22,24 @@ pub enum BindingState {
     },
 }
 
+/// Whether a passkey can be in several places (WebAuthn level 3 section 6.1.3, flag BE). Alphabetical.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PasskeyPlace {
+    /// The passkey is synchronised, or may be: whoever gets into the person's keychain has it, too.
+    Copyable,
+    /// The passkey stays in the authenticator that made it.
+    OnePlace,
+}
+
+/// Passkey by which a person signed in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OpenedBy {
+    /// SHA-256 of the credential id.
+    pub credential: [u8; 32],
+    /// Whether there may be copies of it.
+    pub place: PasskeyPlace,
+}
+
 /// One person on one device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Binding {
@@ -31,6 +49,8 @@ pub struct Binding {
     pub device: DeviceId,
     /// Strength of the sign-in that made the binding.
     pub acr: Acr,
+    /// Passkey of the sign-in that made the binding; `None` for bindings of earlier versions.
+    pub opened_by: Option<OpenedBy>,
     /// Time of the person's first sign-in on the device.
     pub bound_at: UnixSeconds,
     /// Start of the day on which the person was last seen on the device.
@@ -105,12 +125,42 @@ pub fn bind(theirs: &[Binding], new: Binding, rules: BindingRules) -> Result<Bin
     }
 }
 
-/// True when a device is so new, to a person who has others, that less is allowed on it. A phishing-resistant sign-in is enough to skip
-/// this time: a person who lost the only other phone must be able to act at once.
+/// True when a device is so new, to a person who has others, that less is allowed on it. A phishing-resistant sign-in by a passkey that
+/// cannot be copied is enough to skip this time. One that can be copied is not: it may have been stolen from the person's keychain, and the
+/// person needs time to hear of the new device.
 #[must_use]
 pub fn cooling_down(theirs: &[Binding], binding: &Binding, rules: BindingRules, now: UnixSeconds) -> bool {
     let others = theirs.iter().any(|other| other.device != binding.device && other.bound_at <= binding.bound_at);
-    others && binding.acr < Acr::PhishingResistant && now < binding.bound_at.plus(rules.cool_down)
+    let copied = binding.opened_by.is_some_and(|opened_by| opened_by.place == PasskeyPlace::Copyable);
+    others && (copied || binding.acr < Acr::PhishingResistant) && now < binding.bound_at.plus(rules.cool_down)
+}
+
+/// Passkey with which a person stands for a session that is limited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ShownPasskey {
+    /// SHA-256 of the credential id.
+    pub credential: [u8; 32],
+    /// Time of the passkey's registration.
+    pub created_at: UnixSeconds,
+}
+
+/// Checks that a passkey may lift the limit of a session on a device.
+///
+/// # Errors
+/// [`BindingRefusal::CoolingDown`] when the device is new and the passkey is the one that bound it, or is not older than the binding: it
+/// proves nothing that whoever bound the device did not have.
+pub fn lift(
+    theirs: &[Binding],
+    binding: &Binding,
+    passkey: &ShownPasskey,
+    rules: BindingRules,
+    now: UnixSeconds,
+) -> Result<(), BindingRefusal> {
+    if !cooling_down(theirs, binding, rules, now) {
+        return Ok(());
+    }
+    let other = binding.opened_by.is_some_and(|opened_by| opened_by.credential != passkey.credential);
+    if other && passkey.created_at < binding.bound_at { Ok(()) } else { Err(BindingRefusal::CoolingDown) }
 }
 
 /// State in which a session on a binding is opened.
@@ -167,6 +217,7 @@ mod tests {
             user: UserId::from_random([9; 16]),
             device: DeviceId::from_random([number; 16]),
             acr,
+            opened_by: None,
             bound_at: UnixSeconds(bound_at),
             seen_on: UnixSeconds(0),
             state: BindingState::Active,
@@ -218,6 +269,54 @@ mod tests {
             let new = binding(1, acr, 1000);
             theirs.push(new.clone());
             assert_eq!(session_state(&theirs, &new, RULES, UnixSeconds(now)), expected, "{name}");
+        }
+    }
+
+    fn opened_by(place: PasskeyPlace) -> Option<OpenedBy> {
+        Some(OpenedBy { credential: [1; 32], place })
+    }
+
+    #[test]
+    fn a_device_bound_by_what_can_be_copied_cools_down() {
+        use PasskeyPlace::{Copyable, OnePlace};
+        let new = |place| Binding { opened_by: opened_by(place), ..strong(1, 1000) };
+        let (old, copied) = (strong(2, 10), SessionState::Limited);
+        let rows: &[(&str, Vec<Binding>, Binding, u64, SessionState)] = &[
+            ("a synchronised passkey beside an older device", vec![old.clone()], new(Copyable), 1000, copied),
+            ("in the last second", vec![old.clone()], new(Copyable), 1099, copied),
+            ("after it", vec![old.clone()], new(Copyable), 1100, SessionState::Active),
+            ("a passkey in one place", vec![old.clone()], new(OnePlace), 1000, SessionState::Active),
+            ("the first device of all", vec![], new(Copyable), 1000, SessionState::Active),
+            ("beside a removed one", vec![removed(2)], new(Copyable), 1000, copied),
+        ];
+        for (name, mut theirs, new, now, expected) in rows.iter().cloned() {
+            theirs.push(new.clone());
+            assert_eq!(session_state(&theirs, &new, RULES, UnixSeconds(now)), expected, "{name}");
+            // A device that is limited cuts no older one off, and one that is not does.
+            let asking = Asking { device: &new.device, auth_time: UnixSeconds(now) };
+            let cut_off = cut(&theirs, asking, &old.device, RULES, UnixSeconds(now)).map(|_| ());
+            let refused = if theirs.len() == 1 { BindingRefusal::NotYours } else { BindingRefusal::CoolingDown };
+            assert_eq!(cut_off.is_ok(), expected == SessionState::Active && theirs.len() > 1, "{name}");
+            assert!(cut_off.is_ok() || cut_off == Err(refused), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_lifts_a_limit_is_older_than_or_other_than_what_opened_the_device() {
+        let new = Binding { opened_by: opened_by(PasskeyPlace::Copyable), ..strong(1, 1000) };
+        let both = vec![strong(2, 10), new.clone()];
+        let passkey = |credential: u8, created_at: u64| ShownPasskey { credential: [credential; 32], created_at: UnixSeconds(created_at) };
+        let refused = Err(BindingRefusal::CoolingDown);
+        let rows: &[(&str, &[Binding], &Binding, ShownPasskey, u64, Result<(), BindingRefusal>)] = &[
+            ("the passkey that bound the device", &both, &new, passkey(1, 5), 1050, refused),
+            ("another one, older than the device", &both, &new, passkey(2, 5), 1050, Ok(())),
+            ("another one, made on the new device", &both, &new, passkey(2, 1000), 1050, refused),
+            ("the same, after the time", &both, &new, passkey(1, 5), 1100, Ok(())),
+            ("on the older device", &both, &both[0], passkey(1, 5), 1050, Ok(())),
+            ("on the only device", &both[1..], &new, passkey(1, 5), 1050, Ok(())),
+        ];
+        for (name, theirs, binding, passkey, now, expected) in rows {
+            assert_eq!(lift(theirs, binding, passkey, RULES, UnixSeconds(*now)), *expected, "{name}");
         }
     }
 

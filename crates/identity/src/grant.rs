@@ -5,7 +5,10 @@
 
 use countersign_core::{ClientId, DeviceId, GrantId, Reason, Secret, SessionId, Thumbprint, UnixSeconds, UserId};
 
-use crate::hash::{CodeChallenge, TokenHash};
+use crate::{
+    binding::OpenedBy,
+    hash::{CodeChallenge, TokenHash},
+};
 
 /// Device that a grant was given to, with the key that must redeem it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +30,8 @@ pub struct CodeGrant {
     pub binding: DeviceBinding,
     /// PKCE challenge that the redeemer must answer.
     pub challenge: CodeChallenge,
+    /// Passkey that authenticated the person; `None` for codes of earlier versions.
+    pub opened_by: Option<OpenedBy>,
     /// Time of the authentication.
     pub auth_time: UnixSeconds,
     /// Last second in which the code can be redeemed.
@@ -265,6 +270,7 @@ mod tests {
             client: client("shop"),
             binding: binding(1),
             challenge: CodeChallenge::of_verifier(&Secret::new(VERIFIER.to_owned())).expect("a verifier"),
+            opened_by: None,
             auth_time: UnixSeconds(990),
             expires_at: UnixSeconds(1060),
         }

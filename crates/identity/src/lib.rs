@@ -13,7 +13,10 @@ mod pairwise;
 mod passkey;
 
 pub use assurance::Assurance;
-pub use binding::{Asking, Binding, BindingRefusal, BindingRules, BindingState, bind, cooling_down, cut, session_state};
+pub use binding::{
+    Asking, Binding, BindingRefusal, BindingRules, BindingState, OpenedBy, PasskeyPlace, ShownPasskey, bind, cooling_down, cut, lift,
+    session_state,
+};
 pub use dev_kit::{DevKit, DevKitRefusal};
 pub use dev_token::{Build, DevToken, DevTokenRefusal, DevTokenText, DevUse, Networks, admit};
 pub use grant::{
@@ -24,5 +27,5 @@ pub use hash::{CodeChallenge, TokenHash, VerifierRefusal};
 pub use pairwise::{PairwiseKey, Sector};
 pub use passkey::{
     CeremonyOptions, LoginCeremony, LoginCredential, NewAccount, OriginError, PasskeyOrigin, PasskeyRefusal, RegisteredPasskey,
-    RegistrationCeremony, RelyingParty, RelyingPartyError, StoredPasskey, UserHandle, VerifiedLogin,
+    RegistrationCeremony, RelyingParty, RelyingPartyError, StoredPasskey, UserHandle, VerifiedLogin, place,
 };

@@ -19,6 +19,8 @@ use webauthn_rs::prelude::{
     Webauthn, WebauthnBuilder, WebauthnError,
 };
 
+use crate::binding::PasskeyPlace;
+
 /// Origin on which passkeys may be used, exactly as the client writes it into the client data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PasskeyOrigin {
@@ -462,6 +464,23 @@ fn names_itself(id: &str, raw_id: &[u8], kind: &str) -> Result<(), PasskeyRefusa
 
 fn recall<T: DeserializeOwned>(text: &str) -> Result<T, PasskeyRefusal> {
     serde_json::from_str(text).map_err(|_| PasskeyRefusal::CeremonyBroken)
+}
+
+/// Whether a passkey may be in several places, as its record says; one that says nothing may be.
+#[must_use]
+pub fn place(passkey: &StoredPasskey) -> PasskeyPlace {
+    #[derive(Deserialize)]
+    struct Record {
+        cred: Flags,
+    }
+    #[derive(Deserialize)]
+    struct Flags {
+        backup_eligible: bool,
+    }
+    match recall::<Record>(&passkey.record) {
+        Ok(Record { cred: Flags { backup_eligible: false } }) => PasskeyPlace::OnePlace,
+        Ok(_) | Err(_) => PasskeyPlace::Copyable,
+    }
 }
 
 fn stored(passkey: &Passkey) -> Result<StoredPasskey, PasskeyRefusal> {

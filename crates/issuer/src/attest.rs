@@ -61,6 +61,7 @@ pub async fn attest(issuer: &Issuer, call: &Call, context: &RequestContext) -> R
     issuer.stores.challenges.spend(open, Spender::Device(proven.id()), now).await?;
     let change = match (&renewal.chain, &renewal.assertion, &renewal.integrity) {
         (Some(chain), None, None) => {
+            let _work = issuer.allowances.check(Some(&device.posture.key), context)?;
             let claimant = Claimant { id: device.posture.device.clone(), key: &device.posture.key, app, required };
             let renewed = evidence::attested_again(&issuer.trust.load(), claimant, chain, &challenge, now)?;
             // The device key lives where it was attested to live, wherever the new one was made.

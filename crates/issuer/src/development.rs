@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use countersign_compliance::Voucher;
 use countersign_core::{ClientId, DevTokenId, DeviceId, EvidenceTier, Platform, Posture, Provenance, Reason, SecurityLevel, UnixSeconds};
 use countersign_identity::{Build, DevTokenRefusal, DevTokenText, DevUse, TokenHash, admit};
 use countersign_store::{DevTokenNoted, KeptDevToken};
@@ -85,7 +86,7 @@ impl Admitted<'_> {
             report: None,
             risk_metric: None,
         };
-        Ok(Vouched { posture, vouching: None })
+        Ok(Vouched { posture, vouching: None, voucher: Voucher::Nothing })
     }
 
     /// Notes the use of the token, before the phone is enrolled.

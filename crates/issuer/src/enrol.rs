@@ -101,19 +101,29 @@ pub async fn enrol(issuer: &Issuer, call: &Call, context: &RequestContext) -> Re
     // Used up before any evidence is looked at, so that no two pieces of evidence can be tried on one challenge (law 5).
     issuer.stores.challenges.spend(open, Spender::Stranger, context.second()).await?;
     let key = proven.key().thumbprint();
-    let id = match issuer.stores.devices.find_by_key(key).await? {
+    let known = issuer.stores.devices.find_by_key(key).await?;
+    let id = match &known {
         Some(Device { state: DeviceState::Revoked, .. }) => return Err(Reason::DeviceRevoked.into()),
-        Some(Device { state: DeviceState::Active, posture, .. }) => posture.device,
+        Some(Device { state: DeviceState::Active, posture, .. }) => posture.device.clone(),
         None => issuer.new_device_id(),
     };
     let claimant = Claimant { id, key, app, required };
     let (mut vouched, development) = match voucher {
-        Read::Evidence(evidence) => (evidence.verify(&issuer.trust.load(), claimant.clone(), &challenge, context.second())?, None),
+        Read::Evidence(evidence) => {
+            let work = issuer.allowances.check(None, context)?;
+            let vouched = evidence.verify(&issuer.trust.load(), claimant.clone(), &challenge, context.second())?;
+            issuer.allowances.good(&work);
+            (vouched, None)
+        }
         Read::DevToken(offer) => {
             let admitted = offer.admit(issuer, &claimant, context.second()).await?;
             (admitted.vouched(&claimant, context.second())?, Some(admitted))
         }
     };
+    // A key that is enrolled already comes again when an answer was lost, and makes nothing new. A development token has a count of its own.
+    if known.is_none() && development.is_none() {
+        issuer.allowances.enrol(vouched.voucher, context)?;
+    }
     // After the hardware evidence: a phone that has none must not use up the vendor's quota for everybody.
     if let Some(token) = &enrolment.integrity {
         vouched.posture.verdict = Some(evidence::verdict(app, token, key, &challenge, context.second()).await?);

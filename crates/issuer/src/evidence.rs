@@ -3,12 +3,16 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use countersign_attest::{
     anchors::Anchors,
-    android::{Chain, RawChain, verify},
+    android::{Chain, Provisioning, RawChain, verify},
     apple::{self, Attestation, Attested, Claim, ReceiptAge, ReceiptOf, verify_assertion, verify_attestation, verify_receipt},
     binding::{Purpose, bound_challenge},
     play::{self, PlayRefusal, Verdict},
 };
-use countersign_core::{CounterWindow, DeviceId, Limits, Platform, Posture, Reason, RiskMetric, Thumbprint, UnixSeconds, VendorVerdict};
+use countersign_codec::sha256;
+use countersign_compliance::Voucher;
+use countersign_core::{
+    CounterWindow, DeviceId, Limits, Platform, Posture, Reason, RiskMetric, SerialDigest, Thumbprint, UnixSeconds, VendorVerdict,
+};
 use countersign_proof::jwk::PublicKey;
 use countersign_store::{ChallengeId, Device, VouchingKey};
 use metrics::counter;
@@ -89,6 +93,8 @@ pub(crate) struct Vouched {
     pub posture: Posture,
     /// Key that vouches; `None` when the device key was attested itself.
     pub vouching: Option<VouchingKey>,
+    /// Certificate that vouched, by which enrolments are counted.
+    pub voucher: Voucher,
 }
 
 impl Evidence {
@@ -101,7 +107,9 @@ impl Evidence {
                 if evidence.device_key()?.thumbprint() != key {
                     return Err(Reason::AttestationKeyMismatch.into());
                 }
-                Ok(Vouched { posture: evidence.posture(id, *key, now), vouching: None })
+                let posture = evidence.posture(id, *key, now);
+                let voucher = voucher(evidence.provisioning(), &posture);
+                Ok(Vouched { posture, vouching: None, voucher })
             }
             Self::Apple { key_id, attestation } => {
                 let requirements = app.ios.as_ref().ok_or(Reason::AppUnknown)?;
@@ -119,7 +127,7 @@ impl Evidence {
                 };
                 let (receipt, risk_metric) = receipt(&attested, &trust.receipts, now);
                 let vouching = VouchingKey { jwk: attested.public_key().to_jwk(), counters: CounterWindow::FRESH, receipt };
-                Ok(Vouched { posture: Posture { risk_metric, ..posture }, vouching: Some(vouching) })
+                Ok(Vouched { posture: Posture { risk_metric, ..posture }, vouching: Some(vouching), voucher: Voucher::Nothing })
             }
         }
     }
@@ -131,6 +139,17 @@ fn note_unknown(extensions: &[String]) {
     if !extensions.is_empty() {
         counter!("countersign_app_attest_unknown_total").increment(1);
         tracing::info!(?extensions, "App Attest evidence had extensions that this version does not know; they were passed over");
+    }
+}
+
+/// Names the phone, or its batch, by the certificate with which it attests its keys: the second of the chain.
+fn voucher(provisioning: &Provisioning, posture: &Posture) -> Voucher {
+    let Some(SerialDigest(serial)) = posture.certificates.get(1) else { return Voucher::Nothing };
+    let digest = sha256(&[serial]);
+    match provisioning {
+        Provisioning::Remote { .. } => Voucher::Phone(digest),
+        // Software says nothing of itself that could be believed, and so counts like many phones.
+        Provisioning::Factory | Provisioning::Unknown => Voucher::Batch(digest),
     }
 }
 

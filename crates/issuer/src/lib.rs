@@ -7,6 +7,7 @@
 //! URIs (native apps sign in by passkey), it decides nothing about the protected API (that is the gateway's), it keeps sessions, devices
 //! and grants in the store only, and it reads no clock and no generator but those that it is given.
 
+mod allowances;
 mod answer;
 mod attest;
 mod ceremony;
@@ -44,6 +45,7 @@ mod theft;
 mod token;
 mod vendor_quota;
 
+pub use allowances::Allowances;
 pub use challenger::Challenger;
 pub use endpoint::{BodyKind, Endpoint, ErrorFormat};
 pub use endpoints::endpoints;

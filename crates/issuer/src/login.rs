@@ -2,9 +2,12 @@
 
 use axum::response::Response;
 use countersign_audit as audit;
-use countersign_core::{Acr, ClientId, Limits, LoginOutcome, PublicReason, Reason, SessionState, SignalKind};
+use countersign_codec::sha256;
+use countersign_compliance::{Blamed, CredentialOwner, blamed};
+use countersign_core::{Acr, ClientId, Limits, LoginOutcome, PublicReason, Reason, Session, SessionState, SignalKind, UnixSeconds};
 use countersign_identity::{
-    Assurance, CodeChallenge, CodeGrant, DeviceBinding, LoginCeremony, LoginCredential, PasskeyRefusal, StoredPasskey, TokenHash,
+    self as identity, Assurance, BindingRefusal, CodeChallenge, CodeGrant, DeviceBinding, LoginCeremony, LoginCredential, OpenedBy,
+    PasskeyRefusal, ShownPasskey, StoredPasskey, TokenHash, place,
 };
 use countersign_proof::challenge::ChallengePurpose;
 use countersign_store::{Passkey, SessionFilter, Used, User, UserState};
@@ -63,10 +66,27 @@ enum Aim {
 /// Login whose passkey has answered.
 struct Login {
     user: User,
+    /// Passkey that answered.
+    passkey: Answered,
     /// App through which the login began.
     client: ClientId,
     /// Device that began and ended the login.
     device: ProvenDevice,
+}
+
+/// Passkey that answered.
+#[derive(Clone, Copy)]
+struct Answered {
+    /// The passkey as a binding remembers it.
+    opened_by: OpenedBy,
+    /// Time of its registration.
+    created_at: UnixSeconds,
+}
+
+/// Person whose passkey verified.
+struct Verified {
+    user: User,
+    passkey: Answered,
 }
 
 #[derive(Serialize)]
@@ -94,34 +114,23 @@ pub async fn start(issuer: &Issuer, call: &Call, context: &RequestContext) -> Re
     if matches!(aim, Aim::StepUp) && name.is_some() {
         return Err(Reason::BodyFieldInvalid.into());
     }
-    let shown = match aim {
-        Aim::Code { .. } => LoginOutcome::Asked,
-        Aim::StepUp => issuer.prompts.shown(device.id(), context.second()),
-    };
-    // A step-up names nobody: it is for the person who is signed in on the device, so that pestering is counted by the device.
-    let account = match (&name, &aim) {
-        (Some(name), _) => name.clone(),
-        (None, Aim::StepUp) => device.id().to_string(),
-        (None, Aim::Code { .. }) => usual_account(issuer, &device).await?,
-    };
-    observation::admit(issuer, Who::named(&account), device.live.posture(), shown, context)?;
+    match (&aim, &name) {
+        // SECURITY: nothing about the account or the site refuses a sign-in by passkey, which nobody can guess. Otherwise strangers who fail
+        // would lock a person out.
+        (Aim::Code { .. }, Some(name)) => {
+            observation::observe(issuer, Who::named(name), device.live.posture(), LoginOutcome::Asked, context);
+        }
+        (Aim::Code { .. }, None) => {}
+        // A step-up names nobody: it is for the person who is signed in on the device, so that pestering is counted by the device.
+        (Aim::StepUp, _) => {
+            let shown = issuer.prompts.shown(device.id(), context.second());
+            observation::admit(issuer, Who::named(device.id().as_str()), device.live.posture(), shown, context)?;
+        }
+    }
     let (options, state) = issuer.config.passkeys.start_login()?;
     let begun = Begun { aim, name, state: state.as_str().to_owned() };
     let beginning = Beginning { purpose: ChallengePurpose::Login, client: &client, device: &device, options, more: begun };
     Ok(answer::json(StatusCode::OK, &ceremony::start(issuer, beginning, context)?))
-}
-
-/// Finds the account of the one person who uses the phone, so that guessing by others on it does not lock that person out; several or
-/// unknown people count as the device itself.
-async fn usual_account(issuer: &Issuer, device: &ProvenDevice) -> Result<String, Refusal> {
-    let theirs = issuer.stores.bindings.of_device(device.id(), 2).await?;
-    if let [binding] = theirs.as_slice()
-        && binding.active()
-        && let Some(user) = issuer.stores.subjects.find(&binding.user).await?
-    {
-        return Ok(user.name);
-    }
-    Ok(device.id().to_string())
 }
 
 fn aim(start: &Start) -> Result<Aim, Refusal> {
@@ -146,26 +155,49 @@ pub async fn finish(issuer: &Issuer, call: &Call, context: &RequestContext) -> R
     let device = prove_device(issuer, call, context).await?;
     let finish: Finish = json::parse(&call.body)?;
     let resumed = ceremony::resume::<Begun>(issuer, ChallengePurpose::Login, &finish, &device, context).await?;
-    let user = match verify(issuer, &resumed.more, finish.credential.get(), context).await {
-        Ok(user) => user,
+    let _work = issuer.allowances.check(Some(&device.live.posture().key), context)?;
+    let Verified { user, passkey } = match verify(issuer, &resumed.more, finish.credential.get(), context).await {
+        Ok(verified) => verified,
         Err(refusal) => {
-            // Only failures that a guess can cause are counted; a fault of the server is not held against the account.
+            // Only failures that whoever tried can cause are counted; a fault of the server is not held against anybody.
             if refusal.reason.public() == PublicReason::SignInAgain {
-                let account = resumed.more.name.as_deref().unwrap_or(device.id().as_str());
-                observation::observe(issuer, Who::named(account), device.live.posture(), LoginOutcome::Failed, context);
+                count(issuer, &resumed.more, finish.credential.get(), &device, context).await?;
             }
             return Err(refusal);
         }
     };
-    let login = Login { user, client: resumed.client, device };
+    let login = Login { user, passkey, client: resumed.client, device };
     match resumed.more.aim {
         Aim::Code { challenge } => give_code(issuer, login, CodeChallenge::from_bytes(challenge), context).await,
         Aim::StepUp => step_up(issuer, &login, context).await,
     }
 }
 
+/// Tells the watcher of a failed passkey, against whom [`blamed`] says.
+async fn count(issuer: &Issuer, begun: &Begun, credential: &str, device: &ProvenDevice, context: &RequestContext) -> Result<(), Refusal> {
+    let owner = match LoginCredential::parse(credential) {
+        Err(_) => None,
+        Ok(credential) => match issuer.stores.subjects.find_passkey(credential.credential()).await? {
+            None => None,
+            Some(passkey) => issuer.stores.subjects.find(&passkey.user).await?,
+        },
+    };
+    let (account, owner) = match (&begun.name, owner) {
+        (Some(name), Some(owner)) if owner.name != *name => (name.clone(), CredentialOwner::Another),
+        (Some(_) | None, Some(owner)) => (owner.name, CredentialOwner::Themselves),
+        (Some(name), None) => (name.clone(), CredentialOwner::Nobody),
+        (None, None) => (device.id().to_string(), CredentialOwner::Nobody),
+    };
+    let outcome = match blamed(owner) {
+        Blamed::Account => LoginOutcome::Failed,
+        Blamed::Visitor => LoginOutcome::Strayed,
+    };
+    observation::observe(issuer, Who::named(&account), device.live.posture(), outcome, context);
+    Ok(())
+}
+
 /// Verifies the passkey and notes its use, before anything is given for it.
-async fn verify(issuer: &Issuer, begun: &Begun, credential: &str, context: &RequestContext) -> Result<User, Refusal> {
+async fn verify(issuer: &Issuer, begun: &Begun, credential: &str, context: &RequestContext) -> Result<Verified, Refusal> {
     let credential = LoginCredential::parse(credential)?;
     let subjects = &issuer.stores.subjects;
     let passkey = subjects.find_passkey(credential.credential()).await?.ok_or(Reason::LoginRefused)?;
@@ -184,10 +216,12 @@ async fn verify(issuer: &Issuer, begun: &Begun, credential: &str, context: &Requ
         Refusal::from(refusal)
     })?;
     let after = login.into_stored();
+    let opened_by = OpenedBy { credential: sha256(&[&passkey.credential]), place: place(&after) };
+    let answered = Answered { opened_by, created_at: passkey.created_at };
     let used = Passkey { record: after.record, counter: after.counter, ..passkey };
     // SECURITY: stored with the counter it was verified against, so that of two copies of one passkey only one gets in.
     match subjects.use_passkey(used, stored.counter).await? {
-        Used::Noted => Ok(user),
+        Used::Noted => Ok(Verified { user, passkey: answered }),
         Used::Raced => Err(Refusal::because(Reason::LoginRefused, "another login used the same counter".to_owned())),
     }
 }
@@ -200,6 +234,7 @@ async fn give_code(issuer: &Issuer, login: Login, challenge: CodeChallenge, cont
         client: login.client,
         binding: DeviceBinding { device: posture.device.clone(), key: posture.key },
         challenge,
+        opened_by: Some(login.passkey.opened_by),
         auth_time: context.second(),
         expires_at: context.second().plus(Limits::CODE_LIFE),
     };
@@ -210,7 +245,7 @@ async fn give_code(issuer: &Issuer, login: Login, challenge: CodeChallenge, cont
 
 /// Notes on every live session of this person, on this device, through this app that the person was authenticated again.
 async fn step_up(issuer: &Issuer, login: &Login, context: &RequestContext) -> Result<Response, Refusal> {
-    let Login { user, client, device } = login;
+    let Login { user, client, device, passkey } = login;
     let now = context.second();
     let filter = SessionFilter { user: Some(user.id.clone()), device: Some(device.id().clone()), live_at: Some(now) };
     let sessions = issuer.stores.sessions.list(&filter, Limits::STEP_UP_SESSIONS_MAX).await?;
@@ -218,7 +253,17 @@ async fn step_up(issuer: &Issuer, login: &Login, context: &RequestContext) -> Re
         SessionState::Active | SessionState::Limited => true,
         SessionState::Challenged | SessionState::Revoked => false,
     };
-    let fitting: Vec<_> = sessions.into_iter().filter(|s| s.client == *client && may_act(s.state) && now <= s.expires_at).collect();
+    let mut fitting: Vec<_> = sessions.into_iter().filter(|s| s.client == *client && may_act(s.state) && now <= s.expires_at).collect();
+    let limited = |session: &Session| session.state == SessionState::Limited;
+    if fitting.iter().any(limited)
+        && let Err(refused) = lifts(issuer, login, passkey, now).await?
+    {
+        // SECURITY: a passkey that was stolen binds a device, and must not lift by itself what the theft was met with.
+        fitting.retain(|session| !limited(session));
+        if fitting.is_empty() {
+            return Err(refused.reason().into());
+        }
+    }
     let newest = fitting.first().ok_or(Reason::SessionUnknown)?;
     context.learn(|known| known.session = Some(newest.id.clone()));
     record::allowed(issuer, for_what(audit::Purpose::StepUp), context).await?;
@@ -230,6 +275,16 @@ async fn step_up(issuer: &Issuer, login: &Login, context: &RequestContext) -> Re
     context.signal(issuer, SignalKind::SteppedUp, Reason::SessionSuspect);
     let acr: Acr = Assurance::of_passkey(device.live.posture()).acr;
     Ok(answer::json(StatusCode::OK, &StepUpAnswer { acr: acr.as_str(), auth_time: now.0 }))
+}
+
+/// Asks whether the passkey may lift the limit of sessions on the device.
+async fn lifts(issuer: &Issuer, login: &Login, passkey: &Answered, now: UnixSeconds) -> Result<Result<(), BindingRefusal>, Refusal> {
+    let theirs = issuer.stores.bindings.of_user(&login.user.id, Limits::DEVICES_LISTED_MAX).await?;
+    let Some(binding) = theirs.iter().find(|binding| binding.device == *login.device.id()) else {
+        return Ok(Err(BindingRefusal::NotYours));
+    };
+    let shown = ShownPasskey { credential: passkey.opened_by.credential, created_at: passkey.created_at };
+    Ok(identity::lift(&theirs, binding, &shown, issuer.config.bindings, now))
 }
 
 fn for_what(purpose: audit::Purpose) -> Seen {

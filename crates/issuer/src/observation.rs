@@ -1,6 +1,6 @@
 //! What the watcher hears of logins, and what it makes of them.
 
-use countersign_core::{LoginDevice, LoginOutcome, LoginSeen, Outcome, Platform, Posture, Reason, SessionId, UserId};
+use countersign_core::{LoginDevice, LoginFactor, LoginOutcome, LoginSeen, Outcome, Platform, Posture, Reason, SessionId, UserId};
 
 use crate::{context::RequestContext, refusal::Refusal, state::Issuer};
 
@@ -42,13 +42,16 @@ pub fn observe(issuer: &Issuer, who: Who<'_>, device: &Posture, outcome: LoginOu
         form: "phone",
         address: context.address,
         round_trip_ms: None,
+        // Passkeys are the only factor yet.
+        factor: LoginFactor::Passkey,
         outcome,
         at: context.now,
     });
     issuer.config.risk.judge(view).asks
 }
 
-/// Asks whether a login may go on: guessing and pestering are refused.
+/// Asks whether a prompt may be shown on a device: pestering is refused. What others do is no ground: a passkey is never refused for the
+/// repute of its account or site.
 ///
 /// # Errors
 /// [`Reason::LoginAttemptsTooMany`] when the watcher's judgement denies the login.

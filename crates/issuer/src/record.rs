@@ -1,10 +1,10 @@
 //! Every answer to somebody who proved a key is written down before it is given (law 8).
 
 use countersign_audit::{
-    AtEndpoint, CutOff, DeviceAttested, DeviceEnrolled, DeviceName, DeviceReported, DeviceRevoked, DeviceSeen, Entry, Event, EventKind,
-    Evidence, Identity, Purpose, Recorded, SignedIn,
+    Actor, AtEndpoint, CutOff, DeviceAttested, DeviceEnrolled, DeviceName, DeviceReported, DeviceRevoked, DeviceSeen, Entry, Event,
+    EventKind, Evidence, Identity, Purpose, Recorded, SessionChanged, SignedIn,
 };
-use countersign_core::{DevTokenId, Outcome, Reason, Site};
+use countersign_core::{DevTokenId, Outcome, Reason, Session, SessionState, Site};
 use countersign_store::{NotLive, Receipt, Stranger, StrangerRefusal};
 use metrics::counter;
 
@@ -82,6 +82,23 @@ async fn stranger(issuer: &Issuer, context: &RequestContext) -> Option<Stranger>
 
 fn at(context: &RequestContext, cause: Option<String>) -> AtEndpoint {
     AtEndpoint { endpoint: context.endpoint.path.to_owned(), client: context.known().client, cause }
+}
+
+/// Records that a session ends because its person opened another one on the same device.
+pub async fn session_replaced(issuer: &Issuer, session: &Session, context: &RequestContext) -> Result<(), Refusal> {
+    let changed = SessionChanged { by: Actor::Person, from: Some(session.state), to: SessionState::Revoked, incident: None };
+    let identity = Identity {
+        device: Some(DeviceName::Enrolled(session.device.clone())),
+        session: Some(session.id.clone()),
+        user: Some(session.user.clone()),
+        ..Identity::default()
+    };
+    let event = Event::allowed(Recorded::SessionChanged(changed));
+    let entry = Entry { at: context.now, decision: issuer.new_decision_id(), event, person: Some(session.user.clone()), identity };
+    match issuer.stores.recorder.record(entry).await {
+        Ok(_receipt) => Ok(()),
+        Err(fault) => Err(Refusal::because(Reason::AuditUnavailable, fault.what)),
+    }
 }
 
 async fn write(issuer: &Issuer, event: Event, context: &RequestContext) -> Result<(), Refusal> {

@@ -1,7 +1,9 @@
 //! Registration: a new account with its first passkey, made on an enrolled device.
 
 use axum::response::Response;
-use countersign_core::{ClientId, Reason, Secret};
+use countersign_codec::sha256;
+use countersign_compliance::{Guess, Standing};
+use countersign_core::{ClientId, Reason, Secret, Site};
 use countersign_identity::{NewAccount, RegistrationCeremony, StoredPasskey, TokenHash, UserHandle};
 use countersign_proof::challenge::ChallengePurpose;
 use countersign_store::{Created, Invitation, Passkey, User, UserState};
@@ -13,7 +15,7 @@ use crate::{
     ceremony::{self, Beginning, Finish},
     context::RequestContext,
     json, name,
-    proven::prove_device,
+    proven::{ProvenDevice, prove_device},
     receive::Call,
     record::{self, Seen},
     refusal::Refusal,
@@ -51,7 +53,7 @@ pub async fn start(issuer: &Issuer, call: &Call, context: &RequestContext) -> Re
     issuer.apps().of(&client)?.enrolled(device.live.posture())?;
     context.learn(|known| known.client = Some(client.clone()));
     let name = name::parse(&start.name)?;
-    let invitation = invited(issuer, start.invitation, &name, context).await?;
+    let invitation = invited(issuer, start.invitation, &name, &device, context).await?;
     // Answered before the person makes a passkey that would lead nowhere. Whoever may sign up can find out either way.
     if issuer.stores.subjects.find_by_name(&name).await?.is_some() {
         return Err(Reason::NameTaken.into());
@@ -66,18 +68,33 @@ pub async fn start(issuer: &Issuer, call: &Call, context: &RequestContext) -> Re
 
 /// Tells whether sign-up is open to this request, and returns the invitation's hash, if one opens it. The invitation is used up only when
 /// the account is made.
-async fn invited(issuer: &Issuer, code: Option<String>, name: &str, context: &RequestContext) -> Result<Option<TokenHash>, Refusal> {
+async fn invited(
+    issuer: &Issuer,
+    code: Option<String>,
+    name: &str,
+    device: &ProvenDevice,
+    context: &RequestContext,
+) -> Result<Option<TokenHash>, Refusal> {
     let Some(code) = code else {
         return match issuer.config.sign_up {
             SignUp::Open => Ok(None),
             SignUp::Invite => Err(Reason::SignUpClosed.into()),
         };
     };
+    // Nobody is bound to an account that is yet to be made.
+    let guess = Guess {
+        account: sha256(&[name.as_bytes()]),
+        device: *device.live.posture().key.as_bytes(),
+        standing: Standing::Stranger,
+        site: Site::of(context.address),
+    };
+    let guessed = issuer.allowances.guess(&guess, context)?;
     let hash = TokenHash::of(&Secret::new(code));
     let invitation = issuer.stores.subjects.find_invitation(&hash, context.second()).await?.ok_or(Reason::SignUpClosed)?;
     if invitation.name.is_some_and(|wanted| wanted != name) {
         return Err(Reason::SignUpClosed.into());
     }
+    issuer.allowances.right(&guessed);
     Ok(Some(hash))
 }
 
@@ -85,6 +102,7 @@ async fn invited(issuer: &Issuer, code: Option<String>, name: &str, context: &Re
 pub async fn finish(issuer: &Issuer, call: &Call, context: &RequestContext) -> Result<Response, Refusal> {
     let device = prove_device(issuer, call, context).await?;
     let finish: Finish = json::parse(&call.body)?;
+    let _work = issuer.allowances.check(Some(&device.live.posture().key), context)?;
     let resumed = ceremony::resume::<Begun>(issuer, ChallengePurpose::Registration, &finish, &device, context).await?;
     let begun = resumed.more;
     let ceremony = RegistrationCeremony::recall(begun.state);

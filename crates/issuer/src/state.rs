@@ -21,7 +21,7 @@ use countersign_identity::{BindingRules, PairwiseKey, RelyingParty, Sector};
 use countersign_proof::{key_set::KeyRing, target::Origin};
 use countersign_store::{Bindings, Challenges, DevTokens, Devices, Grants, Recorder, ReplayMemory, Sessions, Subjects};
 
-use crate::{challenger::Challenger, named_keys::NamedKeys, prompts::Prompts, vendor_quota::VendorQuota};
+use crate::{allowances::Allowances, challenger::Challenger, named_keys::NamedKeys, prompts::Prompts, vendor_quota::VendorQuota};
 
 /// Promises about state that the issuer relies on.
 #[derive(Clone)]
@@ -225,6 +225,8 @@ pub struct Issuer {
     pub named_keys: NamedKeys,
     /// Prompts that were not answered yet.
     pub prompts: Prompts,
+    /// Shares of everybody at the doors.
+    pub allowances: Allowances,
 }
 
 impl Issuer {

@@ -16,7 +16,7 @@ use countersign_proof::{
     delegation::{self, BoundDelegation, Expected, GrantHash},
     window::NonceRule,
 };
-use countersign_store::{GivenToken, LiveSession, RedeemError, Renewed, Spender, User, UserState, Whose};
+use countersign_store::{GivenToken, LiveSession, RedeemError, Renewed, SessionFilter, Spender, User, UserState, Whose};
 use http::{HeaderName, StatusCode};
 use serde::Serialize;
 
@@ -244,9 +244,13 @@ async fn open(issuer: &Issuer, code: &TokenHash, grant: CodeGrant, context: &Req
         expires_at: session.expires_at,
     };
     let opened = session.id.clone();
+    let whose = SessionFilter { user: Some(session.user.clone()), device: Some(session.device.clone()), live_at: Some(now) };
     issuer.stores.sessions.open(session).await?;
     match issuer.stores.grants.redeem(code, family).await {
-        Ok(()) => Ok(Opened::First { family: id, session: opened }),
+        Ok(()) => {
+            replace_oldest(issuer, &whose, context).await?;
+            Ok(Opened::First { family: id, session: opened })
+        }
         Err(RedeemError::AlreadyExchanged) => {
             // Nobody ever got a token of this session, and nobody may get one later.
             issuer.stores.sessions.end(&Whose::Session(opened), now).await?;
@@ -256,12 +260,23 @@ async fn open(issuer: &Issuer, code: &TokenHash, grant: CodeGrant, context: &Req
     }
 }
 
+/// Ends the oldest sessions of a person on a device beyond as many as may be open. The new one is among the newest.
+async fn replace_oldest(issuer: &Issuer, whose: &SessionFilter, context: &RequestContext) -> Result<(), Refusal> {
+    let open = issuer.stores.sessions.list(whose, Limits::PERSON_SESSIONS_MAX).await?;
+    for session in open.iter().skip(Limits::SESSIONS_OF_A_BINDING_MAX) {
+        record::session_replaced(issuer, session, context).await?;
+        issuer.stores.sessions.end(&Whose::Session(session.id.clone()), context.second()).await?;
+    }
+    Ok(())
+}
+
 /// Binds the person to the device. Returns the state in which a session is opened there, and the instant since which the two are bound.
 async fn bind(issuer: &Issuer, grant: &CodeGrant, acr: Acr, now: UnixSeconds) -> Result<(SessionState, UnixSeconds), Refusal> {
     let new = Binding {
         user: grant.user.clone(),
         device: grant.binding.device.clone(),
         acr,
+        opened_by: grant.opened_by,
         bound_at: now,
         seen_on: me::day(now),
         state: BindingState::Active,

@@ -9,8 +9,8 @@ use std::{
 };
 
 use countersign_core::{
-    Action, AnswerSeen, ClientId, DeviceId, LoginDevice, LoginOutcome, LoginSeen, Observer, Reason, RequestSeen, RiskView, SessionId,
-    Signal, SignalKind, SignalSink, UnixMillis, UserId,
+    Action, AnswerSeen, ClientId, DeviceId, LoginDevice, LoginFactor, LoginOutcome, LoginSeen, Observer, Reason, RequestSeen, RiskView,
+    SessionId, Signal, SignalKind, SignalSink, UnixMillis, UserId,
 };
 use countersign_monitor::observe::{LiveObserver, ObserverConfig, Place, Places, SnapshotFault};
 use countersign_risk::{
@@ -126,6 +126,7 @@ fn log_in(watch: &LiveObserver, device: &str, from: &str, session: Option<&Sessi
         form: "phone",
         address: from.parse().expect("an address"),
         round_trip_ms: None,
+        factor: LoginFactor::Guessable,
         outcome: LoginOutcome::Passed,
         at: UnixMillis(now * 1000),
     };

@@ -8,8 +8,8 @@ use std::{
 };
 
 use countersign_core::{
-    Action, AnswerSeen, ClientId, CoarsePlace, DeviceId, LoginDevice, LoginOutcome, LoginSeen, Observer, Reason, RequestSeen, RiskView,
-    SessionId, Signal, SignalKind, SignalSink, UnixMillis, UserId,
+    Action, AnswerSeen, ClientId, CoarsePlace, DeviceId, LoginDevice, LoginFactor, LoginOutcome, LoginSeen, Observer, Reason, RequestSeen,
+    RiskView, SessionId, Signal, SignalKind, SignalSink, UnixMillis, UserId,
 };
 use countersign_monitor::observe::{LiveObserver, ObserverConfig, Place, Places, SnapshotFault};
 use countersign_risk::{
@@ -144,6 +144,10 @@ impl Scene {
     }
 
     fn log_in(&self, account: &str, device: &str, from: &str, outcome: LoginOutcome) -> RiskView {
+        self.log_in_by(LoginFactor::Guessable, account, device, from, outcome)
+    }
+
+    fn log_in_by(&self, factor: LoginFactor, account: &str, device: &str, from: &str, outcome: LoginOutcome) -> RiskView {
         let user = UserId::from_random([account.len() as u8; 16]);
         self.watch.login(&LoginSeen {
             account,
@@ -156,6 +160,7 @@ impl Scene {
             form: "phone",
             address: from.parse().expect("an address"),
             round_trip_ms: None,
+            factor,
             outcome,
             at: UnixMillis(self.now * 1000),
         })
@@ -374,6 +379,46 @@ fn a_stranger_cannot_shut_a_person_out_of_their_own_phone() {
     (0..30).for_each(|n| drop(scene.log_in("target", &format!("bot{n}"), &format!("10.5.{n}.1"), LoginOutcome::Failed)));
     assert_eq!(scene.log_in("target", "another bot", "10.5.77.1", LoginOutcome::Asked).score, 100);
     assert!(scene.log_in("target", "her own", HOME, LoginOutcome::Asked).score < 95);
+}
+
+/// A login by passkey is scored as if no stranger had ever failed: not by one account, one site, one carrier or everybody. Random sequences
+/// of strangers, at the honest person's account and site too; the seed of the run is the number of the round.
+#[test]
+fn strangers_never_colour_a_login_by_passkey() {
+    use LoginOutcome::{Asked, Failed, Passed, PromptRefused, Strayed};
+    for round in 1..=24_u64 {
+        let (alone, among) = (Scene::new(), Scene::new());
+        let mut state = round;
+        let mut draw = |below: u64| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) % below
+        };
+        for step in 0..200 {
+            let account = ["honest", "target", "nobody", "other"][draw(4) as usize];
+            let device = format!("bot{}", draw(40));
+            let from = [HOME, OFFICE, CARRIER, "10.5.7.1"][draw(4) as usize];
+            let factor = if draw(4) == 0 { LoginFactor::Guessable } else { LoginFactor::Passkey };
+            let outcome = [Asked, Failed, Strayed, PromptRefused, Failed][draw(5) as usize];
+            among.log_in_by(factor, account, &device, from, outcome);
+            if step % 20 == 0 {
+                for scene in [&alone, &among] {
+                    scene.heard();
+                }
+                let [asked, passed] = [Asked, Passed]
+                    .map(|outcome| [&alone, &among].map(|scene| scene.log_in_by(LoginFactor::Passkey, "honest", "her own", HOME, outcome)));
+                assert!(passed[1].score < 50, "round {round}, step {step}: {passed:?}");
+                assert_eq!(passed[0], passed[1], "round {round}, step {step}");
+                assert_eq!(asked[1].score, asked[0].score.max(prompted(&asked[1])), "round {round}, step {step}: {asked:?}");
+                let guesses = [SignalKind::BruteForce, SignalKind::PasswordSpraying, SignalKind::CredentialStuffing];
+                assert!(!among.heard().iter().any(|kind| guesses.contains(kind)), "round {round}, step {step}");
+            }
+        }
+    }
+}
+
+/// Score that prompts alone explain: an account that is prompted again and again by its own device key.
+fn prompted(view: &RiskView) -> u8 {
+    if view.reasons.iter().any(|reason| &*reason.name == "prompt_fatigue") { 100 } else { 0 }
 }
 
 #[test]

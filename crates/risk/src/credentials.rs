@@ -172,7 +172,10 @@ impl Credentials {
     pub fn count(&mut self, source: &Source, tried: Try, now: UnixSeconds) {
         self.since.get_or_insert(stamp(now));
         match tried {
-            Try::Failed => self.fail(source, Around::Counted, now),
+            Try::Failed => {
+                self.accounts.add(key(Counted::AccountFailures, source.account), now);
+                self.fail(source, Around::Counted, now);
+            }
             Try::Succeeded => {
                 self.count_pairs(source, Around::Counted, PairCounters::SUCCEEDING, now);
             }
@@ -183,6 +186,12 @@ impl Credentials {
     /// Counts a failure like [`Self::count`]. A device that already failed for more accounts than a family has counts for itself alone from
     /// then on.
     pub fn failed(&mut self, rule: &CredentialRule, source: &Source, now: UnixSeconds) {
+        self.accounts.add(key(Counted::AccountFailures, source.account), now);
+        self.strayed(rule, source, now);
+    }
+
+    /// Counts a failure like [`Self::failed`], but not against the account: the credential was not one of the account's.
+    pub fn strayed(&mut self, rule: &CredentialRule, source: &Source, now: UnixSeconds) {
         let alone = origins(source)
             .find(|(origin, _)| matches!(origin, Origin::Device))
             .is_some_and(|(_, of)| self.origins.read(key(Counted::FailingAccounts, of), now) > rule.device_accounts);
@@ -196,7 +205,6 @@ impl Credentials {
 
     fn fail(&mut self, source: &Source, around: Around, now: UnixSeconds) {
         let since = *self.since.get_or_insert(stamp(now));
-        self.accounts.add(key(Counted::AccountFailures, source.account), now);
         self.count_pairs(source, around, PairCounters::FAILING, now);
         self.failures.add(HALF_LIFE, now);
         // The long-run rate starts one half-life late, so that an attack right after the start does not become the usual rate.

@@ -2,6 +2,8 @@
 
 use core::net::IpAddr;
 
+use countersign_core::Site;
+
 /// Kind of network that an address belongs to, according to the operator's lists and databases. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum NetworkKind {
@@ -98,22 +100,10 @@ pub(crate) enum Locates {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Asn(pub u32);
 
-/// The part of an address that one household or site shares: 24 bits of IPv4, 56 bits of IPv6 (RFC 6177 section 2: a site has a /56 or a
-/// /48; privacy addresses by RFC 8981 change the lower bits daily). IPv4 mapped in IPv6 (RFC 4291 section 2.5.5.2) counts as IPv4. The
-/// first byte is the version, 4 or 6.
+/// Bytes of the [`Site`] of an address.
 #[must_use]
 pub fn site(address: IpAddr) -> [u8; 8] {
-    // Otherwise an IPv4 client behind an IPv6 socket would be at another site.
-    match address.to_canonical() {
-        IpAddr::V4(v4) => {
-            let [a, b, c, _] = v4.octets();
-            [4, a, b, c, 0, 0, 0, 0]
-        }
-        IpAddr::V6(v6) => {
-            let [a, b, c, d, e, f, g, ..] = v6.octets();
-            [6, a, b, c, d, e, f, g]
-        }
-    }
+    *Site::of(address).as_bytes()
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ use countersign_proof::{
     window::NonceRule,
 };
 use countersign_store::{
-    Created, Device, DeviceState, Devices, Passkey, RateCounters, ReplayMemory, Sessions, Spender, Subjects, User, UserState,
+    Created, Device, DeviceState, Devices, Passkey, RateCounters, Rated, ReplayMemory, Sessions, Spender, Subjects, User, UserState,
     memory::{MemoryCounters, MemoryReplay},
     sqlite::Sqlite,
 };
@@ -86,9 +86,10 @@ async fn measure() -> Result<()> {
     row("rate", CALLS, move |number| {
         let (counters, known, action) = (Arc::clone(&counters), Arc::clone(&known), action.clone());
         async move {
-            let (session, _) = known.get(usize::try_from(number)? % known.len()).context("an id")?;
+            let (_, device) = known.get(usize::try_from(number)? % known.len()).context("an id")?;
             let limit = RateLimit { count: u32::MAX, window: Seconds(60) };
-            counters.take(session, &action, limit, UnixMillis::from(NOW)).await.map_err(|why| anyhow!("{why:?}"))
+            let of = Rated::Operation { user: UserId::from_random([1; 16]), device: device.clone(), action };
+            counters.take(&of, limit, UnixMillis::from(NOW)).await.map_err(|why| anyhow!("{why:?}"))
         }
     })
     .await?;

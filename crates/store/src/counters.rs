@@ -1,9 +1,25 @@
-//! Promise: no session makes more requests in a span of time than it may.
+//! Promise: nobody makes more requests in a span of time than they may, however many sessions they open.
 
 use async_trait::async_trait;
-use countersign_core::{Action, RateLimit, Seconds, SessionId, UnixMillis};
+use countersign_core::{Action, DeviceId, RateLimit, Seconds, UnixMillis, UserId};
 
 use crate::unavailable::Unavailable;
+
+/// Whose requests are counted together. Never a session's: whoever opens another session would get another rate.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Rated {
+    /// Requests of a person on a device for an action.
+    Operation {
+        /// Person who asks.
+        user: UserId,
+        /// Device on which they ask.
+        device: DeviceId,
+        /// Operation that is asked for.
+        action: Action,
+    },
+    /// All requests of a person, on whatever device.
+    Person(UserId),
+}
 
 /// Reason why a request does not fit into its rate.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,7 +30,7 @@ pub enum TakeError {
     Unavailable(Unavailable),
 }
 
-/// Counters of requests, one per session, action and limit.
+/// Counters of requests, one for each [`Rated`] and limit.
 #[async_trait]
 pub trait RateCounters: Send + Sync {
     /// Takes one request from `limit` by the generic cell rate algorithm: the rate is refilled evenly, and a burst has at most
@@ -22,5 +38,5 @@ pub trait RateCounters: Send + Sync {
     ///
     /// # Errors
     /// [`TakeError::Exceeded`] when nothing is left; [`TakeError::Unavailable`] when the backend failed or has no room for another counter.
-    async fn take(&self, session: &SessionId, action: &Action, limit: RateLimit, now: UnixMillis) -> Result<(), TakeError>;
+    async fn take(&self, of: &Rated, limit: RateLimit, now: UnixMillis) -> Result<(), TakeError>;
 }

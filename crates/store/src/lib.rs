@@ -34,7 +34,7 @@ mod unavailable;
 pub use bindings::{BindError, Bindings};
 pub use challenges::{ChallengeError, ChallengeId, Challenges};
 pub use changes::{Change, Changes, Listener, News};
-pub use counters::{RateCounters, TakeError};
+pub use counters::{RateCounters, Rated, TakeError};
 pub use dev_tokens::{DevTokenNoted, DevTokens, KeptDevToken};
 pub use devices::{ChangeError, Device, DeviceChange, DeviceState, Devices, LivePosture, PostureError, VouchingKey};
 pub use grants::{GivenToken, Grants, RedeemError, Renewed};

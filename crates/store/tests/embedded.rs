@@ -86,6 +86,7 @@ fn grant() -> CodeGrant {
         client: ClientId::parse("shop").expect("an id"),
         binding: DeviceBinding { device: device(1, 1).posture.device, key: Thumbprint::from_bytes([1; 32]) },
         challenge: CodeChallenge::from_bytes([9; 32]),
+        opened_by: None,
         auth_time: NOW,
         expires_at: NOW,
     }

@@ -43,8 +43,10 @@ pub struct Handset {
 /// A batch of phones, each with an intermediate of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Batch {
-    /// Whose key is known to its maker only.
+    /// Whose key is known to its maker only; each chain is as of another batch.
     Sound,
+    /// Like it, and always the same.
+    Same,
     /// Whose key will be published.
     Leaking,
     /// Phones whose certificates say that they are no authorities, as those of some makers do.
@@ -56,6 +58,12 @@ impl Handset {
     #[must_use]
     pub const fn genuine() -> Self {
         Self { patch: None, app_version: None, batch: Batch::Sound }
+    }
+
+    /// A phone that attests all its keys with one certificate, as real ones do.
+    #[must_use]
+    pub const fn of_one_batch() -> Self {
+        Self { batch: Batch::Same, ..Self::genuine() }
     }
 
     /// A phone whose maker's key will leak, which nobody knows yet.
@@ -231,12 +239,13 @@ impl DemoCa {
         if let Some(version) = handset.app_version {
             said.app_version = version;
         }
-        let by = match handset.batch {
-            Batch::Sound => &self.sound,
-            Batch::Leaking => &self.leaking,
-            Batch::Modest => &self.modest,
-        };
-        self.chain(by, &said, &point(asked.key)?)
+        let own = point(asked.key)?;
+        match handset.batch {
+            Batch::Sound => self.chain(&self.another_batch()?, &said, &own),
+            Batch::Same => self.chain(&self.sound, &said, &own),
+            Batch::Leaking => self.chain(&self.leaking, &said, &own),
+            Batch::Modest => self.chain(&self.modest, &said, &own),
+        }
     }
 
     /// A chain for `key` that lies in one way.
@@ -274,6 +283,15 @@ impl DemoCa {
             Tamper::RevokedIntermediate => return self.chain(&self.revoked, &said, &own),
         }
         self.chain(&self.sound, &said, &own)
+    }
+
+    /// A phone of a batch that nobody has met yet, of the sound maker.
+    fn another_batch(&self) -> Result<Maker> {
+        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
+        // The first bit of a serial number is its sign.
+        let mut serial: Vec<u8> = key.public_key_raw().iter().skip(1).take(8).copied().collect();
+        serial.insert(0, 1);
+        Maker::new("Countersign demo TEE", &serial, &self.root, |_| {})
     }
 
     fn chain(&self, by: &Maker, said: &Description, key: &PublicPoint) -> Result<Vec<Vec<u8>>> {

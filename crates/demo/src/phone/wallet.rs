@@ -482,6 +482,21 @@ impl Phone {
         self.door("/countersign/v1/login/finish", &json!({ "ceremony": ceremony, "credential": credential })).await
     }
 
+    /// Shows a finger again, for the session that is open, and returns the answer.
+    ///
+    /// # Errors
+    /// A fault of network or server; a refusal is an answer.
+    pub async fn confirm(&self) -> Result<Answer> {
+        let body = json!({ "client_id": self.around.app, "purpose": "step_up" });
+        let started = self.door("/countersign/v1/login/start", &body).await?;
+        if !started.status.is_success() {
+            return Ok(started);
+        }
+        let (ceremony, options) = ceremony(&started.json())?;
+        let credential = self.authenticator.lock().await.log_in(&self.around.origin, options).await?;
+        self.door("/countersign/v1/login/finish", &json!({ "ceremony": ceremony, "credential": credential })).await
+    }
+
     /// Shows a finger again, for the session that is open (RFC 9470).
     ///
     /// # Errors

@@ -113,7 +113,13 @@ impl People {
         }
         world.clock.turn(4 * HOUR);
         pay(&self.commuter, OFFICE).await?;
-        if day >= 3 {
+        if day == 3 {
+            // A phone that was bound by a passkey from the keychain looks for a day, and pays from then on.
+            look(&self.new_phone, CARRIER).await?;
+        } else if day > 3 {
+            if day == 4 {
+                self.new_phone.step_up().await.context("the new phone, a day later")?;
+            }
             pay(&self.new_phone, CARRIER).await?;
         } else {
             pay(&self.renewer, CARRIER).await?;

@@ -17,9 +17,9 @@ use countersign_access::{Access, Tokens};
 use countersign_audit::{CheckpointKey, Entry};
 use countersign_compliance::Revocations;
 use countersign_core::{
-    Acr, Action, Amr, AnswerSeen, AppId, BootState, ClientId, Clock, CoarsePlace, DeviceId, Entropy, EvidenceTier, KeyId, LoginSeen,
-    Observer, PairwiseId, PatchLevel, Platform, Posture, ProofId, Provenance, RateLimit, Reason, RequestSeen, RiskView, Role, Secret,
-    SecurityLevel, Session, SessionId, SessionState, Signal, SignalSink, UnixMillis, UnixSeconds, UserId,
+    Acr, Amr, AnswerSeen, AppId, BootState, ClientId, Clock, CoarsePlace, DeviceId, Entropy, EvidenceTier, KeyId, LoginSeen, Observer,
+    PairwiseId, PatchLevel, Platform, Posture, ProofId, Provenance, RateLimit, Reason, RequestSeen, RiskView, Role, Secret, SecurityLevel,
+    Session, SessionId, SessionState, Signal, SignalSink, UnixMillis, UnixSeconds, UserId,
 };
 use countersign_gateway::{
     Gateway, GatewayConfig, GatewayParts, HeldConfig, Origin, Peer, Protocol, StatementKey, Statements, Stores, Upstream, UpstreamConfig,
@@ -39,9 +39,9 @@ use countersign_proof::{
 use countersign_risk::fingerprint::Salt;
 use countersign_store::{
     Change, ChangeError, Changes, Created, Device, DeviceChange, DeviceState, Devices, Ended, FreshProof, Invitation, LiveError,
-    LivePosture, LiveSession, OpenState, Passkey, PostureError, Presence, RateCounters, Receipt, Recorder, ReplayMemory, SessionFilter,
-    Sessions, SpendError, StateChange, StrangerRefusal, SubjectKeys, Subjects, TakeError, Unavailable, Used, User, UserState, Whose,
-    Written, backend, memory::MemoryReplay, segments::SegmentLog,
+    LivePosture, LiveSession, OpenState, Passkey, PostureError, Presence, RateCounters, Rated, Receipt, Recorder, ReplayMemory,
+    SessionFilter, Sessions, SpendError, StateChange, StrangerRefusal, SubjectKeys, Subjects, TakeError, Unavailable, Used, User,
+    UserState, Whose, Written, backend, memory::MemoryReplay, segments::SegmentLog,
 };
 use http::{Request, Response, request};
 use http_body_util::{BodyExt, Full};
@@ -184,7 +184,7 @@ impl Recorder for Backed {
 
 #[async_trait]
 impl RateCounters for Backed {
-    async fn take(&self, _: &SessionId, _: &Action, _: RateLimit, _: UnixMillis) -> Result<(), TakeError> {
+    async fn take(&self, _: &Rated, _: RateLimit, _: UnixMillis) -> Result<(), TakeError> {
         self.world.call().map_err(TakeError::Unavailable)?;
         self.world.rates.lock().expect("a lock").clone()
     }

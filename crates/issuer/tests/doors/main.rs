@@ -2,6 +2,7 @@
 #![expect(clippy::expect_used, clippy::indexing_slicing, reason = "tests, in helpers that clippy does not know as such")]
 
 mod access;
+mod blame;
 #[path = "../../../access/tests/shared/cases.rs"]
 mod cases;
 mod development;

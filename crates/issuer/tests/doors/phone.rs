@@ -343,6 +343,17 @@ impl Phone {
         (phone, tokens)
     }
 
+    /// As [`Self::second`], a day later: the phone is no longer new to its person.
+    pub async fn second_of_yesterday(&mut self, world: &World) -> (Self, Answer) {
+        let (mut phone, _) = self.second(world).await;
+        world.pass(86_400);
+        let code = phone.log_in(world).await.text("code");
+        let tokens = phone.redeem(world, &code).await;
+        assert_eq!(tokens.verdict(), "200", "{tokens:?}");
+        self.passkey.clone_from(&phone.passkey);
+        (phone, tokens)
+    }
+
     pub fn revocation(&self, world: &World, token: &str) -> Request<Body> {
         let path = "/countersign/v1/revoke";
         post(path, "application/x-www-form-urlencoded")

@@ -23,8 +23,8 @@ use countersign_core::{
 };
 use countersign_identity::{BindingRules, PairwiseKey, PasskeyOrigin, RelyingParty, Sector};
 use countersign_issuer::{
-    App, Challenger, DecodesPlay, DeviceTrust, Issuer, IssuerConfig, IssuerKeys, NamedKeys, PlayApp, PlayReader, Prompts, RefreshKey,
-    SignUp, Stores, VendorQuota, VendorSilent, World as Windows, router,
+    Allowances, App, Challenger, DecodesPlay, DeviceTrust, Issuer, IssuerConfig, IssuerKeys, NamedKeys, PlayApp, PlayReader, Prompts,
+    RefreshKey, SignUp, Stores, VendorQuota, VendorSilent, World as Windows, router,
 };
 use countersign_proof::{
     access_token::TokenVerifier,
@@ -142,6 +142,7 @@ impl World {
             challenger: Challenger::new(&Secret::new([4; 32])),
             named_keys: NamedKeys::default(),
             prompts: Prompts::default(),
+            allowances: Allowances::default(),
         });
         Self { router: router(Arc::clone(&issuer)), issuer, memory, clock, maker }
     }

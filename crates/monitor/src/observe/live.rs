@@ -226,6 +226,7 @@ impl Observer for LiveObserver {
                 form: seen.form,
                 round_trip_ms: seen.round_trip_ms,
             },
+            factor: seen.factor,
             outcome: seen.outcome,
             at: now,
         };

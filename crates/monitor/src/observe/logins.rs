@@ -1,6 +1,6 @@
 //! Scoring of logins: how unusual each is for its person, and whether somebody is guessing secrets or sending prompt after prompt.
 
-use countersign_core::{Limits, LoginOutcome, SignalKind, UnixSeconds};
+use countersign_core::{Limits, LoginFactor, LoginOutcome, SignalKind, UnixSeconds};
 use countersign_risk::{
     credentials::{CredentialRule, Credentials, Source, Try},
     evidence::{Contribution, Feature, Score},
@@ -29,6 +29,8 @@ pub(crate) struct LoginObservation<'a> {
     pub source: Source,
     /// All other values of the login.
     pub login: Login<'a>,
+    /// Factor that was shown, or is asked for.
+    pub factor: LoginFactor,
     /// Outcome of the login.
     pub outcome: LoginOutcome,
     /// Time of the login.
@@ -43,6 +45,30 @@ pub struct Looked {
     pub reasons: Vec<Contribution>,
     /// Kinds of signals whose thresholds were crossed.
     pub crossed: Vec<SignalKind>,
+}
+
+/// Tells whether a login failed.
+const fn failed(outcome: LoginOutcome) -> bool {
+    match outcome {
+        LoginOutcome::Failed | LoginOutcome::Strayed => true,
+        LoginOutcome::Asked
+        | LoginOutcome::Passed
+        | LoginOutcome::PromptRefused
+        | LoginOutcome::StepUpFailed
+        | LoginOutcome::StepUpPassed => false,
+    }
+}
+
+/// Tells whether prompts count for a login: those of a code or password always, those of a passkey while one is asked for. A passkey that
+/// verified was not pestered out of anybody else.
+const fn prompting(observation: &LoginObservation<'_>) -> bool {
+    match (observation.factor, observation.outcome) {
+        (LoginFactor::Guessable, _) | (LoginFactor::Passkey, LoginOutcome::Asked | LoginOutcome::PromptRefused) => true,
+        (
+            LoginFactor::Passkey,
+            LoginOutcome::Failed | LoginOutcome::Passed | LoginOutcome::StepUpFailed | LoginOutcome::StepUpPassed | LoginOutcome::Strayed,
+        ) => false,
+    }
 }
 
 /// State of everything about logins.
@@ -81,22 +107,26 @@ impl Logins {
         let own_device = assessed.evidence.contributions().iter().any(|part| part.feature == Feature::Device && part.weight < 0.0);
         match observation.outcome {
             LoginOutcome::Failed => self.credentials.failed(&self.rule, &observation.source, observation.at),
+            LoginOutcome::Strayed => self.credentials.strayed(&self.rule, &observation.source, observation.at),
             LoginOutcome::PromptRefused => self.credentials.count(&observation.source, Try::PromptRefused, observation.at),
             LoginOutcome::Asked | LoginOutcome::Passed | LoginOutcome::StepUpFailed | LoginOutcome::StepUpPassed => {}
         }
         let tries = self.credentials.weigh(&self.rule, &observation.source, observation.at);
         let heavy = |feature: Feature, least: f64| tries.contributions().iter().any(|part| part.feature == feature && part.weight >= least);
+        // SECURITY: nobody guesses a passkey, so that the failures of strangers neither stop nor colour a login by one. They are signalled
+        // with the failure itself, whose visitor is the one who failed.
+        let guessing = observation.factor == LoginFactor::Guessable || failed(observation.outcome);
         let found = [
-            (heavy(Feature::BruteForce, CERTAIN) && !own_device, SignalKind::BruteForce),
-            (heavy(Feature::PromptFatigue, CERTAIN) && !own_device, SignalKind::MfaFatigue),
-            (heavy(Feature::Spraying, CERTAIN) && !own_device, SignalKind::PasswordSpraying),
+            (heavy(Feature::BruteForce, CERTAIN) && !own_device && guessing, SignalKind::BruteForce),
+            (heavy(Feature::PromptFatigue, CERTAIN) && !own_device && prompting(observation), SignalKind::MfaFatigue),
+            (heavy(Feature::Spraying, CERTAIN) && !own_device && guessing, SignalKind::PasswordSpraying),
         ];
         let stopped = found.iter().any(|(found, _)| *found);
         let mut crossed: Vec<_> = found.into_iter().filter(|(found, _)| *found).map(|(_, kind)| kind).collect();
-        if heavy(Feature::Stuffing, WAVE) {
+        if heavy(Feature::Stuffing, WAVE) && guessing {
             crossed.push(SignalKind::CredentialStuffing);
         }
-        let mut reasons = tries.reasons();
+        let mut reasons = if guessing || stopped { tries.reasons() } else { Vec::new() };
         // Guessing that is certain gets the greatest score, so that every threshold stops it.
         let mut score = if stopped { 100 } else { 0 };
         let opened = matches!(observation.outcome, LoginOutcome::Passed);
@@ -113,7 +143,7 @@ impl Logins {
             LoginOutcome::StepUpFailed => Some(Settled::StepUpFailed),
             LoginOutcome::StepUpPassed => Some(Settled::StepUpPassed),
             // Nobody got in, so nothing about the person is learned.
-            LoginOutcome::Asked | LoginOutcome::Failed | LoginOutcome::PromptRefused => None,
+            LoginOutcome::Asked | LoginOutcome::Failed | LoginOutcome::PromptRefused | LoginOutcome::Strayed => None,
         };
         if let Some(settled) = settled {
             self.monitor.settle(observation.account, &assessed, settled);

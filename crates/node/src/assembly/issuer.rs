@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use countersign_core::Secret;
 use countersign_identity::PairwiseKey;
-use countersign_issuer::{Challenger, Issuer, IssuerConfig, IssuerKeys, NamedKeys, Prompts, RefreshKey, World};
+use countersign_issuer::{Allowances, Challenger, Issuer, IssuerConfig, IssuerKeys, NamedKeys, Prompts, RefreshKey, World};
 use countersign_store::KeyPurpose;
 
 use crate::assembly::{base::Assembly, keys, start_error::StartError};
@@ -42,5 +42,6 @@ pub async fn issuer(assembly: &Assembly, config: IssuerConfig) -> Result<Arc<Iss
         challenger: Challenger::new(&Secret::new(secret)),
         named_keys: NamedKeys::default(),
         prompts: Prompts::default(),
+        allowances: Allowances::default(),
     }))
 }

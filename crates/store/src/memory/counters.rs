@@ -1,12 +1,12 @@
-//! Rates per session and action, by the generic cell rate algorithm: one instant per counter, no list of requests.
+//! Rates per person, device and action, by the generic cell rate algorithm: one instant per counter, no list of requests.
 
 use std::{collections::HashMap, sync::Mutex};
 
 use async_trait::async_trait;
-use countersign_core::{Action, Limits, RateLimit, Seconds, SessionId, UnixMillis, UnixSeconds};
+use countersign_core::{Limits, RateLimit, Seconds, UnixMillis, UnixSeconds};
 
 use crate::{
-    counters::{RateCounters, TakeError},
+    counters::{RateCounters, Rated, TakeError},
     unavailable::Unavailable,
 };
 
@@ -19,7 +19,7 @@ pub struct MemoryCounters {
 #[derive(Default)]
 struct Counters {
     /// Instant at which each counter will be empty, in milliseconds times the count of its limit, so that no rate is rounded.
-    empty_at: HashMap<(SessionId, Action, RateLimit), u128>,
+    empty_at: HashMap<(Rated, RateLimit), u128>,
     swept_at: Option<UnixSeconds>,
 }
 
@@ -51,7 +51,7 @@ impl Counters {
             return;
         }
         self.swept_at = Some(now.seconds());
-        self.empty_at.retain(|(_, _, limit), empty_at| {
+        self.empty_at.retain(|(_, limit), empty_at| {
             *empty_at = (*empty_at).min(full_at(now.0, *limit));
             *empty_at > scaled(now.0, *limit)
         });
@@ -71,10 +71,10 @@ fn full_at(millis: u64, limit: RateLimit) -> u128 {
 
 #[async_trait]
 impl RateCounters for MemoryCounters {
-    async fn take(&self, session: &SessionId, action: &Action, limit: RateLimit, now: UnixMillis) -> Result<(), TakeError> {
+    async fn take(&self, of: &Rated, limit: RateLimit, now: UnixMillis) -> Result<(), TakeError> {
         let gone = || TakeError::Unavailable(Unavailable::new("the rate counters"));
         let mut counters = self.counters.lock().map_err(|_| gone())?;
-        let key = (session.clone(), action.clone(), limit);
+        let key = (of.clone(), limit);
         if counters.empty_at.len() >= self.count_max && !counters.empty_at.contains_key(&key) {
             counters.sweep(now);
             if counters.empty_at.len() >= self.count_max {
@@ -100,13 +100,14 @@ impl RateCounters for MemoryCounters {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use countersign_core::UserId;
 
     #[tokio::test]
     async fn a_burst_of_the_count_then_one_at_a_time() {
         let counters = MemoryCounters::default();
-        let (session, action) = (SessionId::from_random([1; 16]), Action::parse("a").expect("an id"));
+        let rated = Rated::Person(UserId::from_random([1; 16]));
         let limit = RateLimit { count: 3, window: Seconds(60) };
-        let at = |millis| counters.take(&session, &action, limit, UnixMillis(millis));
+        let at = |millis| counters.take(&rated, limit, UnixMillis(millis));
         for _ in 0..3 {
             assert_eq!(at(0).await, Ok(()));
         }
@@ -114,8 +115,8 @@ mod tests {
         assert_eq!(at(19_999).await, Err(TakeError::Exceeded(Seconds(1))));
         assert_eq!(at(20_000).await, Ok(()));
         assert_eq!(at(20_000).await, Err(TakeError::Exceeded(Seconds(20))));
-        let other = SessionId::from_random([2; 16]);
-        assert_eq!(counters.take(&other, &action, limit, UnixMillis(20_000)).await, Ok(()));
+        let other = Rated::Person(UserId::from_random([2; 16]));
+        assert_eq!(counters.take(&other, limit, UnixMillis(20_000)).await, Ok(()));
     }
 
     #[tokio::test]
@@ -126,11 +127,11 @@ mod tests {
             ("more than one a millisecond", RateLimit { count: 1500, window: Seconds(1) }),
             ("forty thousand a minute", RateLimit { count: 40_000, window: Seconds(60) }),
         ];
-        let (session, action) = (SessionId::from_random([1; 16]), Action::parse("a").expect("an id"));
+        let rated = Rated::Person(UserId::from_random([1; 16]));
         for (name, limit) in rows {
             let counters = MemoryCounters::new();
             let mut taken = 0;
-            while counters.take(&session, &action, *limit, UnixMillis(1_789_302_400_000)).await.is_ok() {
+            while counters.take(&rated, *limit, UnixMillis(1_789_302_400_000)).await.is_ok() {
                 taken += 1;
                 assert!(taken <= limit.count, "{name}");
             }
@@ -141,9 +142,9 @@ mod tests {
     #[tokio::test]
     async fn a_full_memory_counts_nobody_in_until_a_counter_runs_empty() {
         let counters = MemoryCounters::with_room(2);
-        let (action, limit) = (Action::parse("a").expect("an id"), RateLimit { count: 1, window: Seconds(10) });
-        let sessions: Vec<_> = (1..=3).map(|n| SessionId::from_random([n; 16])).collect();
-        let take = |n: usize, millis| counters.take(&sessions[n], &action, limit, UnixMillis(millis));
+        let limit = RateLimit { count: 1, window: Seconds(10) };
+        let people: Vec<_> = (1..=3).map(|n| Rated::Person(UserId::from_random([n; 16]))).collect();
+        let take = |n: usize, millis| counters.take(&people[n], limit, UnixMillis(millis));
         assert_eq!((take(0, 0).await, take(1, 5_000).await), (Ok(()), Ok(())));
         assert!(matches!(take(2, 9_999).await, Err(TakeError::Unavailable(_))), "both still count");
         assert_eq!(take(0, 9_999).await, Err(TakeError::Exceeded(Seconds(1))), "who is in is still judged");
@@ -169,11 +170,11 @@ mod tests {
     #[tokio::test]
     async fn numbers_that_make_no_sense_do_not_panic() {
         let counters = MemoryCounters::new();
-        let (session, action) = (SessionId::from_random([1; 16]), Action::parse("a").expect("an id"));
+        let rated = Rated::Person(UserId::from_random([1; 16]));
         for (count, window) in [(0, 0), (0, 60), (1, u64::MAX), (u32::MAX, u64::MAX)] {
             let limit = RateLimit { count, window: Seconds(window) };
             for now in [0, u64::MAX] {
-                let _ = counters.take(&session, &action, limit, UnixMillis(now)).await;
+                let _ = counters.take(&rated, limit, UnixMillis(now)).await;
             }
         }
     }

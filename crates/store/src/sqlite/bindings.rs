@@ -2,14 +2,14 @@
 
 use async_trait::async_trait;
 use countersign_core::{DeviceId, UnixSeconds, UserId};
-use countersign_identity::{self as identity, Binding, BindingRules, BindingState};
+use countersign_identity::{self as identity, Binding, BindingRules, BindingState, PasskeyPlace};
 use sqlx::sqlite::SqliteRow;
 
 use crate::{
     bindings::{BindError, Bindings},
     sqlite::{
         database::{Sqlite, failed},
-        row::{Reader, acr, signed},
+        row::{Reader, acr, opened_by, signed},
     },
     unavailable::Unavailable,
 };
@@ -20,6 +20,7 @@ fn binding(row: &SqliteRow) -> Result<Binding, Unavailable> {
         user: row.parsed("user", UserId::parse)?,
         device: row.parsed("device", DeviceId::parse)?,
         acr: row.parsed("acr", acr)?,
+        opened_by: opened_by(&row)?,
         bound_at: row.time("bound_at")?,
         seen_on: row.time("seen_on")?,
         state: match row.text("state")?.as_str() {
@@ -49,7 +50,8 @@ impl Bindings for Sqlite {
         let bound = identity::bind(&theirs, new, rules).map_err(BindError::Refused)?;
         let (word, cut_at) = state(bound.state);
         sqlx::query(
-            "INSERT INTO bindings (user, device, acr, bound_at, seen_on, state, cut_at) VALUES ($1, $2, $3, $4, $5, $6, $7) \
+            "INSERT INTO bindings (user, device, acr, bound_at, seen_on, state, cut_at, credential, copyable) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) \
              ON CONFLICT (user, device) DO NOTHING",
         )
         .bind(bound.user.as_str())
@@ -59,6 +61,8 @@ impl Bindings for Sqlite {
         .bind(signed(bound.seen_on.0))
         .bind(word)
         .bind(cut_at.map(|at| signed(at.0)))
+        .bind(bound.opened_by.map(|opened_by| opened_by.credential.to_vec()))
+        .bind(bound.opened_by.map(|opened_by| opened_by.place == PasskeyPlace::Copyable))
         .execute(&mut *transaction)
         .await
         .map_err(failed("binding a device"))?;

@@ -54,14 +54,15 @@ pub(super) const TRUTH: &[Step] = &[
     Step { version: 4, name: "bindings", sql: include_str!("migrations/0004_bindings.sql") },
     Step { version: 6, name: "incidents", sql: include_str!("migrations/0006_incidents.sql") },
     Step { version: 7, name: "ended families", sql: include_str!("migrations/0007_ended_families.sql") },
-    Step { version: 20, name: "continuity", sql: include_str!("migrations/0020_continuity.sql") },
-    Step { version: 21, name: "shared signals", sql: include_str!("migrations/0021_shared_signals.sql") },
+    Step { version: 8, name: "continuity", sql: include_str!("migrations/0008_continuity.sql") },
+    Step { version: 9, name: "shared signals", sql: include_str!("migrations/0009_shared_signals.sql") },
+    Step { version: 10, name: "passkeys that bound devices", sql: include_str!("migrations/0010_opened_by.sql") },
 ];
 
 /// Migrations of `subject-keys.db`.
 pub(super) const KEYS: &[Step] = &[
     Step { version: 1, name: "subject keys", sql: include_str!("migrations/keys_0001.sql") },
-    Step { version: 20, name: "continuity", sql: include_str!("migrations/keys_0020.sql") },
+    Step { version: 2, name: "continuity", sql: include_str!("migrations/keys_0002.sql") },
 ];
 
 /// Reason why the database cannot be opened.

@@ -2,14 +2,14 @@
 
 use async_trait::async_trait;
 use countersign_core::{ClientId, DeviceId, GrantId, Limits, SessionId, UnixSeconds, UserId};
-use countersign_identity::{CodeChallenge, CodeGrant, CodeState, DeviceBinding, RefreshFamily, RefreshState, TokenHash};
+use countersign_identity::{CodeChallenge, CodeGrant, CodeState, DeviceBinding, PasskeyPlace, RefreshFamily, RefreshState, TokenHash};
 use sqlx::sqlite::SqliteRow;
 
 use crate::{
     grants::{GivenToken, Grants, RedeemError, Renewed},
     sqlite::{
         database::{Sqlite, failed},
-        row::{Reader, signed},
+        row::{Reader, opened_by, signed},
     },
     unavailable::Unavailable,
 };
@@ -21,6 +21,7 @@ fn code(row: &SqliteRow) -> Result<CodeState, Unavailable> {
         client: row.parsed("client", ClientId::parse)?,
         binding: DeviceBinding { device: row.parsed("device", DeviceId::parse)?, key: row.key("key")? },
         challenge: CodeChallenge::from_bytes(row.hash("challenge")?),
+        opened_by: opened_by(&row)?,
         auth_time: row.time("auth_time")?,
         expires_at: row.time("expires_at")?,
     };
@@ -55,7 +56,8 @@ fn refresh(row: &SqliteRow) -> Result<RefreshState, Unavailable> {
 impl Grants for Sqlite {
     async fn issue_code(&self, code: TokenHash, grant: CodeGrant) -> Result<(), Unavailable> {
         sqlx::query(
-            "INSERT INTO codes (hash, user, client, device, key, challenge, auth_time, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+            "INSERT INTO codes (hash, user, client, device, key, challenge, auth_time, expires_at, credential, copyable) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
         )
         .bind(code.as_bytes().as_slice())
         .bind(grant.user.as_str())
@@ -65,6 +67,8 @@ impl Grants for Sqlite {
         .bind(grant.challenge.as_bytes().as_slice())
         .bind(signed(grant.auth_time.0))
         .bind(signed(grant.expires_at.0))
+        .bind(grant.opened_by.map(|opened_by| opened_by.credential.to_vec()))
+        .bind(grant.opened_by.map(|opened_by| opened_by.place == PasskeyPlace::Copyable))
         .execute(&self.writer)
         .await
         .map_err(failed("issuing a code"))

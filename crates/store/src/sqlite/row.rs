@@ -1,6 +1,7 @@
 //! Rows back into types, strictly: a row that does not parse is our fault, and refuses.
 
 use countersign_core::{Acr, Amr, BootState, EvidenceTier, Platform, Provenance, Role, SecurityLevel, Thumbprint, UnixSeconds};
+use countersign_identity::{OpenedBy, PasskeyPlace};
 use sqlx::{Row, sqlite::SqliteRow};
 
 use crate::unavailable::Unavailable;
@@ -145,6 +146,18 @@ pub(crate) fn amr_text(amr: &[Amr]) -> String {
 /// Reads the level of authentication from its word.
 pub fn acr(text: &str) -> Result<Acr, ()> {
     Acr::parse(text).ok_or(())
+}
+
+/// Reads the passkey by which a person signed in, from the columns `credential` and `copyable`, which go together.
+pub(crate) fn opened_by(row: &Reader<'_>) -> Result<Option<OpenedBy>, Unavailable> {
+    match (row.maybe_bytes("credential")?, row.maybe_number("copyable")?) {
+        (None, None) => Ok(None),
+        (Some(credential), Some(copyable)) => {
+            let place = if copyable == 0 { PasskeyPlace::OnePlace } else { PasskeyPlace::Copyable };
+            Ok(Some(OpenedBy { credential: credential.try_into().map_err(|_| row.broken())?, place }))
+        }
+        (None, Some(_)) | (Some(_), None) => Err(row.broken()),
+    }
 }
 
 /// Converts a number into SQLite's signed form. A number that does not fit becomes the largest, which every comparison treats alike.

@@ -1,7 +1,7 @@
 //! Tests of the promise about the bindings of people to devices.
 
 use countersign_core::{Acr, Seconds, UnixSeconds};
-use countersign_identity::{Binding, BindingRefusal, BindingRules, BindingState};
+use countersign_identity::{Binding, BindingRefusal, BindingRules, BindingState, OpenedBy, PasskeyPlace};
 
 use crate::{
     bindings::BindError,
@@ -20,6 +20,7 @@ fn binding(person: u16, phone: u16) -> Binding {
         user: user(person).id,
         device: device(phone).posture.device,
         acr: Acr::PhishingResistant,
+        opened_by: Some(OpenedBy { credential: [7; 32], place: PasskeyPlace::Copyable }),
         bound_at: NOW.plus(Seconds(phone.into())),
         seen_on: UnixSeconds(86_400),
         state: BindingState::Active,

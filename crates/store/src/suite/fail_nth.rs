@@ -11,8 +11,7 @@ use std::{
 use async_trait::async_trait;
 use countersign_audit::Entry;
 use countersign_core::{
-    Action, DevTokenId, DeviceId, IncidentId, KeyId, RateLimit, Role, Secret, Session, SessionId, Thumbprint, UnixMillis, UnixSeconds,
-    UserId,
+    DevTokenId, DeviceId, IncidentId, KeyId, RateLimit, Role, Secret, Session, SessionId, Thumbprint, UnixMillis, UnixSeconds, UserId,
 };
 use countersign_identity::{Binding, BindingRules, BindingState, CodeGrant, CodeState, DevToken, RefreshFamily, RefreshState, TokenHash};
 use countersign_proof::{challenge::OpenChallenge, dpop::BoundProof};
@@ -20,7 +19,7 @@ use countersign_proof::{challenge::OpenChallenge, dpop::BoundProof};
 use crate::{
     bindings::{BindError, Bindings},
     challenges::{ChallengeError, Challenges},
-    counters::{RateCounters, TakeError},
+    counters::{RateCounters, Rated, TakeError},
     dev_tokens::{DevTokenNoted, DevTokens, KeptDevToken},
     devices::{ChangeError, Device, DeviceChange, Devices, LivePosture, PostureError},
     grants::{GivenToken, Grants, RedeemError, Renewed},
@@ -116,8 +115,8 @@ impl Challenges for FailNth<dyn Challenges> {
 
 #[async_trait]
 impl RateCounters for FailNth<dyn RateCounters> {
-    async fn take(&self, session: &SessionId, action: &Action, limit: RateLimit, now: UnixMillis) -> Result<(), TakeError> {
-        self.call(TakeError::Unavailable, self.inner.take(session, action, limit, now)).await
+    async fn take(&self, of: &Rated, limit: RateLimit, now: UnixMillis) -> Result<(), TakeError> {
+        self.call(TakeError::Unavailable, self.inner.take(of, limit, now)).await
     }
 }
 

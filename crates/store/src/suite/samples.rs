@@ -4,7 +4,7 @@ use countersign_core::{
     Acr, Amr, AppId, BootState, ClientId, DevTokenId, DeviceId, EvidenceTier, GrantId, PatchLevel, Platform, Posture, Provenance, Role,
     Seconds, Secret, SecurityLevel, Session, SessionId, SessionState, Thumbprint, UnixSeconds, UserId,
 };
-use countersign_identity::{CodeChallenge, CodeGrant, DevToken, DeviceBinding, Networks, RefreshFamily, TokenHash};
+use countersign_identity::{CodeChallenge, CodeGrant, DevToken, DeviceBinding, Networks, OpenedBy, PasskeyPlace, RefreshFamily, TokenHash};
 
 use crate::{
     devices::{Device, DeviceState},
@@ -132,6 +132,7 @@ pub fn code(number: u16) -> (TokenHash, CodeGrant) {
         client: session(number).client,
         binding: binding(number),
         challenge: CodeChallenge::from_bytes(bytes(number)),
+        opened_by: Some(OpenedBy { credential: bytes(number), place: PasskeyPlace::OnePlace }),
         auth_time: NOW,
         expires_at: NOW.plus(Seconds(60)),
     };

@@ -25,7 +25,7 @@ pub async fn run(world: &World, people: &People) -> Result<Vec<Row>> {
     rows.extend(proofs(world, people).await?);
     rows.extend(paths(world, people).await?);
     rows.extend(permissions(world, people).await?);
-    rows.push(disowned(world).await?);
+    rows.extend(disowned(world).await?);
     Ok(rows)
 }
 
@@ -215,7 +215,7 @@ async fn permissions(world: &World, People { ana, mallory }: &People) -> Result<
 }
 
 /// A thief who got hold of a synchronised passkey signs in on a phone of his own; the owner sees it, and says that it was not her.
-async fn disowned(world: &World) -> Result<Row> {
+async fn disowned(world: &World) -> Result<Vec<Row>> {
     const DEVICES: &str = "/countersign/v1/me/devices";
     let owner = world.customer("ana.two-phones@example.com", &Handset::genuine()).await?;
     let thief = world.phone()?;
@@ -225,6 +225,29 @@ async fn disowned(world: &World) -> Result<Row> {
     let path = accounts_path(&thief).await?;
     let token = access(&thief).await?;
     anyhow::ensure!(thief.http().send(&thief.proved(&get(&path), &token)?).await?.status == 200, "the thief's phone is let in at first");
+    let own = owner.call(&get(DEVICES)).await?.json();
+    let this = |device: &&serde_json::Value| device.get("this_device").and_then(|v| v.as_bool()) == Some(true);
+    let own = own.get("devices").and_then(|v| v.as_array()).and_then(|devices| devices.iter().find(this).cloned());
+    let own = own.as_ref().and_then(|device| device.get("id")).and_then(|v| v.as_str()).context("the owner's phone")?.to_owned();
+    let turned = Call::new(Method::POST, &format!("{DEVICES}/{own}/not-me")).json(&json!({}));
+    let mut rows = vec![
+        attack(
+            world,
+            "a stolen passkey disowns its owner's phone",
+            "POST .../not-me from the thief's phone",
+            held(401, "session_suspect"),
+            async { thief.http().send(&thief.proved(&turned, &token)?).await },
+        )
+        .await,
+        attack(
+            world,
+            "and lifts its own limit",
+            "POST /login/finish purpose=step_up, the same passkey",
+            held(403, "binding_cooling_down"),
+            thief.confirm(),
+        )
+        .await,
+    ];
     let listed = owner.call(&get(DEVICES)).await?.json();
     let devices = listed.get("devices").and_then(|v| v.as_array()).context("a list of devices")?;
     let stranger = devices.iter().find(|device| device.get("new_device").and_then(|v| v.as_bool()) == Some(true));
@@ -233,7 +256,8 @@ async fn disowned(world: &World) -> Result<Row> {
     anyhow::ensure!(said.status == 200, "the owner is heard: {}", said.status);
     let attempt = async { thief.http().send(&thief.proved(&get(&path), &token)?).await };
     let sent = "the thief's next request, after the owner's not-me";
-    Ok(attack(world, "a phone that its person disowned", sent, held(401, "session_revoked"), attempt).await)
+    rows.push(attack(world, "a phone that its person disowned", sent, held(401, "session_revoked"), attempt).await);
+    Ok(rows)
 }
 
 /// The thief tells the upstream directly who he would like to be.

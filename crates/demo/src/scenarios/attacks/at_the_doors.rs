@@ -1,6 +1,6 @@
 //! Attacks on the issuer's doors: stolen grants, and evidence that is not what it says.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use countersign_core::Secret;
 use http::Method;
 
@@ -20,6 +20,16 @@ use crate::{
 pub async fn run(world: &World, people: &People) -> Result<Vec<Row>> {
     let mut rows = grants(world, people).await?;
     rows.extend(evidence(world).await?);
+    rows.push(
+        attack(
+            world,
+            "one handset makes 150 keys",
+            "POST /devices, one key after the other",
+            held(429, "enrolments_too_many"),
+            many_keys(world),
+        )
+        .await,
+    );
     Ok(rows)
 }
 
@@ -71,6 +81,23 @@ async fn grants(world: &World, People { mallory, .. }: &People) -> Result<Vec<Ro
         .await,
     );
     Ok(rows)
+}
+
+/// Enrols key after key of one handset. Another handset at the same site is taken afterwards.
+async fn many_keys(world: &World) -> Result<Answer> {
+    let (mut refused, mut taken) = (None, 0);
+    for _ in 0..150 {
+        let phone = world.phone()?;
+        let answer = phone.present_chain(&world.ca, &Handset::of_one_batch(), &phone.challenge().await?).await?;
+        if answer.status.is_success() {
+            taken += 1;
+        } else {
+            refused = Some(answer);
+        }
+    }
+    ensure!(taken <= 20, "{taken} keys of one handset were taken");
+    world.phone()?.enrol(&world.ca, &Handset::genuine()).await.context("another handset at the same site")?;
+    refused.context("all keys were taken")
 }
 
 async fn replayed_refresh(victim: &Phone) -> Result<Answer> {
