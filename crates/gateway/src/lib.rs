@@ -66,7 +66,7 @@ pub use passing::{BodyRules, at_door};
 pub use path::{PathRefusal, normal as normal_path};
 pub use peer::Peer;
 pub use permit::Permit;
-pub use proxies::{ForwardedBy, HopUnreadable, Network, NetworkError, Proxies};
+pub use proxies::{ForwardedBy, HopUnreadable, Proxies};
 pub use proxy_protocol::{FIXED_BYTES as PROXY_FIXED_BYTES, ProxyRefusal, Source as ProxySource, read as read_proxy_header};
 pub use receive::{Received, RequestRefusal, parse as parse_request};
 pub use refusal::Refusal;

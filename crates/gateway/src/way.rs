@@ -175,7 +175,7 @@ async fn conclude(
         Err(_) => {
             resolve_user(gateway, &mut context).await;
             // Asked before the monitor hears of it, whose answer may be to end the session.
-            not_live(gateway, &context, now.seconds()).await
+            not_live(gateway, &context, context.at().seconds()).await
         }
     };
     tell(gateway, &context, &verdict, began);

@@ -40,7 +40,7 @@ use countersign_risk::fingerprint::Salt;
 use countersign_store::{
     Change, ChangeError, Changes, Created, Device, DeviceChange, DeviceState, Devices, Ended, FreshProof, Invitation, LiveError,
     LivePosture, LiveSession, OpenState, Passkey, PostureError, Presence, RateCounters, Rated, Receipt, Recorder, ReplayMemory,
-    SessionFilter, Sessions, SpendError, StateChange, StrangerRefusal, SubjectKeys, Subjects, TakeError, Unavailable, Used, User,
+    SessionFilter, Sessions, SpendError, Spender, StateChange, StrangerRefusal, SubjectKeys, Subjects, TakeError, Unavailable, Used, User,
     UserState, Whose, Written, backend, memory::MemoryReplay, segments::SegmentLog,
 };
 use http::{Request, Response, request};

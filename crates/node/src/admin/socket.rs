@@ -35,8 +35,8 @@ impl Socket {
     /// # Errors
     /// When the listener fails for good.
     pub async fn serve(self, router: Router, operators: Operators, shutdown: CancellationToken) -> io::Result<()> {
-        let routes = operators::known(router, operators).into_make_service_with_connect_info::<Peer>();
-        let served = axum::serve(self.listener, bodies::bounded(routes)).with_graceful_shutdown(shutdown.cancelled_owned()).await;
+        let routes = bodies::bounded(operators::known(router, operators)).into_make_service_with_connect_info::<Peer>();
+        let served = axum::serve(self.listener, routes).with_graceful_shutdown(shutdown.cancelled_owned()).await;
         let _ = fs::remove_file(&self.path);
         served
     }

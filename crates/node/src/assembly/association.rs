@@ -5,7 +5,6 @@ use axum::{Router, http::header, routing::get};
 use countersign_gateway::body::{Body, BodyError};
 use http::{Request, Response};
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
 use serde_json::json;
 use tower::ServiceExt;
 
@@ -62,7 +61,7 @@ impl Association {
 }
 
 /// Answers with a file.
-pub async fn answer(file: &str, request: Request<Incoming>) -> Response<Body> {
+pub async fn answer(file: &str, request: Request<Body>) -> Response<Body> {
     let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, KEPT)];
     let file = file.to_owned();
     let router = Router::new().route(ASSET_LINKS, get((headers.clone(), file.clone()))).route(APPLE, get((headers, file)));

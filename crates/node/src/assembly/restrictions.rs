@@ -136,6 +136,8 @@ async fn restrict(
         | Recorded::DeviceReported(_)
         | Recorded::Earlier(_)
         | Recorded::IncidentJudged(_)
+        | Recorded::LogInterrupted(_)
+        | Recorded::RefusalsCounted(_)
         | Recorded::PasskeyRegistered(_)
         | Recorded::Request(_)
         | Recorded::SignedIn(_)

@@ -61,8 +61,8 @@ pub fn side(assembly: &Assembly, listener: TcpListener, access: SideAccess, metr
         last: Mutex::default(),
     };
     let routes = side::router(Side { metrics, readiness: Arc::new(readiness) });
-    let routes = side_access::guarded(routes, access).into_make_service_with_connect_info::<SocketAddr>();
-    let served = axum::serve(Spared::new(listener), bodies::bounded(routes)).with_graceful_shutdown(shutdown.clone().cancelled_owned());
+    let routes = bodies::bounded(side_access::guarded(routes, access)).into_make_service_with_connect_info::<SocketAddr>();
+    let served = axum::serve(Spared::new(listener), routes).with_graceful_shutdown(shutdown.clone().cancelled_owned());
     tasks.spawn(until_it_fails("the port of metrics", async { served.await }, shutdown));
 }
 
