@@ -12,4 +12,4 @@ pub mod files;
 pub mod layout;
 pub mod settings;
 
-pub use assembly::{Addresses, Options, OsEntropy, RunningNode, StartError, SystemClock, raise_descriptors, replaying, start};
+pub use assembly::{Addresses, Options, OsEntropy, RunningNode, StartError, SystemClock, replaying, start};

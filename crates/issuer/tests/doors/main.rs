@@ -13,5 +13,6 @@ mod paths;
 mod phone;
 mod refusals;
 mod stores;
+mod strangers;
 mod witness;
 mod world;

@@ -13,10 +13,11 @@ use countersign_identity::{
 };
 use countersign_proof::dpop::BoundProof;
 use countersign_store::{
-    BindError, Bindings, ChallengeId, ChallengePurpose, Challenges, ChangeError, Created, DevTokenNoted, DevTokens, Device, DeviceChange,
-    DeviceState, Devices, Ended, FreshProof, GivenToken, Grants, Invitation, IssueError, KeptDevToken, LiveError, LivePosture, LiveSession,
-    OpenState, Passkey, PostureError, Presence, Receipt, Recorder, RedeemError, Renewed, ReplayMemory, SessionFilter, Sessions, SpendError,
-    StateChange, StrangerRefusal, Subjects, Unavailable, Used, User, UserState, Whose, Written, backend,
+    BindError, Bindings, ChallengeId, ChallengePurpose, Challenges, ChangeError, Counted, Created, DevTokenNoted, DevTokens, Device,
+    DeviceChange, DeviceState, Devices, Ended, FreshProof, GivenToken, Grants, Invitation, IssueError, KeptDevToken, LiveError,
+    LivePosture, LiveSession, OpenState, Passkey, PostureError, Presence, Receipt, Recorder, RedeemError, Renewed, ReplayMemory,
+    SessionFilter, Sessions, SpendError, StateChange, StrangerRefusal, Subjects, Unavailable, Used, User, UserState, Whose, Written,
+    backend,
 };
 
 /// What the stores hold.
@@ -35,6 +36,10 @@ pub struct Shelf {
     pub passkeys: Vec<Passkey>,
     pub invitations: Vec<Invitation>,
     pub entries: Vec<Entry>,
+    /// How many of these the budget of strangers was asked for.
+    pub by_strangers: usize,
+    /// Refusals that are counted and never recorded.
+    pub counted: usize,
     pub signals: Vec<Signal>,
 }
 
@@ -133,9 +138,16 @@ impl Recorder for Memory {
         fails?;
         let receipt = self.recorder.refuse(refusal).await?;
         if matches!(receipt, Receipt::Recorded(_)) {
-            self.shelf().entries.push(entry);
+            let mut shelf = self.shelf();
+            shelf.entries.push(entry);
+            shelf.by_strangers += 1;
         }
         Ok(receipt)
+    }
+
+    fn count(&self, refusal: StrangerRefusal) -> Counted {
+        self.shelf().counted += 1;
+        self.recorder.count(refusal)
     }
 }
 

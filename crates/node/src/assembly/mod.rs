@@ -33,7 +33,6 @@ mod stores;
 mod validate;
 
 pub use clock::SystemClock;
-pub use descriptors::raise as raise_descriptors;
 pub use entropy::OsEntropy;
 pub use listeners::Addresses;
 pub use live::RunningNode;

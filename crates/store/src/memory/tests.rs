@@ -27,3 +27,12 @@ async fn a_challenge_that_waits_is_not_replaced() {
     assert_eq!(challenges.take(&id, ChallengePurpose::Login, NOW).await, Ok(None));
     assert_eq!(challenges.take(&id, ChallengePurpose::Enrolment, NOW).await, Ok(Some(vec![])));
 }
+
+/// Whoever asks whether the node is ready hears of a full memory before phones do.
+#[test]
+fn the_memory_of_proofs_says_how_much_it_takes() {
+    let rows = [(0, 0), (1, 1), (160, 10)];
+    for (room, left) in rows {
+        assert_eq!(MemoryReplay::with_room(room).left(NOW), left);
+    }
+}
