@@ -56,13 +56,13 @@ pub enum Recorded {
     Earlier(Earlier),
     /// See [`EventKind::IncidentJudged`].
     IncidentJudged(IncidentJudged),
-    /// See [`EventKind::LogInterrupted`].
+    /// Entry of [`EventKind::LogInterrupted`], the first after it.
     LogInterrupted(LogInterrupted),
     /// See [`EventKind::PersonErased`].
     PersonErased(PersonErased),
     /// See [`EventKind::PasskeyRegistered`].
     PasskeyRegistered(AtEndpoint),
-    /// See [`EventKind::RefusalsCounted`].
+    /// Entry of [`EventKind::RefusalsCounted`], a part of a summary.
     RefusalsCounted(RefusalsCounted),
     /// See [`EventKind::Request`].
     Request(Box<RequestJudged>),
@@ -272,7 +272,7 @@ pub enum About {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LogInterrupted {
-    /// Since when.
+    /// Instant since which that was so.
     #[serde(with = "number")]
     pub since: UnixMillis,
     /// Why, in the system's words.
@@ -292,14 +292,14 @@ pub struct PersonErased {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RefusalsCounted {
-    /// Since when.
+    /// Instant since which that was so.
     #[serde(with = "number")]
     pub since: UnixMillis,
     /// Number of sites (/24, /56) that they came from: 1 where the entry's sealed address names it; else at least so many.
     pub sites: u32,
-    /// How many of which reason, the most frequent first.
+    /// Refusals by reason, the most frequent first.
     pub counts: Vec<ReasonCount>,
-    /// How many of other reasons.
+    /// Number of refusals for all other reasons together.
     #[serde(skip_serializing_if = "is_zero", default)]
     pub others: u64,
 }
@@ -308,10 +308,10 @@ pub struct RefusalsCounted {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ReasonCount {
-    /// The reason.
+    /// Reason of all of them.
     #[serde(with = "word")]
     pub reason: Reason,
-    /// How many.
+    /// Number of the refusals.
     pub count: u64,
 }
 

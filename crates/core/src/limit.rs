@@ -197,6 +197,16 @@ impl Limits {
     /// Devices, accounts, sites and certificates whose shares at the doors are remembered, of each kind; beyond it, the one whose share is
     /// nearest to being whole is forgotten.
     pub const SHARES_REMEMBERED_MAX: usize = 100_000;
+    /// Time within which log and database say, when they are asked, that they can be written.
+    pub const PROBE_WAIT_MAX: Seconds = Seconds(2);
+    /// File descriptors that must be left for a node to be ready.
+    pub const DESCRIPTORS_LEFT_MIN: u64 = 32;
+    /// Messages of the process that wait for their reader; beyond, they are dropped and counted.
+    pub const LOG_LINES_WAITING_MAX: usize = 4096;
+    /// Bytes of one message of the process; what libraries say may be as long as what a client sent.
+    pub const LOG_LINE_BYTES_MAX: usize = 16 * 1024;
+    /// Time that the last messages have at the end of the process.
+    pub const LAST_LOG_LINES_WAIT_MAX: Seconds = Seconds(1);
 
     // --- Attestation evidence ---
 

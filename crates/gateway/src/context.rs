@@ -38,12 +38,12 @@ pub(crate) struct RequestContext {
     standing: Standing,
 }
 
-/// What the caller has proved.
+/// Standing of the caller, by what was proved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Standing {
     /// A live session, at some moment of this request.
     InSession,
-    /// None.
+    /// The caller has proved no live session.
     Stranger,
 }
 

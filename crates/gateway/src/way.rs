@@ -191,7 +191,7 @@ async fn conclude(
     }
 }
 
-/// What is allowed is recorded, and so is a refusal, unless it is one of a caller without a live session: those may be counted.
+/// Records what is allowed, and also a refusal, unless it is one of a caller without a live session: those may be counted.
 async fn record(
     gateway: &Gateway,
     verdict: Result<Permit, Refusal>,
@@ -228,7 +228,7 @@ async fn resolve_user(gateway: &Gateway, context: &mut RequestContext) {
     }
 }
 
-/// Whether the session that a stranger's token names is over. From one that is, nothing can be stolen any more.
+/// Asks whether the session that a stranger's token names is over. From one that is, nothing can be stolen any more.
 async fn not_live(gateway: &Gateway, context: &RequestContext, now: UnixSeconds) -> Option<NotLive> {
     context.stranger()?;
     NotLive::ask(&*gateway.access.stores.sessions, context.session()?, now).await

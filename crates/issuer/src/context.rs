@@ -44,12 +44,12 @@ pub struct RequestContext {
     speaker: Mutex<Option<Thumbprint>>,
 }
 
-/// What the monitor heard of a request.
+/// Theft that the monitor heard of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Theft {
+pub(crate) enum Theft {
     /// A theft from a session that was live.
     FromLiveSession(SignalKind),
-    /// Nothing.
+    /// The monitor heard of nothing.
     #[default]
     None,
     /// Something that no honest client does.
@@ -72,8 +72,8 @@ impl RequestContext {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// What the monitor heard of it.
-    pub fn theft(&self) -> Theft {
+    /// Theft that the monitor heard of, with this request.
+    pub(crate) fn theft(&self) -> Theft {
         *self.theft.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -5,7 +5,7 @@ use countersign_audit::{
     EventKind, Evidence, Identity, Purpose, Recorded, SessionChanged, SignedIn,
 };
 use countersign_core::{DevTokenId, Outcome, Reason, Session, SessionState, Site};
-use countersign_store::{NotLive, Receipt, Stranger, StrangerRefusal};
+use countersign_store::{Counted, NotLive, Receipt, Stranger, StrangerRefusal};
 use metrics::counter;
 
 use crate::{
@@ -37,37 +37,49 @@ pub async fn allowed(issuer: &Issuer, seen: Seen, context: &RequestContext) -> R
     write(issuer, Event::allowed(of), context).await
 }
 
-/// Records a refusal to whoever had proved a key or was a thief, or counts it, where the caller has no live session and the budget is spent. What comes
-/// before a proof is noise that anybody can make without end, and is told by metrics alone.
+/// Records a refusal to whoever had proved a key or was a thief, or counts it, where the caller has no live session and the budget is
+/// spent. What comes before a proof is noise that anybody can make without end: it is only counted.
 pub async fn refused(issuer: &Issuer, refusal: &Refusal, context: &RequestContext) -> Result<(), Refusal> {
-    let known = context.known();
     let cause = Some(refusal.cause.clone()).filter(|cause| !cause.is_empty());
-    let Some(kind) = context.endpoint.event else { return Ok(()) };
-    if known.key.is_none() && context.theft() == Theft::None {
+    let of = match context.endpoint.event {
+        Some(kind) => recorded(kind, at(context, cause), Seen::default())?,
+        // Where nothing is decided about anybody, a theft is recorded all the same.
+        None => Recorded::Request(Box::default()),
+    };
+    let noise = context.theft() == Theft::None && (context.known().key.is_none() || context.endpoint.event.is_none());
+    let entry = entry(Event { outcome: Outcome::Deny, reasons: vec![refusal.reason.clone()], of }, context);
+    let recorder = &issuer.stores.recorder;
+    if noise {
+        let caller = Stranger { site: Site::of(context.address), theft: None, session: None };
+        if let Ok(stranger) = StrangerRefusal::of(entry, &caller) {
+            counted(recorder.count(stranger), context);
+        }
         return Ok(());
     }
-    let of = recorded(kind, at(context, cause), Seen::default())?;
-    let entry = entry(Event { outcome: Outcome::Deny, reasons: vec![refusal.reason.clone()], of }, context);
     let entry = match stranger(issuer, context).await {
         None => Err(Box::new(entry)),
         Some(caller) => StrangerRefusal::of(entry, &caller),
     };
-    let recorder = &issuer.stores.recorder;
     let done = match entry {
         Err(entry) => recorder.record(*entry).await.map(Receipt::Recorded),
         Ok(stranger) => recorder.refuse(stranger).await,
     };
     match done {
         Ok(Receipt::Recorded(_)) => Ok(()),
-        Ok(Receipt::Counted(_)) => {
-            counter!("countersign_refusals_unrecorded_total", "door" => context.endpoint.path).increment(1);
+        Ok(Receipt::Counted(receipt)) => {
+            counted(receipt, context);
             Ok(())
         }
         Err(fault) => Err(Refusal::because(Reason::AuditUnavailable, fault.what)),
     }
 }
 
-/// What a caller without a live session had shown; `None` for one who is in a session, or who stole from one.
+fn counted(receipt: Counted, context: &RequestContext) {
+    let _counted = receipt;
+    counter!("countersign_refusals_unrecorded_total", "door" => context.endpoint.path).increment(1);
+}
+
+/// Judges what a caller without a live session had shown; `None` for one who is in a session, or who stole from one.
 async fn stranger(issuer: &Issuer, context: &RequestContext) -> Option<Stranger> {
     let session = match context.known().session {
         None => None,

@@ -15,5 +15,5 @@ pub mod settings;
 
 pub use assembly::{
     Addresses, AllBehind, Applied, Behind, Options, OsEntropy, RestoreAt, RestoreError, Restored, RunningNode, StartError, SystemClock,
-    raise_descriptors, replaying, restore, start,
+    replaying, restore, start,
 };

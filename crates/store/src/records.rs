@@ -74,12 +74,12 @@ pub struct StrangerRefusal {
     entry: Entry,
 }
 
-/// What a refused caller had shown.
+/// Caller who is refused, by what was shown.
 #[derive(Debug)]
 pub struct Stranger {
     /// The network that the caller came from.
     pub site: Site,
-    /// What the monitor hears of it: a theft, or nothing.
+    /// Theft that the monitor hears of; `None` when it hears of nothing.
     pub theft: Option<SignalKind>,
     /// The session that was named and is not live. Without it, a theft is one from a live session.
     pub session: Option<NotLive>,
@@ -106,15 +106,15 @@ impl StrangerRefusal {
         self.site
     }
 
-    /// The entry, borrowed.
+    /// Entry of the refusal, borrowed.
     #[must_use]
     pub const fn entry(&self) -> &Entry {
         &self.entry
     }
 
-    /// The entry, to be recorded.
+    /// Entry of the refusal, to be recorded.
     #[must_use]
-    pub fn into_entry(self) -> Entry {
+    pub(crate) fn into_entry(self) -> Entry {
         self.entry
     }
 }
@@ -159,6 +159,9 @@ pub trait Recorder: Send + Sync {
     /// # Errors
     /// Our fault only: it was to be recorded, and could not be.
     async fn refuse(&self, refusal: StrangerRefusal) -> Result<Receipt, Unavailable>;
+
+    /// Counts a stranger's refusal that nobody wants to read one by one, whatever is left of the budget.
+    fn count(&self, refusal: StrangerRefusal) -> Counted;
 }
 
 #[cfg(test)]

@@ -9,16 +9,8 @@ use std::{
     time::Duration,
 };
 
+use countersign_core::Limits;
 use tracing_subscriber::fmt::MakeWriter;
-
-/// Lines that wait for the reader.
-const LINES_MAX: usize = 4096;
-
-/// Bytes of a line that are kept; what libraries say may be as long as what a client sent.
-const LINE_BYTES_MAX: usize = 16 * 1024;
-
-/// Time that the last lines have at the end of the process.
-const LAST_LINES_MAX: Duration = Duration::from_secs(1);
 
 /// Lines that were dropped, by cause.
 const DROPPED: &str = "countersign_log_lines_dropped_total";
@@ -27,9 +19,9 @@ const DROPPED: &str = "countersign_log_lines_dropped_total";
 #[derive(Clone)]
 pub struct ProcessLog(SyncSender<Note>);
 
-/// What the thread is told.
+/// Message to the thread that writes.
 enum Note {
-    /// A line.
+    /// Line of the log, with its break.
     Line(Vec<u8>),
     /// That somebody waits until everything before it is written.
     Upto(SyncSender<()>),
@@ -45,7 +37,7 @@ impl ProcessLog {
     /// # Errors
     /// When there can be no thread.
     pub fn start(to: impl Write + Send + 'static) -> io::Result<(Self, LastLines)> {
-        let (lines, waiting) = mpsc::sync_channel(LINES_MAX);
+        let (lines, waiting) = mpsc::sync_channel(Limits::LOG_LINES_WAITING_MAX);
         thread::Builder::new().name("process-log".to_owned()).spawn(move || write_all(to, &waiting))?;
         let log = Self(lines);
         Ok((log.clone(), LastLines(log)))
@@ -64,7 +56,7 @@ impl Drop for LastLines {
     fn drop(&mut self) {
         let (done, written) = mpsc::sync_channel(1);
         let mut note = Note::Upto(done);
-        let mut left = LAST_LINES_MAX;
+        let mut left = Duration::from_secs(Limits::LAST_LOG_LINES_WAIT_MAX.0);
         // A reader that never reads keeps the queue full; it gets no more than this.
         while let Err(TrySendError::Full(back)) = self.0.0.try_send(note) {
             let step = Duration::from_millis(10);
@@ -101,7 +93,7 @@ pub struct LineWriter<'a> {
 
 impl Write for LineWriter<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let room = LINE_BYTES_MAX.saturating_sub(self.line.len());
+        let room = Limits::LOG_LINE_BYTES_MAX.saturating_sub(self.line.len());
         self.line.extend(bytes.iter().take(room));
         Ok(bytes.len())
     }
@@ -177,7 +169,7 @@ mod tests {
     fn whoever_says_something_never_waits_and_never_fails() {
         for reader in [Reader::Gone, Reader::Stuck] {
             let (log, last) = ProcessLog::start(reader).expect("a thread");
-            for _ in 0..3 * LINES_MAX {
+            for _ in 0..3 * Limits::LOG_LINES_WAITING_MAX {
                 writeln!(log.make_writer(), "a line").expect("taken");
             }
             drop(last);
@@ -197,6 +189,6 @@ mod tests {
         let read = String::from_utf8(read.lock().expect("unbroken").clone()).expect("text");
         let lines: Vec<_> = read.lines().collect();
         assert_eq!((lines[0], lines[8], lines.len()), ("line 0", "line 8", 10));
-        assert_eq!(lines[9].len(), LINE_BYTES_MAX);
+        assert_eq!(lines[9].len(), Limits::LOG_LINE_BYTES_MAX);
     }
 }

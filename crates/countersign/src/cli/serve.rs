@@ -57,7 +57,6 @@ enum LogForm {
 pub async fn run(args: &ServeArgs) -> Result<Exit> {
     files::keep_private();
     let _last_lines = start_log(args)?;
-    countersign_node::raise_descriptors().context("raising the limit of open files")?;
     let config = config::load(&args.config)?;
     let dev = if args.dev { Dev::On } else { Dev::Off };
     let drain_max = config.bounds.drain_max;

@@ -24,7 +24,9 @@ pub struct WhyArgs {
 pub fn run(args: &WhyArgs, place: &Place, output: Output) -> Result<Exit> {
     let decision = DecisionId::parse(&args.decision).map_err(|why| anyhow!("`{}` is not a decision number: {why}", args.decision))?;
     let record = segments::find_decision(&place.log()?, &decision)?
-        .ok_or_else(|| anyhow!("the log has no decision `{decision}`; see the newest with `countersign logs tail`"))?;
+        .ok_or_else(|| anyhow!(
+                "the log has no decision `{decision}`; refusals of callers without a live session may have been counted only (`limits.stranger_records_per_minute`); see the newest with `countersign logs tail`"
+            ))?;
     let entry = record.read()?;
     match output {
         Output::Json => say_json(&json!({ "seq": record.seq, "entry": entry.document(), "reasons": explained(&entry) })),

@@ -30,7 +30,7 @@ const SITES: u8 = 4;
 /// Bytes a minute that are 50 MB a day.
 const BYTES_PER_MINUTE: u64 = 50_000_000 / 1440;
 
-/// What became of a flood.
+/// Outcome of a flood, and of the honest request in it.
 struct Flood {
     refused: usize,
     grown: u64,

@@ -62,6 +62,9 @@ const PLACES: &str = "\
 
 /// What a team adds that wants to be warned.
 const WATCHED: &str = "
+[limits]
+connections_max = 500
+
 [geography]
 places = [\"places.csv\"]
 
@@ -80,6 +83,7 @@ const OBSERVED: &str = "
 mode = \"observe\"
 
 [limits]
+connections_max = 500
 stranger_records_per_minute = 60000
 ";
 

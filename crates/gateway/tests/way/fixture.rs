@@ -5,7 +5,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -38,7 +38,7 @@ use countersign_proof::{
 };
 use countersign_risk::fingerprint::Salt;
 use countersign_store::{
-    Change, ChangeError, Changes, Created, Device, DeviceChange, DeviceState, Devices, Ended, FreshProof, Invitation, LiveError,
+    Change, ChangeError, Changes, Counted, Created, Device, DeviceChange, DeviceState, Devices, Ended, FreshProof, Invitation, LiveError,
     LivePosture, LiveSession, OpenState, Passkey, PostureError, Presence, RateCounters, Rated, Receipt, Recorder, ReplayMemory,
     SessionFilter, Sessions, SpendError, Spender, StateChange, StrangerRefusal, SubjectKeys, Subjects, TakeError, Unavailable, Used, User,
     UserState, Whose, Written, backend, memory::MemoryReplay, segments::SegmentLog,
@@ -75,6 +75,10 @@ pub struct World {
     pub calls: AtomicUsize,
     /// Which call to a store panics, counted from 1; 0 for none.
     pub panics_at: AtomicUsize,
+    /// Records a minute for refusals of callers without a live session.
+    pub strangers_per_minute: AtomicU32,
+    /// Whether nothing can be recorded.
+    pub log_fails: AtomicBool,
 }
 
 impl World {
@@ -96,6 +100,9 @@ impl World {
             fails_at: AtomicUsize::new(0),
             calls: AtomicUsize::new(0),
             panics_at: AtomicUsize::new(0),
+            // What is tried is mostly not how much is recorded, but what.
+            strangers_per_minute: AtomicU32::new(1_000_000),
+            log_fails: AtomicBool::new(false),
         })
     }
 
@@ -165,6 +172,9 @@ impl ReplayMemory for Backed {
 impl Recorder for Backed {
     async fn record(&self, entry: Entry) -> Result<Written, Unavailable> {
         self.world.call()?;
+        if self.world.log_fails.load(Ordering::SeqCst) {
+            return Err(Unavailable::new("as the test wants it"));
+        }
         self.world.entries.lock().expect("a lock").push(entry.clone());
         self.world.recorded.lock().expect("a lock").push(entry.clone());
         self.log.record(entry).await
@@ -179,6 +189,10 @@ impl Recorder for Backed {
             self.world.recorded.lock().expect("a lock").push(entry);
         }
         Ok(receipt)
+    }
+
+    fn count(&self, refusal: StrangerRefusal) -> Counted {
+        self.log.count(refusal)
     }
 }
 
@@ -408,6 +422,15 @@ impl Fixture {
         Self::with_upstream(world, address).await
     }
 
+    /// A log that records so many refusals of strangers a minute.
+    pub async fn with_strangers(per_minute: u32) -> Self {
+        let world = World::usual();
+        world.strangers_per_minute.store(per_minute, Ordering::SeqCst);
+        let told = Arc::clone(&world);
+        let address = upstream(move |request| answers(Arc::clone(&told), request)).await;
+        Self::with_upstream(world, address).await
+    }
+
     pub async fn with_upstream(world: Arc<World>, address: SocketAddr) -> Self {
         Self::with_patience(world, address, HeldConfig::USUAL).await
     }
@@ -440,8 +463,7 @@ impl Fixture {
             Arc::clone(&world) as Arc<dyn Entropy>,
         )
         .expect("a log")
-        // What is tried here is not how much is recorded; only what.
-        .with_strangers(1_000_000);
+        .with_strangers(world.strangers_per_minute.load(Ordering::SeqCst));
         let backed = Arc::new(Backed { world: Arc::clone(&world), replay: Arc::new(MemoryReplay::new()), log: Arc::new(log) });
         let statement = StatementKey { id: KeyId::parse("s1").expect("an id"), key: statement_key };
         let revocations = Arc::new(ArcSwap::from_pointee(Revocations::default()));

@@ -15,6 +15,7 @@ mod replayed;
 mod rules;
 mod slow;
 mod sockets;
+mod strangers;
 mod streams;
 #[path = "../support/upstream.rs"]
 mod upstream;

@@ -14,5 +14,6 @@ mod paths;
 mod phone;
 mod refusals;
 mod stores;
+mod strangers;
 mod witness;
 mod world;

@@ -13,9 +13,9 @@ use countersign_identity::{
 };
 use countersign_proof::{challenge::OpenChallenge, dpop::BoundProof};
 use countersign_store::{
-    BindError, Bindings, ChallengeError, Challenges, ChangeError, Created, DevTokenNoted, DevTokens, Device, DeviceChange, DeviceState,
-    Devices, Ended, FreshProof, GivenToken, Grants, Invitation, KeptDevToken, LiveError, LivePosture, LiveSession, OpenState, Passkey,
-    PostureError, Presence, Receipt, Recorder, RedeemError, Renewed, ReplayMemory, SessionFilter, Sessions, SpendError, Spender,
+    BindError, Bindings, ChallengeError, Challenges, ChangeError, Counted, Created, DevTokenNoted, DevTokens, Device, DeviceChange,
+    DeviceState, Devices, Ended, FreshProof, GivenToken, Grants, Invitation, KeptDevToken, LiveError, LivePosture, LiveSession, OpenState,
+    Passkey, PostureError, Presence, Receipt, Recorder, RedeemError, Renewed, ReplayMemory, SessionFilter, Sessions, SpendError, Spender,
     StateChange, StrangerRefusal, Subjects, Unavailable, Used, User, UserState, Whose, Written, backend, memory::MemoryChallenges,
 };
 
@@ -33,6 +33,10 @@ pub struct Shelf {
     pub passkeys: Vec<Passkey>,
     pub invitations: Vec<Invitation>,
     pub entries: Vec<Entry>,
+    /// How many of these the budget of strangers was asked for.
+    pub by_strangers: usize,
+    /// Refusals that are counted and never recorded.
+    pub counted: usize,
     pub signals: Vec<Signal>,
 }
 
@@ -132,9 +136,16 @@ impl Recorder for Memory {
         fails?;
         let receipt = self.recorder.refuse(refusal).await?;
         if matches!(receipt, Receipt::Recorded(_)) {
-            self.shelf().entries.push(entry);
+            let mut shelf = self.shelf();
+            shelf.entries.push(entry);
+            shelf.by_strangers += 1;
         }
         Ok(receipt)
+    }
+
+    fn count(&self, refusal: StrangerRefusal) -> Counted {
+        self.shelf().counted += 1;
+        self.recorder.count(refusal)
     }
 }
 

@@ -2,22 +2,20 @@
 
 use std::{fmt, fs, io};
 
+use countersign_core::Limits;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::config::Bounds;
 
-/// Descriptors of one connection: its own, and one to the upstream.
-const PER_CONNECTION: u64 = 2;
+/// Descriptors of two connections: one each, and one to the upstream, since not all of them ask at the same moment.
+const PER_TWO_CONNECTIONS: u64 = 3;
 
 /// Descriptors for everything else: databases, log, feeds, mails, the ports of operators and metrics.
 const BESIDE: u64 = 256;
 
-/// Descriptors that must be left for a node to be ready.
-const LEFT_MIN: u64 = 32;
-
 /// More connections than there are descriptors for.
 #[derive(Debug)]
-pub struct TooFew {
+pub(crate) struct TooFew {
     connections_max: u64,
     allowed: u64,
 }
@@ -25,7 +23,7 @@ pub struct TooFew {
 impl fmt::Display for TooFew {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { connections_max, allowed } = self;
-        let suffices = allowed.saturating_sub(BESIDE) / PER_CONNECTION;
+        let suffices = allowed.saturating_sub(BESIDE).saturating_mul(2) / PER_TWO_CONNECTIONS;
         let needed = needed(*connections_max);
         write!(
             f,
@@ -42,7 +40,7 @@ impl std::error::Error for TooFew {}
 ///
 /// # Errors
 /// When the system does not allow what it says that it allows.
-pub fn raise() -> io::Result<()> {
+pub(crate) fn raise() -> io::Result<()> {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     if current == maximum {
         return Ok(());
@@ -54,7 +52,7 @@ pub fn raise() -> io::Result<()> {
 ///
 /// # Errors
 /// [`TooFew`], with the number that would do.
-pub fn suffice(bounds: &Bounds) -> Result<(), TooFew> {
+pub(crate) fn suffice(bounds: &Bounds) -> Result<(), TooFew> {
     judge(u64::try_from(bounds.connections_max).unwrap_or(u64::MAX), getrlimit(Resource::Nofile).current)
 }
 
@@ -66,14 +64,14 @@ fn judge(connections_max: u64, allowed: Option<u64>) -> Result<(), TooFew> {
 }
 
 const fn needed(connections_max: u64) -> u64 {
-    connections_max.saturating_mul(PER_CONNECTION).saturating_add(BESIDE)
+    connections_max.saturating_mul(PER_TWO_CONNECTIONS).div_ceil(2).saturating_add(BESIDE)
 }
 
 /// Says whether descriptors are left.
 ///
 /// # Errors
 /// What is wrong, in words.
-pub fn left() -> Result<(), String> {
+pub(crate) fn left() -> Result<(), String> {
     let Some(allowed) = getrlimit(Resource::Nofile).current else { return Ok(()) };
     // To look needs a descriptor itself. Where the system has no such directory, that one can be opened has to do.
     let open = match fs::read_dir("/proc/self/fd") {
@@ -83,7 +81,11 @@ pub fn left() -> Result<(), String> {
         }
         Err(fault) => return Err(fault.to_string()),
     };
-    if allowed.saturating_sub(open) < LEFT_MIN { Err(format!("{open} of {allowed} file descriptors are in use")) } else { Ok(()) }
+    if allowed.saturating_sub(open) < Limits::DESCRIPTORS_LEFT_MIN {
+        Err(format!("{open} of {allowed} file descriptors are in use"))
+    } else {
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -93,8 +95,8 @@ mod tests {
     #[test]
     fn connections_need_descriptors() {
         let rows = [
-            (10_000, Some(20_256), true),
-            (10_000, Some(20_255), false),
+            (10_000, Some(15_256), true),
+            (10_000, Some(15_255), false),
             (10_000, Some(1024), false),
             (10_000, None, true),
             (1, Some(258), true),
@@ -105,6 +107,6 @@ mod tests {
             assert_eq!(judge(connections, allowed).is_ok(), fits, "{connections} {allowed:?}");
         }
         let told = judge(10_000, Some(1024)).expect_err("too many").to_string();
-        assert!(told.contains("set `connections_max` to 384 at most, or allow 20256 files"), "{told}");
+        assert!(told.contains("set `connections_max` to 512 at most, or allow 15256 files"), "{told}");
     }
 }

@@ -44,7 +44,6 @@ mod validate;
 
 pub use behind::{AllBehind, Behind};
 pub use clock::SystemClock;
-pub use descriptors::raise as raise_descriptors;
 pub use entropy::OsEntropy;
 pub use listeners::Addresses;
 pub use live::RunningNode;

@@ -7,7 +7,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use countersign_core::Clock;
+use countersign_core::{Clock, Limits};
 use countersign_proof::key_set::KeyRing;
 use countersign_store::{
     memory::MemoryReplay,
@@ -22,12 +22,9 @@ use crate::assembly::descriptors;
 /// Time for which an answer is given again: whoever asks often costs nothing.
 const KEPT: Duration = Duration::from_millis(500);
 
-/// Time within which the database answers.
-const DATABASE_MAX: Duration = Duration::from_secs(2);
-
 /// A part of the node that fails closed. In the order in which it is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
+pub(crate) enum Part {
     /// The node takes new work at all.
     Serving,
     /// The audit log can be written.
@@ -46,8 +43,8 @@ pub enum Part {
 
 /// A part that is not ready, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NotReady {
-    /// Which.
+pub(crate) struct NotReady {
+    /// Part that would refuse.
     pub part: Part,
     /// Why, for people who may see the side port: nothing secret, nothing personal, no path.
     pub why: String,
@@ -69,21 +66,21 @@ impl Part {
     }
 }
 
-/// What is asked.
-pub struct Readiness {
-    /// The audit log.
+/// Everything that is asked.
+pub(crate) struct Readiness {
+    /// Audit log, which is probed.
     pub log: Arc<SegmentLog>,
-    /// The database.
+    /// Database, which is read and written.
     pub database: Arc<Sqlite>,
     /// The memory of used proofs.
     pub replay: Arc<MemoryReplay>,
-    /// Sign access tokens.
+    /// Keys that sign access tokens.
     pub access: Arc<ArcSwap<KeyRing>>,
-    /// Sign statements to upstreams.
+    /// Keys that sign statements to upstreams.
     pub statements: Arc<ArcSwap<KeyRing>>,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
-    /// The data directory.
+    /// Data directory, whose disk must have room.
     pub data: PathBuf,
     /// Cancelled when the node takes no new work.
     pub shutdown: CancellationToken,
@@ -117,7 +114,7 @@ impl Readiness {
     }
 
     async fn store(&self) -> Result<(), String> {
-        match tokio::time::timeout(DATABASE_MAX, self.database.probe()).await {
+        match tokio::time::timeout(Duration::from_secs(Limits::PROBE_WAIT_MAX.0), self.database.probe()).await {
             Ok(answer) => answer.map_err(|fault| fault.what),
             Err(_) => Err("the database does not answer".to_owned()),
         }
@@ -145,5 +142,58 @@ impl Readiness {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::assembly::{
+        OsEntropy, SystemClock,
+        rotation::Rings,
+        stores::{StoreSettings, Stores},
+    };
+    use countersign_core::Entropy;
+    use countersign_proof::key_set::Rotation;
+
+    /// Each row: what is made to fail, and what is told then.
+    #[tokio::test]
+    async fn whatever_fails_closed_is_told_by_its_name() {
+        let home = tempfile::tempdir().expect("a directory");
+        let (clock, entropy): (Arc<dyn Clock>, Arc<dyn Entropy>) = (Arc::new(SystemClock), Arc::new(OsEntropy));
+        let settings = StoreSettings { data: home.path(), origin: "api.example.com", strangers_per_minute: 10 };
+        let stores = Stores::open(settings, &clock, &entropy).await.expect("stores");
+        let rings = Rings::load(&*stores.keys, clock.now().seconds()).await.expect("keys");
+        let mut readiness = Readiness {
+            log: stores.log(),
+            database: stores.database(),
+            replay: stores.replay(),
+            access: Arc::clone(&rings.access),
+            statements: Arc::clone(&rings.statements),
+            clock,
+            data: home.path().to_owned(),
+            shutdown: CancellationToken::new(),
+            last: Mutex::default(),
+        };
+        let told = async |readiness: &Readiness| {
+            *readiness.last.lock().expect("unbroken") = None;
+            readiness.ask().await.iter().map(|part| part.part.as_str()).collect::<Vec<_>>()
+        };
+        assert_eq!(told(&readiness).await, [] as [&str; 0]);
+
+        let keys = rings.statements.load_full();
+        rings.statements.store(Arc::new(KeyRing::new(Vec::new(), Rotation::ACCESS_TOKENS)));
+        assert_eq!(told(&readiness).await, ["keys"]);
+        assert_eq!(readiness.ask().await.len(), 1, "the answer is given again for a moment");
+        rings.statements.store(keys);
+        assert_eq!(told(&readiness).await, [] as [&str; 0], "and yes again");
+
+        readiness.data = home.path().join("gone");
+        assert_eq!(told(&readiness).await, ["disk"]);
+        readiness.data = home.path().to_owned();
+        stores.database().close().await;
+        assert_eq!(told(&readiness).await, ["store"]);
+        readiness.shutdown.cancel();
+        assert_eq!(told(&readiness).await, ["serving"]);
     }
 }

@@ -52,7 +52,7 @@ async fn ready(State(side): State<Side>) -> impl IntoResponse {
 }
 
 /// A listener that can take a connection although no descriptor is left: it keeps a few for that.
-pub struct Spared {
+pub(crate) struct Spared {
     listener: TcpListener,
     spare: Vec<File>,
 }

@@ -45,7 +45,10 @@ pub async fn start(config: Config, options: Options) -> Result<RunningNode, Star
     let Settings { listeners, base, gateway: for_gateway, issuer: for_issuer, monitor: for_monitor, signals, feeds, caller } =
         validate(&config, dev, &options)?;
 
-    descriptors::suffice(&config.bounds)?;
+    if let Err(fault) = descriptors::raise() {
+        tracing::warn!(%fault, "the limit of open files could not be raised");
+    }
+    descriptors::suffice(&config.bounds).map_err(|fault| StartError::Descriptors(fault.to_string()))?;
     if dev == Dev::Off {
         modes::data_directory(&config.data, config.data_readers)?;
         secrets::modes(&config)?;

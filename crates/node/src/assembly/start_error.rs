@@ -5,7 +5,7 @@ use std::{fmt, io};
 use countersign_store::Unavailable;
 
 use crate::{
-    assembly::{descriptors::TooFew, lock::LockError, stores::OpenError},
+    assembly::{lock::LockError, stores::OpenError},
     config::Faults,
 };
 
@@ -15,7 +15,7 @@ pub enum StartError {
     /// Config, policies, trust anchors or certificate are not fully understood.
     Config(Faults),
     /// There are fewer descriptors than connections need.
-    Descriptors(TooFew),
+    Descriptors(String),
     /// A file or a port cannot be had.
     Io {
         /// What was tried, in words.
@@ -35,7 +35,7 @@ impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Config(faults) => faults.fmt(f),
-            Self::Descriptors(fault) => fault.fmt(f),
+            Self::Descriptors(fault) => f.write_str(fault),
             Self::Io { what, source } => write!(f, "{what}: {source}"),
             Self::Lock(fault) => fault.fmt(f),
             Self::Open(fault) => fault.fmt(f),
@@ -49,12 +49,6 @@ impl std::error::Error for StartError {}
 impl From<Faults> for StartError {
     fn from(faults: Faults) -> Self {
         Self::Config(faults)
-    }
-}
-
-impl From<TooFew> for StartError {
-    fn from(fault: TooFew) -> Self {
-        Self::Descriptors(fault)
     }
 }
 

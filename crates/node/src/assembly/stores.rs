@@ -67,12 +67,12 @@ impl From<Unavailable> for OpenError {
     }
 }
 
-/// What the stores are opened with.
+/// Settings with which the stores are opened.
 #[derive(Clone, Copy, Debug)]
-pub struct StoreSettings<'a> {
-    /// The data directory.
+pub(crate) struct StoreSettings<'a> {
+    /// Data directory of the node.
     pub data: &'a Path,
-    /// The log's name.
+    /// Name of the log, which its checkpoints carry.
     pub origin: &'a str,
     /// Records a minute for refusals of callers without a live session.
     pub strangers_per_minute: u32,
@@ -101,7 +101,7 @@ pub struct Stores {
 }
 
 impl Stores {
-    /// Opens everything.
+    /// Opens everything in the data directory.
     ///
     /// # Errors
     /// Whatever cannot be opened.
@@ -146,7 +146,7 @@ impl Stores {
 
     /// The memory of used proofs, for whoever asks whether it has room.
     #[must_use]
-    pub fn replay(&self) -> Arc<MemoryReplay> {
+    pub(crate) fn replay(&self) -> Arc<MemoryReplay> {
         Arc::clone(&self.replay)
     }
 

@@ -67,3 +67,12 @@ async fn a_memory_that_begins_again_takes_new_proofs_and_remembers_the_old() {
     }
     assert!(replay.len() <= 200, "{} are remembered", replay.len());
 }
+
+/// Whoever asks whether the node is ready hears of a full memory before phones do.
+#[test]
+fn the_memory_of_proofs_says_how_much_it_takes() {
+    let rows = [(0, 0), (1, 1), (160, 10)];
+    for (room, left) in rows {
+        assert_eq!(MemoryReplay::with_room(room).left(NOW), left);
+    }
+}

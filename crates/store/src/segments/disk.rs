@@ -6,7 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::segments::{files, room};
+use crate::segments::{
+    files,
+    room::{self, Reserve},
+};
 
 /// Name of the segment that is made beforehand: a file without content, until it gets its header and its name.
 const NEXT: &str = "next";
@@ -14,7 +17,7 @@ const NEXT: &str = "next";
 /// Bytes that are written to see whether the disk takes any: as much as a small entry.
 const PROBE: [u8; 4096] = [b'x'; 4096];
 
-/// Whether a segment was begun. Alphabetical.
+/// Answer to whether a segment was begun. Alphabetical.
 #[derive(Debug)]
 pub enum Begun {
     /// It was not, and everything is as before.
@@ -49,15 +52,6 @@ pub trait Disk: Send {
 
     /// Gives the reserve to the log. Tells whether there was one.
     fn give_up_reserve(&mut self) -> Reserve;
-}
-
-/// Whether there was a reserve.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reserve {
-    /// It is given up now.
-    GivenUp,
-    /// There was none.
-    None,
 }
 
 /// Segments in a directory.

@@ -4,21 +4,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// Health of one log, shared by its writer and its callers.
 #[derive(Clone, Default)]
-pub struct Health(Arc<Mutex<Option<String>>>);
+pub(crate) struct Health(Arc<Mutex<Option<String>>>);
 
 impl Health {
     /// The log cannot be written.
-    pub fn fails(&self, cause: &str) {
+    pub(crate) fn fails(&self, cause: &str) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(cause.to_owned());
     }
 
     /// It can be written again.
-    pub fn is_well(&self) {
+    pub(crate) fn is_well(&self) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// Why it cannot be written, while that is so.
-    pub fn cause(&self) -> Option<String> {
+    pub(crate) fn cause(&self) -> Option<String> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

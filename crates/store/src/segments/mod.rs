@@ -23,7 +23,7 @@ use std::{
 
 use async_trait::async_trait;
 use countersign_audit::{CheckpointKey, Entry, Event, Identity, PersonKey, Recorded, SealBytes, seal};
-use countersign_core::{Clock, DecisionId, Entropy, Outcome, Secret, UnixMillis, UserId};
+use countersign_core::{Clock, DecisionId, Entropy, Limits, Outcome, Secret, UnixMillis, UserId};
 use tokio::sync::{mpsc, mpsc::error::TrySendError, oneshot};
 
 use crate::{
@@ -54,9 +54,6 @@ const SEGMENT_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// Records a minute for strangers, where nobody says otherwise.
 const STRANGERS_PER_MINUTE: u32 = 10;
-
-/// Time within which a log that can be written says so.
-const PROBE_MAX: Duration = Duration::from_secs(2);
 
 /// The log of one node. Dropping it waits until everything that was taken is on the disk.
 pub struct SegmentLog {
@@ -156,7 +153,7 @@ impl SegmentLog {
 
     /// Why the log cannot be written, while that is so.
     #[must_use]
-    pub fn failing(&self) -> Option<String> {
+    pub(crate) fn failing(&self) -> Option<String> {
         self.health.cause()
     }
 
@@ -167,7 +164,7 @@ impl SegmentLog {
     pub async fn probe(&self) -> Result<(), Unavailable> {
         let (done, answered) = oneshot::channel();
         self.enqueue(write::Job::Probe { done })?;
-        match tokio::time::timeout(PROBE_MAX, answered).await {
+        match tokio::time::timeout(Duration::from_secs(Limits::PROBE_WAIT_MAX.0), answered).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(self.refused()),
             Err(_) => Err(Unavailable::new("the disk of the audit log does not answer")),
@@ -284,6 +281,11 @@ impl Recorder for SegmentLog {
             strangers::Room::Beyond => Ok(Receipt::Counted(Counted::of(refusal))),
             strangers::Room::Within => self.record(refusal.into_entry()).await.map(Receipt::Recorded),
         }
+    }
+
+    fn count(&self, refusal: StrangerRefusal) -> Counted {
+        self.strangers.count(&refusal);
+        Counted::of(refusal)
     }
 }
 

@@ -9,8 +9,6 @@ use std::{
 use countersign_core::Limits;
 use rustix::fs::{FallocateFlags, fallocate, statvfs};
 
-use crate::segments::disk::Reserve;
-
 /// Name of the reserve in the log's directory.
 const RESERVE: &str = "reserve";
 
@@ -47,8 +45,17 @@ pub fn keep_reserve(directory: &Path) {
     }
 }
 
+/// Answer to whether there was a reserve.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reserve {
+    /// It is given up now.
+    GivenUp,
+    /// There was no reserve.
+    None,
+}
+
 /// Gives the reserve up.
-pub fn give_up_reserve(directory: &Path) -> Reserve {
+pub(crate) fn give_up_reserve(directory: &Path) -> Reserve {
     match fs::remove_file(directory.join(RESERVE)) {
         Ok(()) => Reserve::GivenUp,
         Err(_) => Reserve::None,

@@ -1,7 +1,7 @@
 //! The log under tearing, tampering, failing disks and many writers.
 
 use super::*;
-use crate::{records::Stranger, segments::disk::Reserve};
+use crate::{records::Stranger, segments::room::Reserve};
 use countersign_audit::{
     CheckpointVerifier, Event, EventKind, FaultKind, Format, Frontier, Glance, Header, Identity, Line, PersonalName, Recorded, check,
     check_disclosure, disclose, leaf_hash,

@@ -14,29 +14,30 @@ use tokio::sync::{
 };
 
 use crate::segments::{
-    disk::{Begun, Disk, Reserve},
+    disk::{Begun, Disk},
     health::Health,
     recover,
+    room::Reserve,
 };
 
 /// Entries that share one commit.
 const GROUP_MAX: usize = 512;
 
-/// Time between two tries to go on: the first, and the longest. A cause that has gone is found out within the longest.
-const WAIT_MIN: Duration = Duration::from_millis(50);
-const WAIT_MAX: Duration = Duration::from_millis(1000);
+/// Time between the first two tries to go on, and the longest. A cause that has gone is found out within the longest.
+const WAIT_FIRST: Duration = Duration::from_millis(50);
+const WAIT_LONGEST: Duration = Duration::from_millis(1000);
 
 /// Time between two looks at who asks meanwhile.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
-/// What waits for the disk. Alphabetical.
-pub enum Job {
+/// Work that waits for the disk. Alphabetical.
+pub(crate) enum Job {
     /// A question whether the log can be written.
     Probe {
         /// Told when it can; dropped when it cannot.
         done: oneshot::Sender<()>,
     },
-    /// An entry.
+    /// Entry that is to be written.
     Record {
         /// The entry, sealed, as one line.
         json: String,
@@ -57,7 +58,7 @@ pub struct Writer {
     pub frontier: Frontier,
     /// Where the segments are.
     pub directory: PathBuf,
-    /// How they are written.
+    /// Disk by which they are written.
     pub disk: Box<dyn Disk>,
     /// When a new segment is begun.
     pub segment_bytes_max: u64,
@@ -65,7 +66,7 @@ pub struct Writer {
     pub health: Health,
 }
 
-/// Whether somebody can still ask.
+/// Answer to whether somebody can still ask.
 #[derive(PartialEq, Eq)]
 enum Asked {
     Nobody,
@@ -146,7 +147,7 @@ impl Writer {
         tracing::error!(%cause, "the audit log cannot be written; all requests that need a record are refused until it can");
         let since = self.clock.now();
         self.disk.take_back();
-        let mut wait = WAIT_MIN;
+        let mut wait = WAIT_FIRST;
         if out_of_room(cause) && self.disk.give_up_reserve() == Reserve::GivenUp {
             tracing::error!("the disk of the audit log is full, and its reserve was given up; make room");
         }
@@ -165,7 +166,7 @@ impl Writer {
             if refuse_for(wait, jobs) == Asked::Nobody {
                 return Asked::Nobody;
             }
-            wait = wait.saturating_mul(2).min(WAIT_MAX);
+            wait = wait.saturating_mul(2).min(WAIT_LONGEST);
         }
     }
 
@@ -218,7 +219,7 @@ impl Job {
     }
 }
 
-/// Whether more room would help: the disk, a quota or a limit on the size of files is reached.
+/// Tells whether more room would help: the disk, a quota or a limit on the size of files is reached.
 fn out_of_room(cause: &io::Error) -> bool {
     use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
     [FileTooLarge, QuotaExceeded, StorageFull].contains(&cause.kind())

@@ -4,24 +4,31 @@ use std::collections::HashMap;
 
 use countersign_core::{Limits, Site, UnixMillis};
 
-use crate::strangers::Room;
-
 /// A record in the unit of the buckets: with it, a bucket that fills by `per_minute` records a minute fills by `per_minute` units a
 /// millisecond.
 const RECORD: u64 = 60_000;
 
 /// Sites that are held before those with a full share are dropped for the first time.
-const SWEEP_MIN: usize = 64;
+const SWEEP_FROM: usize = 64;
 
-/// Budget of records.
-pub struct Budget {
+/// Place of a refusal: inside or outside of the budget.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Room {
+    /// It is to be counted.
+    Beyond,
+    /// It is to be recorded.
+    Within,
+}
+
+/// Budget of records, for all strangers and for each site.
+pub(crate) struct Budget {
     per_minute: u32,
     all: Bucket,
     sites: HashMap<Site, Bucket>,
     sweep_at: usize,
 }
 
-/// What is left of one share. It holds at most what a minute brings.
+/// Rest of one share. It holds at most what a minute brings.
 #[derive(Clone, Copy)]
 struct Bucket {
     left: u64,
@@ -30,7 +37,7 @@ struct Bucket {
 
 impl Budget {
     pub fn new(per_minute: u32) -> Self {
-        Self { per_minute, all: Bucket::full(per_minute, UnixMillis(0)), sites: HashMap::new(), sweep_at: SWEEP_MIN }
+        Self { per_minute, all: Bucket::full(per_minute, UnixMillis(0)), sites: HashMap::new(), sweep_at: SWEEP_FROM }
     }
 
     /// Takes room for one record, from the site's share and from the whole, or from neither.
@@ -61,7 +68,7 @@ impl Budget {
             bucket.fill(share, now);
             bucket.left < capacity(share)
         });
-        self.sweep_at = self.sites.len().saturating_mul(2).max(SWEEP_MIN);
+        self.sweep_at = self.sites.len().saturating_mul(2).max(SWEEP_FROM);
     }
 }
 
@@ -121,7 +128,7 @@ mod tests {
             let taken: usize = (0..86_400).map(|second| taken(&mut budget, [(u32::try_from(second).unwrap() % sites)], second)).sum();
             let expected = if sites == 1 { 4 * 1440 + 3 } else { 10 * 1440 + 9 };
             assert!(taken <= expected + 1 && taken + 10 > expected, "{sites} sites: {taken}");
-            assert!(budget.sites.len() <= 2 * SWEEP_MIN, "{}", budget.sites.len());
+            assert!(budget.sites.len() <= 2 * SWEEP_FROM, "{}", budget.sites.len());
         }
     }
 

@@ -5,47 +5,31 @@ mod tally;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use countersign_audit::RefusalsCounted;
-use countersign_core::{Limits, Site, UnixMillis};
+use countersign_core::{Limits, UnixMillis};
 
 use crate::{
     records::StrangerRefusal,
     strangers::{budget::Budget, tally::Tally},
 };
 
+pub(crate) use budget::Room;
+pub(crate) use tally::Summary;
+
 /// Budget and count of one log.
-pub struct Strangers(Mutex<Held>);
+pub(crate) struct Strangers(Mutex<Held>);
 
 struct Held {
     budget: Budget,
     tally: Tally,
 }
 
-/// What becomes of a refusal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Room {
-    /// It is to be counted.
-    Beyond,
-    /// It is to be recorded.
-    Within,
-}
-
-/// When a summary is wanted.
+/// Moment at which a summary is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Due {
     /// Now, because the node ends.
     Now,
-    /// When the last is [`Limits::SUMMARY_INTERVAL`] ago.
+    /// At the end of [`Limits::SUMMARY_INTERVAL`].
     ByTheClock,
-}
-
-/// Part of a summary: what came from one site, or from all those that have no part of their own.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Summary {
-    /// The site; `None` for all the others together.
-    pub site: Option<Site>,
-    /// What was counted.
-    pub counted: RefusalsCounted,
 }
 
 impl Strangers {
@@ -56,16 +40,20 @@ impl Strangers {
 
     /// Takes room for one record, or counts the refusal.
     pub fn take(&self, refusal: &StrangerRefusal) -> Room {
-        let (mut held, now) = (self.held(), refusal.entry().at);
-        let room = held.budget.take(refusal.site(), now);
+        let room = self.held().budget.take(refusal.site(), refusal.entry().at);
         if room == Room::Beyond {
-            held.tally.count(refusal.site(), refusal.entry().event.reasons.first(), now);
+            self.count(refusal);
         }
         room
     }
 
+    /// Counts the refusal, for the next summary.
+    pub fn count(&self, refusal: &StrangerRefusal) {
+        self.held().tally.count(refusal.site(), refusal.entry().event.reasons.first(), refusal.entry().at);
+    }
+
     /// Takes what was counted, if a summary is due.
-    pub fn summary(&self, due: Due, now: UnixMillis) -> Vec<Summary> {
+    pub(crate) fn summary(&self, due: Due, now: UnixMillis) -> Vec<Summary> {
         let mut held = self.held();
         let ready = match due {
             Due::Now => true,

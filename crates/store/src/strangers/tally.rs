@@ -5,17 +5,24 @@ use std::{cmp::Reverse, collections::HashMap};
 use countersign_audit::{ReasonCount, RefusalsCounted};
 use countersign_core::{Limits, Reason, Seconds, Site, UnixMillis};
 
-use crate::strangers::Summary;
+/// Part of a summary: what came from one site, or from all those that have no part of their own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Summary {
+    /// Site of all of them; `None` for all the others together.
+    pub site: Option<Site>,
+    /// Number of refusals, by reason.
+    pub counted: RefusalsCounted,
+}
 
 /// Count since the last summary.
 #[derive(Default)]
-pub struct Tally {
+pub(crate) struct Tally {
     since: Option<UnixMillis>,
     sites: HashMap<Site, Counts>,
     others: Counts,
 }
 
-/// Refusals by reason.
+/// Refusals by reason, in bounded memory.
 #[derive(Clone, Default)]
 struct Counts {
     reasons: HashMap<Reason, u64>,
@@ -23,13 +30,13 @@ struct Counts {
 }
 
 impl Tally {
-    /// Counts one refusal.
+    /// Counts one refusal for its site.
     pub fn count(&mut self, site: Site, reason: Option<&Reason>, now: UnixMillis) {
         self.since.get_or_insert(now);
         self.of(Some(site)).add(reason, 1);
     }
 
-    /// How long something has been waiting for a summary. A clock that was set back makes it due.
+    /// Time for which something has been waiting for a summary. A clock that was set back makes it due.
     pub fn age(&self, now: UnixMillis) -> Option<Seconds> {
         let since = self.since?;
         Some(if now < since { Limits::SUMMARY_INTERVAL } else { Seconds(now.0.saturating_sub(since.0) / 1000) })

@@ -25,7 +25,7 @@ use crate::{
     grants::{GivenToken, Grants, RedeemError, Renewed},
     incidents::{Incident, IncidentState, Incidents, Suppression},
     keys::{KeyPurpose, Keys, StoredKey, SubjectKeys},
-    records::{Receipt, Recorder, StrangerRefusal, Written},
+    records::{Counted, Receipt, Recorder, StrangerRefusal, Written},
     replay::{FreshProof, ReplayMemory, SpendError},
     sessions::{Ended, LiveError, LiveSession, OpenState, Presence, SessionFilter, Sessions, StateChange, Whose},
     spender::Spender,
@@ -272,6 +272,10 @@ impl Recorder for FailNth<dyn Recorder> {
 
     async fn refuse(&self, refusal: StrangerRefusal) -> Result<Receipt, Unavailable> {
         self.call(identity, self.inner.refuse(refusal)).await
+    }
+
+    fn count(&self, refusal: StrangerRefusal) -> Counted {
+        self.inner.count(refusal)
     }
 }
 
