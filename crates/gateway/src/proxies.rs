@@ -9,6 +9,8 @@ use std::{fmt, net::IpAddr};
 use countersign_core::Limits;
 use http::{HeaderMap, HeaderName, header};
 
+use crate::framing::Fault;
+
 /// A network: an address, and how many of its bits count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Network {
@@ -60,7 +62,7 @@ impl Network {
         if first_bits(base, bits) == number(base) { Ok(network) } else { Err(NetworkError::HostBits) }
     }
 
-    /// Whether `address` is in it. IPv4 in IPv6 counts as IPv4.
+    /// Says whether `address` is in it. IPv4 in IPv6 counts as IPv4.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
@@ -82,19 +84,19 @@ fn first_bits(address: IpAddr, bits: u8) -> u128 {
     number(address) & kept
 }
 
-/// Which header of a proxy names the client.
+/// Header of a proxy in which it names the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ForwardedBy {
-    /// `Forwarded` (RFC 7239).
+    /// The header `Forwarded` (RFC 7239).
     Forwarded,
     /// None: the proxy speaks the PROXY protocol.
     Nothing,
-    /// `X-Forwarded-For`.
+    /// The header `X-Forwarded-For`.
     XForwardedFor,
 }
 
 impl ForwardedBy {
-    /// Every way.
+    /// Every way, in alphabetical order.
     pub const ALL: [Self; 3] = [Self::Forwarded, Self::Nothing, Self::XForwardedFor];
 
     /// The word in configuration.
@@ -108,22 +110,22 @@ impl ForwardedBy {
     }
 }
 
-/// The operator's proxies.
+/// Proxies that belong to the operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proxies {
-    /// Where they are.
+    /// Networks that they are in.
     pub networks: Vec<Network>,
-    /// How they name the client within HTTP.
+    /// Header in which they name the client.
     pub forwarded_by: ForwardedBy,
 }
 
 impl Proxies {
-    /// There are none.
+    /// Configuration without any proxy.
     pub const NONE: Self = Self { networks: Vec::new(), forwarded_by: ForwardedBy::Nothing };
 
-    /// Whether `address` is one of theirs.
+    /// Says whether `address` is one of theirs.
     #[must_use]
-    pub fn contain(&self, address: IpAddr) -> bool {
+    pub fn contains(&self, address: IpAddr) -> bool {
         self.networks.iter().any(|network| network.contains(address))
     }
 
@@ -131,9 +133,13 @@ impl Proxies {
     /// operator's, since what stands left of it anybody may have written. Without any, the last that is known.
     ///
     /// # Errors
-    /// When a hop is reached that cannot be read.
-    pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> Result<IpAddr, HopUnreadable> {
-        if !self.contain(peer) {
+    /// [`Fault::Hop`]: a hop is reached that cannot be read.
+    pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> Result<IpAddr, Fault> {
+        self.named(peer, headers).map_err(|HopUnreadable| Fault::Hop)
+    }
+
+    fn named(&self, peer: IpAddr, headers: &HeaderMap) -> Result<IpAddr, HopUnreadable> {
+        if !self.contains(peer) {
             return Ok(peer);
         }
         let (name, read): (HeaderName, fn(&str) -> Result<Hop, HopUnreadable>) = match self.forwarded_by {
@@ -154,7 +160,7 @@ impl Proxies {
                 match read(hop)? {
                     // Whoever hides its client is the nearest that is known.
                     Hop::Hidden => return Ok(nearest),
-                    Hop::At(address) if self.contain(address) => nearest = address,
+                    Hop::At(address) if self.contains(address) => nearest = address,
                     Hop::At(address) => return Ok(address),
                 }
             }
@@ -165,7 +171,7 @@ impl Proxies {
 
 /// A hop that a proxy names cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct HopUnreadable;
+pub(crate) struct HopUnreadable;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Hop {
@@ -338,7 +344,7 @@ mod tests {
             for (header, value) in *lines {
                 headers.append(*header, HeaderValue::from_str(value).expect("a value"));
             }
-            let got = ours(*forwarded_by).client(peer.parse().expect("an address"), &headers);
+            let got = ours(*forwarded_by).named(peer.parse().expect("an address"), &headers);
             assert_eq!(got, expected.map(|text| text.parse().expect("an address")), "{name}");
         }
     }
@@ -354,7 +360,7 @@ mod tests {
                     headers.insert(name, HeaderValue::from_str(&line).expect("a value"));
                 }
                 let client = proxies.client(peer, &headers);
-                prop_assert!(proxies.contain(peer) || client == Ok(peer));
+                prop_assert!(proxies.contains(peer) || client == Ok(peer));
             }
         }
     }

@@ -43,7 +43,7 @@ mod token;
 mod vendor_quota;
 
 pub use anonymous_log_budget::AnonymousLogBudget;
-pub use endpoint::{BodyKind, Endpoint, ErrorFormat};
+pub use endpoint::{Asks, BodyKind, Endpoint, ErrorFormat};
 pub use endpoints::endpoints;
 pub use form::{Form, FormRefusal};
 pub use json::parse as parse_json;

@@ -47,9 +47,9 @@ pub struct Call {
 /// Proof that fits its request, with the key that made it. Not yet fresh.
 #[derive(Debug)]
 pub struct ProofOfKey {
-    /// The key.
+    /// Key that made the proof.
     pub key: PublicKey,
-    /// The proof.
+    /// Proof, bound to its request.
     pub proof: BoundProof,
 }
 

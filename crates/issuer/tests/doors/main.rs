@@ -13,5 +13,6 @@ mod paths;
 mod phone;
 mod refusals;
 mod stores;
+mod unread;
 mod witness;
 mod world;

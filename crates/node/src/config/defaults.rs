@@ -29,7 +29,7 @@ const DAY: u64 = 86_400;
 /// What is spoken to the upstream.
 pub const UPSTREAM_PROTOCOL: Protocol = Protocol::Http1;
 
-/// How the operator's proxies name the client within HTTP, where there are any.
+/// Header in which the operator's proxies name the client, where there are any.
 pub const FORWARDED_BY: ForwardedBy = ForwardedBy::XForwardedFor;
 
 /// The data directory, beside the file.
