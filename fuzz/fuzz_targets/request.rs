@@ -30,5 +30,5 @@ fuzz_target!(|bytes: &[u8]| {
 fn framing(bytes: &[u8], size: usize) -> (Wire, u64) {
     let mut scanner = Scanner::default();
     let verdict = bytes.chunks(size).map(|part| scanner.scan(part)).find(|wire| *wire != Wire::Clear).unwrap_or(Wire::Clear);
-    (verdict, scanner.messages())
+    (verdict, scanner.count())
 }

@@ -19,7 +19,7 @@ pub(crate) struct Source(Arc<Mutex<Taken>>);
 
 struct Taken {
     inner: Body,
-    /// What was taken, where all of it is kept.
+    /// Parts that were taken, where all of them are kept.
     kept: Option<Vec<Bytes>>,
     bytes: usize,
     /// Bytes that it says it has.
@@ -49,7 +49,7 @@ impl Source {
         Repeated { source: self.clone(), number: taken.current, at: 0, given: 0 }.boxed_unsync()
     }
 
-    /// Whether all that was taken is still there.
+    /// Says whether all that was taken is still there.
     pub(crate) fn is_whole(&self) -> bool {
         self.lock().kept.is_some()
     }

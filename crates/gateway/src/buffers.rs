@@ -13,16 +13,16 @@ use countersign_core::{Limits, Site};
 /// Bytes that may be kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
-    /// In all.
+    /// Bytes for all together.
     pub all: usize,
-    /// For one site.
+    /// Bytes for one site.
     pub of_a_site: usize,
-    /// For one connection.
+    /// Bytes for one connection.
     pub of_a_connection: usize,
 }
 
 impl Budget {
-    /// What [`Limits`] says.
+    /// Budget that [`Limits`] names.
     pub const USUAL: Self = Self {
         all: Limits::BUFFERED_BYTES_MAX,
         of_a_site: Limits::BUFFERED_BYTES_OF_A_SITE_MAX,
@@ -34,7 +34,7 @@ impl Budget {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Full;
 
-/// What is kept for whom.
+/// Ledger of what is kept for whom.
 #[derive(Debug)]
 pub(crate) struct Buffers {
     budget: Budget,
@@ -76,7 +76,7 @@ impl Buffers {
     }
 }
 
-/// What one connection keeps.
+/// Share of one connection in the ledger.
 #[derive(Clone, Debug)]
 pub(crate) struct OfConnection {
     buffers: Arc<Buffers>,
@@ -90,7 +90,7 @@ impl OfConnection {
     }
 }
 
-/// What one exchange keeps, until it is dropped.
+/// Bytes that one exchange keeps, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Kept {
     of: OfConnection,

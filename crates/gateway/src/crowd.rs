@@ -15,21 +15,21 @@ use tokio_util::sync::CancellationToken;
 /// Sites that are looked at for something idle, the most crowded first.
 const SITES_LOOKED_AT: usize = 64;
 
-/// How many places there are.
+/// Number of places, in all and for one site.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Places {
-    /// In all.
+    /// Places for all together.
     pub(crate) all: usize,
-    /// For one site.
+    /// Places for one site.
     pub(crate) of_a_site: usize,
 }
 
-/// Whether a holder shares the places of its site, or stands for many sites.
+/// Share of a holder: the places of its site, or those of all, where it stands for many sites.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Share {
     /// A proxy of the operator's, behind which there are many.
     OfMany,
-    /// Anybody.
+    /// Anybody else, one of a site.
     OfASite,
 }
 
@@ -57,7 +57,7 @@ struct Held {
 #[derive(Debug)]
 struct Holder {
     site: Site,
-    /// Requests in progress.
+    /// Number of requests in progress.
     busy: usize,
     /// Number of the moment at which it became idle.
     idle: Option<u64>,
@@ -183,7 +183,7 @@ impl Place {
         self.gives_way.cancelled().await;
     }
 
-    /// A request begins.
+    /// Notes that a request begins.
     pub(crate) fn begins(&self) {
         let mut held = self.crowd.lock();
         let Some(holder) = held.holders.get_mut(&self.id) else { return };

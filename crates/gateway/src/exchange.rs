@@ -28,7 +28,7 @@ pub(crate) struct Connection {
 #[derive(Debug)]
 struct Unread {
     waiting: Vec<Waiting>,
-    /// When the client took something at last.
+    /// Moment at which the client took something at last.
     taken: Instant,
 }
 
@@ -48,7 +48,7 @@ pub struct Patience {
 }
 
 impl Patience {
-    /// What [`Limits`] says.
+    /// Patience that [`Limits`] names.
     pub const USUAL: Self =
         Self { reader_max: Duration::from_secs(Limits::READER_WAIT_MAX.0), answer_max: Duration::from_secs(Limits::ANSWER_WAIT_MAX.0) };
 }
@@ -59,7 +59,7 @@ impl Connection {
         Arc::new(Self { place, kept, unread: Mutex::new(unread), next: AtomicU64::new(0) })
     }
 
-    /// Begins an exchange.
+    /// Begins an exchange on this connection.
     pub(crate) fn begin(self: &Arc<Self>) -> Arc<Exchange> {
         self.place.begins();
         Arc::new(Exchange {
@@ -81,7 +81,7 @@ impl Connection {
         self.place.idle_since()
     }
 
-    /// Whether the client has not read for longer than it is waited for.
+    /// Says whether the client has not read for longer than it is waited for.
     pub(crate) fn is_unread(&self, patience: Patience, now: Instant) -> bool {
         let unread = self.unread.lock().unwrap_or_else(PoisonError::into_inner);
         let waits = |since: Instant| now.saturating_duration_since(since);
@@ -90,12 +90,12 @@ impl Connection {
     }
 }
 
-/// How far an exchange has come; what its request's body is held to depends on it.
+/// Stage that an exchange has come to; what its request's body is held to depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
     /// Nobody has said that it may pass.
     Arriving,
-    /// Its sender is known; whether it may pass depends on what it says.
+    /// The sender is known; whether it may pass depends on what it says.
     Proven,
     /// It may pass, and is watched.
     Admitted,
@@ -134,17 +134,17 @@ pub(crate) struct Exchange {
 }
 
 impl Exchange {
-    /// When its head was there.
+    /// Moment at which its head was there.
     pub(crate) const fn began(&self) -> Instant {
         self.began
     }
 
-    /// How far it has come.
+    /// Stage that it has come to.
     pub(crate) fn stage(&self) -> Stage {
         Stage::of(self.stage.load(Ordering::Relaxed))
     }
 
-    /// It may pass.
+    /// Notes that it has come to this stage.
     pub(crate) fn reaches(&self, stage: Stage) {
         self.stage.store(stage.number(), Ordering::Relaxed);
     }

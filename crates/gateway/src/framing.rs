@@ -52,7 +52,7 @@ pub enum Fault {
     Name,
     /// A first line that is no request line (section 3).
     RequestLine,
-    /// What frames a message stands behind its body.
+    /// A header that frames a message stands behind its body.
     Trailer,
     /// A transfer coding other than one `chunked`, or in HTTP/1.0.
     TransferCoding,
@@ -207,7 +207,7 @@ pub struct Scanner {
     messages: u64,
 }
 
-/// What is read.
+/// Part of a message that is read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Place {
     /// So many bytes of a body are still to come.
@@ -218,7 +218,7 @@ enum Place {
     ChunkEnd,
     /// A chunk's size, by its digits so far.
     ChunkSize(u64),
-    /// What is in it was not believed.
+    /// A fault was found, and nothing more is believed.
     Faulty(Fault),
     Headers,
     /// No HTTP any more: a tunnel was asked for, and where it is refused the connection is closed.
@@ -244,7 +244,7 @@ enum At {
     Version,
 }
 
-/// What a head said so far.
+/// Facts that a head has stated so far.
 #[derive(Debug, Default)]
 struct Head {
     length: Option<u64>,
@@ -275,7 +275,7 @@ enum FaultIn {
 #[derive(Debug)]
 struct Found {
     fault: Fault,
-    /// Bytes before it.
+    /// Number of bytes before it.
     at: usize,
     place: FaultIn,
 }
@@ -289,15 +289,14 @@ impl Scanner {
         }
     }
 
-    /// Messages whose last byte was read.
+    /// Counts the messages whose last byte was read.
     #[must_use]
-    pub const fn messages(&self) -> u64 {
+    pub const fn count(&self) -> u64 {
         self.messages
     }
 
-    /// Whether a message has begun and not ended.
-    #[must_use]
-    pub fn is_inside(&self) -> bool {
+    /// Says whether a message has begun and not ended.
+    pub(crate) fn is_inside(&self) -> bool {
         match self.place {
             Place::RequestLine => self.at != At::Begin && self.at != At::EndingEmpty,
             Place::Other => false,
@@ -669,7 +668,7 @@ mod tests {
             let expected_wire = expected.map_or_else(Wire::Ambiguous, |_| Wire::Clear);
             assert_eq!(seen, expected_wire, "{name}");
             if let Ok(messages) = expected {
-                assert_eq!(scanner.messages(), *messages, "{name}");
+                assert_eq!(scanner.count(), *messages, "{name}");
             }
             let mut bytewise = Scanner::default();
             let seen = text.as_bytes().iter().map(|b| bytewise.scan(&[*b])).find(|wire| *wire != Wire::Clear);

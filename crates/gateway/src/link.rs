@@ -37,7 +37,7 @@ pub(crate) fn offers(protocol: Protocol) -> Vec<Vec<u8>> {
     }
 }
 
-/// How many answers came over a connection, and whether anything was sent since the last.
+/// Count of the answers that came over a connection, and whether anything was sent since the last.
 #[derive(Clone, Debug)]
 pub(crate) struct ServedCount(Arc<Counts>);
 
@@ -48,10 +48,10 @@ struct Counts {
     requests: Requests,
 }
 
-/// How many requests a connection carries at one time.
+/// Number of requests that a connection carries at one time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Requests {
-    /// Of what was sent, nobody knows whose it was.
+    /// Many: nobody knows whose was what was sent.
     Many,
     One,
 }
@@ -70,7 +70,7 @@ impl ServedCount {
         self.0.served.load(Ordering::Relaxed)
     }
 
-    /// Whether any byte of a request was sent that has not been answered.
+    /// Says whether any byte of a request was sent that has not been answered.
     pub(crate) fn has_sent(&self) -> bool {
         self.0.sent.load(Ordering::Relaxed)
     }
@@ -141,7 +141,7 @@ enum Stream {
     Tls(Box<TokioIo<TlsStream<TcpStream>>>),
 }
 
-/// Whether the other side still takes what is written.
+/// State of the other side: it takes what is written, or does not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Hears {
     No,
@@ -159,7 +159,7 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    /// Whether the other side has closed before the first byte of a request goes out: nothing is sent then, and nothing can have happened.
+    /// Says whether the other side has closed before the first byte of a request goes out: nothing is sent then, and nothing can have happened.
     fn is_stale(&self, cx: &mut Context<'_>) -> bool {
         if self.served.has_sent() {
             return false;
@@ -172,7 +172,7 @@ impl Link {
         matches!(stream.poll_peek(cx, &mut ReadBuf::new(&mut byte)), Poll::Ready(Ok(0)))
     }
 
-    /// What was `written`, or all of it where the other side has closed.
+    /// Number of bytes that were `written`, or all of it where the other side has closed.
     fn heard(&mut self, written: Poll<io::Result<usize>>, all: usize) -> Poll<io::Result<usize>> {
         if matches!(written, Poll::Ready(Ok(1..))) {
             self.served.0.sent.store(true, Ordering::Relaxed);

@@ -31,7 +31,7 @@ use crate::{
     buffers::{Budget, Buffers, OfConnection},
     crowd::{Crowd, Place, Places, Share},
     exchange::{Connection, Patience},
-    framing::{Fault, Watched, Wire, WireState},
+    framing::{Watched, Wire, WireState},
     observe,
     passing::{self, BodyRules},
     peer::Peer,
@@ -59,7 +59,7 @@ pub struct ListenConfig {
     pub drain_max: Duration,
     /// Requests at one time on one HTTP/2 connection.
     pub streams_max: u32,
-    /// What the bodies of requests are held to.
+    /// Rules that the bodies of requests are held to.
     pub bodies: BodyRules,
     /// Memory for bodies that are kept.
     pub budget: Budget,
@@ -152,7 +152,7 @@ where
     Ok(())
 }
 
-/// What all connections share.
+/// Everything that all connections share.
 struct Room {
     places: Arc<Crowd>,
     handshakes: Arc<Crowd>,
@@ -232,9 +232,9 @@ impl<H: Clone> Clone for Door<H> {
     }
 }
 
-/// How a connection ends that did not end by itself.
+/// End of a connection that did not end by itself.
 enum Ending {
-    /// At once.
+    /// Cut at once.
     Cut,
     /// No new request is taken, and those that are there have this long.
     Orderly(Duration),
@@ -242,7 +242,7 @@ enum Ending {
 
 impl<H> Door<H> {
     fn share(&self, address: SocketAddr) -> Share {
-        if self.config.proxies.contain(address.ip()) { Share::OfMany } else { Share::OfASite }
+        if self.config.proxies.contains(address.ip()) { Share::OfMany } else { Share::OfASite }
     }
 
     fn place(&self, address: SocketAddr) -> Option<Place> {
@@ -428,7 +428,7 @@ struct Begun {
     believes: Believes,
 }
 
-/// Whether what a connection's requests say about their client is believed.
+/// Belief in what a connection's requests say about their client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Believes {
     /// They come from a proxy of the operator's, which has said nothing before.
@@ -436,7 +436,7 @@ enum Believes {
     Nothing,
 }
 
-/// What serves the requests of one connection.
+/// Everything that the requests of one connection share.
 struct Served {
     peer: Peer,
     believes: Believes,
@@ -451,7 +451,7 @@ impl Served {
             match proxies.client(peer.address.ip(), headers) {
                 Ok(client) if client == peer.address.ip() => {}
                 Ok(client) => peer.address = (client, 0).into(),
-                Err(_) => peer.watch(WireState::faulty(Fault::Hop)),
+                Err(fault) => peer.watch(WireState::faulty(fault)),
             }
         }
         peer
@@ -483,7 +483,7 @@ async fn told(stream: &mut TcpStream) -> Result<Option<Source>, Untold> {
     stream.read_exact(&mut fixed).await?;
     let mut rest = vec![0; proxy_protocol::rest(&fixed).map_err(Untold::Refused)?];
     stream.read_exact(&mut rest).await?;
-    proxy_protocol::read(&fixed, &rest).map(Some).map_err(Untold::Refused)
+    proxy_protocol::parse(&fixed, &rest).map(Some).map_err(Untold::Refused)
 }
 
 /// The handler's answer, or the one for a handler that panicked.
@@ -508,7 +508,7 @@ where
     answer
 }
 
-/// Whether an HTTP/1.1 connection is to become another one.
+/// Wish of an HTTP/1.1 request that its connection become another one.
 #[derive(PartialEq, Eq)]
 enum Tunnel {
     Unwanted,

@@ -20,7 +20,7 @@ use crate::{
     exchange::{Exchange, Stage},
 };
 
-/// What the bodies of requests are held to.
+/// Rules that the bodies of requests are held to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BodyRules {
     /// Bytes in all, where no stream is declared.
@@ -36,7 +36,7 @@ pub struct BodyRules {
 }
 
 impl BodyRules {
-    /// What [`Limits`] says.
+    /// Rules that [`Limits`] names.
     pub const USUAL: Self = Self {
         bytes_max: Limits::STREAMED_BODY_BYTES_MAX,
         door_idle_max: Duration::from_secs(Limits::DOOR_BODY_IDLE_MAX.0),
@@ -76,7 +76,7 @@ where
     bounded(inner, Course { exchange: Some(exchange), began }, rules)
 }
 
-/// What a body belongs to.
+/// Exchange that a body belongs to, if there is one.
 struct Course {
     exchange: Option<Arc<Exchange>>,
     began: Instant,

@@ -12,7 +12,7 @@ use crate::{
 /// Who is at the other end of a connection.
 #[derive(Clone, Debug)]
 pub struct Peer {
-    /// Its address: the client's, also where a proxy of the operator's stands between.
+    /// Address of the client, also where a proxy of the operator's stands between.
     pub address: SocketAddr,
     /// The name that it asked for in the handshake (RFC 6066 section 3).
     pub server_name: Option<Arc<str>>,

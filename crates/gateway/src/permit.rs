@@ -117,7 +117,7 @@ impl Permit {
         }
     }
 
-    /// What is let through may last, and stands as long as this does.
+    /// Notes that what is let through may last, and stands as long as this does.
     pub(crate) fn held(self, basis: Basis) -> Self {
         Self { basis: Some(basis), ..self }
     }

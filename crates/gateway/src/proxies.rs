@@ -9,21 +9,21 @@ use std::net::IpAddr;
 use countersign_core::Limits;
 use http::{HeaderMap, HeaderName, header};
 
-use crate::network::Network;
+use crate::{framing::Fault, network::Network};
 
-/// Which header of a proxy names the client.
+/// Header of a proxy in which it names the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ForwardedBy {
-    /// `Forwarded` (RFC 7239).
+    /// The header `Forwarded` (RFC 7239).
     Forwarded,
     /// None: the proxy speaks the PROXY protocol.
     Nothing,
-    /// `X-Forwarded-For`.
+    /// The header `X-Forwarded-For`.
     XForwardedFor,
 }
 
 impl ForwardedBy {
-    /// Every way.
+    /// Every way, in alphabetical order.
     pub const ALL: [Self; 3] = [Self::Forwarded, Self::Nothing, Self::XForwardedFor];
 
     /// The word in configuration.
@@ -37,22 +37,22 @@ impl ForwardedBy {
     }
 }
 
-/// The operator's proxies.
+/// Proxies that belong to the operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proxies {
-    /// Where they are.
+    /// Networks that they are in.
     pub networks: Vec<Network>,
-    /// How they name the client within HTTP.
+    /// Header in which they name the client.
     pub forwarded_by: ForwardedBy,
 }
 
 impl Proxies {
-    /// There are none.
+    /// Configuration without any proxy.
     pub const NONE: Self = Self { networks: Vec::new(), forwarded_by: ForwardedBy::Nothing };
 
-    /// Whether `address` is one of theirs.
+    /// Says whether `address` is one of theirs.
     #[must_use]
-    pub fn contain(&self, address: IpAddr) -> bool {
+    pub fn contains(&self, address: IpAddr) -> bool {
         self.networks.iter().any(|network| network.contains(address))
     }
 
@@ -60,9 +60,13 @@ impl Proxies {
     /// operator's, since what stands left of it anybody may have written. Without any, the last that is known.
     ///
     /// # Errors
-    /// When a hop is reached that cannot be read.
-    pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> Result<IpAddr, HopUnreadable> {
-        if !self.contain(peer) {
+    /// [`Fault::Hop`]: a hop is reached that cannot be read.
+    pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> Result<IpAddr, Fault> {
+        self.named(peer, headers).map_err(|HopUnreadable| Fault::Hop)
+    }
+
+    fn named(&self, peer: IpAddr, headers: &HeaderMap) -> Result<IpAddr, HopUnreadable> {
+        if !self.contains(peer) {
             return Ok(peer);
         }
         let (name, read): (HeaderName, fn(&str) -> Result<Hop, HopUnreadable>) = match self.forwarded_by {
@@ -83,7 +87,7 @@ impl Proxies {
                 match read(hop)? {
                     // Whoever hides its client is the nearest that is known.
                     Hop::Hidden => return Ok(nearest),
-                    Hop::At(address) if self.contain(address) => nearest = address,
+                    Hop::At(address) if self.contains(address) => nearest = address,
                     Hop::At(address) => return Ok(address),
                 }
             }
@@ -94,7 +98,7 @@ impl Proxies {
 
 /// A hop that a proxy names cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct HopUnreadable;
+pub(crate) struct HopUnreadable;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Hop {
@@ -243,7 +247,7 @@ mod tests {
             for (header, value) in *lines {
                 headers.append(*header, HeaderValue::from_str(value).expect("a value"));
             }
-            let got = ours(*forwarded_by).client(peer.parse().expect("an address"), &headers);
+            let got = ours(*forwarded_by).named(peer.parse().expect("an address"), &headers);
             assert_eq!(got, expected.map(|text| text.parse().expect("an address")), "{name}");
         }
     }
@@ -259,7 +263,7 @@ mod tests {
                     headers.insert(name, HeaderValue::from_str(&line).expect("a value"));
                 }
                 let client = proxies.client(peer, &headers);
-                prop_assert!(proxies.contain(peer) || client == Ok(peer));
+                prop_assert!(proxies.contains(peer) || client == Ok(peer));
             }
         }
     }

@@ -6,14 +6,14 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use countersign_core::Limits;
 
 /// The first bytes of a header. No handshake of TLS begins like this.
-pub const SIGNATURE: [u8; 12] = *b"\r\n\r\n\0\r\nQUIT\n";
+pub(crate) const SIGNATURE: [u8; 12] = *b"\r\n\r\n\0\r\nQUIT\n";
 
 /// Bytes of a header that tell how long it is.
-pub const FIXED_BYTES: usize = 16;
+pub(crate) const FIXED_BYTES: usize = 16;
 
 /// Why bytes are no header. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ProxyRefusal {
+pub(crate) enum ProxyRefusal {
     /// Fewer bytes than the family of addresses has, or a value behind them that is cut short.
     Cut,
     /// Neither `PROXY` nor `LOCAL`.
@@ -22,24 +22,24 @@ pub enum ProxyRefusal {
     FamilyUnknown,
     /// The first bytes are others, or those of another version.
     SignatureWrong,
-    /// Longer than [`Limits::PROXY_HEADER_BYTES_MAX`].
+    /// More bytes than [`Limits::PROXY_HEADER_BYTES_MAX`].
     TooLong,
 }
 
-/// Who a connection comes from.
+/// Source of a connection, as a proxy names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// The client.
+pub(crate) enum Source {
+    /// The client, with its address.
     Client(SocketAddr),
     /// The proxy itself: it looks whether we are there.
     Proxy,
 }
 
-/// How many bytes the header has behind its fixed ones.
+/// Number of bytes that the header has behind its fixed ones.
 ///
 /// # Errors
 /// When it is no header that is taken.
-pub fn rest(fixed: &[u8; FIXED_BYTES]) -> Result<usize, ProxyRefusal> {
+pub(crate) fn rest(fixed: &[u8; FIXED_BYTES]) -> Result<usize, ProxyRefusal> {
     let [head @ .., version, _, high, low] = fixed;
     if *head != SIGNATURE || version >> 4 != 2 {
         return Err(ProxyRefusal::SignatureWrong);
@@ -48,11 +48,21 @@ pub fn rest(fixed: &[u8; FIXED_BYTES]) -> Result<usize, ProxyRefusal> {
     if rest.saturating_add(FIXED_BYTES) > Limits::PROXY_HEADER_BYTES_MAX { Err(ProxyRefusal::TooLong) } else { Ok(rest) }
 }
 
-/// Reads a header of which `rest` are the bytes behind the fixed ones.
+/// Reads a whole header; the client that it names, if it names one.
+#[must_use]
+pub fn read(header: &[u8]) -> Option<SocketAddr> {
+    let (fixed, bytes) = header.split_first_chunk::<FIXED_BYTES>()?;
+    match parse(fixed, bytes) {
+        Ok(Source::Client(client)) => Some(client),
+        Ok(Source::Proxy) | Err(_) => None,
+    }
+}
+
+/// Reads a header of which `bytes` are those behind the fixed ones.
 ///
 /// # Errors
 /// The first rule that it breaks.
-pub fn read(fixed: &[u8; FIXED_BYTES], bytes: &[u8]) -> Result<Source, ProxyRefusal> {
+pub(crate) fn parse(fixed: &[u8; FIXED_BYTES], bytes: &[u8]) -> Result<Source, ProxyRefusal> {
     if bytes.len() != rest(fixed)? {
         return Err(ProxyRefusal::Cut);
     }
@@ -137,7 +147,7 @@ mod tests {
         ];
         for (name, version, family, bytes, expected) in rows {
             let (fixed, bytes) = header(*version, *family, bytes);
-            assert_eq!(read(&fixed, &bytes), *expected, "{name}");
+            assert_eq!(parse(&fixed, &bytes), *expected, "{name}");
         }
         assert_eq!(rest(b"PROXY TCP4 192.0"), Err(R::SignatureWrong));
     }
@@ -146,7 +156,8 @@ mod tests {
         #[test]
         fn any_bytes_are_a_header_or_none(version in any::<u8>(), family in any::<u8>(), bytes in proptest::collection::vec(any::<u8>(), 0..80)) {
             let (fixed, bytes) = header(version, family, &bytes);
-            let _ = read(&fixed, &bytes);
+            let client = read(&[fixed.as_slice(), &bytes].concat());
+            prop_assert_eq!(client.is_some(), matches!(parse(&fixed, &bytes), Ok(Source::Client(_))));
         }
     }
 }

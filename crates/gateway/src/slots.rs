@@ -18,7 +18,7 @@ const OF_ONE_SESSION_MAX: u32 = 32;
 /// How many connections each session has open.
 type Sessions = Arc<Mutex<HashMap<SessionId, u32>>>;
 
-/// How many exchanges each person has in progress.
+/// Number of exchanges that each person has in progress.
 type People = Arc<Mutex<HashMap<UserId, u32>>>;
 
 /// One exchange of a person, until it is dropped.

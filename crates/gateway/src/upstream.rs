@@ -73,7 +73,7 @@ pub(crate) enum SendError {
 pub(crate) enum Stopped {
     /// It broke off.
     Broken,
-    /// What it was let through by does not hold any more.
+    /// The decision that let it through does not hold any more.
     Cut,
     /// There was no room for it.
     NoRoom,
@@ -329,7 +329,7 @@ fn stopped(error: &Error) -> Option<Stopped> {
     None
 }
 
-/// Whether more of a head came than is read.
+/// Says whether more of a head came than is read.
 fn is_too_large(error: &Error) -> bool {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = cause {
@@ -348,7 +348,7 @@ enum Served {
     Never,
 }
 
-/// What the connection had done that broke.
+/// Finds what the connection had done that broke.
 fn served(error: &Error) -> Served {
     let mut extensions = Extensions::new();
     if let Some(connected) = error.connect_info() {

@@ -33,7 +33,7 @@ pub enum Asks {
     Key,
     /// None: there is no body to read, or nobody is asked who they are.
     Nothing,
-    /// Access token.
+    /// Access token of a person.
     Token,
     /// Proof whose nonce is judged with the grant that it is for.
     TokenRequest,

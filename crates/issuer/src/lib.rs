@@ -47,7 +47,7 @@ mod vendor_quota;
 
 pub use allowances::Allowances;
 pub use challenger::Challenger;
-pub use endpoint::{BodyKind, Endpoint, ErrorFormat};
+pub use endpoint::{Asks, BodyKind, Endpoint, ErrorFormat};
 pub use endpoints::endpoints;
 pub use form::{Form, FormRefusal};
 pub use json::parse as parse_json;

@@ -101,7 +101,7 @@ pub(crate) async fn before_any_word(gateway: &Gateway, open: &Open, mut cut: Cut
     answer::refusal(&cut.refusal, cut.context.id(), &gateway.access.nonces, gateway.clock.now())
 }
 
-/// What the client sends, until `stop`; `over` is cancelled with it.
+/// Passes what the client sends, until `stop`; `over` is cancelled with it.
 fn upload(inner: Body, stop: &CancellationToken, over: &CancellationToken, turn: &Arc<Turn>) -> Body {
     if inner.is_end_stream() {
         over.cancel();

@@ -18,9 +18,9 @@ pub(crate) struct Open {
     pub(crate) fields: BTreeMap<String, FieldValue>,
     /// How the request looked that opened it. What looks odd later changes the session, and so reaches the connection.
     pub(crate) view: RiskView,
-    /// Who opened it; its exchange lasts as long as this.
+    /// Peer that opened it; its exchange lasts as long as this.
     pub(crate) peer: Peer,
-    /// What is hidden in its answer.
+    /// Fields that are hidden in its answer.
     pub(crate) masks: Vec<MaskPath>,
     /// The decision that opened it.
     pub(crate) opened: DecisionId,
@@ -68,7 +68,7 @@ impl Open {
         **self.rules.load()
     }
 
-    /// Its operation is declared in another way from now on.
+    /// Notes that its operation is declared in another way from now on.
     pub(crate) fn follows(&self, rules: Option<StreamRules>) {
         if self.rules() != rules {
             self.rules.store(rules.into());

@@ -156,7 +156,10 @@ async fn a_token_ends_its_exchange() {
     let held = HeldConfig { interval: Duration::from_millis(50), ..watching() };
     let fixture = Fixture::with_patience(World::usual(), address, held).await;
     let (frames, answered) = begins(&fixture, front(&fixture).await).await;
-    say(&frames, "x");
+    for _ in 0..5 {
+        say(&frames, "x");
+        tokio::time::sleep(Duration::from_millis(30)).await;
+    }
     fixture.world.clock.store(NOW + 295, Ordering::SeqCst);
     let trickle = async {
         loop {

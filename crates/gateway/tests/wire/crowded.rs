@@ -273,3 +273,20 @@ async fn a_refusal_reaches_who_is_still_sending() {
         assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
     }
 }
+
+/// More connections of one site than may shake hands at a time, and none of them says a word.
+#[tokio::test]
+async fn handshakes_that_never_begin_leave_others_theirs() {
+    let running = start(|_| {}, hello).await;
+    let mut silent = Vec::new();
+    for _ in 0..300 {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.bind(SocketAddr::from((Ipv4Addr::new(127, 9, 1, 1), 0))).expect("an address");
+        silent.push(socket.connect(running.address).await.expect("connected"));
+    }
+    for site in [2, 1] {
+        let answer = served(&running, site).await;
+        assert!(answer.contains("hello 127.9"), "{answer}");
+    }
+    drop(silent);
+}

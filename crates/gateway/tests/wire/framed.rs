@@ -59,7 +59,7 @@ fn message() -> impl Strategy<Value = Vec<u8>> {
         1 => Just("X : y".to_owned()),
         1 => Just(" folded".to_owned()),
         1 => Just("nothing".to_owned()),
-        1 => "[ -~]{0,30}",
+        1 => "[!-~][ -~]{0,29}",
         1 => Just("Content-Length: 0".to_owned()),
         1 => Just("Connection: keep-alive".to_owned()),
         1 => Just("Expect: 100-continue".to_owned()),
@@ -114,7 +114,7 @@ proptest! {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
             let seen = runtime.block_on(by_hyper(bytes));
             // The same number of whole messages; where the connection goes on, both stand at the same byte.
-            prop_assert_eq!(seen.len() as u64, scanner.messages(), "{:?}", String::from_utf8_lossy(bytes));
+            prop_assert_eq!(seen.len() as u64, scanner.count(), "{:?}", String::from_utf8_lossy(bytes));
             // And the same bodies: each message alone says what it says in the pipeline.
             if cut == 0 {
                 for (message, in_pipeline) in messages.iter().zip(&seen) {

@@ -15,5 +15,6 @@ mod phone;
 mod refusals;
 mod stores;
 mod strangers;
+mod unread;
 mod witness;
 mod world;

@@ -53,7 +53,7 @@ pub struct ListenerSettings {
     pub certificates: Option<Certificates>,
     /// Bounds of what is taken.
     pub bounds: Bounds,
-    /// The operator's proxies.
+    /// Proxies that belong to the operator.
     pub proxies: Proxies,
 }
 

@@ -34,7 +34,7 @@ pub const PLAIN_UPSTREAM: PlainUpstream = PlainUpstream::OnThisMachine;
 
 /// Who may read the data directory.
 pub const DATA_READERS: DataReaders = DataReaders::OwnerOnly;
-/// How the operator's proxies name the client within HTTP, where there are any.
+/// Header in which the operator's proxies name the client, where there are any.
 pub const FORWARDED_BY: ForwardedBy = ForwardedBy::XForwardedFor;
 
 /// The data directory, beside the file.

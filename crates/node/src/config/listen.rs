@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use countersign_gateway::{ForwardedBy, Network, Proxies};
+use countersign_gateway::{ForwardedBy, Network, NetworkError, Proxies};
 
 use crate::config::{
     defaults,
@@ -12,9 +12,9 @@ use crate::config::{
 
 /// Where the public listener binds, and whose word about the client's address is believed.
 pub struct Listening {
-    /// Where it binds.
+    /// Address that it binds.
     pub listen: Listen,
-    /// The operator's proxies.
+    /// Proxies that belong to the operator.
     pub proxies: Proxies,
 }
 
@@ -50,7 +50,9 @@ fn proxies(section: &mut Section<'_>) -> Proxies {
     for At { value, line } in texts.into_iter().flatten() {
         match Network::parse(value) {
             Ok(network) => networks.push(network),
-            Err(error) => section.fault(Some(line), format!("`proxies` cannot contain `{value}`"), error.to_string()),
+            Err(error @ (NetworkError::HostBits | NetworkError::Malformed)) => {
+                section.fault(Some(line), format!("`proxies` cannot contain `{value}`"), error.to_string());
+            }
         }
     }
     Proxies { networks, forwarded_by: forwarded.map_or(defaults::FORWARDED_BY, |at| at.value) }
@@ -91,7 +93,7 @@ mod tests {
     fn proxies_are_named() {
         let (listen, proxies) = read("address = \"[::]:7443\"\nproxies = [\"10.0.0.0/24\", \"2001:db8::5\"]").expect("sound");
         assert_eq!(listen, Listen::On { address: "[::]:7443".parse().expect("an address"), line: 5 });
-        assert!(proxies.contain("10.0.0.9".parse().expect("one")) && proxies.contain("2001:db8::5".parse().expect("one")));
+        assert!(proxies.contains("10.0.0.9".parse().expect("one")) && proxies.contains("2001:db8::5".parse().expect("one")));
         assert_eq!(proxies.forwarded_by, ForwardedBy::XForwardedFor);
         let (listen, proxies) = read("proxies = [\"10.0.0.1\"]\nforwarded = \"forwarded\"").expect("sound");
         assert_eq!((listen, proxies.forwarded_by), (Listen::ByPublicUrl, ForwardedBy::Forwarded));

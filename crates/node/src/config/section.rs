@@ -115,7 +115,7 @@ impl<'a> Section<'a> {
         self.left.iter().any(|(name, _, _)| *name == key)
     }
 
-    /// Whether the key is there and begins a table.
+    /// Says whether the key is there and begins a table.
     pub fn is_table(&self, key: &str) -> bool {
         self.left.iter().any(|(name, _, value)| *name == key && value.get_ref().as_table().is_some())
     }

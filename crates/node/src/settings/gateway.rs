@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use countersign_core::Limits;
-use countersign_gateway::{Certificates, GatewayConfig, ListenConfig, Origin, Proxies, Transport};
+use countersign_gateway::{Budget, Certificates, GatewayConfig, ListenConfig, Origin, Patience, Proxies, Transport};
 
 use crate::config::Bounds;
 
@@ -25,6 +25,8 @@ pub fn listener(certificates: Arc<Certificates>, bounds: &Bounds, proxies: Proxi
     config.drain_max = bounds.drain_max;
     // What the doors of ours take is bounded by them, and not by what streams through.
     config.bodies.bytes_max = bounds.body_bytes_max.max(Limits::PARSED_BODY_BYTES_MAX.try_into().unwrap_or(u64::MAX));
+    config.budget = Budget::USUAL;
+    config.patience = Patience::USUAL;
     config.proxies = proxies;
     config
 }

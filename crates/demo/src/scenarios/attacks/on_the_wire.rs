@@ -64,7 +64,7 @@ impl Told<'_> {
     }
 }
 
-/// What comes back over one connection for these bytes, until it ends.
+/// Bytes that come back over one connection for these bytes, until it ends.
 async fn exchange(phone: &Phone, bytes: &[u8]) -> Result<String> {
     let mut wire = phone.http().wire("http/1.1").await?;
     wire.write_all(bytes).await?;
