@@ -113,6 +113,10 @@ pub(crate) struct NotRemovable;
 pub(crate) fn needs_no_cleaning(headers: &HeaderMap, declared: &RequestHeaders) -> Result<(), NotRemovable> {
     const SET_THERE: [&str; 3] = ["countersign-decision", "countersign-identity", "countersign-user"];
     let passes = |name: &HeaderName| {
+        // What belongs to the client's connection to that proxy is the proxy's to end.
+        if HOP_BY_HOP.contains(name) {
+            return true;
+        }
         let (text, credential) = (name.as_str(), CREDENTIALS.contains(name));
         let reserved = match family(text) {
             None | Some(Family::Address) => false,
@@ -276,6 +280,8 @@ mod tests {
             ("a credential", &RequestHeaders::Usual, "authorization", Ok(())),
             ("what is set there", &RequestHeaders::Usual, "countersign-user", Ok(())),
             ("whence it came", &RequestHeaders::Usual, "x-forwarded-for", Ok(())),
+            ("what belongs to a connection", &declared, "proxy-connection", Ok(())),
+            ("a proxy for what the API asks", &RequestHeaders::Usual, "proxy", Err(NotRemovable)),
             ("another claim of ours", &RequestHeaders::Usual, "countersign-roles", Err(NotRemovable)),
             ("a claim of ours in another spelling", &RequestHeaders::Usual, "countersign.user", Err(NotRemovable)),
             ("who it is", &RequestHeaders::Usual, "remote-user", Err(NotRemovable)),
