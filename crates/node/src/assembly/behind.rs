@@ -233,7 +233,7 @@ impl Knowledge {
         let (truth, keys) = (database.continuity().await?, database.keys_continuity().await?);
         let log = data.join(layout::LOG);
         if !log.is_dir() {
-            return Ok(Self { truth, keys, ours: true, ..Self::default() });
+            return Ok(Self { truth, keys, ours: true, same_beginning: true, ..Self::default() });
         }
         let same_beginning = match &truth {
             Some(known) if known.log_size > 0 => segments::root_at(&log, known.log_size)? == Some(known.log_root),
