@@ -100,12 +100,13 @@ mod tests {
             "0f".repeat(32)
         ));
         let read = |path: &str| serde_json::from_str::<Value>(both.at(path).expect("a file")).expect("JSON");
+        let fingerprints = ["AB", "0F"].map(|pair| [pair; 32].join(":"));
         let expected = json!([{
             "relation": ["delegate_permission/common.handle_all_urls", "delegate_permission/common.get_login_creds"],
             "target": {
                 "namespace": "android_app",
                 "package_name": "com.example.android",
-                "sha256_cert_fingerprints": [["AB"; 32].join(":"), ["0F"; 32].join(":")],
+                "sha256_cert_fingerprints": fingerprints,
             },
         }]);
         assert_eq!(read(ASSET_LINKS), expected);

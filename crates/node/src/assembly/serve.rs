@@ -3,7 +3,6 @@
 
 use std::{
     io,
-    net::SocketAddr,
     sync::{Arc, Mutex},
 };
 
@@ -21,7 +20,7 @@ use crate::{
         front::Front,
         readiness::Readiness,
         side::{self, Side, Spared},
-        side_access::{self, SideAccess},
+        side_access::{self, Caller, SideAccess},
     },
     bodies,
 };
@@ -61,7 +60,7 @@ pub fn side(assembly: &Assembly, listener: TcpListener, access: SideAccess, metr
         last: Mutex::default(),
     };
     let routes = side::router(Side { metrics, readiness: Arc::new(readiness) });
-    let routes = bodies::bounded(side_access::guarded(routes, access)).into_make_service_with_connect_info::<SocketAddr>();
+    let routes = bodies::bounded(side_access::guarded(routes, access)).into_make_service_with_connect_info::<Caller>();
     let served = axum::serve(Spared::new(listener), routes).with_graceful_shutdown(shutdown.clone().cancelled_owned());
     tasks.spawn(until_it_fails("the port of metrics", async { served.await }, shutdown));
 }

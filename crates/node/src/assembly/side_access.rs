@@ -8,13 +8,26 @@ use std::{
 use aws_lc_rs::{constant_time, digest};
 use axum::{
     Router,
-    extract::{ConnectInfo, Request, State},
+    extract::{ConnectInfo, Request, State, connect_info::Connected},
     http::{HeaderMap, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
+    serve::IncomingStream,
 };
 use countersign_core::Secret;
 use countersign_gateway::Network;
+
+use crate::assembly::side::Spared;
+
+/// Address that a connection to the side port came from.
+#[derive(Clone, Copy, Debug)]
+pub struct Caller(SocketAddr);
+
+impl Connected<IncomingStream<'_, Spared>> for Caller {
+    fn connect_info(stream: IncomingStream<'_, Spared>) -> Self {
+        Self(*stream.remote_addr())
+    }
+}
 
 /// Who is answered besides this machine.
 #[derive(Clone, Default)]
@@ -64,7 +77,7 @@ pub fn guarded(routes: Router, access: SideAccess) -> Router {
 
 async fn admit(
     State(access): State<Arc<SideAccess>>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    ConnectInfo(Caller(peer)): ConnectInfo<Caller>,
     request: Request,
     next: Next,
 ) -> Response {

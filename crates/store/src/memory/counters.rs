@@ -156,9 +156,9 @@ mod tests {
     async fn what_was_counted_by_a_clock_that_was_ahead_counts_for_one_window_at_most() {
         for ahead in [7_200_000, 400 * 86_400_000, u64::MAX / 4] {
             let counters = MemoryCounters::with_room(1);
-            let (action, limit) = (Action::parse("a").expect("an id"), RateLimit { count: 3, window: Seconds(60) });
-            let sessions: Vec<_> = (1..=2).map(|n| SessionId::from_random([n; 16])).collect();
-            let take = |n: usize, millis| counters.take(&sessions[n], &action, limit, UnixMillis(millis));
+            let limit = RateLimit { count: 3, window: Seconds(60) };
+            let people: Vec<_> = (1..=2).map(|n| Rated::Person(UserId::from_random([n; 16]))).collect();
+            let take = |n: usize, millis| counters.take(&people[n], limit, UnixMillis(millis));
             assert_eq!(take(0, ahead).await, Ok(()));
             assert_eq!(take(0, 1_000).await, Err(TakeError::Exceeded(Seconds(20))), "full, and no fuller");
             assert_eq!(take(0, 21_000).await, Ok(()));

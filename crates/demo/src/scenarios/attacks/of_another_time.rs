@@ -12,7 +12,7 @@ use crate::{
     phone::{Call, Handset, Phone},
     scenarios::{
         report::{Kind, Row},
-        world::{Halted, Watching, World},
+        world::{Halted, Watching, World, operator},
     },
 };
 
@@ -33,7 +33,7 @@ pub async fn run() -> Result<Vec<Row>> {
     let older = fs::read(halted.data().join(DATABASE)).context("the older database")?;
 
     let world = restarted(halted).await?;
-    let closed = world.node.admin_service().close_user("closed.account@example.com").await;
+    let closed = world.node.admin_service().close_user("closed.account@example.com", &operator()?).await;
     closed.map_err(|why| anyhow::anyhow!("closing an account: {why:?}"))?;
     halted = world.halt().await;
     let mut rows = Vec::new();
