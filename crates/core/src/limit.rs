@@ -101,7 +101,7 @@ impl Limits {
     /// Age from which an exchange is judged again whenever what it stands on changes.
     pub const UNWATCHED_TIME_MAX: Seconds = Seconds(2);
     /// Exchanges of one person at one time; what is buffered for each is bounded, and so is what is buffered for a person.
-    pub const EXCHANGES_OF_A_PERSON_MAX: u32 = 64;
+    pub const EXCHANGES_OF_A_PERSON_MAX: u32 = 256;
     /// Bytes of bodies that are kept in memory before they pass, in all.
     pub const BUFFERED_BYTES_MAX: usize = 256 * 1024 * 1024;
     /// Bytes of bodies that are kept in memory for one site.

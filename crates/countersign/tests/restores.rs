@@ -60,7 +60,12 @@ impl Past {
         copy(&halted.data(), older.path());
         let node = halted.start().await.expect("it starts");
         let world = halted.with(node);
-        world.node.admin_service().close_user("bob@example.com", &countersign_core::OperatorName::parse("alice").expect("a name")).await.expect("closed");
+        world
+            .node
+            .admin_service()
+            .close_user("bob@example.com", &countersign_core::OperatorName::parse("alice").expect("a name"))
+            .await
+            .expect("closed");
         world.revoke_device_of(cy.tokens().await.expect("tokens").access.expose()).await.expect("revoked");
         world.customer("dee@example.com", &Handset::genuine()).await.expect("somebody new");
         Self { halted: world.halt().await, older, ana, bob, cy }
@@ -290,7 +295,12 @@ async fn a_backup_is_made_while_the_node_runs_and_is_restored() {
         assert_eq!(ask(&world, "/v1/backup", body(&world.data().join("b"))).await, 400, "in the data directory");
         assert!(is_served(&ana).await, "the node goes on");
         assert!(check_modes(&directory) >= 5, "database, keys, log, its key, rules");
-        world.node.admin_service().close_user("bob@example.com", &countersign_core::OperatorName::parse("alice").expect("a name")).await.expect("closed");
+        world
+            .node
+            .admin_service()
+            .close_user("bob@example.com", &countersign_core::OperatorName::parse("alice").expect("a name"))
+            .await
+            .expect("closed");
         let halted = world.halt().await;
         // The disk of the node is lost, and what is left is the backup, and perhaps the log.
         let log = elsewhere.path().join("log");

@@ -272,7 +272,11 @@ async fn events_that_were_not_taken_outlive_a_restart() {
     let node_a = a.start(&transmit).await;
     let on_a = a.person(&node_a, "ana@example.com").await;
     let session = session_of(&on_a).await;
-    node_a.admin_service().revoke_session(&session, &countersign_core::OperatorName::parse("alice").expect("a name")).await.expect("revoked");
+    node_a
+        .admin_service()
+        .revoke_session(&session, &countersign_core::OperatorName::parse("alice").expect("a name"))
+        .await
+        .expect("revoked");
     // At once, so that what was only told and not yet kept is seen as well.
     node_a.shutdown(Duration::from_secs(2)).await;
 

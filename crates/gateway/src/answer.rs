@@ -16,11 +16,8 @@ use crate::{
 };
 
 /// Reasons whose HTTP status says more than that of their class.
-const STATUS: [(Reason, StatusCode); 3] = [
-    (Reason::BodyTooLarge, StatusCode::PAYLOAD_TOO_LARGE),
-    (Reason::Internal, StatusCode::INTERNAL_SERVER_ERROR),
-    (Reason::UpstreamAnswerTooLarge, StatusCode::BAD_GATEWAY),
-];
+const STATUS: [(Reason, StatusCode); 2] =
+    [(Reason::BodyTooLarge, StatusCode::PAYLOAD_TOO_LARGE), (Reason::Internal, StatusCode::INTERNAL_SERVER_ERROR)];
 
 /// The answer to a refused request.
 pub(crate) fn refusal(refusal: &Refusal, id: &DecisionId, nonces: &NonceKeys, now: UnixMillis) -> Response<Body> {
@@ -167,7 +164,8 @@ mod tests {
         let strip = |text: String| text.split_once('\n').map(|(_, rest)| rest.to_owned());
         for told in PublicReason::ALL {
             let mut answers = std::collections::BTreeSet::new();
-            for reason in Reason::ALL.iter().filter(|r| r.public() == *told && **r != Reason::Internal) {
+            let own_status = |reason: &Reason| STATUS.iter().any(|(own, _)| own == reason);
+            for reason in Reason::ALL.iter().filter(|r| r.public() == *told && !own_status(r)) {
                 answers.insert(strip(written("", Refusal::because(reason.clone())).await));
             }
             assert!(answers.len() <= 1, "{told:?}: {answers:?}");

@@ -289,7 +289,7 @@ mod tests {
         assert!(one.is_ok() && two.is_ok());
         assert_eq!(crowd.enter(site(1), Share::OfASite, now).err(), None, "its oldest idle gives way");
         crowd.make_room();
-        assert_eq!(crowd.size(), 1, "the newest was dropped, and one was idle");
+        assert_eq!(crowd.size(), 0, "the newest was dropped, and the other was idle");
     }
 
     #[tokio::test]

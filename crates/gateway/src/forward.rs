@@ -66,8 +66,11 @@ async fn plain(
     method: &Method,
     peer: &Peer,
 ) -> Result<Response<Body>, Reason> {
+    let asked = Kind::of(request.headers());
     let answer = gateway.route.send(request).await?;
-    if stream::are_events(answer.headers()) || Kind::of(answer.headers()) != Kind::Other {
+    // A unary call is a request and its answer like any other; nobody else is answered with messages.
+    let is_call = Kind::of(answer.headers()) != Kind::Other && asked == Kind::Other;
+    if stream::are_events(answer.headers()) || is_call {
         return Err(Reason::StreamUndeclared);
     }
     if masks.is_empty() { Ok(answer) } else { hidden::masked(answer, masks, method, peer).await }

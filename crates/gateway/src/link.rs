@@ -182,7 +182,7 @@ impl Link {
                 self.hears = Hears::No;
                 Poll::Ready(Ok(all))
             }
-            written => written,
+            written @ (Poll::Ready(_) | Poll::Pending) => written,
         }
     }
 }

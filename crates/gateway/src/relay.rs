@@ -10,6 +10,7 @@ use http_body::Body as _;
 use crate::{
     body::{self, Body, Bounds},
     config::{Origin, Protocol, Scheme},
+    exchange::Stage,
     hygiene::{self, TakesTrailers},
     peer::Peer,
     upstream::{Answered, Patience, SendError, Stopped, Upstream},
@@ -190,6 +191,7 @@ impl PassThrough {
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let (head, body) = request.into_parts();
+        peer.reaches(Stage::Admitted);
         let answer = match self.route.readdress(head, peer) {
             Some(head) => self.route.send(Request::from_parts(head, body::bounded(body, self.route.streams))).await.ok(),
             None => None,

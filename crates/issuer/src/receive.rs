@@ -105,6 +105,10 @@ pub fn head(request: Request, endpoint: &Endpoint) -> Result<(Call, Unread), Ref
     if endpoint.body != BodyKind::Nothing && (!is_of_type(&parts.headers, media_type) || parts.headers.contains_key(CONTENT_ENCODING)) {
         return Err(Reason::MediaTypeWrong.into());
     }
+    // A length that is told is believed before a byte is read, and before anybody is asked to prove anything.
+    if endpoint.body != BodyKind::Nothing && usize::try_from(HttpBody::size_hint(&body).lower()).unwrap_or(usize::MAX) > bytes_max {
+        return Err(Reason::BodyTooLarge.into());
+    }
     let call = Call { headers: parts.headers, method, path, address, body: Bytes::new(), bound: Mutex::default() };
     Ok((call, Unread { body, bytes_max }))
 }
@@ -115,10 +119,6 @@ impl Unread {
     pub async fn read(self) -> Result<Bytes, Refusal> {
         if self.bytes_max == 0 {
             return Ok(Bytes::new());
-        }
-        // A length that is told is believed before a byte is read.
-        if usize::try_from(HttpBody::size_hint(&self.body).lower()).unwrap_or(usize::MAX) > self.bytes_max {
-            return Err(Reason::BodyTooLarge.into());
         }
         // A body that breaks off is told as too large: the two cannot be told apart here, and both are refused.
         to_bytes(self.body, self.bytes_max).await.map_err(|fault| match kind(&fault) {
