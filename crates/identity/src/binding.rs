@@ -130,7 +130,7 @@ pub fn bind(theirs: &[Binding], new: Binding, rules: BindingRules) -> Result<Bin
 /// person needs time to hear of the new device.
 #[must_use]
 pub fn cooling_down(theirs: &[Binding], binding: &Binding, rules: BindingRules, now: UnixSeconds) -> bool {
-    let others = theirs.iter().any(|other| other.device != binding.device && other.bound_at <= binding.bound_at);
+    let others = theirs.iter().any(|other| other.device != binding.device && other.bound_at < binding.bound_at);
     let copied = binding.opened_by.is_some_and(|opened_by| opened_by.place == PasskeyPlace::Copyable);
     others && (copied || binding.acr < Acr::PhishingResistant) && now < binding.bound_at.plus(rules.cool_down)
 }

@@ -144,10 +144,10 @@ impl Scene {
     }
 
     fn log_in(&self, account: &str, device: &str, from: &str, outcome: LoginOutcome) -> RiskView {
-        self.log_in_by(LoginFactor::Guessable, account, device, from, outcome)
+        self.log_in_by(LoginFactor::Guessable, [account, device, from], outcome)
     }
 
-    fn log_in_by(&self, factor: LoginFactor, account: &str, device: &str, from: &str, outcome: LoginOutcome) -> RiskView {
+    fn log_in_by(&self, factor: LoginFactor, [account, device, from]: [&str; 3], outcome: LoginOutcome) -> RiskView {
         let user = UserId::from_random([account.len() as u8; 16]);
         self.watch.login(&LoginSeen {
             account,
@@ -399,13 +399,13 @@ fn strangers_never_colour_a_login_by_passkey() {
             let from = [HOME, OFFICE, CARRIER, "10.5.7.1"][draw(4) as usize];
             let factor = if draw(4) == 0 { LoginFactor::Guessable } else { LoginFactor::Passkey };
             let outcome = [Asked, Failed, Strayed, PromptRefused, Failed][draw(5) as usize];
-            among.log_in_by(factor, account, &device, from, outcome);
+            among.log_in_by(factor, [account, &device, from], outcome);
             if step % 20 == 0 {
                 for scene in [&alone, &among] {
                     scene.heard();
                 }
                 let [asked, passed] = [Asked, Passed]
-                    .map(|outcome| [&alone, &among].map(|scene| scene.log_in_by(LoginFactor::Passkey, "honest", "her own", HOME, outcome)));
+                    .map(|outcome| [&alone, &among].map(|scene| scene.log_in_by(LoginFactor::Passkey, ["honest", "her own", HOME], outcome)));
                 assert!(passed[1].score < 50, "round {round}, step {step}: {passed:?}");
                 assert_eq!(passed[0], passed[1], "round {round}, step {step}");
                 assert_eq!(asked[1].score, asked[0].score.max(prompted(&asked[1])), "round {round}, step {step}: {asked:?}");

@@ -348,7 +348,7 @@ async fn every_store_may_fail() {
     let answer = fixture.serve(fixture.request("GET", "/v1/accounts/a1", "")).await;
     assert_eq!(answer.status(), 200);
     let calls = fixture.world.calls.swap(0, Ordering::SeqCst);
-    assert_eq!(calls, 6, "replay, session, account, device, rate, record");
+    assert_eq!(calls, 7, "replay, session, account, device, the rate of the person, that of the policy, record");
     fixture.world.asked.lock().expect("a lock").clear();
     for failing in 1..=calls {
         fixture.world.calls.store(0, Ordering::SeqCst);

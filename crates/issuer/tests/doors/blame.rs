@@ -85,6 +85,7 @@ async fn a_copied_passkey_does_not_lift_the_limit_of_its_phone() {
     let world = World::new(SignUp::Open);
     let (mut owner, owners) = Phone::signed_in(&world).await;
     let old = owner.path(&world);
+    world.pass(60);
     let (mut thief, thiefs) = owner.second(&world).await;
     assert_eq!(state_of_newest(&world).await, SessionState::Limited);
     let disown = thief.person(&world, (&thiefs, "POST"), &format!("{old}/not-me"), "{}");
@@ -103,6 +104,7 @@ async fn a_copied_passkey_does_not_lift_the_limit_of_its_phone() {
 async fn after_a_day_the_same_passkey_lifts_the_limit() {
     let world = World::new(SignUp::Open);
     let (mut owner, _) = Phone::signed_in(&world).await;
+    world.pass(60);
     let (mut new, _) = owner.second(&world).await;
     world.pass(86_399);
     assert_eq!(new.step_up(&world).await.verdict(), "403 limited");

@@ -84,7 +84,7 @@ async fn cutting_off_is_refused_for_one_thing_each() {
         assert_eq!(remove(&world, (&owner, &tokens), &path).await.verdict(), "403 policy", "{nobodys}");
     }
     assert_eq!(not_me(&world, (&owner, &tokens), &others).await.verdict(), "200");
-    let (mut third, thirds) = owner.second_of_yesterday(&world).await;
+    let (mut third, thirds) = owner.second(&world).await;
     world.pass(300);
     let renewed = third.refresh(&world, &thirds.text("refresh_token")).await;
     assert_eq!(remove(&world, (&third, &renewed), &own).await.verdict(), "200", "the last second");
@@ -171,7 +171,7 @@ async fn a_token_alone_opens_nothing() {
 async fn a_shared_phone_is_cut_off_for_one_person() {
     let world = World::new(SignUp::Open);
     let (mut alice, _) = Phone::signed_in(&world).await;
-    let (elsewhere, alices) = alice.second_of_yesterday(&world).await;
+    let (elsewhere, alices) = alice.second(&world).await;
     let mut shared = alice;
     shared.passkey = None;
     assert_eq!(shared.register(&world, "bob", None).await.verdict(), "201");
