@@ -31,8 +31,8 @@ pub use counter::{CounterRefusal, CounterWindow};
 pub use decision::{Acr, Advice, Decision, MaskPath, Matched, Obligation, Outcome, Permitted, PolicyName, RateLimit};
 pub use facts::{Facts, FieldValue, OperationRules, RequestFacts, ResourceFacts, WhenLimited};
 pub use id::{
-    Action, AppId, ClientId, ContractViolation, DecisionId, DevTokenId, DeviceId, GrantId, IdError, IncidentId, KeyId, OperatorName, PairwiseId, ProofId,
-    Role, SessionId, Thumbprint, UserId,
+    Action, AppId, ClientId, ContractViolation, DecisionId, DevTokenId, DeviceId, GrantId, IdError, IncidentId, KeyId, OperatorName,
+    PairwiseId, ProofId, Role, SessionId, Thumbprint, UserId,
 };
 pub use limit::Limits;
 pub use oauth_error::OAuthError;

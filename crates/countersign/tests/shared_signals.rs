@@ -115,7 +115,11 @@ async fn what_ends_on_one_node_ends_on_the_other() {
     let (on_a, on_b) = (a.person(&node_a, "ana@example.com").await, b.person(&node_b, "ana@example.com").await);
     let other = b.person(&node_b, "bob@example.com").await;
     assert_eq!((status(&on_a).await, status(&on_b).await, status(&other).await), (503, 503, 503), "all are let in");
-    node_a.admin_service().revoke_session(&session_of(&on_a).await, &countersign_core::OperatorName::parse("alice").expect("a name")).await.expect("revoked");
+    node_a
+        .admin_service()
+        .revoke_session(&session_of(&on_a).await, &countersign_core::OperatorName::parse("alice").expect("a name"))
+        .await
+        .expect("revoked");
     let began = Instant::now();
     while status(&on_b).await != 401 {
         assert!(began.elapsed() < Duration::from_secs(5), "the other node never heard of it");

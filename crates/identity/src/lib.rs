@@ -11,6 +11,7 @@ mod grant;
 mod hash;
 mod pairwise;
 mod passkey;
+mod session_life;
 
 pub use assurance::Assurance;
 pub use binding::{Asking, Binding, BindingRefusal, BindingRules, BindingState, bind, cooling_down, cut, session_state};
@@ -26,3 +27,4 @@ pub use passkey::{
     CeremonyOptions, LoginCeremony, LoginCredential, NewAccount, OriginError, PasskeyOrigin, PasskeyRefusal, RegisteredPasskey,
     RegistrationCeremony, RelyingParty, RelyingPartyError, StoredPasskey, UserHandle, VerifiedLogin,
 };
+pub use session_life::SessionLife;

@@ -117,7 +117,9 @@ pub async fn device(command: &DeviceCommand, place: &Place, output: Output) -> R
     let socket = place.socket()?;
     match command {
         DeviceCommand::List => rows(&ask::get::<Vec<DeviceView>>(&socket, "/v1/devices").await?, output),
-        DeviceCommand::Show(one) => card(&ask::get::<DeviceView>(&socket, &format!("/v1/devices/{}", ask::segment(&one.id))).await?, output),
+        DeviceCommand::Show(one) => {
+            card(&ask::get::<DeviceView>(&socket, &format!("/v1/devices/{}", ask::segment(&one.id))).await?, output)
+        }
         DeviceCommand::Report(args) => return report::run(args, place, output).await,
         DeviceCommand::Revoke(one) => change(&socket, &format!("/v1/devices/{}/revoke", ask::segment(&one.id)), "revoked", output).await?,
     }
@@ -136,7 +138,9 @@ pub async fn session(command: &SessionCommand, place: &Place, output: Output) ->
         SessionCommand::Show(one) => {
             card(&ask::get::<SessionView>(&socket, &format!("/v1/sessions/{}", ask::segment(&one.id))).await?, output)
         }
-        SessionCommand::Revoke(one) => change(&socket, &format!("/v1/sessions/{}/revoke", ask::segment(&one.id)), "revoked", output).await?,
+        SessionCommand::Revoke(one) => {
+            change(&socket, &format!("/v1/sessions/{}/revoke", ask::segment(&one.id)), "revoked", output).await?
+        }
     }
     Ok(Exit::Fine)
 }

@@ -111,7 +111,8 @@ impl AdminService {
         let Some(known) = all.iter().find(|kept| kept.token.id.as_str() == id) else {
             return Err(ActRefusal::NotFound(format!("there is no development token `{id}`; see `countersign dev-token list`")));
         };
-        let revoked = DevTokenRevoked { by: Actor::Operator(by.clone()), dev_token: known.token.id.clone(), client: known.token.client.clone() };
+        let revoked =
+            DevTokenRevoked { by: Actor::Operator(by.clone()), dev_token: known.token.id.clone(), client: known.token.client.clone() };
         let decision = self.record(Recorded::DevTokenRevoked(revoked), None, Identity::default()).await?;
         let revoked = self.stores.dev_tokens.revoke(&known.token.id, self.clock.now().seconds()).await?;
         let mut ended = Ended { devices: 0, act: Act { decision, sessions_ended: 0 } };

@@ -21,8 +21,8 @@ use crate::admin::{
     dev_tokens, feeds,
     incidents::{self, IncidentRoutes},
     mail,
-    report::{self, FleetReport},
     operators::By,
+    report::{self, FleetReport},
     service::{Act, ActRefusal, AdminService},
     wire::{
         Changed, CheckpointView, DevTokenAsk, DevTokenEnded, DevTokenMade, DevTokenView, DeviceView, Invite, Invited, RecordView, Refused,

@@ -11,7 +11,8 @@ use countersign_audit::{
 };
 use countersign_compliance::Apps;
 use countersign_core::{
-    Clock, DecisionId, DeviceId, Entropy, IncidentId, OperatorName, Role, Seconds, Secret, Session, SessionId, SessionState, SignalKind, UserId,
+    Clock, DecisionId, DeviceId, Entropy, IncidentId, OperatorName, Role, Seconds, Secret, Session, SessionId, SessionState, SignalKind,
+    UserId,
 };
 use countersign_identity::TokenHash;
 use countersign_monitor::{
@@ -264,13 +265,7 @@ impl AdminService {
     ///
     /// # Errors
     /// Our fault only; then it must not be.
-    pub async fn activated(
-        &self,
-        what: Activated,
-        digest: &str,
-        rules: Option<RulesDigest>,
-        by: Actor,
-    ) -> Result<DecisionId, Unavailable> {
+    pub async fn activated(&self, what: Activated, digest: &str, rules: Option<RulesDigest>, by: Actor) -> Result<DecisionId, Unavailable> {
         let sha256 = Some(digest.to_owned()).filter(|digest| !digest.is_empty());
         let activated = ConfigActivated { by, what, sha256, rules };
         self.record(Recorded::ConfigActivated(activated), None, Identity::default()).await

@@ -3,8 +3,8 @@
 
 use axum::{Router, http::header, routing::get};
 use countersign_gateway::body::{Body, BodyError};
-use http_body_util::BodyExt;
 use http::{Request, Response};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use serde_json::json;
 use tower::ServiceExt;
@@ -101,12 +101,13 @@ mod tests {
             "0f".repeat(32)
         ));
         let read = |path: &str| serde_json::from_str::<Value>(both.at(path).expect("a file")).expect("JSON");
+        let fingerprints = [["AB"; 32].join(":"), ["0F"; 32].join(":")];
         let expected = json!([{
             "relation": ["delegate_permission/common.handle_all_urls", "delegate_permission/common.get_login_creds"],
             "target": {
                 "namespace": "android_app",
                 "package_name": "com.example.android",
-                "sha256_cert_fingerprints": [["AB"; 32].join(":"), ["0F"; 32].join(":")],
+                "sha256_cert_fingerprints": fingerprints,
             },
         }]);
         assert_eq!(read(ASSET_LINKS), expected);

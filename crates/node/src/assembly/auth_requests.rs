@@ -1,11 +1,6 @@
 //! The door of another proxy: a listener of its own, which clients cannot reach, in front of the gateway's `auth_request`.
 
-use std::{
-    fs, io,
-    net::SocketAddr,
-    path::PathBuf,
-    sync::Arc,
-};
+use std::{fs, io, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use axum::{Router, body::Body, extract::Request};
 use countersign_gateway::{Gateway, answer_auth_request};
@@ -36,8 +31,8 @@ impl AuthRequests {
                 loopback(*address).await.map_err(|source| (format!("`doors.auth_request`, `{address}`"), source))
             }
             DoorListen::Unix { path, mode } => {
-                let bound =
-                    files::bind_socket(path, *mode).map_err(|source| (format!("the socket of `doors.auth_request`, `{}`", path.display()), source))?;
+                let bound = files::bind_socket(path, *mode)
+                    .map_err(|source| (format!("the socket of `doors.auth_request`, `{}`", path.display()), source))?;
                 Ok(Self::Unix(bound, path.clone()))
             }
         }

@@ -113,7 +113,8 @@ fn made(data: &Path, host: &str) -> Result<(Certificates, String), String> {
 }
 
 async fn listener(address: SocketAddr, what: &str) -> Result<TcpListener, StartError> {
-    let bound = if address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) { every_address(address).await } else { TcpListener::bind(address).await };
+    let bound =
+        if address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) { every_address(address).await } else { TcpListener::bind(address).await };
     bound.map_err(|source| io_error(&format!("{what} `{address}` cannot be bound"), source))
 }
 

@@ -62,7 +62,12 @@ pub fn guarded(routes: Router, access: SideAccess) -> Router {
     routes.layer(middleware::from_fn_with_state(Arc::new(access), admit))
 }
 
-async fn admit(State(access): State<Arc<SideAccess>>, ConnectInfo(peer): ConnectInfo<SocketAddr>, request: Request, next: Next) -> Response {
+async fn admit(
+    State(access): State<Arc<SideAccess>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    request: Request,
+    next: Next,
+) -> Response {
     match access.admit(peer.ip(), request.headers()) {
         Ok(()) => next.run(request).await,
         Err(Stranger) => (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, "Bearer")]).into_response(),

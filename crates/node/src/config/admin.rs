@@ -63,7 +63,8 @@ mod tests {
 
     #[test]
     fn operators_are_named_by_their_users() {
-        let whole = read("[admin]\nsocket = \"/run/csign/admin.sock\"\nmode = \"0660\"\noperators = { alice = 1000, bob = 1001 }\n").expect("understood");
+        let whole = read("[admin]\nsocket = \"/run/csign/admin.sock\"\nmode = \"0660\"\noperators = { alice = 1000, bob = 1001 }\n")
+            .expect("understood");
         assert_eq!((whole.path.as_deref(), whole.mode), (Some(Path::new("/run/csign/admin.sock")), 0o660));
         assert_eq!(whole.operators.name(1001).map(|name| name.to_string()).as_deref(), Ok("bob"));
         assert!(whole.operators.name(1002).is_err());

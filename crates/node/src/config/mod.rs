@@ -23,9 +23,9 @@ use crate::files;
 pub use device::replaced;
 pub use fault::{Fault, Faults};
 pub use model::{
-    AdminSocket, App, AuthRequestDoor, Bounds, Config, DataReaders, Dev, DeviceRules, DoorListen, Email, FeedSource, GeoList, GeographyFiles, IosApp,
-    Listen, Login, MailLogin, MailTls, MonitorRules, Operation, PlainUpstream, PlaySource, SharedSignals, SidePort, SignUp, SignalSource,
-    SignalTarget, StatusListSource, TlsFiles, Upstream, Vendors, Webhook, WhenStale,
+    AdminSocket, App, AuthRequestDoor, Bounds, Config, DataReaders, Dev, DeviceRules, DoorListen, Email, FeedSource, GeoList,
+    GeographyFiles, IosApp, Listen, Login, MailLogin, MailTls, MonitorRules, Operation, PlainUpstream, PlaySource, SharedSignals, SidePort,
+    SignUp, SignalSource, SignalTarget, StatusListSource, TlsFiles, Upstream, Vendors, Webhook, WhenStale,
 };
 pub use settle::settle;
 pub use value::span;

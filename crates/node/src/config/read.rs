@@ -69,7 +69,8 @@ fn top_level(top: &mut Section<'_>, file: &Path, here: &Here) -> Option<Config> 
     let public = public(top);
     let upstream = upstream(top, here);
     let listen = address(top, "listen").map_or(Listen::ByPublicUrl, |At { value, line }| Listen::On { address: value, line });
-    let data_readers = top.flag("data_shared").map_or(defaults::DATA_READERS, |at| if at.value { DataReaders::Shared } else { DataReaders::OwnerOnly });
+    let data_readers =
+        top.flag("data_shared").map_or(defaults::DATA_READERS, |at| if at.value { DataReaders::Shared } else { DataReaders::OwnerOnly });
     let data = top.text("data").map_or_else(|| here.path(defaults::DATA), |at| here.path(at.value));
     let policies = top.text("policies").map_or_else(|| here.path(defaults::POLICIES), |at| here.path(at.value));
     let dev = top.flag("dev").map_or(defaults::DEV, |at| if at.value { Dev::On } else { Dev::Off });
@@ -158,7 +159,8 @@ fn upstream(top: &mut Section<'_>, here: &Here) -> Option<Upstream> {
         line: at.line,
         ca,
         protocol: protocol.map_or(defaults::UPSTREAM_PROTOCOL, |said| said.value),
-        plain: plain.map_or(defaults::PLAIN_UPSTREAM, |said| if said.value { PlainUpstream::Anywhere } else { PlainUpstream::OnThisMachine }),
+        plain: plain
+            .map_or(defaults::PLAIN_UPSTREAM, |said| if said.value { PlainUpstream::Anywhere } else { PlainUpstream::OnThisMachine }),
     })
 }
 
@@ -324,7 +326,10 @@ fn login(section: Option<Section<'_>>) -> Login {
         }
     }
     if let Some(hours) = section.number("session_hours", 1..=87_840) {
-        login.session_life = Seconds(hours.value.saturating_mul(3600));
+        login.session_life.whole = Seconds(hours.value.saturating_mul(3600));
+    }
+    if let Some(hours) = section.number("session_idle_hours", 1..=87_840) {
+        login.session_life.idle = Seconds(hours.value.saturating_mul(3600));
     }
     if let Some(hours) = section.number("device_cool_down_hours", 0..=720) {
         login.bindings.cool_down = Seconds(hours.value.saturating_mul(3600));

@@ -142,10 +142,12 @@ impl<'a> Section<'a> {
         for (key, line, value) in std::mem::take(&mut self.left) {
             match value.get_ref().as_integer() {
                 None => self.fault(Some(line), mistyped(key, value.get_ref()), format!("write it as {wanted}")),
-                Some(integer) => match u64::from_str_radix(integer.as_str(), integer.radix()).ok().filter(|number| range.contains(number)) {
-                    Some(value) => out.push((key, At { value, line })),
-                    None => self.fault(Some(line), format!("`{key} = {integer}` is out of range"), format!("write it as {wanted}")),
-                },
+                Some(integer) => {
+                    match u64::from_str_radix(integer.as_str(), integer.radix()).ok().filter(|number| range.contains(number)) {
+                        Some(value) => out.push((key, At { value, line })),
+                        None => self.fault(Some(line), format!("`{key} = {integer}` is out of range"), format!("write it as {wanted}")),
+                    }
+                }
             }
         }
         out

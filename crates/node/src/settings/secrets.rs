@@ -105,7 +105,8 @@ fn strong(token: &str) -> Result<&str, TokenRefusal> {
         6
     };
     let different: std::collections::BTreeSet<_> = carrying.bytes().collect();
-    let enough = carrying.len().saturating_mul(bits_a_character) >= Limits::TOKEN_BITS_MIN && different.len() >= Limits::TOKEN_CHARACTERS_MIN;
+    let enough =
+        carrying.len().saturating_mul(bits_a_character) >= Limits::TOKEN_BITS_MIN && different.len() >= Limits::TOKEN_CHARACTERS_MIN;
     if enough { Ok(token) } else { Err(TokenRefusal::Weak) }
 }
 
@@ -165,7 +166,16 @@ mod tests {
         };
         for file in files {
             files.iter().for_each(|file| set(file, 0o600));
-            let rows = [(0o600, true), (0o400, true), (0o640, true), (0o440, true), (0o644, false), (0o604, false), (0o660, false), (0o602, false)];
+            let rows = [
+                (0o600, true),
+                (0o400, true),
+                (0o640, true),
+                (0o440, true),
+                (0o644, false),
+                (0o604, false),
+                (0o660, false),
+                (0o602, false),
+            ];
             for (mode, taken) in rows {
                 set(file, mode);
                 let said = modes(&config).err().map(|faults| faults.to_string());

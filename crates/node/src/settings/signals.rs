@@ -50,12 +50,7 @@ pub fn signals(file: &Path, config: &SharedSignals, caller: Caller) -> Result<Si
     let mut sources = Vec::new();
     for (source, keys, token) in found {
         match SetKeys::from_jwks(&keys) {
-            Ok(keys) => sources.push(InStream {
-                issuer: source.issuer.clone(),
-                audience: source.audience.clone(),
-                keys,
-                bearer: token,
-            }),
+            Ok(keys) => sources.push(InStream { issuer: source.issuer.clone(), audience: source.audience.clone(), keys, bearer: token }),
             Err(_) => faults.push(Fault::at(
                 file,
                 source.line,

@@ -17,7 +17,7 @@ mod said;
 mod sessions;
 mod subjects;
 
-pub use database::{OpenError, Sqlite};
+pub use database::{DatabaseFault, OpenError, Sqlite};
 
 #[cfg(test)]
 mod tests;
