@@ -91,6 +91,76 @@ async fn a_node_serves_on_three_doors() {
     assert!(!home.path().join("data/admin.sock").exists(), "the socket is gone");
 }
 
+/// Issue 11, sections 7 and 9: the files about apps, the well-known names that are not ours, and what every answer says of TLS.
+#[tokio::test]
+async fn well_known_names_are_ours_the_apps_or_the_apis() {
+    let (home, port) = laid_out();
+    let config = home.path().join("csign.toml");
+    let apps = format!(
+        "android = {{ cert_sha256 = [\"{}\"] }}\nios = {{ team = \"9CYHJNG644\", bundle = \"com.example.shop\" }}\n[metrics]",
+        "ab".repeat(32)
+    );
+    let more = "[[operation]]\nmatch = \"GET /.well-known/security.txt\"\naction = \"read\"\n";
+    let text = fs::read_to_string(&config).expect("a config").replace("[metrics]", &apps) + more;
+    fs::write(&config, text).expect("written");
+    let node = start(home.path()).await.expect("a node");
+    let http = Http::new(&format!("https://localhost:{port}").parse().expect("a URL"), node.tls_root_pem()).expect("a client");
+    let rows: &[(&str, Method, &str, u16, &str)] = &[
+        ("Google's file", Method::GET, "/.well-known/assetlinks.json", 200, "com.example.shop"),
+        ("Apple's file", Method::GET, "/.well-known/apple-app-site-association", 200, "9CYHJNG644.com.example.shop"),
+        ("its head", Method::HEAD, "/.well-known/assetlinks.json", 200, ""),
+        ("written by nobody", Method::POST, "/.well-known/assetlinks.json", 405, ""),
+        ("discovery", Method::GET, "/.well-known/oauth-authorization-server", 200, "issuer"),
+        ("an operation asks for a token", Method::GET, "/.well-known/security.txt", 401, "code"),
+        ("no operation", Method::GET, "/.well-known/change-password", 403, "code"),
+        ("nobody is told of signals", Method::GET, "/.well-known/ssf-configuration", 403, "code"),
+        ("another spelling is not ours", Method::GET, "/.well-known/assetlinks.json/", 403, "code"),
+    ];
+    for (name, method, path, status, part) in rows {
+        let answer = http.send(&Call::new(method.clone(), path)).await.expect("an answer");
+        let said = String::from_utf8_lossy(&answer.body);
+        assert!(answer.status.as_u16() == *status && said.contains(part), "{name}: {} {said}", answer.status);
+        assert_eq!(answer.headers.get("strict-transport-security").map(|value| value.as_bytes()), Some(&b"max-age=0"[..]), "{name}");
+        if *status == 200 {
+            assert_eq!(answer.headers.get("content-type").map(|value| value.as_bytes()), Some(&b"application/json"[..]), "{name}");
+        }
+    }
+    node.shutdown(Duration::from_secs(5)).await;
+}
+
+/// Issue 11, section 9: who is no operator is not answered, and what an operator does stands in the log under the name.
+#[tokio::test]
+async fn operators_have_names() {
+    use std::os::unix::fs::MetadataExt;
+    let (home, _) = laid_out();
+    let config = home.path().join("csign.toml");
+    let written = fs::read_to_string(&config).expect("a config");
+    let us = fs::metadata(&config).expect("a file").uid();
+    let rows = [
+        (String::new(), Some(format!("uid:{us}"))),
+        (format!("[admin]\noperators = {{ alice = {us}, bob = {} }}\n", us + 1), Some("alice".to_owned())),
+        (format!("[admin]\noperators = {{ bob = {} }}\n", us + 1), None),
+    ];
+    for (admin, expected) in rows {
+        fs::write(&config, format!("{written}{admin}")).expect("written");
+        let node = start(home.path()).await.expect("a node");
+        let (read, _) = ask(&node, "GET", "/v1/users", "").await;
+        let (status, answer) = ask(&node, "POST", "/v1/invitations", r#"{"name":"ana","roles":[],"hours":1}"#).await;
+        let records = node.admin_service().records(0, 100).await.expect("records");
+        let invited =
+            records.iter().rev().find(|record| record.json.contains("user_invited")).map(|record| record.read().expect("an entry"));
+        match expected {
+            None => assert!((read, status) == (403, 403) && answer.to_string().contains("not an operator"), "{answer}"),
+            Some(name) => {
+                let words = invited.expect("an entry").words();
+                assert_eq!((read, status), (200, 200), "{answer}");
+                assert_eq!((words.get("by").map(String::as_str), words.get("operator")), (Some("operator"), Some(&name)));
+            }
+        }
+        node.shutdown(Duration::from_secs(5)).await;
+    }
+}
+
 #[tokio::test]
 async fn operators_act_and_the_log_has_it() {
     let (home, _) = laid_out();

@@ -11,6 +11,7 @@ mod grant;
 mod hash;
 mod pairwise;
 mod passkey;
+mod session_life;
 
 pub use assurance::Assurance;
 pub use binding::{
@@ -29,3 +30,4 @@ pub use passkey::{
     CeremonyOptions, LoginCeremony, LoginCredential, NewAccount, OriginError, PasskeyOrigin, PasskeyRefusal, RegisteredPasskey,
     RegistrationCeremony, RelyingParty, RelyingPartyError, StoredPasskey, UserHandle, VerifiedLogin, place,
 };
+pub use session_life::SessionLife;

@@ -17,7 +17,7 @@ use countersign_core::{
     AppId, ClientId, Clock, ContractViolation, DecisionId, DeviceId, Entropy, GrantId, Limits, Observer, PairwiseId, ProofId, RiskBar,
     Seconds, Secret, SessionId, SignalSink, UnixMillis, UserId,
 };
-use countersign_identity::{BindingRules, PairwiseKey, RelyingParty, Sector};
+use countersign_identity::{BindingRules, PairwiseKey, RelyingParty, Sector, SessionLife};
 use countersign_proof::{key_set::KeyRing, target::Origin};
 use countersign_store::{Bindings, Challenges, DevTokens, Devices, Grants, Recorder, ReplayMemory, Sessions, Subjects};
 
@@ -192,8 +192,8 @@ pub struct IssuerConfig {
     pub sign_up: SignUp,
     /// Bounds on the devices of a person, and the time for which a device is new.
     pub bindings: BindingRules,
-    /// Longest life of a session.
-    pub session_life: Seconds,
+    /// Life of sessions, in all and without use.
+    pub session_life: SessionLife,
     /// Scores of a login from which on more is asked, or the login is refused.
     pub risk: RiskBar,
     /// Life of an access token, at most [`Limits::ACCESS_TOKEN_LIFE`].

@@ -233,7 +233,7 @@ async fn open(issuer: &Issuer, code: &TokenHash, grant: CodeGrant, context: &Req
         auth_time: grant.auth_time,
         bound_at,
         created_at: now,
-        expires_at: now.plus(issuer.config.session_life),
+        expires_at: issuer.config.session_life.first_end(now),
     };
     let id = issuer.new_family_id();
     let family = RefreshFamily {
@@ -242,7 +242,8 @@ async fn open(issuer: &Issuer, code: &TokenHash, grant: CodeGrant, context: &Req
         session: session.id.clone(),
         client: grant.client,
         binding: grant.binding,
-        expires_at: session.expires_at,
+        // Longer than the session may live without use: while it lives it is asked at every renewal, too.
+        expires_at: issuer.config.session_life.last_end(now),
     };
     let opened = session.id.clone();
     let whose = SessionFilter { user: Some(session.user.clone()), device: Some(session.device.clone()), live_at: Some(now) };
@@ -367,6 +368,9 @@ async fn give(
     // SECURITY: asked once more after everything that was waited for: a caller who ended or froze the session meanwhile was told that it is
     // done.
     let _still_live = issuer.stores.sessions.live(&session.id, now).await?;
+    if let Some(end) = issuer.config.session_life.put_off(session.created_at, session.expires_at, now) {
+        issuer.stores.sessions.prolong(&session.id, end).await?;
+    }
     let tokens = Tokens {
         access_token: given.token.expose(),
         token_type: "DPoP",

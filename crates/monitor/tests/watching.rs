@@ -404,8 +404,9 @@ fn strangers_never_colour_a_login_by_passkey() {
                 for scene in [&alone, &among] {
                     scene.heard();
                 }
-                let [asked, passed] = [Asked, Passed]
-                    .map(|outcome| [&alone, &among].map(|scene| scene.log_in_by(LoginFactor::Passkey, ["honest", "her own", HOME], outcome)));
+                let [asked, passed] = [Asked, Passed].map(|outcome| {
+                    [&alone, &among].map(|scene| scene.log_in_by(LoginFactor::Passkey, ["honest", "her own", HOME], outcome))
+                });
                 assert!(passed[1].score < 50, "round {round}, step {step}: {passed:?}");
                 assert_eq!(passed[0], passed[1], "round {round}, step {step}");
                 assert_eq!(asked[1].score, asked[0].score.max(prompted(&asked[1])), "round {round}, step {step}: {asked:?}");

@@ -224,6 +224,13 @@ pub trait Sessions: Send + Sync {
     /// [`Unavailable`] only, when the backend failed. Some of several sessions may have ended by then; asking again ends the rest.
     async fn end(&self, whose: &Whose, now: UnixSeconds) -> Result<Ended, Unavailable>;
 
+    /// Puts off the end of a session that is in use, to `until`. The end never comes nearer by this, and a session that was revoked stays
+    /// revoked.
+    ///
+    /// # Errors
+    /// [`Unavailable`] only, when the backend failed.
+    async fn prolong(&self, id: &SessionId, until: UnixSeconds) -> Result<(), Unavailable>;
+
     /// Notes that the person was authenticated again. A `Limited` session becomes `Active` again, since its person vouched for it; a
     /// `Challenged` one stays as it is, since a sign-in opens a new session. Atomic, like a change of state.
     ///

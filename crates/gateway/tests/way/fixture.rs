@@ -230,6 +230,9 @@ impl Sessions for Backed {
     async fn end(&self, _: &Whose, _: UnixSeconds) -> Result<Ended, Unavailable> {
         Err(Unavailable::new(UNASKED))
     }
+    async fn prolong(&self, _: &SessionId, _: UnixSeconds) -> Result<(), Unavailable> {
+        Err(Unavailable::new(UNASKED))
+    }
     async fn authenticated(&self, _: &SessionId, _: UnixSeconds) -> Result<(), Unavailable> {
         Err(Unavailable::new(UNASKED))
     }

@@ -260,3 +260,20 @@ async fn a_code_in_other_hands_ends_what_came_of_it() {
     let after = phone.refresh(&world, &tokens.text("refresh_token")).await;
     assert_eq!((after.verdict().as_str(), world.memory.shelf().sessions[0].state), ("400 invalid_grant", SessionState::Revoked));
 }
+
+/// Issue 11, section 9: a renewal puts off the end that comes by inactivity, up to the session's whole life; without one it comes.
+#[tokio::test]
+async fn a_session_ends_without_use_and_lives_on_with_it() {
+    let world = World::new(SignUp::Open);
+    let (phone, tokens) = Phone::signed_in(&world).await;
+    let refresh = tokens.text("refresh_token");
+    let end_in = |seconds: u64| world.memory.shelf().sessions[0].expires_at = world.now().plus(Seconds(seconds));
+    end_in(400);
+    world.pass(400);
+    assert_eq!(phone.refresh(&world, &refresh).await.verdict(), "200", "in its last second");
+    assert_eq!(world.memory.shelf().sessions[0].expires_at, UnixSeconds(START + 86_400), "put off, up to its whole life");
+    end_in(400);
+    world.pass(401);
+    assert_eq!(phone.refresh(&world, &refresh).await.verdict(), "400 invalid_grant", "nobody used it");
+    assert_eq!(world.memory.shelf().sessions[0].expires_at.plus(Seconds(1)), world.now(), "and it stays ended");
+}

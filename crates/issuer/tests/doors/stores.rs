@@ -403,6 +403,13 @@ impl Sessions for Memory {
         Ok(self.call()?.end(whose, now))
     }
 
+    async fn prolong(&self, id: &SessionId, until: UnixSeconds) -> Result<(), Unavailable> {
+        let mut shelf = self.call()?;
+        let open = shelf.sessions.iter_mut().filter(|session| session.id == *id && session.state != SessionState::Revoked);
+        open.for_each(|session| session.expires_at = session.expires_at.max(until));
+        Ok(())
+    }
+
     async fn authenticated(&self, id: &SessionId, at: UnixSeconds) -> Result<(), Unavailable> {
         self.call()?.sessions.iter_mut().filter(|session| session.id == *id).for_each(|session| {
             session.auth_time = at;

@@ -21,7 +21,7 @@ use countersign_core::{
     AppFinding, AppId, BootState, ClientId, Clock, Entropy, KeyId, NoObserver, RiskBar, Seconds, Secret, SecurityLevel, Stage, UnixMillis,
     UnixSeconds,
 };
-use countersign_identity::{BindingRules, PairwiseKey, PasskeyOrigin, RelyingParty, Sector};
+use countersign_identity::{BindingRules, PairwiseKey, PasskeyOrigin, RelyingParty, Sector, SessionLife};
 use countersign_issuer::{
     Allowances, App, Challenger, DecodesPlay, DeviceTrust, Issuer, IssuerConfig, IssuerKeys, NamedKeys, PlayApp, PlayReader, Prompts,
     RefreshKey, SignUp, Stores, VendorQuota, VendorSilent, World as Windows, router,
@@ -112,7 +112,7 @@ impl World {
                 passkeys: RelyingParty::new("example.org", &[PasskeyOrigin::parse(ORIGIN).expect("an origin")]).expect("a relying party"),
                 sign_up,
                 bindings: BindingRules { devices_max: 3, cool_down: Seconds(86_400) },
-                session_life: Seconds(86_400),
+                session_life: SessionLife { whole: Seconds(86_400), idle: Seconds(86_400) },
                 risk: RiskBar::SHIPPED,
                 access_token_life: Seconds(300),
             },

@@ -12,7 +12,7 @@ use std::{
 use countersign_compliance::{AfterGrace, OutageRule, WhenAbsent};
 use countersign_core::{AppFinding, BootState, Limits, RiskBar, Seconds, SecurityLevel, Stage};
 use countersign_gateway::{ForwardedBy, Protocol};
-use countersign_identity::BindingRules;
+use countersign_identity::{BindingRules, SessionLife};
 use countersign_monitor::{
     geography::ListOf,
     react::{Mode, ReactRules, Reaction},
@@ -55,7 +55,8 @@ pub const SIGN_UP: SignUp = SignUp::Invite;
 pub const BINDINGS: BindingRules = BindingRules { devices_max: 20, cool_down: Seconds(DAY) };
 
 /// Longest life of a session: a month, after which the passkey is shown again.
-pub const SESSION_LIFE: Seconds = Seconds(30 * DAY);
+/// Without use it ends after a week: a phone in a drawer keeps nobody signed in.
+pub const SESSION_LIFE: SessionLife = SessionLife { whole: Seconds(30 * DAY), idle: Seconds(7 * DAY) };
 
 // --- [device] ---
 
@@ -273,7 +274,8 @@ mod tests {
             ("`login.sign_up`", word(sign_up)),
             ("`login.device_cool_down_hours`", (BINDINGS.cool_down.0 / 3600).to_string()),
             ("`login.devices_max`", BINDINGS.devices_max.to_string()),
-            ("`login.session_hours`", (SESSION_LIFE.0 / 3600).to_string()),
+            ("`login.session_hours`", (SESSION_LIFE.whole.0 / 3600).to_string()),
+            ("`login.session_idle_hours`", (SESSION_LIFE.idle.0 / 3600).to_string()),
             ("`login.origins`", text("")),
             ("`device.security_level_min`", word(level)),
             ("`device.boot_state`", word(&format!("[{}]", boot.join(", ")))),

@@ -10,7 +10,7 @@ use std::{
 use countersign_compliance::{DailyLimit, FeedKind, OutageRule, Requirement};
 use countersign_core::{Action, AppId, ClientId, RiskBar, Seconds, SecurityLevel, WhenLimited};
 use countersign_gateway::{Network, Origin, Protocol, Proxies};
-use countersign_identity::{BindingRules, PasskeyOrigin};
+use countersign_identity::{BindingRules, PasskeyOrigin, SessionLife};
 use countersign_monitor::{
     geography::ListOf,
     react::{ReactRules, Reaction},
@@ -396,8 +396,8 @@ pub struct Login {
     pub origins: Vec<PasskeyOrigin>,
     /// On how many devices a person may be, and how long one is new.
     pub bindings: BindingRules,
-    /// How long a session lives at most.
-    pub session_life: Seconds,
+    /// How long a session lives at most, in all and without use.
+    pub session_life: SessionLife,
 }
 
 /// What happens to the revocation list's requirement when the vendor's service is down.

@@ -337,7 +337,10 @@ fn login(section: Option<Section<'_>>) -> Login {
         }
     }
     if let Some(hours) = section.number("session_hours", 1..=87_840) {
-        login.session_life = Seconds(hours.value.saturating_mul(3600));
+        login.session_life.whole = Seconds(hours.value.saturating_mul(3600));
+    }
+    if let Some(hours) = section.number("session_idle_hours", 1..=87_840) {
+        login.session_life.idle = Seconds(hours.value.saturating_mul(3600));
     }
     if let Some(hours) = section.number("device_cool_down_hours", 0..=720) {
         login.bindings.cool_down = Seconds(hours.value.saturating_mul(3600));

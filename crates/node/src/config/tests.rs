@@ -119,7 +119,7 @@ fn every_key_is_heeded() {
     assert_eq!(config.upstream.protocol, Protocol::Http1);
     assert_eq!(config.upstream.ca, Some(PathBuf::from("/etc/csign/ca.pem")));
     assert_eq!((config.data, config.policies), (PathBuf::from("/var/lib/countersign"), PathBuf::from("/etc/csign/rules")));
-    assert_eq!((config.login.sign_up, config.login.session_life, config.login.origins.len()), (SignUp::Open, Seconds(43_200), 1));
+    assert_eq!((config.login.sign_up, config.login.session_life.whole, config.login.origins.len()), (SignUp::Open, Seconds(43_200), 1));
     let device = &config.device;
     let rules: Vec<_> = device.requirements.iter().map(|required| &required.rule).collect();
     assert!(rules.contains(&&Rule::Boot { states: vec![BootState::Verified, BootState::SelfSigned], keys: [].into() }));

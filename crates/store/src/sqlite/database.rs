@@ -108,6 +108,11 @@ pub enum DatabaseFault {
 }
 
 impl DatabaseFault {
+    /// Every fault.
+    #[cfg(test)]
+    pub(super) const ALL: [Self; 8] =
+        [Self::Damaged, Self::DiskFull, Self::Io, Self::Locked, Self::Newer, Self::NoDatabase, Self::Other, Self::ReadOnly];
+
     /// What SQLite's answer means (sqlite.org/rescode.html); the primary code is in the lowest eight bits.
     fn of(error: &sqlx::Error) -> Self {
         let code = error.as_database_error().and_then(|fault| fault.code()).and_then(|code| code.parse::<u32>().ok());
@@ -132,7 +137,7 @@ impl DatabaseFault {
     }
 
     /// What it is, and what to do.
-    const fn told(self) -> &'static str {
+    pub(super) const fn told(self) -> &'static str {
         match self {
             Self::Damaged => "it is damaged; restore a backup",
             Self::DiskFull => "the disk is full; make room, and start again",

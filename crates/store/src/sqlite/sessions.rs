@@ -234,6 +234,18 @@ impl Sessions for Sqlite {
         }
     }
 
+    async fn prolong(&self, id: &SessionId, until: UnixSeconds) -> Result<(), Unavailable> {
+        let gate = self.sessions.gate().await;
+        gate.forget(id);
+        sqlx::query("UPDATE sessions SET expires_at = max(expires_at, $2) WHERE id = $1 AND state <> 'revoked'")
+            .bind(id.as_str())
+            .bind(signed(until.0))
+            .execute(&self.writer)
+            .await
+            .map_err(failed("putting off the end of a session"))
+            .map(|_| ())
+    }
+
     async fn authenticated(&self, id: &SessionId, at: UnixSeconds) -> Result<(), Unavailable> {
         let _news = self.changes.at_end(Change::Session(id.clone()));
         let gate = self.sessions.gate().await;

@@ -5,7 +5,10 @@ use std::{fs, os::unix::fs::PermissionsExt, path::Path, sync::Arc};
 use async_trait::async_trait;
 use countersign_core::{IncidentId, Seconds, Secret, Session, SessionId, SessionState, SignalKind, UnixMillis};
 use countersign_identity::{RefreshFamily, RefreshState, TokenHash};
-use sqlx::SqlitePool;
+use sqlx::{
+    SqlitePool,
+    sqlite::{SqliteConnectOptions, SqlitePoolOptions},
+};
 use tempfile::TempDir;
 use tokio::sync::Mutex;
 
@@ -558,14 +561,14 @@ async fn what_this_version_does_not_know_is_refused() {
     for file in ["countersign.db", "subject-keys.db"] {
         let said = newer(file).await;
         assert!(
-            said.contains(file) && said.contains("9999") && said.contains("if it was written by a newer version, use that version"),
+            said.contains(file) && said.contains("9999") && said.contains("a newer version of this program wrote it; use that version"),
             "{said}"
         );
     }
     let directory = Directory::new();
     fs::write(directory.place.path().join("countersign.db"), "this is no database, but a text of some length").expect("a file");
     let said = Sqlite::open(directory.place.path()).await.err().expect("refused").to_string();
-    assert!(said.contains("countersign.db"), "{said}");
+    assert!(said.contains("countersign.db") && said.contains("it is not a database") && !said.contains("newer"), "{said}");
     let nowhere = directory.place.path().join("nowhere");
     let refused = Sqlite::open(&nowhere).await.err().expect("refused");
     assert!(matches!(refused, OpenError::Io { .. }), "{refused}");
@@ -605,4 +608,37 @@ async fn sign_in(truth: &Truth, number: u16) -> Result<(), String> {
     truth.sessions.open(suite::session(number)).await.map_err(|why| why.to_string())?;
     truth.grants.redeem(&name, suite::family(number)).await.map_err(|why| format!("{why:?}"))?;
     truth.sessions.live(&suite::session(number).id, NOW).await.map(drop).map_err(|why| format!("{why:?}"))
+}
+
+/// Issue 11, section 7: every fault of the database says what it is, and not that a newer version wrote it.
+#[tokio::test]
+async fn a_database_that_does_not_open_says_what_it_is() {
+    async fn opened(spoil: impl AsyncFnOnce(&Directory)) -> OpenError {
+        let directory = Directory::new();
+        filled(&directory).await.close().await;
+        spoil(&directory).await;
+        Sqlite::open(directory.place.path()).await.err().expect("refused")
+    }
+    let file = |directory: &Directory| directory.place.path().join("countersign.db");
+    let of = |fault: OpenError| match fault {
+        OpenError::Database { fault, .. } => fault,
+        OpenError::Io { .. } => panic!("{fault}"),
+    };
+    let overwritten = opened(async |directory: &Directory| {
+        // The pages, but not the header: SQLite finds out when it reads them.
+        let mut bytes = fs::read(file(directory)).expect("a file");
+        bytes.iter_mut().skip(100).for_each(|byte| *byte = 0xa5);
+        fs::write(file(directory), bytes).expect("written");
+    });
+    assert_eq!(of(overwritten.await), DatabaseFault::Damaged);
+    let another = opened(async |directory: &Directory| fs::write(file(directory), "0".repeat(8192)).expect("written"));
+    assert_eq!(of(another.await), DatabaseFault::NoDatabase);
+    let changed = opened(async |directory: &Directory| {
+        let pool = SqlitePoolOptions::new().connect_with(SqliteConnectOptions::new().filename(file(directory))).await.expect("a pool");
+        run(&pool, "UPDATE _sqlx_migrations SET checksum = x'00' WHERE version = 1").await;
+        pool.close().await;
+    });
+    assert_eq!(of(changed.await), DatabaseFault::Other);
+    let told: std::collections::BTreeSet<_> = DatabaseFault::ALL.iter().map(|fault| fault.told()).collect();
+    assert_eq!(told.len(), DatabaseFault::ALL.len(), "each has words of its own");
 }

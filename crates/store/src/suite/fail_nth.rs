@@ -339,6 +339,10 @@ impl Sessions for FailNth<dyn Sessions> {
         self.call(identity, self.inner.end(whose, now)).await
     }
 
+    async fn prolong(&self, id: &SessionId, until: UnixSeconds) -> Result<(), Unavailable> {
+        self.call(identity, self.inner.prolong(id, until)).await
+    }
+
     async fn authenticated(&self, id: &SessionId, at: UnixSeconds) -> Result<(), Unavailable> {
         self.call(identity, self.inner.authenticated(id, at)).await
     }

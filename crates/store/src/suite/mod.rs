@@ -38,6 +38,7 @@ pub use world::{Fast, Home, Truth};
 pub async fn truth<H: Home>(fresh: impl AsyncFn() -> H) {
     sessions::what_was_opened_is_found_after_a_restart(&fresh().await).await;
     sessions::state_and_time_decide(&fresh().await).await;
+    sessions::an_end_is_put_off_and_never_brought_forward(&fresh().await).await;
     sessions::revoked_is_final(&fresh().await).await;
     sessions::of_racing_revocations_one_revokes(&fresh().await).await;
     sessions::a_race_leaves_nothing_stale(&fresh().await).await;

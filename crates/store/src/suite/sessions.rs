@@ -90,6 +90,25 @@ pub(crate) async fn state_and_time_decide(home: &dyn Home) {
     }
 }
 
+pub(crate) async fn an_end_is_put_off_and_never_brought_forward(home: &dyn Home) {
+    let truth = home.open().await;
+    let opened = truth.open_session(1).await;
+    let (end, later) = (opened.expires_at, opened.expires_at.plus(Seconds(100)));
+    assert_eq!(truth.sessions.prolong(&opened.id, end.minus(Seconds(1))).await, Ok(()));
+    assert!(live(&*truth.sessions, &opened.id, end).await.is_ok(), "not brought forward");
+    assert_eq!(truth.sessions.prolong(&opened.id, later).await, Ok(()));
+    for truth in [truth, home.open().await] {
+        assert!(matches!(live(&*truth.sessions, &opened.id, later).await, Ok(_) | Err(LiveError::Unavailable(_))));
+    }
+    let truth = home.open().await;
+    assert_eq!(live(&*truth.sessions, &opened.id, later.plus(Seconds(1))).await, Err(LiveError::Expired));
+    let change = turn(&*truth.sessions, &opened.id, SessionState::Revoked).await;
+    assert!(matches!(change, Ok(StateChange::Changed { .. })), "{change:?}");
+    assert_eq!(truth.sessions.prolong(&opened.id, later.plus(Seconds(100))).await, Ok(()));
+    assert_eq!(live(&*truth.sessions, &opened.id, NOW).await, Err(LiveError::Revoked));
+    assert_eq!(truth.sessions.prolong(&session(99).id, later).await, Ok(()), "nobody is there");
+}
+
 pub(crate) async fn revoked_is_final(home: &dyn Home) {
     let truth = home.open().await;
     let id = truth.open_session(1).await.id;
