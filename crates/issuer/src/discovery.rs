@@ -9,15 +9,16 @@ use serde_json::{Value, json};
 use crate::{answer, context::RequestContext, paths, receive::Call, refusal::Refusal, state::Issuer};
 
 /// Metadata by RFC 8414 section 2. There is no authorization endpoint: a native app's person signs in at the login endpoint, which gives
-/// the code, so no browser takes part.
+/// the code, so no browser takes part. So neither a response type nor the code grant is listed, which a client would take to mean that there
+/// is one; who knows our login endpoint knows that its code is redeemed at the token endpoint.
 #[derive(Serialize)]
 struct Metadata {
     issuer: String,
     token_endpoint: String,
     revocation_endpoint: String,
     jwks_uri: String,
-    response_types_supported: [&'static str; 1],
-    grant_types_supported: [&'static str; 2],
+    response_types_supported: [&'static str; 0],
+    grant_types_supported: [&'static str; 1],
     token_endpoint_auth_methods_supported: [&'static str; 1],
     revocation_endpoint_auth_methods_supported: [&'static str; 1],
     code_challenge_methods_supported: [&'static str; 1],
@@ -37,8 +38,8 @@ pub async fn metadata(issuer: &Issuer, _: &Call, _: &RequestContext) -> Result<R
         token_endpoint: at(paths::TOKEN),
         revocation_endpoint: at(paths::REVOKE),
         jwks_uri: at(paths::JWKS),
-        response_types_supported: ["code"],
-        grant_types_supported: ["authorization_code", "refresh_token"],
+        response_types_supported: [],
+        grant_types_supported: ["refresh_token"],
         token_endpoint_auth_methods_supported: ["none"],
         revocation_endpoint_auth_methods_supported: ["none"],
         code_challenge_methods_supported: ["S256"],

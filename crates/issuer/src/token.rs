@@ -147,11 +147,11 @@ fn prove(issuer: &Issuer, call: &Call, grant: &TokenHash, context: &RequestConte
     };
     let device = *signed.key().thumbprint();
     context.speaks_for(device);
-    let request = proven::bind(issuer, proof, NonceRule::RequiredOf { keys, namer: &device }, context)?;
+    let request_key = *proof.key().thumbprint();
     let (target, grant) = (target(issuer, context.endpoint)?, GrantHash::from_bytes(*grant.as_bytes()));
-    let request_key = request.key().thumbprint();
-    let expected = Expected { target: &target, grant: &grant, request_key, nonces: NonceRule::Required(keys) };
+    let expected = Expected { target: &target, grant: &grant, request_key: &request_key, nonces: NonceRule::Required(keys) };
     let delegation = Some(delegation::bind(signed, &expected, context.second())?);
+    let request = proven::bind(issuer, proof, NonceRule::RequiredOf { keys, namer: &device }, context)?;
     context.learn(|known| known.key = Some(device));
     Ok(BoundKeys { request, delegation })
 }

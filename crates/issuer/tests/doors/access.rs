@@ -34,8 +34,9 @@ fn request(world: &World, number: usize, path: &str, asked: &Asked<'_>) -> Reque
     let target = Target::parse(&format!("{ORIGIN}{}", asked.path)).expect("a target");
     let id = ProofId::parse(&format!("case-{number}")).expect("an id");
     let hash = asked.hash.clone().unwrap_or_else(|| hash_text(&asked.token));
-    let proof =
-        ProofToMake { method: asked.method, target: &target, token_hash: Some(&hash), nonce: None, id: &id, issued_at: world.now() };
+    let nonce = world.issuer.access.nonces.issue(asked.key.public().thumbprint(), world.now());
+    let nonce = Some(nonce.as_str());
+    let proof = ProofToMake { method: asked.method, target: &target, token_hash: Some(&hash), nonce, id: &id, issued_at: world.now() };
     Request::builder()
         .method("PATCH")
         .uri(path)

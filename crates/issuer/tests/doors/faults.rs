@@ -15,7 +15,6 @@ use crate::{
 /// A scene: what must have happened before, and the request whose calls fail one after the other.
 #[derive(Clone, Copy, Debug)]
 enum Scene {
-    Challenge,
     Enrol,
     Disown,
     EnrolByToken,
@@ -33,7 +32,6 @@ enum Scene {
 }
 
 const SCENES: &[Scene] = &[
-    Scene::Challenge,
     Scene::Enrol,
     Scene::Disown,
     Scene::EnrolByToken,
@@ -52,7 +50,6 @@ const SCENES: &[Scene] = &[
 
 async fn request(scene: Scene, world: &World) -> Request<axum::body::Body> {
     match scene {
-        Scene::Challenge => Phone::new().json(world, paths::CHALLENGE, &json!({ "client_id": APP })),
         Scene::Enrol => {
             let phone = Phone::new();
             let challenge = phone.challenge(world).await;

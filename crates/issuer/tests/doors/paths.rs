@@ -13,3 +13,4 @@ pub const REGISTRATION_FINISH: &str = "/countersign/v1/registration/finish";
 pub const REGISTRATION_START: &str = "/countersign/v1/registration/start";
 pub const REPORT: &str = "/countersign/v1/report";
 pub const TOKEN: &str = "/countersign/v1/token";
+pub const REVOKE: &str = "/countersign/v1/revoke";

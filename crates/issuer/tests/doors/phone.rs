@@ -184,6 +184,12 @@ impl Phone {
         UnixSeconds(world.now().0.saturating_add_signed(self.clock_error))
     }
 
+    /// The same keys in other hands.
+    pub fn twin(&self) -> Self {
+        let device_key = SigningKey::from_pkcs8(Algorithm::Es256, &Secret::new(self.hardware.serialize_der())).expect("a key");
+        Self { device_key, ..Self::new() }
+    }
+
     /// The nonce of the next proof, for the key `holder`.
     fn nonce_of(&self, world: &World, holder: &SigningKey) -> Option<String> {
         let given = self.nonce.clone().unwrap_or_else(|| world.issuer.access.nonces.issue(holder.public().thumbprint(), world.now()));

@@ -4,6 +4,7 @@ use axum::body::Body;
 use countersign_core::{BootState, Limits, Reason, Secret, SecurityLevel, SessionState, SignalKind, UserId};
 use countersign_identity::TokenHash;
 use countersign_issuer::{BodyKind, Endpoint, SignUp, endpoints};
+use countersign_proof::jwk::SigningKey;
 use countersign_store::{DeviceState, Invitation, Passkey, UserState};
 use http::Request;
 use proptest::prelude::*;
@@ -494,7 +495,7 @@ async fn codes_are_refused_for_one_thing_each() {
         ("another verifier", |f| f[3].1 = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb", 0, "400 invalid_grant", "pkce_mismatch"),
         ("half a verifier", |f| f[3].1 = "b", 0, "400 invalid_grant", "pkce_mismatch"),
         ("too late", |_| {}, 61, "400 invalid_grant", "code_unknown"),
-        ("another client", |f| f[1].1 = "org.example.bank", 0, "400 invalid_client", "client_unknown"),
+        ("another client", |f| f[1].1 = "org.example.bank", 0, "400 invalid_grant", "grant_of_another_app"),
     ];
     for (name, twist, seconds, told, reason) in rows {
         let world = World::new(SignUp::Open);
@@ -590,8 +591,98 @@ async fn delegations_are_refused_for_one_thing_each() {
 async fn revocation_tells_nothing_about_tokens() {
     let world = World::new(SignUp::Open);
     let (phone, tokens) = Phone::signed_in(&world).await;
-    for token in ["csr_unknown", &tokens.text("access_token"), &tokens.text("refresh_token"), &tokens.text("refresh_token")] {
+    // RFC 7009 section 2.2.1: an access token lives on, and the answer says so.
+    let access = world.send(phone.revocation(&world, &tokens.text("access_token"))).await;
+    assert_eq!(access.verdict(), "400 unsupported_token_type");
+    for token in ["csr_unknown", &tokens.text("refresh_token"), &tokens.text("refresh_token")] {
         assert_eq!(world.send(phone.revocation(&world, token)).await.verdict(), "200");
+    }
+    world.pass(301);
+    let expired = world.send(phone.revocation(&world, &tokens.text("access_token"))).await;
+    assert_eq!(expired.verdict(), "200", "it opens nothing any more");
+}
+
+/// An app that signs out with its request key is no thief: the session ends, and nobody is alarmed.
+#[tokio::test]
+async fn the_request_key_signs_out_and_another_key_freezes() {
+    let world = World::new(SignUp::Open);
+    let (phone, tokens) = Phone::signed_in(&world).await;
+    let revocation = |key: &SigningKey| {
+        let form = encoded(&[("token", &tokens.text("refresh_token")), ("client_id", APP)]);
+        let request = post(paths::REVOKE, FORM);
+        request.header("dpop", phone.proof(&world, key, paths::REVOKE)).body(Body::from(form)).expect("a request")
+    };
+    assert_eq!(world.send(revocation(&phone.request_key)).await.verdict(), "200");
+    assert_eq!(world.memory.shelf().sessions[0].state, SessionState::Revoked);
+    assert!(world.memory.shelf().signals.is_empty(), "no incident comes of it");
+
+    let world = World::new(SignUp::Open);
+    let (phone, tokens) = Phone::signed_in(&world).await;
+    let thief = Phone { device_key: crate::phone::fresh_key(), ..Phone::new() };
+    assert_eq!(world.send(thief.revocation(&world, &tokens.text("refresh_token"))).await.verdict(), "400 invalid_grant");
+    assert_eq!(world.memory.shelf().sessions[0].state, SessionState::Challenged);
+    drop(phone);
+}
+
+/// What RFC 6749 sections 2.3, 5.1, 5.2 and 6 say about what a token request may not ask for.
+#[tokio::test]
+async fn nothing_that_is_asked_for_is_left_out_in_silence() {
+    let world = World::new(SignUp::Open);
+    let (phone, tokens) = Phone::signed_in(&world).await;
+    let refresh = tokens.text("refresh_token");
+    let rows: &[(&str, &str, &str, Option<&str>, &str)] = &[
+        ("a scope", "scope", "accounts", None, "400 invalid_scope"),
+        ("an empty scope, which counts as left out", "scope", "", None, "200"),
+        ("a password", "client_secret", "x", None, "401 invalid_client"),
+        ("an assertion", "client_assertion", "x", None, "401 invalid_client"),
+        ("somebody else's Basic credentials", "state", "x", Some("Basic YTpi"), "401 invalid_client"),
+        ("a parameter that is not known", "state", "x", None, "200"),
+    ];
+    for (name, parameter, value, authorization, told) in rows {
+        let mut form = refresh_form(&refresh).to_vec();
+        form.push((*parameter, *value));
+        let mut request = phone.token_request(&world, &form);
+        if let Some(authorization) = authorization {
+            request.headers_mut().insert("authorization", authorization.parse().expect("a value"));
+        }
+        let answer = world.send(request).await;
+        assert_eq!(answer.verdict(), *told, "{name}");
+        assert_eq!(
+            answer.status == 401,
+            answer.headers.get("www-authenticate").is_some_and(|value| value.as_bytes().starts_with(b"Basic "))
+        );
+    }
+}
+
+/// Nonces are for one key and for half a minute, at every door (RFC 9449 sections 8, 9 and 11.2).
+#[tokio::test]
+async fn nothing_is_made_ahead() {
+    let world = World::new(SignUp::Open);
+    let (mut phone, tokens) = Phone::signed_in(&world).await;
+    let refresh = tokens.text("refresh_token");
+    let ahead: Vec<_> = [0_u64, 40, 80, 150]
+        .into_iter()
+        .map(|seconds| {
+            // Dated ahead, by somebody who holds the device key and the nonce of now, and will throw the key away.
+            let dated = Phone { clock_error: i64::try_from(seconds).expect("a time"), ..phone.twin() };
+            (seconds, dated.token_request(&world, &refresh_form(&refresh)))
+        })
+        .collect();
+    phone.nonce = Some(String::new());
+    let bare = phone.token_request(&world, &refresh_form(&refresh));
+    phone.nonce = Some(world.issuer.access.nonces.issue(Phone::new().device_key.public().thumbprint(), world.now()));
+    let foreign = phone.token_request(&world, &refresh_form(&refresh));
+    for (name, request) in [("no nonce", bare), ("a nonce of another key", foreign)] {
+        let answer = world.send(request).await;
+        assert_eq!(answer.verdict(), "400 use_dpop_nonce", "{name}");
+        assert!(answer.headers.contains_key("dpop-nonce"), "{name}");
+    }
+    let mut passed = 0;
+    for (seconds, request) in ahead {
+        world.pass(seconds - passed);
+        passed = seconds;
+        let told = if seconds == 0 { "200" } else { "400 use_dpop_nonce" };
+        assert_eq!(world.send(request).await.verdict(), told, "{seconds} seconds later");
     }
 }
 
