@@ -69,8 +69,10 @@ async fn serve(issuer: Arc<Issuer>, route: &'static Route, request: Request) -> 
 }
 
 async fn pass(issuer: &Issuer, route: &Route, request: Request, context: &RequestContext) -> Result<Response, Refusal> {
-    let call = receive(request, &route.endpoint).await?;
-    let judged = (route.handler)(issuer, &call, context).await;
+    let judged = match receive(request, &route.endpoint).await {
+        Ok(call) => (route.handler)(issuer, &call, context).await,
+        Err(refusal) => Err(refusal),
+    };
     if let Err(refusal) = &judged {
         // A refusal that cannot be recorded becomes a fault of the server: nothing is answered that the log does not have.
         record::refused(issuer, refusal, context).await?;
