@@ -210,7 +210,9 @@ async fn without_descriptors_the_node_says_so_and_goes_on() {
     let highest: u64 = open().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).max().expect("some");
     let before = node.limit(Resource::Nofile, Some(highest + 1));
     let mut held = Vec::new();
-    for _ in 0..64 {
+    // As many as fit into the gaps below the limit, and some that wait.
+    let gaps = highest.saturating_sub(u64::try_from(open().count()).expect("few"));
+    for _ in 0..gaps + 16 {
         held.push(TcpStream::connect(("127.0.0.1", node.public)).await.expect("a place in the queue"));
     }
     let (told, _) = node.wait_until(503, AGAIN).await;

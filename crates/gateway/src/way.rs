@@ -231,7 +231,8 @@ async fn resolve_user(gateway: &Gateway, context: &mut RequestContext) {
 /// Asks whether the session that a stranger's token names is over. From one that is, nothing can be stolen any more.
 async fn not_live(gateway: &Gateway, context: &RequestContext, now: UnixSeconds) -> Option<NotLive> {
     context.stranger()?;
-    NotLive::ask(&*gateway.access.stores.sessions, context.session()?, now).await
+    // Where nobody can say, it counts as live, and the refusal is recorded.
+    NotLive::ask(&*gateway.access.stores.sessions, context.session()?, now).await.ok().flatten()
 }
 
 /// Figures for the operator, and for the monitor what no honest client does.

@@ -86,9 +86,13 @@ async fn unproven(issuer: &Issuer, refused: Unauthenticated, context: &RequestCo
     });
     if let Some(kind) = refusal.signal() {
         if let Some(session) = context.known().session {
-            theft::note(issuer, &session, kind, context).await;
-            // Without its person, the record about the session would be sealed with nobody's key. That there is none is no reason to say less.
-            let _ = theft::resolve_user(issuer, &session, context).await;
+            // Without its person, the record about the session would be sealed with nobody's key.
+            let noted = theft::note(issuer, &session, kind, context).await;
+            let known = noted.and(theft::resolve_user(issuer, &session, context).await);
+            if let Err(fault) = known {
+                context.signal(issuer, kind, refusal.reason());
+                return fault;
+            }
         }
         context.signal(issuer, kind, refusal.reason());
     }

@@ -56,7 +56,7 @@ pub async fn refused(issuer: &Issuer, refusal: &Refusal, context: &RequestContex
         }
         return Ok(());
     }
-    let entry = match stranger(issuer, context).await {
+    let entry = match stranger(issuer, context).await? {
         None => Err(Box::new(entry)),
         Some(caller) => StrangerRefusal::of(entry, &caller),
     };
@@ -80,16 +80,20 @@ fn counted(receipt: Counted, context: &RequestContext) {
 }
 
 /// Judges what a caller without a live session had shown; `None` for one who is in a session, or who stole from one.
-async fn stranger(issuer: &Issuer, context: &RequestContext) -> Option<Stranger> {
+async fn stranger(issuer: &Issuer, context: &RequestContext) -> Result<Option<Stranger>, Refusal> {
+    let theft = match context.theft() {
+        Theft::FromLiveSession(_) => return Ok(None),
+        Theft::Noticed(theft) => Some(theft),
+        Theft::None => None,
+    };
     let session = match context.known().session {
         None => None,
-        Some(id) => Some(NotLive::ask(&*issuer.stores.sessions, &id, context.second()).await?),
+        Some(id) => match NotLive::ask(&*issuer.stores.sessions, &id, context.second()).await? {
+            None => return Ok(None),
+            over => over,
+        },
     };
-    match context.theft() {
-        Theft::FromLiveSession(_) => None,
-        Theft::Noticed(theft) => Some(Stranger { site: Site::of(context.address), theft: Some(theft), session }),
-        Theft::None => Some(Stranger { site: Site::of(context.address), theft: None, session }),
-    }
+    Ok(Some(Stranger { site: Site::of(context.address), theft, session }))
 }
 
 fn at(context: &RequestContext, cause: Option<String>) -> AtEndpoint {

@@ -71,20 +71,20 @@ async fn serve(issuer: Arc<Issuer>, route: &'static Route, request: Request) -> 
 }
 
 async fn pass(issuer: &Issuer, route: &Route, request: Request, context: &RequestContext) -> Result<Response, Refusal> {
-    let (mut call, unread) = receive::head(request, &route.endpoint)?;
-    // Who proves nothing is read nothing from.
-    let judged = match proven::worth_reading(issuer, &call, context) {
-        Ok(()) => {
-            call.body = unread.read().await?;
-            (route.handler)(issuer, &call, context).await
-        }
-        Err(refusal) => Err(refusal),
-    };
+    let judged = handle(issuer, route, request, context).await;
     if let Err(refusal) = &judged {
         // A refusal that cannot be recorded becomes a fault of the server: nothing is answered that the log does not have.
         record::refused(issuer, refusal, context).await?;
     }
     judged
+}
+
+async fn handle(issuer: &Issuer, route: &Route, request: Request, context: &RequestContext) -> Result<Response, Refusal> {
+    let (mut call, unread) = receive::head(request, &route.endpoint)?;
+    // Who proves nothing is read nothing from.
+    proven::worth_reading(issuer, &call, context)?;
+    call.body = unread.read().await?;
+    (route.handler)(issuer, &call, context).await
 }
 
 /// Answers at a path below this server's where no endpoint is.

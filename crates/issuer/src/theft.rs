@@ -12,10 +12,10 @@ use crate::{context::RequestContext, refusal::Refusal, state::Issuer};
 /// again.
 pub(crate) async fn freeze(issuer: &Issuer, session: &SessionId, context: &RequestContext) -> Refusal {
     context.learn(|known| known.session = Some(session.clone()));
-    note(issuer, session, SignalKind::ForeignRefreshKey, context).await;
+    let noted = note(issuer, session, SignalKind::ForeignRefreshKey, context).await;
     context.signal(issuer, SignalKind::ForeignRefreshKey, Reason::RefreshForeignKey);
     let frozen = issuer.stores.sessions.set_state(session, OpenState::Challenged).await;
-    match frozen.map_err(Refusal::from).and(resolve_user(issuer, session, context).await) {
+    match noted.and(frozen.map_err(Refusal::from).map(drop)).and(resolve_user(issuer, session, context).await) {
         Ok(()) => GrantRefusal::ForeignKey.into(),
         Err(refusal) => refusal,
     }
@@ -24,19 +24,27 @@ pub(crate) async fn freeze(issuer: &Issuer, session: &SessionId, context: &Reque
 /// Ends the session of a code that was redeemed before with other keys (RFC 6749 section 4.1.2).
 pub async fn revoke(issuer: &Issuer, session: &SessionId, context: &RequestContext) -> Refusal {
     context.learn(|known| known.session = Some(session.clone()));
-    note(issuer, session, SignalKind::CodeReused, context).await;
+    let noted = note(issuer, session, SignalKind::CodeReused, context).await;
     context.signal(issuer, SignalKind::CodeReused, Reason::CodeReused);
     let ended = issuer.stores.sessions.end(&Whose::Session(session.clone()), context.second()).await;
-    match ended.map_err(Refusal::from).and(resolve_user(issuer, session, context).await) {
+    match noted.and(ended.map_err(Refusal::from).map(drop)).and(resolve_user(issuer, session, context).await) {
         Ok(()) => GrantRefusal::CodeReused.into(),
         Err(refusal) => refusal,
     }
 }
 
 /// Notes whether the session was live until now: then this is a theft that is recorded, whatever the budget of strangers.
-pub async fn note(issuer: &Issuer, session: &SessionId, kind: SignalKind, context: &RequestContext) {
-    if NotLive::ask(&*issuer.stores.sessions, session, context.second()).await.is_none() {
-        context.is_theft_from_live_session(kind);
+pub async fn note(issuer: &Issuer, session: &SessionId, kind: SignalKind, context: &RequestContext) -> Result<(), Refusal> {
+    match NotLive::ask(&*issuer.stores.sessions, session, context.second()).await {
+        Ok(Some(_)) => Ok(()),
+        Ok(None) => {
+            context.is_theft_from_live_session(kind);
+            Ok(())
+        }
+        Err(fault) => {
+            context.is_theft_from_live_session(kind);
+            Err(fault.into())
+        }
     }
 }
 

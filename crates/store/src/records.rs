@@ -57,11 +57,15 @@ impl Counted {
 pub struct NotLive(());
 
 impl NotLive {
-    /// Asks for the session. `None` when it is live, and when nobody can say.
-    pub async fn ask(sessions: &dyn Sessions, id: &SessionId, now: UnixSeconds) -> Option<Self> {
+    /// Asks for the session; `None` when it is live.
+    ///
+    /// # Errors
+    /// When the store does not say: whoever has no witness records.
+    pub async fn ask(sessions: &dyn Sessions, id: &SessionId, now: UnixSeconds) -> Result<Option<Self>, Unavailable> {
         match sessions.live(id, now).await {
-            Ok(_) | Err(LiveError::Unavailable(_)) => None,
-            Err(LiveError::Challenged | LiveError::Expired | LiveError::Revoked | LiveError::Unknown) => Some(Self(())),
+            Ok(_) => Ok(None),
+            Err(LiveError::Unavailable(fault)) => Err(fault),
+            Err(LiveError::Challenged | LiveError::Expired | LiveError::Revoked | LiveError::Unknown) => Ok(Some(Self(()))),
         }
     }
 }
