@@ -132,11 +132,11 @@ pub struct Asked<'a> {
     pub method: &'a Method,
     /// URL of the request.
     pub target: &'a Target,
-    /// Whether the proof needs a nonce of ours for its key.
+    /// Need for a nonce of ours, made for the key of the proof.
     pub nonce: NonceNeed,
 }
 
-/// Whether a proof needs a nonce (RFC 9449 sections 8 and 9).
+/// Need of a proof for a nonce (RFC 9449 sections 8 and 9).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NonceNeed {
     /// The proof may do without one, as at the API: a nonce for each request would cost a round trip.

@@ -13,6 +13,7 @@ use countersign_core::{AppFinding, AppReport, CoarsePlace, Limits, Reason, UnixS
 use countersign_proof::{
     jwk::PublicKey,
     jws::{Jws, JwsRefusal, Type},
+    numeric_date::NumericDate,
 };
 use serde::Deserialize;
 
@@ -76,7 +77,7 @@ struct WireReport {
     #[serde(rename = "v")]
     _v: u32,
     #[serde(rename = "iat")]
-    _iat: u64,
+    _iat: NumericDate,
     findings: Vec<String>,
     os_version: Option<u64>,
     app_version: Option<u64>,

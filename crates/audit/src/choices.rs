@@ -147,7 +147,7 @@ choice! {
     }
 }
 
-/// Who acted, where it is not the person that the entry is about. Alphabetical.
+/// Party that acted, where it is not the person that the entry is about. Alphabetical.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Actor {
     /// The monitor, because of an incident.
@@ -163,7 +163,7 @@ pub enum Actor {
 }
 
 impl Actor {
-    /// What kind of actor it is, as one word.
+    /// Kind of the actor, as one word.
     #[must_use]
     pub const fn as_str(&self) -> &'static str {
         match self {

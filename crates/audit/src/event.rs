@@ -84,7 +84,7 @@ pub enum Recorded {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ConfigActivated {
-    /// Who saw to it.
+    /// Actor that saw to it.
     #[serde(with = "word")]
     pub by: Actor,
     /// What it is.
@@ -107,7 +107,7 @@ pub struct ConfigActivated {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DatabaseSeen {
-    /// Its name.
+    /// Name that the database was given when it was made.
     pub id: String,
     /// The number of its last note, which was on the disk before this entry was written.
     pub number: u64,
@@ -133,7 +133,7 @@ pub struct ConnectionCut {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DevTokenCreated {
-    /// Who made it.
+    /// Actor that made it.
     #[serde(with = "word")]
     pub by: Actor,
     /// Its name.
@@ -158,7 +158,7 @@ pub struct DevTokenCreated {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DevTokenRevoked {
-    /// Who revoked it.
+    /// Actor that revoked it.
     #[serde(with = "word")]
     pub by: Actor,
     /// Its name.
@@ -237,7 +237,7 @@ pub struct DeviceRevoked {
     /// Where its person asked for it; `None` when somebody else did.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub at: Option<AtEndpoint>,
-    /// Who asked, where it is not its person.
+    /// Actor that asked, where it is not the person of the session.
     #[serde(with = "word_if", skip_serializing_if = "Option::is_none", default)]
     pub by: Option<Actor>,
     /// How; `None` for a refusal.
@@ -249,7 +249,7 @@ pub struct DeviceRevoked {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct IncidentJudged {
-    /// Who said it.
+    /// Actor that judged the incident.
     #[serde(with = "word")]
     pub by: Actor,
     /// The incident, or the kind of incident.
@@ -283,7 +283,7 @@ pub struct LogInterrupted {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PersonErased {
-    /// Who saw to it.
+    /// Actor that saw to it.
     #[serde(with = "word")]
     pub by: Actor,
 }
@@ -422,7 +422,7 @@ impl Decided {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SessionChanged {
-    /// Who changed it.
+    /// Actor that changed it.
     #[serde(with = "word")]
     pub by: Actor,
     /// What it was, where that is known.
@@ -463,7 +463,7 @@ pub struct SignedIn {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct UserChanged {
-    /// Who changed it.
+    /// Actor that changed it.
     #[serde(with = "word")]
     pub by: Actor,
     /// What it may do now.
@@ -474,7 +474,7 @@ pub struct UserChanged {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct UserInvited {
-    /// Who issued it.
+    /// Actor that issued it.
     #[serde(with = "word")]
     pub by: Actor,
     /// The roles that come with it.
@@ -564,7 +564,7 @@ impl Event {
         Some(judged.decided.clone().unwrap_or_else(as_it_ended).decision())
     }
 
-    /// Who acted, where it is not the person that the entry is about.
+    /// Actor of the entry, where it is not the person that the entry is about.
     #[must_use]
     pub const fn actor(&self) -> Option<&Actor> {
         match &self.of {

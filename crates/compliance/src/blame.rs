@@ -45,7 +45,7 @@ pub const fn blamed(owner: CredentialOwner) -> Blamed {
 pub enum Standing {
     /// The account's person signed in on the device before, and did not cut it off.
     Bound,
-    /// Any other device.
+    /// Device that is not bound to the account.
     Stranger,
 }
 
@@ -65,7 +65,7 @@ pub enum Guesser {
 pub struct Guess {
     /// Account that is guessed at.
     pub account: [u8; 32],
-    /// Device that guesses.
+    /// Device that the guess comes from.
     pub device: [u8; 32],
     /// Relation of the device to the account.
     pub standing: Standing,

@@ -15,7 +15,7 @@ const MICROS: u64 = 1_000;
 /// One taking: whose share it is from, and how large that share is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Taking<K> {
-    /// Whose share.
+    /// Owner of the share.
     pub of: K,
     /// Size of the share: so much at once, and so much again in every window.
     pub limit: RateLimit,
@@ -24,17 +24,22 @@ pub struct Taking<K> {
 /// Shares of many, by key.
 #[derive(Clone, Debug)]
 pub struct Shares<K> {
-    /// Instant in microseconds at which each share is whole again.
+    /// Instant, in microseconds that went by, at which each share is whole again.
     whole_at: HashMap<K, u64>,
     by_age: BTreeSet<(u64, K)>,
     keys_max: usize,
+    /// Clock at the last taking.
+    clock: UnixMillis,
+    /// Microseconds that went by: the clock, without its steps back. It alone is what instants are compared with, so that a clock which was
+    /// ahead leaves no share spent until its time comes again.
+    went_by: u64,
 }
 
 impl<K: Clone + Eq + Hash + Ord> Shares<K> {
     /// Makes a memory of which nothing is taken, with room for `keys_max` keys.
     #[must_use]
     pub fn new(keys_max: usize) -> Self {
-        Self { whole_at: HashMap::new(), by_age: BTreeSet::new(), keys_max }
+        Self { whole_at: HashMap::new(), by_age: BTreeSet::new(), keys_max, clock: UnixMillis(0), went_by: 0 }
     }
 
     /// Number of shares that are not whole, or were not at the last look.
@@ -52,10 +57,12 @@ impl<K: Clone + Eq + Hash + Ord> Shares<K> {
     /// Takes one from every share that is named, or from none: who is refused by one share does not spend the others, which may belong to
     /// more people than one.
     ///
+    /// `now` is the clock as it is read for this call, after the call before it: an earlier one counts as a step back of the clock.
+    ///
     /// # Errors
     /// The longest wait until all of them have room.
     pub fn take(&mut self, takings: &[Taking<K>], now: UnixMillis) -> Result<(), Seconds> {
-        let at = now.0.saturating_mul(MICROS);
+        let at = self.pass(now);
         let wait = takings.iter().map(|taking| self.over(taking, at)).max().unwrap_or_default();
         if wait > 0 {
             return Err(Seconds(wait.div_ceil(1_000_000)));
@@ -75,6 +82,13 @@ impl<K: Clone + Eq + Hash + Ord> Shares<K> {
                 self.set(&taking.of, whole_at.saturating_sub(each(taking.limit)));
             }
         }
+    }
+
+    /// Lets the time go by up to `now`. A clock that was set back lets none go by.
+    fn pass(&mut self, now: UnixMillis) -> u64 {
+        let later = now.0.saturating_sub(self.clock.0).saturating_mul(MICROS);
+        (self.clock, self.went_by) = (now, self.went_by.saturating_add(later));
+        self.went_by
     }
 
     /// Microseconds until the share has room; 0 when it has.
@@ -148,6 +162,34 @@ mod tests {
         assert!(shares.take(&both[1..], now).is_err());
         shares.give_back(&both);
         assert_eq!(shares.take(&both, now), Ok(()));
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_neither_spends_a_share_nor_gives_it_back() {
+        let day = 86_400_000_u64;
+        for (name, back) in [("a second", 1_000), ("an hour", 3_600_000), ("ten years", 3_650 * day)] {
+            let (mut shares, then) = (Shares::new(10), 20_000 * day);
+            let mut at = |millis: u64| shares.take(&[of(1)], UnixMillis(millis));
+            assert_eq!([at(then), at(then), at(then)], [Ok(()); 3], "{name}");
+            assert_eq!(at(then - back), Err(Seconds(20)), "{name}");
+            assert_eq!(at(then - back + 19_000), Err(Seconds(1)), "{name}");
+            assert_eq!(at(then - back + 20_000), Ok(()), "{name}");
+            assert_eq!(at(then - back + 20_000), Err(Seconds(20)), "{name}");
+        }
+    }
+
+    /// What was counted while the clock was ahead does not crowd out what is counted now.
+    #[test]
+    fn a_clock_that_was_ahead_leaves_the_memory_as_it_is() {
+        let mut shares = Shares::new(2);
+        let (ahead, right) = (UnixMillis(400 * 86_400_000), UnixMillis(1_000));
+        for key in 0..2 {
+            assert_eq!(shares.take(&[of(key)], ahead), Ok(()));
+        }
+        for _ in 0..3 {
+            assert_eq!(shares.take(&[of(9)], right), Ok(()));
+        }
+        assert_eq!(shares.take(&[of(9)], right), Err(Seconds(20)));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use countersign_node::{
     Options, OsEntropy, RunningNode, StartError, SystemClock,
     config::{self, Dev},
 };
-use countersign_store::segments;
+use countersign_store::segments::{self, Record};
 use http::Method;
 use http_body_util::{BodyExt, Empty, Full};
 use hyper_util::rt::TokioIo;
@@ -161,6 +161,11 @@ async fn operators_have_names() {
     }
 }
 
+/// Tells whether the entry notes how far the database beside the log has come.
+fn of_the_database(record: &Record) -> bool {
+    record.json.contains(r#""what":"database""#)
+}
+
 #[tokio::test]
 async fn operators_act_and_the_log_has_it() {
     let (home, _) = laid_out();
@@ -192,10 +197,12 @@ async fn operators_act_and_the_log_has_it() {
         assert!(answer.pointer(pointer).is_some(), "{name}: {answer}");
     }
     let records = node.admin_service().records(0, 100).await.expect("records");
-    let events: Vec<_> = records.iter().map(|record| record.read().expect("an entry").event.kind().as_str()).collect();
+    let (notes, rest): (Vec<_>, Vec<_>) = records.iter().partition(|record| of_the_database(record));
+    let events: Vec<_> = rest.iter().map(|record| record.read().expect("an entry").event.kind().as_str()).collect();
     assert_eq!(events, ["config_activated", "user_invited", "config_activated", "config_activated"]);
+    assert!(!notes.is_empty(), "the log says how far the database beside it has come");
     let report = segments::verify(node.log_directory(), &node.admin_service().log_key, None).expect("a log");
-    assert_eq!((report.committed, report.faults), (4, Vec::new()));
+    assert!(report.committed >= u64::try_from(records.len()).expect("a number") && report.faults.is_empty(), "{report:?}");
     node.shutdown(Duration::from_secs(5)).await;
 }
 
@@ -333,7 +340,7 @@ async fn feeds_are_fetched_and_rolled_back() {
         assert_eq!(status, expected, "{name}: {answer}");
     }
     let records = node.admin_service().records(0, 100).await.expect("records");
-    let activated = records.iter().filter(|record| record.json.contains("config_activated")).count();
+    let activated = records.iter().filter(|record| record.json.contains("config_activated") && !of_the_database(record)).count();
     assert_eq!(activated, 3, "the start, the list, the way back");
     node.shutdown(Duration::from_secs(5)).await;
 }

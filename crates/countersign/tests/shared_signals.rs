@@ -150,7 +150,7 @@ async fn what_ends_on_one_node_ends_on_the_other() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_doors_are_strict() {
     let (a, b) = (Place::new(), Place::new());
-    let node_a = a.start("").await;
+    let node_a = a.start("[[signals.transmit]]\naudience = \"siem\"\ntoken_file = \"poll-token\"\n").await;
     let jwks = a.http(&node_a).send(&Call::new(Method::GET, "/countersign/v1/signals/jwks.json")).await.expect("an answer");
     fs::write(b.path().join("a-jwks.json"), &jwks.body).expect("written");
     let receive = "[[signals.receive]]\nissuer = \"https://a\"\naudience = \"b\"\njwks = \"a-jwks.json\"\ntoken_file = \"token\"\n";
@@ -176,8 +176,11 @@ async fn the_doors_are_strict() {
         assert_eq!(answer.status.as_u16(), status, "{name}: {}", String::from_utf8_lossy(&answer.body));
         assert_eq!(answer.json()["err"].as_str().unwrap_or_default(), err, "{name}");
     }
-    let configuration = http.send(&Call::new(Method::GET, "/.well-known/ssf-configuration")).await.expect("an answer").json();
-    assert_eq!((configuration["issuer"].as_str(), configuration["spec_version"].as_str()), (Some(b.origin().as_str()), Some("1_0")));
+    // Where nobody is told of anything there is no transmitter, and the name is an operation like all others, declared or not.
+    let described = Call::new(Method::GET, "/.well-known/ssf-configuration");
+    assert_eq!(http.send(&described).await.expect("an answer").status.as_u16(), 401);
+    let configuration = a.http(&node_a).send(&described).await.expect("an answer").json();
+    assert_eq!((configuration["issuer"].as_str(), configuration["spec_version"].as_str()), (Some(a.origin().as_str()), Some("1_0")));
     node.shutdown(Duration::from_secs(2)).await;
     node_a.shutdown(Duration::from_secs(2)).await;
 }

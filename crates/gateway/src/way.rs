@@ -85,7 +85,9 @@ async fn judge(gateway: &Gateway, raw: &mut RawRequest, can: Can, context: &mut 
         hidden::ask_nothing_of_it(&mut raw.head)?;
     }
     hygiene::keep_declared(&mut raw.head.headers, operation.request_headers());
-    spend_rates(gateway, &permit, context.at()).await?;
+    // SECURITY: by the clock as it is now. A request whose body took long brings an older time, by which a rate would count as spent while the
+    // clock was ahead, and be given back in part.
+    spend_rates(gateway, &permit, gateway.clock.now()).await?;
     Ok(permit.held(basis))
 }
 

@@ -22,7 +22,7 @@ pub enum BindingState {
     },
 }
 
-/// Whether a passkey can be in several places (WebAuthn level 3 section 6.1.3, flag BE). Alphabetical.
+/// Ability of a passkey to be in several places (WebAuthn level 3 section 6.1.3, flag BE). Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PasskeyPlace {
     /// The passkey is synchronised, or may be: whoever gets into the person's keychain has it, too.
@@ -36,7 +36,7 @@ pub enum PasskeyPlace {
 pub struct OpenedBy {
     /// SHA-256 of the credential id.
     pub credential: [u8; 32],
-    /// Whether there may be copies of it.
+    /// Ability of the passkey to have copies.
     pub place: PasskeyPlace,
 }
 

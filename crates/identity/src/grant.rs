@@ -342,7 +342,7 @@ mod tests {
     #[test]
     fn every_refusal_has_a_code() {
         let rows: &[(GrantRefusal, &str)] = &[
-            (GrantRefusal::ClientMismatch, "client_unknown"),
+            (GrantRefusal::ClientMismatch, "grant_of_another_app"),
             (GrantRefusal::CodeReused, "code_reused"),
             (GrantRefusal::CodeExpired, "code_unknown"),
             (GrantRefusal::CodeUnknown, "code_unknown"),

@@ -466,7 +466,7 @@ fn recall<T: DeserializeOwned>(text: &str) -> Result<T, PasskeyRefusal> {
     serde_json::from_str(text).map_err(|_| PasskeyRefusal::CeremonyBroken)
 }
 
-/// Whether a passkey may be in several places, as its record says; one that says nothing may be.
+/// Ability of a passkey to be in several places, as its record says; one that says nothing has it.
 #[must_use]
 pub fn place(passkey: &StoredPasskey) -> PasskeyPlace {
     #[derive(Deserialize)]

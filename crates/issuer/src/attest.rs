@@ -9,7 +9,7 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    answer, challenger,
+    answer, challenges,
     context::RequestContext,
     enrol::known_client,
     evidence::{self, Claimant},
@@ -56,7 +56,7 @@ pub async fn attest(issuer: &Issuer, call: &Call, context: &RequestContext) -> R
     let now = context.second();
     let device = issuer.stores.devices.find(proven.id()).await?.ok_or(Reason::DeviceUnknown)?;
     let key = device.posture.key;
-    let (challenge, open) = challenger::recognise(issuer, &renewal.challenge, ChallengePurpose::Attestation, &client, &key, context)?;
+    let (challenge, open) = challenges::recognise(issuer, &renewal.challenge, ChallengePurpose::Attestation, &client, &key, context)?;
     // Used up before any evidence is looked at, so that no two pieces of evidence can be tried on one challenge (law 5).
     issuer.stores.challenges.spend(open, Spender::Device(proven.id()), now).await?;
     let change = match (&renewal.chain, &renewal.assertion, &renewal.integrity) {
@@ -78,7 +78,7 @@ pub async fn attest(issuer: &Issuer, call: &Call, context: &RequestContext) -> R
     record::allowed(issuer, Seen { evidence: Some(named(&change)), ..Seen::default() }, context).await?;
     let changed = issuer.stores.devices.change(proven.id(), change).await;
     let changed = changed.map_err(|error| {
-        context.signal_of_change(issuer, &error);
+        context.signal_of_change(&issuer.world, &error);
         Refusal::from(error)
     })?;
     let unmet = required.unmet(&changed.posture, &issuer.revocations.load(), None, now);

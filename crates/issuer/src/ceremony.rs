@@ -9,7 +9,7 @@ use countersign_store::Spender;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, value::RawValue};
 
-use crate::{challenger, context::RequestContext, json, proven::ProvenDevice, refusal::Refusal, state::Issuer};
+use crate::{challenges, context::RequestContext, json, proven::ProvenDevice, refusal::Refusal, state::Issuer};
 
 /// Answer to the beginning of a ceremony.
 #[derive(Serialize)]
@@ -66,7 +66,7 @@ pub fn start<T: Serialize>(issuer: &Issuer, beginning: Beginning<'_, T>, context
     let posture = device.live.posture();
     let recall = Recall { client: client.to_string(), device: posture.device.to_string(), key: posture.key.to_string(), more };
     let recall = serde_json::to_vec(&recall).map_err(|_| broken())?;
-    let ceremony = challenger::seal(issuer, purpose, &posture.key, &recall, context)?;
+    let ceremony = challenges::seal(issuer, purpose, &posture.key, &recall, context)?;
     Ok(Started { ceremony, options: options.into_json() })
 }
 
@@ -78,7 +78,7 @@ pub(crate) async fn resume<T: DeserializeOwned>(
     device: &ProvenDevice,
     context: &RequestContext,
 ) -> Result<Resumed<T>, Refusal> {
-    let (open, sealed) = challenger::open(issuer, &finish.ceremony, purpose, context)?;
+    let (open, sealed) = challenges::open(issuer, &finish.ceremony, purpose, context)?;
     issuer.stores.challenges.spend(open, Spender::Device(device.id()), context.second()).await?;
     let recall: Recall<T> = json::parse(&sealed).map_err(|_| broken())?;
     let posture = device.live.posture();

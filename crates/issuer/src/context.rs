@@ -10,7 +10,7 @@ use countersign_core::{
 };
 use countersign_store::ChangeError;
 
-use crate::{endpoint::Endpoint, state::Issuer};
+use crate::{endpoint::Endpoint, world::World};
 
 /// Who is known to act; grows as checks pass.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -98,15 +98,15 @@ impl RequestContext {
     }
 
     /// Reports a change of a device that no honest phone asks for.
-    pub(crate) fn signal_of_change(&self, issuer: &Issuer, error: &ChangeError) {
+    pub(crate) fn signal_of_change(&self, world: &World, error: &ChangeError) {
         match error {
-            ChangeError::Counter(_) => self.signal(issuer, SignalKind::AssertionReused, error.reason()),
+            ChangeError::Counter(_) => self.signal(world, SignalKind::AssertionReused, error.reason()),
             ChangeError::Unavailable(_) | ChangeError::Unknown => {}
         }
     }
 
     /// Reports `kind` with what is known of the visitor.
-    pub fn signal(&self, issuer: &Issuer, kind: SignalKind, reason: Reason) {
+    pub fn signal(&self, world: &World, kind: SignalKind, reason: Reason) {
         let Known { session, device, user, .. } = self.known();
         {
             let mut theft = self.theft.lock().unwrap_or_else(PoisonError::into_inner);
@@ -114,6 +114,6 @@ impl RequestContext {
                 *theft = Theft::Noticed(kind);
             }
         }
-        issuer.world.signals.emit(Signal { kind, reason, session, device, user, view: RiskView::default(), at: self.now });
+        world.signals.emit(Signal { kind, reason, session, device, user, view: RiskView::default(), at: self.now });
     }
 }

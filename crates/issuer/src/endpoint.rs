@@ -28,7 +28,7 @@ pub enum ErrorFormat {
 
 /// Proof that is looked at in a request's head, before its body is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asks {
+pub(crate) enum Asks {
     /// Proof by a key (RFC 9449 section 4.3).
     Key,
     /// None: there is no body to read, or nobody is asked who they are.
@@ -59,7 +59,7 @@ pub struct Endpoint {
 impl Endpoint {
     /// Proof without which nothing is read of a body. Whatever takes a body asks for one, but where a phone asks for a challenge.
     #[must_use]
-    pub fn asks(&self) -> Asks {
+    pub(crate) fn asks(&self) -> Asks {
         match self.body {
             BodyKind::Nothing => Asks::Nothing,
             BodyKind::Form | BodyKind::Json if self.path == paths::CHALLENGE => Asks::Nothing,

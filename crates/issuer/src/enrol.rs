@@ -8,7 +8,7 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    answer, challenger,
+    answer, challenges,
     context::RequestContext,
     development::Offer,
     enrolment::{EnrolmentWire, Voucher},
@@ -73,7 +73,7 @@ pub async fn challenge(issuer: &Issuer, call: &Call, context: &RequestContext) -
     if let Some(key) = key {
         context.speaks_for(key);
     }
-    let challenge = challenger::challenge(issuer, purpose, &Asker { client: &client, key: key.as_ref() }, context);
+    let challenge = challenges::challenge(issuer, purpose, &Asker { client: &client, key: key.as_ref() }, context);
     Ok(answer::json(StatusCode::OK, &Given { challenge, expires_in: Limits::CHALLENGE_LIFE.0 }))
 }
 
@@ -97,7 +97,7 @@ pub async fn enrol(issuer: &Issuer, call: &Call, context: &RequestContext) -> Re
         Voucher::Evidence(evidence) => Read::Evidence(evidence.decode()?),
     };
     let key = *proven.key().thumbprint();
-    let (challenge, open) = challenger::recognise(issuer, &enrolment.challenge, ChallengePurpose::Enrolment, &client, &key, context)?;
+    let (challenge, open) = challenges::recognise(issuer, &enrolment.challenge, ChallengePurpose::Enrolment, &client, &key, context)?;
     // Used up before any evidence is looked at, so that no two pieces of evidence can be tried on one challenge (law 5).
     issuer.stores.challenges.spend(open, Spender::Stranger, context.second()).await?;
     let key = proven.key().thumbprint();

@@ -1,12 +1,6 @@
 //! Strict reader of forms: `application/x-www-form-urlencoded` in which no parameter comes twice (RFC 6749 section 3.2, appendix B).
 
 use countersign_core::{Limits, Reason, Secret};
-use http::header::AUTHORIZATION;
-
-use crate::{
-    receive::{Call, Header},
-    refusal::Refusal,
-};
 
 /// Reason why a body is not the form that an endpoint asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,19 +55,11 @@ impl Form {
         let at = self.0.iter().position(|(known, _)| known == name)?;
         Some(self.0.swap_remove(at).1).filter(|value| !value.expose().is_empty())
     }
-}
 
-/// Lets a form pass whose client authenticates by its `client_id` and its proof alone, as every client here does.
-///
-/// # Errors
-/// [`Reason::ClientAuthenticationRefused`] for any other way beside it: a client uses one (RFC 6749 section 2.3), and credentials that
-/// nobody checks must not seem to be accepted.
-pub(crate) fn public_client(call: &Call, form: Form) -> Result<Form, Refusal> {
-    let others = ["client_secret", "client_assertion", "client_assertion_type"];
-    if call.header(&AUTHORIZATION) != Header::Absent || form.0.iter().any(|(name, _)| others.contains(&name.as_str())) {
-        return Err(Reason::ClientAuthenticationRefused.into());
+    /// True when the form has a parameter of this name, be it empty.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|(known, _)| known == name)
     }
-    Ok(form)
 }
 
 /// Undoes the escaping: `+` is a space, `%XX` a byte, and everything else stands for itself if it is visible ASCII.

@@ -7,15 +7,15 @@ use countersign_proof::{
 
 /// A key that signed this very request, now. Not yet known to be the first time.
 #[derive(Debug)]
-pub struct ProvedKey {
-    /// The key.
+pub(crate) struct ProvedKey {
+    /// Key that the proof is made with.
     pub key: PublicKey,
-    /// Its proof, bound to endpoint and moment.
+    /// Proof of the key, bound to endpoint and moment.
     pub proof: BoundProof,
 }
 
 impl ProvedKey {
-    /// The key.
+    /// Key that the proof is made with.
     pub const fn key(&self) -> &PublicKey {
         &self.key
     }
@@ -23,7 +23,7 @@ impl ProvedKey {
 
 /// Proof of a head, as far as it was verified. Not yet fresh.
 #[derive(Debug)]
-pub enum HeadProof {
+pub(crate) enum HeadProof {
     /// Bound to its request.
     Bound(ProvedKey),
     /// Signed by the key that it names.

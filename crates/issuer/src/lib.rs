@@ -12,6 +12,7 @@ mod answer;
 mod attest;
 mod ceremony;
 mod challenger;
+mod challenges;
 mod context;
 mod development;
 mod discovery;
@@ -33,6 +34,7 @@ mod person;
 mod posture;
 mod prompts;
 mod proven;
+mod public_client;
 mod receive;
 mod record;
 mod refusal;
@@ -44,10 +46,11 @@ mod state;
 mod theft;
 mod token;
 mod vendor_quota;
+mod world;
 
 pub use allowances::Allowances;
 pub use challenger::Challenger;
-pub use endpoint::{Asks, BodyKind, Endpoint, ErrorFormat};
+pub use endpoint::{BodyKind, Endpoint, ErrorFormat};
 pub use endpoints::endpoints;
 pub use form::{Form, FormRefusal};
 pub use json::parse as parse_json;
@@ -56,6 +59,7 @@ pub use prompts::Prompts;
 pub use receive::Origin;
 pub use routes::router;
 pub use state::{
-    App, DecodesPlay, DeviceTrust, Issuer, IssuerConfig, IssuerKeys, PlayApp, PlayReader, RefreshKey, SignUp, Stores, VendorSilent, World,
+    App, DecodesPlay, DeviceTrust, Issuer, IssuerConfig, IssuerKeys, PlayApp, PlayReader, RefreshKey, SignUp, Stores, VendorSilent,
 };
 pub use vendor_quota::VendorQuota;
+pub use world::World;

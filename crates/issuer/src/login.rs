@@ -66,7 +66,7 @@ enum Aim {
 /// Login whose passkey has answered.
 struct Login {
     user: User,
-    /// Passkey that answered.
+    /// Passkey that answered the challenge.
     passkey: Answered,
     /// App through which the login began.
     client: ClientId,
@@ -74,7 +74,7 @@ struct Login {
     device: ProvenDevice,
 }
 
-/// Passkey that answered.
+/// Passkey that answered the challenge.
 #[derive(Clone, Copy)]
 struct Answered {
     /// The passkey as a binding remembers it.
@@ -211,7 +211,7 @@ async fn verify(issuer: &Issuer, begun: &Begun, credential: &str, context: &Requ
     let ceremony = LoginCeremony::recall(begun.state.clone());
     let login = issuer.config.passkeys.finish_login(&ceremony, &credential, &stored, &user.id).map_err(|refusal| {
         if refusal == PasskeyRefusal::Cloned {
-            context.signal(issuer, SignalKind::PasskeyCloned, refusal.reason());
+            context.signal(&issuer.world, SignalKind::PasskeyCloned, refusal.reason());
         }
         Refusal::from(refusal)
     })?;
@@ -272,7 +272,7 @@ async fn step_up(issuer: &Issuer, login: &Login, context: &RequestContext) -> Re
         issuer.stores.sessions.authenticated(&session.id, now).await?;
         issuer.world.observer.stepped_up(&user.id, &session.id, context.now);
     }
-    context.signal(issuer, SignalKind::SteppedUp, Reason::SessionSuspect);
+    context.signal(&issuer.world, SignalKind::SteppedUp, Reason::SessionSuspect);
     let acr: Acr = Assurance::of_passkey(device.live.posture()).acr;
     Ok(answer::json(StatusCode::OK, &StepUpAnswer { acr: acr.as_str(), auth_time: now.0 }))
 }

@@ -193,7 +193,7 @@ async fn cut(issuer: &Issuer, call: &Call, state: BindingState, context: &Reques
     let sessions_frozen = match state {
         BindingState::Active | BindingState::Removed { .. } => 0,
         BindingState::Disowned { .. } => {
-            context.signal(issuer, SignalKind::DeviceDisowned, Reason::DeviceRevoked);
+            context.signal(&issuer.world, SignalKind::DeviceDisowned, Reason::DeviceRevoked);
             freeze_others(issuer, &person).await?
         }
     };

@@ -90,11 +90,11 @@ async fn unproven(issuer: &Issuer, refused: Unauthenticated, context: &RequestCo
             let noted = theft::note(issuer, &session, kind, context).await;
             let known = noted.and(theft::resolve_user(issuer, &session, context).await);
             if let Err(fault) = known {
-                context.signal(issuer, kind, refusal.reason());
+                context.signal(&issuer.world, kind, refusal.reason());
                 return fault;
             }
         }
-        context.signal(issuer, kind, refusal.reason());
+        context.signal(&issuer.world, kind, refusal.reason());
     }
     refusal.into()
 }

@@ -59,7 +59,7 @@ pub fn target(issuer: &Issuer, endpoint: &Endpoint) -> Result<Target, Refusal> {
 
 /// Looks at the proof in a head before the body is read, so that who proves nothing is read nothing from. Where an endpoint asks for a
 /// token, the token is what is looked at.
-pub fn worth_reading(issuer: &Issuer, call: &Call, context: &RequestContext) -> Result<(), Refusal> {
+pub(crate) fn worth_reading(issuer: &Issuer, call: &Call, context: &RequestContext) -> Result<(), Refusal> {
     match context.endpoint.asks() {
         Asks::Key => call.keep_proof(HeadProof::Bound(bound(issuer, call, context)?)),
         Asks::Nothing => {}
@@ -75,7 +75,7 @@ pub fn worth_reading(issuer: &Issuer, call: &Call, context: &RequestContext) -> 
 }
 
 /// Takes the request's one proof, and notes its key: the answer's nonce is for that key.
-pub fn signed(call: &Call, context: &RequestContext) -> Result<SignedProof, Refusal> {
+pub(crate) fn signed(call: &Call, context: &RequestContext) -> Result<SignedProof, Refusal> {
     if let Some(HeadProof::Signed(proof)) = call.take_proof() {
         return Ok(proof);
     }
@@ -113,21 +113,21 @@ pub fn bound(issuer: &Issuer, call: &Call, context: &RequestContext) -> Result<P
 pub async fn spend(issuer: &Issuer, proof: BoundProof, by: Spender<'_>, context: &RequestContext) -> Result<FreshProof, Refusal> {
     issuer.stores.replay.spend(proof, by, context.second()).await.map_err(|error| {
         if error == SpendError::AlreadySpent {
-            context.signal(issuer, SignalKind::ProofReplayed, Reason::ProofReplayed);
+            context.signal(&issuer.world, SignalKind::ProofReplayed, Reason::ProofReplayed);
         }
         error.into()
     })
 }
 
 /// Uses up the proof of a key.
-pub async fn spend_key(issuer: &Issuer, proved: ProvedKey, by: Spender<'_>, context: &RequestContext) -> Result<ProvenKey, Refusal> {
+pub(crate) async fn spend_key(issuer: &Issuer, proved: ProvedKey, by: Spender<'_>, context: &RequestContext) -> Result<ProvenKey, Refusal> {
     let fresh = spend(issuer, proved.proof, by, context).await?;
     Ok(ProvenKey { key: proved.key, _fresh: fresh })
 }
 
 /// Uses up the proof of a request that opens nothing here, so that it is told apart from a replay of it. That nobody can tell any more, when
 /// strangers come too fast, is no reason to answer otherwise: the request has no effect that could be repeated.
-pub async fn spend_for_nothing(issuer: &Issuer, proved: ProvedKey, context: &RequestContext) -> Result<(), Refusal> {
+pub(crate) async fn spend_for_nothing(issuer: &Issuer, proved: ProvedKey, context: &RequestContext) -> Result<(), Refusal> {
     match spend(issuer, proved.proof, Spender::Stranger, context).await {
         Err(refusal) if refusal.reason == Reason::ProofCrowdedOut => Ok(()),
         spent => spent.map(drop),

@@ -64,12 +64,12 @@ impl Call {
     }
 
     /// Keeps the proof of the head for later.
-    pub fn keep_proof(&self, proof: HeadProof) {
+    pub(crate) fn keep_proof(&self, proof: HeadProof) {
         *self.bound.lock().unwrap_or_else(PoisonError::into_inner) = Some(proof);
     }
 
     /// Takes the proof that was kept, if there is one.
-    pub fn take_proof(&self) -> Option<HeadProof> {
+    pub(crate) fn take_proof(&self) -> Option<HeadProof> {
         self.bound.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
@@ -80,13 +80,13 @@ impl Call {
 }
 
 /// Body of a request that nobody has read yet.
-pub struct Unread {
+pub(crate) struct Unread {
     body: Body,
     bytes_max: usize,
 }
 
 /// Receives the head of a request for `endpoint`; nothing of its body is read.
-pub fn head(request: Request, endpoint: &Endpoint) -> Result<(Call, Unread), Refusal> {
+pub(crate) fn head(request: Request, endpoint: &Endpoint) -> Result<(Call, Unread), Refusal> {
     if !endpoint.methods.contains(request.method()) {
         return Err(Reason::MethodUnknown.into());
     }

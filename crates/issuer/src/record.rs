@@ -101,7 +101,7 @@ fn at(context: &RequestContext, cause: Option<String>) -> AtEndpoint {
 }
 
 /// Records that a session ends because its person opened another one on the same device.
-pub async fn session_replaced(issuer: &Issuer, session: &Session, context: &RequestContext) -> Result<(), Refusal> {
+pub(crate) async fn session_replaced(issuer: &Issuer, session: &Session, context: &RequestContext) -> Result<(), Refusal> {
     let changed = SessionChanged { by: Actor::Person, from: Some(session.state), to: SessionState::Revoked, incident: None };
     let identity = Identity {
         device: Some(DeviceName::Enrolled(session.device.clone())),

@@ -5,7 +5,7 @@ use countersign_attest::{android::AttestRefusal, apple::AppleRefusal, play::Play
 use countersign_codec::json::JsonRefusal;
 use countersign_core::{ContractViolation, Limits, Reason, Seconds, Unmet, Update};
 use countersign_identity::{GrantRefusal, PasskeyRefusal};
-use countersign_proof::{delegation::DelegationRefusal, dpop::ProofRefusal, jwk::CryptoFailure};
+use countersign_proof::{challenge::ChallengeRefusal, delegation::DelegationRefusal, dpop::ProofRefusal, jwk::CryptoFailure};
 use countersign_store::{BindError, ChallengeError, ChangeError, LiveError, PostureError, SpendError, Unavailable};
 
 use crate::{form::FormRefusal, json};
@@ -115,6 +115,12 @@ impl From<AccessRefusal> for Refusal {
             | AccessRefusal::DeviceOfAnotherApp
             | AccessRefusal::Token(_) => Self::new(reason),
         }
+    }
+}
+
+impl From<ChallengeRefusal> for Refusal {
+    fn from(refusal: ChallengeRefusal) -> Self {
+        Self::because(Reason::ChallengeUnknown, format!("{refusal:?}"))
     }
 }
 

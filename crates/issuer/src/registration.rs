@@ -88,7 +88,7 @@ async fn invited(
         standing: Standing::Stranger,
         site: Site::of(context.address),
     };
-    let guessed = issuer.allowances.guess(&guess, context)?;
+    let guessed = issuer.allowances.guess(&guess)?;
     let hash = TokenHash::of(&Secret::new(code));
     let invitation = issuer.stores.subjects.find_invitation(&hash, context.second()).await?.ok_or(Reason::SignUpClosed)?;
     if invitation.name.is_some_and(|wanted| wanted != name) {

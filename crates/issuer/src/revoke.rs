@@ -9,9 +9,10 @@ use http::StatusCode;
 use crate::{
     answer,
     context::RequestContext,
-    form::{Form, public_client},
+    form::Form,
     head_proof::ProvedKey,
     proven,
+    public_client::public_client,
     receive::Call,
     record::{self, Seen},
     refusal::Refusal,

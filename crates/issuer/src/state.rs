@@ -14,14 +14,16 @@ use countersign_attest::{
 use countersign_codec::base64url;
 use countersign_compliance::{Apps, Revocations};
 use countersign_core::{
-    AppId, ClientId, Clock, ContractViolation, DecisionId, DeviceId, Entropy, GrantId, Limits, Observer, PairwiseId, ProofId, RiskBar,
-    Seconds, Secret, SessionId, SignalSink, UnixMillis, UserId,
+    AppId, ClientId, ContractViolation, DecisionId, DeviceId, GrantId, Limits, PairwiseId, ProofId, RiskBar, Seconds, Secret, SessionId,
+    UnixMillis, UserId,
 };
 use countersign_identity::{BindingRules, PairwiseKey, RelyingParty, Sector, SessionLife};
 use countersign_proof::{key_set::KeyRing, target::Origin};
 use countersign_store::{Bindings, Challenges, DevTokens, Devices, Grants, Recorder, ReplayMemory, Sessions, Subjects};
 
-use crate::{allowances::Allowances, challenger::Challenger, named_keys::NamedKeys, prompts::Prompts, vendor_quota::VendorQuota};
+use crate::{
+    allowances::Allowances, challenger::Challenger, named_keys::NamedKeys, prompts::Prompts, vendor_quota::VendorQuota, world::World,
+};
 
 /// Promises about state that the issuer relies on.
 #[derive(Clone)]
@@ -44,19 +46,6 @@ pub struct Stores {
     pub sessions: Arc<dyn Sessions>,
     /// Accounts of people and their passkeys.
     pub subjects: Arc<dyn Subjects>,
-}
-
-/// Sources of time and randomness, and listeners of what happens.
-#[derive(Clone)]
-pub struct World {
-    /// Clock of this node.
-    pub clock: Arc<dyn Clock>,
-    /// Source of unpredictable bytes.
-    pub entropy: Arc<dyn Entropy>,
-    /// Receiver of signals.
-    pub signals: Arc<dyn SignalSink>,
-    /// Watcher that judges a login beside what is usual.
-    pub observer: Arc<dyn Observer>,
 }
 
 /// Keys of the issuer. A ring is replaced whole when a key takes its turn, here and in the gateway at once.

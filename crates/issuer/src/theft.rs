@@ -13,7 +13,7 @@ use crate::{context::RequestContext, refusal::Refusal, state::Issuer};
 pub(crate) async fn freeze(issuer: &Issuer, session: &SessionId, context: &RequestContext) -> Refusal {
     context.learn(|known| known.session = Some(session.clone()));
     let noted = note(issuer, session, SignalKind::ForeignRefreshKey, context).await;
-    context.signal(issuer, SignalKind::ForeignRefreshKey, Reason::RefreshForeignKey);
+    context.signal(&issuer.world, SignalKind::ForeignRefreshKey, Reason::RefreshForeignKey);
     let frozen = issuer.stores.sessions.set_state(session, OpenState::Challenged).await;
     match noted.and(frozen.map_err(Refusal::from).map(drop)).and(resolve_user(issuer, session, context).await) {
         Ok(()) => GrantRefusal::ForeignKey.into(),
@@ -25,7 +25,7 @@ pub(crate) async fn freeze(issuer: &Issuer, session: &SessionId, context: &Reque
 pub async fn revoke(issuer: &Issuer, session: &SessionId, context: &RequestContext) -> Refusal {
     context.learn(|known| known.session = Some(session.clone()));
     let noted = note(issuer, session, SignalKind::CodeReused, context).await;
-    context.signal(issuer, SignalKind::CodeReused, Reason::CodeReused);
+    context.signal(&issuer.world, SignalKind::CodeReused, Reason::CodeReused);
     let ended = issuer.stores.sessions.end(&Whose::Session(session.clone()), context.second()).await;
     match noted.and(ended.map_err(Refusal::from).map(drop)).and(resolve_user(issuer, session, context).await) {
         Ok(()) => GrantRefusal::CodeReused.into(),

@@ -23,11 +23,12 @@ use serde::Serialize;
 use crate::{
     answer,
     context::RequestContext,
-    form::{Form, public_client},
+    form::Form,
     head_proof::ProvedKey,
     me,
     observation::{self, Who},
     proven::{self, target},
+    public_client::public_client,
     receive::{Call, Header},
     record::{self, Seen},
     refusal::Refusal,

@@ -4,6 +4,6 @@ use axum::{Router, body::Body, extract::Request, middleware};
 use countersign_gateway::{BodyRules, at_door};
 
 /// Bounds what each request's body may bring, and how long it may take.
-pub fn bounded(router: Router) -> Router {
+pub(crate) fn bounded(router: Router) -> Router {
     router.layer(middleware::map_request(async |request: Request| request.map(|body| Body::new(at_door(body, BodyRules::USUAL)))))
 }

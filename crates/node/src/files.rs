@@ -9,7 +9,7 @@ use std::{
 
 use tokio::net::UnixListener;
 
-/// How some editors begin a text.
+/// Character with which some editors begin a text.
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// Takes care that whatever this process makes from here on is for its user alone, unless it says otherwise (umask 077).
@@ -29,7 +29,7 @@ pub fn private_directory(path: &Path) -> io::Result<()> {
 ///
 /// # Errors
 /// The system's word, also when it is not UTF-8.
-pub fn read_text(path: &Path) -> io::Result<String> {
+pub(crate) fn read_text(path: &Path) -> io::Result<String> {
     let mut text = fs::read_to_string(path)?;
     if text.starts_with(BYTE_ORDER_MARK) {
         text.drain(..BYTE_ORDER_MARK.len_utf8());
@@ -55,7 +55,7 @@ pub fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
 ///
 /// # Errors
 /// The system's word.
-pub fn bind_socket(path: &Path, mode: u32) -> io::Result<UnixListener> {
+pub(crate) fn bind_socket(path: &Path, mode: u32) -> io::Result<UnixListener> {
     match fs::symlink_metadata(path) {
         Ok(found) if !found.file_type().is_socket() => {
             return Err(io::Error::new(io::ErrorKind::AlreadyExists, "a file that is no socket"));
@@ -80,7 +80,7 @@ pub fn bind_socket(path: &Path, mode: u32) -> io::Result<UnixListener> {
 
 /// Where a socket is made before it is moved to its place; its path is the longest that the system has to take.
 #[must_use]
-pub fn socket_made_at(path: &Path) -> PathBuf {
+pub(crate) fn socket_made_at(path: &Path) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     path.with_file_name(format!(".{name}.new")).join("s")
 }

@@ -13,7 +13,4 @@ pub mod files;
 pub mod layout;
 pub mod settings;
 
-pub use assembly::{
-    Addresses, AllBehind, Applied, Behind, Options, OsEntropy, RestoreAt, RestoreError, Restored, RunningNode, StartError, SystemClock,
-    replaying, restore, start,
-};
+pub use assembly::{Addresses, Options, OsEntropy, RestoreAt, Restored, RunningNode, StartError, SystemClock, replaying, restore, start};

@@ -67,7 +67,7 @@ impl ChallengePurpose {
 /// Where a challenge is made: what it is for, and the room in which it will be remembered.
 #[derive(Clone, Copy, Debug)]
 pub struct Place {
-    /// What the challenge is for.
+    /// Purpose of the challenge.
     pub purpose: ChallengePurpose,
     /// Room of the memory, below [`ROOMS`].
     pub room: u8,
@@ -75,10 +75,10 @@ pub struct Place {
     pub era: u32,
 }
 
-/// Who may answer a challenge.
+/// Party that may answer a challenge.
 #[derive(Clone, Copy, Debug)]
 pub struct Asker<'a> {
-    /// App that asks.
+    /// App that asks for the challenge.
     pub client: &'a ClientId,
     /// Key that will answer; `None` where the asker does not know it yet, as on Android, where the key is made for the challenge.
     pub key: Option<&'a Thumbprint>,
@@ -104,7 +104,7 @@ pub struct OpenChallenge {
 }
 
 impl OpenChallenge {
-    /// What it is for.
+    /// Purpose of the challenge.
     #[must_use]
     pub const fn purpose(&self) -> ChallengePurpose {
         self.purpose
@@ -256,7 +256,7 @@ fn once() -> Nonce {
     Nonce::assume_unique_for_key([0; 12])
 }
 
-/// What a seal is bound to besides its content.
+/// Bytes that a seal is bound to besides its content.
 fn bound_to(head: &[u8], purpose: ChallengePurpose, era: u32) -> Vec<u8> {
     [head, &era.to_be_bytes(), &[purpose.label()]].concat()
 }

@@ -17,6 +17,7 @@ use crate::{
     bound::{BoundProof, ReplayId},
     jwk::{CryptoFailure, JwkRefusal, PublicKey, SigningKey},
     jws::{self, HeaderToSign, Jws, JwsRefusal, NamedBy, Type},
+    numeric_date::NumericDate,
     target::{OtherTarget, Target},
     window::{AcceptanceWindow, NonceRule, TimeRefusal},
 };
@@ -179,7 +180,7 @@ pub fn read(delegation: &str) -> Result<SignedDelegation, DelegationRefusal> {
         request_key: Thumbprint::parse(&claims.text("jkt")?).map_err(|_| NotTheObject)?,
         target: claims.text("htu")?.into_owned(),
         grant: GrantHash(base64url::decode_array(&claims.text("grant")?).map_err(|_| NotTheObject)?),
-        issued_at: UnixSeconds(claims.required("iat")?),
+        issued_at: claims.required::<NumericDate>("iat")?.down(),
         nonce: claims.optional_text("nonce")?.map(String::from),
         key,
     })

@@ -17,6 +17,7 @@ pub mod jwk;
 pub mod jws;
 pub mod key_set;
 pub mod nonce;
+pub mod numeric_date;
 pub mod set;
 pub mod target;
 pub mod window;

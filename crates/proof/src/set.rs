@@ -23,6 +23,7 @@ use serde_json::value::RawValue;
 use crate::{
     jwk::CryptoFailure,
     jws::{JwsRefusal, Parts, Type},
+    numeric_date::NumericDate,
 };
 
 /// The only accepted algorithm.
@@ -211,7 +212,7 @@ pub fn claims(payload: &[u8], expected: &ExpectedSet<'_>, now: UnixSeconds) -> R
     if audiences.len() > Limits::SET_AUDIENCES_MAX || !audiences.iter().any(|audience| audience == expected.audience) {
         return Err(SetRefusal::AudienceWrong);
     }
-    let issued_at = UnixSeconds(claims.required("iat")?);
+    let issued_at = claims.required::<NumericDate>("iat")?.down();
     if issued_at > now.plus(Limits::SET_CLOCK_AHEAD_MAX) {
         return Err(SetRefusal::TooEarly);
     }

@@ -18,7 +18,7 @@ pub enum Vouched {
 
 /// Record of one value of one person.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Seen {
+pub(crate) struct Seen {
     /// Fingerprint of the value.
     pub value: Fingerprint,
     /// Decayed number of observations.
@@ -46,14 +46,14 @@ impl<const CAPACITY: usize> Tally<CAPACITY> {
     /// Rebuilds a tally from the results of [`Self::entries`], [`Self::total`] and [`Self::fresh`]. Entries beyond the capacity are
     /// dropped.
     #[must_use]
-    pub fn from_parts(mut entries: Vec<Seen>, total: f32, fresh: f32) -> Self {
+    pub(crate) fn from_parts(mut entries: Vec<Seen>, total: f32, fresh: f32) -> Self {
         entries.truncate(CAPACITY);
         Self { entries, total, fresh }
     }
 
     /// All values held, in no meaningful order.
     #[must_use]
-    pub fn entries(&self) -> &[Seen] {
+    pub(crate) fn entries(&self) -> &[Seen] {
         &self.entries
     }
 
@@ -71,13 +71,13 @@ impl<const CAPACITY: usize> Tally<CAPACITY> {
 
     /// The record of `value`, when it is held.
     #[must_use]
-    pub fn get(&self, value: Fingerprint) -> Option<&Seen> {
+    pub(crate) fn get(&self, value: Fingerprint) -> Option<&Seen> {
         self.entries.iter().find(|seen| seen.value == value)
     }
 
     /// The record of `value`, when a step-up confirmed it or when it was first seen at least `probation` ago.
     #[must_use]
-    pub fn known(&self, value: Fingerprint, probation: Seconds, now: UnixSeconds) -> Option<&Seen> {
+    pub(crate) fn known(&self, value: Fingerprint, probation: Seconds, now: UnixSeconds) -> Option<&Seen> {
         // SECURITY: without the probation, a value that an intruder brought an hour ago would already speak for the intruder.
         self.get(value).filter(|seen| seen.vouched == Vouched::Yes || age(now, seen.first) >= probation)
     }

@@ -5,12 +5,12 @@ use countersign_core::{Action, DeviceId, RateLimit, Seconds, UnixMillis, UserId}
 
 use crate::unavailable::Unavailable;
 
-/// Whose requests are counted together. Never a session's: whoever opens another session would get another rate.
+/// Group of requests that are counted together. Never those of a session: whoever opens another session would get another rate.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Rated {
     /// Requests of a person on a device for an action.
     Operation {
-        /// Person who asks.
+        /// Person who asks for it.
         user: UserId,
         /// Device on which they ask.
         device: DeviceId,

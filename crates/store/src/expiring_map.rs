@@ -58,7 +58,7 @@ impl<K: Copy + Eq + Hash, V> ExpiringMap<K, V> {
     }
 
     /// Forgets every value that ends later than `instant`, because nothing that is remembered by a right clock could.
-    pub fn forget_beyond(&mut self, instant: UnixSeconds) {
+    pub(crate) fn forget_beyond(&mut self, instant: UnixSeconds) {
         while self.ends.last_key_value().is_some_and(|(end, _)| *end > instant) {
             for key in self.ends.pop_last().into_iter().flat_map(|(_, keys)| keys) {
                 self.values.remove(&key);

@@ -9,7 +9,7 @@ use crate::unavailable::Unavailable;
 pub struct WaitingSet {
     /// Identifier of the event (`jti`).
     pub id: String,
-    /// The signed event.
+    /// Event as a signed token (RFC 8417).
     pub set: String,
 }
 

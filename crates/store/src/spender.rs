@@ -2,7 +2,7 @@
 
 use countersign_core::DeviceId;
 
-/// Who uses up a proof or a challenge. What is used up is remembered, and memory is given in shares: nobody fills another's.
+/// Party that uses up a proof or a challenge. What is used up is remembered, and memory is given in shares: nobody fills another's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Spender<'a> {
     /// An enrolled device, found by its key or by the session of its token.

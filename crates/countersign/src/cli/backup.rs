@@ -45,30 +45,30 @@ pub async fn restored(args: &RestoreArgs, place: &Place, output: Output) -> Resu
     let config = place.config()?;
     let data = place.data.clone().unwrap_or_else(|| config.data.clone());
     let at = RestoreAt { data: &data, origin: config.public.host(), clock: Arc::new(SystemClock), entropy: Arc::new(OsEntropy) };
-    let Restored { accepted, restrictions, set_aside, voided } = restore(&at, &args.accept).await?;
+    let Restored { accepted, restrictions_applied, restrictions_unreadable, set_aside, voided } = restore(&at, &args.accept).await?;
     let set_aside = set_aside.map(|path| path.display().to_string());
     match output {
         Output::Json => say_json(&json!({
-            "accepted": accepted.iter().map(|one| one.word()).collect::<Vec<_>>(),
-            "restrictions_applied": restrictions.applied,
-            "restrictions_unreadable": restrictions.unreadable,
+            "accepted": accepted.keys().collect::<Vec<_>>(),
+            "restrictions_applied": restrictions_applied,
+            "restrictions_unreadable": restrictions_unreadable,
             "log_set_aside": set_aside,
             "tokens_voided": voided,
         })),
         Output::Text if accepted.is_empty() => say("database, keys and log are of one time; nothing was changed"),
         Output::Text => {
-            for one in &accepted {
-                say(format!("accepted {}: {one}", one.word()));
+            for (word, one) in &accepted {
+                say(format!("accepted {word}: {one}"));
             }
             if voided {
                 say("all sessions, refresh tokens, access tokens, codes and invitations of before are void; people sign in again");
-                say(format!("{} restrictions of the log were applied to the database", restrictions.applied));
+                say(format!("{} restrictions of the log were applied to the database", restrictions_applied));
             }
-            if restrictions.unreadable > 0 {
+            if restrictions_unreadable > 0 {
                 say(format!(
                     "WARNING: {} restrictions of the log cannot be read, because the keys of their people are missing; look at accounts \
                      and devices by hand",
-                    restrictions.unreadable
+                    restrictions_unreadable
                 ));
             }
             if let Some(path) = set_aside {

@@ -54,7 +54,10 @@ impl Place {
             clock: Arc::new(SystemClock) as Arc<dyn Clock>,
             entropy: Arc::new(OsEntropy) as Arc<dyn Entropy>,
         };
-        Self { node, home, ca, apple, around, hooked }
+        let place = Self { node, home, ca, apple, around, hooked };
+        // A phone that comes before the list is there is refused, since nothing says whether its certificates were revoked.
+        place.until("the list was fetched", async || place.admin("GET", "/v1/feeds", "").await.1[0]["last"] == "taken").await;
+        place
     }
 
     /// A client without a token.

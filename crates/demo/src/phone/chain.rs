@@ -43,7 +43,7 @@ pub struct Handset {
 /// A batch of phones, each with an intermediate of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Batch {
-    /// Whose key is known to its maker only; each chain is as of another batch.
+    /// Batch with a key that only its maker knows; each chain is as of another batch.
     Sound,
     /// Like it, and always the same.
     Same,
@@ -62,7 +62,7 @@ impl Handset {
 
     /// A phone that attests all its keys with one certificate, as real ones do.
     #[must_use]
-    pub const fn of_one_batch() -> Self {
+    pub(crate) const fn of_one_batch() -> Self {
         Self { batch: Batch::Same, ..Self::genuine() }
     }
 
@@ -74,7 +74,7 @@ impl Handset {
 
     /// A phone whose maker wrote `CA:FALSE` into the certificate that attests its keys.
     #[must_use]
-    pub const fn of_modest_maker() -> Self {
+    pub(crate) const fn of_modest_maker() -> Self {
         Self { batch: Batch::Modest, ..Self::genuine() }
     }
 

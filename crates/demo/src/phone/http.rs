@@ -145,7 +145,7 @@ impl Http {
     }
 
     /// Host and port, as `Host` names them.
-    pub fn authority(&self) -> String {
+    pub(crate) fn authority(&self) -> String {
         if self.port == 443 { self.host.clone() } else { format!("{}:{}", self.host, self.port) }
     }
 

@@ -17,7 +17,7 @@ use countersign_attest::{
     binding::{Purpose, bound_challenge},
     report::REPORT_TYPE,
 };
-use countersign_core::{Clock, Entropy, ProofId, Seconds, Secret, Thumbprint, UnixSeconds};
+use countersign_core::{Clock, Entropy, Limits, ProofId, Seconds, Secret, Thumbprint, UnixSeconds};
 use countersign_outbound::Answer;
 use countersign_proof::{
     access_token,
@@ -43,12 +43,6 @@ pub const TEAM: &str = "DEMOTEAM01";
 
 /// Times a call is sent again because the server asked for a nonce or a refresh.
 const RETRIES_MAX: u32 = 2;
-
-/// Age up to which the phone uses a nonce at the issuer's doors. The server takes it a little longer.
-const DOOR_NONCE_AGE_MAX: Seconds = Seconds(20);
-
-/// Age up to which the phone uses a nonce at the API.
-const NONCE_AGE_MAX: Seconds = Seconds(50);
 
 /// The server's refusal of a step that the phone cannot cure by itself.
 #[derive(Debug)]
@@ -112,7 +106,7 @@ pub struct Surroundings {
 #[derive(Clone)]
 struct Nonce {
     text: String,
-    /// When it came, by the right clock: a phone counts the time that passes, whatever its clock shows.
+    /// Moment at which it came, by the right clock: a phone counts the time that passes, whatever its clock shows.
     came_at: UnixSeconds,
 }
 
@@ -486,7 +480,7 @@ impl Phone {
     ///
     /// # Errors
     /// A fault of network or server; a refusal is an answer.
-    pub async fn confirm(&self) -> Result<Answer> {
+    pub(crate) async fn confirm(&self) -> Result<Answer> {
         let body = json!({ "client_id": self.around.app, "purpose": "step_up" });
         let started = self.door("/countersign/v1/login/start", &body).await?;
         if !started.status.is_success() {
@@ -632,7 +626,7 @@ impl Phone {
         token: Option<&Secret<String>>,
         holder: &SigningKey,
     ) -> Result<String> {
-        let (target, id, nonce) = (self.target(path)?, self.proof_id()?, self.newest_nonce(holder, NONCE_AGE_MAX));
+        let (target, id, nonce) = (self.target(path)?, self.proof_id()?, self.newest_nonce(holder, Limits::NONCE_LIFE));
         let hash = token.map(|token| access_token::hash_text(token.expose()));
         let to_make =
             ProofToMake { method, target: &target, token_hash: hash.as_deref(), nonce: nonce.as_deref(), id: &id, issued_at: self.now() };
@@ -645,10 +639,11 @@ impl Phone {
         Target::parse(&format!("{origin}{path}")).or_else(|_| Target::parse(origin)).map_err(|e| anyhow!("naming the target: {e:?}"))
     }
 
-    fn newest_nonce(&self, holder: &SigningKey, age_max: Seconds) -> Option<String> {
+    /// Newest nonce of a key that a server takes for `life`; `None` a little before that is over, so that it still counts on arrival.
+    fn newest_nonce(&self, holder: &SigningKey, life: Seconds) -> Option<String> {
         let nonces = self.nonces.lock().unwrap_or_else(PoisonError::into_inner);
         let nonce = nonces.get(holder.public().thumbprint())?;
-        (self.around.clock.now().seconds().since(nonce.came_at) <= age_max).then(|| nonce.text.clone())
+        (self.around.clock.now().seconds().plus(Limits::PROOF_SKEW_MAX).since(nonce.came_at) <= life).then(|| nonce.text.clone())
     }
 
     /// Remembers the newest nonce of a key; while it lasts, every proof of the key carries it, and the phone's clock does not matter.
@@ -665,7 +660,7 @@ impl Phone {
     /// # Errors
     /// A fault of network or server.
     pub async fn freshen(&self, holder: &SigningKey) -> Result<()> {
-        if self.newest_nonce(holder, DOOR_NONCE_AGE_MAX).is_some() {
+        if self.newest_nonce(holder, Limits::ISSUER_NONCE_LIFE).is_some() {
             return Ok(());
         }
         let body = json!({ "client_id": self.around.app, "jkt": holder.public().thumbprint().to_string() });
@@ -715,7 +710,7 @@ impl Phone {
     /// A token request: proved by the request key, which the device key names for this very grant.
     fn token_request(&self, fields: &[(&str, &str)], grant: &Secret<String>) -> Result<Call> {
         let path = "/countersign/v1/token";
-        let (target, id, nonce) = (self.target(path)?, self.proof_id()?, self.newest_nonce(&self.device_key, NONCE_AGE_MAX));
+        let (target, id, nonce) = (self.target(path)?, self.proof_id()?, self.newest_nonce(&self.device_key, Limits::NONCE_LIFE));
         let to_make = DelegationToMake {
             request_key: self.request_key.public().thumbprint(),
             target: &target,

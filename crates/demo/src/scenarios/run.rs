@@ -55,7 +55,7 @@ pub async fn run(form: Form, after: After, say: impl Fn(&str)) -> Result<usize> 
     scenarios.extend(ordinary_week::rows(&watched).await?);
     scenarios.extend(anomalies::rows(&watched).await?);
     scenarios.push(replayed::row(&[&world, &watched]).await);
-    scenarios.extend(flood::rows(&watched).await);
+    scenarios.extend(flood::rows().await);
     watched.stop().await;
     let report = Report { scenarios };
     let took = Duration::from_millis(SystemClock.now().0.saturating_sub(began.0));

@@ -34,7 +34,7 @@ const PORT_MIN: u16 = 20_000;
 const PORTS: u32 = 12_000;
 
 /// Connections that a node with few places takes.
-pub const CONNECTIONS_FEW: usize = 100;
+pub(crate) const CONNECTIONS_FEW: usize = 100;
 
 /// The app of the demo's bank.
 pub const APP: &str = "com.example.bank";
@@ -49,6 +49,8 @@ pub enum Watching {
     Observing,
     /// The same, with places for few connections.
     ObservingFew,
+    /// The same, with the log's budget for strangers that is shipped.
+    ObservingFlood,
 }
 
 /// Where the demo's addresses are: all are this machine's own (`127.0.0.0/8`), and each network has a place on the map.
@@ -64,6 +66,7 @@ const PLACES: &str = "\
 const WATCHED: &str = "
 [limits]
 connections_max = 500
+stranger_records_per_minute = 60000
 
 [geography]
 places = [\"places.csv\"]
@@ -364,7 +367,10 @@ fn lay_out(home: &Path, (port, upstream): (u16, std::net::SocketAddr), ca: &Demo
         match watching {
             Watching::AsShipped => WATCHED.to_owned(),
             Watching::Observing => OBSERVED.to_owned(),
-            Watching::ObservingFew => format!("{OBSERVED}\n[limits]\nconnections_max = {CONNECTIONS_FEW}\n"),
+            Watching::ObservingFlood => OBSERVED.replace("stranger_records_per_minute = 60000\n", ""),
+            Watching::ObservingFew => {
+                OBSERVED.replace("connections_max = 500", &format!("connections_max = {CONNECTIONS_FEW}"))
+            }
         },
     );
     std::fs::write(home.join("csign.toml"), text)?;

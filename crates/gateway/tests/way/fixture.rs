@@ -443,6 +443,16 @@ impl Fixture {
     }
 
     pub async fn with_protocol(world: Arc<World>, address: SocketAddr, held: HeldConfig, protocol: Protocol) -> Self {
+        Self::with_head_max(world, address, held, (protocol, Duration::from_millis(300))).await
+    }
+
+    /// As [`Self::with_protocol`], with the longest time that the upstream has for the head of an answer.
+    pub async fn with_head_max(
+        world: Arc<World>,
+        address: SocketAddr,
+        held: HeldConfig,
+        (protocol, head_max): (Protocol, Duration),
+    ) -> Self {
         let (issuer_key, _) = key();
         let issuer_key_id = KeyId::parse("k1").expect("an id");
         let (request_key, _) = key();
@@ -450,7 +460,7 @@ impl Fixture {
         let directory = tempfile::tempdir().expect("a directory");
         let public = Origin::parse(PUBLIC).expect("an origin");
         let mut config = UpstreamConfig::new(Origin::parse(&format!("http://{address}")).expect("an origin"));
-        config.head_max = Duration::from_millis(300);
+        config.head_max = head_max;
         config.protocol = protocol;
         let upstream = Upstream::new(config).expect("an upstream");
         let verifier = TokenVerifier {

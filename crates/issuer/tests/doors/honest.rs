@@ -28,13 +28,13 @@ async fn a_day_in_whole_messages() {
 
     assert_snapshot!("enrolled", phone.enrol(&world, &Says::truth()).await.message(&[]));
     let started = phone.start_registration(&world, "alice", None).await;
-    assert_snapshot!("registration_started", started.message(&["/options/challenge"]));
+    assert_snapshot!("registration_started", started.message(&["/ceremony", "/options/challenge"]));
     let body = phone.make_passkey(&started).await;
     let finished = phone.ask(&world, paths::REGISTRATION_FINISH, &body).await;
     assert_snapshot!("registered", finished.message(&[]));
 
     let started = phone.start_login(&world).await;
-    assert_snapshot!("login_started", started.message(&["/options/challenge"]));
+    assert_snapshot!("login_started", started.message(&["/ceremony", "/options/challenge"]));
     let body = phone.use_passkey(&started).await;
     let finished = phone.ask(&world, paths::LOGIN_FINISH, &body).await;
     assert_snapshot!("logged_in", finished.message(&[]));

@@ -580,10 +580,14 @@ async fn delegations_are_refused_for_one_thing_each() {
         }
         assert_eq!(world.send(request).await.verdict(), told, "{name}");
     }
-    // A request key alone is a thief's: the phone's memory was read, its hardware was not.
-    let mut request = phone.token_request(&world, &form);
-    request.headers_mut().remove("countersign-delegation");
-    assert_eq!(world.send(request).await.verdict(), "400 invalid_grant");
+    // A request key alone is a thief's: the phone's memory was read, its hardware was not. The hardware's nonce is none of the thief's.
+    let alone = |nonce_of: &SigningKey| {
+        let proof = phone.proof_with(&world, &phone.request_key, paths::TOKEN, nonce_of);
+        post(paths::TOKEN, FORM).header("dpop", proof).body(Body::from(encoded(&form))).expect("a request")
+    };
+    assert_eq!(world.send(alone(&phone.device_key)).await.verdict(), "400 use_dpop_nonce");
+    assert_eq!(world.memory.shelf().sessions[0].state, SessionState::Active);
+    assert_eq!(world.send(alone(&phone.request_key)).await.verdict(), "400 invalid_grant");
     assert_eq!(world.memory.shelf().sessions[0].state, SessionState::Challenged);
 }
 

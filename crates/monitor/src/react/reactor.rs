@@ -123,7 +123,7 @@ impl Reactor {
     ///
     /// # Errors
     /// As [`Reactor::take`].
-    pub async fn take_as_of(&self, signal: &Signal, there_at: UnixSeconds) -> Result<(), Unavailable> {
+    pub(crate) async fn take_as_of(&self, signal: &Signal, there_at: UnixSeconds) -> Result<(), Unavailable> {
         let mut open = self.open.lock().await;
         let signal = self.complete(signal).await?;
         if signal.kind == SignalKind::SteppedUp {

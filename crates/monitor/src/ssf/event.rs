@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use countersign_codec::json::{NotTheObject, Object};
 use countersign_core::{Limits, SignalKind, UnixSeconds};
+use countersign_proof::numeric_date::NumericDate;
 
 const CAEP: &str = "https://schemas.openid.net/secevent/caep/event-type/";
 const RISC: &str = "https://schemas.openid.net/secevent/risc/event-type/";
@@ -271,7 +272,7 @@ fn beside(event: &Object<'_>) -> Result<Beside, EventRefusal> {
     };
     // Checked and not used: texts of another party are not shown to people.
     texts("reason_user")?;
-    Ok(Beside { at: event.optional("event_timestamp")?.map(UnixSeconds), by, reason: texts("reason_admin")? })
+    Ok(Beside { at: event.optional::<NumericDate>("event_timestamp")?.map(NumericDate::down), by, reason: texts("reason_admin")? })
 }
 
 #[cfg(test)]

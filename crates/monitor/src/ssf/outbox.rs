@@ -62,7 +62,7 @@ impl PollAsk {
 /// Answer to a poll.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PollAnswer {
-    /// Events, oldest first.
+    /// Events that wait, oldest first.
     pub sets: Vec<WaitingSet>,
     /// True when more events wait.
     pub more: bool,

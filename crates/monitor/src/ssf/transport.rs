@@ -53,7 +53,7 @@ pub enum News {
 pub struct SessionEnded {
     /// Person whose session it was.
     pub user: UserId,
-    /// The session.
+    /// Session that has ended.
     pub session: SessionId,
     /// Initiator of the end.
     pub by: Initiator,
@@ -244,7 +244,7 @@ pub async fn transmit(sharing: Arc<Sharing>, mut news: mpsc::Receiver<News>, shu
 enum Pushed {
     /// The receiver did not take the event. It is offered again.
     Failed,
-    /// Nothing waits.
+    /// No event waits to be sent.
     Nothing,
     /// The event is settled.
     Settled,

@@ -275,7 +275,7 @@ impl AdminService {
     ///
     /// # Errors
     /// Our fault only.
-    pub async fn database_noted(&self, database: DatabaseSeen) -> Result<DecisionId, Unavailable> {
+    pub(crate) async fn database_noted(&self, database: DatabaseSeen) -> Result<DecisionId, Unavailable> {
         let (by, what, database) = (Actor::System, Activated::Database, Some(database));
         let noted = ConfigActivated { by, what, sha256: None, rules: None, database, accepted: Vec::new() };
         self.record(Recorded::ConfigActivated(noted), None, Identity::default()).await

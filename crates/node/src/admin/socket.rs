@@ -11,7 +11,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::bodies;
 use crate::{
-    admin::operators::{self, Operators, Peer},
+    admin::operators::{self, Peer},
+    config::Operators,
     files,
 };
 
@@ -34,7 +35,7 @@ impl Socket {
     ///
     /// # Errors
     /// When the listener fails for good.
-    pub async fn serve(self, router: Router, operators: Operators, shutdown: CancellationToken) -> io::Result<()> {
+    pub(crate) async fn serve(self, router: Router, operators: Operators, shutdown: CancellationToken) -> io::Result<()> {
         let routes = bodies::bounded(operators::known(router, operators)).into_make_service_with_connect_info::<Peer>();
         let served = axum::serve(self.listener, routes).with_graceful_shutdown(shutdown.cancelled_owned()).await;
         let _ = fs::remove_file(&self.path);

@@ -11,17 +11,17 @@ use tower::ServiceExt;
 use crate::config::App;
 
 /// Digital Asset Links, which Android reads (developer.android.com, "Add support for Digital Asset Links").
-pub const ASSET_LINKS: &str = "/.well-known/assetlinks.json";
+pub(crate) const ASSET_LINKS: &str = "/.well-known/assetlinks.json";
 
 /// Associated domains, which Apple's servers read (developer.apple.com, "Supporting associated domains").
-pub const APPLE: &str = "/.well-known/apple-app-site-association";
+pub(crate) const APPLE: &str = "/.well-known/apple-app-site-association";
 
-/// How long readers may keep the files, in a header: an hour.
+/// Time for which readers may keep the files, as the header `Cache-Control` says it: an hour.
 const KEPT: &str = "public, max-age=3600";
 
 /// The files, as far as there are apps for them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Association {
+pub(crate) struct Association {
     android: Option<String>,
     apple: Option<String>,
 }

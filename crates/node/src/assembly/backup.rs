@@ -14,7 +14,7 @@ use crate::{assembly::noting::Noting, files, layout};
 
 /// Reason why there is no backup. Alphabetical.
 #[derive(Debug)]
-pub enum BackupError {
+pub(crate) enum BackupError {
     /// The directory is there and holds something.
     Exists(PathBuf),
     /// A file cannot be read or written.

@@ -6,6 +6,7 @@
 use std::{fmt, path::Path};
 
 use countersign_audit::{CheckpointVerifier, DatabaseSeen};
+use countersign_core::Entropy;
 use countersign_store::{
     Unavailable,
     segments::{self, ReadError},
@@ -16,7 +17,7 @@ use crate::layout;
 
 /// One file that is of another time, or not there. Alphabetical.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Behind {
+pub(crate) enum Behind {
     /// The database is a copy that `countersign backup` made.
     Backup {
         /// Entries of the log when it was made.
@@ -26,7 +27,7 @@ pub enum Behind {
     DatabaseMissing,
     /// `countersign.db` is an older copy.
     DatabaseOlder {
-        /// Its number.
+        /// Number that the database itself bears.
         number: u64,
         /// The number that log or keys know.
         known: u64,
@@ -53,7 +54,7 @@ pub enum Behind {
     },
     /// The log ends before what the database knows of it.
     LogShorter {
-        /// Its entries.
+        /// Entries that the log holds.
         size: u64,
         /// Entries that the database knows of.
         known: u64,
@@ -80,7 +81,7 @@ impl Behind {
 
     /// Tells if what was given out since then is unknown to the database, so that all of it has to be void.
     #[must_use]
-    pub const fn loses_state(&self) -> bool {
+    pub(crate) const fn loses_state(&self) -> bool {
         match self {
             Self::Backup { .. } | Self::DatabaseMissing | Self::DatabaseOlder { .. } => true,
             Self::KeysForeign
@@ -95,7 +96,7 @@ impl Behind {
 
     /// Tells if the log cannot go on, so that it is set aside and a new one begins.
     #[must_use]
-    pub const fn ends_log(&self) -> bool {
+    pub(crate) const fn ends_log(&self) -> bool {
         matches!(self, Self::DatabaseMissing | Self::LogForeign | Self::LogOther { .. })
     }
 }
@@ -150,7 +151,7 @@ impl fmt::Display for Behind {
 
 /// Everything in a data directory that is of another time. Not empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AllBehind(pub Vec<Behind>);
+pub(crate) struct AllBehind(pub Vec<Behind>);
 
 impl fmt::Display for AllBehind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -166,11 +167,9 @@ impl fmt::Display for AllBehind {
     }
 }
 
-impl std::error::Error for AllBehind {}
-
 /// Reason why the files cannot be compared. Alphabetical.
 #[derive(Debug)]
-pub enum LookError {
+pub(crate) enum LookError {
     /// The log cannot be read.
     Log(ReadError),
     /// The database does not answer.
@@ -209,7 +208,7 @@ pub async fn missing(data: &Path) -> Result<Option<Behind>, LookError> {
 
 /// Knowledge that database, keys and log have of each other.
 #[derive(Debug, Default)]
-pub struct Knowledge {
+pub(crate) struct Knowledge {
     /// The database, of itself and the log.
     pub truth: Option<Continuity>,
     /// The keys, of the database.
@@ -229,7 +228,7 @@ impl Knowledge {
     ///
     /// # Errors
     /// When one cannot be read.
-    pub async fn gather(data: &Path, database: &Sqlite, key: &CheckpointVerifier) -> Result<Self, LookError> {
+    pub(crate) async fn gather(data: &Path, database: &Sqlite, key: &CheckpointVerifier) -> Result<Self, LookError> {
         let (truth, keys) = (database.continuity().await?, database.keys_continuity().await?);
         let log = data.join(layout::LOG);
         if !log.is_dir() {
@@ -289,6 +288,13 @@ impl Knowledge {
         }
         found
     }
+}
+
+/// A name for a database that has none.
+pub(crate) fn new_name(entropy: &dyn Entropy) -> String {
+    let mut bytes = [0; 16];
+    entropy.fill(&mut bytes);
+    hex::encode(bytes)
 }
 
 #[cfg(test)]

@@ -8,8 +8,8 @@ const DAY: u64 = 86_400;
 
 /// News of the certificate that an operator should know. Ordered by urgency: the greatest of several counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Urgency {
-    /// Nothing.
+pub(crate) enum Urgency {
+    /// It ends in more than thirty days.
     Fine,
     /// It ends within thirty days.
     Month,
@@ -23,7 +23,7 @@ pub enum Urgency {
 
 /// Result of a look at the certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Finding {
+pub(crate) struct Finding {
     /// The most urgent news.
     pub urgency: Urgency,
     /// Time until the first certificate of the chain ends.

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 /// Direction and size of a step of the clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub(crate) enum Step {
     /// The clock was set forward, or the machine slept.
     Ahead(Seconds),
     /// The clock was set back: seconds come a second time.
@@ -34,7 +34,7 @@ impl Step {
 
 /// Clock and time as they were at the last look.
 #[derive(Debug)]
-pub struct ClockWatch {
+pub(crate) struct ClockWatch {
     wall: UnixMillis,
     at: Instant,
     latest: UnixSeconds,
@@ -47,7 +47,7 @@ impl ClockWatch {
     }
 
     /// Latest second that the clock ever said, at a look.
-    pub const fn latest(&self) -> UnixSeconds {
+    pub(crate) const fn latest(&self) -> UnixSeconds {
         self.latest
     }
 

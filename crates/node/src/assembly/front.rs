@@ -18,7 +18,7 @@ use crate::{
     config::Dev,
 };
 
-/// What the issuer answers, besides its own well-known names.
+/// Beginning of the paths that the issuer answers, besides its own well-known names.
 const ISSUER_PREFIX: &str = "/countersign/v1/";
 
 /// Where well-known names are (RFC 8615). Those that are not ours are operations like all others.
@@ -39,16 +39,16 @@ pub struct Front {
     pub issuer: Router,
     /// Shared signals.
     pub signals: Router,
-    /// What answers with the metadata of shared signals, where somebody is told of any.
+    /// Routes that answer with the metadata of shared signals, where somebody is told of any.
     pub transmitter: Option<Router>,
     /// The files about apps.
     pub association: Association,
-    /// What clients are told about TLS in every answer (RFC 6797).
+    /// Header of every answer that tells clients to use TLS (RFC 6797).
     pub transport_security: HeaderValue,
 }
 
 /// `Strict-Transport-Security`: a year. A development node asks to forget instead, since it is called `localhost`, as others are.
-pub const fn transport_security(dev: Dev) -> HeaderValue {
+pub(crate) const fn transport_security(dev: Dev) -> HeaderValue {
     match dev {
         Dev::Off => HeaderValue::from_static("max-age=31536000"),
         Dev::On => HeaderValue::from_static("max-age=0"),
@@ -56,7 +56,7 @@ pub const fn transport_security(dev: Dev) -> HeaderValue {
 }
 
 impl Front {
-    /// Answers one request.
+    /// Answers one request by its path.
     pub async fn answer(self, request: Request<Body>, peer: Peer) -> Response<Body> {
         let told = self.transport_security.clone();
         let mut answer = self.answer_by_path(request, peer).await;

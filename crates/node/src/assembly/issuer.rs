@@ -42,6 +42,6 @@ pub async fn issuer(assembly: &Assembly, config: IssuerConfig) -> Result<Arc<Iss
         challenger: Challenger::new(&Secret::new(secret)),
         named_keys: NamedKeys::default(),
         prompts: Prompts::default(),
-        allowances: Allowances::default(),
+        allowances: Allowances::new(Arc::clone(&assembly.clock)),
     }))
 }

@@ -37,15 +37,15 @@ pub struct ListenerSettings {
     pub public: SocketAddr,
     /// The address for health and metrics.
     pub side: SocketAddr,
-    /// Who is answered there.
+    /// Callers that are answered at the side port.
     pub side_access: SideAccess,
-    /// Where operators ask.
+    /// Path of the admin socket.
     pub admin: PathBuf,
     /// The mode of that socket.
     pub admin_mode: u32,
     /// Where another proxy asks, if one does.
     pub auth_request: Option<AuthRequestDoor>,
-    /// The data directory.
+    /// Path of the data directory.
     pub data: PathBuf,
     /// The host that a certificate for development is made for.
     pub host: String,
@@ -65,7 +65,7 @@ pub struct Listeners {
     pub public_config: ListenConfig,
     /// Health and metrics.
     pub side: TcpListener,
-    /// Who is answered there.
+    /// Callers that are answered at the side port.
     pub side_access: SideAccess,
     /// Another proxy, where one asks.
     pub auth_requests: Option<AuthRequests>,

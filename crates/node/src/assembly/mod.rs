@@ -42,13 +42,11 @@ mod start_error;
 mod stores;
 mod validate;
 
-pub use behind::{AllBehind, Behind};
 pub use clock::SystemClock;
 pub use entropy::OsEntropy;
 pub use listeners::Addresses;
 pub use live::RunningNode;
 pub use options::Options;
-pub use restore::{RestoreAt, RestoreError, Restored, restore};
-pub use restrictions::Applied;
+pub use restore::{RestoreAt, Restored, restore};
 pub use start::start;
 pub use start_error::StartError;

@@ -7,7 +7,7 @@ use crate::{
     layout,
 };
 
-/// What of the data directory says who may see people, keys and decisions. Sockets have modes of their own.
+/// Names in the data directory that hold people, keys and decisions. Sockets have modes of their own.
 const KEPT: [&str; 9] = [
     "countersign.db",
     "countersign.db-shm",
@@ -24,7 +24,7 @@ const KEPT: [&str; 9] = [
 ///
 /// # Errors
 /// Each part that others may read or change.
-pub fn data_directory(data: &Path, readers: DataReaders) -> Result<(), Faults> {
+pub(crate) fn data_directory(data: &Path, readers: DataReaders) -> Result<(), Faults> {
     let (forbidden, what, mode_right) = match readers {
         DataReaders::OwnerOnly => (0o077, "read", "go="),
         // SECURITY: whoever may write puts a key or a database of their own in place.

@@ -15,14 +15,14 @@ use tokio::sync::{Mutex, MutexGuard};
 use crate::{admin::service::AdminService, layout};
 
 /// Maker of the notes.
-pub struct Noting {
+pub(crate) struct Noting {
     database: Arc<Sqlite>,
     log: PathBuf,
     last: Mutex<Last>,
 }
 
-/// The last note.
-pub struct Last {
+/// Newest note that is on the disk.
+pub(crate) struct Last {
     id: String,
     number: u64,
     /// Entries of the log with the one about the note itself.
@@ -64,7 +64,7 @@ impl Noting {
     }
 
     /// Keeps notes from being made until the answer is dropped, for whoever copies all files.
-    pub async fn pause(&self) -> MutexGuard<'_, Last> {
+    pub(crate) async fn pause(&self) -> MutexGuard<'_, Last> {
         self.last.lock().await
     }
 }

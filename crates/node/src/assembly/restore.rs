@@ -1,7 +1,8 @@
 //! Going on with files of another time, because an operator said so.
 
 use std::{
-    fmt, fs, io,
+    collections::BTreeMap,
+    fs,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -13,88 +14,47 @@ use countersign_core::{Clock, DecisionId, Entropy};
 use countersign_store::{
     Recorder, Unavailable,
     segments::{self, SegmentLog},
-    sqlite::{self, Continuity, Sqlite},
+    sqlite::{Continuity, Sqlite},
 };
 
 use crate::{
-    admin::operators::Operators,
     assembly::{
         behind::{self, AllBehind, Behind, Knowledge, LookError},
         keys,
-        lock::{DataLock, LockError},
+        lock::DataLock,
         restrictions::{self, Applied},
+        start_error::StartError,
+        stores::OpenError,
     },
+    config::Operators,
     layout,
 };
 
 /// Place and time of a restore.
 pub struct RestoreAt<'a> {
-    /// The data directory.
+    /// Path of the data directory.
     pub data: &'a Path,
     /// Name of the log: the host of the public origin.
     pub origin: &'a str,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
-    /// Unpredictable bytes.
+    /// Source of unpredictable bytes.
     pub entropy: Arc<dyn Entropy>,
 }
 
 /// Result of a restore.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Restored {
-    /// Differences that were accepted; empty when all files are of one time and nothing was done.
-    pub accepted: Vec<Behind>,
-    /// Restrictions of the log that hold in the database now.
-    pub restrictions: Applied,
+    /// Differences that were accepted, each by its word and told in a sentence; empty when all files are of one time and nothing was done.
+    pub accepted: BTreeMap<&'static str, String>,
+    /// Number of restrictions of the log that hold in the database now.
+    pub restrictions_applied: u64,
+    /// Number of restrictions of the log that cannot be read, because the key of their person is not there.
+    pub restrictions_unreadable: u64,
     /// Place of the log that could not go on.
     pub set_aside: Option<PathBuf>,
     /// True when sessions, refresh tokens and access tokens of before are void.
     pub voided: bool,
-}
-
-/// Reason why nothing was restored. Alphabetical.
-#[derive(Debug)]
-pub enum RestoreError {
-    /// The database cannot be used.
-    Database(sqlite::OpenError),
-    /// A file cannot be used.
-    Io(PathBuf, io::Error),
-    /// The data directory is not ours.
-    Lock(LockError),
-    /// The log cannot be continued.
-    Log(segments::OpenError),
-    /// The files cannot be compared.
-    Look(LookError),
-    /// Something is of another time, and it was not accepted.
-    NotAccepted(AllBehind),
-}
-
-impl fmt::Display for RestoreError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Database(fault) => fault.fmt(f),
-            Self::Io(path, source) => write!(f, "`{}` cannot be used: {source}", path.display()),
-            Self::Lock(fault) => fault.fmt(f),
-            Self::Log(fault) => fault.fmt(f),
-            Self::Look(LookError::Log(fault)) => fault.fmt(f),
-            Self::Look(LookError::Unavailable(fault)) => fault.fmt(f),
-            Self::NotAccepted(found) => found.fmt(f),
-        }
-    }
-}
-
-impl std::error::Error for RestoreError {}
-
-impl From<LookError> for RestoreError {
-    fn from(fault: LookError) -> Self {
-        Self::Look(fault)
-    }
-}
-
-impl From<Unavailable> for RestoreError {
-    fn from(fault: Unavailable) -> Self {
-        Self::Look(LookError::Unavailable(fault))
-    }
 }
 
 /// Compares the files of a data directory that no node uses, and goes on with them as they are if every difference is among the words of
@@ -104,8 +64,12 @@ impl From<Unavailable> for RestoreError {
 /// # Errors
 /// What is of another time and was not accepted, or what cannot be read or written. Nothing has changed then, unless a disk failed in between:
 /// asking again goes on.
-pub async fn restore(at: &RestoreAt<'_>, accepted: &[String]) -> Result<Restored, RestoreError> {
-    let _lock = DataLock::take(at.data).map_err(RestoreError::Lock)?;
+pub async fn restore(at: &RestoreAt<'_>, accepted: &[String]) -> Result<Restored, StartError> {
+    let _lock = DataLock::take(at.data)?;
+    Ok(compare(at, accepted).await?)
+}
+
+async fn compare(at: &RestoreAt<'_>, accepted: &[String]) -> Result<Restored, OpenError> {
     let now = at.clock.now().seconds();
     let missing = behind::missing(at.data).await?;
     let mut found: Vec<Behind> = missing.iter().cloned().collect();
@@ -115,7 +79,7 @@ pub async fn restore(at: &RestoreAt<'_>, accepted: &[String]) -> Result<Restored
     if found.iter().any(Behind::ends_log) {
         set_aside = put_aside(&log, now.0)?;
     }
-    let database = Arc::new(Sqlite::open(at.data).await.map_err(RestoreError::Database)?);
+    let database = Arc::new(Sqlite::open(at.data).await.map_err(OpenError::Database)?);
     let pkcs8 = keys::checkpoint(&*database, now).await?;
     let key = CheckpointKey::from_pkcs8(at.origin, &pkcs8).map_err(|_| Unavailable::new("reading the log's key"))?;
     let verifier = CheckpointVerifier::parse(&key.verifier_text()).map_err(|_| Unavailable::new("reading the log's key"))?;
@@ -129,7 +93,7 @@ pub async fn restore(at: &RestoreAt<'_>, accepted: &[String]) -> Result<Restored
     refuse_unless_accepted(&found, accepted)?;
     if found.is_empty() {
         database.close().await;
-        return Ok(Restored { accepted: found, restrictions: Applied::default(), set_aside, voided: false });
+        return Ok(restored(&found, Applied::default(), set_aside));
     }
     let from = knowledge.truth.as_ref().map_or(0, |known| known.log_size);
     let ends_log = found.iter().any(Behind::ends_log);
@@ -147,33 +111,43 @@ pub async fn restore(at: &RestoreAt<'_>, accepted: &[String]) -> Result<Restored
     let known = go_on(at, &database, &knowledge).await?;
     record(at, &database, key, &known, &found).await?;
     database.close().await;
-    Ok(Restored { accepted: found, restrictions, set_aside, voided })
+    Ok(restored(&found, restrictions, set_aside))
 }
 
-fn refuse_unless_accepted(found: &[Behind], accepted: &[String]) -> Result<(), RestoreError> {
+fn restored(found: &[Behind], restrictions: Applied, set_aside: Option<PathBuf>) -> Restored {
+    Restored {
+        accepted: found.iter().map(|one| (one.word(), one.to_string())).collect(),
+        restrictions_applied: restrictions.applied,
+        restrictions_unreadable: restrictions.unreadable,
+        set_aside,
+        voided: found.iter().any(Behind::loses_state),
+    }
+}
+
+fn refuse_unless_accepted(found: &[Behind], accepted: &[String]) -> Result<(), OpenError> {
     if found.iter().all(|one| accepted.iter().any(|word| word == one.word())) {
         return Ok(());
     }
-    Err(RestoreError::NotAccepted(AllBehind(found.to_vec())))
+    Err(OpenError::Behind(AllBehind(found.to_vec()).to_string()))
 }
 
 /// Moves a log that cannot go on out of the way. Nothing of it is deleted.
-fn put_aside(log: &Path, now: u64) -> Result<Option<PathBuf>, RestoreError> {
+fn put_aside(log: &Path, now: u64) -> Result<Option<PathBuf>, OpenError> {
     if !log.is_dir() {
         return Ok(None);
     }
     let aside = log.with_file_name(format!("{}-set-aside-{now}", layout::LOG));
-    fs::rename(log, &aside).map_err(|source| RestoreError::Io(log.to_path_buf(), source))?;
+    fs::rename(log, &aside).map_err(|source| OpenError::Io { path: log.to_path_buf(), source })?;
     Ok(Some(aside))
 }
 
 /// Notes the files as they are: from here on they are of one time.
-async fn go_on(at: &RestoreAt<'_>, database: &Sqlite, knowledge: &Knowledge) -> Result<Continuity, RestoreError> {
+async fn go_on(at: &RestoreAt<'_>, database: &Sqlite, knowledge: &Knowledge) -> Result<Continuity, OpenError> {
     let log = at.data.join(layout::LOG);
     let checkpoint = if log.is_dir() { segments::durable_checkpoint(&log).map_err(LookError::Log)? } else { None };
     let (log_size, log_root) = checkpoint.map_or((0, Frontier::default().root()), |checkpoint| (checkpoint.size, checkpoint.root));
     let known = Continuity {
-        database: knowledge.truth.as_ref().map_or_else(|| new_name(&*at.entropy), |known| known.database.clone()),
+        database: knowledge.truth.as_ref().map_or_else(|| behind::new_name(&*at.entropy), |known| known.database.clone()),
         number: knowledge.number().saturating_add(1),
         log_size,
         log_root,
@@ -183,22 +157,15 @@ async fn go_on(at: &RestoreAt<'_>, database: &Sqlite, knowledge: &Knowledge) -> 
     Ok(known)
 }
 
-/// A name for a database that has none.
-pub fn new_name(entropy: &dyn Entropy) -> String {
-    let mut bytes = [0; 16];
-    entropy.fill(&mut bytes);
-    hex::encode(bytes)
-}
-
 async fn record(
     at: &RestoreAt<'_>,
     database: &Arc<Sqlite>,
     key: CheckpointKey,
     known: &Continuity,
     found: &[Behind],
-) -> Result<(), RestoreError> {
+) -> Result<(), OpenError> {
     let (clock, entropy) = (Arc::clone(&at.clock), Arc::clone(&at.entropy));
-    let log = SegmentLog::open(&at.data.join(layout::LOG), key, Arc::clone(database) as _, clock, entropy).map_err(RestoreError::Log)?;
+    let log = SegmentLog::open(&at.data.join(layout::LOG), key, Arc::clone(database) as _, clock, entropy).map_err(OpenError::Log)?;
     let mut bytes = [0; 8];
     at.entropy.fill(&mut bytes);
     // Whoever runs the command is asked by nobody for a name: the system knows the user.

@@ -13,9 +13,9 @@ use countersign_store::{
 
 use crate::assembly::behind::LookError;
 
-/// Numbers of restrictions.
+/// Numbers of restrictions after they were applied.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Applied {
+pub(crate) struct Applied {
     /// Restrictions that hold now.
     pub applied: u64,
     /// Restrictions that cannot be read, because the key of their person is not there.
@@ -26,7 +26,7 @@ pub struct Applied {
 ///
 /// # Errors
 /// When log or database cannot be read.
-pub async fn apply(database: &Sqlite, log: &Path, from: u64, now: UnixSeconds) -> Result<Applied, LookError> {
+pub(crate) async fn apply(database: &Sqlite, log: &Path, from: u64, now: UnixSeconds) -> Result<Applied, LookError> {
     let mut records = Vec::new();
     if log.is_dir() {
         segments::walk_from(log, from, |glance| restricts(glance.kind), |record| records.push(record))?;

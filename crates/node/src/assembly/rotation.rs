@@ -48,7 +48,7 @@ impl Rings {
 
     /// Tells if somebody signs at `now`: without, nobody gets a token, and no request reaches an upstream.
     #[must_use]
-    pub fn can_sign(&self, now: UnixSeconds) -> bool {
+    pub(crate) fn can_sign(&self, now: UnixSeconds) -> bool {
         [&self.access, &self.statements].iter().all(|ring| ring.load().current(now).is_some())
     }
 

@@ -13,7 +13,7 @@ use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    admin::{operators::Operators, socket::Socket},
+    admin::socket::Socket,
     assembly::{
         auth_requests::AuthRequests,
         base::Assembly,
@@ -23,6 +23,7 @@ use crate::{
         side_access::{self, Caller, SideAccess},
     },
     bodies,
+    config::Operators,
 };
 
 /// Serves phones.
@@ -39,7 +40,7 @@ pub fn auth_requests(assembly: &Assembly, door: AuthRequests, gateway: Arc<Gatew
     tasks.spawn(until_it_fails("the door of another proxy", door.serve(gateway, shutdown.clone()), shutdown));
 }
 
-/// Serves operators.
+/// Serves operators at the admin socket.
 pub fn operators(assembly: &Assembly, socket: Socket, routes: Router, operators: Operators, tasks: &mut JoinSet<()>) {
     let shutdown = assembly.shutdown.clone();
     tasks.spawn(until_it_fails("the admin socket", socket.serve(routes, operators, shutdown.clone()), shutdown));

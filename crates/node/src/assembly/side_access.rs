@@ -21,7 +21,7 @@ use crate::assembly::side::Spared;
 
 /// Address that a connection to the side port came from.
 #[derive(Clone, Copy, Debug)]
-pub struct Caller(SocketAddr);
+pub(crate) struct Caller(SocketAddr);
 
 impl Connected<IncomingStream<'_, Spared>> for Caller {
     fn connect_info(stream: IncomingStream<'_, Spared>) -> Self {
@@ -29,9 +29,9 @@ impl Connected<IncomingStream<'_, Spared>> for Caller {
     }
 }
 
-/// Who is answered besides this machine.
+/// Callers that are answered besides this machine.
 #[derive(Clone, Default)]
-pub struct SideAccess {
+pub(crate) struct SideAccess {
     /// SHA-256 of the token, so that comparing says nothing of its length.
     token: Option<[u8; 32]>,
     networks: Vec<Network>,
@@ -71,7 +71,7 @@ fn hash(text: &str) -> [u8; 32] {
 }
 
 /// Routes that only those reach.
-pub fn guarded(routes: Router, access: SideAccess) -> Router {
+pub(crate) fn guarded(routes: Router, access: SideAccess) -> Router {
     routes.layer(middleware::from_fn_with_state(Arc::new(access), admit))
 }
 

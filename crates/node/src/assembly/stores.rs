@@ -19,7 +19,6 @@ use crate::{
         behind::{self, AllBehind, Knowledge, LookError},
         keys,
         noting::Noting,
-        restore::new_name,
         restrictions::{self, Applied},
     },
     files, layout,
@@ -28,8 +27,8 @@ use crate::{
 /// Why the stores do not open. Alphabetical.
 #[derive(Debug)]
 pub enum OpenError {
-    /// Database, keys and log are not of one time.
-    Behind(AllBehind),
+    /// Database, keys and log are not of one time: every difference, in words.
+    Behind(String),
     /// The database cannot be used.
     Database(sqlite::OpenError),
     /// A file cannot be written.
@@ -48,7 +47,7 @@ pub enum OpenError {
 impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Behind(found) => found.fmt(f),
+            Self::Behind(found) => f.write_str(found),
             Self::Database(fault) => fault.fmt(f),
             Self::Io { path, source } => {
                 write!(f, "`{}` cannot be written ({source}); check the disk of the data directory", path.display())
@@ -108,7 +107,7 @@ impl Stores {
     pub async fn open(settings: StoreSettings<'_>, clock: &Arc<dyn Clock>, entropy: &Arc<dyn Entropy>) -> Result<Self, OpenError> {
         let StoreSettings { data, origin, strangers_per_minute } = settings;
         if let Some(missing) = behind::missing(data).await? {
-            return Err(OpenError::Behind(AllBehind(vec![missing])));
+            return Err(OpenError::Behind(AllBehind(vec![missing]).to_string()));
         }
         let sqlite = Arc::new(Sqlite::open(data).await.map_err(OpenError::Database)?);
         let pkcs8 = keys::checkpoint(&*sqlite, clock.now().seconds()).await?;
@@ -119,7 +118,7 @@ impl Stores {
         let found = knowledge.judge();
         if !found.is_empty() {
             sqlite.close().await;
-            return Err(OpenError::Behind(AllBehind(found)));
+            return Err(OpenError::Behind(AllBehind(found).to_string()));
         }
         if let Some(known) = &knowledge.truth {
             catch_up(&sqlite, &data.join(layout::LOG), known.log_size, clock.now().seconds()).await?;
@@ -154,8 +153,8 @@ impl Stores {
     ///
     /// # Errors
     /// Our fault only.
-    pub async fn noting(&self, data: &Path, entropy: &dyn Entropy) -> Result<Noting, Unavailable> {
-        Noting::begin(Arc::clone(&self.sqlite), data, new_name(entropy)).await
+    pub(crate) async fn noting(&self, data: &Path, entropy: &dyn Entropy) -> Result<Noting, Unavailable> {
+        Noting::begin(Arc::clone(&self.sqlite), data, behind::new_name(entropy)).await
     }
 
     /// The database itself, for whoever closes it.
@@ -166,12 +165,12 @@ impl Stores {
 
     /// Latest second by which a proof was judged.
     #[must_use]
-    pub fn judged_until(&self) -> UnixSeconds {
+    pub(crate) fn judged_until(&self) -> UnixSeconds {
         self.replay.latest()
     }
 
     /// Begins to remember used proofs again, after the clock was set back to `now`. Earlier nonces are void by then.
-    pub fn begin_again(&self, now: UnixSeconds) {
+    pub(crate) fn begin_again(&self, now: UnixSeconds) {
         self.replay.begin_again(now);
     }
 

@@ -185,7 +185,7 @@ pub fn validate(config: &Config, dev: Dev, options: &Options) -> Result<Settings
     })
 }
 
-/// Who is answered at the side port.
+/// Reads the callers that are answered at the side port.
 fn side_access(config: &Config) -> Result<SideAccess, Faults> {
     let token = config.metrics.token.as_ref().map(|(path, line)| {
         let what = |why| format!("`{}` cannot be used: {why}", path.display());

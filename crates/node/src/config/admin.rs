@@ -4,14 +4,12 @@ use std::{collections::BTreeMap, path::Path};
 
 use countersign_core::OperatorName;
 
-use crate::{
-    admin::operators::{Operators, UNNAMED},
-    config::{
-        defaults,
-        doors::MODES,
-        model::AdminSocket,
-        section::{At, Section},
-    },
+use crate::config::{
+    defaults,
+    doors::MODES,
+    model::AdminSocket,
+    operators::{Operators, UNNAMED},
+    section::{At, Section},
 };
 
 /// The section; `here` is the directory of the file.
@@ -24,11 +22,11 @@ pub fn admin(section: Option<Section<'_>>, here: &Path) -> AdminSocket {
     }
     if let Some(mut named) = section.table("operators", "admin.operators") {
         let mut names = BTreeMap::new();
+        if named.is_empty() {
+            section.fault(named.line(), "`operators` names nobody", "write for example `operators = { alice = 1000 }`, or remove it");
+        }
         for (name, uid) in named.named_numbers(0..=u64::from(u32::MAX)) {
             take(&section, &mut names, name, uid);
-        }
-        if names.is_empty() {
-            section.fault(named.line(), "`operators` names nobody", "write for example `operators = { alice = 1000 }`, or remove it");
         }
         named.end();
         admin.operators = Operators::Named(names);

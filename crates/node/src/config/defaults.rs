@@ -30,12 +30,12 @@ const DAY: u64 = 86_400;
 pub const UPSTREAM_PROTOCOL: Protocol = Protocol::Http1;
 
 /// Where an upstream may be that is reached without TLS.
-pub const PLAIN_UPSTREAM: PlainUpstream = PlainUpstream::OnThisMachine;
+pub(crate) const PLAIN_UPSTREAM: PlainUpstream = PlainUpstream::OnThisMachine;
 
-/// Who may read the data directory.
-pub const DATA_READERS: DataReaders = DataReaders::OwnerOnly;
+/// Readers of the data directory.
+pub(crate) const DATA_READERS: DataReaders = DataReaders::OwnerOnly;
 /// Header in which the operator's proxies name the client, where there are any.
-pub const FORWARDED_BY: ForwardedBy = ForwardedBy::XForwardedFor;
+pub(crate) const FORWARDED_BY: ForwardedBy = ForwardedBy::XForwardedFor;
 
 /// The data directory, beside the file.
 pub const DATA: &str = "data";
@@ -168,8 +168,8 @@ pub const SOCKET_MODE: u32 = 0o600;
 
 // --- [admin] ---
 
-/// Who may open the admin socket: the user of the node alone.
-pub const ADMIN_SOCKET_MODE: u32 = 0o600;
+/// Mode of the admin socket, which only the user of the node may open.
+pub(crate) const ADMIN_SOCKET_MODE: u32 = 0o600;
 
 // --- [limits], [metrics] ---
 

@@ -9,7 +9,7 @@ use crate::config::{
 };
 
 /// Modes of a socket's file by their names: this user alone, or its group as well. Nobody else may ever open it.
-pub const MODES: [(&str, u32); 2] = [("0600", 0o600), ("0660", 0o660)];
+pub(crate) const MODES: [(&str, u32); 2] = [("0600", 0o600), ("0660", 0o660)];
 
 /// The section; `here` is the directory of the file.
 pub fn doors(section: Option<Section<'_>>, here: &Path) -> Option<AuthRequestDoor> {

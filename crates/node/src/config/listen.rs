@@ -11,7 +11,7 @@ use crate::config::{
 };
 
 /// Where the public listener binds, and whose word about the client's address is believed.
-pub struct Listening {
+pub(crate) struct Listening {
     /// Address that it binds.
     pub listen: Listen,
     /// Proxies that belong to the operator.
@@ -19,7 +19,7 @@ pub struct Listening {
 }
 
 /// Reads `listen` in either form.
-pub fn listening(top: &mut Section<'_>) -> Listening {
+pub(crate) fn listening(top: &mut Section<'_>) -> Listening {
     if !top.is_table("listen") {
         return Listening { listen: place(address(top, "listen")), proxies: Proxies::NONE };
     }

@@ -10,6 +10,7 @@ mod feeds;
 mod listen;
 mod model;
 mod monitor;
+mod operators;
 mod read;
 mod section;
 mod settle;
@@ -23,11 +24,13 @@ use crate::files;
 
 pub use device::replaced;
 pub use fault::{Fault, Faults};
+pub(crate) use model::DataReaders;
 pub use model::{
-    AdminSocket, App, AuthRequestDoor, Bounds, Config, DataReaders, Dev, DeviceRules, DoorListen, Email, FeedSource, GeoList,
-    GeographyFiles, IosApp, Listen, Login, MailLogin, MailTls, MonitorRules, Operation, PlainUpstream, PlaySource, SharedSignals, SidePort,
-    SignUp, SignalSource, SignalTarget, StatusListSource, TlsFiles, Upstream, Vendors, Webhook, WhenStale,
+    App, AuthRequestDoor, Bounds, Config, Dev, DeviceRules, DoorListen, Email, FeedSource, GeoList, GeographyFiles, IosApp, Listen, Login,
+    MailLogin, MailTls, MonitorRules, Operation, PlaySource, SharedSignals, SignUp, SignalSource, SignalTarget, TlsFiles, Upstream,
+    Vendors, Webhook, WhenStale,
 };
+pub(crate) use operators::{NoOperator, Operators};
 pub use settle::settle;
 pub use value::span;
 

@@ -20,7 +20,7 @@ use countersign_policy::{OtherMembers, RequestHeaders, StreamSpec};
 use countersign_risk::network::NetworkKind;
 use lettre::message::Mailbox;
 
-use crate::{admin::operators::Operators, layout};
+use crate::{config::operators::Operators, layout};
 
 /// Whether this is a development node: self-signed certificate, loopback only, software phones admitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,8 +59,8 @@ pub struct Config {
     pub upstream: Upstream,
     /// The data directory: database, keys, log, admin socket.
     pub data: PathBuf,
-    /// Who may read it.
-    pub data_readers: DataReaders,
+    /// Readers of the data directory.
+    pub(crate) data_readers: DataReaders,
     /// The directory of policies.
     pub policies: PathBuf,
     /// The apps, in alphabetical order.
@@ -80,7 +80,7 @@ pub struct Config {
     /// Who tells us of what ended elsewhere, and whom we tell.
     pub signals: SharedSignals,
     /// Where operators ask, and who they are.
-    pub admin: AdminSocket,
+    pub(crate) admin: AdminSocket,
     /// Where another proxy asks whether it may pass requests on; `None` where none does.
     pub auth_request: Option<AuthRequestDoor>,
     /// The certificate to show; `None` leaves it to a development node to make one.
@@ -90,7 +90,7 @@ pub struct Config {
     /// Bounds that differ between installations.
     pub bounds: Bounds,
     /// Where health and metrics are served, and to whom.
-    pub metrics: SidePort,
+    pub(crate) metrics: SidePort,
 }
 
 /// The door of another proxy: whoever reaches it is believed when it says what a client asked.
@@ -104,8 +104,8 @@ pub struct AuthRequestDoor {
 
 /// Where health and metrics are served, and to whom besides this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SidePort {
-    /// The address.
+pub(crate) struct SidePort {
+    /// Address that is listened at.
     pub listen: SocketAddr,
     /// The file of the bearer token that others show, and its line.
     pub token: Option<(PathBuf, usize)>,
@@ -115,12 +115,12 @@ pub struct SidePort {
 
 /// Where operators ask, and who they are.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AdminSocket {
+pub(crate) struct AdminSocket {
     /// The socket's file; `None` for the one in the data directory.
     pub path: Option<PathBuf>,
-    /// Its mode: `0600` or `0660`.
+    /// Mode of the socket's file: `0600` or `0660`.
     pub mode: u32,
-    /// Who they are.
+    /// Users that are operators.
     pub operators: Operators,
 }
 
@@ -165,22 +165,22 @@ pub struct Upstream {
     pub(crate) identity: Option<UpstreamIdentity>,
     /// What is spoken there.
     pub protocol: Protocol,
-    /// Whether it may be reached without TLS.
-    pub plain: PlainUpstream,
+    /// Places at which it may be reached without TLS.
+    pub(crate) plain: PlainUpstream,
 }
 
 /// Where an upstream may be that is reached without TLS. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PlainUpstream {
+pub(crate) enum PlainUpstream {
     /// Anywhere: the operator said so, with `upstream_plain = true`.
     Anywhere,
     /// On this machine alone.
     OnThisMachine,
 }
 
-/// Who may read the data directory. Alphabetical.
+/// Readers of the data directory. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DataReaders {
+pub(crate) enum DataReaders {
     /// The user of the node alone.
     OwnerOnly,
     /// Others as well: the operator said so, with `data_shared = true`. They may never write.
@@ -396,7 +396,7 @@ pub struct Login {
     pub origins: Vec<PasskeyOrigin>,
     /// On how many devices a person may be, and how long one is new.
     pub bindings: BindingRules,
-    /// How long a session lives at most, in all and without use.
+    /// Longest life of a session, in all and without use.
     pub session_life: SessionLife,
 }
 
@@ -411,7 +411,7 @@ pub enum WhenStale {
 
 /// Where the vendors' revocation list comes from, besides a feed. Alphabetical.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum StatusListSource {
+pub(crate) enum StatusListSource {
     /// This file, named on this line.
     File(PathBuf, usize),
     /// Nowhere: the operator said so on this line, with `status_list = "none"`.
@@ -449,7 +449,7 @@ pub struct DeviceRules {
     /// Whether Apple's development environment is taken as well.
     pub apple_development: bool,
     /// The vendors' revocation list. Where a file is named it has to be there, and young enough.
-    pub status_list: StatusListSource,
+    pub(crate) status_list: StatusListSource,
     /// How old the revocation list may be.
     pub status_list_age_max: Seconds,
     /// How much older it may be while its vendor is down.

@@ -116,7 +116,7 @@ impl<'a> Section<'a> {
     }
 
     /// Says whether the key is there and begins a table.
-    pub fn is_table(&self, key: &str) -> bool {
+    pub(crate) fn is_table(&self, key: &str) -> bool {
         self.left.iter().any(|(name, _, value)| *name == key && value.get_ref().as_table().is_some())
     }
 
@@ -140,8 +140,13 @@ impl<'a> Section<'a> {
         number.map(|value| At { value, line })
     }
 
+    /// Says that nothing is left that nobody asked for.
+    pub const fn is_empty(&self) -> bool {
+        self.left.is_empty()
+    }
+
     /// Every entry of a table of numbers whose keys are the operator's own words.
-    pub fn named_numbers(&mut self, range: std::ops::RangeInclusive<u64>) -> Vec<(&'a str, At<u64>)> {
+    pub(crate) fn named_numbers(&mut self, range: std::ops::RangeInclusive<u64>) -> Vec<(&'a str, At<u64>)> {
         let wanted = format!("a whole number from {} to {}", range.start(), range.end());
         let mut out = Vec::new();
         for (key, line, value) in std::mem::take(&mut self.left) {

@@ -8,7 +8,7 @@ use countersign_gateway::Protocol;
 use countersign_policy::{OtherMembers, RequestHeaders, StreamKind};
 use proptest::prelude::*;
 
-use super::{Config, Dev, Listen, SignUp, StatusListSource, parse, settle};
+use super::{Config, Dev, Listen, SignUp, model::StatusListSource, parse, settle};
 
 const MINIMAL: &str = "public_url = \"https://api.example.com\"\nupstream   = \"http://127.0.0.1:8080\"\n[app.\"com.example.shop\"]\n";
 
@@ -151,8 +151,8 @@ fn requirements_on_attested_keys_are_read() {
     assert_eq!((all.rollback_resistance, all.age_max), (true, Some(Seconds(600))));
     for (line, said) in [
         ("security_level_exact = \"hsm\"", "`security_level_exact` cannot be `hsm`"),
-        ("attestation_version_min = 0", "`attestation_version_min`"),
-        ("keymint_version_min = -1", "`keymint_version_min`"),
+        ("attestation_version_min = 0", "`attestation_version_min = 0` is out of range"),
+        ("keymint_version_min = -1", "`keymint_version_min = -1` is out of range"),
         ("attestation_age_max = \"soon\"", "`attestation_age_max`"),
     ] {
         let refused = read(&FULL.replace("require_locked = false", &format!("require_locked = false\n{line}"))).expect_err(line);

@@ -21,7 +21,7 @@ const FORBIDDEN: u32 = 0o027;
 ///
 /// # Errors
 /// Each file that others may read or change.
-pub fn modes(config: &Config) -> Result<(), Faults> {
+pub(crate) fn modes(config: &Config) -> Result<(), Faults> {
     let mut faults = Faults::default();
     for (path, line) in named(config) {
         let Ok(meta) = fs::metadata(path) else { continue };
@@ -49,12 +49,12 @@ fn named(config: &Config) -> Vec<(&Path, usize)> {
     all.into_iter().map(|(path, line)| (path.as_path(), line)).collect()
 }
 
-/// What to do about a token that is not taken.
-pub const NEW_TOKEN: &str = "write a random token into it, such as that of `openssl rand -hex 32`";
+/// Advice for a token that is not taken.
+pub(crate) const NEW_TOKEN: &str = "write a random token into it, such as that of `openssl rand -hex 32`";
 
 /// Why a bearer token is not taken. Alphabetical.
 #[derive(Debug)]
-pub enum TokenRefusal {
+pub(crate) enum TokenRefusal {
     /// There is nothing in the file.
     Empty,
     /// The file cannot be read.
@@ -80,7 +80,7 @@ impl fmt::Display for TokenRefusal {
 ///
 /// # Errors
 /// Why it is not taken.
-pub fn token(path: &Path) -> Result<Secret<String>, TokenRefusal> {
+pub(crate) fn token(path: &Path) -> Result<Secret<String>, TokenRefusal> {
     let text = files::read_text(path).map_err(TokenRefusal::Io)?;
     strong(text.trim()).map(|token| Secret::new(token.to_owned()))
 }

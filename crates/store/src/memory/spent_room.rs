@@ -19,7 +19,7 @@ pub(super) struct SpentRoom<K> {
     floor: Option<UnixSeconds>,
 }
 
-/// What became of something that was to be used up.
+/// Outcome for something that was to be used up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Spending {
     /// It was used before.

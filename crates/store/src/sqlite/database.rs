@@ -59,7 +59,7 @@ pub(super) const TRUTH: &[Step] = &[
     Step { version: 10, name: "passkeys that bound devices", sql: include_str!("migrations/0010_opened_by.sql") },
 ];
 
-/// Migrations of `subject-keys.db`.
+/// Migrations of the database `subject-keys.db`.
 pub(super) const KEYS: &[Step] = &[
     Step { version: 1, name: "subject keys", sql: include_str!("migrations/keys_0001.sql") },
     Step { version: 2, name: "continuity", sql: include_str!("migrations/keys_0002.sql") },
@@ -67,29 +67,37 @@ pub(super) const KEYS: &[Step] = &[
 
 /// Reason why the database cannot be opened.
 #[derive(Debug)]
-pub enum OpenError {
-    /// The file cannot be used.
-    Io {
-        /// Which.
-        path: PathBuf,
-        /// Error of the operating system.
-        source: io::Error,
-    },
+pub struct OpenError {
+    path: PathBuf,
+    why: OpenFault,
+}
+
+impl OpenError {
+    /// Cause without the file.
+    #[cfg(test)]
+    pub(super) const fn why(&self) -> &OpenFault {
+        &self.why
+    }
+}
+
+/// Cause for which a file cannot be opened as a database.
+#[derive(Debug)]
+pub(super) enum OpenFault {
     /// The database does not open.
     Database {
-        /// Which.
-        path: PathBuf,
-        /// What it is.
+        /// Kind of the fault.
         fault: DatabaseFault,
         /// Message of SQLite.
         what: String,
     },
+    /// The file cannot be used: error of the operating system.
+    Io(io::Error),
 }
 
-/// What is wrong with a database that does not open. Alphabetical.
+/// Fault of a database that does not open. Alphabetical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DatabaseFault {
-    /// Its pages do not fit together (`SQLITE_CORRUPT`).
+pub(super) enum DatabaseFault {
+    /// Pages that do not fit together (`SQLITE_CORRUPT`).
     Damaged,
     /// The disk, or its quota, is full (`SQLITE_FULL`).
     DiskFull,
@@ -108,12 +116,12 @@ pub enum DatabaseFault {
 }
 
 impl DatabaseFault {
-    /// Every fault.
+    /// Every fault, in alphabetical order.
     #[cfg(test)]
     pub(super) const ALL: [Self; 8] =
         [Self::Damaged, Self::DiskFull, Self::Io, Self::Locked, Self::Newer, Self::NoDatabase, Self::Other, Self::ReadOnly];
 
-    /// What SQLite's answer means (sqlite.org/rescode.html); the primary code is in the lowest eight bits.
+    /// Reads SQLite's answer (sqlite.org/rescode.html); the primary code is in the lowest eight bits.
     fn of(error: &sqlx::Error) -> Self {
         let code = error.as_database_error().and_then(|fault| fault.code()).and_then(|code| code.parse::<u32>().ok());
         match code.map(|code| code & 0xff) {
@@ -136,7 +144,7 @@ impl DatabaseFault {
         }
     }
 
-    /// What it is, and what to do.
+    /// Name of the fault, and what to do.
     pub(super) const fn told(self) -> &'static str {
         match self {
             Self::Damaged => "it is damaged; restore a backup",
@@ -153,11 +161,10 @@ impl DatabaseFault {
 
 impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Io { path, source } => write!(f, "`{}` cannot be used: {source}; check its permissions", path.display()),
-            Self::Database { path, fault, what } => {
-                write!(f, "the database `{}` cannot be opened: {} (SQLite: {what})", path.display(), fault.told())
-            }
+        let path = self.path.display();
+        match &self.why {
+            OpenFault::Database { fault, what } => write!(f, "the database `{path}` cannot be opened: {} (SQLite: {what})", fault.told()),
+            OpenFault::Io(source) => write!(f, "`{path}` cannot be used: {source}; check its permissions"),
         }
     }
 }
@@ -184,7 +191,7 @@ impl Sqlite {
     /// Opens, or makes, `countersign.db` and `subject-keys.db` in a directory, readable by their owner only.
     ///
     /// # Errors
-    /// [`OpenError::Io`] when a file cannot be used; [`OpenError::Database`] when it does not open, with what it is.
+    /// [`OpenError`] when a file cannot be used, or when it does not open as a database of ours.
     pub async fn open(directory: &Path) -> Result<Self, OpenError> {
         let truth = directory.join("countersign.db");
         let keys = directory.join("subject-keys.db");
@@ -192,10 +199,9 @@ impl Sqlite {
         let readers = readers(&truth).await?;
         let subject_keys = self::writer(&keys, KEYS).await?;
         // A process that was killed may have left a destroyed key in the log.
-        wipe_log(&subject_keys).await.map_err(|fault| OpenError::Database {
+        wipe_log(&subject_keys).await.map_err(|fault| OpenError {
             path: keys.clone(),
-            fault: DatabaseFault::Locked,
-            what: fault.to_string(),
+            why: OpenFault::Database { fault: DatabaseFault::Locked, what: fault.to_string() },
         })?;
         Ok(Self {
             writer,
@@ -233,15 +239,14 @@ impl Sqlite {
 
 /// Opens the one connection that writes, to a file that is made or brought up to this version.
 pub(super) async fn writer(path: &Path, steps: &[Step]) -> Result<SqlitePool, OpenError> {
-    let failed = |source| OpenError::Io { path: path.to_path_buf(), source };
+    let failed = |source| OpenError { path: path.to_path_buf(), why: OpenFault::Io(source) };
     let file = fs::OpenOptions::new().write(true).create(true).truncate(false).mode(PRIVATE).open(path).map_err(failed)?;
     // A file that was there already, from a backup perhaps, may have another mode.
     file.set_permissions(fs::Permissions::from_mode(PRIVATE)).map_err(failed)?;
     let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options(path)).await.map_err(broken(path))?;
-    Migrator::with_migrations(steps.iter().map(Step::migration).collect()).run(&pool).await.map_err(|error| OpenError::Database {
+    Migrator::with_migrations(steps.iter().map(Step::migration).collect()).run(&pool).await.map_err(|error| OpenError {
         path: path.to_path_buf(),
-        fault: DatabaseFault::of_migration(&error),
-        what: error.to_string(),
+        why: OpenFault::Database { fault: DatabaseFault::of_migration(&error), what: error.to_string() },
     })?;
     Ok(pool)
 }
@@ -263,7 +268,10 @@ fn options(path: &Path) -> SqliteConnectOptions {
 }
 
 fn broken(path: &Path) -> impl Fn(sqlx::Error) -> OpenError {
-    move |error| OpenError::Database { path: path.to_path_buf(), fault: DatabaseFault::of(&error), what: error.to_string() }
+    move |error| OpenError {
+        path: path.to_path_buf(),
+        why: OpenFault::Database { fault: DatabaseFault::of(&error), what: error.to_string() },
+    }
 }
 
 /// Moves the write-ahead log into the database and cuts it off: overwritten data must not survive in the log.

@@ -20,7 +20,7 @@ mod shared_signals;
 mod subjects;
 
 pub use continuity::{Continuity, KeysContinuity, peek};
-pub use database::{DatabaseFault, OpenError, Sqlite};
+pub use database::{OpenError, Sqlite};
 
 #[cfg(test)]
 mod tests;

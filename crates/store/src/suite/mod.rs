@@ -104,6 +104,6 @@ pub async fn fast(fresh: impl Fn(usize) -> Fast) {
     replay::a_proof_is_remembered_through_its_last_second(&fresh(1000)).await;
     replay::whatever_the_clock_does_no_proof_counts_twice(&fresh(1000)).await;
     replay::a_full_memory_refuses_and_forgets_nothing(&fresh(32), 32).await;
-    replay::nobodys_keys_refuse_no_device(&fresh(64), 64).await;
+    replay::nobodys_keys_refuse_no_device(&fresh(640), 640).await;
     replay::of_those_who_flood_something_is_left_for_others(&fresh(400), 400).await;
 }

@@ -26,7 +26,7 @@ const TOKEN: &str = "between-partner-and-bank-0123456789";
 /// # Errors
 /// When the honest preparation fails.
 pub async fn run() -> Result<Vec<Row>> {
-    let world = World::start(Watching::Observing).await?;
+    let world = World::start(Watching::AsShipped).await?;
     let ana = world.customer("ana.later@example.com", &Handset::genuine()).await?;
     world.customer("closed.account@example.com", &Handset::genuine()).await?;
     let mut halted = world.halt().await;

@@ -169,7 +169,7 @@ async fn trickled_request(world: &World) -> Result<Row> {
 
 /// The same trickle of somebody whose session stands is served.
 async fn honest_upload(world: &World) -> Result<Row> {
-    let customer = world.customer("slow@example.com", &Handset::genuine()).await?;
+    let customer = world.customer("trickling@example.com", &Handset::genuine()).await?;
     let access = customer.tokens().await.context("signed in")?.access;
     let call = customer.proved(&Call::new(Method::POST, "/v1/echo"), &access)?;
     let told = Told {
