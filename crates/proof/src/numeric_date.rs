@@ -9,7 +9,7 @@ use serde::{
 };
 
 /// Last second of the year 9999. What is written with a fraction or an exponent is read as a binary64, which is exact far beyond it.
-const FRACTION_MAX: f64 = 253_402_300_799.0;
+const LAST: f64 = 253_402_300_799.0;
 
 /// Moment in a token. Its reader says to which second a fraction is rounded: against whoever sent it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +54,7 @@ impl Visitor<'_> for Number {
 
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range was checked, and both are whole numbers")]
     fn visit_f64<E: Error>(self, seconds: f64) -> Result<NumericDate, E> {
-        if seconds.is_sign_negative() || !(0.0..=FRACTION_MAX).contains(&seconds) {
+        if seconds.is_sign_negative() || !(0.0..=LAST).contains(&seconds) {
             return Err(E::invalid_value(Unexpected::Float(seconds), &self));
         }
         Ok(NumericDate { down: seconds.floor() as u64, up: seconds.ceil() as u64 })
