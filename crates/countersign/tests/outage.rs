@@ -138,10 +138,7 @@ impl Drop for Node {
 }
 
 fn hard(process: u32, resource: Resource) -> Option<u64> {
-    let name = match resource {
-        Resource::Fsize => "Max file size",
-        _ => "Max open files",
-    };
+    let name = if resource == Resource::Fsize { "Max file size" } else { "Max open files" };
     let limits = fs::read_to_string(format!("/proc/{process}/limits")).expect("limits");
     let line = limits.lines().find_map(|line| line.strip_prefix(name)).expect("the limit");
     line.split_whitespace().nth(1).and_then(|hard| hard.parse().ok())

@@ -331,7 +331,7 @@ impl Feeds {
                 let before = held.map(|held| held.version);
                 let new =
                     State { versions: [Some(version), before].into_iter().flatten().collect(), rolled_back: state.rolled_back.clone() };
-                self.change(feed, &state, &new, &digest, None).await.map_err(LookFault::NotUsed)?;
+                self.change(feed, &state, &new, None).await.map_err(LookFault::NotUsed)?;
                 feed.cache.tidy(&new);
                 Ok(Look::Taken)
             }
@@ -348,8 +348,7 @@ impl Feeds {
         match feed.source.kind {
             // The age of the list decides whether it may be used, so the list is taken again with its new age.
             FeedKind::StatusList => {
-                let digest = hex::encode(held.version.digest);
-                self.change(feed, &state, &new, &digest, None).await.map_err(LookFault::NotUsed)?;
+                self.change(feed, &state, &new, None).await.map_err(LookFault::NotUsed)?;
             }
             FeedKind::AndroidAnchors | FeedKind::AppAttestAnchors | FeedKind::BootKeys | FeedKind::ReceiptAnchors => {
                 feed.cache.set(&new).map_err(|why| LookFault::NotUsed(why.to_string()))?;
@@ -366,9 +365,10 @@ impl Feeds {
     }
 
     /// Takes a state into use, or leaves everything as it was.
-    async fn change(&self, feed: &Feed, old: &State, new: &State, digest: &str, by: Option<&OperatorName>) -> Result<(), String> {
+    async fn change(&self, feed: &Feed, old: &State, new: &State, by: Option<&OperatorName>) -> Result<(), String> {
+        let digest = new.versions.first().map(|version| hex::encode(version.digest)).unwrap_or_default();
         feed.cache.set(new).map_err(|why| why.to_string())?;
-        let taken = self.taker.take(feed.source.kind, digest, by).await;
+        let taken = self.taker.take(feed.source.kind, &digest, by).await;
         if taken.is_err()
             && let Err(why) = feed.cache.set(old)
         {
@@ -389,8 +389,7 @@ impl Feeds {
         let older = state.versions.iter().skip_while(|version| version.name != held.version.name).skip(1).cloned().collect();
         let rolled_back = std::iter::once(held.version.digest).chain(state.rolled_back.iter().copied()).collect();
         let new = State { versions: older, rolled_back };
-        let digest = new.versions.first().map(|version| hex::encode(version.digest)).unwrap_or_default();
-        self.change(feed, &state, &new, &digest, Some(by)).await.map_err(RollBackRefusal::NotUsed)?;
+        self.change(feed, &state, &new, Some(by)).await.map_err(RollBackRefusal::NotUsed)?;
         feed.cache.tidy(&new);
         counter!("countersign_feed_rolled_back_total", "feed" => kind.as_str()).increment(1);
         Ok(())

@@ -267,11 +267,11 @@ mod tests {
             }
             let taken = crowd.enter(site(*newcomer), Share::OfASite, now);
             let shed = places.iter().position(|place| place.gives_way.is_cancelled());
+            assert!(taken.is_ok() || shed.is_none(), "{name}: nobody goes for nobody");
             let got = match (&taken, shed) {
-                (Err(Crowded), None) => Then::Refused,
+                (Err(Crowded), _) => Then::Refused,
                 (Ok(_), None) => Then::Takes,
                 (Ok(_), Some(at)) => Then::InsteadOf(at),
-                (Err(Crowded), Some(_)) => unreachable!("{name}: nobody goes for nobody"),
             };
             assert_eq!(got, *expected, "{name}");
             drop((places, taken));

@@ -14,9 +14,10 @@ pub struct Refusal {
     retry_after: Option<Seconds>,
     update: Option<Update>,
     evidence_age_max: Option<Seconds>,
-    field: Option<String>,
+    field: Option<Box<str>>,
     signal: Option<SignalKind>,
-    speaker: Option<Thumbprint>,
+    // Boxed, so that a verdict stays small.
+    speaker: Option<Box<Thumbprint>>,
 }
 
 impl Refusal {
@@ -79,13 +80,13 @@ impl Refusal {
     }
 
     /// The key that signed the proof: a nonce that the answer carries is for that key.
-    pub(crate) const fn speaker(&self) -> Option<&Thumbprint> {
-        self.speaker.as_ref()
+    pub(crate) fn speaker(&self) -> Option<&Thumbprint> {
+        self.speaker.as_deref()
     }
 
     /// The same refusal of a request whose proof this key signed.
     pub(crate) fn spoken_by(self, speaker: Option<Thumbprint>) -> Self {
-        Self { speaker, ..self }
+        Self { speaker: speaker.map(Box::new), ..self }
     }
 
     /// What the monitor should hear of it: only what no honest client does.
@@ -109,7 +110,7 @@ impl From<RequestRefusal> for Refusal {
 
 impl From<BodyRefusal> for Refusal {
     fn from(refusal: BodyRefusal) -> Self {
-        Self { field: Some(refusal.at).filter(|at| !at.is_empty()), ..Self::because(refusal.reason) }
+        Self { field: Some(refusal.at).filter(|at| !at.is_empty()).map(String::into_boxed_str), ..Self::because(refusal.reason) }
     }
 }
 

@@ -3,7 +3,7 @@
 use axum::response::Response;
 use countersign_audit::Evidence;
 use countersign_core::{Posture, Provenance, Reason};
-use countersign_proof::challenge::ChallengePurpose;
+use countersign_proof::challenge::{Asker, ChallengePurpose};
 use countersign_store::{DeviceChange, Spender};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -56,7 +56,8 @@ pub async fn attest(issuer: &Issuer, call: &Call, context: &RequestContext) -> R
     let now = context.second();
     let device = issuer.stores.devices.find(proven.id()).await?.ok_or(Reason::DeviceUnknown)?;
     let key = device.posture.key;
-    let (challenge, open) = challenges::recognise(issuer, &renewal.challenge, ChallengePurpose::Attestation, &client, &key, context)?;
+    let asker = Asker { client: &client, key: Some(&key) };
+    let (challenge, open) = challenges::recognise(issuer, &renewal.challenge, ChallengePurpose::Attestation, &asker, context)?;
     // Used up before any evidence is looked at, so that no two pieces of evidence can be tried on one challenge (law 5).
     issuer.stores.challenges.spend(open, Spender::Device(proven.id()), now).await?;
     let change = match (&renewal.chain, &renewal.assertion, &renewal.integrity) {

@@ -1,8 +1,8 @@
 //! Gives challenges without remembering them, and takes each answer once.
 
 use countersign_codec::base64url;
-use countersign_core::{ClientId, Reason, Thumbprint};
-use countersign_proof::challenge::{Asker, ChallengePurpose, OpenChallenge, Place};
+use countersign_core::{Reason, Thumbprint};
+use countersign_proof::challenge::{Asker, ChallengePurpose, Expected, OpenChallenge, Place};
 use countersign_store::ChallengeId;
 
 use crate::{context::RequestContext, refusal::Refusal, state::Issuer};
@@ -23,14 +23,13 @@ pub(crate) fn recognise(
     issuer: &Issuer,
     text: &str,
     purpose: ChallengePurpose,
-    client: &ClientId,
-    key: &Thumbprint,
+    asker: &Asker<'_>,
     context: &RequestContext,
 ) -> Result<(ChallengeId, OpenChallenge), Refusal> {
     let bytes: [u8; 32] = base64url::decode_array(text).map_err(|_| Refusal::new(Reason::ChallengeUnknown))?;
     let challenger = &issuer.challenger;
-    let asker = Asker { client, key: Some(key) };
-    let open = challenger.keys().check(&bytes, purpose, &asker, challenger.era(&*issuer.world.clock), context.second())?;
+    let expected = Expected { purpose, era: challenger.era(&*issuer.world.clock) };
+    let open = challenger.keys().check(&bytes, expected, asker, context.second())?;
     Ok((ChallengeId(bytes), open))
 }
 

@@ -97,7 +97,8 @@ pub async fn enrol(issuer: &Issuer, call: &Call, context: &RequestContext) -> Re
         Voucher::Evidence(evidence) => Read::Evidence(evidence.decode()?),
     };
     let key = *proven.key().thumbprint();
-    let (challenge, open) = challenges::recognise(issuer, &enrolment.challenge, ChallengePurpose::Enrolment, &client, &key, context)?;
+    let asker = Asker { client: &client, key: Some(&key) };
+    let (challenge, open) = challenges::recognise(issuer, &enrolment.challenge, ChallengePurpose::Enrolment, &asker, context)?;
     // Used up before any evidence is looked at, so that no two pieces of evidence can be tried on one challenge (law 5).
     issuer.stores.challenges.spend(open, Spender::Stranger, context.second()).await?;
     let key = proven.key().thumbprint();

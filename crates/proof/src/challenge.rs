@@ -141,6 +141,15 @@ impl OpenChallenge {
     }
 }
 
+/// What a challenge must have been made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Expected {
+    /// Purpose for which it is shown.
+    pub purpose: ChallengePurpose,
+    /// Present era of the clock.
+    pub era: u32,
+}
+
 impl ChallengeKeys {
     /// Derives the keys from 32 unpredictable bytes.
     #[must_use]
@@ -160,7 +169,7 @@ impl ChallengeKeys {
     #[must_use]
     pub fn make(&self, place: &Place, asker: &Asker<'_>, random: [u8; 10], now: UnixSeconds) -> [u8; CHALLENGE_BYTES] {
         let mut challenge = [0; CHALLENGE_BYTES];
-        let flags = place.room % ROOMS | if asker.key.is_some() { BOUND } else { 0 };
+        let flags = (place.room % ROOMS) | if asker.key.is_some() { BOUND } else { 0 };
         let head = seconds(now).into_iter().chain([flags]).chain(random);
         challenge.iter_mut().zip(head).for_each(|(to, from)| *to = from);
         let tag = self.tag(place.purpose, place.era, asker, challenge.get(..HEAD_BYTES).unwrap_or_default());
@@ -175,15 +184,15 @@ impl ChallengeKeys {
     pub fn check(
         &self,
         challenge: &[u8; CHALLENGE_BYTES],
-        purpose: ChallengePurpose,
+        expected: Expected,
         asker: &Asker<'_>,
-        era: u32,
         now: UnixSeconds,
     ) -> Result<OpenChallenge, ChallengeRefusal> {
+        let Expected { purpose, era } = expected;
         let (head, given) = challenge.split_first_chunk::<HEAD_BYTES>().ok_or(ChallengeRefusal::Unknown)?;
         let [a, b, c, d, e, flags, ..] = *head;
         let asker = Asker { key: asker.key.filter(|_| flags & BOUND != 0), ..*asker };
-        if flags & BOUND != 0 && asker.key.is_none() || !bool::from(self.tag(purpose, era, &asker, head).ct_eq(given)) {
+        if (flags & BOUND != 0 && asker.key.is_none()) || !bool::from(self.tag(purpose, era, &asker, head).ct_eq(given)) {
             return Err(ChallengeRefusal::Unknown);
         }
         let id = <[u8; 16]>::try_from(given).map_err(|_| ChallengeRefusal::Unknown)?;
@@ -322,7 +331,7 @@ mod tests {
         ];
         for (name, challenge, purpose, asker, era, seconds, expected) in rows {
             let now = UnixSeconds(NOW.0.saturating_add_signed(*seconds));
-            let open = keys().check(challenge, *purpose, asker, *era, now);
+            let open = keys().check(challenge, Expected { purpose: *purpose, era: *era }, asker, now);
             assert_eq!(open.as_ref().map(|_| ()).map_err(|why| *why), *expected, "{name}");
             if let Ok(open) = open {
                 assert_eq!((open.room(), open.issued_at(), open.purpose()), (5, NOW, ChallengePurpose::Enrolment), "{name}");
@@ -339,7 +348,7 @@ mod tests {
         for bit in 0..256_usize {
             let mut forged = good;
             forged[bit / 8] ^= 1 << (bit % 8);
-            assert!(keys().check(&forged, ChallengePurpose::Enrolment, &asker, 1, NOW).is_err(), "bit {bit}");
+            assert!(keys().check(&forged, Expected { purpose: ChallengePurpose::Enrolment, era: 1 }, &asker, NOW).is_err(), "bit {bit}");
         }
     }
 
@@ -371,7 +380,7 @@ mod tests {
         let asker = Asker { client: &app, key: None };
         for now in [UnixSeconds(0), UnixSeconds(u64::MAX)] {
             let challenge = keys().make(&PLACE, &asker, [0; 10], now);
-            let _ = keys().check(&challenge, ChallengePurpose::Enrolment, &asker, 1, now);
+            let _ = keys().check(&challenge, Expected { purpose: ChallengePurpose::Enrolment, era: 1 }, &asker, now);
         }
     }
 }

@@ -110,6 +110,12 @@ struct Nonce {
     came_at: UnixSeconds,
 }
 
+/// Keys of a proof: the one that signs it, and the one for which its nonce was given.
+struct Signing<'a> {
+    key: &'a SigningKey,
+    holder: &'a SigningKey,
+}
+
 /// One app on one phone.
 pub struct Phone {
     around: Surroundings,
@@ -614,18 +620,11 @@ impl Phone {
     /// # Errors
     /// When signing fails.
     pub fn prove(&self, key: &SigningKey, method: &str, path: &str, token: Option<&Secret<String>>) -> Result<String> {
-        self.prove_with(key, method, path, token, key)
+        self.prove_with(Signing { key, holder: key }, method, path, token)
     }
 
-    /// A proof by `key` with the newest nonce of the key `holder`.
-    fn prove_with(
-        &self,
-        key: &SigningKey,
-        method: &str,
-        path: &str,
-        token: Option<&Secret<String>>,
-        holder: &SigningKey,
-    ) -> Result<String> {
+    fn prove_with(&self, signing: Signing<'_>, method: &str, path: &str, token: Option<&Secret<String>>) -> Result<String> {
+        let Signing { key, holder } = signing;
         let (target, id, nonce) = (self.target(path)?, self.proof_id()?, self.newest_nonce(holder, Limits::NONCE_LIFE));
         let hash = token.map(|token| access_token::hash_text(token.expose()));
         let to_make =
@@ -721,7 +720,7 @@ impl Phone {
         };
         let named = delegation::make(&self.device_key, &to_make).map_err(|e| anyhow!("naming the request key: {e:?}"))?;
         // The request key is new and has no nonce: both carry the one of the device key that names it.
-        let proof = self.prove_with(&self.request_key, "POST", path, None, &self.device_key)?;
+        let proof = self.prove_with(Signing { key: &self.request_key, holder: &self.device_key }, "POST", path, None)?;
         Ok(Call::new(Method::POST, path).form(fields).header("dpop", &proof).header("countersign-delegation", &named))
     }
 

@@ -136,7 +136,7 @@ async fn who_does_not_read_holds_little_and_is_cut() {
         Response::new(StreamBody::new(Box::pin(frames)).boxed_unsync())
     };
     let patience = Patience { reader_max: Duration::from_millis(600), answer_max: Duration::from_secs(60) };
-    let running = start(|c| c.patience = patience, move |request, peer| endless(request, peer)).await;
+    let running = start(|c| c.patience = patience, endless).await;
     let mut held = Vec::new();
     for _ in 0..4 {
         let stream = from(&running, 1, "h2").await.expect("a connection");
@@ -176,7 +176,7 @@ async fn a_reader_that_pauses_is_waited_for() {
         Response::new(StreamBody::new(frames).boxed_unsync())
     };
     let patience = Patience { reader_max: Duration::from_millis(900), answer_max: Duration::from_secs(60) };
-    let running = start(|c| c.patience = patience, move |request, peer| long(request, peer)).await;
+    let running = start(|c| c.patience = patience, long).await;
     let mut stream = from(&running, 1, "http/1.1").await.expect("a connection");
     stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await.expect("sent");
     let (mut all, mut part) = (0, vec![0; 64 * 1024]);
@@ -255,7 +255,7 @@ async fn nobody_takes_the_memory_of_others() {
 #[tokio::test]
 async fn a_refusal_reaches_who_is_still_sending() {
     let refuse = async |_: Request<Body>, _: Peer| Response::builder().status(413).body(body::full("too large")).expect("an answer");
-    let running = start(|_| {}, move |request, peer| refuse(request, peer)).await;
+    let running = start(|_| {}, refuse).await;
     for chunked in [false, true] {
         let mut stream = from(&running, 1, "http/1.1").await.expect("a connection");
         let framing = if chunked { "Transfer-Encoding: chunked" } else { "Content-Length: 8388608" };

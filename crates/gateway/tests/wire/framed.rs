@@ -44,8 +44,7 @@ async fn by_hyper(bytes: &[u8]) -> Vec<(String, String, Vec<u8>)> {
     };
     let _ = tokio::time::timeout(Duration::from_secs(2), drained).await;
     connection.abort();
-    let seen = seen.lock().expect("a lock").clone();
-    seen
+    seen.lock().expect("a lock").clone()
 }
 
 /// A message of a pipeline, mostly sound.

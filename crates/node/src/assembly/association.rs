@@ -34,7 +34,7 @@ impl Association {
             .iter()
             .filter(|app| !app.signers.is_empty())
             .map(|app| {
-                let fingerprints: Vec<_> = app.signers.iter().map(|signer| fingerprint(signer)).collect();
+                let fingerprints: Vec<_> = app.signers.iter().map(fingerprint).collect();
                 json!({
                     // What the Credential Manager asks for (developer.android.com, "Sign in your user with Credential Manager").
                     "relation": ["delegate_permission/common.handle_all_urls", "delegate_permission/common.get_login_creds"],

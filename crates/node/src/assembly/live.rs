@@ -54,6 +54,14 @@ pub struct Live {
     pub(super) certificates: Arc<Certificates>,
 }
 
+/// Something that is taken into use, as the log names it.
+struct Activation<'a> {
+    what: Activated,
+    digest: &'a str,
+    rules: Option<RulesDigest>,
+    by: &'a Actor,
+}
+
 impl Live {
     /// Reads policies, trust anchors, revocation list, geography and certificate again. Each that is right is taken into use; each that
     /// is not stays as it was.
@@ -69,7 +77,11 @@ impl Live {
         match reading::maps(&self.config) {
             Ok(maps) if maps.is_empty() => {}
             Ok(maps) => {
-                let _ = self.activate(Activated::Geography, "", None, by, || self.assembly.geography.replace(maps)).await;
+                let _ = self
+                    .activate(Activation { what: Activated::Geography, digest: "", rules: None, by }, || {
+                        self.assembly.geography.replace(maps)
+                    })
+                    .await;
             }
             Err(why) => faults.extend(why),
         }
@@ -94,7 +106,11 @@ impl Live {
             return Ok(Err(fault));
         }
         let rules = rules.into_gateway(self.config.monitor.risk, apps);
-        Ok(self.activate(Activated::Policies, &digest, Some(named), by, || self.gateway.replace_rules(rules)).await)
+        Ok(self
+            .activate(Activation { what: Activated::Policies, digest: &digest, rules: Some(named), by }, || {
+                self.gateway.replace_rules(rules)
+            })
+            .await)
     }
 
     /// Trust anchors and revocation list; `digest` is of the feed that they are read again for.
@@ -106,18 +122,12 @@ impl Live {
             self.assembly.trust.store(Arc::new(trust.devices));
             self.gateway.judge_again();
         };
-        Ok(self.activate(Activated::Trust, digest, None, by, change).await)
+        Ok(self.activate(Activation { what: Activated::Trust, digest, rules: None, by }, change).await)
     }
 
     /// Takes something into use, once the log has it.
-    async fn activate(
-        &self,
-        what: Activated,
-        digest: &str,
-        rules: Option<RulesDigest>,
-        by: &Actor,
-        change: impl FnOnce(),
-    ) -> Result<(), Unavailable> {
+    async fn activate(&self, activation: Activation<'_>, change: impl FnOnce()) -> Result<(), Unavailable> {
+        let Activation { what, digest, rules, by } = activation;
         let recorded = self.assembly.admin_service.activated(what, digest, rules, by.clone()).await;
         let what = what.as_str();
         match recorded {

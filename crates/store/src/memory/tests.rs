@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use countersign_core::{ClientId, DeviceId, Seconds, Secret};
-use countersign_proof::challenge::{Asker, ChallengeKeys, ChallengePurpose, Place};
+use countersign_proof::challenge::{Asker, ChallengeKeys, ChallengePurpose, Expected, Place};
 
 use super::*;
 use crate::{
@@ -31,7 +31,7 @@ async fn an_era_ends_with_its_challenges() {
     let asker = Asker { client: &client, key: None };
     let open = |era, at| {
         let made = keys.make(&Place { purpose: ChallengePurpose::Enrolment, room: 0, era }, &asker, [0; 10], at);
-        keys.check(&made, ChallengePurpose::Enrolment, &asker, era, at).expect("a challenge")
+        keys.check(&made, Expected { purpose: ChallengePurpose::Enrolment, era }, &asker, at).expect("a challenge")
     };
     let before = NOW.minus(Seconds(3_600));
     assert_eq!(challenges.spend(open(1, NOW), Spender::Stranger, NOW).await, Ok(()));

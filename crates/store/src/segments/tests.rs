@@ -601,9 +601,9 @@ async fn a_flood_of_strangers_grows_the_log_by_its_budget() {
     let summed: u64 = tail(home.path(), 0, 1000)
         .expect("readable")
         .iter()
-        .filter_map(|record| match record.read().expect("an entry").event.of {
-            Recorded::RefusalsCounted(it) => Some(it.counts.iter().map(|each| each.count).sum::<u64>() + it.others),
-            _ => None,
+        .map(|record| {
+            let Recorded::RefusalsCounted(it) = record.read().expect("an entry").event.of else { return 0 };
+            it.counts.iter().map(|each| each.count).sum::<u64>() + it.others
         })
         .sum();
     assert_eq!(summed, counted, "every one that was not recorded is in a signed summary");

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use countersign_core::{ClientId, DeviceId, Limits, Seconds, Secret, UnixSeconds};
-use countersign_proof::challenge::{Asker, ChallengeKeys, ChallengePurpose, OpenChallenge, Place};
+use countersign_proof::challenge::{Asker, ChallengeKeys, ChallengePurpose, Expected, OpenChallenge, Place};
 
 use crate::{
     challenges::ChallengeError,
@@ -21,7 +21,7 @@ fn challenge(number: u32, purpose: ChallengePurpose, room: u8, at: UnixSeconds) 
     let mut random = [0; 10];
     random.iter_mut().zip(number.to_be_bytes()).for_each(|(to, from)| *to = from);
     let made = keys.make(&place, &asker, random, at);
-    keys.check(&made, purpose, &asker, 1, at).expect("a challenge of ours")
+    keys.check(&made, Expected { purpose, era: 1 }, &asker, at).expect("a challenge of ours")
 }
 
 fn device(number: u8) -> DeviceId {
