@@ -141,7 +141,7 @@ impl OpenChallenge {
     }
 }
 
-/// What a challenge must have been made for.
+/// Purpose and era that a challenge must have been made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Expected {
     /// Purpose for which it is shown.

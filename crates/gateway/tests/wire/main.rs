@@ -110,7 +110,8 @@ async fn one_request_or_none() {
         ("one header too many", format!("GET /a HTTP/1.1\r\n{host}{one_too_many}\r\n"), "431"),
         ("large headers", format!("GET /a HTTP/1.1\r\n{host}{large}\r\n"), "HeadTooLarge"),
         ("a query as OkHttp sends it", format!("GET /a?b={{c|d}}^`\\ HTTP/1.1\r\n{host}\r\n"), "taken"),
-        ("an illegal query", format!("GET /a?b=\"c\" HTTP/1.1\r\n{host}\r\n"), "QueryIllegal"),
+        // The HTTP library answers by itself, before there is a request that could have a number.
+        ("an illegal query", format!("GET /a?b=\"c\" HTTP/1.1\r\n{host}\r\n"), "400 Bad Request"),
         // RFC 9112 section 3.2: a target is ASCII. What reads the framing of a connection goes no further.
         ("a query beyond ASCII", format!("GET /a?b=\u{e9} HTTP/1.1\r\n{host}\r\n"), "WireAmbiguous"),
         ("another method in the query", format!("POST /a?_method=PUT HTTP/1.1\r\n{host}\r\n"), "MethodOverridden"),
