@@ -589,7 +589,7 @@ impl Phone {
             }
             match code.as_str() {
                 "token_expired" => self.renew(tokens.generation).await?,
-                "use_dpop_nonce" | "clock_far" => {}
+                _ if wants_nonce(&answer) => {}
                 _ => return Ok(answer),
             }
             tries += 1;
@@ -739,8 +739,11 @@ fn fresh_key() -> Result<SigningKey> {
     SigningKey::generate(Algorithm::Es256).map(|(key, _)| key).map_err(|e| anyhow!("making a key: {e:?}"))
 }
 
+/// Says that the same request with the answer's nonce may be taken (RFC 9449 section 9). Behind another proxy the body is that proxy's, and
+/// the challenge is all that says so.
 fn wants_nonce(answer: &Answer) -> bool {
     matches!(code_of(answer).as_str(), "use_dpop_nonce" | "clock_far")
+        || answer.header("www-authenticate").is_some_and(|challenge| challenge.contains("error=\"use_dpop_nonce\""))
 }
 
 fn accepted(doing: &'static str, answer: Answer) -> Result<Value> {
