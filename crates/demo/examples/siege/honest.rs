@@ -49,6 +49,8 @@ impl Seen {
         if let Err(reason) = fate {
             *self.refused.entry(reason).or_default() += 1;
         }
+        // INVARIANT: sorted, as percentiles want them; runs are short.
+        self.latencies.sort_unstable();
     }
 
     fn join(&mut self, other: Self) {
@@ -163,7 +165,8 @@ impl Neighbourhood {
                 break;
             }
             let began = Instant::now();
-            seen.take(began.elapsed(), phone.sign_in().await.map_err(|fault| reason(&fault)));
+            let fate = phone.sign_in().await.map_err(|fault| reason(&fault));
+            seen.take(began.elapsed(), fate);
         }
         seen
     }

@@ -70,7 +70,7 @@ impl Besieged {
         let thread = thread::Builder::new().name("node".to_owned()).spawn(move || {
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
             runtime.block_on(async {
-                let world = Arc::new(World::start(Watching::AsShipped).await?);
+                let world = Arc::new(World::start(Watching::Besieged).await?);
                 tell.send(Arc::clone(&world)).map_err(|_| anyhow!("nobody waits for the node"))?;
                 let _ = stopped.await;
                 Arc::into_inner(world).context("somebody still holds the node")?.stop().await;

@@ -47,9 +47,11 @@ pub enum Watching {
     /// It says what it would do. A hundred thieves in two seconds from one address look like what they are, and the rows about
     /// proofs, policies and devices are to show what each of these does alone.
     Observing,
-    /// The same, with places for few connections.
+    /// What the shipped configuration does, with the log's budget for strangers that is shipped as well.
+    Besieged,
+    /// The same as observing, with places for few connections.
     ObservingFew,
-    /// The same, with the log's budget for strangers that is shipped.
+    /// The same as observing, with the log's budget for strangers that is shipped.
     ObservingFlood,
 }
 
@@ -89,6 +91,9 @@ mode = \"observe\"
 connections_max = 500
 stranger_records_per_minute = 60000
 ";
+
+/// Line by which every refusal is recorded.
+const EVERY_STRANGER: &str = "stranger_records_per_minute = 60000\n";
 
 /// A clock that can be turned: forward, so that nobody has to wait for a token to expire, and to wherever a wrong clock may be.
 #[derive(Debug, Default)]
@@ -367,7 +372,8 @@ fn lay_out(home: &Path, (port, upstream): (u16, std::net::SocketAddr), ca: &Demo
         match watching {
             Watching::AsShipped => WATCHED.to_owned(),
             Watching::Observing => OBSERVED.to_owned(),
-            Watching::ObservingFlood => OBSERVED.replace("stranger_records_per_minute = 60000\n", ""),
+            Watching::Besieged => WATCHED.replace(EVERY_STRANGER, ""),
+            Watching::ObservingFlood => OBSERVED.replace(EVERY_STRANGER, ""),
             Watching::ObservingFew => {
                 OBSERVED.replace("connections_max = 500", &format!("connections_max = {CONNECTIONS_FEW}"))
             }
