@@ -47,11 +47,11 @@ pub enum Watching {
     /// It says what it would do. A hundred thieves in two seconds from one address look like what they are, and the rows about
     /// proofs, policies and devices are to show what each of these does alone.
     Observing,
-    /// What the shipped configuration does, with the log's budget for strangers that is shipped as well.
+    /// Shipped configuration, with the log's budget for strangers that is shipped as well.
     Besieged,
-    /// The same as observing, with places for few connections.
+    /// Observation alone, with places for few connections.
     ObservingFew,
-    /// The same as observing, with the log's budget for strangers that is shipped.
+    /// Observation alone, with the log's budget for strangers that is shipped.
     ObservingFlood,
 }
 
