@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use aws_lc_rs::{constant_time, digest};
+use aws_lc_rs::constant_time;
 use axum::{
     Router,
     extract::{ConnectInfo, Request, State, connect_info::Connected},
@@ -14,6 +14,7 @@ use axum::{
     response::{IntoResponse, Response},
     serve::IncomingStream,
 };
+use countersign_codec::sha256;
 use countersign_core::Secret;
 use countersign_gateway::Network;
 
@@ -45,7 +46,7 @@ impl SideAccess {
     /// Those in `networks`, and whoever shows `token`.
     #[must_use]
     pub fn new(token: Option<&Secret<String>>, networks: Vec<Network>) -> Self {
-        Self { token: token.map(|token| hash(token.expose())), networks }
+        Self { token: token.map(|token| sha256(&[token.expose().as_bytes()])), networks }
     }
 
     fn admit(&self, from: IpAddr, headers: &HeaderMap) -> Result<(), Stranger> {
@@ -59,15 +60,11 @@ impl SideAccess {
         };
         // The scheme is case-insensitive (RFC 9110 section 11.1).
         let given = said.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, given)| given.trim());
-        match given.map(|given| constant_time::verify_slices_are_equal(&hash(given), &token)) {
+        match given.map(|given| constant_time::verify_slices_are_equal(&sha256(&[given.as_bytes()]), &token)) {
             Some(Ok(())) => Ok(()),
             Some(Err(_)) | None => Err(Stranger),
         }
     }
-}
-
-fn hash(text: &str) -> [u8; 32] {
-    digest::digest(&digest::SHA256, text.as_bytes()).as_ref().try_into().unwrap_or_default()
 }
 
 /// Routes that only those reach.
